@@ -1,0 +1,72 @@
+"""Aggregates kept in Redis under the revision they were computed from; without Redis slower, never wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+# A revision is never asked for again once the next one is written; a day bounds what old ones occupy.
+LIFETIME_SECONDS = 86_400
+# After a failure Redis is left alone this long, so that a dead server costs one time-out and not one a request.
+PAUSE_SECONDS = 2.0
+
+
+class Cache:
+    """Bytes by key. A key holds the revision and the version of the code, so nothing is ever invalidated."""
+
+    def __init__(self, client: redis.Redis | None, name: str) -> None:
+        self._client = client
+        self._name = name
+        self._paused_until = 0.0
+
+    async def get(self, key: str) -> tuple[bytes | None, str]:
+        """The value (None on a miss) and the Cache-Status (RFC 9211) that says which it was."""
+        if self._client is None or time.monotonic() < self._paused_until:
+            return None, f"{self._name}; fwd=bypass; detail=unavailable"
+        try:
+            value = await self._client.get(f"{self._name}:{key}")
+        except (RedisError, OSError):
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
+            return None, f"{self._name}; fwd=bypass; detail=unavailable"
+        return (value, f"{self._name}; hit") if value is not None else (None, f"{self._name}; fwd=uri-miss")
+
+    async def put(self, key: str, value: bytes) -> bool:
+        """Keep the value; False when it could not be kept."""
+        if self._client is None or time.monotonic() < self._paused_until:
+            return False
+        try:
+            await self._client.set(f"{self._name}:{key}", value, ex=LIFETIME_SECONDS)
+        except (RedisError, OSError):
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
+            return False
+        return True
+
+    async def reachable(self) -> bool | None:
+        """Whether Redis answers now; None when none is configured."""
+        if self._client is None:
+            return None
+        try:
+            return bool(await self._client.ping())
+        except (RedisError, OSError):
+            return False
+
+
+@asynccontextmanager
+async def open_cache(url: str | None, name: str) -> AsyncIterator[Cache]:
+    """A cache for one service. Nothing is connected yet: Redis may come and go while the service runs."""
+    if url is None:
+        yield Cache(None, name)
+        return
+    client = redis.Redis.from_url(
+        url, socket_timeout=0.25, socket_connect_timeout=0.25, retry=Retry(NoBackoff(), 0), health_check_interval=15
+    )
+    try:
+        yield Cache(client, name)
+    finally:
+        await client.aclose()

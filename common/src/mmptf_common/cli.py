@@ -1,0 +1,61 @@
+"""The verbs of a service's command: serve, migrate, seed, openapi."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+import asyncpg
+from pydantic import SecretStr, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mmptf_common import migrations, openapi
+from mmptf_common.db import write_engine
+from mmptf_common.journal import Author
+from mmptf_common.service import Service, create_service
+from mmptf_common.serving import serve
+from mmptf_common.settings import ServiceSettings
+
+
+def main(service: Service, arguments: list[str] | None = None) -> int:
+    """Run one verb; returns the exit code: 0 done, 1 the database or the settings do not allow it."""
+    parser = argparse.ArgumentParser(prog=f"mmptf-{service.name}", description=service.title)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT")
+    verbs.add_parser("migrate", help="bring the schema of DATABASE_URL to this version's head")
+    verbs.add_parser("seed", help="load the packaged data; what is there already is left as it is")
+    verbs.add_parser("openapi", help="print the contract, without a database")
+    verb = parser.parse_args(arguments).verb
+    if verb == "openapi":
+        nowhere = ServiceSettings.model_construct(database_url=SecretStr("postgresql://"))
+        sys.stdout.write(openapi.dump(create_service(service, nowhere).openapi()))
+        return 0
+    try:
+        settings = ServiceSettings()
+    except ValidationError as error:
+        for fault in error.errors():
+            print(f"{str(fault['loc'][0]).upper()}: {fault['msg']}", file=sys.stderr)
+        return 1
+    try:
+        if verb == "serve":
+            serve(create_service(service, settings), settings)
+        elif verb == "migrate":
+            before, after = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), service.package))
+            print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+        else:
+            print(f"{service.name}: data at revision {asyncio.run(_seed(service, settings))}")
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        print(f"{service.name}: {verb} failed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _seed(service: Service, settings: ServiceSettings) -> int:
+    engine = write_engine(settings.database_url.get_secret_value(), size=1)
+    try:
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            return await service.seed(session, Author(actor="seed"))
+    finally:
+        await engine.dispose()

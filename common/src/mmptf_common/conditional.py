@@ -1,0 +1,40 @@
+"""Conditional requests: a strong ETag made from the revision and the canonical question, and its 304."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+# Anyone may keep an answer, and must ask before using it again: data may change at any time, and asking is cheap.
+CACHE_CONTROL = "public, no-cache"
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def etag(request: Request, revision: int, canonical: str, representation: str = "json") -> str:
+    """The strong entity tag of one representation; the version is in it, since new code may answer otherwise."""
+    path = request.url.path
+    question = f"{request.app.version}\n{path}\n{canonical}\n{representation}"
+    return f'"{revision}-{hashlib.blake2b(question.encode(), digest_size=9).hexdigest()}"'
+
+
+def headers(tag: str) -> dict[str, str]:
+    """What every successful read says about its own keeping."""
+    return {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
+
+
+def is_conditional(request: Request) -> bool:
+    """Whether the caller has an earlier answer to compare with."""
+    return "if-none-match" in request.headers
+
+
+def matches(request: Request, tag: str) -> bool:
+    """Whether the caller's earlier answer is still the right one (RFC 9110, weak comparison)."""
+    asked = request.headers.get("if-none-match", "")
+    return asked.strip() == "*" or tag in _TAG.findall(asked)
+
+
+def not_modified(tag: str) -> Response:
+    return Response(status_code=304, headers=headers(tag))

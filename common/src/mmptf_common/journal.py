@@ -1,0 +1,102 @@
+"""Every change, in order: one table that is audit trail, history, change feed and the revision of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+# Any constant will do, as long as nothing else in a service's database locks it.
+JOURNAL_LOCK = 0x6D6D707466
+
+REVISION = "(SELECT coalesce(max(seq), 0) FROM change)"
+
+
+def change_table(metadata: sa.MetaData) -> sa.Table:
+    """The journal of one service's database; `seq` is the commit order, without gaps."""
+    return sa.Table(
+        "change",
+        metadata,
+        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("entity", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("before", JSONB(none_as_null=True)),
+        sa.Column("after", JSONB(none_as_null=True)),
+        sa.Column("reason", sa.Text),
+        sa.Column("request_id", sa.Text),
+        sa.CheckConstraint("action IN ('create', 'amend', 'delete')", name="change_action"),
+        sa.CheckConstraint("(action = 'create') = (before IS NULL)", name="change_before"),
+        sa.CheckConstraint("(action = 'delete') = (after IS NULL)", name="change_after"),
+        sa.Index("change_entity_key_seq", "entity", "key", "seq"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one record: `before` is None when it is created, `after` when it is deleted."""
+
+    entity: str
+    key: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str | None = None
+
+    @property
+    def action(self) -> Literal["create", "amend", "delete"]:
+        return "create" if self.before is None else "delete" if self.after is None else "amend"
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """On whose behalf a change is made, and in which request."""
+
+    actor: str
+    request_id: str | None = None
+
+
+async def begin_write(session: AsyncSession) -> datetime:
+    """Take the writers' lock until the transaction ends, and return its time (RFC 3339, UTC).
+
+    Writers queue here, so a `seq` that is visible has every smaller one visible too: a reader of the journal
+    that stops anywhere and resumes misses nothing. Taken before the first read that a write depends on.
+    """
+    await session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
+    # The statement's own time, not the transaction's start: a writer that queued must not predate the one before it.
+    moment = await session.scalar(sa.text("SELECT date_trunc('microseconds', clock_timestamp())"))
+    assert isinstance(moment, datetime)
+    return moment
+
+
+async def record(
+    session: AsyncSession, table: sa.Table, changes: Sequence[Change], author: Author, at: datetime
+) -> int:
+    """Append changes in their order within a write that `begin_write` began; returns the revision they make."""
+    last = int(await session.scalar(sa.select(sa.func.coalesce(sa.func.max(table.c.seq), 0))) or 0)
+    if changes:
+        await session.execute(
+            table.insert(),
+            [
+                {
+                    "seq": seq,
+                    "at": at,
+                    "actor": author.actor,
+                    "entity": change.entity,
+                    "key": change.key,
+                    "action": change.action,
+                    "before": change.before,
+                    "after": change.after,
+                    "reason": change.reason,
+                    "request_id": author.request_id,
+                }
+                for seq, change in enumerate(changes, start=last + 1)
+            ],
+        )
+    return last + len(changes)

@@ -1,0 +1,91 @@
+"""The one corridor that every request walks: context, body limit, HEAD, access log, and no failure without an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mmptf_common import problems
+from mmptf_common.context import current, new_context
+
+access_log = logging.getLogger("mmptf.access")
+error_log = logging.getLogger("mmptf.error")
+
+
+class Corridor:
+    """Pure ASGI: gives each request a context, answers HEAD like GET, limits bodies, logs once, hides no failure."""
+
+    def __init__(self, app: ASGIApp, *, max_body: int) -> None:
+        self.app = app
+        self.max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        found = {b"x-request-id": b"", b"traceparent": b"", b"tracestate": b"", b"content-length": b""}
+        for name, value in scope["headers"]:
+            if name in found:
+                found[name] = value
+        context = new_context(found[b"x-request-id"], found[b"traceparent"], found[b"tracestate"])
+        token = current.set(context)
+        scope.setdefault("state", {})["context"] = context
+        method = scope["method"]
+        if method == "HEAD":
+            # A copy: the server keeps its own scope, and leaves out the body of what it knows to be HEAD.
+            scope = {**scope, "method": "GET"}
+        status = 0
+        received = 0
+
+        async def send_out(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", context.request_id.encode())]
+            await send(message)
+
+        async def take_in() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self.max_body:
+                    raise self._too_large()
+            return message
+
+        try:
+            try:
+                if (length := found[b"content-length"]).isdigit() and int(length[:20]) > self.max_body:
+                    raise self._too_large()
+                await self.app(scope, take_in, send_out)
+            except Exception as error:
+                if not isinstance(error, problems.ProblemError):
+                    error_log.exception("unhandled failure", extra={"path": scope["path"]})
+                    error = problems.InternalError("An unexpected failure; the request id leads to it in the log.")
+                if status:
+                    raise  # the answer has begun: only a broken connection can tell the caller
+                answer = problems.response(error, scope["path"], context)
+                await answer(scope, receive, send_out)
+        except asyncio.CancelledError:
+            status = status or 499
+            raise
+        finally:
+            if access_log.isEnabledFor(logging.INFO):
+                access_log.info(
+                    "%s %s %d",
+                    method,
+                    scope["path"],
+                    status,
+                    extra={
+                        "query": scope["query_string"].decode("latin-1")[:2000],
+                        "ms": round((time.perf_counter() - began) * 1000, 2),
+                    },
+                )
+            current.reset(token)
+
+    def _too_large(self) -> problems.PayloadTooLarge:
+        return problems.PayloadTooLarge(f"The body is larger than {self.max_body} bytes, the limit of this service.")

@@ -1,0 +1,215 @@
+"""What goes wrong, as classes with a status and a stable code, answered as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.context import RequestContext
+from mmptf_common.schemas import Fault, Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemError(Exception):
+    """Root of the tree; a subclass states the status, the code and the title that its callers rely on.
+
+    ProblemError
+    ├── InvalidRequest       422  the request says something that is not allowed
+    ├── BadRequest           400  the request cannot be read at all
+    ├── NotFound             404
+    ├── MethodNotAllowed     405
+    ├── NotAcceptable        406  no representation that the caller accepts
+    ├── PayloadTooLarge      413
+    ├── UnsupportedMediaType 415
+    ├── InternalError        500
+    ├── BadGateway           502  a service behind the gateway cannot be reached
+    ├── ServiceUnavailable   503  our own database cannot be reached
+    └── GatewayTimeout       504  a service behind the gateway does not answer in time
+    """
+
+    status: ClassVar[int]
+    code: str
+    title: ClassVar[str]
+    headers: Mapping[str, str] = {}
+
+    def __init__(self, detail: str, *, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = list(faults)
+        if headers:
+            self.headers = {**self.headers, **headers}
+
+
+class InvalidRequest(ProblemError):
+    """422: every fault of the request at once; the code of the document is the code of the first."""
+
+    status = 422
+    code = "invalid_request"
+    title = "The request is not valid"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(fault.detail for fault in faults), faults=faults)
+        self.code = faults[0].code
+
+
+class BadRequest(ProblemError):
+    status, code, title = 400, "bad_request", "The request cannot be read"
+
+
+class NotFound(ProblemError):
+    status, code, title = 404, "not_found", "There is nothing here"
+
+
+class MethodNotAllowed(ProblemError):
+    status, code, title = 405, "method_not_allowed", "The method is not allowed here"
+
+
+class NotAcceptable(ProblemError):
+    status, code, title = 406, "not_acceptable", "No representation that the caller accepts"
+
+
+class PayloadTooLarge(ProblemError):
+    status, code, title = 413, "payload_too_large", "The body is too large"
+
+
+class UnsupportedMediaType(ProblemError):
+    status, code, title = 415, "unsupported_media_type", "The body's media type is not supported"
+
+
+class InternalError(ProblemError):
+    status, code, title = 500, "internal_error", "The service failed"
+
+
+class BadGateway(ProblemError):
+    status, code, title = 502, "service_unreachable", "A service cannot be reached"
+
+
+class ServiceUnavailable(ProblemError):
+    status, code, title = 503, "unavailable", "The service cannot answer now"
+    headers = {"Retry-After": "2"}
+
+
+class GatewayTimeout(ProblemError):
+    status, code, title = 504, "service_timeout", "A service did not answer in time"
+
+
+BY_STATUS: dict[int, type[ProblemError]] = {
+    cls.status: cls
+    for cls in (
+        BadRequest, NotFound, MethodNotAllowed, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
+        InvalidRequest, InternalError, BadGateway, ServiceUnavailable, GatewayTimeout,
+    )
+}  # fmt: skip
+
+
+def near(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word that `word` was most likely meant to be; None when nothing is near."""
+    by_folded = {candidate.casefold(): candidate for candidate in allowed}
+    match = difflib.get_close_matches(word.casefold()[:64], by_folded, n=1, cutoff=0.7)
+    return by_folded[match[0]] if match else None
+
+
+def fault(
+    code: str,
+    detail: str,
+    *,
+    parameter: str | None = None,
+    pointer: str | None = None,
+    allowed: Iterable[str] | None = None,
+    suggestion: str | None = None,
+) -> Fault:
+    """One thing that is wrong with a request; absent members are null."""
+    words = None if allowed is None else list(allowed)
+    return Fault(parameter=parameter, pointer=pointer, code=code, detail=detail, allowed=words, suggestion=suggestion)
+
+
+def not_one_of(code: str, parameter: str, value: str, allowed: Iterable[str], *, listed_at: str | None = None) -> Fault:
+    """A value that is not among the allowed ones, with the nearest of them; a long list is named by its path."""
+    words = list(allowed)
+    meant = near(value, words)
+    where = f"one of the codes at {listed_at}" if listed_at else f"one of {', '.join(words)}"
+    hint = f"; did you mean {meant}?" if meant else ""
+    return fault(
+        code,
+        f"{value[:64]!r} is not a value of {parameter}: it takes {where}{hint}",
+        parameter=parameter,
+        allowed=[f"see {listed_at}"] if listed_at else words,
+        suggestion=meant,
+    )
+
+
+def document(problem: ProblemError, instance: str, context: RequestContext | None) -> Problem:
+    """The problem document of one failure of one request."""
+    return Problem(
+        type=f"urn:mmptf:problem:{problem.code}",
+        title=problem.title,
+        status=problem.status,
+        detail=problem.detail,
+        instance=instance,
+        code=problem.code,
+        request_id=context.request_id if context else None,
+        errors=problem.faults,
+    )
+
+
+def response(problem: ProblemError, instance: str, context: RequestContext | None) -> Response:
+    """The HTTP answer of a problem: never cached, its media type says what it is."""
+    return Response(
+        document(problem, instance, context).model_dump_json(),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **problem.headers},
+    )
+
+
+def from_http_exception(error: HTTPException) -> ProblemError:
+    """The problem that a routing or parsing failure of the framework stands for."""
+    cls = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
+    if cls is InvalidRequest:
+        return InvalidRequest([fault("invalid_request", str(error.detail))])
+    return cls(str(error.detail), headers=error.headers)
+
+
+def faults_of(errors: Iterable[Mapping[str, Any]], *, body_root: str = "") -> list[Fault]:
+    """Pydantic's complaints in the words of a problem document: parameter or JSON pointer, and what is allowed."""
+    return [_fault_of(error, body_root) for error in errors]
+
+
+def _fault_of(error: Mapping[str, Any], body_root: str) -> Fault:
+    where, *path = error["loc"] or ("body",)
+    context = error.get("ctx", {})
+    detail = str(error["msg"])
+    if isinstance(cause := context.get("error"), ValueError):
+        detail = str(cause)
+    allowed = (
+        str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ") if "expected" in context else None
+    )
+    value = error.get("input")
+    suggestion = near(value, allowed) if allowed and isinstance(value, str) else None
+    code = f"invalid_{'body' if where == 'body' else 'parameter'}"
+    if where == "body":
+        pointer = body_root + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        return fault(code, f"{pointer or 'body'}: {detail}", pointer=pointer, allowed=allowed, suggestion=suggestion)
+    name = str(path[0]) if path else str(where)
+    return fault(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The exception handler of every app: whatever was raised becomes one problem document."""
+    if isinstance(error, ProblemError):
+        problem = error
+    elif isinstance(error, RequestValidationError | ValidationError):
+        problem = InvalidRequest(faults_of(error.errors()))
+    elif isinstance(error, HTTPException):
+        problem = from_http_exception(error)
+    else:
+        raise error
+    return response(problem, request.url.path, getattr(request.state, "context", None))

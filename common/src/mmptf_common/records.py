@@ -1,0 +1,79 @@
+"""Storing records: the row, the document that readers get, and the journal entry, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from mmptf_common.journal import Author, Change
+
+
+class Record(SQLModel):
+    """What every table of records has.
+
+    code:     never changes; a renamed record keeps its old code as a row of `renamed_code`
+    document: exactly what a reader of the record gets, as text that PostgreSQL passes through unread
+    updated:  when the document last changed (UTC)
+    """
+
+    # Byte order is the same on every server, whatever locale it was set up with.
+    code: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))  # type: ignore[call-overload]
+    document: dict[str, Any] = Field(sa_type=JSON)
+    updated: datetime = Field(sa_type=sa.DateTime(timezone=True), index=True)  # type: ignore[call-overload]
+
+
+def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
+    """Codes that were renamed: a request for `code` is led to `current` for good."""
+    return sa.Table(
+        "renamed_code",
+        metadata,
+        sa.Column("entity", sa.Text, primary_key=True),
+        sa.Column("code", sa.Text, primary_key=True),
+        sa.Column("current", sa.Text, nullable=False),
+    )
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment as RFC 3339 in UTC, the way every document writes it."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+async def load(
+    session: AsyncSession, change: sa.Table, entity: str, rows: Iterable[Record], author: Author, at: datetime
+) -> list[Change]:
+    """Store packaged records; returns the changes to journal, none for what is there already.
+
+    A record that somebody else has changed since it was loaded is left alone: a correction made by an operator
+    outlives the data of the next release. Nothing is ever removed.
+    """
+    incoming = {row.code: row for row in rows}
+    model = type(next(iter(incoming.values())))
+    stored = {row.code: row for row in await session.scalars(sa.select(model))}
+    corrected = await _changed_by_others(session, change, entity, author)
+    changes = []
+    for code, row in incoming.items():
+        before = stored.get(code)
+        row.updated, row.document = at, {**row.document, "updated": moment_text(at)}
+        if before is None:
+            session.add(row)
+            changes.append(Change(entity, code, None, row.document))
+        elif code not in corrected and _content(before.document) != _content(row.document):
+            changes.append(Change(entity, code, before.document, row.document, reason="packaged data changed"))
+            await session.merge(row)
+    await session.flush()
+    return changes
+
+
+def _content(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "updated"}
+
+
+async def _changed_by_others(session: AsyncSession, change: sa.Table, entity: str, author: Author) -> set[str]:
+    statement = sa.select(change.c.key).where(change.c.entity == entity, change.c.actor != author.actor).distinct()
+    return set(await session.scalars(statement))

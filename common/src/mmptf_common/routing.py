@@ -1,0 +1,80 @@
+"""The routes of a list: its pages, its facets, its totals and its single records, declared once."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from mmptf_common import openapi
+from mmptf_common.aggregates import Facets, Totals, answer_facets, answer_totals
+from mmptf_common.listing import MEDIA_TYPES, Listing, answer_item, answer_list
+from mmptf_common.query import NoParameters
+from mmptf_common.schemas import CODE_PATTERN
+
+EXPORTS = tuple(media.partition(";")[0] for name, media in MEDIA_TYPES.items() if name != "json")
+
+
+def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str) -> None:
+    """Add a list's operations to a router, under the tag that its path ends in.
+
+    about: what one record is, for the contract; example: the code of a record that the packaged data holds
+    """
+    noun = listing.path.rpartition("/")[2]
+    path = f"/{noun}"
+    # Evaluated here, where `example` is known: this module's annotations are not postponed.
+    CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
+
+    async def list_(request: Request) -> Response:
+        return await answer_list(request, listing)
+
+    async def facets(request: Request) -> Response:
+        return await answer_facets(request, listing)
+
+    async def totals(request: Request) -> Response:
+        return await answer_totals(request, listing)
+
+    async def get(request: Request, code: CodeInPath) -> Response:
+        return await answer_item(request, listing, code)
+
+    router.add_api_route(
+        path,
+        list_,
+        name="list",
+        tags=[noun],
+        response_model=listing.page,
+        summary=f"List {noun.replace('-', ' ')}",
+        description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
+        **openapi.read(listing.query, media=EXPORTS),
+    )
+    if listing.facet_query:
+        router.add_api_route(
+            f"{path}/facets",
+            facets,
+            tags=[noun],
+            response_model=Facets,
+            summary=f"Count {noun.replace('-', ' ')} by each filter",
+            description="How many rows of the current filter carry each value of each filter.",
+            **openapi.read(listing.facet_query),
+        )
+    if listing.totals_query:
+        router.add_api_route(
+            f"{path}/totals",
+            totals,
+            tags=[noun],
+            response_model=Totals,
+            summary=f"Sum the money of {noun.replace('-', ' ')}",
+            description=(
+                "Exact sums under the current filter, one for each stage of money, divided by `by`. What several"
+                " values share is never repeated: it stands apart, and all parts add up to the sum."
+            ),
+            **openapi.read(listing.totals_query),
+        )
+    router.add_api_route(
+        f"{path}/{{code}}",
+        get,
+        tags=[noun],
+        response_model=listing.item,
+        summary=f"Get one of the {noun.replace('-', ' ')}",
+        description=about,
+        **openapi.read(NoParameters, missing=True),
+    )

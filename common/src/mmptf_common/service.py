@@ -1,0 +1,189 @@
+"""How every app of the suite starts: the same corridor, problems, health, status, contract and lifespan."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from mmptf_common import conditional, migrations, openapi, problems
+from mmptf_common.cache import open_cache
+from mmptf_common.db import open_database, reading
+from mmptf_common.journal import REVISION, Author
+from mmptf_common.middleware import Corridor
+from mmptf_common.query import NoParameters, parse
+from mmptf_common.schemas import Document, Wire
+from mmptf_common.settings import ServiceSettings
+
+MAX_BODY = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What makes one service different from another.
+
+    counts: name -> table, reported by the service's status; seed: loads the packaged data, returns the revision
+    """
+
+    name: str
+    title: str
+    description: str
+    package: str
+    metadata: MetaData
+    router: APIRouter
+    seed: Callable[[AsyncSession, Author], Awaitable[int]]
+    counts: Mapping[str, str]
+    documents: list[Document]
+
+
+class Health(Wire):
+    """`ready` is false while something that this process needs is missing; `reason` says what."""
+
+    ready: bool
+    reason: str | None
+
+
+class Status(Wire):
+    """What a service holds: its version, the revision of its data, how many records, and how old their sources are."""
+
+    service: str
+    version: str
+    revision: int
+    changed: str | None
+    counts: dict[str, int]
+    vintage: list[Document]
+
+
+def create_app(
+    title: str, description: str, package: str, *, lifespan: Callable[[FastAPI], Any], max_body: int = MAX_BODY
+) -> FastAPI:
+    """An app with the corridor and the problems that all processes of the suite share; no routes yet."""
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version(package.replace("_", "-")),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
+    )
+    for failure in (problems.ProblemError, RequestValidationError, HTTPException):
+        app.add_exception_handler(failure, problems.answer)
+    app.add_middleware(Corridor, max_body=max_body)
+    return app
+
+
+def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
+    """One service's app. Nothing is connected until it starts; it refuses to start on a schema that is not at head."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.database = await stack.enter_async_context(open_database(settings))
+            async with app.state.database.engine.connect() as connection:
+                found = await migrations.current(connection)
+            if found != (newest := migrations.head(service.package)):
+                raise SchemaNotAtHead(service, found, newest)
+            redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+            app.state.cache = await stack.enter_async_context(open_cache(redis_url, f"mmptf-{service.name}"))
+            app.state.known_codes = {}
+            # What start-up made lives as long as the process: taken out of the collector's rounds, pauses shrink.
+            gc.collect()
+            gc.freeze()
+            yield
+
+    app = create_app(service.title, service.description, service.package, lifespan=lifespan)
+    app.include_router(service.router, prefix=f"/{service.name}/v1")
+    app.include_router(_own_routes(service))
+    openapi.install(app)
+    return app
+
+
+class SchemaNotAtHead(RuntimeError):
+    """The database was not migrated to what this version of the service needs."""
+
+    def __init__(self, service: Service, found: str | None, newest: str) -> None:
+        super().__init__(
+            f"the database of {service.name} is at schema {found or 'none'} and this version needs {newest};"
+            f" run: python -m {service.package} migrate"
+        )
+
+
+def _own_routes(service: Service) -> APIRouter:
+    router = APIRouter()
+    status_path = f"/{service.name}/v1/status"
+
+    @router.get("/health/live", tags=["health"], response_model=Health, openapi_extra=openapi.public(NoParameters))
+    async def live(request: Request) -> Response:
+        """Whether the process runs; asks nothing else, so that a lost database restarts nobody."""
+        parse(request, NoParameters)
+        return _health(True, None)
+
+    @router.get(
+        "/health/ready",
+        tags=["health"],
+        response_model=Health,
+        responses={503: {"model": Health}},
+        openapi_extra=openapi.public(NoParameters),
+    )
+    async def ready(request: Request) -> Response:
+        """Whether requests can be answered: the database is there. A missing cache only slows, so it is no reason."""
+        parse(request, NoParameters)
+        try:
+            async with reading(request.app.state.database) as connection:
+                await connection.fetchval("SELECT 1")
+        except problems.ServiceUnavailable as problem:
+            return _health(False, problem.detail)
+        return _health(True, None)
+
+    @router.get(
+        status_path, tags=["status"], response_model=Status, **openapi.read(NoParameters), summary="Status of the data"
+    )
+    async def status(request: Request) -> Response:
+        """Version, data revision, number of records, and the documents that the data was taken from."""
+        parse(request, NoParameters)
+        counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
+        async with reading(request.app.state.database) as connection:
+            row = await connection.fetchrow(
+                f"SELECT {REVISION} AS revision, (SELECT max(at) FROM change) AS changed, {counts}"
+            )
+        tag = conditional.etag(request, row["revision"], "")
+        if conditional.matches(request, tag):
+            return conditional.not_modified(tag)
+        answer = Status(
+            service=service.name,
+            version=request.app.version,
+            revision=row["revision"],
+            changed=row["changed"].isoformat().replace("+00:00", "Z") if row["changed"] else None,
+            counts={name: row[name] for name in service.counts},
+            vintage=service.documents,
+        )
+        return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+
+    @router.get("/openapi.json", tags=["contract"], include_in_schema=False)
+    async def contract(request: Request) -> Response:
+        """This service's own contract."""
+        return JSONResponse(request.app.openapi(), headers={"Cache-Control": conditional.CACHE_CONTROL})
+
+    return router
+
+
+def _health(ready: bool, reason: str | None) -> Response:
+    return Response(
+        Health(ready=ready, reason=reason).model_dump_json(),
+        status_code=200 if ready else 503,
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,26 @@
+"""Running an app under uvicorn, the same way for every process of the suite."""
+
+from __future__ import annotations
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from mmptf_common.settings import ServerSettings
+from mmptf_common.telemetry import configure_logging
+
+
+def serve(app: ASGIApp, settings: ServerSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests under way; exits 3 when the app cannot start."""
+    configure_logging(settings.log_level)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=20,
+    )

@@ -1,0 +1,94 @@
+"""The command `mmptf-local up`: start the suite, show what its parts print, stop it on Ctrl-C."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from mmptf_local.processes import CannotStart, Child
+from mmptf_local.suite import SERVICES, Suite, running_suite
+
+COLOURS = {"postgres": 34, "cache": 35, "catalog": 32, "funding": 33, "markers": 36, "gateway": 31}
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> None:
+    """Run the command; exit code 0 after Ctrl-C or SIGTERM, 1 when something could not be started."""
+    parser = argparse.ArgumentParser(prog="mmptf-local", description="The whole suite on this machine.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("up", help="start everything and wait for Ctrl-C")
+    parser.parse_args()
+    for number in STOPPING:
+        signal.signal(number, _interrupt)
+    sys.exit(_up(Console()))
+
+
+class Console:
+    """Whole lines on standard output, from several threads."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+    def log(self, label: str, line: str) -> None:
+        """A line of a child, after its label."""
+        name = f"{label:<8} │"
+        self.write(f"\x1b[{COLOURS[label]}m{name}\x1b[0m {line}" if self._colour else f"{name} {line}")
+
+    def progress(self, line: str) -> None:
+        """A step that is done, after the seconds since the beginning."""
+        self.write(f"{time.monotonic() - self._began:6.1f} s  {line}")
+
+    def write(self, text: str) -> None:
+        """A line; nothing happens when nobody can read it any more."""
+        with self._lock, suppress(OSError):
+            print(text, flush=True)
+
+
+def _up(console: Console) -> int:
+    try:
+        with running_suite(log=console.log, progress=console.progress) as suite:
+            console.write(_welcome(suite))
+            _report_ends(suite.children, console)
+    except CannotStart as problem:
+        console.write(f"cannot start: {problem}")
+    except KeyboardInterrupt:
+        console.progress("stopped")
+        return 0
+    return 1
+
+
+def _welcome(suite: Suite) -> str:
+    gateway = suite.urls["gateway"]
+    rows = [("gateway", gateway), ("reference", f"{gateway}/docs")]
+    rows += [(name, suite.urls[name]) for name in SERVICES]
+    return "\n".join(("", *(f"  {name:<10} {url}" for name, url in rows), "", "Ctrl-C stops everything.", ""))
+
+
+def _report_ends(children: Mapping[str, Child], console: Console) -> None:
+    """Name each child that ends, while the others keep running; return when none is left."""
+    running = dict(children)
+    while running:
+        for name, child in list(running.items()):
+            if not child.alive:
+                del running[name]
+                console.write(f"{name} has ended by itself ({child.ending()}); the others keep running")
+        time.sleep(0.2)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    # From here on everything is being stopped, within bounds; a second Ctrl-C must not leave half of it.
+    for each in STOPPING:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The catalogue as a service: programmes and the code lists that they are described with; it knows no other service."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from mmptf_common.schemas import Document
+from mmptf_common.service import Service, create_service
+from mmptf_common.settings import ServiceSettings
+
+from mmptf_catalog.commands import load_packaged_data, packaged
+from mmptf_catalog.models import Base
+from mmptf_catalog.routes import router
+
+SERVICE = Service(
+    name="catalog",
+    title="Migration MPTF programme catalogue",
+    description=(
+        "Joint programmes of the Migration Multi-Partner Trust Fund, with the code lists that describe them. Every"
+        " fact names its source; what no source states is said to be missing.\n\n"
+        "The designations employed do not imply any opinion on the legal status of any country, territory, city or"
+        " area, or of its authorities, or on its frontiers. References to Kosovo are to be understood in the context"
+        " of United Nations Security Council resolution 1244 (1999)."
+    ),
+    package="mmptf_catalog",
+    metadata=Base.metadata,
+    router=router,
+    seed=load_packaged_data,
+    counts={
+        "programmes": "programme",
+        "thematic_areas": "thematic_area",
+        "objectives": "objective",
+        "clusterings": "clustering",
+        "guiding_principles": "guiding_principle",
+        "places": "place",
+        "organizations": "organization",
+    },
+    documents=[Document.model_validate(facts) for facts in packaged("documents")],
+)
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """The catalogue's app; connects to nothing before it starts."""
+    return create_service(SERVICE, settings)

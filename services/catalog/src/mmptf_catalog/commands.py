@@ -1,0 +1,162 @@
+"""What is written to the catalogue: programmes and code lists, each with its journal entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+from mmptf_common.journal import Author, begin_write, record
+from mmptf_common.query import words
+from mmptf_common.records import Record, load, moment_text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mmptf_catalog import rules, schemas
+from mmptf_catalog.models import (
+    ClusteringRow,
+    GuidingPrincipleRow,
+    ObjectiveRow,
+    OrganizationRow,
+    PlaceRow,
+    ProgrammeRow,
+    ThematicAreaRow,
+    change,
+)
+
+Facts = dict[str, Any]
+
+
+def packaged(name: str) -> list[Facts]:
+    """One file of the data that this package carries."""
+    found: list[Facts] = json.loads((files("mmptf_catalog") / "data" / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+async def load_packaged_data(session: AsyncSession, author: Author) -> int:
+    """Bring the packaged data into an empty or an older database; returns the revision of the data."""
+    at = await begin_write(session)
+    stamp = moment_text(at)
+    facts = {name: packaged(name) for name in _LISTS}
+    changes = []
+    for name, (entity, build) in _LISTS.items():
+        rows = [build(f, stamp) for f in facts[name]]
+        changes += await load(session, change, entity, rows, author, at)
+    names = {name: {f["code"]: f for f in facts[name]} for name in facts}
+    programmes = [programme_row(f, names, stamp) for f in packaged("programmes")]
+    changes += await load(session, change, "programme", programmes, author, at)
+    return await record(session, change, changes, author, at)
+
+
+def _document(model: type[schemas.Wire], facts: Facts, stamp: str) -> Facts:
+    return model.model_validate({**facts, "updated": stamp}).model_dump(mode="json")
+
+
+def _numbered(row: type[Record], model: type[schemas.Wire]) -> Any:
+    return lambda f, stamp: row(
+        code=f["code"], position=f["number"], name=f["name"], document=_document(model, f, stamp)
+    )
+
+
+def _named(row: type[Record], model: type[schemas.Wire]) -> Any:
+    return lambda f, stamp: row(code=f["code"], name=f["name"], document=_document(model, f, stamp))
+
+
+def _place(f: Facts, stamp: str) -> PlaceRow:
+    return PlaceRow(
+        code=f["code"],
+        kind=f["kind"],
+        name=f["name"],
+        region=f["region"],
+        regions=regions_of(f),
+        words=words(f["name"]),
+        document=_document(schemas.Place, f, stamp),
+    )
+
+
+_LISTS = {
+    "thematic_areas": ("thematic_area", _numbered(ThematicAreaRow, schemas.ThematicArea)),
+    "objectives": ("objective", _numbered(ObjectiveRow, schemas.Objective)),
+    "clusterings": ("clustering", _named(ClusteringRow, schemas.Clustering)),
+    "guiding_principles": ("guiding_principle", _numbered(GuidingPrincipleRow, schemas.GuidingPrinciple)),
+    "places": ("place", _place),
+    "organizations": ("organization", _named(OrganizationRow, schemas.Organization)),
+}
+
+
+def regions_of(place: Facts) -> list[str]:
+    """A place's regions at every level, widest first."""
+    return [code for code in (place["region"], place["subregion"], place["intermediate_region"]) if code]
+
+
+def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], stamp: str) -> ProgrammeRow:
+    """A programme's row from its facts, with the names of its codes; raises KeyError for a code that is not listed."""
+    places = names["places"]
+
+    def named(kind: str, code: str) -> Facts:
+        return {"code": code, "name": names[kind][code]["name"]}
+
+    status = facts["status"] or "not_stated"
+    budget = facts["budget"]
+    document = _document(
+        schemas.Programme,
+        {
+            **facts,
+            "thematic_area": facts["thematic_area"] and named("thematic_areas", facts["thematic_area"]),
+            "objectives": [named("objectives", code) for code in facts["objectives"]],
+            "organizations": [named("organizations", code) for code in facts["organizations"]],
+            "places": [
+                {**p, "name": places[p["code"]]["name"], "footnote": places[p["code"]]["footnote"]}
+                for p in facts["places"]
+            ],
+            "status": status,
+            "stage": rules.STAGE_OF_STATUS[status],
+            "budget": budget
+            and {
+                **budget,
+                "stage": "programme_budget",
+                "sources": [s for s in facts["sources"] if s["field"] == "budget"],
+            },
+            "sources": [s for s in facts["sources"] if s["field"] != "budget"],
+        },
+        stamp,
+    )
+    countries = [p["code"] for p in facts["places"]]
+    return ProgrammeRow(
+        code=facts["code"],
+        title_order=(facts["title"] or facts["place_label"]).casefold(),
+        thematic_area=facts["thematic_area"],
+        objectives=facts["objectives"],
+        countries=countries,
+        regions=sorted({region for code in countries for region in regions_of(places[code])}),
+        organizations=facts["organizations"],
+        stage=document["stage"],
+        amount=budget and Decimal(budget["amount"]),
+        currency=budget and budget["currency"],
+        money_stage=budget and "programme_budget",
+        basis=None,
+        attribution=_attribution(document, {code: places[code]["region"] for code in countries}) if budget else {},
+        words=words(f"{facts['title'] or ''} {facts['summary']}"),
+        document=document,
+    )
+
+
+def _attribution(programme: Facts, region_of: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
+    """How the budget divides, by each division that totals offer."""
+    amount = Decimal(programme["budget"]["amount"])
+    partial = {gap["field"] for gap in programme["gaps"] if gap["kind"] == "partly_stated"}
+    shares = {p["code"]: p["share"] and Decimal(p["share"]) for p in programme["places"]}
+    country, region = rules.attribute_places(amount, shares, region_of, complete="places" not in partial)
+    area = programme["thematic_area"]
+    divided = {
+        "thematic_area": rules.attribute(amount, [area["code"]] if area else []),
+        "objective": rules.attribute(amount, [o["code"] for o in programme["objectives"]]),
+        "country": country,
+        "region": region,
+        "organization": rules.attribute(
+            amount, [o["code"] for o in programme["organizations"]], complete="organizations" not in partial
+        ),
+        "stage": {programme["stage"]: amount},
+    }
+    return {name: {code: f"{part:.2f}" for code, part in parts.items()} for name, parts in divided.items()}

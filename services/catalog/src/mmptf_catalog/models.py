@@ -1,0 +1,104 @@
+"""The catalogue's tables: a record's document as it is read, and beside it the columns that it is found by."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from mmptf_common.journal import change_table
+from mmptf_common.records import Record, renamed_code_table
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class Base(SQLModel, registry=registry()):
+    """This service's own registry, so that two services can live in one process."""
+
+
+def codes() -> Any:
+    """A column that holds several codes."""
+    return Field(sa_type=ARRAY(sa.Text))  # type: ignore[call-overload]
+
+
+class ThematicAreaRow(Record, Base, table=True):
+    __tablename__ = "thematic_area"
+
+    position: int
+    name: str
+
+
+class ObjectiveRow(Record, Base, table=True):
+    __tablename__ = "objective"
+
+    position: int
+    name: str
+
+
+class ClusteringRow(Record, Base, table=True):
+    __tablename__ = "clustering"
+
+    name: str
+
+
+class GuidingPrincipleRow(Record, Base, table=True):
+    __tablename__ = "guiding_principle"
+
+    position: int
+    name: str
+
+
+class PlaceRow(Record, Base, table=True):
+    """`regions` holds the place's region at every level, as the region filter asks for it."""
+
+    __tablename__ = "place"
+    __table_args__ = (sa.Index("place_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
+
+    kind: str
+    name: str
+    region: str | None
+    regions: list[str] = codes()
+    words: list[str] = codes()
+
+
+class OrganizationRow(Record, Base, table=True):
+    __tablename__ = "organization"
+
+    name: str
+
+
+class ProgrammeRow(Record, Base, table=True):
+    """A programme.
+
+    amount, currency, money_stage, basis: its budget as totals sum it, all null when no source states one
+    attribution: division -> {code or "shared" or "not_stated" -> amount}, each adding up to `amount` exactly
+    words:       what `q` searches, folded
+    """
+
+    __tablename__ = "programme"
+    __table_args__ = (
+        *(
+            sa.Index(f"programme_{column}", column, postgresql_using="gin")
+            for column in ("objectives", "countries", "regions", "organizations")
+        ),
+        sa.Index("programme_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
+    )
+
+    title_order: str
+    thematic_area: str | None = Field(default=None, foreign_key="thematic_area.code", index=True)
+    objectives: list[str] = codes()
+    countries: list[str] = codes()
+    regions: list[str] = codes()
+    organizations: list[str] = codes()
+    stage: str = Field(index=True)
+    amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2), index=True)  # type: ignore[call-overload]
+    currency: str | None
+    money_stage: str | None
+    basis: str | None
+    attribution: dict[str, dict[str, str]] = Field(sa_type=JSONB)
+    words: list[str] = codes()
+
+
+change = change_table(Base.metadata)
+renamed_code = renamed_code_table(Base.metadata)

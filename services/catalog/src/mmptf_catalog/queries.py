@@ -1,0 +1,188 @@
+"""What is read from the catalogue: each list as SQL over its table."""
+
+from __future__ import annotations
+
+from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, Dimension, Filter, Listing
+from mmptf_common.schemas import Wire
+
+from mmptf_catalog import schemas
+
+PATH = "/catalog/v1"
+DOCUMENT = "document::text"
+# Byte order is the same on every server, whatever locale it was set up with.
+NAME = ('lower(name) COLLATE "C"', "text")
+
+
+def _code_list(
+    noun: str, item: type[Wire], page: type[Wire], *, numbered: bool, columns: tuple[str, ...] = ()
+) -> Listing:
+    """A code list: everything but its table is the same for all of them."""
+    table = noun.replace("-", "_")
+    sorts = {"number": ("position", "int4")} if numbered else {"code": ("code", "text")}
+    return Listing(
+        path=f"{PATH}/{noun}s",
+        entity=table,
+        item=item,
+        page=page,
+        rows=table,
+        document=DOCUMENT,
+        key="code",
+        query=schemas.NumberedQuery if numbered else schemas.NamedQuery,
+        sorts={**sorts, "name": NAME},
+        filters={},
+        columns={"code": "code", "name": "name", **{c: f"document->>'{c}'" for c in columns}, **SOURCED},
+    )
+
+
+SOURCED = {
+    "source_document": "document#>>'{sources,0,document}'",
+    "source_line": "document#>>'{sources,0,line}'",
+    "verified": "document#>>'{sources,0,verified}'",
+    "updated": "document->>'updated'",
+}
+
+THEMATIC_AREAS = _code_list(
+    "thematic-area", schemas.ThematicArea, schemas.ThematicAreaPage, numbered=True, columns=("number",)
+)
+OBJECTIVES = _code_list("objective", schemas.Objective, schemas.ObjectivePage, numbered=True, columns=("number",))
+GUIDING_PRINCIPLES = _code_list(
+    "guiding-principle", schemas.GuidingPrinciple, schemas.GuidingPrinciplePage, numbered=True, columns=("number",)
+)
+ORGANIZATIONS = _code_list(
+    "organization", schemas.Organization, schemas.OrganizationPage, numbered=False, columns=("kind",)
+)
+CLUSTERINGS = _code_list(
+    "clustering", schemas.Clustering, schemas.ClusteringPage, numbered=False, columns=("version", "areas", "note")
+)
+
+PLACES = Listing(
+    path=f"{PATH}/places",
+    entity="place",
+    item=schemas.Place,
+    page=schemas.PlacePage,
+    rows="place",
+    document=DOCUMENT,
+    key="code",
+    query=schemas.PlaceQuery,
+    sorts={"code": ("code", "text"), "name": NAME},
+    filters={
+        "kind": Filter("kind = ANY({}::text[])"),
+        "region": Filter(
+            "regions && {}::text[]",
+            codes="SELECT code FROM place WHERE kind = 'region'",
+            listed_at=f"{PATH}/places?kind=region",
+        ),
+        "q": SEARCH,
+    },
+    columns={
+        "code": "code",
+        **{
+            name: f"document->>'{name}'"
+            for name in (
+                "kind", "name", "m49", "iso_alpha2", "region", "subregion", "intermediate_region", "footnote",
+                "user_assigned",
+            )
+        },
+        **SOURCED,
+    },
+)  # fmt: skip
+
+
+def _several(column: str, table: str) -> Dimension:
+    """Facet of a column with several codes: a row without any counts under null."""
+    return Dimension(
+        value="v.code",
+        name=f"(SELECT name FROM {table} AS named WHERE named.code = v.code)",
+        join=f"LEFT JOIN LATERAL unnest(hit.{column}) AS v(code) ON true",
+    )
+
+
+def _attributed(division: str, table: str | None) -> Dimension:
+    """Totals by a division: from the attribution that was made when the programme was written."""
+    name = f"(SELECT name FROM {table} AS named WHERE named.code = v.code)" if table else "NULL::text"
+    return Dimension(
+        value="v.code",
+        name=name,
+        join=f"CROSS JOIN LATERAL jsonb_each_text(hit.attribution->'{division}') AS v(code, amount)",
+        amount="v.amount::numeric",
+    )
+
+
+def _known(table: str, where: str = "true") -> str:
+    return f"SELECT code FROM {table} WHERE {where}"
+
+
+PROGRAMMES = Listing(
+    path=f"{PATH}/programmes",
+    entity="programme",
+    item=schemas.Programme,
+    page=schemas.ProgrammePage,
+    rows="programme",
+    document=DOCUMENT,
+    key="code",
+    query=schemas.ProgrammeQuery,
+    sorts={
+        "code": ("code", "text"),
+        "title": ('title_order COLLATE "C"', "text"),
+        "budget": ("coalesce(amount, -1)", "numeric"),
+        "updated": ("updated", "timestamptz"),
+    },
+    filters={
+        "thematic_area": Filter("thematic_area = ANY({}::text[])", _known("thematic_area"), f"{PATH}/thematic-areas"),
+        "objective": Filter("objectives && {}::text[]", _known("objective"), f"{PATH}/objectives"),
+        "country": Filter(
+            "countries && {}::text[]", _known("place", "kind = 'country'"), f"{PATH}/places?kind=country"
+        ),
+        "region": Filter("regions && {}::text[]", _known("place", "kind = 'region'"), f"{PATH}/places?kind=region"),
+        "organization": Filter("organizations && {}::text[]", _known("organization"), f"{PATH}/organizations"),
+        "stage": Filter("stage = ANY({}::text[])"),
+        "budget_min": Filter("amount >= {}::numeric"),
+        "budget_max": Filter("amount <= {}::numeric"),
+        "q": SEARCH,
+        "updated_since": Filter("updated >= {}::timestamptz"),
+    },
+    columns={
+        "code": "code",
+        "title": "document->>'title'",
+        "summary": "document->>'summary'",
+        "thematic_area": "thematic_area",
+        "thematic_area_name": "document#>>'{thematic_area,name}'",
+        "objectives": "array_to_string(objectives, '|')",
+        "countries": "array_to_string(countries, '|')",
+        "place_label": "document->>'place_label'",
+        "organizations": "array_to_string(organizations, '|')",
+        "budget_amount": "amount",
+        "budget_currency": "currency",
+        "budget_stage": "money_stage",
+        "budget_precision": "document#>>'{budget,precision}'",
+        "budget_as_printed": "document#>>'{budget,as_printed}'",
+        "budget_source_document": "document#>>'{budget,sources,0,document}'",
+        "budget_source_line": "document#>>'{budget,sources,0,line}'",
+        "status": "document->>'status'",
+        "stage": "stage",
+        "status_date": "document#>>'{status_history,-1,date}'",
+        "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM json_array_elements(document->'gaps') AS gap)",
+        "updated": "document->>'updated'",
+    },
+    facets={
+        "thematic_area": Dimension(
+            "hit.thematic_area", "(SELECT name FROM thematic_area AS named WHERE named.code = hit.thematic_area)"
+        ),
+        "objective": _several("objectives", "objective"),
+        "country": _several("countries", "place"),
+        "region": _several("regions", "place"),
+        "organization": _several("organizations", "organization"),
+        "stage": Dimension("hit.stage"),
+    },
+    ranges={"budget": ("hit.amount", AS_TEXT), "updated": ("hit.updated", AS_MOMENT)},
+    facet_query=schemas.ProgrammeFilter,
+    totals_query=schemas.ProgrammeTotalsQuery,
+    totals={
+        "thematic_area": _attributed("thematic_area", "thematic_area"),
+        "objective": _attributed("objective", "objective"),
+        "country": _attributed("country", "place"),
+        "region": _attributed("region", "place"),
+        "organization": _attributed("organization", "organization"),
+        "stage": _attributed("stage", None),
+    },
+)

@@ -1,0 +1,48 @@
+"""The catalogue over HTTP."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from mmptf_common.routing import add_listing
+
+from mmptf_catalog import queries
+
+router = APIRouter()
+
+add_listing(
+    router,
+    queries.PROGRAMMES,
+    about="A joint programme of the Fund: what its sources state, what they do not, and its dated status.",
+    example="MKD-01",
+)
+add_listing(
+    router,
+    queries.THEMATIC_AREAS,
+    about="One of the five thematic areas under which the Fund clusters the objectives of the Global Compact.",
+    example="2",
+)
+add_listing(
+    router,
+    queries.OBJECTIVES,
+    about="One of the 23 objectives of the Global Compact for Safe, Orderly and Regular Migration.",
+    example="17",
+)
+add_listing(
+    router,
+    queries.CLUSTERINGS,
+    about="A named, versioned scheme of objectives under thematic areas, and whether a source confirms it.",
+    example="mptf-thematic-areas",
+)
+add_listing(
+    router,
+    queries.GUIDING_PRINCIPLES,
+    about="One of the ten guiding principles of the Global Compact for Safe, Orderly and Regular Migration.",
+    example="people-centred",
+)
+add_listing(
+    router,
+    queries.PLACES,
+    about="A country or territory by its ISO 3166-1 alpha-3 code, or a region by its UN M49 code.",
+    example="SRB",
+)
+add_listing(router, queries.ORGANIZATIONS, about="An organization that the sources name.", example="IOM")

@@ -1,0 +1,474 @@
+"""From answers to a grade: exact arithmetic, a reason for each part, and a shortest way to a better one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from mmptf_common.schemas import Code, Wire
+from pydantic import Field, StrictInt, StrictStr
+
+from mmptf_markers.rubric import (
+    NOT_APPLICABLE,
+    CountRule,
+    Criterion,
+    Gate,
+    ManualRule,
+    Rubric,
+    Stage,
+    WeightedShareRule,
+    criteria_at,
+    grade_position,
+    level_position,
+    needed,
+    stages_of,
+    worth,
+)
+
+Answer = StrictInt | StrictStr
+Levels = Mapping[str, int | None]
+SET_BY_ASSESSOR: Final = "set by the assessor"
+
+
+def score(rubric: Rubric, answers: Mapping[str, Any], stage: Stage) -> Score:
+    """Grade the answers given at one stage: criterion code to level value, or "not_applicable".
+
+    The grade is null while a criterion is unanswered and where the assessor sets it. Shares are exact
+    fractions, points exact decimal strings. Raises InvalidAnswers with every fault.
+    """
+    criteria = criteria_at(rubric, stage)
+    levels = _levels(rubric, criteria, answers, stage)
+    missing = [criterion.code for criterion in criteria if criterion.code not in levels]
+    outcome = None if isinstance(rubric.rule, ManualRule) else _outcome(rubric, rubric.rule, criteria, levels)
+    final = None if missing else outcome
+    return Score(
+        rubric=RubricUsed(
+            code=rubric.code,
+            version=rubric.version,
+            hash=rubric.hash,
+            status=rubric.status,
+            marker=rubric.marker,
+        ),
+        stage=stage,
+        complete=not missing,
+        grade=rubric.grades[final.grade].code if final else None,
+        grade_before_gates=rubric.grades[final.before].code if final else None,
+        reason=_reason(rubric, final, missing, len(criteria)),
+        share=_share(final),
+        provisional=Provisional(
+            answered=len(criteria) - len(missing), criteria=len(criteria), share_of_answered=_share(outcome)
+        )
+        if missing
+        else None,
+        missing=missing,
+        criteria=[_criterion_score(rubric, criterion, levels) for criterion in criteria],
+        gates=[_applied(rubric, gate, levels, final) for gate in (outcome.gates if outcome else ())],
+        next_grade=_next_grade(rubric, criteria, levels, final),
+    )
+
+
+def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str, Any], stage: str) -> Levels:
+    """Position on the scale by criterion code, null for not applicable; raises InvalidAnswers."""
+    if not criteria:
+        reason = f"the rubric has no criterion at {stage!r}"
+        raise InvalidAnswers([_fault(None, "stage_not_covered", reason, stages_of(rubric))])
+    asked = {criterion.code: criterion for criterion in criteria}
+    elsewhere = {criterion.code: criterion for criterion in rubric.criteria}
+    values = [level.value for level in rubric.scale.levels]
+    levels: dict[str, int | None] = {}
+    faults: list[AnswerFault] = []
+    for code, answer in answers.items():
+        if code not in elsewhere:
+            faults.append(_fault(code, "unknown_criterion", "the rubric has no such criterion", list(asked)))
+            continue
+        if code not in asked:
+            at = elsewhere[code].stages
+            faults.append(
+                _fault(code, "wrong_stage", f"is not asked at {stage}, only at {', '.join(at)}", list(asked))
+            )
+            continue
+        allowed = [*values, NOT_APPLICABLE] if asked[code].not_applicable else values
+        # Compared with its type: True equals 1 and 2.0 equals 2, and neither is an answer.
+        place = next(
+            (at for at, value in enumerate(values) if type(answer) is type(value) and answer == value), None
+        )
+        if place is not None:
+            levels[code] = place
+        elif answer != NOT_APPLICABLE:
+            faults.append(_fault(code, "unknown_level", "the answer is no level of the scale", allowed))
+        elif asked[code].not_applicable:
+            levels[code] = None
+        else:
+            faults.append(_fault(code, "not_applicable_refused", "this criterion always applies", allowed))
+    if not faults and len(levels) == len(asked) and all(level is None for level in levels.values()):
+        faults.append(_fault(None, "nothing_applicable", "at least one criterion must apply", []))
+    if faults:
+        raise InvalidAnswers(faults)
+    return levels
+
+
+def _outcome(
+    rubric: Rubric, rule: WeightedShareRule | CountRule, criteria: Sequence[Criterion], levels: Levels
+) -> _Outcome | None:
+    """What the answers given so far come to; null while no answer carries points."""
+    points = of = Fraction()
+    for criterion in criteria:
+        level = levels.get(criterion.code)
+        if level is not None:
+            points += worth(rubric, criterion, level)
+        if level is not None or (criterion.code in levels and isinstance(rule, CountRule)):
+            of += _full(rubric, criterion)
+    if not of:
+        return None
+    before = next(
+        grade_position(rubric, band.grade) for band in rule.bands if points >= needed(rubric, band, of)
+    )
+    gates = [gate for gate in rubric.gates if _below(rubric, gate, levels)]
+    grade = max([before, *(grade_position(rubric, gate.cap) for gate in gates)])
+    return _Outcome(points, of, before, grade, gates)
+
+
+def _next_grade(
+    rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, outcome: _Outcome | None
+) -> NextGrade | None:
+    """The fewest criteria, then the fewest level steps, whose raised answers lead to a better grade."""
+    if isinstance(rubric.rule, ManualRule) or outcome is None or outcome.grade == 0:
+        return None
+    # The best grade always has a band, and of the better bands the last asks for the fewest points.
+    better = [band for band in rubric.rule.bands if grade_position(rubric, band.grade) < outcome.grade]
+    deficit = needed(rubric, better[-1], outcome.of) - outcome.points
+    open_criteria = [criterion for criterion in criteria if levels[criterion.code] is not None]
+    options = [
+        _raises(rubric, criterion, levels[criterion.code] or 0, outcome) for criterion in open_criteria
+    ]
+    chosen = _cheapest(options, deficit)
+    if chosen is None:
+        return None
+    raised = {
+        criterion.code: (levels[criterion.code] or 0) + steps
+        for criterion, steps in zip(open_criteria, chosen, strict=True)
+        if steps
+    }
+    reached = _outcome(rubric, rubric.rule, criteria, {**levels, **raised})
+    if reached is None or reached.grade >= outcome.grade:
+        raise AssertionError("the changes found do not lead to a better grade")
+    scale = rubric.scale.levels
+    return NextGrade(
+        grade=rubric.grades[reached.grade].code,
+        steps=sum(chosen),
+        changes=[
+            Change(
+                criterion=code,
+                answer=scale[levels[code] or 0].value,
+                label=scale[levels[code] or 0].label,
+                to=scale[level].value,
+                to_label=scale[level].label,
+                steps=level - (levels[code] or 0),
+            )
+            for code, level in raised.items()
+        ],
+    )
+
+
+def _raises(rubric: Rubric, criterion: Criterion, level: int, outcome: _Outcome) -> list[_Raise]:
+    """The raises open to one answer; only those which open its gate, where a gate holds the grade down."""
+    floor = max(
+        (
+            level_position(rubric, gate.below)
+            for gate in outcome.gates
+            if gate.criterion == criterion.code and grade_position(rubric, gate.cap) >= outcome.grade
+        ),
+        default=level,
+    )
+    now = worth(rubric, criterion, level)
+    return [
+        _Raise(to - level, worth(rubric, criterion, to) - now)
+        for to in range(floor, len(rubric.scale.levels))
+    ]
+
+
+def _cheapest(options: Sequence[Sequence[_Raise]], deficit: Fraction) -> list[int] | None:
+    """Steps for each criterion which gain at least `deficit`, or null when no choice does.
+
+    Fewest criteria changed, then fewest steps; among equals the criterion earlier in the rubric is changed,
+    by as few steps as still work.
+    """
+    limit = _fewest(options, deficit)
+    if limit is None:
+        return None
+    # tails[i] holds, for criteria i and after, the greatest gain for each (criteria changed, steps).
+    tails: list[dict[tuple[int, int], Fraction]] = [{(0, 0): Fraction()}]
+    for choices in reversed(options):
+        table: dict[tuple[int, int], Fraction] = {}
+        for (changed, steps), gain in tails[-1].items():
+            for choice in choices:
+                key = (changed + bool(choice.steps), steps + choice.steps)
+                if key[0] <= limit and (key not in table or table[key] < gain + choice.gain):
+                    table[key] = gain + choice.gain
+        tails.append(table)
+    tails.reverse()
+    changed, steps = min(key for key, gain in tails[0].items() if gain >= deficit)
+    chosen: list[int] = []
+    for choices, tail in zip(options, tails[1:], strict=True):
+        for choice in sorted(choices, key=lambda choice: (not choice.steps, choice.steps)):
+            rest = (changed - bool(choice.steps), steps - choice.steps)
+            if rest in tail and tail[rest] + choice.gain >= deficit:
+                chosen.append(choice.steps)
+                (changed, steps), deficit = rest, deficit - choice.gain
+                break
+    return chosen
+
+
+def _fewest(options: Sequence[Sequence[_Raise]], deficit: Fraction) -> int | None:
+    """How many criteria must change at the least: those behind a gate, then the ones that can gain most."""
+    forced = [choices for choices in options if choices[0].steps]
+    free = sorted((choices[-1].gain for choices in options if not choices[0].steps), reverse=True)
+    deficit -= sum((choices[-1].gain for choices in forced), Fraction())
+    for count in range(len(free) + 1):
+        if sum(free[:count], Fraction()) >= deficit:
+            return len(forced) + count
+    return None
+
+
+def _criterion_score(rubric: Rubric, criterion: Criterion, levels: Levels) -> CriterionScore:
+    answer: int | str | None = None
+    label = points = of = None
+    manual = isinstance(rubric.rule, ManualRule)
+    if not manual:
+        of = _decimal(_full(rubric, criterion))
+    level = levels.get(criterion.code)
+    if criterion.code not in levels:
+        explanation = "Not answered yet."
+    elif level is None:
+        answer, label = NOT_APPLICABLE, "Not applicable"
+        if isinstance(rubric.rule, CountRule):
+            points, explanation = "0", "Not applicable, so not counted as met."
+        else:
+            of, explanation = None, "Not applicable, so left out of the share."
+    else:
+        answer, label = rubric.scale.levels[level].value, rubric.scale.levels[level].label
+        explanation = f"Answered {answer} ({label}); the assessor weighs it."
+        if not manual:
+            points = _decimal(worth(rubric, criterion, level))
+            if isinstance(rubric.rule, CountRule):
+                met = "meets" if points == "1" else "does not meet"
+                explanation = (
+                    f"Answered {answer} ({label}), which {met} the required level {rubric.rule.level}."
+                )
+            else:
+                explanation = (
+                    f"Answered {answer} ({label}) with weight {criterion.weight}: {points} of {of} points."
+                )
+    return CriterionScore(
+        criterion=criterion.code,
+        principle=criterion.principle,
+        answer=answer,
+        label=label,
+        weight=criterion.weight,
+        points=points,
+        of=of,
+        explanation=explanation,
+    )
+
+
+def _applied(rubric: Rubric, gate: Gate, levels: Levels, final: _Outcome | None) -> AppliedGate:
+    answer = rubric.scale.levels[levels[gate.criterion] or 0]
+    lowers = final is not None and grade_position(rubric, gate.cap) > final.before
+    return AppliedGate(
+        criterion=gate.criterion,
+        answer=answer.value,
+        label=answer.label,
+        below=gate.below,
+        cap=gate.cap,
+        capped=rubric.grades[final.before].code if final and lowers else None,
+        reason=gate.reason,
+    )
+
+
+def _reason(rubric: Rubric, final: _Outcome | None, missing: Sequence[str], asked: int) -> str:
+    if missing:
+        return f"{len(missing)} of {asked} criteria are not answered"
+    share = _share(final)
+    if final is None or share is None:
+        return SET_BY_ASSESSOR
+    before, grade = rubric.grades[final.before].code, rubric.grades[final.grade].code
+    points, of = _decimal(final.points), _decimal(final.of)
+    if isinstance(rubric.rule, CountRule):
+        text = f"{points} of {of} criteria are met, which gives {before}"
+    else:
+        text = f"{points} of {of} points, {share.percentage} %, give {before}"
+    return text if before == grade else f"{text}, capped at {grade} by a gate"
+
+
+def _share(outcome: _Outcome | None) -> Share | None:
+    if outcome is None:
+        return None
+    share = outcome.points / outcome.of
+    # Rounded down, so that a printed percentage never claims a band which was not reached.
+    whole, hundredths = divmod(share.numerator * 10_000 // share.denominator, 100)
+    percentage = f"{whole}.{hundredths:02d}"
+    return Share(numerator=share.numerator, denominator=share.denominator, percentage=percentage)
+
+
+def _decimal(number: Fraction) -> str:
+    text = f"{Decimal(number.numerator) / Decimal(number.denominator):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _full(rubric: Rubric, criterion: Criterion) -> Fraction:
+    return worth(rubric, criterion, len(rubric.scale.levels) - 1)
+
+
+def _below(rubric: Rubric, gate: Gate, levels: Levels) -> bool:
+    level = levels.get(gate.criterion)
+    return level is not None and level < level_position(rubric, gate.below)
+
+
+def _fault(criterion: str | None, code: FaultCode, reason: str, allowed: Sequence[int | str]) -> AnswerFault:
+    return AnswerFault(criterion=criterion, code=code, reason=reason, allowed=list(allowed))
+
+
+FaultCode = Literal[
+    "unknown_criterion",
+    "wrong_stage",
+    "unknown_level",
+    "not_applicable_refused",
+    "nothing_applicable",
+    "stage_not_covered",
+]
+
+
+class _Outcome(NamedTuple):
+    points: Fraction
+    of: Fraction
+    before: int
+    grade: int
+    gates: list[Gate]
+
+
+class _Raise(NamedTuple):
+    steps: int
+    gain: Fraction
+
+
+class AnswerFault(Wire):
+    """One thing wrong with the answers; `criterion` is null where the fault is in the answers as a whole.
+
+    `allowed` lists what is possible there: answers, criterion codes, or stages.
+    """
+
+    criterion: str | None
+    code: FaultCode
+    reason: str
+    allowed: list[int | str]
+
+
+class InvalidAnswers(ValueError):
+    """Answers were refused; `faults` lists everything found."""
+
+    def __init__(self, faults: Sequence[AnswerFault]) -> None:
+        """Keep the faults, and name them all in the message."""
+        super().__init__("; ".join(f"{fault.criterion or 'answers'}: {fault.reason}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+class ScoreRequest(Wire):
+    """Answers to score, by criterion, under a rubric (a version of null is the newest) at a stage."""
+
+    rubric: Code
+    version: Code | None
+    stage: Stage
+    answers: dict[str, Answer]
+
+
+class RubricUsed(Wire):
+    """The rubric behind a score, pinned by its content hash."""
+
+    code: Code
+    version: Code
+    hash: str
+    status: Literal["illustrative", "official", "superseded"]
+    marker: Code
+
+
+class Share(Wire):
+    """An exact share in lowest terms, and in per cent: a decimal string of two places, rounded down."""
+
+    numerator: Annotated[int, Field(ge=0)]
+    denominator: Annotated[int, Field(ge=1)]
+    percentage: str
+
+
+class Provisional(Wire):
+    """How far an incomplete set of answers has come; the share counts the answered criteria only."""
+
+    answered: int
+    criteria: int
+    share_of_answered: Share | None
+
+
+class CriterionScore(Wire):
+    """What one answer contributes: exact decimal strings, null where the criterion carries no points."""
+
+    criterion: Code
+    principle: Code
+    answer: int | str | None
+    label: str | None
+    weight: int | str
+    points: str | None
+    of: str | None
+    explanation: str
+
+
+class AppliedGate(Wire):
+    """A gate which the answers fall under; `capped` is the grade it took away, null where it took none."""
+
+    criterion: Code
+    answer: int | str
+    label: str
+    below: int | str
+    cap: Code
+    capped: Code | None
+    reason: str
+
+
+class Change(Wire):
+    """One answer to raise, and by how many levels."""
+
+    criterion: Code
+    answer: int | str
+    label: str
+    to: int | str
+    to_label: str
+    steps: int
+
+
+class NextGrade(Wire):
+    """The better grade nearest by, and the fewest changes which lead to exactly that grade."""
+
+    grade: Code
+    steps: int
+    changes: list[Change]
+
+
+class Score(Wire):
+    """The grade and its reasons.
+
+    `next_grade` is null at the best grade, without a grade, and under a count where too few criteria apply
+    for a better one.
+    """
+
+    rubric: RubricUsed
+    stage: Stage
+    complete: bool
+    grade: Code | None
+    grade_before_gates: Code | None
+    reason: str
+    share: Share | None
+    provisional: Provisional | None
+    missing: list[Code]
+    criteria: list[CriterionScore]
+    gates: list[AppliedGate]
+    next_grade: NextGrade | None

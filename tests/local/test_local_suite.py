@@ -1,0 +1,157 @@
+"""The suite as a whole, with stand-ins for the services, and the command that runs it."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from mmptf_local.cache import redis_binary
+from mmptf_local.processes import CannotStart, answers_ready, free_port
+from mmptf_local.suite import Suite, running_suite
+
+NAMES = ["catalog", "funding", "markers", "gateway"]
+
+
+def seen_by(suite: Suite, name: str) -> dict[str, str]:
+    """The environment in which a stand-in runs."""
+    with urllib.request.urlopen(suite.urls[name] + "/environment") as response:
+        environment: dict[str, str] = json.load(response)
+        return environment
+
+
+async def times_loaded(url: str) -> int:
+    """How often a stand-in has been told to load its data."""
+    connection = await asyncpg.connect(url)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM loaded"))
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def suite(module_state: Path, environment: dict[str, str]) -> Iterator[Suite]:
+    """One suite for the tests of this file."""
+    with running_suite(module_state, environment, cache_binary=redis_binary(), durable=False) as running:
+        yield running
+
+
+def test_each_service_gets_its_own_settings_and_nobody_elses(
+    suite: Suite, environment: dict[str, str]
+) -> None:
+    assert list(suite.urls) == NAMES
+    for name in NAMES[:3]:
+        seen = seen_by(suite, name)
+        assert seen["DATABASE_URL"] == suite.database_urls[name]
+        assert seen["REDIS_URL"] == suite.redis_url
+        assert (seen["HOST"], seen["LOG_LEVEL"]) == ("127.0.0.1", "info")
+        assert suite.urls[name] == f"http://127.0.0.1:{seen['PORT']}"
+        assert asyncio.run(times_loaded(suite.database_urls[name])) == 1
+    assert seen_by(suite, "funding")["CATALOG_URL"] == suite.urls["catalog"]
+    gateway = seen_by(suite, "gateway")
+    assert gateway["SERVICES"] == ",".join(f"{name}={suite.urls[name]}" for name in NAMES[:3])
+    assert gateway["PORT"] == environment["PORT"]
+    assert not {"DATABASE_URL", "REDIS_URL"} & gateway.keys()
+
+
+def test_databases_of_others_are_used_as_they_are(suite: Suite, environment: dict[str, str]) -> None:
+    given = {f"{name.upper()}_DATABASE_URL": suite.database_urls[name] for name in NAMES[:3]}
+    other = environment | given | {"REDIS_URL": suite.redis_url, "PORT": str(free_port())}
+    said: list[str] = []
+    with running_suite(Path("/nowhere"), other, progress=said.append) as second:
+        assert list(second.children) == NAMES
+        assert seen_by(second, "markers")["DATABASE_URL"] == suite.database_urls["markers"]
+        assert not any(name in seen_by(second, "markers") for name in given)
+    assert "neither migrated nor loaded, for its database is yours: catalog, funding, markers" in said
+    assert asyncio.run(times_loaded(suite.database_urls["catalog"])) == 1
+
+
+def test_a_taken_port_is_found_before_anything_starts(suite: Suite, environment: dict[str, str]) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as other:
+        port = other.getsockname()[1]
+        for variable in ("PORT", "MARKERS_PORT"):
+            message = (
+                f"port {port} is taken by another program; set {variable}=..., e.g. `make up {variable}=8080`"
+            )
+            asking = environment | {"PORT": str(free_port()), variable: str(port)}
+            with pytest.raises(CannotStart) as refusal, running_suite(Path("/nowhere"), asking):
+                pass
+            assert str(refusal.value) == message
+    taken = str(free_port())
+    for value, message in (("http", "is not a port"), ("70000", "is not a port"), (taken, "asked for twice")):
+        wrong = environment | {"PORT": taken, "FUNDING_PORT": value}
+        with pytest.raises(CannotStart, match=message), running_suite(Path("/nowhere"), wrong):
+            pass
+
+
+@pytest.mark.parametrize("step", ["catalog migrate", "markers seed"])
+def test_a_step_that_fails_stops_the_start_with_its_output(
+    state: Path, environment: dict[str, str], step: str
+) -> None:
+    failing = environment | {"STAND_IN_FAILS": step, "PORT": str(free_port())}
+    with (
+        pytest.raises(CannotStart, match=rf"(?s){step} failed \(exit code 3\):.*{step} speaking"),
+        running_suite(state, failing, durable=False),
+    ):
+        pass
+
+
+def test_one_service_down_leaves_the_others_up(suite: Suite) -> None:
+    suite.children["funding"].process.kill()
+    assert suite.children["funding"].process.wait() == -signal.SIGKILL
+    ready = [name for name in NAMES if answers_ready(suite.urls[name] + "/health/ready")]
+    assert ready == ["catalog", "markers", "gateway"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_up_names_a_child_that_ends_and_stops_the_others_in_reverse_order(
+    environment: dict[str, str], stop: signal.Signals
+) -> None:
+    given = {f"{name.upper()}_DATABASE_URL": "postgresql://elsewhere/x" for name in NAMES[:3]}
+    gateway = f"http://127.0.0.1:{free_port()}"
+    env = environment | given | {"PORT": gateway.rpartition(":")[2]}
+    command = [sys.executable, "-m", "mmptf_local", "up"]
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as up:
+        assert up.stdout is not None
+        watchdog = threading.Timer(15, up.kill)
+        watchdog.start()
+        for line in up.stdout:
+            lines.append(line.rstrip())
+            if line.startswith("Ctrl-C"):
+                spoken = next(each for each in lines if each.startswith("catalog  │ catalog serve"))
+                os.kill(int(spoken.rpartition(" ")[2]), signal.SIGKILL)
+            if line.startswith("catalog has ended"):
+                assert answers_ready(f"{gateway}/health/ready")
+                up.send_signal(stop)
+        watchdog.cancel()
+    assert up.returncode == 0
+    assert f"  reference  {gateway}/docs" in lines
+    assert "catalog has ended by itself (killed by SIGKILL); the others keep running" in lines
+    assert [line.split()[0] for line in lines if line.endswith("asked to stop")] == [
+        "gateway",
+        "markers",
+        "funding",
+    ]
+    assert lines[-1].endswith("stopped")
+
+
+def test_up_says_plainly_why_it_cannot_start(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        command = [sys.executable, "-m", "mmptf_local", "up"]
+        done = subprocess.run(command, env=environment | {"PORT": port}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"cannot start: port {port} is taken by another program; set PORT=")
+    assert done.stderr == ""

@@ -1,0 +1,239 @@
+"""Rubrics: the shipped file, its hash, its schema, and every fault a rubric can have, reported at once."""
+
+from __future__ import annotations
+
+import copy
+import json
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+from mmptf_markers.rubric import (
+    STAGES,
+    InvalidRubric,
+    answers_schema,
+    content_hash,
+    criteria_at,
+    dump_rubric,
+    load_rubric,
+    stages_of,
+)
+
+CONTENT = (files("mmptf_markers") / "data/rubrics/hr-marker-illustrative-1.json").read_bytes()
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return {**json.loads(CONTENT), "hash": None}
+
+
+def faults_of(document: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(InvalidRubric) as caught:
+        load_rubric(json.dumps(document).encode())
+    return {fault.path: fault.reason for fault in caught.value.faults}
+
+
+def official(document: dict[str, Any]) -> dict[str, Any]:
+    return document | {
+        "status": "official",
+        "source_document": {"title": "Guidance note", "edition": None, "url": None, "sha256": "a" * 64},
+        "endorsement": {"body": "Steering Committee", "date": "2023-02-06", "reference": None},
+    }
+
+
+def test_shipped_rubric_round_trips_byte_for_byte() -> None:
+    assert dump_rubric(load_rubric(CONTENT)) == CONTENT
+
+
+def test_shipped_rubric_says_that_it_is_illustrative() -> None:
+    rubric = load_rubric(CONTENT)
+    assert (rubric.status, rubric.endorsement, rubric.source_document) == ("illustrative", None, None)
+    assert "official self-assessment matrix" in rubric.notes[0] and "not held" in rubric.notes[0]
+    assert [grade.source.line for grade in rubric.grades] == [40, 40, 40]
+    assert stages_of(rubric) == list(STAGES)
+
+
+def test_hash_is_filled_in_and_does_not_depend_on_layout(document: dict[str, Any]) -> None:
+    shuffled = dict(reversed(document.items()))
+    assert load_rubric(json.dumps(shuffled).encode()).hash == content_hash(load_rubric(CONTENT))
+
+
+def test_hash_changes_with_any_text(document: dict[str, Any]) -> None:
+    document["criteria"][3]["guidance"] += "!"
+    assert load_rubric(json.dumps(document).encode()).hash != load_rubric(CONTENT).hash
+
+
+def test_a_wrong_hash_is_a_fault(document: dict[str, Any]) -> None:
+    assert "/hash" in faults_of(document | {"hash": "0" * 64})
+
+
+@pytest.mark.parametrize("field", ["title", "status", "hash"])
+def test_a_rubric_is_frozen(field: str) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(load_rubric(CONTENT), field, "other")
+
+
+def test_all_faults_are_reported_at_once(document: dict[str, Any]) -> None:
+    document["status"] = "official"
+    document["grades"].append(document["grades"][0] | {"code": "E"})
+    document["grades"].append(document["grades"][0] | {"code": "B"})
+    document["scale"]["levels"][2]["value"] = 1
+    document["principles"][1]["code"] = "analysis"
+    document["criteria"][0] |= {"weight": 0, "stages": []}
+    document["criteria"][1] |= {"code": "obligations-analysis", "weight": "-0.5"}
+    document["criteria"][2]["principle"] = "nowhere"
+    document["criteria"][3]["stages"] = ["concept_note", "concept_note"]
+    document["rule"]["bands"] = [
+        {"grade": "B", "minimum": "1/2"},
+        {"grade": "A", "minimum": "0.50"},
+        {"grade": "C", "minimum": "3/2"},
+        {"grade": "Z", "minimum": "1/3"},
+    ]
+    document["gates"] = [
+        {"criterion": "nothing", "below": 9, "cap": "Q", "reason": "x"},
+        {"criterion": "equality", "below": 0, "cap": "A", "reason": "x"},
+        {"criterion": "equality", "below": 0, "cap": "B", "reason": "x"},
+    ]
+    faults = faults_of(document)
+    assert set(faults) == {
+        "/grades/3",
+        "/grades/4/code",
+        "/scale/levels/2/value",
+        "/principles/1/code",
+        "/criteria/0/weight",
+        "/criteria/0/stages",
+        "/criteria/1/code",
+        "/criteria/1/weight",
+        "/criteria/1/principle",
+        "/criteria/2/principle",
+        "/criteria/3/stages",
+        "/rule/bands",
+        "/rule/bands/1/minimum",
+        "/rule/bands/1/grade",
+        "/rule/bands/2/minimum",
+        "/rule/bands/3/grade",
+        "/gates/0/criterion",
+        "/gates/0/below",
+        "/gates/0/cap",
+        "/gates/1/below",
+        "/gates/1/cap",
+        "/gates/2",
+        "/gates/2/below",
+        "/source_document",
+        "/source_document/sha256",
+        "/endorsement/date",
+    }
+    assert "overlaps" in faults["/rule/bands/1/minimum"]
+    assert "unreachable" in faults["/grades/3"]
+    assert "obligations-analysis" in faults["/gates/0/criterion"]
+
+
+def test_a_malformed_section_does_not_hide_the_faults_of_others(document: dict[str, Any]) -> None:
+    document["criteria"][0]["weight"] = 1.5
+    document["criteria"][0]["extra"] = 1
+    document["rule"]["bands"][0]["minimum"] = 0.75
+    document["grades"][1]["code"] = "A"
+    del document["title"]
+    assert set(faults_of(document)) == {
+        "/criteria/0/weight",
+        "/criteria/0/extra",
+        "/rule/bands/0/minimum",
+        "/grades/1/code",
+        "/title",
+    }
+
+
+def test_each_side_of_a_falling_order_of_bands(document: dict[str, Any]) -> None:
+    document["rule"]["bands"][0]["minimum"] = "0.4"
+    assert faults_of(document) == {"/rule/bands/1/minimum": "is out of order: minima fall from band to band"}
+
+
+def test_a_grade_between_two_attainable_shares_is_unreachable(document: dict[str, Any]) -> None:
+    document["rule"]["bands"][0]["minimum"] = "499/1000"
+    document["rule"]["bands"][1]["minimum"] = "498/1000"
+    document["gates"] = document["gates"][:1]
+    document["endorsement"] = official(document)["endorsement"]
+    assert set(faults_of(document)) == {"/grades/1", "/endorsement"}
+
+
+def test_a_count_above_the_criteria_of_a_stage_is_unreachable(document: dict[str, Any]) -> None:
+    bands = [{"grade": "A", "minimum": 8}, {"grade": "B", "minimum": 5}, {"grade": "C", "minimum": 0}]
+    document["rule"] = {"type": "count", "level": 2, "bands": bands}
+    assert faults_of(document) == {
+        "/rule/bands/0/minimum": "A is unreachable at concept_note: 7 criteria apply there"
+    }
+
+
+def test_a_count_needs_a_level_of_the_scale(document: dict[str, Any]) -> None:
+    bands = [{"grade": "A", "minimum": 7}, {"grade": "B", "minimum": 5}, {"grade": "C", "minimum": 0}]
+    document["rule"] = {"type": "count", "level": 7, "bands": bands}
+    assert set(faults_of(document)) == {"/rule/level"}
+    document["rule"]["level"] = 0
+    assert set(faults_of(document)) == {"/rule/level"}
+
+
+def test_a_manual_rule_takes_no_gates(document: dict[str, Any]) -> None:
+    document["rule"] = {"type": "manual"}
+    assert set(faults_of(document)) == {"/gates"}
+    assert load_rubric(json.dumps(document | {"gates": []}).encode()).rule.type == "manual"
+
+
+def test_not_applicable_needs_the_scale(document: dict[str, Any]) -> None:
+    document["scale"]["not_applicable"] = False
+    assert set(faults_of(document)) == {"/criteria/8/not_applicable"}
+
+
+def test_official_needs_document_file_hash_and_endorsement(document: dict[str, Any]) -> None:
+    assert load_rubric(json.dumps(official(document)).encode()).status == "official"
+    unhashed = copy.deepcopy(official(document))
+    unhashed["source_document"]["sha256"] = None
+    assert set(faults_of(unhashed)) == {"/source_document/sha256"}
+    undated = copy.deepcopy(official(document))
+    undated["endorsement"]["date"] = None
+    assert set(faults_of(undated)) == {"/endorsement/date"}
+    assert set(faults_of(official(document) | {"status": "illustrative"})) == {"/endorsement"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"\xef\xbb\xbf{}",
+        b"{" * 100_000,
+        b"[" * 100_000,
+        b'{"code": NaN}',
+        b'{"title": "\\ud800"}',
+        b'{"code": ' + b"9" * 5000 + b"}",
+        CONTENT.replace(b'"version": "1"', b'"version": "1", "version": "2"'),
+        CONTENT.replace(b'"title": "Human', b'"title": "\\u0000Human'),
+    ],
+)
+def test_hostile_documents_are_refused_with_a_reason(content: bytes) -> None:
+    with pytest.raises(InvalidRubric) as caught:
+        load_rubric(content)
+    assert all(fault.reason for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_answers_schema_of_a_stage(stage: Any) -> None:
+    rubric = load_rubric(CONTENT)
+    schema = answers_schema(rubric, stage)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    codes = [criterion.code for criterion in criteria_at(rubric, stage)]
+    assert list(schema["properties"]) == codes
+    assert all(schema["properties"][code]["title"] for code in codes)
+    assert validator.is_valid(dict.fromkeys(codes, 3) | {"national-institutions": "not_applicable"})
+    assert validator.is_valid({})
+    for wrong in ({"equality": 4}, {"equality": "not_applicable"}, {"equality": "2"}, {"nothing": 1}):
+        assert not validator.is_valid(wrong)
+
+
+def test_answers_schema_of_all_stages_holds_every_criterion() -> None:
+    rubric = load_rubric(CONTENT)
+    schema = answers_schema(rubric, None)
+    assert list(schema["properties"]) == [criterion.code for criterion in rubric.criteria]
