@@ -53,7 +53,7 @@ def test_each_service_gets_its_own_settings_and_nobody_elses(
         seen = seen_by(suite, name)
         assert seen["DATABASE_URL"] == suite.database_urls[name]
         assert seen["REDIS_URL"] == suite.redis_url
-        assert (seen["HOST"], seen["LOG_LEVEL"]) == ("127.0.0.1", "info")
+        assert (seen["HOST"], seen["LOG_LEVEL"]) == ("127.0.0.1", "INFO")
         assert suite.urls[name] == f"http://127.0.0.1:{seen['PORT']}"
         assert asyncio.run(times_loaded(suite.database_urls[name])) == 1
     assert seen_by(suite, "funding")["CATALOG_URL"] == suite.urls["catalog"]

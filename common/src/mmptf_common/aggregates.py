@@ -14,14 +14,12 @@ from starlette.responses import Response
 
 from mmptf_common import conditional
 from mmptf_common.cache import Cache
+from mmptf_common.codes import NOT_STATED, SHARED
 from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import Arguments, Listing, check_codes, condition
 from mmptf_common.query import canonical, pairs_of, parse
 from mmptf_common.schemas import Money, Wire
-
-# Keys of an attribution that are no codes: money that several share, and money whose place is not stated.
-SHARED, NOT_STATED = "shared", "not_stated"
 
 
 class FacetValue(Wire):

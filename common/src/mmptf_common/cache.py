@@ -30,7 +30,7 @@ class Cache:
         if self._client is None or time.monotonic() < self._paused_until:
             return None, f"{self._name}; fwd=bypass; detail=unavailable"
         try:
-            value = await self._client.get(f"{self._name}:{key}")
+            value: bytes | None = await self._client.get(f"{self._name}:{key}")  # type: ignore[assignment]  # no decode_responses
         except (RedisError, OSError):
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             return None, f"{self._name}; fwd=bypass; detail=unavailable"

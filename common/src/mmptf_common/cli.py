@@ -45,14 +45,15 @@ def main(service: Service, arguments: list[str] | None = None) -> int:
             before, after = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), service.package))
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
         else:
-            print(f"{service.name}: data at revision {asyncio.run(_seed(service, settings))}")
+            print(f"{service.name}: data at revision {asyncio.run(seed(service, settings))}")
     except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         print(f"{service.name}: {verb} failed: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _seed(service: Service, settings: ServiceSettings) -> int:
+async def seed(service: Service, settings: ServiceSettings) -> int:
+    """Load the packaged data in one transaction; returns the revision of the data."""
     engine = write_engine(settings.database_url.get_secret_value(), size=1)
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():

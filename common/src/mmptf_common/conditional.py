@@ -37,4 +37,5 @@ def matches(request: Request, tag: str) -> bool:
 
 
 def not_modified(tag: str) -> Response:
+    """304: the caller's earlier answer is still right."""
     return Response(status_code=304, headers=headers(tag))

@@ -1,4 +1,4 @@
-"""The client with which one process of the suite asks another: pooled, bounded in time, the request's trace passed on."""
+"""The client with which one process of the suite asks another: pooled, bounded in time, traced."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ async def open_client(base_url: str = "", *, seconds: float = 5.0) -> AsyncItera
 
 def failure(service: str, error: httpx.HTTPError) -> BadGateway | GatewayTimeout:
     """The problem that a failed call to a service stands for."""
-    if isinstance(error, httpx.TimeoutException):
+    # The transport calls a refused or broken connection a timeout as well; what aiohttp raised tells them apart.
+    if isinstance(error.__cause__ or error, (TimeoutError, httpx.TimeoutException)):
         return GatewayTimeout(f"The service {service!r} did not answer in time.")
     return BadGateway(f"The service {service!r} cannot be reached.")

@@ -6,15 +6,16 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
+from starlette.datastructures import URL
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from mmptf_common import conditional
@@ -188,7 +189,7 @@ def _position(query: ListQuery, sql_type: str) -> tuple[str, str]:
             datetime.fromisoformat(value)
         elif sql_type != "text" and not re.fullmatch(r"-?\d{1,18}(\.\d{1,6})?", value, re.ASCII):
             raise ValueError
-        key.encode(), value.encode()
+        (key + value).encode()
     except (ValueError, RecursionError) as error:
         raise _bad_cursor("this is not a cursor that a `next` gave") from error
     if asked != canonical(query, without=frozenset({"cursor", "limit", "format"})):
@@ -237,7 +238,8 @@ async def answer_list(request: Request, listing: Listing) -> Response:
         items, total, revision, more, position, key = await connection.fetchrow(sql, *arguments)
     following = "null"
     if more:
-        following = f'"{listing.path}?{canonical(query, without=frozenset({"cursor"}), cursor=_cursor(query, [position, key]))}"'
+        place = canonical(query, without=frozenset({"cursor"}), cursor=_cursor(query, [position, key]))
+        following = f'"{listing.path}?{place}"'
     return Response(
         f'{{"items":{items},"total":{total},"next":{following},"revision":{revision}}}',
         media_type="application/json",
@@ -245,33 +247,37 @@ async def answer_list(request: Request, listing: Listing) -> Response:
     )
 
 
-async def answer_item(request: Request, listing: Listing, key: str) -> Response:
-    """One record by its code; 308 to the new code when it was renamed; 404 with the nearest code that exists."""
-    parse(request, NoParameters)
+async def fetch_item(request: Request, listing: Listing, code: str) -> tuple[str, int] | Response:
+    """One record's document and the revision, or the 308 to its new code; NotFound with the nearest code there is."""
     async with reading(request.app.state.database) as connection:
         row = await connection.fetchrow(
-            f"SELECT {listing.document}, {REVISION} FROM {listing.rows} WHERE {listing.key} = $1", key
+            f"SELECT {listing.document}, {REVISION} FROM {listing.rows} WHERE {listing.key} = $1", code
         )
-        if row is None:
-            renamed = await connection.fetchval(
-                "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", listing.entity, key
+        if row is not None:
+            return row[0], row[1]
+        current = await connection.fetchval(
+            "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", listing.entity, code
+        )
+        if current is not None:
+            rest = request.url.path.removeprefix(f"{listing.path}/{code}")
+            location = URL(f"{listing.path}/{current}{rest}").replace(query=request.url.query)
+            return Response(
+                status_code=308, headers={"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
             )
-            if renamed is not None:
-                return RedirectResponse(
-                    f"{listing.path}/{renamed}", 308, headers={"Cache-Control": conditional.CACHE_CONTROL}
-                )
-            codes = [code for (code,) in await connection.fetch(f"SELECT {listing.key} FROM {listing.rows} LIMIT 5000")]
-            meant = near(key, codes)
-            hint = f" Did you mean {meant}?" if meant else ""
-            raise NotFound(
-                f"There is no {listing.entity} {key!r}.{hint}",
-                faults=[
-                    fault(
-                        "unknown_code", f"{key!r} is not listed at {listing.path}", parameter="code", suggestion=meant
-                    )
-                ],
-            )
-    document, revision = row
+        codes = [row[0] for row in await connection.fetch(f"SELECT {listing.key} FROM {listing.rows} LIMIT 5000")]
+    meant = near(code, codes)
+    hint = f" Did you mean {meant}?" if meant else ""
+    unknown = fault("unknown_code", f"{code!r} is not listed at {listing.path}", parameter="code", suggestion=meant)
+    raise NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}.{hint}", faults=[unknown])
+
+
+async def answer_item(request: Request, listing: Listing, code: str) -> Response:
+    """One record by its code; 304 when the caller has it already."""
+    parse(request, NoParameters)
+    found = await fetch_item(request, listing, code)
+    if isinstance(found, Response):
+        return found
+    document, revision = found
     tag = conditional.etag(request, revision, "")
     if conditional.matches(request, tag):
         return conditional.not_modified(tag)
@@ -281,8 +287,12 @@ async def answer_item(request: Request, listing: Listing, key: str) -> Response:
 class _Stream(StreamingResponse):
     """A streamed answer that gives its database connection back however the caller leaves."""
 
+    def __init__(self, rows: AsyncGenerator[bytes, None], media_type: str, headers: Mapping[str, str]) -> None:
+        super().__init__(rows, media_type=media_type, headers=headers)
+        self.rows = rows
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
+        async with aclosing(self.rows):
             await super().__call__(scope, receive, send)
 
 
@@ -314,7 +324,9 @@ async def _export(request: Request, listing: Listing, query: ListQuery, represen
     )
 
 
-async def _rows(request: Request, listing: Listing, query: ListQuery, representation: str) -> AsyncIterator[bytes]:
+async def _rows(
+    request: Request, listing: Listing, query: ListQuery, representation: str
+) -> AsyncGenerator[bytes, None]:
     """The ETag, then the export in chunks: one read-only snapshot, so the tag and the rows belong together."""
     arguments = Arguments()
     expression, _ = listing.sorts[query.sort.removeprefix("-")]
@@ -346,7 +358,7 @@ async def _rows(request: Request, listing: Listing, query: ListQuery, representa
         yield bytes(buffer)
 
 
-async def _copied(connection: Any, sql: str, arguments: Arguments) -> AsyncIterator[bytes]:
+async def _copied(connection: Any, sql: str, arguments: Arguments) -> AsyncGenerator[bytes, None]:
     """COPY … TO STDOUT as CSV with its header, passed through as PostgreSQL writes it."""
     queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(maxsize=16)
 
@@ -371,7 +383,7 @@ async def _copied(connection: Any, sql: str, arguments: Arguments) -> AsyncItera
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _lines(connection: Any, sql: str, arguments: Arguments) -> AsyncIterator[bytes]:
+async def _lines(connection: Any, sql: str, arguments: Arguments) -> AsyncGenerator[bytes, None]:
     """One JSON document a line, through a server-side cursor."""
     async for (document,) in connection.cursor(sql, *arguments, prefetch=2000, timeout=EXPORT_SECONDS):
         yield document.encode() + b"\n"

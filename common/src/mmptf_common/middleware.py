@@ -1,4 +1,4 @@
-"""The one corridor that every request walks: context, body limit, HEAD, access log, and no failure without an answer."""
+"""The one corridor that every request walks: context, body limit, HEAD, log, no failure unanswered."""
 
 from __future__ import annotations
 

@@ -29,25 +29,47 @@ def public(query: type[BaseModel], *extra: dict[str, Any]) -> dict[str, Any]:
     return {"parameters": [*parameters(query), *extra]}
 
 
-def read(query: type[BaseModel], *, media: tuple[str, ...] = (), missing: bool = False) -> dict[str, Any]:
-    """What a route that reads declares: parameters, 200 with ETag (in further media), 304, 422, 503, and 404."""
+def read(
+    query: type[BaseModel], *, media: tuple[str, ...] = (), missing: bool = False, only: str | None = None
+) -> dict[str, Any]:
+    """What a route that reads declares: its parameters, 200 with ETag, 304, 422, 503.
+
+    media: further representations beside JSON (then 406 too); only: the one media type of an answer that has no
+    model; missing: whether a code in the path may be unknown (404) or renamed (308)
+    """
     headers = {"ETag": _ETAG, "Cache-Control": _CACHE}
     content = {name: {"schema": {"type": "string"}} for name in media}
+    if only:
+        content = {only: {"schema": {"type": "object"}}}
     responses: dict[int | str, dict[str, Any]] = {
         200: {"headers": headers, **({"content": content} if content else {})},
         304: {"description": "Not modified: the caller's answer is still right.", "headers": headers},
-        422: {"description": problems.InvalidRequest.title},
-        503: {"description": problems.ServiceUnavailable.title},
+        **_problems(problems.InvalidRequest, problems.ServiceUnavailable),
     }
     if media:
-        responses[406] = {"description": problems.NotAcceptable.title}
+        responses |= _problems(problems.NotAcceptable)
     if missing:
-        responses[404] = {"description": problems.NotFound.title}
+        responses |= _problems(problems.NotFound)
         responses[308] = {
             "description": "The code was renamed; it is found at Location.",
             "headers": {"Location": {"schema": {"type": "string"}}},
         }
     return {"responses": responses, "openapi_extra": public(query, _IF_NONE_MATCH)}
+
+
+def computation(query: type[BaseModel]) -> dict[str, Any]:
+    """What a route declares that computes an answer from a body and keeps nothing."""
+    responses = {
+        200: {"headers": {"Cache-Control": _CACHE}},
+        **_problems(
+            problems.BadRequest, problems.PayloadTooLarge, problems.InvalidRequest, problems.ServiceUnavailable
+        ),
+    }
+    return {"responses": responses, "openapi_extra": public(query)}
+
+
+def _problems(*kinds: type[problems.ProblemError]) -> dict[int | str, dict[str, Any]]:
+    return {kind.status: {"description": kind.title} for kind in kinds}
 
 
 def install(app: FastAPI) -> None:

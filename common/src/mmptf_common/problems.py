@@ -113,7 +113,7 @@ BY_STATUS: dict[int, type[ProblemError]] = {
 def near(word: str, allowed: Iterable[str]) -> str | None:
     """The allowed word that `word` was most likely meant to be; None when nothing is near."""
     by_folded = {candidate.casefold(): candidate for candidate in allowed}
-    match = difflib.get_close_matches(word.casefold()[:64], by_folded, n=1, cutoff=0.7)
+    match = difflib.get_close_matches(word.casefold()[:64], by_folded, n=1, cutoff=0.65)
     return by_folded[match[0]] if match else None
 
 

@@ -23,9 +23,9 @@ class Record(SQLModel):
     """
 
     # Byte order is the same on every server, whatever locale it was set up with.
-    code: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))  # type: ignore[call-overload]
+    code: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
     document: dict[str, Any] = Field(sa_type=JSON)
-    updated: datetime = Field(sa_type=sa.DateTime(timezone=True), index=True)  # type: ignore[call-overload]
+    updated: datetime = Field(sa_type=sa.DateTime(timezone=True), index=True)
 
 
 def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
@@ -45,7 +45,7 @@ def moment_text(moment: datetime) -> str:
 
 
 async def load(
-    session: AsyncSession, change: sa.Table, entity: str, rows: Iterable[Record], author: Author, at: datetime
+    session: AsyncSession, change: sa.Table, entity: str, rows: Iterable[Record], author: Author
 ) -> list[Change]:
     """Store packaged records; returns the changes to journal, none for what is there already.
 
@@ -59,7 +59,6 @@ async def load(
     changes = []
     for code, row in incoming.items():
         before = stored.get(code)
-        row.updated, row.document = at, {**row.document, "updated": moment_text(at)}
         if before is None:
             session.add(row)
             changes.append(Change(entity, code, None, row.document))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from mmptf_common import cli
-
 from mmptf_catalog.app import SERVICE
+from mmptf_common import cli
 
 
 def main() -> None:
+    """Run one verb and exit with its code."""
     sys.exit(cli.main(SERVICE))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from mmptf_common.schemas import Document
-from mmptf_common.service import Service, create_service
-from mmptf_common.settings import ServiceSettings
 
 from mmptf_catalog.commands import load_packaged_data, packaged
 from mmptf_catalog.models import Base
 from mmptf_catalog.routes import router
+from mmptf_common.schemas import Document
+from mmptf_common.service import Service, create_service
+from mmptf_common.settings import ServiceSettings
 
 SERVICE = Service(
     name="catalog",

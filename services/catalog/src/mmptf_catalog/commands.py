@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any
 
-from mmptf_common.journal import Author, begin_write, record
-from mmptf_common.query import words
-from mmptf_common.records import Record, load, moment_text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_catalog import rules, schemas
@@ -24,8 +22,13 @@ from mmptf_catalog.models import (
     ThematicAreaRow,
     change,
 )
+from mmptf_common.journal import Author, begin_write, record
+from mmptf_common.query import words
+from mmptf_common.records import Record, load, moment_text
+from mmptf_common.schemas import Wire
 
 Facts = dict[str, Any]
+Build = Callable[[Facts, datetime], Record]
 
 
 def packaged(name: str) -> list[Facts]:
@@ -37,33 +40,33 @@ def packaged(name: str) -> list[Facts]:
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     """Bring the packaged data into an empty or an older database; returns the revision of the data."""
     at = await begin_write(session)
-    stamp = moment_text(at)
     facts = {name: packaged(name) for name in _LISTS}
     changes = []
     for name, (entity, build) in _LISTS.items():
-        rows = [build(f, stamp) for f in facts[name]]
-        changes += await load(session, change, entity, rows, author, at)
+        rows = [build(f, at) for f in facts[name]]
+        changes += await load(session, change, entity, rows, author)
     names = {name: {f["code"]: f for f in facts[name]} for name in facts}
-    programmes = [programme_row(f, names, stamp) for f in packaged("programmes")]
-    changes += await load(session, change, "programme", programmes, author, at)
+    programmes = [programme_row(f, names, at) for f in packaged("programmes")]
+    changes += await load(session, change, "programme", programmes, author)
     return await record(session, change, changes, author, at)
 
 
-def _document(model: type[schemas.Wire], facts: Facts, stamp: str) -> Facts:
-    return model.model_validate({**facts, "updated": stamp}).model_dump(mode="json")
+def _document(model: type[Wire], facts: Facts, at: datetime) -> Facts:
+    document: Facts = model.model_validate({**facts, "updated": moment_text(at)}).model_dump(mode="json")
+    return document
 
 
-def _numbered(row: type[Record], model: type[schemas.Wire]) -> Any:
-    return lambda f, stamp: row(
-        code=f["code"], position=f["number"], name=f["name"], document=_document(model, f, stamp)
+def _numbered(row: type[ThematicAreaRow | ObjectiveRow | GuidingPrincipleRow], model: type[Wire]) -> Build:
+    return lambda f, at: row(
+        code=f["code"], position=f["number"], name=f["name"], updated=at, document=_document(model, f, at)
     )
 
 
-def _named(row: type[Record], model: type[schemas.Wire]) -> Any:
-    return lambda f, stamp: row(code=f["code"], name=f["name"], document=_document(model, f, stamp))
+def _named(row: type[ClusteringRow | OrganizationRow], model: type[Wire]) -> Build:
+    return lambda f, at: row(code=f["code"], name=f["name"], updated=at, document=_document(model, f, at))
 
 
-def _place(f: Facts, stamp: str) -> PlaceRow:
+def _place(f: Facts, at: datetime) -> PlaceRow:
     return PlaceRow(
         code=f["code"],
         kind=f["kind"],
@@ -71,11 +74,12 @@ def _place(f: Facts, stamp: str) -> PlaceRow:
         region=f["region"],
         regions=regions_of(f),
         words=words(f["name"]),
-        document=_document(schemas.Place, f, stamp),
+        updated=at,
+        document=_document(schemas.Place, f, at),
     )
 
 
-_LISTS = {
+_LISTS: dict[str, tuple[str, Build]] = {
     "thematic_areas": ("thematic_area", _numbered(ThematicAreaRow, schemas.ThematicArea)),
     "objectives": ("objective", _numbered(ObjectiveRow, schemas.Objective)),
     "clusterings": ("clustering", _named(ClusteringRow, schemas.Clustering)),
@@ -90,7 +94,7 @@ def regions_of(place: Facts) -> list[str]:
     return [code for code in (place["region"], place["subregion"], place["intermediate_region"]) if code]
 
 
-def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], stamp: str) -> ProgrammeRow:
+def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], at: datetime) -> ProgrammeRow:
     """A programme's row from its facts, with the names of its codes; raises KeyError for a code that is not listed."""
     places = names["places"]
 
@@ -120,7 +124,7 @@ def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], stamp:
             },
             "sources": [s for s in facts["sources"] if s["field"] != "budget"],
         },
-        stamp,
+        at,
     )
     countries = [p["code"] for p in facts["places"]]
     return ProgrammeRow(
@@ -138,6 +142,7 @@ def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], stamp:
         basis=None,
         attribution=_attribution(document, {code: places[code]["region"] for code in countries}) if budget else {},
         words=words(f"{facts['title'] or ''} {facts['summary']}"),
+        updated=at,
         document=document,
     )
 

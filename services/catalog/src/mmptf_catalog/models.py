@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from mmptf_common.journal import change_table
-from mmptf_common.records import Record, renamed_code_table
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+from mmptf_common.journal import change_table
+from mmptf_common.records import Record, renamed_code_table
 
 
 class Base(SQLModel, registry=registry()):
@@ -19,7 +20,7 @@ class Base(SQLModel, registry=registry()):
 
 def codes() -> Any:
     """A column that holds several codes."""
-    return Field(sa_type=ARRAY(sa.Text))  # type: ignore[call-overload]
+    return Field(sa_type=ARRAY(sa.Text))
 
 
 class ThematicAreaRow(Record, Base, table=True):
@@ -92,7 +93,7 @@ class ProgrammeRow(Record, Base, table=True):
     regions: list[str] = codes()
     organizations: list[str] = codes()
     stage: str = Field(index=True)
-    amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2), index=True)  # type: ignore[call-overload]
+    amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2), index=True)
     currency: str | None
     money_stage: str | None
     basis: str | None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from mmptf_catalog import schemas
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, Dimension, Filter, Listing
 from mmptf_common.schemas import Wire
-
-from mmptf_catalog import schemas
 
 PATH = "/catalog/v1"
 DOCUMENT = "document::text"

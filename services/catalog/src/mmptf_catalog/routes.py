@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from mmptf_common.routing import add_listing
 
 from mmptf_catalog import queries
+from mmptf_common.routing import add_listing
 
 router = APIRouter()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmptf_common.codes import MoneyStage
 from mmptf_common.listing import Page
 from mmptf_common.query import Amount, ListQuery, Moment, Search, Values
 from mmptf_common.schemas import AmountText, Code, Gap, SourceRef, Wire
-from pydantic import BaseModel, ConfigDict, Field
 
 Stage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
 Status = Literal[
@@ -43,7 +45,7 @@ class Budget(Wire):
 
     amount: AmountText
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    stage: Literal["programme_budget"]
+    stage: MoneyStage
     precision: Literal["exact", "rounded"]
     as_printed: str
     sources: list[SourceRef]

@@ -9,9 +9,10 @@ from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, get_args
 
-from mmptf_common.schemas import Code, SourceRef, Wire
 from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
+
+from mmptf_common.schemas import Code, SourceRef, Wire
 
 Stage = Literal["concept_note", "programme_document", "annual_report", "final_report"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
@@ -132,9 +133,7 @@ def grade_position(rubric: Rubric, code: str) -> int:
 def _sound_part(raw: dict[str, Any], malformed: set[str]) -> Rubric:
     return Rubric.model_construct(
         **{
-            name: TypeAdapter[Any](field.rebuild_annotation()).validate_json(
-                json.dumps(raw[name]), strict=True
-            )
+            name: TypeAdapter[Any](field.rebuild_annotation()).validate_json(json.dumps(raw[name]), strict=True)
             for name, field in Rubric.model_fields.items()
             if name not in malformed
         }

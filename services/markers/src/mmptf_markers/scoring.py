@@ -7,9 +7,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from mmptf_common.schemas import Code, Wire
 from pydantic import Field, StrictInt, StrictStr
 
+from mmptf_common.schemas import Code, Wire
 from mmptf_markers.rubric import (
     NOT_APPLICABLE,
     CountRule,
@@ -85,15 +85,11 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
             continue
         if code not in asked:
             at = elsewhere[code].stages
-            faults.append(
-                _fault(code, "wrong_stage", f"is not asked at {stage}, only at {', '.join(at)}", list(asked))
-            )
+            faults.append(_fault(code, "wrong_stage", f"is not asked at {stage}, only at {', '.join(at)}", list(asked)))
             continue
         allowed = [*values, NOT_APPLICABLE] if asked[code].not_applicable else values
         # Compared with its type: True equals 1 and 2.0 equals 2, and neither is an answer.
-        place = next(
-            (at for at, value in enumerate(values) if type(answer) is type(value) and answer == value), None
-        )
+        place = next((at for at, value in enumerate(values) if type(answer) is type(value) and answer == value), None)
         if place is not None:
             levels[code] = place
         elif answer != NOT_APPLICABLE:
@@ -122,9 +118,7 @@ def _outcome(
             of += _full(rubric, criterion)
     if not of:
         return None
-    before = next(
-        grade_position(rubric, band.grade) for band in rule.bands if points >= needed(rubric, band, of)
-    )
+    before = next(grade_position(rubric, band.grade) for band in rule.bands if points >= needed(rubric, band, of))
     gates = [gate for gate in rubric.gates if _below(rubric, gate, levels)]
     grade = max([before, *(grade_position(rubric, gate.cap) for gate in gates)])
     return _Outcome(points, of, before, grade, gates)
@@ -140,9 +134,7 @@ def _next_grade(
     better = [band for band in rubric.rule.bands if grade_position(rubric, band.grade) < outcome.grade]
     deficit = needed(rubric, better[-1], outcome.of) - outcome.points
     open_criteria = [criterion for criterion in criteria if levels[criterion.code] is not None]
-    options = [
-        _raises(rubric, criterion, levels[criterion.code] or 0, outcome) for criterion in open_criteria
-    ]
+    options = [_raises(rubric, criterion, levels[criterion.code] or 0, outcome) for criterion in open_criteria]
     chosen = _cheapest(options, deficit)
     if chosen is None:
         return None
@@ -183,10 +175,7 @@ def _raises(rubric: Rubric, criterion: Criterion, level: int, outcome: _Outcome)
         default=level,
     )
     now = worth(rubric, criterion, level)
-    return [
-        _Raise(to - level, worth(rubric, criterion, to) - now)
-        for to in range(floor, len(rubric.scale.levels))
-    ]
+    return [_Raise(to - level, worth(rubric, criterion, to) - now) for to in range(floor, len(rubric.scale.levels))]
 
 
 def _cheapest(options: Sequence[Sequence[_Raise]], deficit: Fraction) -> list[int] | None:
@@ -254,13 +243,9 @@ def _criterion_score(rubric: Rubric, criterion: Criterion, levels: Levels) -> Cr
             points = _decimal(worth(rubric, criterion, level))
             if isinstance(rubric.rule, CountRule):
                 met = "meets" if points == "1" else "does not meet"
-                explanation = (
-                    f"Answered {answer} ({label}), which {met} the required level {rubric.rule.level}."
-                )
+                explanation = f"Answered {answer} ({label}), which {met} the required level {rubric.rule.level}."
             else:
-                explanation = (
-                    f"Answered {answer} ({label}) with weight {criterion.weight}: {points} of {of} points."
-                )
+                explanation = f"Answered {answer} ({label}) with weight {criterion.weight}: {points} of {of} points."
     return CriterionScore(
         criterion=criterion.code,
         principle=criterion.principle,

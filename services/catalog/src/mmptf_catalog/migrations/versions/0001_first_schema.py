@@ -8,7 +8,7 @@ revision = "0001"
 down_revision = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: D103
     op.create_table(
         "change",
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),

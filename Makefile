@@ -1,0 +1,50 @@
+# The suite's verbs; `make help` lists them. Everything that is installed goes into .tools and .venv of this folder.
+PYTHON ?= python3
+UV := UV_PYTHON_DOWNLOADS=never .tools/bin/uv
+MEMBERS := common services/catalog services/funding services/markers gateway local
+INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/python --constraint requirements.txt
+SERVICES := catalog funding markers
+PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
+
+.PHONY: help up test check bench contracts images pins
+.DEFAULT_GOAL := help
+
+help:  ## list the verbs
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+up: .venv/runs  ## install, start and fill the whole suite here (PORT=8000); Ctrl-C stops it, the data stay
+	@.venv/bin/python -m mmptf_local up
+
+test: check  ## everything: checks, then all tests against a real PostgreSQL and a real Redis
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: .venv/tests  ## style, types and import contracts
+	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .
+	@.venv/bin/mypy --no-error-summary common/src gateway/src local/src $(wildcard services/*/src)
+	@.venv/bin/lint-imports --config pyproject.toml > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
+
+bench: .venv/tests  ## compare with peers, in one run
+	@$(INSTALL) --group bench && .venv/bin/python -m bench $(ARGS)
+
+contracts: .venv/tests  ## write openapi.json of each service and the merged one of the gateway
+	@for name in $(SERVICES); do .venv/bin/python -m mmptf_$$name openapi > services/$$name/openapi.json || exit 1; done
+	@.venv/bin/python -m mmptf_gateway openapi $(foreach name,$(SERVICES),$(name)=services/$(name)/openapi.json) > gateway/openapi.json
+
+images: ## build the four images with docker or podman (IMAGE_TOOL=podman)
+	@for name in $(SERVICES) gateway; do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name --tag mmptf-$$name . || exit 1; done
+
+pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, with hashes, in requirements.txt
+	@rm -f uv.lock && $(UV) export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate \
+	  --format requirements-txt --output-file requirements.txt
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one with PYTHON=")'
+	@echo "installing uv into .tools" && $(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+.venv/runs: .tools/bin/uv $(PINS)
+	@echo "installing the suite into .venv" && $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@$(INSTALL) $(addprefix --editable ,$(MEMBERS)) && touch $@
+
+.venv/tests: .venv/runs
+	@echo "installing test tools into .venv" && $(INSTALL) --group test --group check && touch $@

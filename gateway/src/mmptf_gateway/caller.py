@@ -1,0 +1,109 @@
+"""The caller of one forwarded request: what they send, and whether they are still there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+
+from starlette.types import Receive
+
+# Listening costs a task, a tenth of a forwarded request; a quick answer is sent whether its caller left or not.
+LISTEN_AFTER_SECONDS = 0.1
+
+
+class CallerLeft(ConnectionError):
+    """The caller closed the connection before the end of the body."""
+
+
+class Caller:
+    """A block that ends early, without an exception, when the caller leaves (`gone`) or the body cannot be
+    passed on for `stalled_after` seconds (`stalled`).
+    """  # noqa: D205
+
+    def __init__(self, receive: Receive, *, stalled_after: float) -> None:
+        self.gone = False
+        self.stalled = False
+        self._receive = receive
+        self._stalled_after = stalled_after
+        self._loop = asyncio.get_running_loop()
+        self._limit = asyncio.timeout(None)
+        self._inside = False
+        self._listener: asyncio.TimerHandle | asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Caller:
+        await self._limit.__aenter__()
+        self._inside = True
+        self._listen_later()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._inside = False
+        self._stop_listening()
+        try:
+            await self._limit.__aexit__(kind, error, trace)
+        except TimeoutError:
+            self.stalled = not self.gone
+            return True
+        return self.gone and isinstance(error, Exception)
+
+    async def body(self, *, asked_first: bool) -> bytes | AsyncIterator[bytes] | None:
+        """The body: whole where it has arrived already, else piece by piece.
+
+        asked_first: nothing is received before the service asks, since receiving is what tells the caller to go on
+        """
+        self._stop_listening()
+        if asked_first:
+            return self._pieces(b"")
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._leave()
+            return None
+        piece: bytes = message["body"]
+        if message["more_body"]:
+            return self._pieces(piece)
+        self._listen_later()
+        return piece
+
+    async def _pieces(self, piece: bytes) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            if piece:
+                self._end_at(self._loop.time() + self._stalled_after)
+                yield piece
+                self._end_at(None)
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._leave()
+                raise CallerLeft
+            piece, more = message["body"], message["more_body"]
+        if piece:
+            yield piece
+        self._listen_later()
+
+    def _end_at(self, when: float | None) -> None:
+        if self._inside:
+            self._limit.reschedule(when)
+
+    def _leave(self) -> None:
+        self.gone = True
+        self._end_at(self._loop.time())
+
+    def _listen_later(self) -> None:
+        if self._inside:
+            self._listener = self._loop.call_later(LISTEN_AFTER_SECONDS, self._listen)
+
+    def _listen(self) -> None:
+        self._listener = self._loop.create_task(self._until_gone())
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            self._listener = None

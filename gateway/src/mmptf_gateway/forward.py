@@ -1,0 +1,205 @@
+"""The forwarder: passes each request on to the service that its path names, and changes nothing on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import ClientError, ClientHandlerType, ClientRequest, ClientResponse, ClientTimeout
+from starlette.types import Message, Receive, Scope, Send
+from yarl import URL
+
+from mmptf_common.context import RequestContext
+from mmptf_common.problems import BadGateway, GatewayTimeout
+from mmptf_gateway.caller import Caller
+
+log = logging.getLogger("mmptf.gateway")
+
+# RFC 9110, section 7.6.1, and what older proxies put in their place: they concern one connection.
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_REPLACED_ON_THE_WAY_IN = HOP_BY_HOP | {b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for", b"via"}
+# The corridor writes the request id, and the server its own Date, into every answer.
+_REPLACED_ON_THE_WAY_OUT = HOP_BY_HOP | {b"x-request-id", b"date"}
+_WITHOUT_BODY = frozenset({204, 304})
+# A write may have been carried out before its connection broke; only its caller knows whether to repeat it.
+_NOT_SAFE = frozenset({"PUT", "DELETE"})
+
+
+class BrokenOff(ClientError):
+    """A connection that broke before the answer of a request that must not be repeated."""
+
+
+async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise BrokenOff(str(error)) from error
+
+
+class Forwarder:
+    """Pure ASGI: forwards to one of several services by the first segment of the path, streaming both ways.
+
+    services: name -> http://host:port. Raises BadGateway or GatewayTimeout while nothing of the answer was sent;
+    an answer that breaks off later leaves this app by an exception, so that the server breaks the connection.
+    """
+
+    def __init__(self, services: Mapping[str, str], *, connect_seconds: float, answer_seconds: float) -> None:
+        self.services = {name.encode(): (name, url) for name, url in services.items()}
+        self._connect_seconds = connect_seconds
+        self._answer_seconds = answer_seconds
+        self._session: aiohttp.ClientSession
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Hold the connections to the services for the life of the app."""
+        async with aiohttp.ClientSession(
+            # Shorter than the services keep theirs, so that one is seldom closed under a request.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            timeout=ClientTimeout(
+                total=None,
+                connect=self._connect_seconds,
+                sock_connect=self._connect_seconds,
+                sock_read=self._answer_seconds,
+            ),
+            max_line_size=65_536,
+            max_field_size=65_536,
+        ) as self._session:
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name, origin = self.services[first_segment(scope)]
+        query = scope["query_string"]
+        url = URL(f"{origin}{_text(scope['raw_path'])}{'?' + _text(query) if query else ''}", encoded=True)
+        headers, sized, waits_for_100 = _headers_in(scope)
+        method = scope["state"]["method"]
+        started = False
+        response: ClientResponse | None = None
+        async with Caller(receive, stalled_after=self._answer_seconds) as caller:
+            try:
+                body = await caller.body(asked_first=waits_for_100) if sized else None
+                response = await self._session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    middlewares=(_send_once,) if method in _NOT_SAFE else None,
+                )
+                started = True
+                await send(_start(response))
+                await _pass_body(response, send)
+            except (ClientError, TimeoutError, OSError) as error:
+                if not caller.gone:
+                    raise _failure(name, error, started=started) from error
+            finally:
+                if response is not None:
+                    response.close()
+        if caller.gone:
+            if not started:
+                # Nobody receives it: the access log shows the status by which callers who left are known.
+                await send({"type": "http.response.start", "status": 499, "headers": []})
+        elif caller.stalled:
+            error = TimeoutError("the service does not take up the body")
+            raise _failure(name, error, started=started)
+
+
+def first_segment(scope: Scope) -> bytes:
+    """The first segment of a request's path, as it was sent."""
+    raw: bytes = scope["raw_path"]
+    return raw[1:].partition(b"/")[0]
+
+
+def _text(raw: bytes) -> str:
+    """The text that aiohttp, which writes UTF-8, writes as these bytes; what is not UTF-8 is taken for Latin-1."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _headers_in(scope: Scope) -> tuple[list[tuple[str, str]], bool, bool]:
+    """The headers for the service; whether a body follows; whether its caller waits for 100 (Continue)."""
+    headers: list[tuple[str, str]] = []
+    sized = waits = False
+    via = hops = ""
+    one_hop: set[bytes] = set()
+    for name, value in scope["headers"]:
+        if name not in _REPLACED_ON_THE_WAY_IN:
+            headers.append((name.decode("latin-1"), _text(value)))
+            if name == b"content-length":
+                sized = value.strip(b"0") != b""
+            elif name == b"expect":
+                waits = value.lower() == b"100-continue"
+        elif name == b"transfer-encoding":
+            sized = True
+        elif name == b"connection":
+            one_hop.update(token.strip().lower() for token in value.split(b","))
+        elif name == b"x-forwarded-for":
+            hops += _text(value) + ", "
+        elif name == b"via":
+            via += _text(value) + ", "
+    if one_hop - {b"close", b"keep-alive"}:
+        headers = [(name, value) for name, value in headers if name.encode("latin-1") not in one_hop]
+    names = {name for name, _ in headers}
+    if scope["client"]:
+        headers.append(("x-forwarded-for", hops + scope["client"][0]))
+    if "x-forwarded-proto" not in names:
+        headers.append(("x-forwarded-proto", scope["scheme"]))
+    headers.append(("via", f"{via}{scope['http_version']} mmptf-gateway"))
+    context: RequestContext = scope["state"]["context"]
+    headers.extend(context.headers().items())
+    return headers, sized, waits
+
+
+def _start(response: ClientResponse) -> Message:
+    one_hop: set[bytes] = set()
+    for value in response.headers.getall("Connection", ()):
+        one_hop.update(token.strip().lower().encode("latin-1") for token in value.split(","))
+    dropped = _REPLACED_ON_THE_WAY_OUT | one_hop if one_hop else _REPLACED_ON_THE_WAY_OUT
+    headers = [(low, value) for name, value in response.raw_headers if (low := name.lower()) not in dropped]
+    if response.status in _WITHOUT_BODY:
+        # The server holds an answer to the length that it states, and these have none.
+        headers = [header for header in headers if header[0] != b"content-length"]
+    return {"type": "http.response.start", "status": response.status, "headers": headers}
+
+
+async def _pass_body(response: ClientResponse, send: Send) -> None:
+    content = response.content
+    while True:
+        piece = content.read_nowait() if content.is_eof() else await content.readany()
+        complete = content.at_eof()
+        await send({"type": "http.response.body", "body": piece, "more_body": not complete})
+        if complete:
+            return
+
+
+def _failure(name: str, error: Exception, *, started: bool) -> BadGateway | GatewayTimeout:
+    """The problem of a call that failed: what the caller is told, while the log is told the reason."""
+    log.warning("service failed", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
+    if started:
+        return BadGateway(f"The answer of the service {name!r} broke off.")
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return BadGateway(f"The service {name!r} cannot be reached.")
+    if isinstance(error, TimeoutError):
+        return GatewayTimeout(f"The service {name!r} did not answer in time.")
+    return BadGateway(f"The service {name!r} broke the connection without a valid answer.")

@@ -1,0 +1,39 @@
+"""Funding as a service: contributions, capitalization targets and progress, and the Fund's published figures."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from mmptf_common.schemas import Document
+from mmptf_common.service import Service, create_service
+from mmptf_common.settings import ServiceSettings
+from mmptf_funding.commands import load_packaged_data, packaged
+from mmptf_funding.models import Base
+from mmptf_funding.routes import router
+
+SERVICE = Service(
+    name="funding",
+    title="Migration MPTF funding",
+    description=(
+        "Contributions to the Migration Multi-Partner Trust Fund, its capitalization targets and the progress towards"
+        " them, and the figures it publishes, printed and computed side by side. Amounts are exact; a total names its"
+        " stage of money, and stages are never added together."
+    ),
+    package="mmptf_funding",
+    metadata=Base.metadata,
+    router=router,
+    seed=load_packaged_data,
+    counts={
+        "contributions": "contribution",
+        "contributors": "contributor",
+        "targets": "target",
+        "facts": "fact",
+        "money_stages": "money_stage",
+    },
+    documents=[Document.model_validate(facts) for facts in packaged("documents")],
+)
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """The funding service's app; connects to nothing before it starts."""
+    return create_service(SERVICE, settings)

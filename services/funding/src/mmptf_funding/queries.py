@@ -1,0 +1,230 @@
+"""What is read from the funding service: each list as SQL over its table, and progress towards the targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.aggregates import answer_cached
+from mmptf_common.db import reading
+from mmptf_common.journal import REVISION
+from mmptf_common.listing import AS_MOMENT, AS_TEXT, Dimension, Filter, Listing
+from mmptf_common.query import NoParameters, parse
+from mmptf_common.schemas import Money
+from mmptf_funding import rules, schemas
+
+PATH = "/funding/v1"
+DOCUMENT = "document::text"
+SOURCED = {
+    "source_document": "document#>>'{sources,0,document}'",
+    "source_line": "document#>>'{sources,0,line}'",
+    "updated": "document->>'updated'",
+}
+CONTRIBUTING_COUNTRIES = "SELECT country FROM contributor WHERE country IS NOT NULL"
+CONTRIBUTOR = Dimension("hit.contributor", "(SELECT name FROM contributor AS named WHERE named.code = hit.contributor)")
+
+MONEY_STAGES = Listing(
+    path=f"{PATH}/money-stages",
+    entity="money_stage",
+    item=schemas.Stage,
+    page=schemas.StagePage,
+    rows="money_stage",
+    document=DOCUMENT,
+    key="code",
+    query=schemas.StageQuery,
+    sorts={"number": ("position", "int4")},
+    filters={},
+    columns={"code": "code", "name": "document->>'name'", "definition": "document->>'definition'", **SOURCED},
+)
+
+CONTRIBUTORS = Listing(
+    path=f"{PATH}/contributors",
+    entity="contributor",
+    item=schemas.Contributor,
+    page=schemas.ContributorPage,
+    rows="contributor",
+    document=DOCUMENT,
+    key="code",
+    query=schemas.ContributorQuery,
+    sorts={"code": ("code", "text"), "name": ('lower(name) COLLATE "C"', "text")},
+    filters={
+        "contributor_type": Filter("type = ANY({}::text[])"),
+        "country": Filter("country = ANY({}::text[])", CONTRIBUTING_COUNTRIES, f"{PATH}/contributors"),
+    },
+    columns={
+        "code": "code",
+        "name": "name",
+        "as_printed": "document->>'as_printed'",
+        "type": "type",
+        "country": "country",
+        **SOURCED,
+    },
+)
+
+CONTRIBUTIONS = Listing(
+    path=f"{PATH}/contributions",
+    entity="contribution",
+    item=schemas.Contribution,
+    page=schemas.ContributionPage,
+    rows="contribution",
+    document=DOCUMENT,
+    key="code",
+    query=schemas.ContributionQuery,
+    sorts={"amount": ("amount", "numeric"), "code": ("code", "text"), "updated": ("updated", "timestamptz")},
+    filters={
+        "contributor": Filter("contributor = ANY({}::text[])", "SELECT code FROM contributor", f"{PATH}/contributors"),
+        "contributor_type": Filter("contributor_type = ANY({}::text[])"),
+        "country": Filter("country = ANY({}::text[])", CONTRIBUTING_COUNTRIES, f"{PATH}/contributors"),
+        "stage": Filter("money_stage = ANY({}::text[])"),
+        "basis": Filter("basis = ANY({}::text[])"),
+        "amount_min": Filter("amount >= {}::numeric"),
+        "amount_max": Filter("amount <= {}::numeric"),
+        "updated_since": Filter("updated >= {}::timestamptz"),
+    },
+    columns={
+        "code": "code",
+        "contributor": "contributor",
+        "contributor_name": "document#>>'{contributor,name}'",
+        "contributor_type": "contributor_type",
+        "country": "country",
+        "amount": "amount",
+        "currency": "currency",
+        "stage": "money_stage",
+        "basis": "basis",
+        "as_of": "document->>'as_of'",
+        "as_of_precision": "document->>'as_of_precision'",
+        "as_printed": "document->>'as_printed'",
+        **SOURCED,
+    },
+    facets={
+        "contributor": CONTRIBUTOR,
+        "contributor_type": Dimension("hit.contributor_type"),
+        "country": Dimension("hit.country"),
+        "stage": Dimension("hit.money_stage"),
+        "basis": Dimension("hit.basis"),
+    },
+    ranges={"amount": ("hit.amount", AS_TEXT), "updated": ("hit.updated", AS_MOMENT)},
+    facet_query=schemas.ContributionFilter,
+    totals={
+        "contributor": CONTRIBUTOR,
+        "contributor_type": Dimension("hit.contributor_type"),
+        "stage": Dimension("hit.money_stage"),
+        "basis": Dimension("hit.basis"),
+    },
+    totals_query=schemas.ContributionTotalsQuery,
+)
+
+TARGETS = Listing(
+    path=f"{PATH}/targets",
+    entity="target",
+    item=schemas.Target,
+    page=schemas.TargetPage,
+    rows="target",
+    document=DOCUMENT,
+    key="code",
+    query=schemas.TargetQuery,
+    sorts={"due": ("due", "date"), "code": ("code", "text")},
+    filters={},
+    columns={
+        "code": "code",
+        "name": "document->>'name'",
+        "amount": "amount",
+        "currency": "currency",
+        "event": "document->>'event'",
+        "due": "document->>'due'",
+        "due_precision": "document->>'due_precision'",
+        "as_printed": "document->>'as_printed'",
+        "verified": "document->>'verified'",
+        **SOURCED,
+    },
+)
+
+# What our own rows say of a printed figure: the value, how many rows it rests on, and where they are read. The figures
+# were printed over contributions of unspecified basis, so only those are counted.
+_LISTED = "contribution WHERE money_stage = 'contribution'"
+_COMPUTED = f"""
+    SELECT 'contributions_sum' AS way, coalesce(sum(amount), 0) AS value, count(*) AS rows,
+           '{PATH}/contributions?stage=contribution' AS link FROM {_LISTED}
+    UNION ALL
+    SELECT 'member_states', count(DISTINCT contributor), count(*),
+           '{PATH}/contributions?contributor_type=member_state&stage=contribution'
+      FROM {_LISTED} AND contributor_type = 'member_state'
+    UNION ALL
+    SELECT 'share_of_target', round(coalesce(sum(contribution.amount), 0) * 100 / target.amount, 2), count(*),
+           '{PATH}/progress'
+      FROM {_LISTED.replace("WHERE", "CROSS JOIN target WHERE target.code = 'IMRF-2026' AND")} GROUP BY target.amount"""
+
+FACTS = Listing(
+    path=f"{PATH}/facts",
+    entity="fact",
+    item=schemas.Fact,
+    page=schemas.FactPage,
+    rows=f"fact LEFT JOIN ({_COMPUTED}) AS computed ON computed.way = fact.computed_by",
+    document=(
+        "left(document::text, -1) || ',\"computed\":' || CASE WHEN way IS NULL THEN 'null' ELSE"
+        " json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,"
+        " 'link', link, 'rows', rows)::text END || '}'"
+    ),
+    key="code",
+    query=schemas.FactQuery,
+    sorts={"code": ("code", "text")},
+    filters={},
+    columns={
+        "code": "code",
+        "name": "document->>'name'",
+        "printed": "document#>>'{printed,value}'",
+        "unit": "document#>>'{printed,unit}'",
+        "qualifier": "document#>>'{printed,qualifier}'",
+        "as_printed": "document#>>'{printed,as_printed}'",
+        "computed": "trim_scale(value)",
+        "difference": "trim_scale(printed - value)",
+        "computed_from": "link",
+        "note": "document->>'note'",
+        **SOURCED,
+    },
+)
+
+
+async def answer_progress(request: Request) -> Response:
+    """Contributions as a share of every target, exact, for each stage and basis apart."""
+    parse(request, NoParameters)
+    async with reading(request.app.state.database) as connection:
+
+        async def compute() -> tuple[int, schemas.Progress]:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(f"SELECT {REVISION}")
+                targets = await connection.fetch(
+                    "SELECT document, amount, currency, due FROM target ORDER BY due DESC, code"
+                )
+                given = await connection.fetch(
+                    "SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS rows, max(as_of) AS as_of"
+                    " FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+                )
+            progress = [
+                schemas.TargetProgress(
+                    target=schemas.Target.model_validate_json(target["document"]),
+                    contributed=[_contributed(g, target) for g in given if g["currency"] == target["currency"]],
+                )
+                for target in targets
+            ]
+            return revision, schemas.Progress(targets=progress, revision=revision)
+
+        return await answer_cached(request, "", await connection.fetchval(f"SELECT {REVISION}"), compute)
+
+
+def _contributed(given: Any, target: Any) -> schemas.Contributed:
+    exact = rules.share(given["amount"], target["amount"])
+    return schemas.Contributed(
+        stage=given["money_stage"],
+        basis=given["basis"],
+        sum=Money(amount=f"{given['amount']:.2f}", currency=given["currency"]),
+        rows=given["rows"],
+        link=f"{PATH}/contributions?basis={given['basis']}&stage={given['money_stage']}",
+        as_of=given["as_of"],
+        # A target due in a year is due at its end at the latest.
+        after_due=given["as_of"].year > target["due"].year,
+        share=schemas.Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
+        per_cent=rules.per_cent(exact),
+    )

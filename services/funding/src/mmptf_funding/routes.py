@@ -1,0 +1,49 @@
+"""The funding service over HTTP."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from mmptf_common import openapi
+from mmptf_common.query import NoParameters
+from mmptf_common.routing import add_listing
+from mmptf_funding import queries, schemas
+
+router = APIRouter()
+
+add_listing(
+    router,
+    queries.CONTRIBUTIONS,
+    about="An amount given to the Fund by one contributor, with the stage of money and the basis it is counted on.",
+    example="DEU-2024-01",
+)
+add_listing(
+    router, queries.CONTRIBUTORS, about="Who gives to the Fund: a Member State or another contributor.", example="DEU"
+)
+add_listing(
+    router,
+    queries.TARGETS,
+    about="A capitalization target: the amount, and the review forum by which it is to be reached.",
+    example="IMRF-2026",
+)
+
+
+@router.get("/progress", name="get", tags=["progress"], response_model=schemas.Progress, **openapi.read(NoParameters))
+async def progress(request: Request) -> Response:
+    """Contributions as an exact share of every capitalization target, for each stage and basis apart."""
+    return await queries.answer_progress(request)
+
+
+add_listing(
+    router,
+    queries.FACTS,
+    about="A figure that the Fund publishes about itself, beside what the rows of this service add up to.",
+    example="contributions-mobilised",
+)
+add_listing(
+    router,
+    queries.MONEY_STAGES,
+    about="A stage of money, from what is asked for to what is spent; different stages are never added together.",
+    example="contribution",
+)

@@ -1,0 +1,234 @@
+"""The funding service's wire shapes: contributors and contributions, targets and progress, and facts of the Fund."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmptf_common.listing import Page
+from mmptf_common.query import Amount, ListQuery, Moment, Values
+from mmptf_common.schemas import Code, Money, SourceRef, Wire
+
+ContributorType = Literal["member_state", "foundation", "non_governmental_organization"]
+ContributionStage = Literal["pledge", "contribution", "commitment", "deposit"]
+Basis = Literal["unspecified", "pledge", "commitment", "deposit"]
+Precision = Literal["exact", "rounded"]
+DatePrecision = Literal["day", "month", "year"]
+PERCENT = r"^\d{1,6}\.\d{2}$"
+NUMBER = r"^-?\d{1,16}(\.\d{1,2})?$"
+
+
+class Stage(Wire):
+    """A stage of money; amounts of different stages are never added together."""
+
+    code: Code
+    number: int
+    name: str
+    definition: str
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class ContributorRef(Wire):
+    """A contributor as a contribution names it."""
+
+    code: Code
+    name: str
+    type: ContributorType
+    country: str | None
+
+
+class Contributor(Wire):
+    """Who gives to the Fund; `country` is the ISO 3166-1 alpha-3 code of a Member State."""
+
+    code: Code
+    name: str
+    as_printed: str
+    type: ContributorType
+    country: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class Contribution(Wire):
+    """An amount given to the Fund, cumulative to `as_of`.
+
+    `basis` says what the amount counts. It is `unspecified`, and `stage` then `contribution`, where the source does
+    not say whether it was committed or deposited.
+    """
+
+    code: Code
+    contributor: ContributorRef
+    sum: Money
+    stage: ContributionStage
+    basis: Basis
+    precision: Precision
+    as_printed: str
+    as_of: date
+    as_of_precision: DatePrecision
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class Target(Wire):
+    """A capitalization target: a dated record, since the Fund sets a new one for each review forum."""
+
+    code: Code
+    name: str
+    sum: Money
+    event: str
+    due: date
+    due_precision: DatePrecision
+    as_printed: str | None
+    verified: bool
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class Fraction(Wire):
+    """An exact share, in lowest terms."""
+
+    numerator: Annotated[str, Field(pattern=r"^\d+$")]
+    denominator: Annotated[str, Field(pattern=r"^\d+$")]
+
+
+class Contributed(Wire):
+    """What was contributed at one stage and on one basis, and its share of a target.
+
+    `per_cent` is the exact `share` rounded half to even to two places; `after_due` is true when the contributions
+    are counted to a later date than the target was due, so that they do not show whether it was met in time.
+    """
+
+    stage: ContributionStage
+    basis: Basis
+    sum: Money
+    rows: int
+    link: str
+    as_of: date
+    after_due: bool
+    share: Fraction
+    per_cent: Annotated[str, Field(pattern=PERCENT)]
+
+
+class TargetProgress(Wire):
+    """How far contributions have come towards one target; bases are never added together."""
+
+    target: Target
+    contributed: list[Contributed]
+
+
+class Progress(Wire):
+    """Progress towards every target, the latest due first."""
+
+    targets: list[TargetProgress]
+    revision: int
+
+
+class PrintedFigure(Wire):
+    """A figure as a source prints it; `value` is its decimal reading in `unit`."""
+
+    value: Annotated[str, Field(pattern=NUMBER)]
+    unit: Literal["USD", "per_cent", "count", "year"]
+    qualifier: Literal["exact", "rounded", "approximately", "more_than"]
+    as_printed: str
+
+
+class ComputedFigure(Wire):
+    """The same figure computed from the rows at `link`; `difference` is printed minus computed."""
+
+    value: Annotated[str, Field(pattern=NUMBER)]
+    difference: Annotated[str, Field(pattern=NUMBER)]
+    link: str
+    rows: int
+
+
+class Fact(Wire):
+    """A figure that the Fund publishes about itself, beside what our own rows add up to, where they can."""
+
+    code: Code
+    name: str
+    printed: PrintedFigure
+    note: str | None
+    sources: list[SourceRef]
+    updated: datetime
+    computed: ComputedFigure | None
+
+
+class StagePage(Page[Stage]):
+    """One page of stages of money."""
+
+
+class ContributorPage(Page[Contributor]):
+    """One page of contributors."""
+
+
+class ContributionPage(Page[Contribution]):
+    """One page of contributions."""
+
+
+class TargetPage(Page[Target]):
+    """One page of capitalization targets."""
+
+
+class FactPage(Page[Fact]):
+    """One page of facts of the Fund."""
+
+
+class StageQuery(ListQuery):
+    """Stages of money, all of them."""
+
+    sort: Annotated[Literal["number", "-number"], Field(description="The order.")] = "number"
+
+
+class ContributorQuery(ListQuery):
+    """Which contributors."""
+
+    sort: Annotated[Literal["code", "-code", "name", "-name"], Field(description="The order.")] = "code"
+    contributor_type: Annotated[list[ContributorType], Field(default_factory=list, max_length=100)]
+    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a Member State.", examples=["DEU"])]
+
+
+class ContributionFilter(BaseModel):
+    """Which contributions: any of a repeated filter, all of different ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    contributor: Annotated[Values, Field(description="Code of a contributor.", examples=["DEU"])]
+    contributor_type: Annotated[list[ContributorType], Field(default_factory=list, max_length=100)]
+    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a contributing Member State.")]
+    stage: Annotated[list[ContributionStage], Field(default_factory=list, max_length=100)]
+    basis: Annotated[list[Basis], Field(default_factory=list, max_length=100)]
+    amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
+    amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
+    updated_since: Annotated[Moment | None, Field(description="Only what changed at or after this moment.")] = None
+
+
+class ContributionQuery(ContributionFilter, ListQuery):
+    """Which contributions, and in which order."""
+
+    sort: Annotated[
+        Literal["-amount", "amount", "code", "-code", "updated", "-updated"], Field(description="The order.")
+    ] = "-amount"
+
+
+class ContributionTotalsQuery(ContributionFilter):
+    """Which contributions are summed, and what the sum is divided by."""
+
+    by: Annotated[
+        Literal["contributor", "contributor_type", "stage", "basis"],
+        Field(description="What the total is divided by.", examples=["contributor_type"]),
+    ] = "contributor_type"
+
+
+class TargetQuery(ListQuery):
+    """Capitalization targets, all of them."""
+
+    sort: Annotated[Literal["-due", "due", "code", "-code"], Field(description="The order.")] = "-due"
+
+
+class FactQuery(ListQuery):
+    """Facts of the Fund, all of them."""
+
+    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"

@@ -1,0 +1,38 @@
+"""Markers as a service: rubrics as immutable data, and scores of answers under them."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+from fastapi import FastAPI
+
+from mmptf_common.schemas import Document
+from mmptf_common.service import Service, create_service
+from mmptf_common.settings import ServiceSettings
+from mmptf_markers.commands import load_packaged_data
+from mmptf_markers.models import Base
+from mmptf_markers.routes import router
+
+SERVICE = Service(
+    name="markers",
+    title="Migration MPTF human-rights marker",
+    description=(
+        "Rubrics of the human-rights marker as immutable, versioned data, and scores of answers under them. The official"
+        " matrix is not held: the rubric at hand is illustrative, and every answer says so."
+    ),
+    package="mmptf_markers",
+    metadata=Base.metadata,
+    router=router,
+    seed=load_packaged_data,
+    counts={"rubrics": "rubric"},
+    documents=[
+        Document.model_validate(facts)
+        for facts in json.loads((files("mmptf_markers") / "data" / "documents.json").read_text("utf-8"))
+    ],
+)
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """The marker service's app; connects to nothing before it starts."""
+    return create_service(SERVICE, settings)

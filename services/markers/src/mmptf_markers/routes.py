@@ -1,0 +1,68 @@
+"""The marker service over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Request
+from starlette.responses import Response
+
+from mmptf_common import openapi
+from mmptf_common.query import NoParameters, parse
+from mmptf_common.routing import add_listing
+from mmptf_common.schemas import CODE_PATTERN
+from mmptf_markers import queries, schemas
+from mmptf_markers.scoring import Score, ScoreRequest
+
+router = APIRouter()
+RUBRIC = "hr-marker-illustrative.1"
+EXAMPLE = {
+    "rubric": "hr-marker-illustrative",
+    "version": "1",
+    "stage": "concept_note",
+    "answers": {
+        "obligations-analysis": 2,
+        "due-diligence": 1,
+        "equality": 1,
+        "participation": 2,
+        "rights-holders-capacity": 2,
+        "duty-bearers-capacity": 2,
+        "national-institutions": "not_applicable",
+    },
+}
+RubricCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[RUBRIC])]
+
+
+@router.get(
+    "/rubrics/{code}/answers-schema",
+    name="answers-schema",
+    tags=["rubrics"],
+    summary="Describe the answers under one of the rubrics",
+    response_class=Response,
+    **openapi.read(schemas.AnswersSchemaQuery, missing=True, only="application/schema+json"),
+)
+async def answers_schema(request: Request, code: RubricCode) -> Response:
+    """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all."""
+    return await queries.answer_answers_schema(request, code)
+
+
+add_listing(
+    router,
+    queries.RUBRICS,
+    about="One version of a marker's questionnaire: criteria, scale and grading rule as immutable data, with its hash.",
+    example=RUBRIC,
+)
+
+
+@router.post("/score", name="create", tags=["score"], response_model=Score, **openapi.computation(NoParameters))
+async def score(
+    request: Request,
+    response: Response,
+    asked: Annotated[ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
+) -> Score:
+    """Grade answers under a published rubric, without keeping them.
+
+    Every answer names the rubric, its version, hash and status. The grade comes with a reason for each criterion
+    and the fewest changes that lead to the next better grade; while a criterion is unanswered there is no grade.
+    """
+    parse(request, NoParameters)
+    response.headers["Cache-Control"] = "no-store"
+    return await queries.score_answers(request, asked)

@@ -1,0 +1,120 @@
+"""What every test may ask for: a real PostgreSQL and a real Redis, databases filled with the packaged data, apps."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from mmptf_common import cli, migrations
+from mmptf_common.service import Service
+from mmptf_common.settings import ServiceSettings
+from mmptf_local.cache import Cache, redis_binary, running_cache
+from mmptf_local.postgres import Postgres, running_postgres
+from mmptf_local.state import temporary_state
+
+SERVICES = ("catalog", "funding", "markers")
+
+
+def service_of(name: str) -> Service:
+    """The definition of one service."""
+    service: Service = importlib.import_module(f"mmptf_{name}.app").SERVICE
+    return service
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with temporary_state() as state, running_postgres(state, durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Cache]:
+    with running_cache(redis_binary()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: Postgres) -> Callable[[str], str]:
+    """Make a database of its own, a copy of a service's, migrated and filled; gives its URL."""
+    numbers = count(1)
+    templates: set[str] = set()
+
+    def make(service: str) -> str:
+        if service not in templates:
+            url = postgres.url(service)
+            asyncio_run(migrations.migrate(url, f"mmptf_{service}"))
+            settings = ServiceSettings(database_url=SecretStr(url))
+            asyncio_run(cli.seed(service_of(service), settings))
+            templates.add(service)
+        return postgres.create_database(f"{service}_{next(numbers)}", template=service)
+
+    return make
+
+
+def asyncio_run(coroutine: object) -> None:
+    """Run to the end in a loop of its own, also where a loop runs already."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, coroutine).result()  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class RunningApp:
+    """An app in this process, its client, and its databases."""
+
+    name: str
+    app: FastAPI
+    client: httpx.AsyncClient
+    database_url: str
+
+
+@asynccontextmanager
+async def running_app(name: str, database_url: str, redis_url: str | None) -> AsyncIterator[RunningApp]:
+    settings = ServiceSettings(
+        database_url=SecretStr(database_url), redis_url=SecretStr(redis_url) if redis_url else None, database_pool=4
+    )
+    app = importlib.import_module(f"mmptf_{name}.app").create_app(settings)
+    async with LifespanManager(app) as manager:
+        transport = httpx.ASGITransport(app=manager.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            yield RunningApp(name, app, client, database_url)
+
+
+AppFactory = Callable[[str], AbstractAsyncContextManager[RunningApp]]
+
+
+@pytest.fixture(scope="session")
+async def apps(new_database: Callable[[str], str], redis_server: Cache) -> AsyncIterator[dict[str, RunningApp]]:
+    """All three services on the packaged data; tests that use them only read."""
+    async with (
+        running_app("catalog", new_database("catalog"), redis_server.url) as catalog,
+        running_app("funding", new_database("funding"), redis_server.url) as funding,
+        running_app("markers", new_database("markers"), redis_server.url) as markers,
+    ):
+        yield {"catalog": catalog, "funding": funding, "markers": markers}
+
+
+@pytest.fixture(scope="session")
+def catalog(apps: dict[str, RunningApp]) -> httpx.AsyncClient:
+    return apps["catalog"].client
+
+
+@pytest.fixture(scope="session")
+def funding(apps: dict[str, RunningApp]) -> httpx.AsyncClient:
+    return apps["funding"].client
+
+
+@pytest.fixture(scope="session")
+def markers(apps: dict[str, RunningApp]) -> httpx.AsyncClient:
+    return apps["markers"].client
