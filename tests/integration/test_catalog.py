@@ -161,28 +161,23 @@ async def test_a_shared_budget_is_never_given_to_one_country(catalog: httpx.Asyn
     assert {g["value"]: g["sum"]["amount"] for g in total["groups"]}["SRB"] == "2000000.00"
 
 
-@pytest.mark.parametrize("narrowed", ["", "stage=funded", "region=150&stage=pipeline"])
+@pytest.mark.parametrize("narrowed", ["", "stage=funded", "budget_min=2500000&q=migra"])
 async def test_facets_count_what_the_filter_returns(catalog: httpx.AsyncClient, narrowed: str) -> None:
     facets = (await catalog.get(f"{PROGRAMMES}/facets?{narrowed}")).json()
-    for name, values in facets["facets"].items():
-        for value in values:
-            if value["value"] is None:
-                continue
-            pairs = [pair for pair in narrowed.split("&") if pair] + [f"{name}={value['value']}"]
-            if any(pair.startswith(f"{name}=") for pair in narrowed.split("&")):
-                pairs = [p for p in pairs if not p.startswith(f"{name}=")] + [f"{name}={value['value']}"]
-                if name == "region":
-                    continue  # two regions would mean either of them, a facet counts both
-            page = (await catalog.get(f"{PROGRAMMES}?{'&'.join(pairs)}")).json()
-            assert page["total"] == value["count"], (name, value)
+    stated = [(name, v) for name, values in facets["facets"].items() for v in values if v["value"] is not None]
+    assert len(stated) > 20
+    for name, facet in stated:
+        asked = narrowed if f"{name}=" in narrowed else f"{narrowed}&{name}={facet['value']}"
+        page = (await catalog.get(f"{PROGRAMMES}?{asked}")).json()
+        assert page["total"] == facet["count"], (name, facet)
 
 
 async def test_a_code_nobody_has_is_refused_with_the_nearest(catalog: httpx.AsyncClient) -> None:
-    answer = await catalog.get(PROGRAMMES, params={"country": "SRV"})
+    answer = await catalog.get(PROGRAMMES, params={"country": "srb"})
     assert answer.status_code == 422
     (fault,) = answer.json()["errors"]
     assert (fault["code"], fault["parameter"]) == ("unknown_code", "country")
-    assert fault["suggestion"] in {"SRB", "SLV"}
+    assert fault["suggestion"] == "SRB"
     missing = await catalog.get(f"{PROGRAMMES}/mkd-01")
     assert missing.status_code == 404
     assert missing.json()["errors"][0]["suggestion"] == "MKD-01"

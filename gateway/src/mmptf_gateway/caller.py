@@ -17,9 +17,10 @@ class CallerLeft(ConnectionError):
 
 
 class Caller:
-    """A block that ends early, without an exception, when the caller leaves (`gone`) or the body cannot be
-    passed on for `stalled_after` seconds (`stalled`).
-    """  # noqa: D205
+    """A block that ends early, without an exception, when its caller leaves or their body is not taken up.
+
+    gone: the caller left; stalled: no answer had begun, and no piece was asked for in `stalled_after` seconds
+    """
 
     def __init__(self, receive: Receive, *, stalled_after: float) -> None:
         self.gone = False
@@ -29,6 +30,7 @@ class Caller:
         self._loop = asyncio.get_running_loop()
         self._limit = asyncio.timeout(None)
         self._inside = False
+        self._answered = False
         self._listener: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Caller:
@@ -56,6 +58,7 @@ class Caller:
         """
         self._stop_listening()
         if asked_first:
+            self._take_up_soon()
             return self._pieces(b"")
         message = await self._receive()
         if message["type"] == "http.disconnect":
@@ -67,11 +70,18 @@ class Caller:
         self._listen_later()
         return piece
 
+    def answered(self) -> None:
+        """The answer has begun: from here on only the caller's leaving ends the block."""
+        self._answered = True
+        if not self.gone:
+            self._end_at(None)
+
     async def _pieces(self, piece: bytes) -> AsyncIterator[bytes]:
+        self._end_at(None)
         more = True
         while more:
             if piece:
-                self._end_at(self._loop.time() + self._stalled_after)
+                self._take_up_soon()
                 yield piece
                 self._end_at(None)
             message = await self._receive()
@@ -80,8 +90,14 @@ class Caller:
                 raise CallerLeft
             piece, more = message["body"], message["more_body"]
         if piece:
+            self._take_up_soon()
             yield piece
+            self._end_at(None)
         self._listen_later()
+
+    def _take_up_soon(self) -> None:
+        if not self._answered:
+            self._end_at(self._loop.time() + self._stalled_after)
 
     def _end_at(self, when: float | None) -> None:
         if self._inside:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -106,6 +105,7 @@ class Forwarder:
                     middlewares=(_send_once,) if method in _NOT_SAFE else None,
                 )
                 started = True
+                caller.answered()
                 await send(_start(response))
                 await _pass_body(response, send)
             except (ClientError, TimeoutError, OSError) as error:
@@ -119,8 +119,7 @@ class Forwarder:
                 # Nobody receives it: the access log shows the status by which callers who left are known.
                 await send({"type": "http.response.start", "status": 499, "headers": []})
         elif caller.stalled:
-            error = TimeoutError("the service does not take up the body")
-            raise _failure(name, error, started=started)
+            raise _failure(name, TimeoutError("the body is not taken up"), started=started)
 
 
 def first_segment(scope: Scope) -> bytes:

@@ -1,0 +1,57 @@
+"""The gateway's command: mmptf-gateway serve | openapi."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mmptf_common import openapi
+from mmptf_common.serving import serve
+from mmptf_gateway.app import create_app
+from mmptf_gateway.merge import merge
+from mmptf_gateway.settings import GatewaySettings
+
+
+def main() -> None:
+    """What the console script calls."""
+    sys.exit(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one verb; returns the exit code: 0 done, 1 the settings or the given contracts do not allow it."""
+    parser = argparse.ArgumentParser(prog="mmptf-gateway", description="One door to the services of the suite")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT for the services in SERVICES")
+    printing = verbs.add_parser("openapi", help="print the merged contract of the given ones, without a server")
+    printing.add_argument("contracts", nargs="+", metavar="NAME=FILE", help="a service and its openapi.json")
+    given = parser.parse_args(arguments)
+    if given.verb == "openapi":
+        return _print_merged(given.contracts)
+    try:
+        settings = GatewaySettings()
+    except ValidationError as error:
+        for fault in error.errors():
+            print(f"{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        return 1
+    serve(create_app(settings), settings)
+    return 0
+
+
+def _print_merged(contracts: list[str]) -> int:
+    own = create_app(GatewaySettings.model_construct(services={})).openapi()
+    try:
+        named = {name: file for name, _, file in (entry.partition("=") for entry in contracts)}
+        documents = {name: json.loads(Path(file).read_text(encoding="utf-8")) for name, file in named.items()}
+        sys.stdout.write(openapi.dump(merge(documents, own)))
+    except (OSError, ValueError, LookupError) as error:
+        print(f"openapi: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The contracts of the running services: asked for when needed, kept while they are right, merged into one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from mmptf_gateway.merge import merge
+
+log = logging.getLogger("mmptf.gateway")
+
+KEPT_SECONDS = 60.0
+LIMIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What one service said: its document, the tag it gave, and the monotonic second when it was last right."""
+
+    document: dict[str, Any]
+    tag: str | None
+    at: float
+
+
+class Contracts:
+    """Holds the last known contract of each service; a service that was never reached is named as missing."""
+
+    def __init__(self, services: Mapping[str, str], client: httpx.AsyncClient, own: dict[str, Any]) -> None:
+        self._services = services
+        self._client = client
+        self._own = own
+        self._known: dict[str, Contract] = {}
+        self._lock = asyncio.Lock()
+        self._merged: tuple[bytes, str] | None = None
+
+    async def merged(self) -> tuple[bytes, str]:
+        """The merged document as JSON text, and a tag made from it."""
+        async with self._lock:
+            before = {name: contract.document for name, contract in self._known.items()}
+            due = [name for name in self._services if self._is_due(name)]
+            await asyncio.gather(*(self._ask(name) for name in due))
+            now = {name: contract.document for name, contract in self._known.items()}
+            if self._merged is None or now != before:
+                self._merged = self._merge(now)
+            return self._merged
+
+    def _is_due(self, name: str) -> bool:
+        known = self._known.get(name)
+        return known is None or time.monotonic() - known.at > KEPT_SECONDS
+
+    async def _ask(self, name: str) -> None:
+        known = self._known.get(name)
+        headers = {"If-None-Match": known.tag} if known and known.tag else {}
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                answer = await self._client.get(f"{self._services[name]}/openapi.json", headers=headers)
+            if known and answer.status_code == httpx.codes.NOT_MODIFIED:
+                document = known.document
+            else:
+                document = answer.raise_for_status().json()
+                merge({name: document}, self._own)
+        except (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, AttributeError) as error:
+            # Whatever a service answers, one contract that cannot be used must not take the others away.
+            log.warning("no contract", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
+            return
+        self._known[name] = Contract(document, answer.headers.get("etag"), time.monotonic())
+
+    def _merge(self, documents: dict[str, dict[str, Any]]) -> tuple[bytes, str]:
+        document = merge(documents, self._own)
+        if missing := sorted(set(self._services) - set(documents)):
+            document["x-missing-services"] = missing
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return text, f'"{hashlib.blake2b(text, digest_size=12).hexdigest()}"'

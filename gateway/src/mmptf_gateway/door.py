@@ -1,0 +1,67 @@
+"""The door: sends each request to a service or to the gateway's own paths, and answers what fails on the way."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mmptf_common import problems
+from mmptf_gateway.forward import Forwarder, first_segment
+from mmptf_gateway.settings import OWN_SEGMENTS
+
+log = logging.getLogger("mmptf.error")
+
+
+class AsAsked:
+    """Pure ASGI: keeps the method that was asked for, since the corridor shows HEAD as GET to all behind it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope.setdefault("state", {})["method"] = scope["method"]
+        await self.app(scope, receive, send)
+
+
+class Door:
+    """Pure ASGI: one look-up by the first segment of the path; failures become problems inside the CORS headers."""
+
+    def __init__(self, app: ASGIApp, *, forwarder: Forwarder) -> None:
+        self.app = app
+        self.forwarder = forwarder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._room(scope)(scope, receive, send_on)
+        except Exception as error:
+            if begun:
+                raise
+            if not isinstance(error, problems.ProblemError):
+                log.exception("unhandled failure", extra={"path": scope["path"]})
+                error = problems.InternalError("An unexpected failure; the request id leads to it in the log.")
+            await problems.response(error, scope["path"], scope["state"]["context"])(scope, receive, send)
+
+    def _room(self, scope: Scope) -> ASGIApp:
+        first = first_segment(scope)
+        if first in self.forwarder.services:
+            return self.forwarder
+        if (name := first.decode("latin-1")) in OWN_SEGMENTS:
+            return self.app
+        names = [name for name, _ in self.forwarder.services.values()]
+        meant = problems.near(name, names)
+        raise problems.NotFound(
+            f"No service is named {name[:64]!r}{f'; did you mean {meant}?' if meant else '.'} A path begins with the"
+            f" name of a service: {', '.join(names)}. The gateway's own paths are listed at /."
+        )

@@ -1,0 +1,192 @@
+"""The contracts of all services as one OpenAPI 3.1 document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Document = dict[str, Any]
+Component = tuple[str, str]
+
+OWN = "gateway"
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+_REFERENCE = re.compile(r"#/components/([^/]+)/([^/]+)(.*)", re.DOTALL)
+
+
+def merge(documents: Mapping[str, Document], own: Document) -> Document:
+    """One valid OpenAPI 3.1 document of everything behind the gateway; neither argument is changed.
+
+    documents: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
+    components that they use. A component that is the same in all contracts is shared; one that differs gets the
+    service's name in front of its own. Tags and operation ids get the name as well. own: the gateway's contract,
+    from which title and version are taken. The order of services does not matter.
+    """
+    parts = {OWN: own} | {name: _of_service(name, documents[name]) for name in sorted(documents)}
+    used = {name: _used(part) for name, part in parts.items()}
+    names = _names(parts, used)
+    paths: Document = {}
+    components: Document = {}
+    tags: list[Document] = []
+    for service, part in parts.items():
+        rewrite = _rewriter(service, names)
+        for path, item in part["paths"].items():
+            paths[path] = _with_security(rewrite(item), rewrite({"security": part.get("security", [])})["security"])
+        for section, name in used[service]:
+            components.setdefault(section, {})[names[service, section, name]] = rewrite(
+                part["components"][section][name]
+            )
+        tags += _tags(service, part)
+    merged = {
+        "openapi": own["openapi"],
+        "info": {**own["info"], "description": _description(own, documents)},
+        "paths": paths,
+        "tags": tags,
+    }
+    if components:
+        merged["components"] = {section: dict(sorted(components[section].items())) for section in sorted(components)}
+    return merged
+
+
+def _of_service(name: str, document: Document) -> Document:
+    return {**document, "paths": {p: i for p, i in document["paths"].items() if p.startswith(f"/{name}/")}}
+
+
+def _values(node: object) -> Iterator[tuple[str, Any]]:
+    """Every member of every object in a document, at any depth."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield key, value
+            yield from _values(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _values(value)
+
+
+def _references(node: object) -> Iterator[Component]:
+    for key, value in _values(node):
+        if key == "$ref" and isinstance(value, str):
+            if match := _REFERENCE.fullmatch(value):
+                yield match[1], match[2]
+        elif key == "mapping" and isinstance(value, dict):
+            for target in value.values():
+                if isinstance(target, str) and (match := _REFERENCE.fullmatch(target)):
+                    yield match[1], match[2]
+        elif key == "security" and isinstance(value, list):
+            for requirement in value:
+                if isinstance(requirement, dict):
+                    yield from (("securitySchemes", scheme) for scheme in requirement)
+
+
+def _used(part: Document) -> list[Component]:
+    """The components that a contract's paths refer to, directly or through others."""
+    components = part.get("components", {})
+    waiting = list(_references([part["paths"], {"security": part.get("security", [])}]))
+    found: set[Component] = set()
+    while waiting:
+        component = section, name = waiting.pop()
+        if component not in found and name in components.get(section, {}):
+            found.add(component)
+            waiting.extend(_references(components[section][name]))
+    return sorted(found)
+
+
+def _names(parts: Mapping[str, Document], used: Mapping[str, list[Component]]) -> dict[tuple[str, str, str], str]:
+    """(service, section, name) -> the name in the merged document."""
+    holders: dict[Component, list[str]] = {}
+    for service, components in used.items():
+        for component in components:
+            holders.setdefault(component, []).append(service)
+    bodies = {
+        component: [parts[service]["components"][component[0]][component[1]] for service in services]
+        for component, services in holders.items()
+    }
+    differing = {component for component, found in bodies.items() if any(body != found[0] for body in found)}
+    # What refers to a component that differs differs itself, though its text may be the same everywhere.
+    while follows := {
+        component
+        for component, found in bodies.items()
+        if component not in differing and len(found) > 1 and not differing.isdisjoint(_references(found[0]))
+    }:
+        differing |= follows
+    names: dict[tuple[str, str, str], str] = {}
+    taken = set(holders) - differing
+    for section, name in sorted(holders):
+        for service in holders[section, name]:
+            new = name
+            if (section, name) in differing:
+                new = "".join(part.capitalize() for part in service.split("-")) + name
+                while (section, new) in taken:
+                    new += "_"
+                taken.add((section, new))
+            names[service, section, name] = new
+    return names
+
+
+def _rewriter(service: str, names: Mapping[tuple[str, str, str], str]) -> Callable[[Any], Any]:
+    """A function that copies a part of one service's contract, with the names of the merged document in it."""
+
+    def reference(text: str) -> str:
+        if match := _REFERENCE.fullmatch(text):
+            return f"#/components/{match[1]}/{names.get((service, match[1], match[2]), match[2])}{match[3]}"
+        return text
+
+    def member(key: str, value: Any) -> Any:
+        if key == "$ref" and isinstance(value, str):
+            return reference(value)
+        if key == "operationId" and isinstance(value, str):
+            return f"{service}-{value}"
+        if key == "mapping" and isinstance(value, dict):
+            return {k: reference(v) if isinstance(v, str) else copy(v) for k, v in value.items()}
+        if key == "tags" and isinstance(value, list):
+            return [_tag(service, tag) if isinstance(tag, str) else copy(tag) for tag in value]
+        if key == "security" and isinstance(value, list):
+            return [
+                {names.get((service, "securitySchemes", s), s): scopes for s, scopes in requirement.items()}
+                if isinstance(requirement, dict)
+                else requirement
+                for requirement in value
+            ]
+        return copy(value)
+
+    def copy(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: member(key, value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [copy(value) for value in node]
+        return node
+
+    return copy
+
+
+def _with_security(item: Document, security: list[Any]) -> Document:
+    """A path whose operations say themselves what their contract said for all of them."""
+    if security:
+        for method, operation in item.items():
+            if method in _METHODS:
+                operation.setdefault("security", security)
+    return item
+
+
+def _tag(service: str, tag: str) -> str:
+    return f"{service} {tag}"
+
+
+def _tags(service: str, part: Document) -> list[Document]:
+    described = {tag["name"]: tag for tag in part.get("tags", [])}
+    seen = dict.fromkeys(
+        tag
+        for item in part["paths"].values()
+        for method, operation in item.items()
+        if method in _METHODS
+        for tag in operation.get("tags", [])
+    )
+    return [{**described.get(tag, {}), "name": _tag(service, tag)} for tag in seen]
+
+
+def _description(own: Document, documents: Mapping[str, Document]) -> str:
+    parts = [own["info"].get("description", "")]
+    for name in sorted(documents):
+        info = documents[name]["info"]
+        parts.append(f"## {name}: {info['title']} {info['version']}\n\n{info.get('description', '')}")
+    return "\n\n".join(part.strip() for part in parts if part)

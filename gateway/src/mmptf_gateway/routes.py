@@ -1,0 +1,90 @@
+"""The gateway's own paths: what there is, how it is, and the contract of everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from mmptf_common import conditional, openapi, problems
+from mmptf_common.query import NoParameters, parse
+from mmptf_common.schemas import Wire
+from mmptf_gateway.status import SuiteStatus, suite_status
+
+router = APIRouter()
+NOTHING = openapi.public(NoParameters)
+UNKNOWN_PARAMETER: dict[int | str, dict[str, Any]] = {422: {"description": problems.InvalidRequest.title}}
+
+
+class Health(Wire):
+    """`ready` is false while something that this process needs is missing; `reason` says what."""
+
+    ready: bool
+    reason: str | None
+
+
+class Index(Wire):
+    """Where everything is: the gateway's own paths, and the path under which each service answers."""
+
+    title: str
+    version: str
+    links: dict[str, str]
+    services: dict[str, str]
+
+
+@router.get("/", tags=["index"], response_model=Index, responses=UNKNOWN_PARAMETER, openapi_extra=NOTHING)
+async def index(request: Request) -> Response:
+    """What is behind this door."""
+    parse(request, NoParameters)
+    answer = Index(
+        title=request.app.title,
+        version=request.app.version,
+        links={
+            "documentation": "/docs",
+            "contract": "/openapi.json",
+            "status": "/status",
+            "live": "/health/live",
+            "ready": "/health/ready",
+        },
+        services={name: f"/{name}/v1" for name in request.app.state.services},
+    )
+    return _json(answer)
+
+
+@router.get("/health/live", tags=["health"], response_model=Health, openapi_extra=NOTHING)
+async def live(request: Request) -> Response:
+    """Whether the process runs."""
+    parse(request, NoParameters)
+    return _json(Health(ready=True, reason=None))
+
+
+@router.get("/health/ready", tags=["health"], response_model=Health, openapi_extra=NOTHING)
+async def ready(request: Request) -> Response:
+    """Whether requests can be passed on: as soon as the process runs. A service that is down is seen at /status;
+    it is no reason to take the others out of reach.
+    """
+    parse(request, NoParameters)
+    return _json(Health(ready=True, reason=None))
+
+
+@router.get("/status", tags=["status"], response_model=SuiteStatus, responses=UNKNOWN_PARAMETER, openapi_extra=NOTHING)
+async def status(request: Request) -> Response:
+    """Each service's version, data revision, counts and sources, or why it says nothing; 200 in either case."""
+    parse(request, NoParameters)
+    state = request.app.state
+    return _json(await suite_status(state.services, state.client, request.app.version))
+
+
+@router.get("/openapi.json", include_in_schema=False, tags=["contract"])
+async def contract(request: Request) -> Response:
+    """The contracts of all services as one; `x-missing-services` names those that were never reached."""
+    parse(request, NoParameters)
+    text, tag = await request.app.state.contracts.merged()
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
+    return Response(text, media_type="application/json", headers=conditional.headers(tag))
+
+
+def _json(answer: Wire) -> Response:
+    return Response(answer.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})

