@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,26 +76,33 @@ def test_nothing_is_installed_but_what_is_needed_and_pinned(environments: dict[s
         assert not {"asyncpg", "redis", "sqlalchemy", "sqlmodel", "alembic"} & set(installed)
 
 
-@pytest.mark.parametrize("name", DEPLOYABLE)
-def test_it_runs_alone(environments: dict[str, Path], postgres: Postgres, tmp_path: Path, name: str) -> None:
+@pytest.fixture(scope="module")
+def runs(environments: dict[str, Path], postgres: Postgres) -> Iterator[dict[str, Future[None]]]:
+    """`run_alone` of each deployable, two at a time."""
+    with ThreadPoolExecutor(2) as threads:
+        yield {name: threads.submit(run_alone, name, environments[name], postgres) for name in DEPLOYABLE}
+
+
+def run_alone(name: str, environment: Path, postgres: Postgres) -> None:
+    """Refuse an empty database, then migrate, fill and serve it; no other process of the suite is there."""
     port = free_port()
-    settings = {"PATH": os.environ["PATH"], "HOST": LOOPBACK, "PORT": str(port), "LOG_LEVEL": "WARNING"}
-    command = str(environments[name] / "bin" / f"mmptf-{name}")
-    if name == "gateway":
-        settings["SERVICES"] = f"catalog=http://{LOOPBACK}:{free_port()}"
-    else:
-        database = f"alone_{name}"
-        settings["DATABASE_URL"] = postgres.create_database(database)
-        settings["CATALOG_URL"] = f"http://{LOOPBACK}:{free_port()}"
+    command = str(environment / "bin" / f"mmptf-{name}")
+    nobody = f"http://{LOOPBACK}:{free_port()}"
+    settings = {"HOST": LOOPBACK, "PORT": str(port), "SERVICES": f"catalog={nobody}", "CATALOG_URL": nobody}
+    if name in SERVICES:
+        settings["DATABASE_URL"] = postgres.create_database(f"alone_{name}")
         with Child(name, [command, "serve"], env=settings) as child:
             assert child.process.wait(30) == 3
             assert f"run: python -m mmptf_{name} migrate" in child.text()
         assert "(was empty)" in run(name, [command, "migrate"], env=settings)
         assert "data at revision" in run(name, [command, "seed"], env=settings)
     with Child(name, [command, "serve"], env=settings, grace=20) as child:
-        wait_until(lambda: answers_ready(f"http://{LOOPBACK}:{port}/health/live"), child, seconds=30)
-        assert answers_ready(f"http://{LOOPBACK}:{port}/health/ready")
+        wait_until(lambda: answers_ready(f"http://{LOOPBACK}:{port}/health/ready"), child, seconds=30)
+        assert answers_ready(f"http://{LOOPBACK}:{port}/health/live")
         child.stop()
-        assert child.process.returncode in {0, -15}
-    if name != "gateway":
-        postgres.drop_database(database)
+        assert child.process.returncode in {0, -signal.SIGTERM}
+
+
+@pytest.mark.parametrize("name", DEPLOYABLE)
+def test_it_runs_alone(runs: dict[str, Future[None]], name: str) -> None:
+    runs[name].result()

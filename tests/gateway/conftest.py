@@ -1,27 +1,30 @@
-"""Fixtures of the gateway's tests: upstreams and the gateway as real servers on free ports."""
+"""Fixtures of the gateway's tests: services played by real servers, and the gateway, all on free ports."""
 
-import asyncio
+import hashlib
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
-from tests_gateway_upstream import Upstream
+
+Script = Callable[[socket.socket, bytes], None]
 
 
 @contextmanager
-def running(app: object) -> Iterator[str]:
-    """Serve an ASGI app on a free port in a thread; the block gets its origin."""
+def running(app: ASGIApp) -> Iterator[str]:
+    """Serve an app in a thread; the block gets its origin."""
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            host="127.0.0.1",
             port=0,
             http="httptools",
             ws="none",
@@ -35,10 +38,165 @@ def running(app: object) -> Iterator[str]:
     thread.start()
     try:
         while not server.started:
-            if not thread.is_alive():
-                raise RuntimeError("the server did not start")
+            assert thread.is_alive(), "the server did not start"
             threading.Event().wait(0.005)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """A service that answers with what it was asked, its body by length and digest."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    digest, length, more = hashlib.sha256(), 0, True
+    while more:
+        message = await receive()
+        digest.update(message.get("body", b""))
+        length += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    said = {
+        "method": scope["method"],
+        "raw_path": scope["raw_path"].decode(),
+        "query": scope["query_string"].decode("latin-1"),
+        "headers": [[name.decode(), value.decode("latin-1")] for name, value in scope["headers"]],
+        "length": length,
+        "digest": digest.hexdigest(),
+    }
+    body = json.dumps(said).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Raw:
+    """A service made of sockets: plays `script(socket, head of the request)` for each request, and keeps each head."""
+
+    def __init__(self) -> None:
+        self.script: Script = lambda _connection, _head: None
+        self.heads: list[bytes] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._threads = [threading.Thread(target=self._accept)]
+        self._open: list[socket.socket] = []
+        self._threads[0].start()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def plays(self, script: Script) -> None:
+        self.heads.clear()
+        self.script = script
+
+    def answers(self, answer: bytes) -> None:
+        """Answer every request with these bytes and keep the connection."""
+        self.plays(lambda connection, _: connection.sendall(answer))
+
+    def breaks_off(self, answer: bytes) -> None:
+        """Answer every request with these bytes and close the connection."""
+
+        def script(connection: socket.socket, _head: bytes) -> None:
+            connection.sendall(answer)
+            connection.shutdown(socket.SHUT_RDWR)
+
+        self.plays(script)
+
+    def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            thread = threading.Thread(target=self._converse, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _converse(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while head := read_head(connection):
+                self.heads.append(head)
+                self.script(connection, head)
+
+
+def read_head(connection: socket.socket) -> bytes:
+    """Bytes up to the empty line, read one by one so that nothing behind it is lost; empty at the end."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        if not (byte := connection.recv(1)):
+            return b""
+        head += byte
+    return head
+
+
+def closed_origin() -> str:
+    """An address at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture(scope="session")
+def raw_service() -> Iterator[Raw]:
+    raw = Raw()
+    yield raw
+    raw.close()
+
+
+@pytest.fixture
+def raw(raw_service: Raw) -> Raw:
+    """The service that a test plays itself, under /funding."""
+    raw_service.heads.clear()
+    return raw_service
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[ASGIApp], Any]:
+    return running
+
+
+@pytest.fixture(scope="session")
+def gateway(raw_service: Raw) -> Iterator[str]:
+    """The gateway's origin: catalog echoes, funding is played by the test, markers is down."""
+    with running(echo) as catalog:
+        settings = GatewaySettings(
+            services={"catalog": catalog, "funding": raw_service.origin, "markers": closed_origin()},
+            answer_seconds=0.5,
+        )
+        with running(create_app(settings)) as origin:
+            yield origin
+
+
+@pytest.fixture
+async def client(gateway: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gateway, timeout=5) as client:
+        yield client
+
+
+@pytest.fixture
+def dial(gateway: str) -> Iterator[Callable[[bytes], socket.socket]]:
+    """Open a connection to the gateway and send these bytes."""
+    opened: list[socket.socket] = []
+
+    def dial(request: bytes) -> socket.socket:
+        host, _, port = gateway.removeprefix("http://").partition(":")
+        opened.append(socket.create_connection((host, int(port)), timeout=5))
+        opened[-1].sendall(request)
+        return opened[-1]
+
+    yield dial
+    for connection in opened:
+        connection.close()

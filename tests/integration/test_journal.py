@@ -163,9 +163,7 @@ async def test_loading_again_changes_nothing(sessions: async_sessionmaker[AsyncS
         assert await load_packaged_data(session, Author("seed")) == before == 342
 
 
-async def test_a_correction_outlives_the_next_load(
-    database: str, sessions: async_sessionmaker[AsyncSession]
-) -> None:
+async def test_a_correction_outlives_the_next_load(database: str, sessions: async_sessionmaker[AsyncSession]) -> None:
     def organization(name: str, code: str) -> OrganizationRow:
         document = {"code": code, "name": name, "kind": "un_organization", "sources": [], "updated": moment_text(at)}
         return OrganizationRow(code=code, name=name, updated=at, document=document)
@@ -218,5 +216,3 @@ async def test_a_service_refuses_a_schema_that_is_not_at_head(database: str) -> 
     with pytest.raises(RuntimeError, match="run: python -m mmptf_catalog migrate"):
         async with running_app("catalog", database, None):
             pass
-
-

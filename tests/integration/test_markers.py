@@ -98,8 +98,6 @@ async def test_every_wrong_answer_is_named_at_once(markers: httpx.AsyncClient) -
     ],
 )
 async def test_hostile_bodies_are_problems(markers: httpx.AsyncClient, content: bytes, status: int) -> None:
-    answer = await markers.post(
-        "/markers/v1/score", content=content, headers={"content-type": "application/json"}
-    )
+    answer = await markers.post("/markers/v1/score", content=content, headers={"content-type": "application/json"})
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.status_code == status, answer.text

@@ -1,0 +1,84 @@
+"""Made-up programmes in a database of the benchmark's own, and the questions that are asked about them."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mmptf_catalog.app import SERVICE
+from mmptf_catalog.commands import packaged, programme_row
+from mmptf_catalog.models import ProgrammeRow
+from mmptf_common import cli, migrations
+from mmptf_common.db import write_engine
+from mmptf_common.settings import ServiceSettings
+
+PATH = "/catalog/v1/programmes"
+REGIONS = ("002", "019", "142", "150")
+AREAS = ("1", "2", "3", "4", "5")
+PROGRAMMES = 5_000
+# One request in two hundred and more: no two neighbours ask the same. Parameters stand in canonical order.
+QUESTIONS = [
+    f"budget_min={least}.00&region={region}&sort=-budget&stage=funded&stage=pipeline"
+    for least in range(1_000, 51_000, 1_000)
+    for region in REGIONS
+]
+
+
+async def fill(url: str) -> None:
+    """Bring a new database to the catalogue's schema, load its packaged data and add the made-up programmes."""
+    await migrations.migrate(url, SERVICE.package)
+    await cli.seed(SERVICE, ServiceSettings(database_url=SecretStr(url)))
+    engine = write_engine(url, size=1)
+    try:
+        async with AsyncSession(engine) as session, session.begin():
+            await session.execute(sa.insert(ProgrammeRow), [row.model_dump() for row in made_up(PROGRAMMES)])
+            await session.execute(sa.text("ANALYZE"))
+    finally:
+        await engine.dispose()
+
+
+def made_up(number: int) -> list[ProgrammeRow]:
+    """Programmes that nobody could take for real ones: the same at every call, spread evenly over four regions.
+
+    Their documents are a third as long as the packaged ones: the fewer bytes, the more a service's own work shows.
+    """
+    chance = random.Random(number)  # noqa: S311
+    lists = ("thematic_areas", "objectives", "organizations", "places")
+    names = {name: {entry["code"]: entry for entry in packaged(name)} for name in lists}
+    countries = {
+        region: [p["code"] for p in names["places"].values() if p["kind"] == "country" and p["region"] == region]
+        for region in REGIONS
+    }
+    at = datetime.now(UTC)
+    return [programme_row(_facts(n, countries, names, chance), names, at) for n in range(1, number + 1)]
+
+
+def _facts(n: int, countries: dict[str, list[str]], names: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    country = chance.choice(countries[REGIONS[n % len(REGIONS)]])
+    status = chance.choice(["approved", "implementation", "pipeline", "financially_closed"])
+    source = {"document": "made-up", "locator": None, "as_printed": None, "verified": False, "note": None}
+    return {
+        "code": f"MADEUP-{n:05d}",
+        "title": f"Made-up programme {n}",
+        "summary": f"This programme does not exist: it is number {n} of those with which pages are measured.",
+        "thematic_area": chance.choice(AREAS),
+        "objectives": sorted(chance.sample(sorted(names["objectives"]), 2)),
+        "place_label": names["places"][country]["name"],
+        "places": [{"code": country, "as_printed": names["places"][country]["name"], "share": "100.00"}],
+        "organizations": sorted(chance.sample(sorted(names["organizations"]), 2)),
+        "budget": {
+            "amount": f"{chance.randrange(100_000, 5_000_000)}.00",
+            "currency": "USD",
+            "precision": "exact",
+            "as_printed": "made up",
+        },
+        "status": status,
+        "status_history": [],
+        "gaps": [],
+        "sources": [{**source, "field": field, "line": n} for field in ("budget", "places", "summary")],
+    }

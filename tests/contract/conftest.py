@@ -1,0 +1,49 @@
+"""The suite as its callers meet it: three services and the gateway, each a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mmptf_local.cache import Cache
+from mmptf_local.processes import free_port
+from mmptf_local.suite import running_suite
+from tests.contract.contracts import DOORS, SERVICES, Document
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def log_lines() -> list[Document]:
+    """What the processes have logged so far, each line with the `process` it comes from."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def urls(
+    new_database: Callable[[str], str], redis_server: Cache, log_lines: list[Document]
+) -> Iterator[Mapping[str, str]]:
+    """`http://127.0.0.1:port` of each door; the data are the packaged ones and nobody writes."""
+
+    def keep(process: str, line: str) -> None:
+        if line.startswith("{"):
+            log_lines.append({"process": process, **json.loads(line)})
+
+    environment = {f"{name.upper()}_DATABASE_URL": new_database(name) for name in SERVICES}
+    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port())}
+    with running_suite(Path("/nowhere"), environment, log=keep) as suite:
+        yield suite.urls
+
+
+@pytest.fixture(scope="session")
+async def doors(urls: Mapping[str, str]) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    """A client for each door."""
+    clients = {name: httpx.AsyncClient(base_url=urls[name], timeout=30) for name in DOORS}
+    yield clients
+    for client in clients.values():
+        await client.aclose()

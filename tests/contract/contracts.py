@@ -1,0 +1,150 @@
+"""The contracts of the suite as the tests walk them: every operation of every service, and of the gateway."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from pydantic import SecretStr
+
+from mmptf_common.service import create_service
+from mmptf_common.settings import ServiceSettings
+from mmptf_gateway.app import create_app
+from mmptf_gateway.merge import merge
+from mmptf_gateway.settings import GatewaySettings
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("catalog", "funding", "markers")
+DOORS = (*SERVICES, "gateway")
+COMMITTED = {name: ROOT / "services" / name / "openapi.json" for name in SERVICES} | {
+    "gateway": ROOT / "gateway" / "openapi.json"
+}
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+PROBLEM = "application/problem+json"
+
+Document = dict[str, Any]
+
+
+@cache
+def document(door: str) -> Document:
+    """The contract of a service, or the gateway's merged one, made by the code at hand without a database."""
+    if door == "gateway":
+        own = create_app(GatewaySettings.model_construct(services={})).openapi()
+        return merge({name: document(name) for name in SERVICES}, own)
+    nowhere = ServiceSettings.model_construct(database_url=SecretStr("postgresql://"))
+    return create_service(importlib.import_module(f"mmptf_{door}.app").SERVICE, nowhere).openapi()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation as it is asked for at one door."""
+
+    door: str
+    method: str
+    template: str
+
+    def __str__(self) -> str:
+        return f"{self.door}:{self.id}"
+
+    @property
+    def contract(self) -> Document:
+        found: Document = document(self.door)["paths"][self.template][self.method]
+        return found
+
+    @property
+    def id(self) -> str:
+        return str(self.contract["operationId"])
+
+    @property
+    def is_read(self) -> bool:
+        return self.method == "get"
+
+    @property
+    def is_list(self) -> bool:
+        return "limit" in self.query
+
+    @property
+    def is_versioned(self) -> bool:
+        """Whether the answer is made from stored data, so that it has a revision and an ETag."""
+        return self.is_read and "ETag" in self.contract["responses"]["200"].get("headers", {})
+
+    @property
+    def query(self) -> dict[str, Document]:
+        """Its query parameters: name -> schema."""
+        return {p["name"]: p["schema"] for p in self.contract.get("parameters", ()) if p["in"] == "query"}
+
+    @property
+    def path(self) -> str:
+        """Its path, with the examples that the contract gives."""
+        path = self.template
+        for parameter in self.contract.get("parameters", ()):
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{parameter['name']}}}", parameter["schema"]["examples"][0])
+        return path
+
+    @property
+    def body(self) -> Any:
+        """The body that the contract gives as its first example; None where the operation takes none."""
+        if "requestBody" not in self.contract:
+            return None
+        examples = self.contract["requestBody"]["content"]["application/json"]["examples"]
+        return next(iter(examples.values()))["value"]
+
+    def schema_of(self, status: int) -> tuple[str, Document]:
+        """The first media type that the contract gives for a status, and its schema."""
+        return next(
+            (media, content["schema"]) for media, content in self.contract["responses"][str(status)]["content"].items()
+        )
+
+    def validator(self, schema: Document) -> jsonschema.Draft202012Validator:
+        """A validator of one of the contract's schemas, formats included."""
+        whole = {**schema, "components": document(self.door)["components"]}
+        return jsonschema.Draft202012Validator(
+            whole, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+        )
+
+    def check(self, status: int, answer: Any) -> None:
+        """Hold a JSON answer against what the contract says of its status; raises ValidationError."""
+        self.validator(self.schema_of(status)[1]).validate(answer)
+
+
+OPERATIONS = [
+    Operation(door, method, template)
+    for door in DOORS
+    for template, item in document(door)["paths"].items()
+    for method in METHODS
+    if method in item
+]
+AT_SERVICES = [o for o in OPERATIONS if o.door != "gateway"]
+READS = [o for o in OPERATIONS if o.is_read]
+VERSIONED = [o for o in OPERATIONS if o.is_versioned]
+LISTS = [o for o in OPERATIONS if o.is_list]
+PARAMETERS = [(o, name) for o in OPERATIONS for name in o.query]
+
+
+def is_many(schema: Document) -> bool:
+    """Whether a parameter may be repeated."""
+    return schema.get("type") == "array"
+
+
+def words_of(schema: Document) -> list[str] | None:
+    """The values that a parameter's schema closes; None where it closes none."""
+    found: list[str] | None = schema.get("items", schema).get("enum")
+    return found
+
+
+def takes_codes(schema: Document) -> bool:
+    """Whether a parameter takes codes, closed by its schema or by a code list."""
+    return is_many(schema) or words_of(schema) is not None
+
+
+def references(node: object) -> Iterator[str]:
+    """The names of the component schemas that a part of a contract refers to directly."""
+    yield from re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(node))

@@ -1,0 +1,125 @@
+"""What goes wrong at one service is a problem on that service's paths only, and says which service it was."""
+
+import asyncio
+import re
+import socket
+
+import httpx
+import pytest
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def problem_of(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert problem["instance"] == answer.request.url.path
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    return problem
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_a_service_that_is_down(client: httpx.AsyncClient, method: str) -> None:
+    problem = problem_of(await client.request(method, "/markers/v1/x"), 502, "service_unreachable")
+    assert "'markers'" in str(problem["detail"])
+    assert (await client.request(method, "/catalog/v1/x")).status_code == 200
+
+
+async def test_a_service_that_is_down_and_a_long_body(client: httpx.AsyncClient) -> None:
+    problem_of(await client.post("/markers/v1/x", content=b"x" * 3_000_000), 502, "service_unreachable")
+
+
+async def test_a_service_that_is_too_slow(client: httpx.AsyncClient, raw) -> None:
+    raw.answers(b"")
+    problem_of(await client.get("/funding/v1/x"), 504, "service_timeout")
+    problem_of(await client.post("/funding/v1/x", content=b"body"), 504, "service_timeout")
+
+
+async def test_a_service_that_does_not_take_the_body(client: httpx.AsyncClient, raw) -> None:
+    released = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def script(_connection: socket.socket, _head: bytes) -> None:
+        asyncio.run_coroutine_threadsafe(released.wait(), loop).result(5)
+
+    raw.plays(script)
+    answer = await client.post("/funding/v1/x", content=b"x" * 20_000_000)
+    released.set()
+    problem_of(answer, 504, "service_timeout")
+
+
+@pytest.mark.parametrize("answer", [b"this is not HTTP\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Le"])
+async def test_a_service_that_does_not_answer_in_http(client: httpx.AsyncClient, raw, answer: bytes) -> None:
+    raw.breaks_off(answer)
+    problem_of(await client.get("/funding/v1/x"), 502, "service_unreachable")
+
+
+async def test_a_safe_request_is_repeated_once_on_a_new_connection(client: httpx.AsyncClient, raw) -> None:
+    def script(connection: socket.socket, _head: bytes) -> None:
+        if len(raw.heads) == 1:
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.sendall(OK)
+
+    raw.plays(script)
+    assert (await client.get("/funding/v1/x")).text == "ok"
+    assert len(raw.heads) == 2
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "POST", "PATCH"])
+@pytest.mark.parametrize("body", [b"", b"body"])
+async def test_a_write_is_never_repeated(client: httpx.AsyncClient, raw, method: str, body: bytes) -> None:
+    raw.breaks_off(b"")
+    problem_of(await client.request(method, "/funding/v1/x", content=body), 502, "service_unreachable")
+    assert len(raw.heads) == 1
+
+
+async def test_an_unknown_name(client: httpx.AsyncClient) -> None:
+    problem = problem_of(await client.get("/catalogue/v1/programmes"), 404, "not_found")
+    assert "did you mean catalog?" in str(problem["detail"])
+    assert "catalog, funding, markers" in str(problem["detail"])
+    problem_of(await client.get("/health/other"), 404, "not_found")
+    problem_of(await client.post("/status"), 405, "method_not_allowed")
+    problem_of(await client.get("/status?x=1"), 422, "unknown_parameter")
+
+
+async def test_request_id_and_trace_travel(client: httpx.AsyncClient) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    sent = {"X-Request-ID": "mine-1", "traceparent": f"00-{trace}-b7ad6b7169203331-01", "tracestate": "a=b"}
+    answer = await client.get("/catalog/v1/x", headers=sent)
+    assert answer.headers.get_list("x-request-id") == ["mine-1"]
+    arrived = answer.json()["headers"]
+    assert [value for name, value in arrived if name == "x-request-id"] == ["mine-1"]
+    assert [value for name, value in arrived if name == "tracestate"] == ["a=b"]
+    (parent,) = (value for name, value in arrived if name == "traceparent")
+    assert re.fullmatch(rf"00-{trace}-[0-9a-f]{{16}}-01", parent)
+    assert "b7ad6b7169203331" not in parent
+
+
+async def test_a_request_without_id_gets_one(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/catalog/v1/x")
+    assert dict(answer.json()["headers"])["x-request-id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", ["/catalog/v1/x", "/markers/v1/x", "/nowhere", "/", "/health/live", "/openapi.json"])
+async def test_every_answer_may_be_read_by_pages(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path, headers={"Origin": "https://fund.example"})
+    assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+    exposed = answer.headers["access-control-expose-headers"].split(", ")
+    assert {"ETag", "X-Request-ID", "Link", "Cache-Status", "Retry-After", "Location", "Content-Disposition"} == set(
+        exposed
+    )
+    assert len(answer.headers.get_list("x-request-id")) == 1
+
+
+async def test_preflight_is_answered_here(client: httpx.AsyncClient) -> None:
+    asked = {
+        "Origin": "https://fund.example",
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "if-match",
+    }
+    answer = await client.options("/markers/v1/x", headers=asked)
+    assert answer.status_code == 200
+    assert "PUT" in answer.headers["access-control-allow-methods"]
+    assert answer.headers["access-control-allow-headers"] == "if-match"
