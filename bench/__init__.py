@@ -1,1 +1,1 @@
-"""Comparison of the suite with the thinnest thing that could answer the same, in one run; README.md says how to read it."""
+"""The suite beside the thinnest thing that gives the same answers, in one run; README.md says how to read it."""

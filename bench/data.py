@@ -60,7 +60,7 @@ def made_up(number: int) -> list[ProgrammeRow]:
 
 def _facts(n: int, countries: dict[str, list[str]], names: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     country = chance.choice(countries[REGIONS[n % len(REGIONS)]])
-    status = chance.choice(["approved", "implementation", "pipeline", "financially_closed"])
+    (status,) = chance.choices(["approved", "implementation", "pipeline", "withdrawn"], weights=[35, 35, 25, 5])
     source = {"document": "made-up", "locator": None, "as_printed": None, "verified": False, "note": None}
     return {
         "code": f"MADEUP-{n:05d}",

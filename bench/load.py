@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from itertools import cycle
+from typing import cast
 
 import uvloop
 
@@ -27,8 +28,7 @@ class Caller(asyncio.Protocol):
         self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self._ask()
 
     def data_received(self, data: bytes) -> None:

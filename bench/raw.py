@@ -18,9 +18,10 @@ WHERE = "amount >= $1::text::numeric AND regions && $2::text[] AND stage = ANY($
 SQL = f"""
 SELECT '{{"items":[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= 50), '') || '],"total":'
   || (SELECT count(*) FROM programme WHERE {WHERE}) || ',"next":'
-  || CASE WHEN count(*) > 50 THEN '"{PATH}?cursor=' || translate(encode(convert_to(json_build_array($4::text,
-       max(position) FILTER (WHERE n = 50), max(key) FILTER (WHERE n = 50))::text, 'UTF8'), 'base64'),
-       E'+/=\\n', '-_') || '&' || $4 || '"' ELSE 'null' END
+  || CASE WHEN count(*) > 50 THEN '"{PATH}?' || replace($4, '&region=', '&cursor='
+       || translate(encode(convert_to(json_build_array($4::text, max(position) FILTER (WHERE n = 50),
+       max(key) FILTER (WHERE n = 50))::text, 'UTF8'), 'base64'), E'+/=\\n', '-_') || '&region=') || '"'
+     ELSE 'null' END
   || ',"revision":' || (SELECT coalesce(max(seq), 0) FROM change) || '}}'
 FROM (SELECT document::text AS item, coalesce(amount, -1)::text AS position, code AS key,
         row_number() OVER (ORDER BY coalesce(amount, -1) DESC, code DESC) AS n

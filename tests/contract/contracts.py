@@ -42,6 +42,15 @@ def document(door: str) -> Document:
     return create_service(importlib.import_module(f"mmptf_{door}.app").SERVICE, nowhere).openapi()
 
 
+@cache
+def validator(door: str, reference: str) -> jsonschema.Draft202012Validator:
+    """A validator of one of a contract's schemas, formats included."""
+    return jsonschema.Draft202012Validator(
+        {"$ref": reference, "components": document(door)["components"]},
+        format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+    )
+
+
 @dataclass(frozen=True)
 class Operation:
     """One operation as it is asked for at one door."""
@@ -103,16 +112,9 @@ class Operation:
             (media, content["schema"]) for media, content in self.contract["responses"][str(status)]["content"].items()
         )
 
-    def validator(self, schema: Document) -> jsonschema.Draft202012Validator:
-        """A validator of one of the contract's schemas, formats included."""
-        whole = {**schema, "components": document(self.door)["components"]}
-        return jsonschema.Draft202012Validator(
-            whole, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-        )
-
     def check(self, status: int, answer: Any) -> None:
         """Hold a JSON answer against what the contract says of its status; raises ValidationError."""
-        self.validator(self.schema_of(status)[1]).validate(answer)
+        validator(self.door, self.schema_of(status)[1]["$ref"]).validate(answer)
 
 
 OPERATIONS = [

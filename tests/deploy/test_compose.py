@@ -183,7 +183,8 @@ def run_script(config: Config, address: Mapping[str, str], passwords: Mapping[st
     # Compose prints every $ twice, as it wants to have them written.
     shell, *command = [part.replace("$$", "$") for part in (*job["entrypoint"], *job["command"])]
     environment = job["environment"] | passwords | address | {"PATH": path}
-    return run("databases", [shutil.which(shell) or shell, *command], env=environment)
+    printed: str = run("databases", [shutil.which(shell) or shell, *command], env=environment)
+    return printed
 
 
 async def test_the_script_gives_each_service_a_database_that_no_other_opens(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
+
+NOTHING_HERE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx would load the certificates for each client
 
 Script = Callable[[socket.socket, bytes], None]
 
@@ -78,8 +82,7 @@ class Raw:
     """A service made of sockets: plays `script(socket, head of the request)` for each request, and keeps each head."""
 
     def __init__(self) -> None:
-        self.script: Script = lambda _connection, _head: None
-        self.heads: list[bytes] = []
+        self.answers(NOTHING_HERE)
         self._server = socket.create_server(("127.0.0.1", 0))
         self._threads = [threading.Thread(target=self._accept)]
         self._open: list[socket.socket] = []
@@ -90,7 +93,7 @@ class Raw:
         return f"http://127.0.0.1:{self._server.getsockname()[1]}"
 
     def plays(self, script: Script) -> None:
-        self.heads.clear()
+        self.heads: list[bytes] = []
         self.script = script
 
     def answers(self, answer: bytes) -> None:
@@ -159,7 +162,7 @@ def raw_service() -> Iterator[Raw]:
 @pytest.fixture
 def raw(raw_service: Raw) -> Raw:
     """The service that a test plays itself, under /funding."""
-    raw_service.heads.clear()
+    raw_service.answers(NOTHING_HERE)
     return raw_service
 
 
@@ -182,7 +185,7 @@ def gateway(raw_service: Raw) -> Iterator[str]:
 
 @pytest.fixture
 async def client(gateway: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=gateway, timeout=5) as client:
+    async with httpx.AsyncClient(base_url=gateway, timeout=5, verify=NO_TLS) as client:
         yield client
 
 

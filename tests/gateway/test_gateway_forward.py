@@ -1,10 +1,12 @@
 """What the gateway forwards arrives unchanged, in both directions, and breaks where the service breaks."""
 
+import asyncio
 import gzip
 import hashlib
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -35,22 +37,22 @@ def names_in(head: bytes) -> list[str]:
 
 
 async def test_path_and_query_arrive_byte_for_byte(dial: Dial) -> None:
-    target = rb"/catalog/v1/a%2Fb%2fc%20d/%C3%A9//x;y=1/../%zz?q=a%20b&q=%2B+&empty=&bare&%5B=1&u=" + b"\xc3\xa9"
+    target = rb"/catalog/v1/a%2Fb%2fc%20d/%C3%A9//x;y=1/../%zz?q=a%20b&q=%2B+&empty=&bare&%5B=1&%zz&u=%C3%A9"
     connection = dial(b"GET " + target + b" HTTP/1.1\r\nHost: fund.example\r\nConnection: close\r\n\r\n")
     answer = all_of(connection)
     path, _, query = target.partition(b"?")
     assert f'"raw_path": "{path.decode()}"'.encode() in answer
-    assert b'"query": "' + query.decode("latin-1").encode("unicode_escape").replace(b"\\x", b"\\u00") + b'"' in answer
+    assert f'"query": "{query.decode()}"'.encode() in answer
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_methods_arrive(client: httpx.AsyncClient, raw, method: str) -> None:
+async def test_methods_arrive(client: httpx.AsyncClient, raw: Any, method: str) -> None:
     raw.answers(OK + b"Content-Length: 0\r\n\r\n")
     await client.request(method, "/funding/v1/x")
     assert raw.heads[0].startswith(f"{method} /funding/v1/x HTTP/1.1\r\n".encode())
 
 
-async def test_request_headers_arrive_as_sent_and_none_is_made_up(dial: Dial, raw) -> None:
+async def test_request_headers_arrive_as_sent_and_none_is_made_up(dial: Dial, raw: Any) -> None:
     raw.answers(OK + b"Content-Length: 0\r\n\r\n")
     dial(
         b"GET /funding/v1/x HTTP/1.1\r\nHost: fund.example:81\r\nX-Twice: 1\r\nX-Twice: 2\r\nRange: bytes=0-1\r\n"
@@ -60,17 +62,16 @@ async def test_request_headers_arrive_as_sent_and_none_is_made_up(dial: Dial, ra
     head = raw.heads[0]
     assert b"\r\nhost: fund.example:81\r\n" in head.lower()
     assert b"\r\nx-twice: 1\r\nx-twice: 2\r\nrange: bytes=0-1\r\nx-bytes: \xc3\xa9\r\ncookie: a=1; b=2\r\n" in head
-    assert b"\r\nx-forwarded-for: 192.0.2.1, 127.0.0.1\r\n" in head
-    assert sorted(names_in(head)) == sorted(
-        ["host", "x-twice", "x-twice", "range", "x-bytes", "cookie", "x-forwarded-for", "x-forwarded-proto", "via"]
-        + ["x-request-id", "traceparent"]
-    )
+    assert b"\r\nx-forwarded-for: 192.0.2.1\r\n" in head
+    added = ["x-forwarded-for", "x-forwarded-proto", "via", "x-request-id", "traceparent"]
+    sent = ["host", "x-twice", "x-twice", "range", "x-bytes", "cookie"]
+    assert sorted(names_in(head)) == sorted(sent + added)
 
 
-async def test_answer_headers_come_back_as_sent(client: httpx.AsyncClient, raw) -> None:
+async def test_answer_headers_come_back_as_sent(client: httpx.AsyncClient, raw: Any) -> None:
     raw.answers(
         b"HTTP/1.1 207 Multi-Status\r\nContent-Length: 2\r\nSet-Cookie: a=1; Path=/\r\nSet-Cookie: b=2\r\n"
-        b"Date: Mon, 01 Jan 2024 00:00:00 GMT\r\nServer: theirs\r\nETag: W/\"1\"\r\nConnection: keep-alive, X-Theirs\r\n"
+        b'Date: Mon, 01 Jan 2024 00:00:00 GMT\r\nServer: theirs\r\nETag: W/"1"\r\nConnection: keep-alive, X-Theirs\r\n'
         b"X-Theirs: 1\r\nKeep-Alive: timeout=5\r\nX-Request-ID: theirs\r\nProxy-Authenticate: x\r\n\r\nok"
     )
     answer = await client.get("/funding/v1/x")
@@ -83,7 +84,7 @@ async def test_answer_headers_come_back_as_sent(client: httpx.AsyncClient, raw) 
     assert not {"connection", "x-theirs", "keep-alive", "proxy-authenticate"} & set(answer.headers)
 
 
-async def test_compressed_answers_stay_compressed(client: httpx.AsyncClient, raw) -> None:
+async def test_compressed_answers_stay_compressed(client: httpx.AsyncClient, raw: Any) -> None:
     packed = gzip.compress(b"x" * 1000)
     raw.answers(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed))
     async with client.stream("GET", "/funding/v1/x") as answer:
@@ -91,7 +92,7 @@ async def test_compressed_answers_stay_compressed(client: httpx.AsyncClient, raw
     assert answer.headers["content-length"] == str(len(packed))
 
 
-async def test_head_has_the_length_and_no_body(dial: Dial, raw) -> None:
+async def test_head_has_the_length_and_no_body(dial: Dial, raw: Any) -> None:
     raw.answers(OK + b"Content-Length: 300\r\n\r\n")
     answer = all_of(dial(b"HEAD /funding/v1/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
     assert b"content-length: 300\r\n" in answer
@@ -99,7 +100,7 @@ async def test_head_has_the_length_and_no_body(dial: Dial, raw) -> None:
 
 
 @pytest.mark.parametrize("status", [b"304 Not Modified", b"204 No Content"])
-async def test_answers_without_body_end_with_their_head(dial: Dial, raw, status: bytes) -> None:
+async def test_answers_without_body_end_with_their_head(dial: Dial, raw: Any, status: bytes) -> None:
     raw.answers(b'HTTP/1.1 %b\r\nETag: "1"\r\n\r\n' % status)
     answer = all_of(dial(b"GET /funding/v1/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
     assert answer.startswith(b"HTTP/1.1 " + status)
@@ -108,14 +109,14 @@ async def test_answers_without_body_end_with_their_head(dial: Dial, raw, status:
     assert answer.endswith(b"\r\n\r\n")
 
 
-async def test_304_that_states_a_length_is_forwarded(client: httpx.AsyncClient, raw) -> None:
+async def test_304_that_states_a_length_is_forwarded(client: httpx.AsyncClient, raw: Any) -> None:
     raw.answers(b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nContent-Length: 55\r\n\r\n')
     for _ in range(2):
         answer = await client.get("/funding/v1/x", headers={"If-None-Match": '"1"'})
         assert (answer.status_code, answer.content) == (304, b"")
 
 
-async def test_redirects_are_passed_on(client: httpx.AsyncClient, raw) -> None:
+async def test_redirects_are_passed_on(client: httpx.AsyncClient, raw: Any) -> None:
     raw.answers(b"HTTP/1.1 308 Permanent Redirect\r\nLocation: /funding/v1/y\r\nContent-Length: 0\r\n\r\n")
     answer = await client.get("/funding/v1/x")
     assert (answer.status_code, answer.headers["location"]) == (308, "/funding/v1/y")
@@ -144,7 +145,7 @@ async def test_bodies_of_unknown_length_arrive(client: httpx.AsyncClient) -> Non
     assert "content-length" not in dict(said["headers"])
 
 
-async def test_answers_flow_before_they_are_complete(client: httpx.AsyncClient, raw) -> None:
+async def test_answers_flow_before_they_are_complete(client: httpx.AsyncClient, raw: Any) -> None:
     seen = threading.Event()
 
     def script(connection: socket.socket, _head: bytes) -> None:
@@ -161,7 +162,7 @@ async def test_answers_flow_before_they_are_complete(client: httpx.AsyncClient, 
     assert found == [b"one", b"two"]
 
 
-async def test_requests_flow_before_they_are_complete(dial: Dial, raw) -> None:
+async def test_requests_flow_before_they_are_complete(dial: Dial, raw: Any) -> None:
     seen = threading.Event()
 
     def script(connection: socket.socket, _head: bytes) -> None:
@@ -177,7 +178,7 @@ async def test_requests_flow_before_they_are_complete(dial: Dial, raw) -> None:
     assert head_of(connection).startswith(OK)
 
 
-async def test_large_answers_arrive(client: httpx.AsyncClient, raw) -> None:
+async def test_large_answers_arrive(client: httpx.AsyncClient, raw: Any) -> None:
     body = bytes(range(256)) * 40_000
     raw.answers(OK + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
     answer = await client.get("/funding/v1/x")
@@ -186,21 +187,25 @@ async def test_large_answers_arrive(client: httpx.AsyncClient, raw) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"Content-Length: 100\r\n\r\nhalf", b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", b"Content-Length: 9\r\n\r\n"],
+    [
+        b"Content-Length: 100\r\n\r\nhalf",
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        b"Content-Length: 9\r\n\r\n",
+    ],
 )
-async def test_a_truncated_answer_is_a_broken_connection(client: httpx.AsyncClient, raw, answer: bytes) -> None:
+async def test_a_truncated_answer_is_a_broken_connection(client: httpx.AsyncClient, raw: Any, answer: bytes) -> None:
     raw.breaks_off(OK + answer)
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         await client.get("/funding/v1/x")
 
 
-async def test_a_silent_service_in_mid_answer_is_a_broken_connection(client: httpx.AsyncClient, raw) -> None:
+async def test_a_silent_service_in_mid_answer_is_a_broken_connection(client: httpx.AsyncClient, raw: Any) -> None:
     raw.answers(OK + b"Content-Length: 100\r\n\r\nhalf")
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         await client.get("/funding/v1/x")
 
 
-async def test_100_continue_is_asked_for_by_the_service(dial: Dial, raw) -> None:
+async def test_100_continue_is_asked_for_by_the_service(dial: Dial, raw: Any) -> None:
     def script(connection: socket.socket, _head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         assert connection.recv(4) == b"body"
@@ -213,7 +218,7 @@ async def test_100_continue_is_asked_for_by_the_service(dial: Dial, raw) -> None
     assert head_of(connection).startswith(OK)
 
 
-async def test_a_service_may_refuse_before_the_body(dial: Dial, raw) -> None:
+async def test_a_service_may_refuse_before_the_body(dial: Dial, raw: Any) -> None:
     raw.answers(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\n\r\n")
     expecting = dial(b"POST /funding/v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
     assert head_of(expecting).startswith(b"HTTP/1.1 413 ")
@@ -232,7 +237,7 @@ async def test_a_service_may_refuse_before_the_body(dial: Dial, raw) -> None:
     ids=["before the answer", "in the answer", "in the body", "after the body"],
 )
 async def test_a_caller_who_leaves_ends_the_request_at_the_service(
-    dial: Dial, raw, answer: bytes, request_: bytes
+    dial: Dial, raw: Any, answer: bytes, request_: bytes
 ) -> None:
     asked, left = threading.Event(), threading.Event()
 
@@ -250,7 +255,7 @@ async def test_a_caller_who_leaves_ends_the_request_at_the_service(
     assert left.wait(0.4), "the service would have been left alone only at the time limit"
 
 
-async def test_a_body_that_ends_early_never_looks_complete(dial: Dial, raw) -> None:
+async def test_a_body_that_ends_early_never_looks_complete(dial: Dial, raw: Any) -> None:
     found: list[bytes] = []
     ended = threading.Event()
 
@@ -263,3 +268,9 @@ async def test_a_body_that_ends_early_never_looks_complete(dial: Dial, raw) -> N
     dial(b"POST /funding/v1/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").close()
     assert ended.wait(5)
     assert b"0\r\n\r\n" not in b"".join(found)
+
+
+async def test_a_body_that_never_begins_is_not_forwarded_as_an_empty_one(dial: Dial, raw: Any) -> None:
+    dial(b"POST /funding/v1/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").close()
+    await asyncio.sleep(0.2)
+    assert raw.heads == []

@@ -3,6 +3,8 @@
 import asyncio
 import re
 import socket
+import struct
+from typing import Any
 
 import httpx
 import pytest
@@ -30,18 +32,20 @@ async def test_a_service_that_is_down_and_a_long_body(client: httpx.AsyncClient)
     problem_of(await client.post("/markers/v1/x", content=b"x" * 3_000_000), 502, "service_unreachable")
 
 
-async def test_a_service_that_is_too_slow(client: httpx.AsyncClient, raw) -> None:
+async def test_a_service_that_is_too_slow(client: httpx.AsyncClient, raw: Any) -> None:
     raw.answers(b"")
     problem_of(await client.get("/funding/v1/x"), 504, "service_timeout")
     problem_of(await client.post("/funding/v1/x", content=b"body"), 504, "service_timeout")
 
 
-async def test_a_service_that_does_not_take_the_body(client: httpx.AsyncClient, raw) -> None:
+async def test_a_service_that_does_not_take_the_body(client: httpx.AsyncClient, raw: Any) -> None:
     released = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def script(_connection: socket.socket, _head: bytes) -> None:
+    def script(connection: socket.socket, _head: bytes) -> None:
         asyncio.run_coroutine_threadsafe(released.wait(), loop).result(5)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
 
     raw.plays(script)
     answer = await client.post("/funding/v1/x", content=b"x" * 20_000_000)
@@ -50,12 +54,12 @@ async def test_a_service_that_does_not_take_the_body(client: httpx.AsyncClient, 
 
 
 @pytest.mark.parametrize("answer", [b"this is not HTTP\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Le"])
-async def test_a_service_that_does_not_answer_in_http(client: httpx.AsyncClient, raw, answer: bytes) -> None:
+async def test_a_service_that_does_not_answer_in_http(client: httpx.AsyncClient, raw: Any, answer: bytes) -> None:
     raw.breaks_off(answer)
     problem_of(await client.get("/funding/v1/x"), 502, "service_unreachable")
 
 
-async def test_a_safe_request_is_repeated_once_on_a_new_connection(client: httpx.AsyncClient, raw) -> None:
+async def test_a_safe_request_is_repeated_once_on_a_new_connection(client: httpx.AsyncClient, raw: Any) -> None:
     def script(connection: socket.socket, _head: bytes) -> None:
         if len(raw.heads) == 1:
             connection.shutdown(socket.SHUT_RDWR)
@@ -69,7 +73,7 @@ async def test_a_safe_request_is_repeated_once_on_a_new_connection(client: httpx
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST", "PATCH"])
 @pytest.mark.parametrize("body", [b"", b"body"])
-async def test_a_write_is_never_repeated(client: httpx.AsyncClient, raw, method: str, body: bytes) -> None:
+async def test_a_write_is_never_repeated(client: httpx.AsyncClient, raw: Any, method: str, body: bytes) -> None:
     raw.breaks_off(b"")
     problem_of(await client.request(method, "/funding/v1/x", content=body), 502, "service_unreachable")
     assert len(raw.heads) == 1

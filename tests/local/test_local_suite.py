@@ -56,7 +56,6 @@ def test_each_service_gets_its_own_settings_and_nobody_elses(
         assert (seen["HOST"], seen["LOG_LEVEL"]) == ("127.0.0.1", "INFO")
         assert suite.urls[name] == f"http://127.0.0.1:{seen['PORT']}"
         assert asyncio.run(times_loaded(suite.database_urls[name])) == 1
-    assert seen_by(suite, "funding")["CATALOG_URL"] == suite.urls["catalog"]
     gateway = seen_by(suite, "gateway")
     assert gateway["SERVICES"] == ",".join(f"{name}={suite.urls[name]}" for name in NAMES[:3])
     assert gateway["PORT"] == environment["PORT"]

@@ -15,8 +15,7 @@ _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 def etag(request: Request, revision: int, canonical: str, representation: str = "json") -> str:
     """The strong entity tag of one representation; the version is in it, since new code may answer otherwise."""
-    path = request.url.path
-    question = f"{request.app.version}\n{path}\n{canonical}\n{representation}"
+    question = f"{request.app.version}\n{request.scope['path']}\n{canonical}\n{representation}"
     return f'"{revision}-{hashlib.blake2b(question.encode(), digest_size=9).hexdigest()}"'
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.datastructures import URL
@@ -23,7 +23,6 @@ from mmptf_common.db import Database, reading
 from mmptf_common.journal import REVISION
 from mmptf_common.problems import InvalidRequest, NotAcceptable, NotFound, fault, near, not_one_of
 from mmptf_common.query import ListQuery, NoParameters, canonical, parse, search_terms
-from mmptf_common.schemas import Wire
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 _ACCEPTED = {
@@ -33,17 +32,6 @@ _ACCEPTED = {
 _QUALITY = re.compile(r"^\s*q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)\s*$")
 EXPORT_SECONDS = 3600
 CHUNK_BYTES = 65_536
-
-Item = TypeVar("Item", bound=BaseModel)
-
-
-class Page(Wire, Generic[Item]):
-    """One page of a list: `total` counts every match, `next` is the path of the page after this one."""
-
-    items: list[Item]
-    total: int
-    next: str | None
-    revision: int
 
 
 @dataclass(frozen=True, slots=True)

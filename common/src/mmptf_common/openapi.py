@@ -57,6 +57,11 @@ def read(
     return {"responses": responses, "openapi_extra": public(query, _IF_NONE_MATCH)}
 
 
+def plain(query: type[BaseModel]) -> dict[str, Any]:
+    """What a route declares whose answer is never kept: its parameters, 200, 422."""
+    return {"responses": _problems(problems.InvalidRequest), "openapi_extra": public(query)}
+
+
 def computation(query: type[BaseModel]) -> dict[str, Any]:
     """What a route declares that computes an answer from a body and keeps nothing."""
     responses = {

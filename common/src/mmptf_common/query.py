@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import Annotated, Any, Literal, TypeVar, cast, get_origin
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote_plus
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
@@ -234,11 +235,17 @@ def _invalid(error: dict[str, Any], shape: _Shape) -> Fault:
     )
 
 
+@lru_cache
+def _defaults(model: type[BaseModel]) -> list[tuple[str, Any]]:
+    """The parameters of a model in order, each with its default."""
+    return sorted(((name, field.default) for name, field in model.model_fields.items()), key=itemgetter(0))
+
+
 def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
     """The parameters that a query sets, in one canonical order and spelling."""
-    for name in sorted(type(query).model_fields):
+    for name, default in _defaults(type(query)):
         value = getattr(query, name)
-        if name in without or value is None or value == type(query).model_fields[name].default:
+        if value is None or value == default or name in without:
             continue
         if isinstance(value, list):
             yield from ((name, item) for item in sorted(set(cast("list[str]", value))))
@@ -250,4 +257,6 @@ def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iter
 
 def canonical(query: BaseModel, *, without: frozenset[str] = frozenset(), **extra: str) -> str:
     """The canonical query string: two queries that mean the same have the same one."""
-    return urlencode(sorted([*pairs_of(query, without=without), *extra.items()]))
+    pairs = sorted([*pairs_of(query, without=without), *extra.items()])
+    # As urlencode writes it, but for the names, which are identifiers: it takes twice as long.
+    return "&".join([f"{name}={quote_plus(value)}" for name, value in pairs])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 CODE_PATTERN = r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$"
 Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
+Item = TypeVar("Item", bound=BaseModel)
 AmountText = Annotated[str, Field(pattern=r"^-?\d{1,16}\.\d{2}$")]
 
 
@@ -82,3 +83,12 @@ class Document(Wire):
     kind: str
     url: str | None
     note: str | None
+
+
+class Page(Wire, Generic[Item]):
+    """One page of a list: `total` counts every match, `next` is the path of the page after this one."""
+
+    items: list[Item]
+    total: int
+    next: str | None
+    revision: int

@@ -124,8 +124,9 @@ class SchemaNotAtHead(RuntimeError):
 def _own_routes(service: Service) -> APIRouter:
     router = APIRouter()
     status_path = f"/{service.name}/v1/status"
+    plain = openapi.plain(NoParameters)
 
-    @router.get("/health/live", tags=["health"], response_model=Health, openapi_extra=openapi.public(NoParameters))
+    @router.get("/health/live", tags=["health"], response_model=Health, **plain)
     async def live(request: Request) -> Response:
         """Whether the process runs; asks nothing else, so that a lost database restarts nobody."""
         parse(request, NoParameters)
@@ -135,8 +136,8 @@ def _own_routes(service: Service) -> APIRouter:
         "/health/ready",
         tags=["health"],
         response_model=Health,
-        responses={503: {"model": Health}},
-        openapi_extra=openapi.public(NoParameters),
+        responses={**plain["responses"], 503: {"model": Health}},
+        openapi_extra=plain["openapi_extra"],
     )
     async def ready(request: Request) -> Response:
         """Whether requests can be answered: the database is there. A missing cache only slows, so it is no reason."""

@@ -51,8 +51,8 @@ class Caller:
             return True
         return self.gone and isinstance(error, Exception)
 
-    async def body(self, *, asked_first: bool) -> bytes | AsyncIterator[bytes] | None:
-        """The body: whole where it has arrived already, else piece by piece.
+    async def body(self, *, asked_first: bool) -> bytes | AsyncIterator[bytes]:
+        """The body: whole where it has arrived already, else piece by piece; raises CallerLeft.
 
         asked_first: nothing is received before the service asks, since receiving is what tells the caller to go on
         """
@@ -63,7 +63,7 @@ class Caller:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._leave()
-            return None
+            raise CallerLeft
         piece: bytes = message["body"]
         if message["more_body"]:
             return self._pieces(piece)

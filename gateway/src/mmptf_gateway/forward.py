@@ -87,8 +87,8 @@ class Forwarder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name, origin = self.services[first_segment(scope)]
-        query = scope["query_string"]
-        url = URL(f"{origin}{_text(scope['raw_path'])}{'?' + _text(query) if query else ''}", encoded=True)
+        target = scope["raw_path"] + b"?" + scope["query_string"] if scope["query_string"] else scope["raw_path"]
+        url = URL(origin + target.decode("ascii"), encoded=True)
         headers, sized, waits_for_100 = _headers_in(scope)
         method = scope["state"]["method"]
         started = False
@@ -140,7 +140,7 @@ def _headers_in(scope: Scope) -> tuple[list[tuple[str, str]], bool, bool]:
     """The headers for the service; whether a body follows; whether its caller waits for 100 (Continue)."""
     headers: list[tuple[str, str]] = []
     sized = waits = False
-    via = hops = ""
+    via = hops = b""
     one_hop: set[bytes] = set()
     for name, value in scope["headers"]:
         if name not in _REPLACED_ON_THE_WAY_IN:
@@ -154,17 +154,20 @@ def _headers_in(scope: Scope) -> tuple[list[tuple[str, str]], bool, bool]:
         elif name == b"connection":
             one_hop.update(token.strip().lower() for token in value.split(b","))
         elif name == b"x-forwarded-for":
-            hops += _text(value) + ", "
+            hops += value + b", "
         elif name == b"via":
-            via += _text(value) + ", "
+            via += value + b", "
     if one_hop - {b"close", b"keep-alive"}:
         headers = [(name, value) for name, value in headers if name.encode("latin-1") not in one_hop]
     names = {name for name, _ in headers}
-    if scope["client"]:
-        headers.append(("x-forwarded-for", hops + scope["client"][0]))
+    # Where the server trusts the last hop, it has taken its word for who the client is: that is in the list already.
+    peer = scope["client"][0].encode() if scope["client"] else b"unknown"
+    if not hops.endswith((b" " + peer + b", ", b"," + peer + b", ")) and hops != peer + b", ":
+        hops += peer + b", "
+    headers.append(("x-forwarded-for", _text(hops[:-2])))
     if "x-forwarded-proto" not in names:
         headers.append(("x-forwarded-proto", scope["scheme"]))
-    headers.append(("via", f"{via}{scope['http_version']} mmptf-gateway"))
+    headers.append(("via", f"{_text(via)}{scope['http_version']} mmptf-gateway"))
     context: RequestContext = scope["state"]["context"]
     headers.extend(context.headers().items())
     return headers, sized, waits

@@ -24,7 +24,7 @@ from mmptf_local.processes import (
 SERVICES = ("catalog", "funding", "markers")
 PORT_VARIABLES = {"gateway": "PORT"} | {name: f"{name.upper()}_PORT" for name in SERVICES}
 DATABASE_VARIABLES = {name: f"{name.upper()}_DATABASE_URL" for name in SERVICES}
-GIVEN_TO_CHILDREN = ("DATABASE_URL", "REDIS_URL", "HOST", "SERVICES", "CATALOG_URL")
+GIVEN_TO_CHILDREN = ("DATABASE_URL", "REDIS_URL", "HOST", "SERVICES")
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,6 @@ def _environments(
     result = {name: shared | {"PORT": str(ports[name])} for name in urls}
     for name in SERVICES:
         result[name] |= {"DATABASE_URL": databases[name], "REDIS_URL": redis_url}
-        if name != "catalog":
-            result[name]["CATALOG_URL"] = urls["catalog"]
     result["gateway"]["SERVICES"] = ",".join(f"{name}={urls[name]}" for name in SERVICES)
     return result
 
@@ -160,7 +158,9 @@ def _wait_until_ready(child: Child, url: str) -> None:
 
 
 def _warnings_only(log: Log | None) -> Log | None:
-    """Without the server's "LOG:" lines, which tell of normal life."""
+    """Without the server's lines that tell of normal life."""
     if log is None:
         return None
-    return lambda label, line: None if line.startswith("LOG:") else log(label, line)
+    # Asking whether it is ready yet makes the server complain that it is not.
+    idle = ("LOG:", "FATAL:  the database system is starting up")
+    return lambda label, line: None if line.startswith(idle) else log(label, line)

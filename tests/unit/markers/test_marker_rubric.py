@@ -9,16 +9,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from mmptf_markers.rubric import (
-    STAGES,
-    InvalidRubric,
-    answers_schema,
-    content_hash,
-    criteria_at,
-    dump_rubric,
-    load_rubric,
-    stages_of,
-)
+
+from mmptf_markers.loading import InvalidRubric, dump_rubric, load_rubric
+from mmptf_markers.rubric import STAGES, answers_schema, content_hash, criteria_at, stages_of
 
 CONTENT = (files("mmptf_markers") / "data/rubrics/hr-marker-illustrative-1.json").read_bytes()
 
@@ -160,9 +153,7 @@ def test_a_grade_between_two_attainable_shares_is_unreachable(document: dict[str
 def test_a_count_above_the_criteria_of_a_stage_is_unreachable(document: dict[str, Any]) -> None:
     bands = [{"grade": "A", "minimum": 8}, {"grade": "B", "minimum": 5}, {"grade": "C", "minimum": 0}]
     document["rule"] = {"type": "count", "level": 2, "bands": bands}
-    assert faults_of(document) == {
-        "/rule/bands/0/minimum": "A is unreachable at concept_note: 7 criteria apply there"
-    }
+    assert faults_of(document) == {"/rule/bands/0/minimum": "A is unreachable at concept_note: 7 criteria apply there"}
 
 
 def test_a_count_needs_a_level_of_the_scale(document: dict[str, Any]) -> None:

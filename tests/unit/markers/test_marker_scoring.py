@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmptf_markers.rubric import NOT_APPLICABLE, InvalidRubric, Rubric, load_rubric
-from mmptf_markers.scoring import InvalidAnswers, Score, ScoreRequest, score
+
+from mmptf_markers.loading import InvalidRubric, load_rubric
+from mmptf_markers.rubric import NOT_APPLICABLE, Rubric
+from mmptf_markers.schemas import Score, ScoreRequest
+from mmptf_markers.scoring import InvalidAnswers, score
 
 SHIPPED = load_rubric((files("mmptf_markers") / "data/rubrics/hr-marker-illustrative-1.json").read_bytes())
 STAGE: Any = "programme_document"
@@ -61,10 +64,7 @@ def small(
             for at, weight in enumerate(weights)
         ],
         "rule": rule,
-        "gates": [
-            {"criterion": f"c{at}", "below": below, "cap": cap, "reason": "x"}
-            for at, below, cap in gates or []
-        ],
+        "gates": [{"criterion": f"c{at}", "below": below, "cap": cap, "reason": "x"} for at, below, cap in gates or []],
         "source_document": None,
         "endorsement": None,
         "notes": [],
@@ -91,9 +91,7 @@ def test_complete_answers_give_a_grade_with_its_reasons() -> None:
     assert (by_code["national-institutions"].points, by_code["national-institutions"].of) == (None, None)
     assert "left out" in by_code["national-institutions"].explanation
     assert result.next_grade is not None and result.next_grade.grade == "A"
-    assert [(change.criterion, change.to) for change in result.next_grade.changes] == [
-        ("obligations-analysis", 3)
-    ]
+    assert [(change.criterion, change.to) for change in result.next_grade.changes] == [("obligations-analysis", 3)]
 
 
 def test_a_gate_caps_the_grade_and_opening_it_may_skip_a_grade() -> None:
@@ -122,9 +120,7 @@ def test_a_band_is_met_by_the_exact_fraction_not_by_its_rounding() -> None:
 
 def test_decimal_weights_and_values_are_exact() -> None:
     bands = [{"grade": "Y", "minimum": "0.5"}, {"grade": "N", "minimum": "0"}]
-    rubric = loaded(
-        small({"type": "weighted_share", "bands": bands}, ["Y", "N"], ["0.1", "0.2"], [0, "0.3", "1.5"])
-    )
+    rubric = loaded(small({"type": "weighted_share", "bands": bands}, ["Y", "N"], ["0.1", "0.2"], [0, "0.3", "1.5"]))
     result = score(rubric, {"c0": "1.5", "c1": "0.3"}, STAGE)
     assert [(criterion.points, criterion.of) for criterion in result.criteria] == [
         ("0.15", "0.15"),
@@ -243,9 +239,7 @@ def rubrics(draw: st.DrawFn) -> dict[str, Any]:
     rule["bands"] = [bands[0], *(band for band in bands[1:-1] if draw(st.booleans())), bands[-1]]
     gates = draw(
         st.lists(
-            st.tuples(
-                st.integers(0, len(weights) - 1), st.sampled_from(values[1:]), st.sampled_from(grades[1:])
-            ),
+            st.tuples(st.integers(0, len(weights) - 1), st.sampled_from(values[1:]), st.sampled_from(grades[1:])),
             max_size=3,
             unique_by=lambda gate: gate[:2],
         )

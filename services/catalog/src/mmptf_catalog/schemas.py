@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmptf_common.codes import MoneyStage
-from mmptf_common.listing import Page
 from mmptf_common.query import Amount, ListQuery, Moment, Search, Values
-from mmptf_common.schemas import AmountText, Code, Gap, SourceRef, Wire
+from mmptf_common.schemas import AmountText, Code, Gap, Page, SourceRef, Wire
 
 Stage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
 Status = Literal[

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmptf_common.listing import Page
 from mmptf_common.query import Amount, ListQuery, Moment, Values
-from mmptf_common.schemas import Code, Money, SourceRef, Wire
+from mmptf_common.schemas import Code, Money, Page, SourceRef, Wire
 
 ContributorType = Literal["member_state", "foundation", "non_governmental_organization"]
 ContributionStage = Literal["pledge", "contribution", "commitment", "deposit"]

@@ -18,8 +18,8 @@ SERVICE = Service(
     name="markers",
     title="Migration MPTF human-rights marker",
     description=(
-        "Rubrics of the human-rights marker as immutable, versioned data, and scores of answers under them. The official"
-        " matrix is not held: the rubric at hand is illustrative, and every answer says so."
+        "Rubrics of the human-rights marker as immutable, versioned data, and scores of answers under them. The"
+        " official matrix is not held: the rubric at hand is illustrative, and every answer says so."
     ),
     package="mmptf_markers",
     metadata=Base.metadata,

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.journal import Author, begin_write, record
 from mmptf_common.records import load, moment_text
+from mmptf_markers.loading import load_rubric
 from mmptf_markers.models import RubricRow, change
-from mmptf_markers.rubric import Rubric, load_rubric
+from mmptf_markers.rubric import Rubric
 from mmptf_markers.schemas import PublishedRubric
 
 

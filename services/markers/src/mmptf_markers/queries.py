@@ -16,9 +16,10 @@ from mmptf_common.problems import InvalidRequest, fault, near
 from mmptf_common.query import canonical, parse
 from mmptf_markers import schemas
 from mmptf_markers.rubric import Rubric, answers_schema
-from mmptf_markers.scoring import InvalidAnswers, Score, ScoreRequest, score
+from mmptf_markers.scoring import InvalidAnswers, score
 
 PATH = "/markers/v1"
+
 
 RUBRICS = Listing(
     path=f"{PATH}/rubrics",
@@ -69,7 +70,7 @@ async def answer_answers_schema(request: Request, code: str) -> Response:
     return Response(dump(schema), media_type="application/schema+json", headers=conditional.headers(tag))
 
 
-async def score_answers(request: Request, asked: ScoreRequest) -> Score:
+async def score_answers(request: Request, asked: schemas.ScoreRequest) -> schemas.Score:
     """Grade answers under a published rubric, keeping nothing; InvalidRequest names every answer that does not fit."""
     async with reading(request.app.state.database) as connection:
         rows = await connection.fetch(

@@ -10,7 +10,6 @@ from mmptf_common.query import NoParameters, parse
 from mmptf_common.routing import add_listing
 from mmptf_common.schemas import CODE_PATTERN
 from mmptf_markers import queries, schemas
-from mmptf_markers.scoring import Score, ScoreRequest
 
 router = APIRouter()
 RUBRIC = "hr-marker-illustrative.1"
@@ -52,12 +51,12 @@ add_listing(
 )
 
 
-@router.post("/score", name="create", tags=["score"], response_model=Score, **openapi.computation(NoParameters))
+@router.post("/score", name="create", tags=["score"], response_model=schemas.Score, **openapi.computation(NoParameters))
 async def score(
     request: Request,
     response: Response,
-    asked: Annotated[ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
-) -> Score:
+    asked: Annotated[schemas.ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
+) -> schemas.Score:
     """Grade answers under a published rubric, without keeping them.
 
     Every answer names the rubric, its version, hash and status. The grade comes with a reason for each criterion

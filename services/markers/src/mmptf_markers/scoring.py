@@ -1,15 +1,10 @@
 """From answers to a grade: exact arithmetic, a reason for each part, and a shortest way to a better one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pydantic import Field, StrictInt, StrictStr
-
-from mmptf_common.schemas import Code, Wire
 from mmptf_markers.rubric import (
     NOT_APPLICABLE,
     CountRule,
@@ -26,10 +21,43 @@ from mmptf_markers.rubric import (
     stages_of,
     worth,
 )
+from mmptf_markers.schemas import (
+    AnswerFault,
+    AppliedGate,
+    Change,
+    CriterionScore,
+    FaultCode,
+    NextGrade,
+    Provisional,
+    RubricUsed,
+    Score,
+    Share,
+)
 
-Answer = StrictInt | StrictStr
 Levels = Mapping[str, int | None]
 SET_BY_ASSESSOR: Final = "set by the assessor"
+
+
+class InvalidAnswers(ValueError):
+    """Answers were refused; `faults` lists everything found."""
+
+    def __init__(self, faults: Sequence[AnswerFault]) -> None:
+        """Keep the faults, and name them all in the message."""
+        super().__init__("; ".join(f"{fault.criterion or 'answers'}: {fault.reason}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+class _Outcome(NamedTuple):
+    points: Fraction
+    of: Fraction
+    before: int
+    grade: int
+    gates: list[Gate]
+
+
+class _Raise(NamedTuple):
+    steps: int
+    gain: Fraction
 
 
 def score(rubric: Rubric, answers: Mapping[str, Any], stage: Stage) -> Score:
@@ -313,147 +341,3 @@ def _below(rubric: Rubric, gate: Gate, levels: Levels) -> bool:
 
 def _fault(criterion: str | None, code: FaultCode, reason: str, allowed: Sequence[int | str]) -> AnswerFault:
     return AnswerFault(criterion=criterion, code=code, reason=reason, allowed=list(allowed))
-
-
-FaultCode = Literal[
-    "unknown_criterion",
-    "wrong_stage",
-    "unknown_level",
-    "not_applicable_refused",
-    "nothing_applicable",
-    "stage_not_covered",
-]
-
-
-class _Outcome(NamedTuple):
-    points: Fraction
-    of: Fraction
-    before: int
-    grade: int
-    gates: list[Gate]
-
-
-class _Raise(NamedTuple):
-    steps: int
-    gain: Fraction
-
-
-class AnswerFault(Wire):
-    """One thing wrong with the answers; `criterion` is null where the fault is in the answers as a whole.
-
-    `allowed` lists what is possible there: answers, criterion codes, or stages.
-    """
-
-    criterion: str | None
-    code: FaultCode
-    reason: str
-    allowed: list[int | str]
-
-
-class InvalidAnswers(ValueError):
-    """Answers were refused; `faults` lists everything found."""
-
-    def __init__(self, faults: Sequence[AnswerFault]) -> None:
-        """Keep the faults, and name them all in the message."""
-        super().__init__("; ".join(f"{fault.criterion or 'answers'}: {fault.reason}" for fault in faults))
-        self.faults = tuple(faults)
-
-
-class ScoreRequest(Wire):
-    """Answers to score, by criterion, under a rubric (a version of null is the newest) at a stage."""
-
-    rubric: Code
-    version: Code | None
-    stage: Stage
-    answers: dict[str, Answer]
-
-
-class RubricUsed(Wire):
-    """The rubric behind a score, pinned by its content hash."""
-
-    code: Code
-    version: Code
-    hash: str
-    status: Literal["illustrative", "official", "superseded"]
-    marker: Code
-
-
-class Share(Wire):
-    """An exact share in lowest terms, and in per cent: a decimal string of two places, rounded down."""
-
-    numerator: Annotated[int, Field(ge=0)]
-    denominator: Annotated[int, Field(ge=1)]
-    percentage: str
-
-
-class Provisional(Wire):
-    """How far an incomplete set of answers has come; the share counts the answered criteria only."""
-
-    answered: int
-    criteria: int
-    share_of_answered: Share | None
-
-
-class CriterionScore(Wire):
-    """What one answer contributes: exact decimal strings, null where the criterion carries no points."""
-
-    criterion: Code
-    principle: Code
-    answer: int | str | None
-    label: str | None
-    weight: int | str
-    points: str | None
-    of: str | None
-    explanation: str
-
-
-class AppliedGate(Wire):
-    """A gate which the answers fall under; `capped` is the grade it took away, null where it took none."""
-
-    criterion: Code
-    answer: int | str
-    label: str
-    below: int | str
-    cap: Code
-    capped: Code | None
-    reason: str
-
-
-class Change(Wire):
-    """One answer to raise, and by how many levels."""
-
-    criterion: Code
-    answer: int | str
-    label: str
-    to: int | str
-    to_label: str
-    steps: int
-
-
-class NextGrade(Wire):
-    """The better grade nearest by, and the fewest changes which lead to exactly that grade."""
-
-    grade: Code
-    steps: int
-    changes: list[Change]
-
-
-class Score(Wire):
-    """The grade and its reasons.
-
-    `next_grade` is null at the best grade, without a grade, and under a count where too few criteria apply
-    for a better one.
-    """
-
-    rubric: RubricUsed
-    stage: Stage
-    complete: bool
-    grade: Code | None
-    grade_before_gates: Code | None
-    reason: str
-    share: Share | None
-    provisional: Provisional | None
-    missing: list[Code]
-    criteria: list[CriterionScore]
-    gates: list[AppliedGate]
-    next_grade: NextGrade | None

@@ -1,0 +1,353 @@
+"""What makes a rubric sound: reading one from its file, and every check it passes as a whole."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from mmptf_common.schemas import Wire
+from mmptf_markers.rubric import (
+    Bands,
+    CountRule,
+    ManualRule,
+    Rubric,
+    ShareBand,
+    Stage,
+    content_hash,
+    criteria_at,
+    grade_position,
+    level_position,
+    needed,
+    stages_of,
+    worth,
+)
+
+# With more totals than this at hand the search for one in a narrow band is given up, in favour of the rubric.
+_TOTALS_TRIED: Final = 2_000
+Faults = Iterator[tuple[str, str]]
+Checks = tuple[tuple[set[str], Callable[[Rubric], Faults]], ...]
+
+
+class RubricFault(Wire):
+    """One thing wrong with a rubric: where, as a JSON Pointer into the document, and why."""
+
+    path: str
+    reason: str
+
+
+class InvalidRubric(ValueError):
+    """A rubric was refused; `faults` lists everything found."""
+
+    def __init__(self, faults: Sequence[RubricFault]) -> None:
+        """Keep the faults, and name them all in the message."""
+        super().__init__("; ".join(f"{fault.path or '/'}: {fault.reason}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+def load_rubric(content: bytes) -> Rubric:
+    """Read one rubric from a JSON document (UTF-8) and check it as a whole.
+
+    A `hash` of null is filled in; any other must be the content hash. Raises InvalidRubric with every
+    fault found; only a check which needs a malformed section waits until that section is well formed.
+    """
+    faults: list[RubricFault] = []
+
+    def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key in _repeated([key for key, _ in pairs]):
+            faults.append(RubricFault(path="", reason=f"key {key!r} stands twice in one object"))
+        return dict(pairs)
+
+    try:
+        raw = json.loads(content.decode(), object_pairs_hook=unrepeated)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRubric([RubricFault(path="", reason=f"is not JSON in UTF-8: {error}")]) from None
+    unsealed = isinstance(raw, dict) and raw.get("hash", "") is None
+    if unsealed:
+        raw["hash"] = "0" * 64
+    try:
+        rubric = Rubric.model_validate_json(json.dumps(raw), strict=True)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        faults.extend(RubricFault(path=_pointer(detail["loc"]), reason=detail["msg"]) for detail in details)
+        if not all(detail["loc"] for detail in details):
+            raise InvalidRubric(faults) from None
+        rubric = _sound_part(raw, {str(detail["loc"][0]) for detail in details})
+    faults.extend(_fit_faults(rubric))
+    if not faults and not unsealed and rubric.hash != content_hash(rubric):
+        faults.append(RubricFault(path="/hash", reason=f"is not the content hash {content_hash(rubric)}"))
+    if faults:
+        raise InvalidRubric(faults)
+    return rubric.model_copy(update={"hash": content_hash(rubric)})
+
+
+def dump_rubric(rubric: Rubric) -> bytes:
+    """The file form of a rubric: fields in the order of the models, indented by two, UTF-8, final newline."""
+    return (json.dumps(rubric.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _sound_part(raw: dict[str, Any], malformed: set[str]) -> Rubric:
+    return Rubric.model_construct(
+        **{
+            name: TypeAdapter[Any](field.rebuild_annotation()).validate_json(json.dumps(raw[name]), strict=True)
+            for name, field in Rubric.model_fields.items()
+            if name not in malformed
+        }
+    )
+
+
+def _fit_faults(rubric: Rubric) -> Iterator[RubricFault]:
+    """What does not fit together in the sections which are well formed."""
+    sound = rubric.model_fields_set
+    found = [fault for needs, check in _CHECKS if needs <= sound for fault in check(rubric)]
+    arithmetic = [fault for needs, check in _ARITHMETIC if needs <= sound for fault in check(rubric)]
+    found += arithmetic
+    if not arithmetic and all(needs <= sound for needs, _ in _ARITHMETIC):
+        found += _reach_faults(rubric)
+    elif {"rule", "grades", "gates"} <= sound:
+        found += _named_faults(rubric)
+    for path, reason in found:
+        yield RubricFault(path=path, reason=reason)
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    # Pydantic names the variant of a tagged union in the location; the document has no such step.
+    return "".join(f"/{step}" for at, step in enumerate(location) if (location[0], at) != ("rule", 1))
+
+
+def _repeated(items: Sequence[Any]) -> list[Any]:
+    return [item for at, item in enumerate(items) if item in items[:at]]
+
+
+def _code_faults(section: str) -> Callable[[Rubric], Faults]:
+    def check(rubric: Rubric) -> Faults:
+        codes = [item.code for item in getattr(rubric, section)]
+        if not codes:
+            yield f"/{section}", "is empty"
+        for at, code in enumerate(codes):
+            if code in codes[:at]:
+                yield f"/{section}/{at}/code", f"{code!r} is a duplicate code"
+
+    return check
+
+
+def _scale_faults(rubric: Rubric) -> Faults:
+    values = [Fraction(level.value) for level in rubric.scale.levels]
+    if len(values) < 2:
+        yield "/scale/levels", "a scale has two levels or more"
+    for at, value in enumerate(values):
+        if value < 0:
+            yield f"/scale/levels/{at}/value", "is below zero"
+        if at and value <= values[at - 1]:
+            yield f"/scale/levels/{at}/value", "is not above the level before it"
+
+
+def _criterion_faults(rubric: Rubric) -> Faults:
+    for at, criterion in enumerate(rubric.criteria):
+        if Fraction(criterion.weight) <= 0:
+            yield f"/criteria/{at}/weight", "is not positive"
+        if not criterion.stages:
+            yield f"/criteria/{at}/stages", "the criterion applies at no stage"
+        if _repeated(criterion.stages):
+            yield f"/criteria/{at}/stages", "names a stage twice"
+
+
+def _principle_faults(rubric: Rubric) -> Faults:
+    known = [principle.code for principle in rubric.principles]
+    for at, criterion in enumerate(rubric.criteria):
+        if criterion.principle not in known:
+            yield _unknown(f"/criteria/{at}/principle", "principle", criterion.principle, known)
+
+
+def _not_applicable_faults(rubric: Rubric) -> Faults:
+    for at, criterion in enumerate(rubric.criteria):
+        if criterion.not_applicable and not rubric.scale.not_applicable:
+            yield f"/criteria/{at}/not_applicable", "the scale has no not_applicable"
+
+
+def _band_faults(rubric: Rubric) -> Faults:
+    if isinstance(rubric.rule, ManualRule):
+        return
+    grades = [grade.code for grade in rubric.grades]
+    bands: Bands = rubric.rule.bands
+    if not bands or Fraction(bands[-1].minimum) != 0:
+        yield "/rule/bands", "the last band does not start at 0, so low answers have no grade"
+    for at, band in enumerate(bands):
+        path = f"/rule/bands/{at}"
+        if band.grade not in grades:
+            yield _unknown(f"{path}/grade", "grade", band.grade, grades)
+        if isinstance(band, ShareBand) and Fraction(band.minimum) > 1:
+            yield f"{path}/minimum", f"is above 1, so {band.grade} is unreachable"
+        if not at:
+            continue
+        if Fraction(band.minimum) == Fraction(bands[at - 1].minimum):
+            yield f"{path}/minimum", "overlaps the band before it: the same minimum"
+        elif Fraction(band.minimum) > Fraction(bands[at - 1].minimum):
+            yield f"{path}/minimum", "is out of order: minima fall from band to band"
+        if band.grade in grades and bands[at - 1].grade in grades[grades.index(band.grade) :]:
+            yield f"{path}/grade", "is out of order: bands follow the grades, best first"
+
+
+def _named_faults(rubric: Rubric) -> Faults:
+    if isinstance(rubric.rule, ManualRule):
+        return
+    named = [band.grade for band in rubric.rule.bands] + [gate.cap for gate in rubric.gates]
+    for at, grade in enumerate(rubric.grades):
+        if grade.code not in named:
+            yield f"/grades/{at}", f"{grade.code} is unreachable: no band and no gate has it"
+
+
+def _count_faults(rubric: Rubric) -> Faults:
+    if not isinstance(rubric.rule, CountRule):
+        return
+    levels = [level.value for level in rubric.scale.levels]
+    if rubric.rule.level not in levels:
+        yield _unknown("/rule/level", "level", rubric.rule.level, levels)
+    elif rubric.rule.level == levels[0]:
+        yield "/rule/level", "is the lowest level, so every answer meets it"
+    for at, band in enumerate(rubric.rule.bands):
+        for stage in stages_of(rubric):
+            if band.minimum > (most := len(criteria_at(rubric, stage))):
+                yield (
+                    f"/rule/bands/{at}/minimum",
+                    f"{band.grade} is unreachable at {stage}: {most} criteria apply there",
+                )
+
+
+def _gate_faults(rubric: Rubric) -> Faults:
+    criteria = [criterion.code for criterion in rubric.criteria]
+    levels = [level.value for level in rubric.scale.levels]
+    grades = [grade.code for grade in rubric.grades]
+    if rubric.gates and isinstance(rubric.rule, ManualRule):
+        yield "/gates", "a grade set by the assessor is not capped by gates"
+    for at, gate in enumerate(rubric.gates):
+        if gate.criterion not in criteria:
+            yield _unknown(f"/gates/{at}/criterion", "criterion", gate.criterion, criteria)
+        if gate.below not in levels:
+            yield _unknown(f"/gates/{at}/below", "level", gate.below, levels)
+        elif gate.below == levels[0]:
+            yield f"/gates/{at}/below", "is the lowest level: no answer is below it"
+        if gate.cap not in grades:
+            yield _unknown(f"/gates/{at}/cap", "grade", gate.cap, grades)
+        elif gate.cap == grades[0]:
+            yield f"/gates/{at}/cap", "is the best grade, so the gate caps nothing"
+        if (gate.criterion, gate.below) in [(other.criterion, other.below) for other in rubric.gates[:at]]:
+            yield f"/gates/{at}", "is a duplicate: the same criterion and level"
+
+
+def _standing_faults(rubric: Rubric) -> Faults:
+    document, endorsement = rubric.source_document, rubric.endorsement
+    if rubric.status == "official":
+        if document is None:
+            yield "/source_document", "an official rubric names its document"
+        if document is None or document.sha256 is None:
+            yield "/source_document/sha256", "an official rubric has the hash of the file"
+        if endorsement is None:
+            yield "/endorsement/date", "an official rubric has the date of its endorsement"
+    if rubric.status == "illustrative" and endorsement is not None:
+        yield "/endorsement", "an illustrative rubric is endorsed by nobody: null"
+
+
+def _reach_faults(rubric: Rubric) -> Faults:
+    """Grades which no set of applicable answers leads to; only where the arithmetic has no fault."""
+    if isinstance(rubric.rule, ManualRule):
+        return
+    bands = rubric.rule.bands
+    for stage in stages_of(rubric):
+        for at, grade in enumerate(rubric.grades):
+            if not (_reached_by_gate(rubric, bands, stage, at) or _reached_by_band(rubric, bands, stage, at)):
+                yield f"/grades/{at}", f"{grade.code} is unreachable at {stage}"
+
+
+def _reached_by_gate(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> bool:
+    """Whether some gate caps at this grade while everything else is answered at its best."""
+    criteria = {criterion.code: criterion for criterion in criteria_at(rubric, stage)}
+    best = len(rubric.scale.levels) - 1
+    of = sum((worth(rubric, criterion, best) for criterion in criteria.values()), Fraction())
+    for gate in rubric.gates:
+        if gate.criterion not in criteria or grade_position(rubric, gate.cap) != grade:
+            continue
+        level = level_position(rubric, gate.below) - 1
+        worse = any(
+            other.criterion == gate.criterion
+            and level_position(rubric, other.below) > level
+            and grade_position(rubric, other.cap) > grade
+            for other in rubric.gates
+        )
+        criterion = criteria[gate.criterion]
+        points = of - worth(rubric, criterion, best) + worth(rubric, criterion, level)
+        band = next(band for band in bands if points >= needed(rubric, band, of))
+        if not worse and grade_position(rubric, band.grade) <= grade:
+            return True
+    return False
+
+
+def _reached_by_band(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> bool:
+    """Whether some total of points lies in this grade's band and passes every gate that caps below it."""
+    codes = [band.grade for band in bands]
+    if rubric.grades[grade].code not in codes:
+        return False
+    at = codes.index(rubric.grades[grade].code)
+    criteria = criteria_at(rubric, stage)
+    best = len(rubric.scale.levels) - 1
+    of = sum((worth(rubric, criterion, best) for criterion in criteria), Fraction())
+    low = needed(rubric, bands[at], of)
+    high = needed(rubric, bands[at - 1], of) if at else of + 1
+    floors = {
+        criterion.code: max(
+            (
+                level_position(rubric, gate.below)
+                for gate in rubric.gates
+                if gate.criterion == criterion.code and grade_position(rubric, gate.cap) > grade
+            ),
+            default=0,
+        )
+        for criterion in criteria
+    }
+    choices = [[worth(rubric, c, level) for level in range(floors[c.code], best + 1)] for c in criteria]
+    return _total_exists(choices, low, high)
+
+
+def _total_exists(choices: Sequence[Sequence[Fraction]], low: Fraction, high: Fraction) -> bool:
+    """Whether one number from each choice can be had with low <= total < high."""
+    least = sum((min(choice) for choice in choices), Fraction())
+    most = sum((max(choice) for choice in choices), Fraction())
+    if least >= high or most < low:
+        return False
+    # Climbing from the least by the largest step that fits hits all but very narrow bands.
+    total = least
+    for rises in sorted(([p - min(choice) for p in choice] for choice in choices), key=max, reverse=True):
+        total += max(rise for rise in rises if total + rise < high)
+    if total >= low:
+        return True
+    totals = {Fraction()}
+    for choice in choices:
+        least, most = least - min(choice), most - max(choice)
+        # A total is worth keeping only while the choices left can still bring it into the band.
+        sums = {total + points for total in totals for points in choice}
+        totals = {total for total in sums if total + most >= low and total + least < high}
+        if len(totals) > _TOTALS_TRIED:
+            return True
+    return bool(totals)
+
+
+def _unknown(path: str, noun: str, value: object, known: Sequence[object]) -> tuple[str, str]:
+    return path, f"unknown {noun} {value!r}; known: {', '.join(map(str, known))}"
+
+
+_CHECKS: Final[Checks] = (
+    ({"principles"}, _code_faults("principles")),
+    ({"criteria", "principles"}, _principle_faults),
+    ({"criteria", "scale"}, _not_applicable_faults),
+    ({"status", "source_document", "endorsement"}, _standing_faults),
+)
+_ARITHMETIC: Final[Checks] = (
+    ({"grades"}, _code_faults("grades")),
+    ({"criteria"}, _code_faults("criteria")),
+    ({"scale"}, _scale_faults),
+    ({"criteria"}, _criterion_faults),
+    ({"rule", "grades"}, _band_faults),
+    ({"rule", "criteria", "scale"}, _count_faults),
+    ({"rule", "criteria", "scale", "grades", "gates"}, _gate_faults),
+)

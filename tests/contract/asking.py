@@ -1,0 +1,48 @@
+"""How the tests ask: requests as the contract exemplifies them, and answers held against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+
+from tests.contract.contracts import PROBLEM, Document, Operation
+
+Doors = dict[str, httpx.AsyncClient]
+
+
+async def ask(
+    doors: Doors, operation: Operation, query: str = "", *, method: str | None = None, **options: Any
+) -> httpx.Response:
+    """One request as the contract exemplifies it, with a query string that is sent as it stands."""
+    if operation.body is not None:
+        options.setdefault("json", operation.body)
+    path = f"{operation.path}?{query}" if query else operation.path
+    return await doors[operation.door].request(method or operation.method.upper(), path, **options)
+
+
+def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> Document:
+    """The problem document of an answer, after it was held against the contract."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM), answer.text
+    found: Document = answer.json()
+    operation.check(status, found)
+    assert found["status"] == status
+    assert found["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["cache-control"] == "no-store"
+    return found
+
+
+def fault(operation: Operation, answer: httpx.Response, parameter: str) -> Document:
+    """The first fault that a 422 names, which must be that parameter's; the document has its code."""
+    found = problem(operation, answer)
+    first: Document = found["errors"][0]
+    assert (first["parameter"], first["code"]) == (parameter, found["code"])
+    return first
+
+
+async def faults(doors: Doors, operation: Operation, pairs: Iterable[tuple[str, str]]) -> list[Document]:
+    """What a 422 says of several parameters, each of them wrong."""
+    query = "&".join(f"{name}={value}" for name, value in pairs)
+    found: list[Document] = problem(operation, await ask(doors, operation, query))["errors"]
+    return found

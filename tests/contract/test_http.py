@@ -1,0 +1,186 @@
+"""Every operation as HTTP: methods, conditions, request ids, and the statuses that its contract declares."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.contract.asking import Doors, ask, problem
+from tests.contract.contracts import (
+    AT_SERVICES,
+    DOORS,
+    LISTS,
+    OPERATIONS,
+    PROBLEM,
+    READS,
+    VERSIONED,
+    Document,
+    Operation,
+    document,
+)
+
+# What differs between two answers to the same question.
+PASSING = {"date", "x-request-id", "cache-status"}
+NOT_KEPT = {"health-live", "health-ready", "score-create"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+async def test_the_example_is_answered_as_declared(doors: Doors, operation: Operation) -> None:
+    answer = await ask(doors, operation)
+    assert answer.status_code == 200, answer.text
+    media, _ = operation.schema_of(200)
+    assert answer.headers["content-type"] == media
+    if media == "application/json":
+        operation.check(200, answer.json())
+    for name in operation.contract["responses"]["200"].get("headers", {}):
+        assert name in answer.headers
+
+
+def test_all_that_is_made_from_stored_data_has_a_tag() -> None:
+    assert {o.id for o in AT_SERVICES} - {o.id for o in VERSIONED} == NOT_KEPT
+
+
+@pytest.mark.parametrize("operation", VERSIONED, ids=str)
+async def test_an_answer_need_not_be_sent_twice(doors: Doors, operation: Operation) -> None:
+    first = await ask(doors, operation)
+    tag = first.headers["etag"]
+    assert tag.startswith('"')
+    assert tag.endswith('"')
+    assert first.headers["cache-control"] == "public, no-cache"
+    assert "accept" in first.headers["vary"].lower()
+    assert (await ask(doors, operation)).headers["etag"] == tag
+    for asked in (tag, f"W/{tag}", f'"other", {tag}', "*", f" {tag} "):
+        again = await ask(doors, operation, headers={"if-none-match": asked})
+        assert (again.status_code, again.content) == (304, b""), asked
+        assert again.headers["etag"] == tag
+        assert again.headers["cache-control"] == "public, no-cache"
+    for asked in ('"other"', tag[1:-1], tag[:-2] + '"', "", '"', "\x80\xff", '"' * 500, "," * 500):
+        again = await ask(doors, operation, headers={"if-none-match": asked.encode("latin-1")})
+        assert (again.status_code, again.content) == (200, first.content), asked
+
+
+async def test_different_questions_have_different_tags(doors: Doors) -> None:
+    for door in DOORS:
+        tags = [(await ask(doors, o)).headers["etag"] for o in VERSIONED if o.door == door]
+        assert len(set(tags)) == len(tags)
+
+
+@pytest.mark.parametrize("operation", READS, ids=str)
+async def test_head_is_get_without_the_body(doors: Doors, operation: Operation) -> None:
+    queries = ["", "no_such_parameter=1", *(["format=csv", "format=ndjson"] if operation.is_list else [])]
+    for query in queries:
+        get, head = [await ask(doors, operation, query, method=method) for method in ("GET", "HEAD")]
+        assert head.status_code == get.status_code
+        assert head.content == b""
+        if operation.is_versioned:
+            expected, found = [{k: v for k, v in a.headers.items() if k not in PASSING} for a in (get, head)]
+            assert found == expected
+
+
+PATHS = [(door, template) for door in DOORS for template in document(door)["paths"]]
+
+
+@pytest.mark.parametrize(("door", "template"), PATHS)
+async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
+    doors: Doors, door: str, template: str
+) -> None:
+    operations = [o for o in OPERATIONS if (o.door, o.template) == (door, template)]
+    offered = {o.method.upper() for o in operations}
+    if "GET" in offered:
+        offered.add("HEAD")
+    for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "UNHEARD"} - offered:
+        answer = await doors[door].request(method, operations[0].path)
+        assert answer.status_code == 405, method
+        assert {name.strip() for name in answer.headers["allow"].split(",")} == offered
+        if method != "HEAD":
+            assert answer.headers["content-type"] == PROBLEM
+            assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+async def test_a_given_request_id_is_kept_and_a_malformed_one_is_not(doors: Doors, operation: Operation) -> None:
+    for query in ("", "no_such_parameter=1"):
+        for given, kept in (("a-caller.Gave_it1", True), ("x" * 65, False), ("not well formed", False)):
+            answer = await ask(doors, operation, query, headers={"x-request-id": given})
+            (found,) = answer.headers.get_list("x-request-id")
+            assert found
+            assert (found == given) == kept
+            if query:
+                assert answer.json()["request_id"] == found
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_given_trace_is_kept_into_the_log(doors: Doors, door: str, log_lines: list[Document]) -> None:
+    trace_id = f"{DOORS.index(door) + 1:032x}"
+    service = door if door != "gateway" else "catalog"
+    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01", "x-request-id": f"traced-at-{door}"}
+    await doors[door].get(f"/{service}/v1/status", headers=headers)
+    processes = {service, door}
+    async with asyncio.timeout(5):
+        while {line["process"] for line in log_lines if line.get("trace_id") == trace_id} != processes:
+            await asyncio.sleep(0.02)
+    lines = [line for line in log_lines if line.get("trace_id") == trace_id]
+    assert {line["request_id"] for line in lines} == {f"traced-at-{door}"}
+
+
+async def test_an_unknown_path_is_a_problem_too(doors: Doors) -> None:
+    for door in DOORS:
+        for path in ("/nowhere", "/catalog/v1", "/catalog/v1/programmes/", "/catalog/v2/programmes", "//", "/%00", "/%ff"):
+            answer = await doors[door].get(doors[door].base_url.copy_with(raw_path=path.encode()))
+            assert answer.status_code == 404, (door, path)
+            assert answer.headers["content-type"] == PROBLEM
+            assert answer.json()["code"] == "not_found"
+
+
+WITH_BODY = [o for o in OPERATIONS if o.body is not None]
+NOT_JSON: tuple[tuple[int, Any], ...] = (
+    (400, b"{"), (400, b"\xff\xfe"), (400, b'{"rubric": "x"'), (422, b""), (422, b"null"), (422, b"[]"), (422, b'"x"'),
+    (422, b"{}"), (413, b" " * 1_048_577),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_a_body_that_is_none_is_a_declared_problem(doors: Doors, operation: Operation) -> None:
+    for status, content in NOT_JSON:
+        answer = await ask(doors, operation, json=None, content=content, headers={"content-type": "application/json"})
+        problem(operation, answer, status)
+    whole = json.dumps(operation.body).encode()
+    for media in ("text/plain", "application/x-www-form-urlencoded", "application/xml"):
+        answer = await ask(doors, operation, json=None, content=whole, headers={"content-type": media})
+        problem(operation, answer, 415)
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_every_member_of_a_body_is_held_by_its_pointer(doors: Doors, operation: Operation) -> None:
+    for name in operation.body:
+        for wrong in (None, 1, "%", "a\x00b", [], "1" * 30):
+            answer = await ask(doors, operation, json={**operation.body, name: wrong})
+            if answer.status_code != 200:
+                found = problem(operation, answer)["errors"]
+                assert all(error["pointer"].startswith(f"/{name}") for error in found)
+            else:
+                assert (name, wrong) == ("version", None)
+    (found,) = problem(operation, await ask(doors, operation, json={**operation.body, "rubrik": "x"}))["errors"]
+    assert found["pointer"] == "/rubrik"
+
+
+@pytest.mark.parametrize("operation", LISTS, ids=str)
+async def test_a_representation_is_negotiated(doors: Doors, operation: Operation) -> None:
+    csv, ndjson, json_ = "text/csv; charset=utf-8", "application/x-ndjson", "application/json"
+    for accept, media in {
+        "": json_, "*/*": json_, "application/json": json_, "text/html, */*;q=0.1": json_, "text/csv": csv,
+        "text/*": csv, "application/x-ndjson": ndjson, "application/ndjson": ndjson, "TEXT/CSV": csv,
+        "text/csv;q=0.5, application/json;q=0.4": csv, "text/csv;q=0.4, application/json;q=0.5": json_,
+        "text/csv;q=0, application/json;q=0.001": json_, "application/json;q=0.3, application/x-ndjson": ndjson,
+    }.items():  # fmt: skip
+        answer = await ask(doors, operation, headers={"accept": accept} if accept else {})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, media), accept
+    for accept in ("text/html", "application/xml", "image/*", "application/json;q=0", "nonsense", "*/*;q=0.0"):
+        assert problem(operation, await ask(doors, operation, headers={"accept": accept}), 406)["code"] == (
+            "not_acceptable"
+        )
+    answer = await ask(doors, operation, "format=csv", headers={"accept": "application/json"})
+    assert answer.headers["content-type"] == csv

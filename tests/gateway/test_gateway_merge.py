@@ -1,0 +1,160 @@
+"""The merged contract: a valid document in which nothing collides and nothing is lost."""
+
+import copy
+import itertools
+import json
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from mmptf_gateway.__main__ import run
+from mmptf_gateway.app import create_app
+from mmptf_gateway.merge import merge
+from mmptf_gateway.settings import GatewaySettings
+
+MONEY = {"type": "object", "properties": {"amount": {"type": "string"}}}
+OWN = create_app(GatewaySettings(services={"catalog": "http://localhost"})).openapi()
+
+
+def service(name: str, schemas: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A contract with one list, whose answer is the schema `Page`."""
+    answer = {"description": "ok", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Page"}}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"The {name}", "version": "1.2.3", "description": "Every fact names its source."},
+        "tags": [{"name": "things", "description": "Things."}],
+        "paths": {
+            f"/{name}/v1/things": {
+                "get": {"operationId": "things-list", "tags": ["things"], "responses": {"200": answer}}
+            },
+            "/health/live": {"get": {"operationId": "health-live", "responses": {"200": {"description": "ok"}}}},
+        },
+        "components": {"schemas": {"Page": {"type": "object"}, **schemas}},
+        **more,
+    }
+
+
+def valid(document: dict[str, Any]) -> dict[str, Any]:
+    OpenAPIV31SpecValidator(document).validate()
+    ids = [
+        operation["operationId"]
+        for item in document["paths"].values()
+        for method, operation in item.items()
+        if method in {"get", "post", "put", "patch", "delete"}
+    ]
+    assert len(ids) == len(set(ids))
+    for reference in (text for text in json.dumps(document).split('"') if text.startswith("#/")):
+        section, name = reference.removeprefix("#/components/").split("/")[:2]
+        assert name in document["components"][section], reference
+    return document
+
+
+def page_of(name: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {"items": {"type": "array", "items": {"$ref": name}}}}
+
+
+def test_paths_tags_and_ids_belong_to_their_service() -> None:
+    merged = valid(merge({"catalog": service("catalog", {}), "funding": service("funding", {})}, OWN))
+    assert list(merged["paths"]) == [*OWN["paths"], "/catalog/v1/things", "/funding/v1/things"]
+    operation = merged["paths"]["/funding/v1/things"]["get"]
+    assert (operation["operationId"], operation["tags"]) == ("funding-things-list", ["funding things"])
+    assert {"name": "catalog things", "description": "Things."} in merged["tags"]
+    assert merged["paths"]["/status"]["get"]["operationId"] == "gateway-status-status"
+    assert "## catalog: The catalog 1.2.3\n\nEvery fact names its source." in merged["info"]["description"]
+    assert merged["info"]["version"] == OWN["info"]["version"]
+
+
+def test_a_path_outside_the_prefix_is_left_out() -> None:
+    merged = merge({"catalog": service("catalog", {}), "funding": service("catalog", {})}, OWN)
+    assert [path for path in merged["paths"] if "things" in path] == ["/catalog/v1/things"]
+
+
+def test_equal_components_are_shared_and_unused_ones_dropped() -> None:
+    schemas = {"Page": page_of("#/components/schemas/Money"), "Money": MONEY, "Unused": {"type": "null"}}
+    merged = valid(merge({"catalog": service("catalog", schemas), "funding": service("funding", schemas)}, OWN))
+    found = merged["components"]["schemas"]
+    assert found["Page"] == schemas["Page"]
+    assert "Unused" not in found
+    assert not [name for name in found if name.startswith(("Catalog", "Funding"))]
+
+
+def test_differing_components_are_renamed_everywhere_and_so_is_what_refers_to_them() -> None:
+    page = page_of("#/components/schemas/Thing")
+    documents = {
+        "catalog": service("catalog", {"Page": page, "Thing": {"type": "string"}, "Money": MONEY}),
+        "new-one": service("new-one", {"Page": page, "Thing": {"type": "integer"}, "Money": MONEY}),
+    }
+    before = copy.deepcopy(documents)
+    merged = valid(merge(documents, OWN))
+    schemas = merged["components"]["schemas"]
+    assert schemas["CatalogThing"] == {"type": "string"}
+    assert schemas["NewOneThing"] == {"type": "integer"}
+    assert schemas["NewOnePage"] == page_of("#/components/schemas/NewOneThing")
+    assert not {"Page", "Thing"} & set(schemas)
+    used = merged["paths"]["/new-one/v1/things"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert used == {"$ref": "#/components/schemas/NewOnePage"}
+    assert documents == before
+
+
+def test_a_new_name_never_hits_an_old_one() -> None:
+    catalog = {"Page": page_of("#/components/schemas/CatalogPage"), "CatalogPage": {"type": "string"}}
+    merged = valid(merge({"catalog": service("catalog", catalog), "funding": service("funding", {})}, OWN))
+    assert merged["components"]["schemas"]["CatalogPage"] == {"type": "string"}
+    assert merged["components"]["schemas"]["CatalogPage_"] == page_of("#/components/schemas/CatalogPage")
+
+
+def test_cycles_discriminators_and_deep_references_keep_their_meaning() -> None:
+    def schemas(kind: str) -> dict[str, Any]:
+        return {
+            "Page": {
+                "oneOf": [{"$ref": "#/components/schemas/A"}, {"$ref": "#/components/schemas/B"}],
+                "discriminator": {"propertyName": "kind", "mapping": {"a": "#/components/schemas/A"}},
+            },
+            "A": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Page"}}},
+            "B": {
+                "type": "object",
+                "properties": {"kind": {"type": kind}, "other": {"$ref": "#/components/schemas/B/properties/kind"}},
+            },
+        }
+
+    documents = {"catalog": service("catalog", schemas("string")), "funding": service("funding", schemas("integer"))}
+    found = valid(merge(documents, OWN))["components"]["schemas"]
+    assert found["FundingPage"]["discriminator"]["mapping"] == {"a": "#/components/schemas/FundingA"}
+    assert found["FundingA"]["properties"]["next"] == {"$ref": "#/components/schemas/FundingPage"}
+    assert found["CatalogB"]["properties"]["other"] == {"$ref": "#/components/schemas/CatalogB/properties/kind"}
+
+
+def test_security_stays_with_its_service() -> None:
+    def secured(name: str, scheme: str) -> dict[str, Any]:
+        document = service(name, {}, security=[{"key": []}])
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": scheme}}
+        return document
+
+    merged = valid(merge({"catalog": secured("catalog", "basic"), "funding": secured("funding", "bearer")}, OWN))
+    assert merged["paths"]["/funding/v1/things"]["get"]["security"] == [{"Fundingkey": []}]
+    assert "security" not in merged["paths"]["/status"]["get"]
+    assert merged["components"]["securitySchemes"]["Catalogkey"]["scheme"] == "basic"
+
+
+def test_the_order_of_services_does_not_matter() -> None:
+    documents = {
+        "catalog": service("catalog", {"Page": MONEY}),
+        "funding": service("funding", {}),
+        "markers": service("markers", {"Page": {"type": "string"}}),
+    }
+    texts = {json.dumps(merge(dict(order), OWN)) for order in itertools.permutations(documents.items())}
+    assert len(texts) == 1
+
+
+def test_the_verb_prints_the_merged_contract(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(service("catalog", {})))
+    assert run(["openapi", f"catalog={file}"]) == 0
+    assert "/catalog/v1/things" in valid(json.loads(capsys.readouterr().out))["paths"]
+
+
+@pytest.mark.parametrize("given", ["catalog", "catalog=missing.json", "=x"])
+def test_the_verb_says_what_it_cannot_read(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["openapi", given]) == 1
+    assert capsys.readouterr().err.startswith("openapi: ")

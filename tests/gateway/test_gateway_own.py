@@ -1,0 +1,191 @@
+"""The gateway's own paths, its settings, and what its process does without."""
+
+import json
+import re
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
+
+from mmptf_gateway.__main__ import run
+from mmptf_gateway.app import create_app
+from mmptf_gateway.settings import GatewaySettings
+
+STATUS = {"service": "a", "version": "0.1", "revision": 7, "changed": None, "counts": {"programmes": 26}, "vintage": []}
+CONTRACT = {
+    "openapi": "3.1.0",
+    "info": {"title": "A", "version": "1"},
+    "paths": {"/a/v1/x": {"get": {"operationId": "x-list", "responses": {"200": {"description": "ok"}}}}},
+}
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx would load the certificates for each client
+
+
+class Stub:
+    """A service with a status and a contract, each an answer that a test may change."""
+
+    def __init__(self) -> None:
+        self.answers = {"/a/v1/status": (200, STATUS), "/openapi.json": (200, CONTRACT)}
+        self.asked: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError("no lifespan")
+        self.asked.append(scope["path"])
+        status, document = self.answers[scope["path"]]
+        body = json.dumps(document).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+async def get(origin: str, path: str, **more: Any) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=origin, verify=NO_TLS) as client:
+        return await client.get(path, **more)
+
+
+async def test_health_is_the_gateways_own(client: httpx.AsyncClient) -> None:
+    for path in ("/health/live", "/health/ready"):
+        answer = await client.get(path)
+        assert (answer.status_code, answer.json()) == (200, {"ready": True, "reason": None})
+        assert answer.headers["cache-control"] == "no-store"
+    assert (await client.head("/health/live")).status_code == 200
+
+
+async def test_the_index_links_everything(client: httpx.AsyncClient, raw: Any) -> None:
+    answer = (await client.get("/")).json()
+    assert answer["services"] == {"catalog": "/catalog/v1", "funding": "/funding/v1", "markers": "/markers/v1"}
+    for path in answer["links"].values():
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_status_names_what_is_missing(client: httpx.AsyncClient, raw: Any, serve: Callable[..., Any]) -> None:
+    raw.answers(
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 35\r\n\r\n" + b'{"code":"unavailable","detail":"x"}'
+    )
+    with serve(stub := Stub()) as origin:
+        services = {"a": origin, "f": raw.origin, "m": "http://127.0.0.1:1"}
+        with serve(create_app(GatewaySettings(services=services))) as gateway:
+            answer = await get(gateway, "/status")
+            stub.answers["/a/v1/status"] = (200, {"no": "status"})
+            later = (await get(gateway, "/status")).json()
+    assert answer.status_code == 200
+    said = answer.json()
+    assert (said["complete"], said["missing"]) == (False, ["f", "m"])
+    a, f, m = said["services"]
+    assert (a["revision"], a["counts"], a["error"], a["reachable"]) == (7, {"programmes": 26}, None, True)
+    assert a["milliseconds"] > 0
+    assert (f["reachable"], f["error"], f["revision"]) == (True, "unavailable: x", None)
+    assert m["reachable"] is False
+    assert m["error"].startswith("service_unreachable: ")
+    assert later["services"][0]["error"].startswith("invalid_status: ")
+
+
+async def test_the_contract_is_what_the_services_say(serve: Callable[..., Any]) -> None:
+    with serve(stub := Stub()) as origin:
+        services = {"a": origin, "m": "http://127.0.0.1:1"}
+        with serve(create_app(GatewaySettings(services=services))) as gateway:
+            first = await get(gateway, "/openapi.json")
+            again = await get(gateway, "/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+    OpenAPIV31SpecValidator(first.json()).validate()
+    assert "/a/v1/x" in first.json()["paths"]
+    assert first.json()["x-missing-services"] == ["m"]
+    assert (again.status_code, again.content) == (304, b"")
+    assert stub.asked == ["/openapi.json"]
+
+
+@pytest.mark.parametrize("broken", [(500, CONTRACT), (200, []), (200, {"paths": {"/a/v1/x": 3}}), (200, {"paths": 1})])
+async def test_an_unusable_contract_takes_away_nothing_else(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, broken: Any
+) -> None:
+    monkeypatch.setattr("mmptf_gateway.contracts.KEPT_SECONDS", -1)
+    with serve(stub := Stub()) as origin:
+        stub.answers["/openapi.json"] = broken
+        with serve(create_app(GatewaySettings(services={"a": origin}))) as gateway:
+            before = (await get(gateway, "/openapi.json")).json()
+            stub.answers["/openapi.json"] = (200, CONTRACT)
+            good = (await get(gateway, "/openapi.json")).json()
+            stub.answers["/openapi.json"] = broken
+            after = (await get(gateway, "/openapi.json")).json()
+    assert before["x-missing-services"] == ["a"]
+    assert good == after
+    assert "/a/v1/x" in good["paths"]
+
+
+async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert not re.search(r"(https?:)?//", page.text.removeprefix("<!DOCTYPE html>"))
+    assert re.findall(r"default-src 'none'|script-src 'self'", page.headers["content-security-policy"])
+    loaded = re.findall(r'(?:src|href)="([^":]+)"', page.text)
+    assert len(loaded) == 4
+    for path in loaded:
+        answer = await client.get(f"/{path}")
+        assert (answer.status_code, len(answer.content) > 100) == (200, True)
+    assert "//" not in (await client.get("/docs/start.js")).text
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICES", "catalog=http://127.0.0.1:8001, new-one=https://host/ ,")
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example, http://localhost:3000")
+    monkeypatch.setenv("ANSWER_SECONDS", "5")
+    settings = GatewaySettings()
+    assert settings.services == {"catalog": "http://127.0.0.1:8001", "new-one": "https://host"}
+    assert settings.cors_origins == ("https://a.example", "http://localhost:3000")
+    assert (settings.connect_seconds, settings.answer_seconds) == (1.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("catalog", "'catalog' is not of the form"),
+        ("Catalog=http://h", "in small letters"),
+        ("health=http://h", "path of the gateway itself"),
+        ("a=http://h,a=http://i", "named twice"),
+        ("a=ftp://h", "http://host:port without a path is expected"),
+        ("a=http://h/v1", "without a path"),
+        ("a=http://u:p@h", "without a path"),
+        ("a=http://h:99999", "out of range"),
+        ("a=http://:80", "is expected"),
+        (" , ", "at least one service"),
+    ],
+)
+def test_malformed_services_are_refused_in_words(value: str, complaint: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(complaint)):
+        GatewaySettings(services=value)
+
+
+def test_serve_refuses_to_start_without_services(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SERVICES", raising=False)
+    assert run(["serve"]) == 1
+    assert capsys.readouterr().err == "SERVICES: Field required\n"
+    monkeypatch.setenv("SERVICES", "x")
+    monkeypatch.setenv("CORS_ORIGINS", "example.org")
+    assert run(["serve"]) == 1
+    assert set(re.findall("^[A-Z_]+", capsys.readouterr().err, re.MULTILINE)) == {"SERVICES", "CORS_ORIGINS"}
+
+
+async def test_only_named_origins_may_read(serve: Callable[..., Any]) -> None:
+    settings = GatewaySettings(services={"a": "http://127.0.0.1:1"}, cors_origins="https://a.example")
+    with serve(create_app(settings)) as gateway:
+        mine = await get(gateway, "/a/v1/x", headers={"Origin": "https://a.example"})
+        other = await get(gateway, "/a/v1/x", headers={"Origin": "https://b.example"})
+    assert mine.headers["access-control-allow-origin"] == "https://a.example"
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_the_process_does_without_a_database() -> None:
+    code = (
+        "import sys, mmptf_gateway.__main__;"
+        "print([name for name in sys.modules if name.split('.')[0] in"
+        " {'sqlalchemy', 'sqlmodel', 'asyncpg', 'redis', 'alembic'}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
