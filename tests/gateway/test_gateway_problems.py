@@ -14,7 +14,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 def problem_of(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
     assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
+    problem: dict[str, object] = answer.json()
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert problem["instance"] == answer.request.url.path
     assert problem["request_id"] == answer.headers["x-request-id"]

@@ -67,7 +67,11 @@ def computation(query: type[BaseModel]) -> dict[str, Any]:
     responses = {
         200: {"headers": {"Cache-Control": _CACHE}},
         **_problems(
-            problems.BadRequest, problems.PayloadTooLarge, problems.InvalidRequest, problems.ServiceUnavailable
+            problems.BadRequest,
+            problems.PayloadTooLarge,
+            problems.UnsupportedMediaType,
+            problems.InvalidRequest,
+            problems.ServiceUnavailable,
         ),
     }
     return {"responses": responses, "openapi_extra": public(query)}

@@ -175,7 +175,23 @@ def from_http_exception(error: HTTPException) -> ProblemError:
     cls = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
     if cls is InvalidRequest:
         return InvalidRequest([fault("invalid_request", str(error.detail))])
-    return cls(str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    # The corridor answers HEAD wherever a route answers GET; the routes do not know of it.
+    if "GET" in (offered := headers.get("Allow", "").split(", ")):
+        headers["Allow"] = ", ".join(sorted({*offered, "HEAD"}))
+    return cls(str(error.detail), headers=headers)
+
+
+def from_validation(request: Request, error: RequestValidationError) -> ProblemError:
+    """The problem of a request whose body, path or query does not validate."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        why = first.get("ctx", {}).get("error", first["msg"])
+        return BadRequest(f"The body is not JSON: {why}, at character {first['loc'][-1]}.")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if tuple(first["loc"]) == ("body",) and error.body and media != "application/json":
+        return UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; application/json is expected.")
+    return InvalidRequest(faults_of(error.errors()))
 
 
 def faults_of(errors: Iterable[Mapping[str, Any]], *, body_root: str = "") -> list[Fault]:
@@ -206,7 +222,9 @@ async def answer(request: Request, error: Exception) -> Response:
     """The exception handler of every app: whatever was raised becomes one problem document."""
     if isinstance(error, ProblemError):
         problem = error
-    elif isinstance(error, RequestValidationError | ValidationError):
+    elif isinstance(error, RequestValidationError):
+        problem = from_validation(request, error)
+    elif isinstance(error, ValidationError):
         problem = InvalidRequest(faults_of(error.errors()))
     elif isinstance(error, HTTPException):
         problem = from_http_exception(error)
