@@ -1,4 +1,4 @@
-"""The one corridor that every request walks: context, body limit, HEAD, log, no failure unanswered."""
+"""The one corridor that every request walks: context, body limit, log, no failure unanswered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ error_log = logging.getLogger("mmptf.error")
 
 
 class Corridor:
-    """Pure ASGI: gives each request a context, answers HEAD like GET, limits bodies, logs once, hides no failure."""
+    """Pure ASGI: gives each request a context, limits bodies, logs once, hides no failure."""
 
     def __init__(self, app: ASGIApp, *, max_body: int) -> None:
         self.app = app
@@ -34,10 +34,6 @@ class Corridor:
         context = new_context(found[b"x-request-id"], found[b"traceparent"], found[b"tracestate"])
         token = current.set(context)
         scope.setdefault("state", {})["context"] = context
-        method = scope["method"]
-        if method == "HEAD":
-            # A copy: the server keeps its own scope, and leaves out the body of what it knows to be HEAD.
-            scope = {**scope, "method": "GET"}
         status = 0
         received = 0
 
@@ -77,7 +73,7 @@ class Corridor:
             if access_log.isEnabledFor(logging.INFO):
                 access_log.info(
                     "%s %s %d",
-                    method,
+                    scope["method"],
                     scope["path"],
                     status,
                     extra={
@@ -89,3 +85,16 @@ class Corridor:
 
     def _too_large(self) -> problems.PayloadTooLarge:
         return problems.PayloadTooLarge(f"The body is larger than {self.max_body} bytes, the limit of this service.")
+
+
+class HeadAsGet:
+    """Pure ASGI: routes that answer GET answer HEAD too; the server leaves out the body of what it knows as HEAD."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            # A copy: the server goes by its own scope.
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)

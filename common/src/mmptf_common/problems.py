@@ -183,13 +183,14 @@ def from_http_exception(error: HTTPException) -> ProblemError:
 
 
 def from_validation(request: Request, error: RequestValidationError) -> ProblemError:
-    """The problem of a request whose body, path or query does not validate."""
+    """The problem of a request whose path or body does not validate, or is not JSON at all."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         why = first.get("ctx", {}).get("error", first["msg"])
         return BadRequest(f"The body is not JSON: {why}, at character {first['loc'][-1]}.")
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if tuple(first["loc"]) == ("body",) and error.body and media != "application/json":
+    is_json = media == "application/json" or media.endswith("+json")
+    if tuple(first["loc"]) == ("body",) and error.body and not is_json:
         return UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; application/json is expected.")
     return InvalidRequest(faults_of(error.errors()))
 

@@ -92,3 +92,10 @@ class Page(Wire, Generic[Item]):
     total: int
     next: str | None
     revision: int
+
+
+class Health(Wire):
+    """`ready` is false while something that this process needs is missing; `reason` says what."""
+
+    ready: bool
+    reason: str | None

@@ -6,23 +6,19 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from mmptf_common import conditional, migrations, openapi, problems
+from mmptf_common.app import create_app
 from mmptf_common.cache import open_cache
 from mmptf_common.db import open_database, reading
 from mmptf_common.journal import REVISION, Author
-from mmptf_common.middleware import Corridor
 from mmptf_common.query import NoParameters, parse
-from mmptf_common.schemas import Document, Wire
+from mmptf_common.schemas import Document, Health, Wire
 from mmptf_common.settings import ServiceSettings
 
 MAX_BODY = 1_048_576
@@ -46,13 +42,6 @@ class Service:
     documents: list[Document]
 
 
-class Health(Wire):
-    """`ready` is false while something that this process needs is missing; `reason` says what."""
-
-    ready: bool
-    reason: str | None
-
-
 class Status(Wire):
     """What a service holds: its version, the revision of its data, how many records, and how old their sources are."""
 
@@ -62,27 +51,6 @@ class Status(Wire):
     changed: str | None
     counts: dict[str, int]
     vintage: list[Document]
-
-
-def create_app(
-    title: str, description: str, package: str, *, lifespan: Callable[[FastAPI], Any], max_body: int = MAX_BODY
-) -> FastAPI:
-    """An app with the corridor and the problems that all processes of the suite share; no routes yet."""
-    app = FastAPI(
-        title=title,
-        description=description,
-        version=version(package.replace("_", "-")),
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        lifespan=lifespan,
-        redirect_slashes=False,
-        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
-    )
-    for failure in (problems.ProblemError, RequestValidationError, HTTPException):
-        app.add_exception_handler(failure, problems.answer)
-    app.add_middleware(Corridor, max_body=max_body)
-    return app
 
 
 def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
@@ -104,7 +72,7 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
             gc.freeze()
             yield
 
-    app = create_app(service.title, service.description, service.package, lifespan=lifespan)
+    app = create_app(service.title, service.description, f"mmptf-{service.name}", lifespan=lifespan, max_body=MAX_BODY)
     app.include_router(service.router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
     openapi.install(app)

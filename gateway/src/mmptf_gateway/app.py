@@ -6,19 +6,17 @@ import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from mmptf_common import openapi, problems
+from mmptf_common import openapi
+from mmptf_common.app import create_app as create_shell
 from mmptf_common.http import open_client
-from mmptf_common.middleware import Corridor
 from mmptf_gateway import docs, routes
 from mmptf_gateway.contracts import LIMIT_SECONDS, Contracts
-from mmptf_gateway.door import AsAsked, Door
+from mmptf_gateway.door import Door
 from mmptf_gateway.forward import Forwarder
 from mmptf_gateway.settings import GatewaySettings
 
@@ -41,35 +39,26 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             gc.freeze()
             yield
 
-    app = FastAPI(
-        title="Migration MPTF services",
-        description=(
-            "One door to the services of the Migration Multi-Partner Trust Fund suite. The first segment of a path"
-            " names the service; the gateway changes nothing that it forwards."
-        ),
-        version=version("mmptf-gateway"),
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
+    app = create_shell(
+        "Migration MPTF services",
+        "One door to the services of the Migration Multi-Partner Trust Fund suite. The first segment of a path names"
+        " the service; the gateway changes nothing that it forwards.",
+        "mmptf-gateway",
         lifespan=lifespan,
-        redirect_slashes=False,
-        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
+        max_body=sys.maxsize,  # each service has a limit of its own
+        inside=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=("*",),
+                allow_headers=("*",),
+                expose_headers=EXPOSED,
+            ),
+            Middleware(Door, forwarder=forwarder),
+        ],
     )
-    for failure in (problems.ProblemError, RequestValidationError, HTTPException):
-        app.add_exception_handler(failure, problems.answer)
     app.include_router(routes.router)
     app.include_router(docs.router)
     app.mount("/docs/assets", docs.assets())
-    # From the inside out. Each service has a body limit of its own, the gateway none.
-    app.add_middleware(Door, forwarder=forwarder)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_methods=("*",),
-        allow_headers=("*",),
-        expose_headers=EXPOSED,
-    )
-    app.add_middleware(Corridor, max_body=sys.maxsize)
-    app.add_middleware(AsAsked)
     openapi.install(app)
     return app

@@ -13,18 +13,6 @@ from mmptf_gateway.settings import OWN_SEGMENTS
 log = logging.getLogger("mmptf.error")
 
 
-class AsAsked:
-    """Pure ASGI: keeps the method that was asked for, since the corridor shows HEAD as GET to all behind it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope.setdefault("state", {})["method"] = scope["method"]
-        await self.app(scope, receive, send)
-
-
 class Door:
     """Pure ASGI: one look-up by the first segment of the path; failures become problems inside the CORS headers."""
 

@@ -90,7 +90,7 @@ class Forwarder:
         target = scope["raw_path"] + b"?" + scope["query_string"] if scope["query_string"] else scope["raw_path"]
         url = URL(origin + target.decode("ascii"), encoded=True)
         headers, sized, waits_for_100 = _headers_in(scope)
-        method = scope["state"]["method"]
+        method = scope["method"]
         started = False
         response: ClientResponse | None = None
         async with Caller(receive, stalled_after=self._answer_seconds) as caller:

@@ -9,19 +9,12 @@ from starlette.responses import Response
 
 from mmptf_common import conditional, openapi, problems
 from mmptf_common.query import NoParameters, parse
-from mmptf_common.schemas import Wire
+from mmptf_common.schemas import Health, Wire
 from mmptf_gateway.status import SuiteStatus, suite_status
 
 router = APIRouter()
 NOTHING = openapi.public(NoParameters)
 UNKNOWN_PARAMETER: dict[int | str, dict[str, Any]] = {422: {"description": problems.InvalidRequest.title}}
-
-
-class Health(Wire):
-    """`ready` is false while something that this process needs is missing; `reason` says what."""
-
-    ready: bool
-    reason: str | None
 
 
 class Index(Wire):

@@ -1,0 +1,46 @@
+"""The shell of every app of the suite: the corridor, the problems, the contract; no routes and no database yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from mmptf_common import problems
+from mmptf_common.middleware import Corridor, HeadAsGet
+
+
+def create_app(
+    title: str,
+    description: str,
+    distribution: str,
+    *,
+    lifespan: Callable[[FastAPI], Any],
+    max_body: int,
+    inside: Sequence[Middleware] = (),
+) -> FastAPI:
+    """An app without routes.
+
+    distribution: the installed package whose version the app states; max_body: bytes of a request's body, 413 above;
+    inside: what stands between the corridor and the app's own routes, from the outside in
+    """
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version(distribution),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
+        middleware=[Middleware(Corridor, max_body=max_body), *inside, Middleware(HeadAsGet)],
+    )
+    for failure in (problems.ProblemError, RequestValidationError, HTTPException):
+        app.add_exception_handler(failure, problems.answer)
+    return app
