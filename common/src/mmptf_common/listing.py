@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from pydantic import BaseModel
@@ -32,6 +33,8 @@ _ACCEPTED = {
 _QUALITY = re.compile(r"^\s*q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)\s*$")
 EXPORT_SECONDS = 3600
 CHUNK_BYTES = 65_536
+# What says how a list is sent, not which rows in which order.
+PAGING = frozenset({"cursor", "limit", "format"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ class Filter:
     listed_at: str | None = None
     bind: Callable[[Any], Any] | None = None
 
+
+# The columns of a CSV that say where a record comes from: its first source, and when it last changed.
+SOURCED = {
+    "source_document": "document#>>'{sources,0,document}'",
+    "source_line": "document#>>'{sources,0,line}'",
+    "source_verified": "document#>>'{sources,0,verified}'",
+    "updated": "document->>'updated'",
+}
 
 # How ranges write a value: `{}` stands for its smallest and its largest.
 AS_TEXT = "({})::text"
@@ -68,11 +79,11 @@ class Dimension:
     amount: str = "hit.amount"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """One list of the wire, as SQL over one table.
 
-    rows:     the table (or view); document: the SQL text of one item's JSON; key: its unique column
+    rows:     the table, or a join; document: the SQL text of one item's JSON; key: its unique column
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default
     columns:  the CSV's columns, in order
     item, page: the wire shapes of a record and of a page
@@ -84,8 +95,8 @@ class Listing:
     item: type[BaseModel]
     page: type[BaseModel]
     rows: str
-    document: str
-    key: str
+    document: str = "document::text"
+    key: str = "code"
     query: type[ListQuery]
     sorts: Mapping[str, tuple[str, str]]
     filters: Mapping[str, Filter]
@@ -161,9 +172,14 @@ def _bad_cursor(detail: str) -> InvalidRequest:
     )
 
 
-def _cursor(query: ListQuery, position: list[str]) -> str:
-    asked = canonical(query, without=frozenset({"cursor", "limit", "format"}))
-    return base64.urlsafe_b64encode(json.dumps([asked, *position]).encode()).decode().rstrip("=")
+def _next(listing: Listing, asked: str, position: list[str]) -> str:
+    """The path of the page behind a position of the canonical question: the same question with another cursor."""
+    pairs = [pair.partition("=") for pair in asked.split("&") if pair]
+    order = "&".join(["".join(pair) for pair in pairs if pair[0] not in PAGING])
+    cursor = base64.urlsafe_b64encode(json.dumps([order, *position]).encode()).decode().rstrip("=")
+    kept = [pair for pair in pairs if pair[0] != "cursor"]
+    following = sorted([*kept, ("cursor", "=", cursor)], key=itemgetter(0))
+    return f"{listing.path}?{'&'.join([''.join(pair) for pair in following])}"
 
 
 def _position(query: ListQuery, sql_type: str) -> tuple[str, str]:
@@ -180,7 +196,7 @@ def _position(query: ListQuery, sql_type: str) -> tuple[str, str]:
         (key + value).encode()
     except (ValueError, RecursionError) as error:
         raise _bad_cursor("this is not a cursor that a `next` gave") from error
-    if asked != canonical(query, without=frozenset({"cursor", "limit", "format"})):
+    if asked != canonical(query, without=PAGING):
         raise _bad_cursor("it belongs to another filter or order; begin again without it")
     return value, key
 
@@ -224,10 +240,7 @@ async def answer_list(request: Request, listing: Listing) -> Response:
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
         items, total, revision, more, position, key = await connection.fetchrow(sql, *arguments)
-    following = "null"
-    if more:
-        place = canonical(query, without=frozenset({"cursor"}), cursor=_cursor(query, [position, key]))
-        following = f'"{listing.path}?{place}"'
+    following = f'"{_next(listing, asked, [position, key])}"' if more else "null"
     return Response(
         f'{{"items":{items},"total":{total},"next":{following},"revision":{revision}}}',
         media_type="application/json",
@@ -323,7 +336,7 @@ async def _rows(
         f"FROM {listing.rows} WHERE {condition(listing, query, arguments)}"
         f" ORDER BY {expression} {direction}, {listing.key} {direction}"
     )
-    asked = canonical(query, without=frozenset({"format", "limit", "cursor"}))
+    asked = canonical(query, without=PAGING)
     async with (
         reading(request.app.state.database) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),

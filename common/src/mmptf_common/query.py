@@ -255,8 +255,7 @@ def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iter
             yield name, str(value)
 
 
-def canonical(query: BaseModel, *, without: frozenset[str] = frozenset(), **extra: str) -> str:
+def canonical(query: BaseModel, *, without: frozenset[str] = frozenset()) -> str:
     """The canonical query string: two queries that mean the same have the same one."""
-    pairs = sorted([*pairs_of(query, without=without), *extra.items()])
-    # As urlencode writes it, but for the names, which are identifiers: it takes twice as long.
-    return "&".join([f"{name}={quote_plus(value)}" for name, value in pairs])
+    # As urlencode writes it, in half the time: names are identifiers and need no quoting.
+    return "&".join([f"{name}={quote_plus(value)}" for name, value in pairs_of(query, without=without)])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from mmptf_catalog import schemas
-from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, Dimension, Filter, Listing
+from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing
 from mmptf_common.schemas import Wire
 
 PATH = "/catalog/v1"
-DOCUMENT = "document::text"
 # Byte order is the same on every server, whatever locale it was set up with.
 NAME = ('lower(name) COLLATE "C"', "text")
 
@@ -24,21 +23,12 @@ def _code_list(
         item=item,
         page=page,
         rows=table,
-        document=DOCUMENT,
-        key="code",
         query=schemas.NumberedQuery if numbered else schemas.NamedQuery,
         sorts={**sorts, "name": NAME},
         filters={},
         columns={"code": "code", "name": "name", **{c: f"document->>'{c}'" for c in columns}, **SOURCED},
     )
 
-
-SOURCED = {
-    "source_document": "document#>>'{sources,0,document}'",
-    "source_line": "document#>>'{sources,0,line}'",
-    "verified": "document#>>'{sources,0,verified}'",
-    "updated": "document->>'updated'",
-}
 
 THEMATIC_AREAS = _code_list(
     "thematic-area", schemas.ThematicArea, schemas.ThematicAreaPage, numbered=True, columns=("number",)
@@ -60,8 +50,6 @@ PLACES = Listing(
     item=schemas.Place,
     page=schemas.PlacePage,
     rows="place",
-    document=DOCUMENT,
-    key="code",
     query=schemas.PlaceQuery,
     sorts={"code": ("code", "text"), "name": NAME},
     filters={
@@ -117,8 +105,6 @@ PROGRAMMES = Listing(
     item=schemas.Programme,
     page=schemas.ProgrammePage,
     rows="programme",
-    document=DOCUMENT,
-    key="code",
     query=schemas.ProgrammeQuery,
     sorts={
         "code": ("code", "text"),

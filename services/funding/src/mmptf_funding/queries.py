@@ -10,18 +10,12 @@ from starlette.responses import Response
 from mmptf_common.aggregates import answer_cached
 from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
-from mmptf_common.listing import AS_MOMENT, AS_TEXT, Dimension, Filter, Listing
+from mmptf_common.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
 from mmptf_common.query import NoParameters, parse
 from mmptf_common.schemas import Money
 from mmptf_funding import rules, schemas
 
 PATH = "/funding/v1"
-DOCUMENT = "document::text"
-SOURCED = {
-    "source_document": "document#>>'{sources,0,document}'",
-    "source_line": "document#>>'{sources,0,line}'",
-    "updated": "document->>'updated'",
-}
 CONTRIBUTING_COUNTRIES = "SELECT country FROM contributor WHERE country IS NOT NULL"
 CONTRIBUTOR = Dimension("hit.contributor", "(SELECT name FROM contributor AS named WHERE named.code = hit.contributor)")
 
@@ -31,8 +25,6 @@ MONEY_STAGES = Listing(
     item=schemas.Stage,
     page=schemas.StagePage,
     rows="money_stage",
-    document=DOCUMENT,
-    key="code",
     query=schemas.StageQuery,
     sorts={"number": ("position", "int4")},
     filters={},
@@ -45,8 +37,6 @@ CONTRIBUTORS = Listing(
     item=schemas.Contributor,
     page=schemas.ContributorPage,
     rows="contributor",
-    document=DOCUMENT,
-    key="code",
     query=schemas.ContributorQuery,
     sorts={"code": ("code", "text"), "name": ('lower(name) COLLATE "C"', "text")},
     filters={
@@ -69,8 +59,6 @@ CONTRIBUTIONS = Listing(
     item=schemas.Contribution,
     page=schemas.ContributionPage,
     rows="contribution",
-    document=DOCUMENT,
-    key="code",
     query=schemas.ContributionQuery,
     sorts={"amount": ("amount", "numeric"), "code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -122,8 +110,6 @@ TARGETS = Listing(
     item=schemas.Target,
     page=schemas.TargetPage,
     rows="target",
-    document=DOCUMENT,
-    key="code",
     query=schemas.TargetQuery,
     sorts={"due": ("due", "date"), "code": ("code", "text")},
     filters={},
@@ -167,7 +153,6 @@ FACTS = Listing(
         " json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,"
         " 'link', link, 'rows', rows)::text END || '}'"
     ),
-    key="code",
     query=schemas.FactQuery,
     sorts={"code": ("code", "text")},
     filters={},
