@@ -47,7 +47,7 @@ def made_up(number: int) -> list[ProgrammeRow]:
 
     Their documents are a third as long as the packaged ones: the fewer bytes, the more a service's own work shows.
     """
-    chance = random.Random(number)  # noqa: S311
+    chance = random.Random(number)
     lists = ("thematic_areas", "objectives", "organizations", "places")
     names = {name: {entry["code"]: entry for entry in packaged(name)} for name in lists}
     countries = {

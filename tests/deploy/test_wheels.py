@@ -84,16 +84,13 @@ def runs(environments: dict[str, Path], postgres: Postgres) -> Iterator[dict[str
 
 
 def run_alone(name: str, environment: Path, postgres: Postgres) -> None:
-    """Refuse an empty database, then migrate, fill and serve it; no other process of the suite is there."""
+    """Migrate an empty database, fill it and serve it; no other process of the suite is there."""
     port = free_port()
     command = str(environment / "bin" / f"mmptf-{name}")
     nobody = f"http://{LOOPBACK}:{free_port()}"
     settings = {"HOST": LOOPBACK, "PORT": str(port), "SERVICES": f"catalog={nobody}", "CATALOG_URL": nobody}
     if name in SERVICES:
         settings["DATABASE_URL"] = postgres.create_database(f"alone_{name}")
-        with Child(name, [command, "serve"], env=settings) as child:
-            assert child.process.wait(30) == 3
-            assert f"run: python -m mmptf_{name} migrate" in child.text()
         assert "(was empty)" in run(name, [command, "migrate"], env=settings)
         assert "data at revision" in run(name, [command, "seed"], env=settings)
     with Child(name, [command, "serve"], env=settings, grace=20) as child:
@@ -106,3 +103,13 @@ def run_alone(name: str, environment: Path, postgres: Postgres) -> None:
 @pytest.mark.parametrize("name", DEPLOYABLE)
 def test_it_runs_alone(runs: dict[str, Future[None]], name: str) -> None:
     runs[name].result()
+
+
+def test_serving_an_empty_database_is_refused_with_the_command_to_run(
+    environments: dict[str, Path], postgres: Postgres
+) -> None:
+    settings = {"DATABASE_URL": postgres.create_database("never_migrated"), "PORT": "0"}
+    command = [str(environments["catalog"] / "bin" / "mmptf-catalog"), "serve"]
+    with Child("catalog", command, env=settings) as child:
+        assert child.process.wait(30) == 3
+        assert "run: python -m mmptf_catalog migrate" in child.text()

@@ -14,10 +14,18 @@ from mmptf_local.suite import Suite, running_suite
 
 
 @pytest.fixture(scope="module")
-def suite() -> Iterator[Suite]:
+def log() -> list[tuple[str, str]]:
+    """Every line that the suite's processes print, with the name of its process."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def suite(log: list[tuple[str, str]]) -> Iterator[Suite]:
     environment = {k: v for k, v in os.environ.items() if not k.endswith(("_URL", "PORT"))} | {"PORT": str(free_port())}
     with (
         temporary_state() as state,
-        running_suite(state, environment, cache_binary=redis_binary(), durable=False) as running,
+        running_suite(
+            state, environment, cache_binary=redis_binary(), durable=False, log=lambda *line: log.append(line)
+        ) as running,
     ):
         yield running

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -58,6 +60,21 @@ def test_conditional_requests_pass_through(door: httpx.Client) -> None:
         first = door.get(path)
         again = door.get(path, headers={"if-none-match": first.headers["etag"]})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+
+
+def test_one_request_is_found_in_every_log_by_its_id_and_its_trace(
+    door: httpx.Client, log: list[tuple[str, str]]
+) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"x-request-id": "integrator-42", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    assert door.get("/funding/v1/progress", headers=headers).headers["x-request-id"] == "integrator-42"
+    end = time.monotonic() + 5
+    found: dict[str, dict[str, object]] = {}
+    while set(found) != {"gateway", "funding"} and time.monotonic() < end:
+        time.sleep(0.05)
+        found = {label: json.loads(line) for label, line in log if '"integrator-42"' in line}
+    assert set(found) == {"gateway", "funding"}
+    assert {line["trace_id"] for line in found.values()} == {trace}
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -31,6 +31,14 @@ _ACCEPTED = {
     "application/x-ndjson": "ndjson", "application/ndjson": "ndjson",
 }  # fmt: skip
 _QUALITY = re.compile(r"^\s*q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)\s*$")
+# How PostgreSQL writes a sort value as text: nothing else that a cursor holds may reach it.
+_SORT_VALUES = {
+    "text": re.compile(r"(?s).*"),
+    "int4": re.compile(r"-?[0-9]{1,9}"),
+    "numeric": re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,6})?"),
+    "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    "timestamptz": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?\+00"),
+}
 EXPORT_SECONDS = 3600
 CHUNK_BYTES = 65_536
 # What says how a list is sent, not which rows in which order.
@@ -176,28 +184,28 @@ def _next(listing: Listing, asked: str, position: list[str]) -> str:
     """The path of the page behind a position of the canonical question: the same question with another cursor."""
     pairs = [pair.partition("=") for pair in asked.split("&") if pair]
     order = "&".join(["".join(pair) for pair in pairs if pair[0] not in PAGING])
-    cursor = base64.urlsafe_b64encode(json.dumps([order, *position]).encode()).decode().rstrip("=")
+    cursor = base64.urlsafe_b64encode(json.dumps([f"{listing.path}?{order}", *position]).encode()).decode().rstrip("=")
     kept = [pair for pair in pairs if pair[0] != "cursor"]
     following = sorted([*kept, ("cursor", "=", cursor)], key=itemgetter(0))
     return f"{listing.path}?{'&'.join([''.join(pair) for pair in following])}"
 
 
-def _position(query: ListQuery, sql_type: str) -> tuple[str, str]:
-    """The sort value and key that a cursor points behind; it belongs to the same filters and order only."""
+def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, str]:
+    """The sort value and key that a cursor points behind; it belongs to the same list, filters and order only."""
     try:
         text = base64.urlsafe_b64decode((query.cursor or "") + "==").decode()
         asked, value, key = json.loads(text)
         if not all(isinstance(part, str) and "\x00" not in part for part in (asked, value, key)):
             raise ValueError
-        if sql_type == "timestamptz":
-            datetime.fromisoformat(value)
-        elif sql_type != "text" and not re.fullmatch(r"-?\d{1,18}(\.\d{1,6})?", value, re.ASCII):
+        if not _SORT_VALUES[sql_type].fullmatch(value):
             raise ValueError
+        if sql_type in {"date", "timestamptz"}:
+            datetime.fromisoformat(value)
         (key + value).encode()
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise _bad_cursor("this is not a cursor that a `next` gave") from error
-    if asked != canonical(query, without=PAGING):
-        raise _bad_cursor("it belongs to another filter or order; begin again without it")
+    if asked != f"{listing.path}?{canonical(query, without=PAGING)}":
+        raise _bad_cursor("it belongs to another list, filter or order; begin again without it")
     return value, key
 
 
@@ -208,7 +216,7 @@ def _page_sql(listing: Listing, query: ListQuery) -> tuple[str, Arguments]:
     where = condition(listing, query, arguments)
     after = where
     if query.cursor is not None:
-        value, key = _position(query, sql_type)
+        value, key = _position(listing, query, sql_type)
         value_sql, key_sql = arguments.bind(value), arguments.bind(key)
         after += f" AND ({expression}, {listing.key}) {beyond} ({value_sql}::text::{sql_type}, {key_sql}::text)"
     limit = arguments.bind(query.limit) + "::int"
@@ -216,8 +224,10 @@ def _page_sql(listing: Listing, query: ListQuery) -> tuple[str, Arguments]:
     return (
         f"SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']',"
         f" (SELECT count(*) FROM {listing.rows} WHERE {where}), {REVISION},"
-        f" count(*) > {limit}, max(position) FILTER (WHERE n = {limit}), max(key) FILTER (WHERE n = {limit})"
-        f" FROM (SELECT {listing.document} AS item, ({expression})::text AS position, {listing.key} AS key,"
+        f" count(*) > {limit}, max(page_position) FILTER (WHERE n = {limit}),"
+        f" max(page_key) FILTER (WHERE n = {limit})"
+        # ORDER BY takes an output column before a table's column of the same name: these names are no table's.
+        f" FROM (SELECT {listing.document} AS item, ({expression})::text AS page_position, {listing.key} AS page_key,"
         f" row_number() OVER (ORDER BY {expression} {direction}, {listing.key} {direction}) AS n"
         f" FROM {listing.rows} WHERE {after}"
         f" ORDER BY {expression} {direction}, {listing.key} {direction} LIMIT {limit} + 1) AS page"
