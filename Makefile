@@ -30,8 +30,9 @@ contracts: .venv/tests  ## write openapi.json of each service and the merged one
 	@for name in $(SERVICES); do .venv/bin/python -m mmptf_$$name openapi > services/$$name/openapi.json || exit 1; done
 	@.venv/bin/python -m mmptf_gateway openapi $(foreach name,$(SERVICES),$(name)=services/$(name)/openapi.json) > gateway/openapi.json
 
-images: ## build the four images with docker or podman (IMAGE_TOOL=podman)
-	@for name in $(SERVICES) gateway; do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name --tag mmptf-$$name . || exit 1; done
+images:  ## build the four images with docker or podman (IMAGE_TOOL=podman TAG=1.2.0)
+	@for name in $(SERVICES) gateway; do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name \
+	  --build-arg REVISION=$$(git rev-parse HEAD) --tag mmptf-$$name:$(or $(TAG),latest) . || exit 1; done
 
 pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, with hashes, in requirements.txt
 	@rm -f uv.lock && $(UV) export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate \

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
 
 import pytest
 
-from tests.contract.asking import Doors, ask, fault, problem
+from tests.contract.asking import Doors, ask, fault
 from tests.contract.contracts import AT_SERVICES, LISTS, SERVICES, Document, Operation, validator, words_of
 
 SORTED = [(o, sort) for o in LISTS for sort in words_of(o.query["sort"]) or () if o in AT_SERVICES]
@@ -103,6 +104,24 @@ async def test_a_cursor_is_good_for_its_own_list_and_order_only(doors: Doors, op
     for each in [*wrong, "x", "AAAA", "garbage", "bnVsbA", "WzEsMiwzXQ", "W10", "a" * 1001, "a=", "a.b", "-", "1"]:
         found = fault(operation, await ask(doors, operation, f"cursor={each}"), "cursor")
         assert found["code"] == "invalid_cursor", each
+
+
+# Values that some type of PostgreSQL refuses, or that JSON says and no text can hold.
+FORGED = ("9" * 18, "1.5", "-1", "", "2026-01-01", "2026-W01-1", "20260101", "9999-99-99", "0000-01-01", "infinity",
+          "2026-01-01 00:00:00+00", "2026-01-01T00:00:00Z", "NaN", "\ud800", "x\x00", None, 1, [])  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "sort"), SORTED, ids=str)
+async def test_a_forged_cursor_reaches_nothing(doors: Doors, operation: Operation, sort: str) -> None:
+    following = (await ask(doors, operation, f"sort={sort}&limit=1")).json()["next"]
+    if following is None:
+        return
+    asked, value, key = json.loads(base64.urlsafe_b64decode(_cursor(following) + "=="))
+    for made in [[asked, forged, key] for forged in FORGED] + [[asked, value, forged] for forged in FORGED]:
+        cursor = base64.urlsafe_b64encode(json.dumps(made).encode()).decode().rstrip("=")
+        answer = await ask(doors, operation, f"sort={sort}&cursor={cursor}")
+        if answer.status_code != 200:
+            assert fault(operation, answer, "cursor")["code"] == "invalid_cursor", made
 
 
 @pytest.mark.parametrize("operation", [o for o in LISTS if "q" in o.query or "country" in o.query], ids=str)

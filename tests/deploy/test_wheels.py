@@ -88,7 +88,7 @@ def run_alone(name: str, environment: Path, postgres: Postgres) -> None:
     port = free_port()
     command = str(environment / "bin" / f"mmptf-{name}")
     nobody = f"http://{LOOPBACK}:{free_port()}"
-    settings = {"HOST": LOOPBACK, "PORT": str(port), "SERVICES": f"catalog={nobody}", "CATALOG_URL": nobody}
+    settings = {"HOST": LOOPBACK, "PORT": str(port), "SERVICES": f"catalog={nobody}"}
     if name in SERVICES:
         settings["DATABASE_URL"] = postgres.create_database(f"alone_{name}")
         assert "(was empty)" in run(name, [command, "migrate"], env=settings)

@@ -7,6 +7,7 @@ import asyncio
 import sys
 
 import asyncpg
+from alembic.util import CommandError
 from pydantic import SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -46,7 +47,7 @@ def main(service: Service, arguments: list[str] | None = None) -> int:
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
         else:
             print(f"{service.name}: data at revision {asyncio.run(seed(service, settings))}")
-    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         print(f"{service.name}: {verb} failed: {error}", file=sys.stderr)
         return 1
     return 0

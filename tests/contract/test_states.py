@@ -1,0 +1,173 @@
+"""Every read in other states of its data: after a write, with nothing loaded, with a renamed code, without a database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from mmptf_common import migrations
+from mmptf_common.journal import Author, Change, begin_write, record
+from mmptf_local.cache import Cache
+from mmptf_local.postgres import Postgres
+from tests.conftest import RunningApp, asyncio_run, running_app, service_of
+from tests.contract.asking import ask, problem
+from tests.contract.contracts import AT_SERVICES, LISTS, SERVICES, VERSIONED, Operation
+
+NewDatabase = Callable[[str], str]
+
+
+def of(service: str, operations: list[Operation]) -> list[Operation]:
+    return [o for o in operations if o.door == service]
+
+
+def door(running: RunningApp) -> dict[str, httpx.AsyncClient]:
+    return {running.name: running.client}
+
+
+async def write(running: RunningApp) -> None:
+    """One more revision: a journal entry about a record, in the way every write makes it."""
+    change = service_of(running.name).metadata.tables["change"]
+    async with running.app.state.database.sessions() as session, session.begin():
+        moment = await begin_write(session)
+        before = {"code": "x"}
+        changes = [Change("test", "x", before, {**before, "name": "changed"}, reason="a test")]
+        await record(session, change, changes, Author("tester", "request-1"), moment)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_another_revision_gives_every_answer_another_tag(
+    new_database: NewDatabase, redis_server: Cache, service: str
+) -> None:
+    async with running_app(service, new_database(service), redis_server.url) as running:
+        before = {o: await ask(door(running), o) for o in of(service, VERSIONED)}
+        await write(running)
+        for operation, earlier in before.items():
+            tag = earlier.headers["etag"]
+            now = await ask(door(running), operation, headers={"if-none-match": tag})
+            assert now.status_code == 200
+            assert now.headers["etag"] != tag
+            if "revision" in earlier.json():
+                assert now.json()["revision"] == earlier.json()["revision"] + 1
+            if operation.is_list:
+                for representation in ("csv", "ndjson"):
+                    answer = await ask(door(running), operation, f"format={representation}")
+                    again = {"if-none-match": answer.headers["etag"]}
+                    same = await ask(door(running), operation, f"format={representation}", headers=again)
+                    assert (same.status_code, same.content) == (304, b"")
+                    assert answer.headers["etag"] not in {tag, now.headers["etag"]}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_with_nothing_loaded_every_answer_is_empty_and_right(
+    postgres: Postgres, new_database: NewDatabase, redis_server: Cache, service: str
+) -> None:
+    new_database(service)
+    url = postgres.create_database(f"{service}_with_nothing")
+    asyncio_run(migrations.migrate(url, f"mmptf_{service}"))
+    full_url = new_database(service)
+    async with (
+        running_app(service, url, redis_server.url) as empty,
+        running_app(service, full_url, redis_server.url) as full,
+    ):
+        for operation in of(service, AT_SERVICES):
+            answer = await ask(door(empty), operation)
+            if "{code}" in operation.template:
+                problem(operation, answer, 404)
+            elif operation.is_read:
+                assert answer.status_code == 200, answer.text
+                operation.check(200, answer.json())
+            else:
+                problem(operation, answer, 422)
+        for operation in of(service, LISTS):
+            page = (await ask(door(empty), operation)).json()
+            assert page == {"items": [], "total": 0, "next": None, "revision": 0}
+            assert (await ask(door(empty), operation, "format=ndjson")).text == ""
+            header = (await ask(door(empty), operation, "format=csv")).text
+            assert header.endswith("\n")
+            assert header.count("\n") == 1
+            assert (await ask(door(full), operation, "format=csv")).text.startswith(header)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_renamed_code_leads_to_the_record(
+    new_database: NewDatabase, redis_server: Cache, service: str
+) -> None:
+    async with running_app(service, new_database(service), redis_server.url) as running:
+        for operation in of(service, AT_SERVICES):
+            if "{code}" not in operation.template:
+                continue
+            noun = operation.template.split("/")[3]
+            code = operation.path.split("/")[4]
+            entity = noun.removesuffix("s").replace("-", "_")
+            async with running.app.state.database.sessions() as session, session.begin():
+                values = {"entity": entity, "code": "its-old-code", "current": code}
+                await session.execute(
+                    sa.text("INSERT INTO renamed_code VALUES (:entity, :code, :current) ON CONFLICT DO NOTHING"), values
+                )
+            answer = await running.client.get(operation.template.replace("{code}", "its-old-code"))
+            assert (answer.status_code, answer.headers["location"]) == (308, operation.path)
+            assert "308" in operation.contract["responses"]
+            assert (await running.client.get(answer.headers["location"])).status_code == 200
+
+
+@asynccontextmanager
+async def severable(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """The URL of a way to the same database, and what cuts it."""
+    target = urlsplit(url)
+    writers: list[asyncio.StreamWriter] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(target.hostname, target.port)
+        writers.extend((writer, there_writer))
+        tasks.update(
+            asyncio.create_task(pump(a, b)) for a, b in ((reader, there_writer), (there_reader, writer))
+        )
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+
+    def cut() -> None:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+    port = server.sockets[0].getsockname()[1]
+    yield target._replace(netloc=f"{target.netloc.rpartition(':')[0]}:{port}").geturl(), cut
+    cut()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_without_its_database_every_operation_says_so(
+    new_database: NewDatabase, redis_server: Cache, service: str
+) -> None:
+    async with (
+        severable(new_database(service)) as (url, cut),
+        running_app(service, url, redis_server.url) as running,
+    ):
+        first = {o: await ask(door(running), o) for o in of(service, AT_SERVICES)}
+        cut()
+        for operation, earlier in first.items():
+            answer = await ask(door(running), operation)
+            if operation.id == "health-live":
+                assert answer.status_code == 200
+            elif operation.id == "health-ready":
+                assert answer.status_code == 503
+                operation.check(503, answer.json())
+                assert not answer.json()["ready"]
+            else:
+                assert problem(operation, answer, 503)["code"] == "unavailable"
+                assert int(answer.headers["retry-after"]) > 0
+                assert "unknown_parameter" in (await ask(door(running), operation, "unheard_of=1")).text
+            assert earlier.status_code == 200
