@@ -29,7 +29,7 @@ RESULTS = Path(__file__).with_name("results")
 def main() -> int:
     """Run and print; returns 1 under --gate when the limit is not kept or the run was too noisy to tell, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="compare with peers, in one run")
-    parser.add_argument("--quick", action="store_true", help="about 40 seconds instead of two to three minutes")
+    parser.add_argument("--quick", action="store_true", help="about 40 seconds, instead of two to three minutes")
     parser.add_argument("--gate", action="store_true", help="exit with 1 when the limit is not kept")
     options = parser.parse_args()
     rounds, seconds = (4, 1.0) if options.quick else (12, 2.0)
@@ -63,6 +63,8 @@ def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> dict[st
             for contender in contenders:
                 processes.pin(contender.child.process.pid, ours)
         length = check_bodies(contenders)
+        if all(contender.name != "nginx" for contender in contenders):
+            progress("nginx is not installed: its row is left out")
         progress(f"{len(contenders)} contenders give the same {length} bytes")
         run_round(contenders, postgres, seconds / 2)
         measured = []

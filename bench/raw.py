@@ -13,24 +13,23 @@ from starlette.types import Receive, Scope, Send
 from bench.data import PATH
 from mmptf_common.db import SERVER_SETTINGS
 
-WHERE = "amount >= $1::text::numeric AND regions && $2::text[] AND stage = ANY($3::text[])"
-# The service's page in one piece: PostgreSQL writes even the cursor. $4 is the question as it stands in the cursor.
+WHERE = "stage = ANY($1::text[]) AND thematic_area = ANY($2::text[])"
+# The service's page in one piece: PostgreSQL writes even the cursor, with the question ($3) that belongs to it.
 SQL = f"""
 SELECT '{{"items":[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= 50), '') || '],"total":'
   || (SELECT count(*) FROM programme WHERE {WHERE}) || ',"next":'
-  || CASE WHEN count(*) > 50 THEN '"{PATH}?' || replace($4, '&region=', '&cursor='
-       || translate(encode(convert_to(json_build_array($4::text, max(position) FILTER (WHERE n = 50),
-       max(key) FILTER (WHERE n = 50))::text, 'UTF8'), 'base64'), E'+/=\\n', '-_') || '&region=') || '"'
+  || CASE WHEN count(*) > 50 THEN '"{PATH}?cursor='
+       || translate(encode(convert_to(json_build_array('{PATH}?' || $3, max(key) FILTER (WHERE n = 50),
+       max(key) FILTER (WHERE n = 50))::text, 'UTF8'), 'base64'), E'+/=\\n', '-_') || '&' || $3 || '"'
      ELSE 'null' END
   || ',"revision":' || (SELECT coalesce(max(seq), 0) FROM change) || '}}'
-FROM (SELECT document::text AS item, coalesce(amount, -1)::text AS position, code AS key,
-        row_number() OVER (ORDER BY coalesce(amount, -1) DESC, code DESC) AS n
-      FROM programme WHERE {WHERE} ORDER BY coalesce(amount, -1) DESC, code DESC LIMIT 50 + 1) AS page
+FROM (SELECT document::text AS item, code AS key, row_number() OVER (ORDER BY code) AS n
+      FROM programme WHERE {WHERE} ORDER BY code LIMIT 50 + 1) AS page
 """
 
 
 class Raw:
-    """Answers `budget_min`, `region` and `stage` and nothing else: no check, no log, no conditional request."""
+    """Answers `stage` and `thematic_area` and nothing else: no check, no log, no conditional request."""
 
     pool: asyncpg.Pool
 
@@ -41,7 +40,7 @@ class Raw:
         asked = scope["query_string"].decode()
         query = parse_qs(asked)
         async with self.pool.acquire() as connection:
-            page = await connection.fetchval(SQL, query["budget_min"][0], query["region"], query["stage"], asked)
+            page = await connection.fetchval(SQL, query["stage"], query["thematic_area"], asked)
         body = page.encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

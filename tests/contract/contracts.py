@@ -125,6 +125,8 @@ OPERATIONS = [
     if method in item
 ]
 AT_SERVICES = [o for o in OPERATIONS if o.door != "gateway"]
+# Each operation at the door that answers it: what the gateway forwards is not its own.
+OWN = [o for o in OPERATIONS if o.door != "gateway" or o.id.startswith("gateway-")]
 READS = [o for o in OPERATIONS if o.is_read]
 VERSIONED = [o for o in OPERATIONS if o.is_versioned]
 LISTS = [o for o in OPERATIONS if o.is_list]

@@ -1,4 +1,4 @@
-"""Every read in other states of its data: after a write, with nothing loaded, with a renamed code, without a database."""
+"""Every read in other states of its data: after a write, with nothing loaded, a renamed code, no database."""
 
 from __future__ import annotations
 
@@ -95,9 +95,7 @@ async def test_with_nothing_loaded_every_answer_is_empty_and_right(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_renamed_code_leads_to_the_record(
-    new_database: NewDatabase, redis_server: Cache, service: str
-) -> None:
+async def test_a_renamed_code_leads_to_the_record(new_database: NewDatabase, redis_server: Cache, service: str) -> None:
     async with running_app(service, new_database(service), redis_server.url) as running:
         for operation in of(service, AT_SERVICES):
             if "{code}" not in operation.template:
@@ -131,9 +129,7 @@ async def severable(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(target.hostname, target.port)
         writers.extend((writer, there_writer))
-        tasks.update(
-            asyncio.create_task(pump(a, b)) for a, b in ((reader, there_writer), (there_reader, writer))
-        )
+        tasks.update(asyncio.create_task(pump(a, b)) for a, b in ((reader, there_writer), (there_reader, writer)))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
 
@@ -156,9 +152,10 @@ async def test_without_its_database_every_operation_says_so(
         severable(new_database(service)) as (url, cut),
         running_app(service, url, redis_server.url) as running,
     ):
-        first = {o: await ask(door(running), o) for o in of(service, AT_SERVICES)}
+        for operation in of(service, AT_SERVICES):
+            assert (await ask(door(running), operation)).status_code == 200
         cut()
-        for operation, earlier in first.items():
+        for operation in of(service, AT_SERVICES):
             answer = await ask(door(running), operation)
             if operation.id == "health-live":
                 assert answer.status_code == 200
@@ -170,4 +167,3 @@ async def test_without_its_database_every_operation_says_so(
                 assert problem(operation, answer, 503)["code"] == "unavailable"
                 assert int(answer.headers["retry-after"]) > 0
                 assert "unknown_parameter" in (await ask(door(running), operation, "unheard_of=1")).text
-            assert earlier.status_code == 200

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,6 +14,8 @@ from pydantic import BaseModel
 from mmptf_common import problems
 from mmptf_common.query import parameters
 from mmptf_common.schemas import Problem
+
+Example = dict[str, Any]
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _ETAG = {"description": "Strong tag of this revision and question.", "schema": {"type": "string"}}
@@ -81,19 +86,28 @@ def _problems(*kinds: type[problems.ProblemError]) -> dict[int | str, dict[str, 
     return {kind.status: {"description": kind.title} for kind in kinds}
 
 
-def install(app: FastAPI) -> None:
-    """Make `app.openapi()` the finished contract: one problem schema, and the framework's own 422 replaced."""
+def packaged_examples(package: str) -> dict[str, Example]:
+    """The captured requests and answers that a service's package holds, by operationId."""
+    found: dict[str, Example] = json.loads((files(package) / "examples.json").read_text("utf-8"))
+    return found
+
+
+def install(app: FastAPI, examples: Mapping[str, Example] = MappingProxyType({})) -> None:
+    """Make `app.openapi()` the finished contract: one problem schema in place of the framework's 422, and examples.
+
+    examples: operationId -> a captured request and its answer, which becomes the example of the 200
+    """
     framework = app.openapi
 
     def contract() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _finish(framework())
+            app.openapi_schema = _finish(framework(), examples)
         return app.openapi_schema
 
     app.openapi = contract  # type: ignore[method-assign]
 
 
-def _finish(document: dict[str, Any]) -> dict[str, Any]:
+def _finish(document: dict[str, Any], examples: Mapping[str, Example]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -105,6 +119,9 @@ def _finish(document: dict[str, Any]) -> dict[str, Any]:
             for status, answer in operation["responses"].items():
                 if status >= "400" and not (path.startswith("/health/") and status == "503"):
                     answer["content"] = {problems.MEDIA_TYPE: {"schema": PROBLEM}}
+            if example := examples.get(operation["operationId"]):
+                content = operation["responses"]["200"]["content"]
+                next(iter(content.values()))["example"] = example["response"]
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
 

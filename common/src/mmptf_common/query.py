@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from operator import itemgetter
 from typing import Annotated, Any, Literal, TypeVar, cast, get_origin
 from urllib.parse import parse_qsl, quote_plus
 
@@ -85,7 +84,9 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}),
 ]
-Search = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^%*\x00-\x1f\x7f]+$"), AfterValidator(_search)]
+Search = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[^%*\x00-\x1f\x7f\ufffd]+$"), AfterValidator(_search)
+]
 Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
 
 
@@ -235,17 +236,12 @@ def _invalid(error: dict[str, Any], shape: _Shape) -> Fault:
     )
 
 
-@lru_cache
-def _defaults(model: type[BaseModel]) -> list[tuple[str, Any]]:
-    """The parameters of a model in order, each with its default."""
-    return sorted(((name, field.default) for name, field in model.model_fields.items()), key=itemgetter(0))
-
-
 def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
     """The parameters that a query sets, in one canonical order and spelling."""
-    for name, default in _defaults(type(query)):
+    fields = type(query).model_fields
+    for name in sorted(query.model_fields_set - without):
         value = getattr(query, name)
-        if value is None or value == default or name in without:
+        if value is None or value == fields[name].default:
             continue
         if isinstance(value, list):
             yield from ((name, item) for item in sorted(set(cast("list[str]", value))))

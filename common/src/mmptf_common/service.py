@@ -75,7 +75,7 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
     app = create_app(service.title, service.description, f"mmptf-{service.name}", lifespan=lifespan, max_body=MAX_BODY)
     app.include_router(service.router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
-    openapi.install(app)
+    openapi.install(app, openapi.packaged_examples(service.package))
     return app
 
 

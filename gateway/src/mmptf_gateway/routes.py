@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from mmptf_common import conditional, openapi, problems
+from mmptf_common import conditional, openapi
 from mmptf_common.query import NoParameters, parse
 from mmptf_common.schemas import Health, Wire
 from mmptf_gateway.status import SuiteStatus, suite_status
 
 router = APIRouter()
-NOTHING = openapi.public(NoParameters)
-UNKNOWN_PARAMETER: dict[int | str, dict[str, Any]] = {422: {"description": problems.InvalidRequest.title}}
+PLAIN = openapi.plain(NoParameters)
 
 
 class Index(Wire):
@@ -26,7 +23,7 @@ class Index(Wire):
     services: dict[str, str]
 
 
-@router.get("/", tags=["index"], response_model=Index, responses=UNKNOWN_PARAMETER, openapi_extra=NOTHING)
+@router.get("/", tags=["index"], response_model=Index, **PLAIN)
 async def index(request: Request) -> Response:
     """What is behind this door."""
     parse(request, NoParameters)
@@ -45,14 +42,14 @@ async def index(request: Request) -> Response:
     return _json(answer)
 
 
-@router.get("/health/live", tags=["health"], response_model=Health, openapi_extra=NOTHING)
+@router.get("/health/live", tags=["health"], response_model=Health, **PLAIN)
 async def live(request: Request) -> Response:
     """Whether the process runs."""
     parse(request, NoParameters)
     return _json(Health(ready=True, reason=None))
 
 
-@router.get("/health/ready", tags=["health"], response_model=Health, openapi_extra=NOTHING)
+@router.get("/health/ready", tags=["health"], response_model=Health, **PLAIN)
 async def ready(request: Request) -> Response:
     """Whether requests can be passed on: as soon as the process runs. A service that is down is seen at /status;
     it is no reason to take the others out of reach.
@@ -61,7 +58,7 @@ async def ready(request: Request) -> Response:
     return _json(Health(ready=True, reason=None))
 
 
-@router.get("/status", tags=["status"], response_model=SuiteStatus, responses=UNKNOWN_PARAMETER, openapi_extra=NOTHING)
+@router.get("/status", tags=["status"], response_model=SuiteStatus, **PLAIN)
 async def status(request: Request) -> Response:
     """Each service's version, data revision, counts and sources, or why it says nothing; 200 in either case."""
     parse(request, NoParameters)

@@ -1,0 +1,44 @@
+"""Examples of the contracts: captured answers, with what differs from one installation to the next set to one value."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tests.contract.contracts import Operation
+
+MOMENT = "2026-01-01T00:00:00Z"
+# When records were loaded.
+MOMENTS = {"updated", "changed"}
+# How often anything was written, and how long an answer took.
+NUMBERS = {"revision", "milliseconds"}
+
+
+def file_of(door: str) -> Path:
+    """Where the examples of a service or of the gateway are committed."""
+    return Path(str(files(f"mmptf_{door}"))) / "examples.json"
+
+
+def load(door: str) -> dict[str, dict[str, Any]]:
+    """The examples of a service or of the gateway's own paths: operationId -> request, body, status, response."""
+    found: dict[str, dict[str, Any]] = json.loads(file_of(door).read_text("utf-8"))
+    return found
+
+
+def key_of(operation: Operation) -> str:
+    """The operationId that an operation has before contracts are merged."""
+    return operation.id.removeprefix("gateway-")
+
+
+def settled(answer: Any, name: str = "") -> Any:
+    """An answer with its moments and passing numbers set to one value; `name` is the member that holds it."""
+    if isinstance(answer, dict):
+        # A range of moments is an object under the name of the moment.
+        return {key: settled(value, name if name in MOMENTS else key) for key, value in answer.items()}
+    if isinstance(answer, list):
+        return [settled(value, name) for value in answer]
+    if name in MOMENTS and isinstance(answer, str):
+        return MOMENT
+    return 1 if name in NUMBERS else answer

@@ -1,0 +1,91 @@
+"""What Schemathesis is told beyond the contract: the codes that exist, and what one parameter means for another.
+
+A contract closes the words that never change. Codes come from code lists, which grow, so the contract says where they
+are listed and no more; here they are read from those lists and closed, which makes both sides sharper: a valid request
+has real codes only, and any other code counts as invalid and has to be refused.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import schemathesis
+
+from mmptf_common.query import words
+
+Document = dict[str, Any]
+UNHEARD_OF = "No-such-code"
+MOST_VALUES = 100
+client = httpx.Client(base_url=os.environ["FUZZED_URL"], timeout=30)
+
+
+@schemathesis.hook
+def before_load_schema(context: schemathesis.HookContext, raw_schema: Document) -> None:
+    """Close every parameter and body member that takes codes with the codes that exist."""
+    for path, item in raw_schema["paths"].items():
+        for parameter in item.get("get", {}).get("parameters", ()):
+            items = parameter["schema"].get("items")
+            if items is not None and "enum" not in items:
+                items["enum"] = _codes(path, parameter["name"])
+        if path == "/markers/v1/score":
+            item["post"]["requestBody"]["content"]["application/json"]["schema"] = _score_request()
+
+
+def _codes(path: str, name: str) -> list[str]:
+    """The codes of a filter, read where the refusal of an unknown one says that they are listed."""
+    (refused,) = client.get(path, params={name: UNHEARD_OF}).json()["errors"]
+    listed_at = refused["allowed"][0].removeprefix("see ")
+    rows = client.get(httpx.URL(listed_at).copy_merge_params({"limit": 1000})).json()["items"]
+    for member in ("code", name):
+        codes = sorted({row[member] for row in rows if row.get(member)})
+        if codes and client.get(path, params={name: codes[:MOST_VALUES]}).status_code == httpx.codes.OK:
+            return codes
+    raise LookupError(f"{path}: none of what {listed_at} lists is a value of {name}")
+
+
+def _score_request() -> Document:
+    """The body of a score with the answers schema that the service publishes for each rubric and stage."""
+    choices: list[Document] = []
+    for rubric in client.get("/markers/v1/rubrics", params={"limit": 1000}).json()["items"]:
+        stages = {stage for criterion in rubric["content"]["criteria"] for stage in criterion["stages"]}
+        for stage in sorted(stages):
+            answers = client.get(rubric["answers_schema"], params={"stage": stage}).json()
+            members = {
+                "rubric": {"const": rubric["rubric"]},
+                "version": {"enum": [rubric["version"], None]},
+                "stage": {"const": stage},
+                "answers": {key: value for key, value in answers.items() if key != "$schema"},
+            }
+            choices.append(
+                {"type": "object", "properties": members, "required": [*members], "additionalProperties": False}
+            )
+    return {"anyOf": choices}
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: Document) -> None:
+    """Make a valid query mean something: what its parameters say of one another no schema can express."""
+    if case.meta is None or not case.meta.generation.mode.is_positive or not case.query:
+        return
+    query = case.query
+    if query.get("format") in {"csv", "ndjson"}:
+        # An export is complete: it has no pages to ask for.
+        query.pop("limit", None)
+        query.pop("cursor", None)
+    if "q" in query and not words(str(query["q"])):
+        query["q"] = f"{query['q']}a"[-200:]
+    if "cursor" in query:
+        _use_a_real_cursor(case.formatted_path, query)
+
+
+def _use_a_real_cursor(path: str, query: Document) -> None:
+    """The cursor that leads behind the first row of the same question, where there is a second."""
+    asked = {name: value for name, value in query.items() if name not in {"cursor", "limit"}}
+    following = client.get(f"{path}?{urlencode({**asked, 'limit': 1}, doseq=True)}").json()["next"]
+    if following is None:
+        del query["cursor"]
+    else:
+        query["cursor"] = following.partition("cursor=")[2].partition("&")[0]

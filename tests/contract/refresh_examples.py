@@ -1,0 +1,49 @@
+"""Capture the examples of the contracts anew: python -m tests.contract.refresh_examples, then `make contracts`.
+
+The requests stay those that are in the files; an operation that has none yet is asked as its contract exemplifies it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import httpx
+
+from mmptf_local.processes import free_port
+from mmptf_local.state import temporary_state
+from mmptf_local.suite import running_suite
+from tests.contract.contracts import DOORS, OWN, Operation
+from tests.contract.examples import file_of, key_of, load, settled
+
+
+def first_request(operation: Operation) -> str:
+    return f"{operation.method.upper()} {operation.path}{'?limit=1' if operation.is_list else ''}"
+
+
+def capture(door: str, client: httpx.Client) -> None:
+    known = load(door)
+    examples = {}
+    for operation in [o for o in OWN if o.door == door]:
+        request = known.get(key_of(operation), {}).get("request") or first_request(operation)
+        method, path = request.split(" ")
+        answer = client.request(method, path, json=operation.body)
+        examples[key_of(operation)] = {
+            "request": request,
+            "body": operation.body,
+            "status": answer.raise_for_status().status_code,
+            "response": settled(answer.json()),
+        }
+    file_of(door).write_text(json.dumps(examples, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def main() -> None:
+    environment = {**os.environ, "PORT": str(free_port())}
+    with temporary_state() as state, running_suite(state, environment, durable=False) as suite:
+        for door in DOORS:
+            with httpx.Client(base_url=suite.urls[door]) as client:
+                capture(door, client)
+
+
+if __name__ == "__main__":
+    main()

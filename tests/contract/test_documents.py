@@ -1,0 +1,101 @@
+"""The contracts as documents: committed as the code makes them, valid, and complete enough to generate clients from."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from mmptf_common.openapi import dump
+from tests.contract.contracts import (
+    COMMITTED,
+    DOORS,
+    METHODS,
+    OPERATIONS,
+    SERVICES,
+    Operation,
+    document,
+    references,
+)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_committed_contract_is_what_the_code_makes(door: str) -> None:
+    assert COMMITTED[door].read_text("utf-8") == dump(document(door)), "stale: run `make contracts`"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_contract_is_valid_openapi_3_1(door: str) -> None:
+    assert document(door)["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(document(door)).validate()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_operation_ids_are_unique_and_made_of_tag_and_function(door: str) -> None:
+    operations = [o for o in OPERATIONS if o.door == door]
+    ids = [o.id for o in operations]
+    assert len(set(ids)) == len(ids)
+    for operation in operations:
+        (tag,) = operation.contract["tags"]
+        assert re.fullmatch(rf"{tag.replace(' ', '-')}-[a-z]+(-[a-z]+)*", operation.id)
+        assert operation.contract["summary"]
+        assert operation.contract["description"]
+
+
+def test_the_gateway_tells_of_every_operation_of_every_service() -> None:
+    merged = document("gateway")["paths"]
+    for service in SERVICES:
+        for template, item in document(service)["paths"].items():
+            if not template.startswith("/health/"):
+                assert set(merged[template]) == set(item)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_an_operation_says_what_it_takes(operation: Operation) -> None:
+    in_path = [p["name"] for p in operation.contract.get("parameters", ()) if p["in"] == "path"]
+    assert in_path == re.findall(r"{(\w+)}", operation.template)
+    assert "{" not in operation.path
+    for name, schema in operation.query.items():
+        assert schema.get("type") in {"string", "integer", "array"} or "anyOf" in schema
+        assert "default" not in schema or schema["default"] is not None, name
+    assert "422" in operation.contract["responses"]
+    for status, answer in operation.contract["responses"].items():
+        if status >= "400" and (status != "503" or not operation.template.startswith("/health/")):
+            assert answer["content"] == {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            }
+    if operation.is_versioned:
+        assert {"ETag", "Cache-Control"} <= set(operation.contract["responses"]["200"]["headers"])
+        assert "If-None-Match" in {p["name"] for p in operation.contract["parameters"] if p["in"] == "header"}
+        assert {"304", "503"} <= set(operation.contract["responses"])
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_is_sent_has_every_property_and_no_other(door: str) -> None:
+    schemas = document(door)["components"]["schemas"]
+    waiting = [
+        name
+        for item in document(door)["paths"].values()
+        for method in METHODS
+        if method in item
+        for name in references(item[method]["responses"])
+    ]
+    seen: set[str] = set()
+    while waiting:
+        if (name := waiting.pop()) not in seen:
+            seen.add(name)
+            waiting.extend(references(schemas[name]))
+    for name in seen:
+        if "properties" in schemas[name]:
+            assert set(schemas[name].get("required", ())) == set(schemas[name]["properties"]), name
+            assert schemas[name]["additionalProperties"] is False, name
+    assert set(schemas) == seen | set(references(document(door)["paths"]))
+
+
+def test_nothing_of_a_workplace_is_in_a_contract() -> None:
+    for path in COMMITTED.values():
+        text = path.read_text("utf-8")
+        assert json.loads(text)
+        assert not re.search(r"127\.0\.0\.1|localhost|/work/|/tmp/", text)

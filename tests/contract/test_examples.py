@@ -1,0 +1,34 @@
+"""Examples that are true: each operation has one in its contract, and it is what a service answers today."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.asking import Doors
+from tests.contract.contracts import DOORS, OPERATIONS, OWN, Operation
+from tests.contract.examples import key_of, load, settled
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+async def test_every_operation_shows_an_answer(operation: Operation) -> None:
+    (content, *_) = operation.contract["responses"]["200"]["content"].values()
+    if "$ref" in content["schema"]:
+        operation.check(200, content["example"])
+    assert content["example"]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_no_example_is_of_an_operation_that_is_gone(door: str) -> None:
+    assert set(load(door)) == {key_of(o) for o in OWN if o.door == door}
+
+
+@pytest.mark.parametrize("operation", OWN, ids=str)
+async def test_an_example_is_what_is_answered(doors: Doors, operation: Operation) -> None:
+    example = load(operation.door)[key_of(operation)]
+    method, path = example["request"].split(" ")
+    assert (method.lower(), example["body"]) == (operation.method, operation.body)
+    for door in {operation.door, "gateway"} if path.startswith(f"/{operation.door}/") else {operation.door}:
+        answer = await doors[door].request(method, path, json=example["body"])
+        assert (answer.status_code, settled(answer.json())) == (example["status"], example["response"])
+    (content, *_) = operation.contract["responses"]["200"]["content"].values()
+    assert content["example"] == example["response"]
