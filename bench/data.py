@@ -12,10 +12,11 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_catalog.app import SERVICE
-from mmptf_catalog.commands import packaged, programme_row
+from mmptf_catalog.commands import PACKAGE, programme_row
 from mmptf_catalog.models import ProgrammeRow
 from mmptf_common import cli, migrations
 from mmptf_common.db import write_engine
+from mmptf_common.records import packaged
 from mmptf_common.settings import ServiceSettings
 
 PATH = "/catalog/v1/programmes"
@@ -51,7 +52,7 @@ def made_up(number: int) -> list[ProgrammeRow]:
     """
     chance = random.Random(number)
     lists = ("thematic_areas", "objectives", "organizations", "places")
-    names = {name: {entry["code"]: entry for entry in packaged(name)} for name in lists}
+    names = {name: {entry["code"]: entry for entry in packaged(PACKAGE, name)} for name in lists}
     countries = {
         region: [p["code"] for p in names["places"].values() if p["kind"] == "country" and p["region"] == region]
         for region in REGIONS

@@ -160,7 +160,7 @@ async def test_parallel_writes_commit_in_order_without_gaps(
 async def test_loading_again_changes_nothing(sessions: async_sessionmaker[AsyncSession]) -> None:
     async with sessions() as session, session.begin():
         before = await session.scalar(sa.select(sa.func.max(change.c.seq)))
-        assert await load_packaged_data(session, Author("seed")) == before == 342
+        assert await load_packaged_data(session, Author("seed")) == before
 
 
 async def test_a_correction_outlives_the_next_load(database: str, sessions: async_sessionmaker[AsyncSession]) -> None:

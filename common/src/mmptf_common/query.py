@@ -168,7 +168,7 @@ def parse(request: Request, model: type[Q]) -> Q:
         return model()
     shape = _shape(model)
     try:
-        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
         raise InvalidRequest(
             [fault("too_many_parameters", f"The query has more than {MAX_PARAMETERS} parameters.")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
+from importlib.resources import files
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from mmptf_common.journal import Author, Change
+from mmptf_common.schemas import Wire
+
+Facts = dict[str, Any]
 
 
 class Record(SQLModel):
@@ -37,6 +42,18 @@ def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("code", sa.Text, primary_key=True),
         sa.Column("current", sa.Text, nullable=False),
     )
+
+
+def packaged(package: str, name: str) -> list[Facts]:
+    """One file of the data that a service's package carries: a list of records' facts."""
+    found: list[Facts] = json.loads((files(package) / "data" / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+def document_of(model: type[Wire], facts: Facts, at: datetime) -> Facts:
+    """What readers get of a record written at a moment; raises ValidationError when the facts do not fit."""
+    document: Facts = model.model_validate({**facts, "updated": moment_text(at)}).model_dump(mode="json")
+    return document
 
 
 def moment_text(moment: datetime) -> str:

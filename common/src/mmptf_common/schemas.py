@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -83,6 +84,7 @@ class Document(Wire):
     kind: str
     url: str | None
     note: str | None
+    updated: datetime
 
 
 class Page(Wire, Generic[Item]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
 
-from mmptf_common import conditional, migrations, openapi, problems
+from mmptf_common import conditional, documents, migrations, openapi, problems
 from mmptf_common.app import create_app
 from mmptf_common.cache import open_cache
 from mmptf_common.db import open_database, reading
@@ -39,7 +40,6 @@ class Service:
     router: APIRouter
     seed: Callable[[AsyncSession, Author], Awaitable[int]]
     counts: Mapping[str, str]
-    documents: list[Document]
 
 
 class Status(Wire):
@@ -126,7 +126,8 @@ def _own_routes(service: Service) -> APIRouter:
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
         async with reading(request.app.state.database) as connection:
             row = await connection.fetchrow(
-                f"SELECT {REVISION} AS revision, (SELECT max(at) FROM change) AS changed, {counts}"
+                f"SELECT {REVISION} AS revision, (SELECT max(at) FROM change) AS changed, {counts},"
+                f" (SELECT coalesce(json_agg(document ORDER BY code), '[]') FROM {documents.TABLE}) AS vintage"
             )
         tag = conditional.etag(request, row["revision"], "")
         if conditional.matches(request, tag):
@@ -137,14 +138,18 @@ def _own_routes(service: Service) -> APIRouter:
             revision=row["revision"],
             changed=row["changed"].isoformat().replace("+00:00", "Z") if row["changed"] else None,
             counts={name: row[name] for name in service.counts},
-            vintage=service.documents,
+            vintage=json.loads(row["vintage"]),
         )
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
     @router.get("/openapi.json", tags=["contract"], include_in_schema=False)
     async def contract(request: Request) -> Response:
-        """This service's own contract."""
-        return JSONResponse(request.app.openapi(), headers={"Cache-Control": conditional.CACHE_CONTROL})
+        """This service's own contract; it changes with the version only."""
+        parse(request, NoParameters)
+        tag = conditional.etag(request, 0, "")
+        if conditional.matches(request, tag):
+            return conditional.not_modified(tag)
+        return JSONResponse(request.app.openapi(), headers=conditional.headers(tag))
 
     return router
 

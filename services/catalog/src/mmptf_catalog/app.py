@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mmptf_catalog.commands import load_packaged_data, packaged
+from mmptf_catalog.commands import load_packaged_data
 from mmptf_catalog.models import Base
 from mmptf_catalog.routes import router
-from mmptf_common.schemas import Document
 from mmptf_common.service import Service, create_service
 from mmptf_common.settings import ServiceSettings
 
@@ -26,6 +25,7 @@ SERVICE = Service(
     router=router,
     seed=load_packaged_data,
     counts={
+        "documents": "source_document",
         "programmes": "programme",
         "thematic_areas": "thematic_area",
         "objectives": "objective",
@@ -34,7 +34,6 @@ SERVICE = Service(
         "places": "place",
         "organizations": "organization",
     },
-    documents=[Document.model_validate(facts) for facts in packaged("documents")],
 )
 
 

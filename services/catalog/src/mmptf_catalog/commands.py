@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from importlib.resources import files
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,51 +16,42 @@ from mmptf_catalog.models import (
     OrganizationRow,
     PlaceRow,
     ProgrammeRow,
+    SourceDocumentRow,
     ThematicAreaRow,
     change,
 )
+from mmptf_common import documents
 from mmptf_common.journal import Author, begin_write, record
 from mmptf_common.query import words
-from mmptf_common.records import Record, load, moment_text
-from mmptf_common.schemas import Wire
+from mmptf_common.records import Facts, Record, document_of, load, packaged
+from mmptf_common.schemas import Document, Wire
 
-Facts = dict[str, Any]
+PACKAGE = "mmptf_catalog"
 Build = Callable[[Facts, datetime], Record]
-
-
-def packaged(name: str) -> list[Facts]:
-    """One file of the data that this package carries."""
-    found: list[Facts] = json.loads((files("mmptf_catalog") / "data" / f"{name}.json").read_text("utf-8"))
-    return found
 
 
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     """Bring the packaged data into an empty or an older database; returns the revision of the data."""
     at = await begin_write(session)
-    facts = {name: packaged(name) for name in _LISTS}
+    facts = {name: packaged(PACKAGE, name) for name in _LISTS}
     changes = []
     for name, (entity, build) in _LISTS.items():
         rows = [build(f, at) for f in facts[name]]
         changes += await load(session, change, entity, rows, author)
     names = {name: {f["code"]: f for f in facts[name]} for name in facts}
-    programmes = [programme_row(f, names, at) for f in packaged("programmes")]
+    programmes = [programme_row(f, names, at) for f in packaged(PACKAGE, "programmes")]
     changes += await load(session, change, "programme", programmes, author)
     return await record(session, change, changes, author, at)
 
 
-def _document(model: type[Wire], facts: Facts, at: datetime) -> Facts:
-    document: Facts = model.model_validate({**facts, "updated": moment_text(at)}).model_dump(mode="json")
-    return document
-
-
 def _numbered(row: type[ThematicAreaRow | ObjectiveRow | GuidingPrincipleRow], model: type[Wire]) -> Build:
     return lambda f, at: row(
-        code=f["code"], position=f["number"], name=f["name"], updated=at, document=_document(model, f, at)
+        code=f["code"], position=f["number"], name=f["name"], updated=at, document=document_of(model, f, at)
     )
 
 
 def _named(row: type[ClusteringRow | OrganizationRow], model: type[Wire]) -> Build:
-    return lambda f, at: row(code=f["code"], name=f["name"], updated=at, document=_document(model, f, at))
+    return lambda f, at: row(code=f["code"], name=f["name"], updated=at, document=document_of(model, f, at))
 
 
 def _place(f: Facts, at: datetime) -> PlaceRow:
@@ -75,11 +63,16 @@ def _place(f: Facts, at: datetime) -> PlaceRow:
         regions=regions_of(f),
         words=words(f["name"]),
         updated=at,
-        document=_document(schemas.Place, f, at),
+        document=document_of(schemas.Place, f, at),
     )
 
 
+def _source(f: Facts, at: datetime) -> SourceDocumentRow:
+    return SourceDocumentRow(code=f["code"], updated=at, document=document_of(Document, f, at))
+
+
 _LISTS: dict[str, tuple[str, Build]] = {
+    "documents": (documents.ENTITY, _source),
     "thematic_areas": ("thematic_area", _numbered(ThematicAreaRow, schemas.ThematicArea)),
     "objectives": ("objective", _numbered(ObjectiveRow, schemas.Objective)),
     "clusterings": ("clustering", _named(ClusteringRow, schemas.Clustering)),
@@ -103,7 +96,7 @@ def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], at: da
 
     status = facts["status"] or "not_stated"
     budget = facts["budget"]
-    document = _document(
+    document = document_of(
         schemas.Programme,
         {
             **facts,

@@ -101,5 +101,11 @@ class ProgrammeRow(Record, Base, table=True):
     words: list[str] = codes()
 
 
+class SourceDocumentRow(Record, Base, table=True):
+    """A document that facts were taken from."""
+
+    __tablename__ = "source_document"
+
+
 change = change_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from mmptf_catalog import schemas
+from mmptf_common.documents import documents_of
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing
 from mmptf_common.schemas import Wire
 
 PATH = "/catalog/v1"
+
+DOCUMENTS = documents_of("catalog")
 # Byte order is the same on every server, whatever locale it was set up with.
 NAME = ('lower(name) COLLATE "C"', "text")
 

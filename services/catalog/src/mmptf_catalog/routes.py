@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from mmptf_catalog import queries
+from mmptf_common import documents
 from mmptf_common.routing import add_listing
 
 router = APIRouter()
@@ -46,3 +47,4 @@ add_listing(
     example="SRB",
 )
 add_listing(router, queries.ORGANIZATIONS, about="An organization that the sources name.", example="IOM")
+add_listing(router, queries.DOCUMENTS, about=documents.ABOUT, example="mptf-human-rights-brochure-2024")

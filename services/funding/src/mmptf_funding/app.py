@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mmptf_common.schemas import Document
 from mmptf_common.service import Service, create_service
 from mmptf_common.settings import ServiceSettings
-from mmptf_funding.commands import load_packaged_data, packaged
+from mmptf_funding.commands import load_packaged_data
 from mmptf_funding.models import Base
 from mmptf_funding.routes import router
 
@@ -24,13 +23,13 @@ SERVICE = Service(
     router=router,
     seed=load_packaged_data,
     counts={
+        "documents": "source_document",
         "contributions": "contribution",
         "contributors": "contributor",
         "targets": "target",
         "facts": "fact",
         "money_stages": "money_stage",
     },
-    documents=[Document.model_validate(facts) for facts in packaged("documents")],
 )
 
 

@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, datetime
 from decimal import Decimal
-from importlib.resources import files
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_common import documents
 from mmptf_common.journal import Author, begin_write, record
-from mmptf_common.records import load, moment_text
-from mmptf_common.schemas import Wire
+from mmptf_common.records import Facts, document_of, load, packaged
+from mmptf_common.schemas import Document
 from mmptf_funding import schemas
-from mmptf_funding.models import ContributionRow, ContributorRow, FactRow, MoneyStageRow, TargetRow, change
+from mmptf_funding.models import (
+    ContributionRow,
+    ContributorRow,
+    FactRow,
+    MoneyStageRow,
+    SourceDocumentRow,
+    TargetRow,
+    change,
+)
 
-Facts = dict[str, Any]
-
-
-def packaged(name: str) -> list[Facts]:
-    """One file of the data that this package carries."""
-    found: list[Facts] = json.loads((files("mmptf_funding") / "data" / f"{name}.json").read_text("utf-8"))
-    return found
+PACKAGE = "mmptf_funding"
 
 
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     """Bring the packaged data into an empty or an older database; returns the revision of the data."""
     at = await begin_write(session)
-    contributors = {f["code"]: f for f in packaged("contributors")}
+    contributors = {f["code"]: f for f in packaged(PACKAGE, "contributors")}
     changes = []
     for entity, rows in (
-        ("money_stage", [_stage(f, at) for f in packaged("money_stages")]),
+        (documents.ENTITY, [_source(f, at) for f in packaged(PACKAGE, "documents")]),
+        ("money_stage", [_stage(f, at) for f in packaged(PACKAGE, "money_stages")]),
         ("contributor", [_contributor(f, at) for f in contributors.values()]),
-        ("contribution", [_contribution(f, contributors[f["contributor"]], at) for f in packaged("contributions")]),
-        ("target", [_target(f, at) for f in packaged("targets")]),
-        ("fact", [_fact(f, at) for f in packaged("facts")]),
+        (
+            "contribution",
+            [_contribution(f, contributors[f["contributor"]], at) for f in packaged(PACKAGE, "contributions")],
+        ),
+        ("target", [_target(f, at) for f in packaged(PACKAGE, "targets")]),
+        ("fact", [_fact(f, at) for f in packaged(PACKAGE, "facts")]),
     ):
         changes += await load(session, change, entity, rows, author)
     return await record(session, change, changes, author, at)
-
-
-def _document(model: type[Wire], facts: Facts, at: datetime) -> Facts:
-    document: Facts = model.model_validate({**facts, "updated": moment_text(at)}).model_dump(mode="json")
-    return document
 
 
 def _without(facts: Facts, *names: str) -> Facts:
@@ -55,8 +54,12 @@ def _with_sum(facts: Facts, *names: str) -> Facts:
     return {**_without(facts, "amount", "currency", *names), "sum": money}
 
 
+def _source(f: Facts, at: datetime) -> SourceDocumentRow:
+    return SourceDocumentRow(code=f["code"], updated=at, document=document_of(Document, f, at))
+
+
 def _stage(f: Facts, at: datetime) -> MoneyStageRow:
-    return MoneyStageRow(code=f["code"], position=f["number"], updated=at, document=_document(schemas.Stage, f, at))
+    return MoneyStageRow(code=f["code"], position=f["number"], updated=at, document=document_of(schemas.Stage, f, at))
 
 
 def _contributor(f: Facts, at: datetime) -> ContributorRow:
@@ -66,7 +69,7 @@ def _contributor(f: Facts, at: datetime) -> ContributorRow:
         type=f["type"],
         country=f["country"],
         updated=at,
-        document=_document(schemas.Contributor, f, at),
+        document=document_of(schemas.Contributor, f, at),
     )
 
 
@@ -83,7 +86,7 @@ def _contribution(f: Facts, contributor: Facts, at: datetime) -> ContributionRow
         basis=f["basis"],
         as_of=date.fromisoformat(f["as_of"]),
         updated=at,
-        document=_document(schemas.Contribution, {**_with_sum(f), "contributor": who}, at),
+        document=document_of(schemas.Contribution, {**_with_sum(f), "contributor": who}, at),
     )
 
 
@@ -95,13 +98,13 @@ def _target(f: Facts, at: datetime) -> TargetRow:
         currency=f["currency"],
         due=date.fromisoformat(f["due"]),
         updated=at,
-        document=_document(schemas.Target, {**_with_sum(f), "verified": verified}, at),
+        document=document_of(schemas.Target, {**_with_sum(f), "verified": verified}, at),
     )
 
 
 def _fact(f: Facts, at: datetime) -> FactRow:
     # `computed` is not stored: it is computed from the rows of the moment at each read.
-    document = _document(schemas.Fact, {**_without(f, "computed_by"), "computed": None}, at)
+    document = document_of(schemas.Fact, {**_without(f, "computed_by"), "computed": None}, at)
     return FactRow(
         code=f["code"],
         printed=Decimal(f["printed"]["value"]),

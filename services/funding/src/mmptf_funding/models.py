@@ -65,5 +65,11 @@ class FactRow(Record, Base, table=True):
     computed_by: str | None
 
 
+class SourceDocumentRow(Record, Base, table=True):
+    """A document that facts were taken from."""
+
+    __tablename__ = "source_document"
+
+
 change = change_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)

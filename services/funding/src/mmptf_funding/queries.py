@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from mmptf_common.aggregates import answer_cached
 from mmptf_common.db import reading
+from mmptf_common.documents import documents_of
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
 from mmptf_common.query import NoParameters, parse
@@ -16,6 +17,8 @@ from mmptf_common.schemas import Money
 from mmptf_funding import rules, schemas
 
 PATH = "/funding/v1"
+
+DOCUMENTS = documents_of("funding")
 CONTRIBUTING_COUNTRIES = "SELECT country FROM contributor WHERE country IS NOT NULL"
 CONTRIBUTOR = Dimension("hit.contributor", "(SELECT name FROM contributor AS named WHERE named.code = hit.contributor)")
 

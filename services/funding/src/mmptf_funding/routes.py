@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from mmptf_common import openapi
+from mmptf_common import documents, openapi
 from mmptf_common.query import NoParameters
 from mmptf_common.routing import add_listing
 from mmptf_funding import queries, schemas
@@ -47,3 +47,4 @@ add_listing(
     about="A stage of money, from what is asked for to what is spent; different stages are never added together.",
     example="contribution",
 )
+add_listing(router, queries.DOCUMENTS, about=documents.ABOUT, example="mptf-human-rights-brochure-2024")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
-
 from fastapi import FastAPI
 
-from mmptf_common.schemas import Document
 from mmptf_common.service import Service, create_service
 from mmptf_common.settings import ServiceSettings
 from mmptf_markers.commands import load_packaged_data
@@ -25,11 +21,7 @@ SERVICE = Service(
     metadata=Base.metadata,
     router=router,
     seed=load_packaged_data,
-    counts={"rubrics": "rubric"},
-    documents=[
-        Document.model_validate(facts)
-        for facts in json.loads((files("mmptf_markers") / "data" / "documents.json").read_text("utf-8"))
-    ],
+    counts={"rubrics": "rubric", "documents": "source_document"},
 )
 
 

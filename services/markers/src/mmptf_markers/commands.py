@@ -8,10 +8,12 @@ from importlib.resources import files
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_common import documents
 from mmptf_common.journal import Author, begin_write, record
-from mmptf_common.records import load, moment_text
+from mmptf_common.records import document_of, load, moment_text, packaged
+from mmptf_common.schemas import Document
 from mmptf_markers.loading import load_rubric
-from mmptf_markers.models import RubricRow, change
+from mmptf_markers.models import RubricRow, SourceDocumentRow, change
 from mmptf_markers.rubric import Rubric
 from mmptf_markers.schemas import PublishedRubric
 
@@ -28,8 +30,13 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     A packaged rubric that differs from the published one of the same version is refused by the database.
     """
     at = await begin_write(session)
-    rows = [_row(rubric, at) for rubric in packaged_rubrics()]
-    return await record(session, change, await load(session, change, "rubric", rows, author), author, at)
+    sources = [
+        SourceDocumentRow(code=f["code"], updated=at, document=document_of(Document, f, at))
+        for f in packaged("mmptf_markers", "documents")
+    ]
+    changes = await load(session, change, documents.ENTITY, sources, author)
+    changes += await load(session, change, "rubric", [_row(rubric, at) for rubric in packaged_rubrics()], author)
+    return await record(session, change, changes, author, at)
 
 
 def _row(rubric: Rubric, at: datetime) -> RubricRow:

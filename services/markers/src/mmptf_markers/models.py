@@ -24,5 +24,11 @@ class RubricRow(Record, Base, table=True):
     hash: str = Field(unique=True)
 
 
+class SourceDocumentRow(Record, Base, table=True):
+    """A document that facts were taken from."""
+
+    __tablename__ = "source_document"
+
+
 change = change_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from mmptf_common import conditional
 from mmptf_common.db import reading
+from mmptf_common.documents import documents_of
 from mmptf_common.listing import Filter, Listing, fetch_item
 from mmptf_common.openapi import dump
 from mmptf_common.problems import InvalidRequest, fault, near
@@ -19,6 +20,8 @@ from mmptf_markers.rubric import Rubric, answers_schema
 from mmptf_markers.scoring import InvalidAnswers, score
 
 PATH = "/markers/v1"
+
+DOCUMENTS = documents_of("markers")
 
 
 RUBRICS = Listing(

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Request
 from starlette.responses import Response
 
-from mmptf_common import openapi
+from mmptf_common import documents, openapi
 from mmptf_common.query import NoParameters, parse
 from mmptf_common.routing import add_listing
 from mmptf_common.schemas import CODE_PATTERN
@@ -65,3 +65,6 @@ async def score(
     parse(request, NoParameters)
     response.headers["Cache-Control"] = "no-store"
     return await queries.score_answers(request, asked)
+
+
+add_listing(router, queries.DOCUMENTS, about=documents.ABOUT, example="mptf-human-rights-brochure-2024")

@@ -82,6 +82,14 @@ def upgrade() -> None:  # noqa: D103
         "place_words", "place", [sa.literal_column("array_to_tsvector(words)")], unique=False, postgresql_using="gin"
     )
     op.create_table(
+        "source_document",
+        sa.Column("code", sa.Text(collation="C"), nullable=False),
+        sa.Column("document", postgresql.JSON(astext_type=sa.Text()), nullable=False),
+        sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("code"),
+    )
+    op.create_index(op.f("ix_source_document_updated"), "source_document", ["updated"], unique=False)
+    op.create_table(
         "renamed_code",
         sa.Column("entity", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),

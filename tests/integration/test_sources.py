@@ -1,0 +1,51 @@
+"""Provenance: every source that any answer names can be looked up, and what is verified can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import SERVICES, RunningApp, service_of
+
+LISTS = [
+    (name, route.path)
+    for name in SERVICES
+    for route in service_of(name).router.routes
+    if getattr(route, "name", "") == "list"
+]
+
+
+def sources(node: Any) -> Iterator[dict[str, Any]]:
+    """Every source reference in an answer, at any depth."""
+    if isinstance(node, dict):
+        if {"document", "line", "as_printed"} <= set(node):
+            yield node
+        for value in node.values():
+            yield from sources(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from sources(value)
+
+
+@pytest.mark.parametrize(("name", "path"), LISTS)
+async def test_every_source_is_a_listed_document(apps: dict[str, RunningApp], name: str, path: str) -> None:
+    client = apps[name].client
+    documents = (await client.get(f"/{name}/v1/documents", params={"limit": 1000})).json()["items"]
+    codes = {document["code"] for document in documents}
+    page = (await client.get(f"/{name}/v1{path}", params={"limit": 1000})).json()
+    assert page["items"]
+    for source in sources(page):
+        assert source["document"] in codes
+        # A printed text stands on a line; what has no line says how else it is found, or that it is our own.
+        assert source["as_printed"] is None or source["line"] is not None
+        assert source["line"] is not None or source["locator"] or source["note"]
+
+
+async def test_the_lists_with_facts_all_name_sources(apps: dict[str, RunningApp]) -> None:
+    for name, path in LISTS:
+        if path.endswith("documents"):
+            continue
+        for item in (await apps[name].client.get(f"/{name}/v1{path}", params={"limit": 1000})).json()["items"]:
+            assert next(sources(item), None), (name, path, item["code"])
