@@ -35,24 +35,49 @@ async def test_the_second_answer_comes_from_the_cache_and_is_the_same(
         assert (await running.client.get(path, headers=tag)).status_code == 304
 
 
+TOTALS = "/funding/v1/contributions/totals"
+
+
+async def give_more(database: str, dollars: int) -> None:
+    """One contribution grows, as an amendment with its journal entry."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        f"""
+        WITH one AS (UPDATE contribution SET amount = amount + {dollars} WHERE code = 'DEU-2024-01' RETURNING *)
+        INSERT INTO change (seq, at, actor, entity, key, action, before, after)
+        SELECT (SELECT max(seq) + 1 FROM change), clock_timestamp(), 'test', 'contribution', code, 'amend', '{{}}', '{{}}'
+        FROM one
+        """
+    )
+    await connection.close()
+
+
 async def test_a_write_is_seen_at_once(new_database: Callable[[str], str], redis_server: Cache) -> None:
     database = new_database("funding")
     async with running_app("funding", database, redis_server.url) as running:
-        path = "/funding/v1/contributions/totals"
-        before = (await running.client.get(path)).json()
-        connection = await asyncpg.connect(database)
-        await connection.execute(
-            """
-            WITH one AS (UPDATE contribution SET amount = amount + 1 WHERE code = 'DEU-2024-01' RETURNING *)
-            INSERT INTO change (seq, at, actor, entity, key, action, before, after)
-            SELECT (SELECT max(seq) + 1 FROM change), now(), 'test', 'contribution', code, 'amend', '{}', '{}' FROM one
-            """
-        )
-        await connection.close()
-        after = await running.client.get(path)
+        before = (await running.client.get(TOTALS)).json()
+        await give_more(database, 1)
+        after = await running.client.get(TOTALS)
         assert after.headers["cache-status"] == "mmptf-funding; fwd=uri-miss; stored"
         assert after.json()["revision"] == before["revision"] + 1
         assert after.json()["totals"][0]["sum"]["amount"] == "57425742.00"
+
+
+async def test_histories_of_the_same_length_are_never_mixed_up(
+    new_database: Callable[[str], str], redis_server: Cache
+) -> None:
+    """Two databases that share a Redis, or one before and after a backup was brought back, count the same number."""
+    tags = set()
+    for dollars in (1, 2):
+        database = new_database("funding")
+        await give_more(database, dollars)
+        async with running_app("funding", database, redis_server.url) as running:
+            answer = await running.client.get(TOTALS)
+            assert answer.json()["totals"][0]["sum"]["amount"] == f"{57425741 + dollars}.00"
+            page = await running.client.get("/funding/v1/contributions")
+            tags.update({answer.headers["etag"], page.headers["etag"]})
+            assert answer.json()["revision"] == page.json()["revision"]
+    assert len(tags) == 4
 
 
 async def test_redis_gone_is_slower_and_labelled_never_wrong(new_database: Callable[[str], str]) -> None:

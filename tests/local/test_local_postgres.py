@@ -88,9 +88,7 @@ def test_a_name_that_needs_quoting_is_refused(server: Postgres) -> None:
         server.create_database('x"; DROP DATABASE catalog')
 
 
-def test_data_in_use_are_named_as_such(
-    server: Postgres, module_state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_in_use_are_named_as_such(server: Postgres, module_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used_by = f"in use by a PostgreSQL server \\(process {server.child.process.pid}\\)"
     with pytest.raises(CannotStart, match=used_by), running_postgres(module_state):
         pass

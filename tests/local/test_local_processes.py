@@ -54,9 +54,7 @@ def test_a_failing_command_is_reported_with_its_output() -> None:
 
 def test_lines_are_passed_on_with_the_label_and_broken_characters_replaced() -> None:
     lines: list[tuple[str, str]] = []
-    with Child(
-        "speaker", ["/bin/cat"], stdin=b"one\ntw\xff\n", log=lambda *line: lines.append(line)
-    ) as child:
+    with Child("speaker", ["/bin/cat"], stdin=b"one\ntw\xff\n", log=lambda *line: lines.append(line)) as child:
         child.result()
     assert lines == [("speaker", "one"), ("speaker", "tw\N{REPLACEMENT CHARACTER}")]
 

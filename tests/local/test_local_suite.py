@@ -45,9 +45,7 @@ def suite(module_state: Path, environment: dict[str, str]) -> Iterator[Suite]:
         yield running
 
 
-def test_each_service_gets_its_own_settings_and_nobody_elses(
-    suite: Suite, environment: dict[str, str]
-) -> None:
+def test_each_service_gets_its_own_settings_and_nobody_elses(suite: Suite, environment: dict[str, str]) -> None:
     assert list(suite.urls) == NAMES
     for name in NAMES[:3]:
         seen = seen_by(suite, name)
@@ -78,9 +76,7 @@ def test_a_taken_port_is_found_before_anything_starts(suite: Suite, environment:
     with socket.create_server(("0.0.0.0", 0)) as other:
         port = other.getsockname()[1]
         for variable in ("PORT", "MARKERS_PORT"):
-            message = (
-                f"port {port} is taken by another program; set {variable}=..., e.g. `make up {variable}=8080`"
-            )
+            message = f"port {port} is taken by another program; set {variable}=..., e.g. `make up {variable}=8080`"
             asking = environment | {"PORT": str(free_port()), variable: str(port)}
             with pytest.raises(CannotStart) as refusal, running_suite(Path("/nowhere"), asking):
                 pass
@@ -93,9 +89,7 @@ def test_a_taken_port_is_found_before_anything_starts(suite: Suite, environment:
 
 
 @pytest.mark.parametrize("step", ["catalog migrate", "markers seed"])
-def test_a_step_that_fails_stops_the_start_with_its_output(
-    state: Path, environment: dict[str, str], step: str
-) -> None:
+def test_a_step_that_fails_stops_the_start_with_its_output(state: Path, environment: dict[str, str], step: str) -> None:
     failing = environment | {"STAND_IN_FAILS": step, "PORT": str(free_port())}
     with (
         pytest.raises(CannotStart, match=rf"(?s){step} failed \(exit code 3\):.*{step} speaking"),
@@ -120,9 +114,7 @@ def test_up_names_a_child_that_ends_and_stops_the_others_in_reverse_order(
     env = environment | given | {"PORT": gateway.rpartition(":")[2]}
     command = [sys.executable, "-m", "mmptf_local", "up"]
     lines: list[str] = []
-    with subprocess.Popen(
-        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as up:
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as up:
         assert up.stdout is not None
         watchdog = threading.Timer(15, up.kill)
         watchdog.start()

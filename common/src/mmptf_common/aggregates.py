@@ -97,7 +97,7 @@ class Totals(Wire):
 
 
 async def answer_cached(
-    request: Request, asked: str, revision: int, compute: Callable[[], Awaitable[tuple[int, BaseModel]]]
+    request: Request, asked: str, revision: str, compute: Callable[[], Awaitable[tuple[str, BaseModel]]]
 ) -> Response:
     """An aggregate from the cache or computed now, labelled with Cache-Status; 304 when the caller has it.
 
@@ -127,7 +127,7 @@ async def answer_facets(request: Request, listing: Listing) -> Response:
         await check_codes(request, connection, listing, query)
         now = await connection.fetchval(f"SELECT {REVISION}")
 
-        async def compute() -> tuple[int, BaseModel]:
+        async def compute() -> tuple[str, BaseModel]:
             arguments = Arguments()
             where = condition(listing, query, arguments)
             parts = [
@@ -151,7 +151,7 @@ async def answer_facets(request: Request, listing: Listing) -> Response:
                     "total": row["total"],
                     "facets": {name: _json(row[name]) for name in listing.facets},
                     "ranges": {name: _json(row[name]) for name in listing.ranges},
-                    "revision": row["revision"],
+                    "revision": conditional.number_of(row["revision"]),
                 }
             )
 
@@ -169,7 +169,7 @@ async def answer_totals(request: Request, listing: Listing) -> Response:
         await check_codes(request, connection, listing, query)
         now = await connection.fetchval(f"SELECT {REVISION}")
 
-        async def compute() -> tuple[int, BaseModel]:
+        async def compute() -> tuple[str, BaseModel]:
             arguments = Arguments()
             where = condition(listing, query, arguments)
             # Both statements read one snapshot: the whole is counted apart from its parts.
@@ -240,7 +240,7 @@ def _totals(listing: Listing, query: BaseModel, by: str, rows: list[Any], sizes:
         link=_link(listing, query, {}),
         totals=totals,
         left_out=[LeftOut(reason="no amount is stated in the source", rows=without)] if without else [],
-        revision=rows[0]["revision"],
+        revision=conditional.number_of(rows[0]["revision"]),
     )
 
 

@@ -13,10 +13,15 @@ CACHE_CONTROL = "public, no-cache"
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def etag(request: Request, revision: int, canonical: str, representation: str = "json") -> str:
+def number_of(revision: str) -> int:
+    """The number by which readers know a revision."""
+    return int(revision.partition(":")[0])
+
+
+def etag(request: Request, revision: str, canonical: str, representation: str = "json") -> str:
     """The strong entity tag of one representation; the version is in it, since new code may answer otherwise."""
-    question = f"{request.app.version}\n{request.scope['path']}\n{canonical}\n{representation}"
-    return f'"{revision}-{hashlib.blake2b(question.encode(), digest_size=9).hexdigest()}"'
+    question = f"{revision}\n{request.app.version}\n{request.scope['path']}\n{canonical}\n{representation}"
+    return f'"{number_of(revision)}-{hashlib.blake2b(question.encode(), digest_size=9).hexdigest()}"'
 
 
 def headers(tag: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from mmptf_common.listing import Listing
 from mmptf_common.query import ListQuery
 from mmptf_common.schemas import Document, Page
 
-ENTITY = TABLE = "source_document"
+ENTITY, TABLE = "document", "source_document"
 ABOUT = "A document that facts of this service were taken from, under the code by which its facts name it."
 
 

@@ -14,7 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 # Any constant will do, as long as nothing else in a service's database locks it.
 JOURNAL_LOCK = 0x6D6D707466
 
-REVISION = "(SELECT coalesce(max(seq), 0) FROM change)"
+# The revision of the data, as SQL for a text: the number of the last change, and the microsecond in which it was made.
+# The moment tells apart histories that count the same number: two databases that share a cache, or one database
+# before and after a backup was brought back.
+REVISION = (
+    "coalesce((SELECT seq || ':' || (extract(epoch FROM at) * 1000000)::bigint"
+    " FROM change ORDER BY seq DESC LIMIT 1), '0:0')"
+)
 
 
 def change_table(metadata: sa.MetaData) -> sa.Table:

@@ -252,13 +252,13 @@ async def answer_list(request: Request, listing: Listing) -> Response:
         items, total, revision, more, position, key = await connection.fetchrow(sql, *arguments)
     following = f'"{_next(listing, asked, [position, key])}"' if more else "null"
     return Response(
-        f'{{"items":{items},"total":{total},"next":{following},"revision":{revision}}}',
+        f'{{"items":{items},"total":{total},"next":{following},"revision":{conditional.number_of(revision)}}}',
         media_type="application/json",
         headers=conditional.headers(conditional.etag(request, revision, asked)),
     )
 
 
-async def fetch_item(request: Request, listing: Listing, code: str) -> tuple[str, int] | Response:
+async def fetch_item(request: Request, listing: Listing, code: str) -> tuple[str, str] | Response:
     """One record's document and the revision, or the 308 to its new code; NotFound with the nearest code there is."""
     async with reading(request.app.state.database) as connection:
         row = await connection.fetchrow(

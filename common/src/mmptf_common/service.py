@@ -135,7 +135,7 @@ def _own_routes(service: Service) -> APIRouter:
         answer = Status(
             service=service.name,
             version=request.app.version,
-            revision=row["revision"],
+            revision=conditional.number_of(row["revision"]),
             changed=row["changed"].isoformat().replace("+00:00", "Z") if row["changed"] else None,
             counts={name: row[name] for name in service.counts},
             vintage=json.loads(row["vintage"]),
@@ -146,7 +146,7 @@ def _own_routes(service: Service) -> APIRouter:
     async def contract(request: Request) -> Response:
         """This service's own contract; it changes with the version only."""
         parse(request, NoParameters)
-        tag = conditional.etag(request, 0, "")
+        tag = conditional.etag(request, "0", "")
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
         return JSONResponse(request.app.openapi(), headers=conditional.headers(tag))

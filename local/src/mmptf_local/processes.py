@@ -46,9 +46,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def run(
-    label: str, command: Sequence[str], *, env: Mapping[str, str] = os.environ, uid: int | None = None
-) -> str:
+def run(label: str, command: Sequence[str], *, env: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
     """Run a command to its end and return what it printed; raise CannotStart with that when it fails."""
     with Child(label, command, env=env, uid=uid) as child:
         return child.result()

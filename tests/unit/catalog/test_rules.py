@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ def shares(draw: st.DrawFn) -> dict[str, Decimal]:
     """Shares of per cent, to two places, that add up to 100."""
     cuts = sorted(draw(st.sets(st.integers(1, 9999), max_size=8)))
     edges = [0, *cuts, 10_000]
-    return {f"C{i}": Decimal(b - a) / 100 for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False))}
+    return {f"C{i}": Decimal(b - a) / 100 for i, (a, b) in enumerate(itertools.pairwise(edges))}
 
 
 @given(AMOUNTS, shares())

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.aggregates import answer_cached
+from mmptf_common.conditional import number_of
 from mmptf_common.db import reading
 from mmptf_common.documents import documents_of
 from mmptf_common.journal import REVISION
@@ -180,7 +181,7 @@ async def answer_progress(request: Request) -> Response:
     parse(request, NoParameters)
     async with reading(request.app.state.database) as connection:
 
-        async def compute() -> tuple[int, schemas.Progress]:
+        async def compute() -> tuple[str, schemas.Progress]:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 revision = await connection.fetchval(f"SELECT {REVISION}")
                 targets = await connection.fetch(
@@ -197,7 +198,7 @@ async def answer_progress(request: Request) -> Response:
                 )
                 for target in targets
             ]
-            return revision, schemas.Progress(targets=progress, revision=revision)
+            return revision, schemas.Progress(targets=progress, revision=number_of(revision))
 
         return await answer_cached(request, "", await connection.fetchval(f"SELECT {REVISION}"), compute)
 
