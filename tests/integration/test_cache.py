@@ -45,7 +45,8 @@ async def give_more(database: str, dollars: int) -> None:
         f"""
         WITH one AS (UPDATE contribution SET amount = amount + {dollars} WHERE code = 'DEU-2024-01' RETURNING *)
         INSERT INTO change (seq, at, actor, entity, key, action, before, after)
-        SELECT (SELECT max(seq) + 1 FROM change), clock_timestamp(), 'test', 'contribution', code, 'amend', '{{}}', '{{}}'
+        SELECT (SELECT max(seq) + 1 FROM change), clock_timestamp(),
+               'test', 'contribution', code, 'amend', '{{}}', '{{}}'
         FROM one
         """
     )
