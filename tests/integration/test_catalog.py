@@ -122,6 +122,20 @@ async def test_pages_hold_every_row_once_in_order(catalog: httpx.AsyncClient, so
     assert len(set(walked)) == 18
 
 
+async def test_pages_go_on_under_a_long_filter(catalog: httpx.AsyncClient) -> None:
+    places = (await catalog.get("/catalog/v1/places", params={"kind": "country", "limit": 1000})).json()["items"]
+    codes = [place["code"] for place in places]
+    named = {"MKD", "SRB", "TUR", "PER"}
+    asked = [*named, *[code for code in codes if code not in named][:96]]
+    path: str | None = f"{PROGRAMMES}?{urlencode({'country': asked, 'limit': 1, 'sort': 'title'}, doseq=True)}"
+    walked = []
+    while path:
+        page = (await catalog.get(path)).json()
+        walked += [p["code"] for p in page["items"]]
+        path = page["next"]
+    assert len(walked) == len(set(walked)) == page["total"] > 5
+
+
 async def test_exports_are_complete_and_the_same_rows(catalog: httpx.AsyncClient) -> None:
     page = (await catalog.get(PROGRAMMES)).json()["items"]
     ndjson = (await catalog.get(PROGRAMMES, params={"format": "ndjson"})).text

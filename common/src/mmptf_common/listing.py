@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -180,11 +181,17 @@ def _bad_cursor(detail: str) -> InvalidRequest:
     )
 
 
+def _belongs_to(listing: Listing, order: str) -> str:
+    """What a cursor carries of its list, filters and order: short, however many values a filter has."""
+    return hashlib.blake2b(f"{listing.path}?{order}".encode(), digest_size=9).hexdigest()
+
+
 def _next(listing: Listing, asked: str, position: list[str]) -> str:
     """The path of the page behind a position of the canonical question: the same question with another cursor."""
     pairs = [pair.partition("=") for pair in asked.split("&") if pair]
     order = "&".join(["".join(pair) for pair in pairs if pair[0] not in PAGING])
-    cursor = base64.urlsafe_b64encode(json.dumps([f"{listing.path}?{order}", *position]).encode()).decode().rstrip("=")
+    text = json.dumps([_belongs_to(listing, order), *position], ensure_ascii=False, separators=(",", ":"))
+    cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
     kept = [pair for pair in pairs if pair[0] != "cursor"]
     following = sorted([*kept, ("cursor", "=", cursor)], key=itemgetter(0))
     return f"{listing.path}?{'&'.join([''.join(pair) for pair in following])}"
@@ -204,7 +211,7 @@ def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, s
         (key + value).encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise _bad_cursor("this is not a cursor that a `next` gave") from error
-    if asked != f"{listing.path}?{canonical(query, without=PAGING)}":
+    if asked != _belongs_to(listing, canonical(query, without=PAGING)):
         raise _bad_cursor("it belongs to another list, filter or order; begin again without it")
     return value, key
 

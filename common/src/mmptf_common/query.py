@@ -97,7 +97,7 @@ class ListQuery(BaseModel):
 
     limit: Annotated[Limit, Field(description="Most items on one page.")] = 50
     cursor: Annotated[
-        str | None, Field(max_length=1000, pattern=r"^[A-Za-z0-9_-]+$", description="The position that `next` gave.")
+        str | None, Field(max_length=2000, pattern=r"^[A-Za-z0-9_-]+$", description="The position that `next` gave.")
     ] = None
     format: Annotated[
         Literal["json", "csv", "ndjson"] | None,
@@ -247,6 +247,8 @@ def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iter
             yield from ((name, item) for item in sorted(set(cast("list[str]", value))))
         elif isinstance(value, datetime):
             yield name, value.isoformat().replace("+00:00", "Z")
+        elif isinstance(value, Decimal):
+            yield name, f"{value:.2f}"
         else:
             yield name, str(value)
 

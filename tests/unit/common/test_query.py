@@ -81,7 +81,7 @@ def test_every_fault_is_said_at_once() -> None:
 
 def test_equal_questions_have_one_canonical_spelling() -> None:
     one = parsed("country=TUR&country=SRB&limit=50&updated_since=2024-01-01&budget_min=1.50")
-    same = parsed("budget_min=1.50&updated_since=2024-01-01T01:00:00%2B01:00&country=SRB&country=TUR&country=SRB")
+    same = parsed("budget_min=1.5&updated_since=2024-01-01T01:00:00%2B01:00&country=SRB&country=TUR&country=SRB")
     assert canonical(one) == canonical(same)
     assert parsed(canonical(one)) == parsed(canonical(same))
 

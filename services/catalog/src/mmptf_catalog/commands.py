@@ -122,7 +122,8 @@ def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], at: da
     countries = [p["code"] for p in facts["places"]]
     return ProgrammeRow(
         code=facts["code"],
-        title_order=(facts["title"] or facts["place_label"]).casefold(),
+        # As much as an order needs: a cursor carries it, and has to fit into a URL.
+        title_order=(facts["title"] or facts["place_label"]).casefold()[:200],
         thematic_area=facts["thematic_area"],
         objectives=facts["objectives"],
         countries=countries,

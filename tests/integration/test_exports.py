@@ -1,0 +1,113 @@
+"""Large exports: complete or broken off, in constant memory, and no connection is lost with a caller who leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
+import pytest
+from starlette.types import Message
+
+from tests.conftest import RunningApp, running_app
+
+ROWS = 30_000
+PATH = "/catalog/v1/organizations"
+
+
+@pytest.fixture(scope="module")
+async def large(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
+    database = new_database("catalog")
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        f"""
+        INSERT INTO organization (code, name, updated, document)
+        SELECT 'ORG-' || n, 'Organization ' || n, now(), json_build_object(
+            'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 10),
+            'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
+        FROM generate_series(1, {ROWS}) AS n
+        """
+    )
+    await connection.close()
+    async with running_app("catalog", database, None) as running:
+        yield running
+
+
+async def export(
+    running: RunningApp, query: str, after_first_piece: Callable[[], object], *, leave: bool = False
+) -> int:
+    """Ask the app as a server would; the number of bytes sent. `leave` disconnects after the first piece."""
+    gone = asyncio.Event()
+    sent = 0
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        nonlocal sent
+        if message["type"] == "http.response.body":
+            if sent == 0 and message["body"]:
+                sent += len(message["body"])
+                done = after_first_piece()
+                if asyncio.iscoroutine(done):
+                    await done
+                if leave:
+                    gone.set()
+                    await asyncio.sleep(0.05)
+            else:
+                sent += len(message["body"])
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
+        "scheme": "http", "path": PATH, "raw_path": PATH.encode(), "query_string": query.encode(), "headers": [],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "root_path": "",
+    }  # fmt: skip
+    try:
+        await running.app(scope, receive, send)
+    finally:
+        gone.set()
+    return sent
+
+
+def all_given_back(running: RunningApp) -> bool:
+    pool = running.app.state.database.pool
+    return bool(pool.get_idle_size() == pool.get_size())
+
+
+async def test_an_export_has_every_row_and_the_page_the_same_total(large: RunningApp) -> None:
+    total = (await large.client.get(PATH, params={"limit": 1})).json()["total"]
+    lines = (await large.client.get(PATH, params={"format": "ndjson"})).text.splitlines()
+    rows = list(csv.reader(io.StringIO((await large.client.get(PATH, params={"format": "csv"})).text)))
+    assert len(lines) == len(rows) - 1 == total == ROWS + 6
+    assert [json.loads(line)["code"] for line in lines] == [row[0] for row in rows[1:]]
+
+
+@pytest.mark.parametrize("representation", ["csv", "ndjson"])
+async def test_a_caller_who_leaves_gives_the_connection_back(large: RunningApp, representation: str) -> None:
+    for _ in range(6):  # more often than there are connections
+        sent = await export(large, f"format={representation}", lambda: None, leave=True)
+        assert sent < 3_000_000
+    assert all_given_back(large)
+    assert (await large.client.get(PATH)).status_code == 200
+
+
+@pytest.mark.parametrize("representation", ["csv", "ndjson"])
+async def test_a_database_lost_in_the_middle_never_ends_an_export_as_if_it_were_whole(
+    large: RunningApp, representation: str
+) -> None:
+    async def cut() -> None:
+        connection = await asyncpg.connect(large.database_url)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await connection.close()
+
+    # The app ends by an exception, so the server breaks the connection instead of ending the body.
+    with pytest.raises(RuntimeError, match="response already started"):
+        await export(large, f"format={representation}", cut)
+    assert (await large.client.get(PATH)).status_code == 200
