@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from mmptf_common import openapi
 from mmptf_common.aggregates import Facets, Totals, answer_facets, answer_totals
-from mmptf_common.listing import MEDIA_TYPES, Listing, answer_item, answer_list
+from mmptf_common.listing import MEDIA_TYPES, Listing
+from mmptf_common.pages import answer_item, answer_list
 from mmptf_common.query import NoParameters
 from mmptf_common.schemas import CODE_PATTERN
 

@@ -11,8 +11,9 @@ from starlette.responses import Response
 from mmptf_common import conditional
 from mmptf_common.db import reading
 from mmptf_common.documents import documents_of
-from mmptf_common.listing import Filter, Listing, fetch_item
+from mmptf_common.listing import Filter, Listing
 from mmptf_common.openapi import dump
+from mmptf_common.pages import fetch_item
 from mmptf_common.problems import InvalidRequest, fault, near
 from mmptf_common.query import canonical, parse
 from mmptf_markers import schemas
