@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 from urllib.parse import parse_qs
 
@@ -14,13 +15,13 @@ from bench.data import PATH
 from mmptf_common.db import SERVER_SETTINGS
 
 WHERE = "stage = ANY($1::text[]) AND thematic_area = ANY($2::text[])"
-# The service's page in one piece: PostgreSQL writes even the cursor, with the question ($3) that belongs to it.
+# The service's page in one piece: PostgreSQL writes even the cursor, of the question ($3) and its digest ($4).
 SQL = f"""
 SELECT '{{"items":[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= 50), '') || '],"total":'
   || (SELECT count(*) FROM programme WHERE {WHERE}) || ',"next":'
   || CASE WHEN count(*) > 50 THEN '"{PATH}?cursor='
-       || translate(encode(convert_to(json_build_array('{PATH}?' || $3, max(key) FILTER (WHERE n = 50),
-       max(key) FILTER (WHERE n = 50))::text, 'UTF8'), 'base64'), E'+/=\\n', '-_') || '&' || $3 || '"'
+       || translate(encode(convert_to('["' || $4 || '","' || max(key) FILTER (WHERE n = 50) || '","'
+       || max(key) FILTER (WHERE n = 50) || '"]', 'UTF8'), 'base64'), E'+/=\\n', '-_') || '&' || $3 || '"'
      ELSE 'null' END
   || ',"revision":' || (SELECT coalesce(max(seq), 0) FROM change) || '}}'
 FROM (SELECT document::text AS item, code AS key, row_number() OVER (ORDER BY code) AS n
@@ -40,7 +41,8 @@ class Raw:
         asked = scope["query_string"].decode()
         query = parse_qs(asked)
         async with self.pool.acquire() as connection:
-            page = await connection.fetchval(SQL, query["stage"], query["thematic_area"], asked)
+            digest = hashlib.blake2b(f"{PATH}?{asked}".encode(), digest_size=9).hexdigest()
+            page = await connection.fetchval(SQL, query["stage"], query["thematic_area"], asked, digest)
         body = page.encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
