@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 
 import httpx
+import hypothesis
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
@@ -23,6 +25,10 @@ from mmptf_local.postgres import Postgres, running_postgres
 from mmptf_local.state import temporary_state
 
 SERVICES = ("catalog", "funding", "markers")
+
+# A busy machine is no finding.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def service_of(name: str) -> Service:
@@ -63,8 +69,6 @@ def new_database(postgres: Postgres) -> Callable[[str], str]:
 
 def asyncio_run(coroutine: object) -> None:
     """Run to the end in a loop of its own, also where a loop runs already."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, coroutine).result()  # type: ignore[arg-type]
 
