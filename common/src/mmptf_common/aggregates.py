@@ -149,8 +149,8 @@ async def answer_facets(request: Request, listing: Listing) -> Response:
                 {
                     "filter": asked,
                     "total": row["total"],
-                    "facets": {name: _json(row[name]) for name in listing.facets},
-                    "ranges": {name: _json(row[name]) for name in listing.ranges},
+                    "facets": {name: json.loads(row[name]) for name in listing.facets},
+                    "ranges": {name: json.loads(row[name]) for name in listing.ranges},
                     "revision": conditional.number_of(row["revision"]),
                 }
             )
@@ -184,7 +184,7 @@ async def answer_totals(request: Request, listing: Listing) -> Response:
                     " FULL JOIN (SELECT 1) AS always ON true ORDER BY money_stage, basis, currency, value",
                     *arguments,
                 )
-            sizes = await _sizes(connection, listing, where, arguments)
+                sizes = await _sizes(connection, listing, where, arguments)
             return rows[0]["revision"], _totals(listing, query, by, rows, sizes)
 
         return await answer_cached(request, asked, now, compute)
@@ -252,7 +252,3 @@ def _link(listing: Listing, query: BaseModel, narrowed: dict[str, str]) -> str:
 
 def _money(amount: Decimal, currency: str) -> Money:
     return Money(amount=f"{amount:.2f}", currency=currency)
-
-
-def _json(text: str) -> Any:
-    return json.loads(text)

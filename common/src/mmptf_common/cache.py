@@ -47,15 +47,6 @@ class Cache:
             return False
         return True
 
-    async def reachable(self) -> bool | None:
-        """Whether Redis answers now; None when none is configured."""
-        if self._client is None:
-            return None
-        try:
-            return bool(await self._client.ping())
-        except (RedisError, OSError):
-            return False
-
 
 @asynccontextmanager
 async def open_cache(url: str | None, name: str) -> AsyncIterator[Cache]:

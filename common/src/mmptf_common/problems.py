@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -195,12 +194,12 @@ def from_validation(request: Request, error: RequestValidationError) -> ProblemE
     return InvalidRequest(faults_of(error.errors()))
 
 
-def faults_of(errors: Iterable[Mapping[str, Any]], *, body_root: str = "") -> list[Fault]:
+def faults_of(errors: Iterable[Mapping[str, Any]]) -> list[Fault]:
     """Pydantic's complaints in the words of a problem document: parameter or JSON pointer, and what is allowed."""
-    return [_fault_of(error, body_root) for error in errors]
+    return [_fault_of(error) for error in errors]
 
 
-def _fault_of(error: Mapping[str, Any], body_root: str) -> Fault:
+def _fault_of(error: Mapping[str, Any]) -> Fault:
     where, *path = error["loc"] or ("body",)
     context = error.get("ctx", {})
     detail = str(error["msg"])
@@ -213,7 +212,7 @@ def _fault_of(error: Mapping[str, Any], body_root: str) -> Fault:
     suggestion = near(value, allowed) if allowed and isinstance(value, str) else None
     code = f"invalid_{'body' if where == 'body' else 'parameter'}"
     if where == "body":
-        pointer = body_root + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
         return fault(code, f"{pointer or 'body'}: {detail}", pointer=pointer, allowed=allowed, suggestion=suggestion)
     name = str(path[0]) if path else str(where)
     return fault(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
@@ -225,8 +224,6 @@ async def answer(request: Request, error: Exception) -> Response:
         problem = error
     elif isinstance(error, RequestValidationError):
         problem = from_validation(request, error)
-    elif isinstance(error, ValidationError):
-        problem = InvalidRequest(faults_of(error.errors()))
     elif isinstance(error, HTTPException):
         problem = from_http_exception(error)
     else:

@@ -19,6 +19,7 @@ from mmptf_common.cache import open_cache
 from mmptf_common.db import open_database, reading
 from mmptf_common.journal import REVISION, Author
 from mmptf_common.query import NoParameters, parse
+from mmptf_common.records import moment_text
 from mmptf_common.schemas import Document, Health, Wire
 from mmptf_common.settings import ServiceSettings
 
@@ -136,7 +137,7 @@ def _own_routes(service: Service) -> APIRouter:
             service=service.name,
             version=request.app.version,
             revision=conditional.number_of(row["revision"]),
-            changed=row["changed"].isoformat().replace("+00:00", "Z") if row["changed"] else None,
+            changed=moment_text(row["changed"]) if row["changed"] else None,
             counts={name: row[name] for name in service.counts},
             vintage=json.loads(row["vintage"]),
         )
