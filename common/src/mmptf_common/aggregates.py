@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from mmptf_common import conditional
 from mmptf_common.cache import Cache
-from mmptf_common.codes import NOT_STATED, SHARED
 from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import Arguments, Listing, check_codes, condition
@@ -48,46 +47,54 @@ class Facets(Wire):
     revision: int
 
 
-class TotalGroup(Wire):
-    """The part of a total that belongs to one value alone, and the path of the rows that carry that value."""
-
-    value: str
-    name: str | None
-    sum: Money
-    rows: int
-    link: str
-
-
-class TotalRest(Wire):
-    """The part of a total that belongs to no single value: shared among several, or not stated in the source."""
-
-    sum: Money
-    rows: int
-
-
-class Total(Wire):
-    """One stage of money, in one currency: `groups`, `shared` and `not_stated` add up to `sum` exactly."""
-
-    stage: str
-    basis: str | None
-    sum: Money
-    rows: int
-    groups: list[TotalGroup]
-    shared: TotalRest | None
-    not_stated: TotalRest | None
-
-
 class LeftOut(Wire):
-    """Rows of the filter that no total contains, and why."""
+    """Rows that a sum does not contain, and why; `link` is null where no filter finds just them."""
 
     reason: str
     rows: int
+    link: str | None
+
+
+class GroupKey(Wire):
+    """One value that the rows of a group carry; the value `shared` stands for several, `not_stated` for none known."""
+
+    by: str
+    value: str
+    name: str | None
+
+
+class TotalGroup(Wire):
+    """The part of a total that belongs to one value of each dimension alone; no row is in two groups.
+
+    `link` lists the rows that carry the values, null where no filter finds them; `sum` is null where no row states one.
+    """
+
+    keys: list[GroupKey]
+    sum: Money | None
+    rows: int
+    link: str | None
+    left_out: list[LeftOut]
+
+
+class Total(Wire):
+    """One stage of money, on one basis, in one currency: `groups` add up to `sum` exactly.
+
+    `rows` counts the rows that are summed, `link` is the path that lists them along with those of `left_out`.
+    """
+
+    stage: str
+    basis: str | None
+    sum: Money | None
+    rows: int
+    link: str
+    groups: list[TotalGroup]
+    left_out: list[LeftOut]
 
 
 class Totals(Wire):
-    """Totals under a filter, one for each stage of money: stages are never added together."""
+    """Totals under a filter: stages of money, bases and currencies are never added together."""
 
-    by: str
+    by: list[str]
     filter: str
     rows: int
     link: str
@@ -132,8 +139,9 @@ async def answer_facets(request: Request, listing: Listing) -> Response:
             where = condition(listing, query, arguments)
             parts = [
                 f"(SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)"
-                f" ORDER BY n DESC, value), '[]') FROM (SELECT {d.value} AS value, {d.name} AS name, count(*) AS n"
-                f" FROM hit {d.join} GROUP BY 1, 2) AS facet) AS {name}"
+                f" ORDER BY n DESC, value), '[]') FROM (SELECT value, {d.name.format('value')} AS name, n"
+                f" FROM (SELECT {d.value} AS value, count(*) AS n FROM hit {d.join} GROUP BY 1) AS part) AS facet)"
+                f" AS {name}"
                 for name, d in listing.facets.items()
             ] + [
                 f"(SELECT json_build_object('min', {text.format(f'min({sql})')}, 'max', {text.format(f'max({sql})')},"
@@ -163,8 +171,8 @@ async def answer_totals(request: Request, listing: Listing) -> Response:
     assert listing.totals_query
     query = parse(request, listing.totals_query)
     asked = canonical(query)
-    by: str = query.by  # type: ignore[attr-defined]
-    dimension = listing.totals[by]
+    chosen = query.by  # type: ignore[attr-defined]
+    by: list[str] = [chosen] if isinstance(chosen, str) else chosen
     async with reading(request.app.state.database) as connection:
         await check_codes(request, connection, listing, query)
         now = await connection.fetchval(f"SELECT {REVISION}")
@@ -172,83 +180,115 @@ async def answer_totals(request: Request, listing: Listing) -> Response:
         async def compute() -> tuple[str, BaseModel]:
             arguments = Arguments()
             where = condition(listing, query, arguments)
-            # Both statements read one snapshot: the whole is counted apart from its parts.
+            hit = f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
+            # All statements read one snapshot: the whole is counted apart from its parts.
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                rows = await connection.fetch(
-                    f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
-                    f" SELECT {REVISION} AS revision, (SELECT count(*) FROM hit) AS found,"
-                    " (SELECT count(*) FROM hit WHERE hit.amount IS NULL) AS without_amount, part.*"
-                    f" FROM (SELECT hit.money_stage, hit.basis, hit.currency, {dimension.value} AS value,"
-                    f" {dimension.name} AS name, sum({dimension.amount}) AS amount, count(*) AS n"
-                    f" FROM hit {dimension.join} WHERE hit.amount IS NOT NULL GROUP BY 1, 2, 3, 4, 5) AS part"
-                    " FULL JOIN (SELECT 1) AS always ON true ORDER BY money_stage, basis, currency, value",
-                    *arguments,
-                )
-                sizes = await _sizes(connection, listing, where, arguments)
-            return rows[0]["revision"], _totals(listing, query, by, rows, sizes)
+                revision = await connection.fetchval(f"SELECT {REVISION}")
+                parts = await connection.fetch(f"{hit} {_parts(listing, by)}", *arguments)
+                wholes = await connection.fetch(f"{hit} {_wholes(listing)}", *arguments)
+            return revision, _totals(listing, query, by, parts, wholes, revision)
 
         return await answer_cached(request, asked, now, compute)
 
 
-async def _sizes(connection: Any, listing: Listing, where: str, arguments: Arguments) -> dict[tuple[Any, ...], Any]:
-    """How many rows and how much money each stage has in all, counted apart from its parts."""
-    return {
-        (row["money_stage"], row["basis"], row["currency"]): row
-        for row in await connection.fetch(
-            f"SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS n FROM {listing.rows}"
-            f" WHERE {where} AND amount IS NOT NULL GROUP BY 1, 2, 3",
-            *arguments,
-        )
-    }
+def _omissions(listing: Listing) -> str:
+    return ", ".join(f"count(*) FILTER (WHERE {o.where}) AS omitted_{n}" for n, o in enumerate(listing.omitted))
 
 
-def _totals(listing: Listing, query: BaseModel, by: str, rows: list[Any], sizes: dict[tuple[Any, ...], Any]) -> Totals:
-    totals = []
-    for (stage, basis, currency), size in sorted(sizes.items(), key=lambda item: str(item[0])):
-        parts = [r for r in rows if (r["money_stage"], r["basis"], r["currency"]) == (stage, basis, currency)]
-        rest = {
-            r["value"]: TotalRest(sum=_money(r["amount"], currency), rows=r["n"])
-            for r in parts
-            if r["value"] in (SHARED, NOT_STATED)
-        }
-        totals.append(
-            Total(
-                stage=stage,
-                basis=basis,
-                sum=_money(size["amount"], currency),
-                rows=size["n"],
-                groups=[
-                    TotalGroup(
-                        value=r["value"],
-                        name=r["name"],
-                        sum=_money(r["amount"], currency),
-                        rows=r["n"],
-                        link=_link(listing, query, {by: r["value"]}),
-                    )
-                    for r in parts
-                    if r["value"] not in (SHARED, NOT_STATED)
-                ],
-                shared=rest.get(SHARED),
-                not_stated=rest.get(NOT_STATED),
-            )
-        )
-    without = rows[0]["without_amount"]
-    return Totals(
-        by=by,
-        filter=canonical(query, without=frozenset({"by"})),
-        rows=rows[0]["found"],
-        link=_link(listing, query, {}),
-        totals=totals,
-        left_out=[LeftOut(reason="no amount is stated in the source", rows=without)] if without else [],
-        revision=conditional.number_of(rows[0]["revision"]),
+def _parts(listing: Listing, by: list[str]) -> str:
+    """The groups of every total, in the order of their values."""
+    dimensions = [listing.totals[name] for name in by]
+    amounts = {d.amount for d in dimensions}
+    assert len(amounts) == 1, "two ways to divide one row's money cannot be combined"
+    values = ", ".join(f"{d.value} AS value_{n}" for n, d in enumerate(dimensions))
+    names = ", ".join(f"{d.name.format(f'part.value_{n}')} AS name_{n}" for n, d in enumerate(dimensions))
+    keys = ", ".join(f"value_{n}" for n in range(len(by)))
+    return (
+        f"SELECT part.*, {names} FROM (SELECT hit.money_stage, hit.basis, hit.currency, {values},"
+        f" sum({amounts.pop()}) AS amount, count(hit.amount) AS summed, {_omissions(listing)}"
+        f" FROM hit {' '.join(d.join for d in dimensions)} WHERE hit.money_stage IS NOT NULL"
+        f" GROUP BY hit.money_stage, hit.basis, hit.currency, {keys}) AS part ORDER BY {keys}"
     )
 
 
-def _link(listing: Listing, query: BaseModel, narrowed: dict[str, str]) -> str:
+def _wholes(listing: Listing) -> str:
+    """How many rows and how much money each total has in all, counted apart from its parts; without a stage too."""
+    return (
+        f"SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed, count(*) AS found,"
+        f" {_omissions(listing)} FROM hit GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+
+
+def _totals(
+    listing: Listing, query: BaseModel, by: list[str], parts: list[Any], wholes: list[Any], revision: str
+) -> Totals:
+    totals = []
+    for whole in wholes:
+        if whole["money_stage"] is None:
+            continue
+        this = (whole["money_stage"], whole["basis"], whole["currency"])
+        apart = {parameter: whole[column] for column, parameter in listing.apart.items()}
+        groups = []
+        for part in parts:
+            if (part["money_stage"], part["basis"], part["currency"]) != this:
+                continue
+            values = {name: part[f"value_{n}"] for n, name in enumerate(by)}
+            narrowings = [listing.totals[name].narrow(name, value) for name, value in values.items()]
+            narrowed: dict[str, str] | None = dict(apart)
+            for narrowing in narrowings:
+                narrowed = None if narrowed is None or narrowing is None else {**narrowed, **narrowing}
+            groups.append(
+                TotalGroup(
+                    keys=[
+                        GroupKey(by=name, value=value, name=part[f"name_{n}"])
+                        for n, (name, value) in enumerate(values.items())
+                    ],
+                    sum=_money(part["amount"], part["currency"]),
+                    rows=part["summed"],
+                    link=None if narrowed is None else _link(listing, query, narrowed),
+                    left_out=_left_out(listing, query, [part], narrowed),
+                )
+            )
+        totals.append(
+            Total(
+                stage=whole["money_stage"],
+                basis=whole["basis"],
+                sum=_money(whole["amount"], whole["currency"]),
+                rows=whole["summed"],
+                link=_link(listing, query, apart),
+                groups=groups,
+                left_out=_left_out(listing, query, [whole], apart),
+            )
+        )
+    return Totals(
+        by=by,
+        filter=canonical(query, without=frozenset({"by"})),
+        rows=sum(whole["found"] for whole in wholes),
+        link=_link(listing, query, {}),
+        totals=totals,
+        left_out=_left_out(listing, query, wholes, {}),
+        revision=conditional.number_of(revision),
+    )
+
+
+def _left_out(
+    listing: Listing, query: BaseModel, counted: list[Any], narrowed: Mapping[str, str] | None
+) -> list[LeftOut]:
+    """What the sums over some counted rows do not contain, each reason with its own link."""
+    found = []
+    for n, omission in enumerate(listing.omitted):
+        if rows := sum(row[f"omitted_{n}"] for row in counted):
+            known = narrowed is not None and omission.narrowed is not None
+            link = _link(listing, query, {**(narrowed or {}), **(omission.narrowed or {})}) if known else None
+            found.append(LeftOut(reason=omission.reason, rows=rows, link=link))
+    return found
+
+
+def _link(listing: Listing, query: BaseModel, narrowed: Mapping[str, str]) -> str:
     pairs = [(n, v) for n, v in pairs_of(query) if n != "by" and n not in narrowed]
     text = urlencode(sorted([*pairs, *narrowed.items()]))
     return f"{listing.path}?{text}" if text else listing.path
 
 
-def _money(amount: Decimal, currency: str) -> Money:
-    return Money(amount=f"{amount:.2f}", currency=currency)
+def _money(amount: Decimal | None, currency: str) -> Money | None:
+    return None if amount is None else Money(amount=f"{amount:.2f}", currency=currency)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,11 +23,13 @@ def create_app(
     *,
     lifespan: Callable[[FastAPI], Any],
     max_body: int,
+    uploads: Mapping[str, int] = MappingProxyType({}),
     inside: Sequence[Middleware] = (),
 ) -> FastAPI:
     """An app without routes.
 
-    distribution: the installed package whose version the app states; max_body: bytes of a request's body, 413 above;
+    distribution: the installed package whose version the app states
+    max_body, uploads: bytes of a request's body, 413 above; path -> bytes where it may be larger
     inside: what stands between the corridor and the app's own routes, from the outside in
     """
     app = FastAPI(
@@ -39,7 +42,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
-        middleware=[Middleware(Corridor, max_body=max_body), *inside, Middleware(HeadAsGet)],
+        middleware=[Middleware(Corridor, max_body=max_body, uploads=uploads), *inside, Middleware(HeadAsGet)],
     )
     for failure in (problems.ProblemError, RequestValidationError, HTTPException):
         app.add_exception_handler(failure, problems.answer)

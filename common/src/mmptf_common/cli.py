@@ -1,10 +1,13 @@
-"""The verbs of a service's command: serve, migrate, seed, openapi."""
+"""The verbs of a service's command: serve, migrate, seed, openapi, and those of its own."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import asyncpg
 from alembic.util import CommandError
@@ -20,15 +23,29 @@ from mmptf_common.serving import serve
 from mmptf_common.settings import ServiceSettings
 
 
-def main(service: Service, arguments: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 the database or the settings do not allow it."""
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb that only one service has; `run` returns the exit code."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[ServiceSettings, argparse.Namespace], int]
+
+
+def main(
+    service: Service, arguments: list[str] | None = None, *, own: Mapping[str, Verb] = MappingProxyType({})
+) -> int:
+    """Run one verb; returns the exit code: 0 done, 1 the database, the settings or the input do not allow it."""
     parser = argparse.ArgumentParser(prog=f"mmptf-{service.name}", description=service.title)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT")
     verbs.add_parser("migrate", help="bring the schema of DATABASE_URL to this version's head")
     verbs.add_parser("seed", help="load the packaged data; what is there already is left as it is")
     verbs.add_parser("openapi", help="print the contract, without a database")
-    verb = parser.parse_args(arguments).verb
+    for name, more in own.items():
+        more.add_arguments(verbs.add_parser(name, help=more.help))
+    parsed = parser.parse_args(arguments)
+    verb = parsed.verb
     if verb == "openapi":
         nowhere = ServiceSettings.model_construct(database_url=SecretStr("postgresql://"))
         sys.stdout.write(openapi.dump(create_service(service, nowhere).openapi()))
@@ -42,6 +59,8 @@ def main(service: Service, arguments: list[str] | None = None) -> int:
     try:
         if verb == "serve":
             serve(create_service(service, settings), settings)
+        elif verb in own:
+            return own[verb].run(settings, parsed)
         elif verb == "migrate":
             before, after = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), service.package))
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))

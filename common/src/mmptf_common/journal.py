@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,3 +107,21 @@ async def record(
             ],
         )
     return last + len(changes)
+
+
+async def record_from(session: AsyncSession, table: sa.Table, query: str, author: Author, at: datetime) -> Counter[str]:
+    """Append the changes that a query selects (entity, key, before, after), in the order of their keys.
+
+    For writes of more rows than should pass through memory; returns how many changes of each action there are.
+    """
+    actions = await session.execute(
+        sa.text(
+            f"WITH appended AS (INSERT INTO {table.name}"
+            " (seq, at, actor, entity, key, action, before, after, request_id)"
+            f" SELECT (SELECT coalesce(max(seq), 0) FROM {table.name}) + row_number() OVER (ORDER BY entity, key),"
+            " :at, :actor, entity, key, CASE WHEN before IS NULL THEN 'create' WHEN after IS NULL THEN 'delete'"
+            f" ELSE 'amend' END, before::jsonb, after::jsonb, :request_id FROM ({query}) AS selected RETURNING action)"
+            " SELECT action, count(*) AS number FROM appended GROUP BY action"
+        ).bindparams(at=at, actor=author.actor, request_id=author.request_id)
+    )
+    return Counter({row.action: row.number for row in actions})

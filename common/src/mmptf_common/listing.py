@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from mmptf_common.codes import NOT_STATED, SHARED
 from mmptf_common.problems import InvalidRequest, not_one_of
 from mmptf_common.query import ListQuery, search_terms
 
@@ -49,14 +50,37 @@ AS_MOMENT = """to_char({}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 SEARCH = Filter("array_to_tsvector(words) @@ {}::text::tsquery", bind=search_terms)
 
 
+def narrowed_to(parameter: str, value: str) -> Mapping[str, str] | None:
+    """The filter that finds the rows of one group; None where no filter can, for what is shared or not stated."""
+    return None if value in (SHARED, NOT_STATED) else {parameter: value}
+
+
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One way to divide the rows of a list: what is joined to `hit`, the code, its name and, for sums, the amount."""
+    """One way to divide the rows of a list.
+
+    value:  SQL of the code, over `hit`; join: what is joined to `hit` for it; amount: the part of the money, for sums
+    name:   SQL of the code's name; `{}` stands for the code
+    narrow: the filters whose rows are exactly those of one group: parameter and code -> filters, or None
+    """
 
     value: str
     name: str = "NULL::text"
     join: str = ""
     amount: str = "hit.amount"
+    narrow: Callable[[str, str], Mapping[str, str] | None] = narrowed_to
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """Rows that no sum contains: the SQL condition over `hit`, the reason, and the filters that find them."""
+
+    where: str
+    reason: str
+    narrowed: Mapping[str, str] | None = None
+
+
+NO_AMOUNT = Omission("hit.amount IS NULL", "no amount is stated in the source")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +91,11 @@ class Listing:
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default
     columns:  the CSV's columns, in order
     item, page: the wire shapes of a record and of a page
+    fixed:    SQL condition -> value, what the path itself narrows the list to; `{}` stands for the bound value
     facets, ranges, totals: see `aggregates`; each comes with the query model of its operation
+    totals_path: where the totals are read, if not below the list
+    apart:    what no sum mixes beside currency, `money_stage` or `basis` -> the filter that tells its values apart
+    omitted:  the rows that no sum contains
     """
 
     path: str
@@ -81,11 +109,15 @@ class Listing:
     sorts: Mapping[str, tuple[str, str]]
     filters: Mapping[str, Filter]
     columns: Mapping[str, str]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     facets: Mapping[str, Dimension] = field(default_factory=dict)
     ranges: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     facet_query: type[BaseModel] | None = None
     totals: Mapping[str, Dimension] = field(default_factory=dict)
     totals_query: type[BaseModel] | None = None
+    totals_path: str | None = None
+    apart: Mapping[str, str] = field(default_factory=dict)
+    omitted: Sequence[Omission] = (NO_AMOUNT,)
 
 
 class Arguments(list[Any]):
@@ -98,7 +130,8 @@ class Arguments(list[Any]):
 
 def condition(listing: Listing, query: BaseModel, arguments: Arguments) -> str:
     """The SQL condition of a query's filters: any of a repeated one, all of different ones."""
-    clauses = [
+    clauses = [where.format(arguments.bind(value)) for where, value in listing.fixed.items()]
+    clauses += [
         f.where.format(arguments.bind(f.bind(value) if f.bind else value))
         for name, f in listing.filters.items()
         if (value := getattr(query, name)) is not None and value != []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,9 +19,10 @@ error_log = logging.getLogger("mmptf.error")
 class Corridor:
     """Pure ASGI: gives each request a context, limits bodies, logs once, hides no failure."""
 
-    def __init__(self, app: ASGIApp, *, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_body: int, uploads: Mapping[str, int]) -> None:
         self.app = app
         self.max_body = max_body
+        self.uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,6 +38,7 @@ class Corridor:
         scope.setdefault("state", {})["context"] = context
         status = 0
         received = 0
+        most = self.uploads.get(scope["path"], self.max_body)
 
         async def send_out(message: Message) -> None:
             nonlocal status
@@ -49,14 +52,14 @@ class Corridor:
             message = await receive()
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
-                if received > self.max_body:
-                    raise self._too_large()
+                if received > most:
+                    raise _too_large(most)
             return message
 
         try:
             try:
-                if (length := found[b"content-length"]).isdigit() and int(length[:20]) > self.max_body:
-                    raise self._too_large()
+                if (length := found[b"content-length"]).isdigit() and int(length[:20]) > most:
+                    raise _too_large(most)
                 await self.app(scope, take_in, send_out)
             except Exception as error:
                 if not isinstance(error, problems.ProblemError):
@@ -83,8 +86,9 @@ class Corridor:
                 )
             current.reset(token)
 
-    def _too_large(self) -> problems.PayloadTooLarge:
-        return problems.PayloadTooLarge(f"The body is larger than {self.max_body} bytes, the limit of this service.")
+
+def _too_large(most: int) -> problems.PayloadTooLarge:
+    return problems.PayloadTooLarge(f"The body is larger than {most} bytes, the limit of this path.")
 
 
 class HeadAsGet:

@@ -35,17 +35,17 @@ def public(query: type[BaseModel], *extra: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(
-    query: type[BaseModel], *, media: tuple[str, ...] = (), missing: bool = False, only: str | None = None
+    query: type[BaseModel], *, media: tuple[str, ...] = (), missing: bool = False, only: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """What a route that reads declares: its parameters, 200 with ETag, 304, 422, 503.
 
-    media: further representations beside JSON (then 406 too); only: the one media type of an answer that has no
-    model; missing: whether a code in the path may be unknown (404) or renamed (308)
+    media: further representations beside JSON (then 406 too); only: the media types of an answer that has no model;
+    missing: whether a code in the path may be unknown (404) or renamed (308)
     """
     headers = {"ETag": _ETAG, "Cache-Control": _CACHE}
     content = {name: {"schema": {"type": "string"}} for name in media}
     if only:
-        content = {only: {"schema": {"type": "object"}}}
+        content = {name: {"schema": {"type": "object" if name.endswith("+json") else "string"}} for name in only}
     responses: dict[int | str, dict[str, Any]] = {
         200: {"headers": headers, **({"content": content} if content else {})},
         304: {"description": "Not modified: the caller's answer is still right.", "headers": headers},
@@ -80,6 +80,23 @@ def computation(query: type[BaseModel]) -> dict[str, Any]:
         ),
     }
     return {"responses": responses, "openapi_extra": public(query)}
+
+
+def upload(query: type[BaseModel], media: Mapping[str, str | None]) -> dict[str, Any]:
+    """What a route declares that writes what a file holds: its parameters, the file's media types and its problems.
+
+    media: media type -> an example, None for one that is no text
+    """
+    content = {
+        name: {"schema": {"type": "string", **({} if example else {"format": "binary"})}}
+        | ({"example": example} if example else {})
+        for name, example in media.items()
+    }
+    declared = computation(query)
+    declared["responses"] |= _problems(problems.Forbidden)
+    declared["responses"][200] = {"description": "What was written, or would be."}
+    declared["openapi_extra"] |= {"requestBody": {"required": True, "content": content}}
+    return declared
 
 
 def _problems(*kinds: type[problems.ProblemError]) -> dict[int | str, dict[str, Any]]:

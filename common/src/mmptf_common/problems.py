@@ -23,6 +23,7 @@ class ProblemError(Exception):
     ProblemError
     ├── InvalidRequest       422  the request says something that is not allowed
     ├── BadRequest           400  the request cannot be read at all
+    ├── Forbidden            403  this may not be done here
     ├── NotFound             404
     ├── MethodNotAllowed     405
     ├── NotAcceptable        406  no representation that the caller accepts
@@ -61,6 +62,10 @@ class InvalidRequest(ProblemError):
 
 class BadRequest(ProblemError):
     status, code, title = 400, "bad_request", "The request cannot be read"
+
+
+class Forbidden(ProblemError):
+    status, code, title = 403, "forbidden", "This may not be done here"
 
 
 class NotFound(ProblemError):
@@ -103,7 +108,7 @@ class GatewayTimeout(ProblemError):
 BY_STATUS: dict[int, type[ProblemError]] = {
     cls.status: cls
     for cls in (
-        BadRequest, NotFound, MethodNotAllowed, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
+        BadRequest, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
         InvalidRequest, InternalError, BadGateway, ServiceUnavailable, GatewayTimeout,
     )
 }  # fmt: skip

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
@@ -31,6 +31,11 @@ class Record(SQLModel):
     code: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
     document: dict[str, Any] = Field(sa_type=JSON)
     updated: datetime = Field(sa_type=sa.DateTime(timezone=True), index=True)
+
+
+def codes() -> Any:
+    """A column that holds several codes."""
+    return Field(sa_type=ARRAY(sa.Text))
 
 
 def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
@@ -62,17 +67,23 @@ def moment_text(moment: datetime) -> str:
 
 
 async def load(
-    session: AsyncSession, change: sa.Table, entity: str, rows: Iterable[Record], author: Author
+    session: AsyncSession,
+    change: sa.Table,
+    entity: str,
+    rows: Iterable[Record],
+    author: Author,
+    *,
+    keep_corrections: bool = True,
 ) -> list[Change]:
-    """Store packaged records; returns the changes to journal, none for what is there already.
+    """Store records as they are stated now; returns the changes to journal, none for what is there already.
 
-    A record that somebody else has changed since it was loaded is left alone: a correction made by an operator
-    outlives the data of the next release. Nothing is ever removed.
+    A record that somebody else has changed since this author wrote it is left alone, unless `keep_corrections` is
+    false: a correction made by an operator outlives the data of the next release. Nothing is ever removed.
     """
     incoming = {row.code: row for row in rows}
     model = type(next(iter(incoming.values())))
     stored = {row.code: row for row in await session.scalars(sa.select(model))}
-    corrected = await _changed_by_others(session, change, entity, author)
+    corrected = await _changed_by_others(session, change, entity, author) if keep_corrections else set()
     changes = []
     for code, row in incoming.items():
         before = stored.get(code)
@@ -80,7 +91,7 @@ async def load(
             session.add(row)
             changes.append(Change(entity, code, None, row.document))
         elif code not in corrected and _content(before.document) != _content(row.document):
-            changes.append(Change(entity, code, before.document, row.document, reason="packaged data changed"))
+            changes.append(Change(entity, code, before.document, row.document, reason="newly stated"))
             await session.merge(row)
     await session.flush()
     return changes

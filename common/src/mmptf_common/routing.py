@@ -59,14 +59,14 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
         )
     if listing.totals_query:
         router.add_api_route(
-            f"{path}/totals",
+            listing.totals_path or f"{path}/totals",
             totals,
             tags=[noun],
             response_model=Totals,
             summary=f"Sum the money of {noun.replace('-', ' ')}",
             description=(
-                "Exact sums under the current filter, one for each stage of money, divided by `by`. What several"
-                " values share is never repeated: it stands apart, and all parts add up to the sum."
+                "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
+                " several values share is never repeated: it is a group of its own, and all groups add up to the sum."
             ),
             **openapi.read(listing.totals_query),
         )

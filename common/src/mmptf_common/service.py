@@ -6,7 +6,7 @@ import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy import MetaData
@@ -31,6 +31,7 @@ class Service:
     """What makes one service different from another.
 
     counts: name -> table, reported by the service's status; seed: loads the packaged data, returns the revision
+    uploads: path -> bytes of a body that may be larger than elsewhere
     """
 
     name: str
@@ -41,6 +42,7 @@ class Service:
     router: APIRouter
     seed: Callable[[AsyncSession, Author], Awaitable[int]]
     counts: Mapping[str, str]
+    uploads: Mapping[str, int] = field(default_factory=dict)
 
 
 class Status(Wire):
@@ -73,7 +75,15 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
             gc.freeze()
             yield
 
-    app = create_app(service.title, service.description, f"mmptf-{service.name}", lifespan=lifespan, max_body=MAX_BODY)
+    app = create_app(
+        service.title,
+        service.description,
+        f"mmptf-{service.name}",
+        lifespan=lifespan,
+        max_body=MAX_BODY,
+        uploads=service.uploads,
+    )
+    app.state.environment = settings.environment
     app.include_router(service.router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
     openapi.install(app, openapi.packaged_examples(service.package))

@@ -31,8 +31,10 @@ class ServiceSettings(ServerSettings):
     DATABASE_URL      postgresql://… of this service's database
     DATABASE_POOL     most connections that reads may hold (writes have their own, half as many)
     REDIS_URL         redis://… ; without it aggregates are computed at each request
+    ENVIRONMENT       development allows what needs an identity in production, such as imports over HTTP
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
     redis_url: SecretStr | None = None
+    environment: Literal["production", "development"] = "production"

@@ -130,7 +130,7 @@ def _environments(
 ) -> dict[str, dict[str, str]]:
     # No child sees a setting that is meant for another one.
     withheld = {*GIVEN_TO_CHILDREN, *PORT_VARIABLES.values(), *DATABASE_VARIABLES.values()}
-    shared = {"LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", "HOST": LOOPBACK}
+    shared = {"LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", "HOST": LOOPBACK, "ENVIRONMENT": "development"}
     shared |= {key: value for key, value in environment.items() if key not in withheld}
     result = {name: shared | {"PORT": str(ports[name])} for name in urls}
     for name in SERVICES:

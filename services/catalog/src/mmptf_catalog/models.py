@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from mmptf_common.journal import change_table
-from mmptf_common.records import Record, renamed_code_table
+from mmptf_common.records import Record, codes, renamed_code_table
 
 
 class Base(SQLModel, registry=registry()):
     """This service's own registry, so that two services can live in one process."""
-
-
-def codes() -> Any:
-    """A column that holds several codes."""
-    return Field(sa_type=ARRAY(sa.Text))
 
 
 class ThematicAreaRow(Record, Base, table=True):

@@ -82,14 +82,14 @@ def _several(column: str, table: str) -> Dimension:
     """Facet of a column with several codes: a row without any counts under null."""
     return Dimension(
         value="v.code",
-        name=f"(SELECT name FROM {table} AS named WHERE named.code = v.code)",
+        name=f"(SELECT name FROM {table} AS named WHERE named.code = {{}})",
         join=f"LEFT JOIN LATERAL unnest(hit.{column}) AS v(code) ON true",
     )
 
 
 def _attributed(division: str, table: str | None) -> Dimension:
     """Totals by a division: from the attribution that was made when the programme was written."""
-    name = f"(SELECT name FROM {table} AS named WHERE named.code = v.code)" if table else "NULL::text"
+    name = f"(SELECT name FROM {table} AS named WHERE named.code = {{}})" if table else "NULL::text"
     return Dimension(
         value="v.code",
         name=name,
@@ -154,7 +154,7 @@ PROGRAMMES = Listing(
     },
     facets={
         "thematic_area": Dimension(
-            "hit.thematic_area", "(SELECT name FROM thematic_area AS named WHERE named.code = hit.thematic_area)"
+            "hit.thematic_area", "(SELECT name FROM thematic_area AS named WHERE named.code = {})"
         ),
         "objective": _several("objectives", "objective"),
         "country": _several("countries", "place"),

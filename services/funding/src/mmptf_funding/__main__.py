@@ -1,4 +1,4 @@
-"""The funding service's command: mmptf-funding serve | migrate | seed | openapi."""
+"""The funding service's command: mmptf-funding serve | migrate | seed | import | openapi."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import sys
 
 from mmptf_common import cli
 from mmptf_funding.app import SERVICE
+from mmptf_funding.imports import command_line
+
+IMPORT = cli.Verb(command_line.HELP, command_line.add_arguments, command_line.run)
 
 
 def main() -> None:
     """Run one verb and exit with its code."""
-    sys.exit(cli.main(SERVICE))
+    sys.exit(cli.main(SERVICE, own={"import": IMPORT}))
 
 
 if __name__ == "__main__":

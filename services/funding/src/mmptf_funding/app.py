@@ -1,4 +1,4 @@
-"""Funding as a service: contributions, capitalization targets and progress, and the Fund's published figures."""
+"""Funding as a service: contributions, targets and the Fund's figures; requirements, edition by edition."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from mmptf_common.service import Service, create_service
 from mmptf_common.settings import ServiceSettings
 from mmptf_funding.commands import load_packaged_data
+from mmptf_funding.imports import routes as imports
 from mmptf_funding.models import Base
 from mmptf_funding.routes import router
 
@@ -15,8 +16,8 @@ SERVICE = Service(
     title="Migration MPTF funding",
     description=(
         "Contributions to the Migration Multi-Partner Trust Fund, its capitalization targets and the progress towards"
-        " them, and the figures it publishes, printed and computed side by side. Amounts are exact; a total names its"
-        " stage of money, and stages are never added together."
+        " them, and the funding requirements of migration programmes, edition by edition. Printed and computed figures"
+        " stand side by side. Amounts are exact; a total names its stage of money, and stages are never added together."
     ),
     package="mmptf_funding",
     metadata=Base.metadata,
@@ -29,7 +30,12 @@ SERVICE = Service(
         "targets": "target",
         "facts": "fact",
         "money_stages": "money_stage",
+        "editions": "edition",
+        "requirements": "requirement",
+        "printed_totals": "printed_total",
+        "initiatives": "initiative",
     },
+    uploads={imports.PATH: imports.MAX_BODY},
 )
 
 

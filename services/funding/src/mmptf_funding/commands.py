@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date, datetime
 from decimal import Decimal
+from importlib.resources import files
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,17 +14,23 @@ from mmptf_common.journal import Author, begin_write, record
 from mmptf_common.records import Facts, document_of, load, packaged
 from mmptf_common.schemas import Document
 from mmptf_funding import schemas
+from mmptf_funding.editions.schemas import ResultsMatrix
+from mmptf_funding.imports.commands import import_edition
+from mmptf_funding.imports.files import Tables, csv_table
+from mmptf_funding.imports.template import TABLES
 from mmptf_funding.models import (
     ContributionRow,
     ContributorRow,
     FactRow,
     MoneyStageRow,
+    ResultsMatrixRow,
     SourceDocumentRow,
     TargetRow,
     change,
 )
 
 PACKAGE = "mmptf_funding"
+EDITIONS = ("MI-2015",)
 
 
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
@@ -42,7 +50,29 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
         ("fact", [_fact(f, at) for f in packaged(PACKAGE, "facts")]),
     ):
         changes += await load(session, change, entity, rows, author)
-    return await record(session, change, changes, author, at)
+    revision = await record(session, change, changes, author, at)
+    for edition in EDITIONS:
+        revision = await _load_edition(session, edition, author, at)
+    return revision
+
+
+async def _load_edition(session: AsyncSession, edition: str, author: Author, at: datetime) -> int:
+    """Bring a packaged edition in as any other is: its files are those of the template. Then its results matrices."""
+    folder = files(PACKAGE) / "data" / edition
+    tables: Tables = {name: csv_table(name, io.BytesIO((folder / f"{name}.csv").read_bytes())) for name in TABLES}
+    await import_edition(session, author, tables, keep_corrections=True)
+    matrices = [_results_matrix(facts, at) for facts in packaged(PACKAGE, f"{edition}/results")]
+    return await record(session, change, await load(session, change, "results_matrix", matrices, author), author, at)
+
+
+def _results_matrix(f: Facts, at: datetime) -> ResultsMatrixRow:
+    return ResultsMatrixRow(
+        code=f["code"],
+        edition=f["edition"],
+        region=f["region"],
+        updated=at,
+        document=document_of(ResultsMatrix, f, at),
+    )
 
 
 def _without(facts: Facts, *names: str) -> Facts:

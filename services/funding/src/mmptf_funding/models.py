@@ -10,7 +10,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from mmptf_common.journal import change_table
-from mmptf_common.records import Record, renamed_code_table
+from mmptf_common.records import Record, codes, renamed_code_table
 
 AMOUNT = sa.Numeric(18, 2)
 
@@ -69,6 +69,109 @@ class SourceDocumentRow(Record, Base, table=True):
     """A document that facts were taken from."""
 
     __tablename__ = "source_document"
+
+
+class EditionRow(Record, Base, table=True):
+    """An edition of published funding requirements."""
+
+    __tablename__ = "edition"
+
+    name: str
+
+
+class TermRow(Record, Base, table=True):
+    """One entry of an edition's vocabulary; `term` is its code within the edition and the kind."""
+
+    __tablename__ = "term"
+    __table_args__ = (sa.UniqueConstraint("edition", "kind", "term"),)
+
+    edition: str = Field(foreign_key="edition.code")
+    kind: str = Field(index=True)
+    term: str
+    name: str
+    region: str | None
+    position: int
+
+
+class RequirementRow(Record, Base, table=True):
+    """A funding requirement: the columns of the template, so that an export is a copy of them, and what finds it.
+
+    amount:  USD; null where the source says "funded" or lacks the figure; `implied` is what other figures then imply
+    country: ISO 3166-1 alpha-3, `none` where the place is no single country
+    words:   what `q` searches, folded
+    """
+
+    __tablename__ = "requirement"
+    __table_args__ = (
+        sa.Index("requirement_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
+        sa.Index("requirement_amount", sa.text("coalesce(amount, -1)"), "code"),
+    )
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    region: str
+    region_name: str
+    place: str = Field(index=True)
+    place_name: str
+    place_as_printed: str | None
+    country: str = Field(index=True)
+    area: str
+    area_name: str
+    area_as_printed: str | None
+    amount: Decimal | None = Field(default=None, sa_type=AMOUNT)
+    status: str
+    implied: Decimal | None = Field(default=None, sa_type=AMOUNT)
+    as_printed: str | None
+    populations: list[str] = codes()
+    confidence: str
+    note: str | None
+    source_document: str
+    source_line: int | None
+    source_locator: str | None
+    heading_line: int | None
+    place_line: int | None
+    populations_line: int | None
+    words: list[str] = codes()
+
+
+class PrintedTotalRow(Record, Base, table=True):
+    """A total or a percentage that an edition prints; `printed` is null where the word "funded" stands in its place.
+
+    division, region, value: what it is a total of; `region` also where the total by area of one region is meant
+    """
+
+    __tablename__ = "printed_total"
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    division: str
+    region: str | None
+    value: str
+    unit: str
+    printed: Decimal | None = Field(default=None, sa_type=AMOUNT)
+    position: int
+
+
+class InitiativeRow(Record, Base, table=True):
+    """An initiative or fund of an edition; periods differ, so initiatives are never summed."""
+
+    __tablename__ = "initiative"
+    __table_args__ = (sa.Index("initiative_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    kind: str
+    section: str
+    amount: Decimal | None = Field(default=None, sa_type=AMOUNT)
+    currency: str | None
+    position: int
+    words: list[str] = codes()
+
+
+class ResultsMatrixRow(Record, Base, table=True):
+    """What one region of an edition means to achieve, as its results matrix is structured."""
+
+    __tablename__ = "results_matrix"
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    region: str
 
 
 change = change_table(Base.metadata)

@@ -21,7 +21,7 @@ PATH = "/funding/v1"
 
 DOCUMENTS = documents_of("funding")
 CONTRIBUTING_COUNTRIES = "SELECT country FROM contributor WHERE country IS NOT NULL"
-CONTRIBUTOR = Dimension("hit.contributor", "(SELECT name FROM contributor AS named WHERE named.code = hit.contributor)")
+CONTRIBUTOR = Dimension("hit.contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 
 MONEY_STAGES = Listing(
     path=f"{PATH}/money-stages",
@@ -106,6 +106,7 @@ CONTRIBUTIONS = Listing(
         "basis": Dimension("hit.basis"),
     },
     totals_query=schemas.ContributionTotalsQuery,
+    apart={"money_stage": "stage", "basis": "basis"},
 )
 
 TARGETS = Listing(

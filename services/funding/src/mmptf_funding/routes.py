@@ -9,6 +9,8 @@ from mmptf_common import documents, openapi
 from mmptf_common.query import NoParameters
 from mmptf_common.routing import add_listing
 from mmptf_funding import queries, schemas
+from mmptf_funding.editions.routes import router as editions
+from mmptf_funding.imports.routes import router as imports
 
 router = APIRouter()
 
@@ -34,6 +36,9 @@ async def progress(request: Request) -> Response:
     """Contributions as an exact share of every capitalization target, for each stage and basis apart."""
     return await queries.answer_progress(request)
 
+
+router.include_router(editions)
+router.include_router(imports)
 
 add_listing(
     router,

@@ -36,7 +36,7 @@ RubricCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[
     tags=["rubrics"],
     summary="Describe the answers under one of the rubrics",
     response_class=Response,
-    **openapi.read(schemas.AnswersSchemaQuery, missing=True, only="application/schema+json"),
+    **openapi.read(schemas.AnswersSchemaQuery, missing=True, only=("application/schema+json",)),
 )
 async def answers_schema(request: Request, code: RubricCode) -> Response:
     """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all."""

@@ -1,0 +1,321 @@
+"""What is read of editions: lists as SQL over their tables, and each printed figure beside the computed one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.aggregates import answer_cached
+from mmptf_common.codes import SHARED
+from mmptf_common.conditional import number_of
+from mmptf_common.db import reading
+from mmptf_common.journal import REVISION
+from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
+from mmptf_common.pages import answer_list, fetch_item
+from mmptf_common.query import NoParameters, parse
+from mmptf_funding.editions import rules, schemas
+
+PATH = "/funding/v1"
+EDITION_CODES = "SELECT code FROM edition"
+OF_EDITION = Filter("edition = ANY({}::text[])", EDITION_CODES, f"{PATH}/editions")
+
+EDITIONS = Listing(
+    path=f"{PATH}/editions",
+    entity="edition",
+    item=schemas.Edition,
+    page=schemas.EditionPage,
+    rows="edition",
+    query=schemas.EditionQuery,
+    sorts={"code": ("code", "text")},
+    filters={},
+    columns={
+        "code": "code",
+        **{name: f"document->>'{name}'" for name in ("name", "publisher", "year", "document", "currency", "note")},
+    },
+)
+
+# The lists below an edition's path; their CSVs are tables of the template that an edition is imported from.
+VOCABULARY = Listing(
+    path=f"{PATH}/editions/{{edition}}/vocabulary",
+    entity="term",
+    item=schemas.Term,
+    page=schemas.TermPage,
+    rows="term",
+    query=schemas.TermQuery,
+    sorts={"position": ("position", "int4"), "name": ('lower(name) COLLATE "C"', "text")},
+    filters={"kind": Filter("kind = ANY({}::text[])")},
+    columns={
+        "edition": "edition",
+        "kind": "kind",
+        "code": "term",
+        "name": "name",
+        "as_printed": "(SELECT string_agg(printed, '|') FROM json_array_elements_text(document->'as_printed')"
+        " AS p(printed))",
+        "region_code": "region",
+        "country_code": "document->>'country'",
+        "footnote": "document->>'footnote'",
+        "note": "document->>'note'",
+    },
+)
+
+PRINTED_TOTALS = Listing(
+    path=f"{PATH}/editions/{{edition}}/printed-totals",
+    entity="printed_total",
+    item=schemas.PrintedTotal,
+    page=schemas.PrintedTotalPage,
+    rows="printed_total",
+    query=schemas.PrintedTotalQuery,
+    sorts={"position": ("position", "int4")},
+    filters={"division": Filter("division = ANY({}::text[])"), "unit": Filter("unit = ANY({}::text[])")},
+    columns={
+        "edition": "edition",
+        "division": "division",
+        "region_code": "region",
+        "code": "value",
+        "unit": "unit",
+        "printed": "CASE unit WHEN 'USD' THEN printed::text ELSE document->>'per_cent' END",
+        "as_printed": "document->>'as_printed'",
+        "source_document": "document#>>'{sources,0,document}'",
+        "source_line": "document#>>'{sources,0,line}'",
+        "note": "document->>'note'",
+    },
+)
+
+RESULTS = Listing(
+    path=f"{PATH}/editions/{{edition}}/results",
+    entity="results_matrix",
+    item=schemas.ResultsMatrix,
+    page=schemas.ResultsMatrixPage,
+    rows="results_matrix",
+    query=schemas.ResultsMatrixQuery,
+    sorts={"code": ("code", "text")},
+    filters={},
+    columns={"code": "code", "region": "region", "impact": "document->>'impact'", **SOURCED},
+)
+
+
+def _term(column: str, kind: str) -> Dimension:
+    """A column that holds the code of a term; where editions name it differently, the latest edition does."""
+    return Dimension(
+        f"hit.{column}",
+        f"(SELECT name FROM term WHERE kind = '{kind}' AND term = {{}} ORDER BY edition DESC LIMIT 1)",
+    )
+
+
+def _known(kind: str) -> Filter:
+    column = {"target_population": "populations"}.get(kind, kind)
+    where = f"{column} && {{}}::text[]" if column == "populations" else f"{column} = ANY({{}}::text[])"
+    listed_at = f"{PATH}/editions/{{edition}}/vocabulary?kind={kind}"
+    return Filter(where, f"SELECT DISTINCT term FROM term WHERE kind = '{kind}'", listed_at)
+
+
+def _one_population(_: str, value: str) -> dict[str, str]:
+    """The filters whose rows are exactly those of one group by target population."""
+    if value == SHARED:
+        return {"populations_named": "several"}
+    if value == "none":
+        return {"populations_named": "none"}
+    return {"populations_named": "one", "target_population": value}
+
+
+NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several' END"
+BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
+COUNTRY = Dimension(
+    "hit.country",
+    "(SELECT min(name) FROM term WHERE kind = 'place' AND document->>'country' = {})",
+)
+
+REQUIREMENTS = Listing(
+    path=f"{PATH}/requirements",
+    entity="requirement",
+    item=schemas.Requirement,
+    page=schemas.RequirementPage,
+    # Requirements of two editions are never added together: the edition is the basis of their sums.
+    rows="(SELECT *, 'requirement' AS money_stage, edition AS basis, 'USD' AS currency FROM requirement) AS rows",
+    query=schemas.RequirementQuery,
+    sorts={
+        "code": ("code", "text"),
+        "amount": ("coalesce(amount, -1)", "numeric"),
+        "updated": ("updated", "timestamptz"),
+    },
+    filters={
+        "edition": OF_EDITION,
+        "region": _known("region"),
+        "country": Filter(
+            "country = ANY({}::text[])",
+            "SELECT DISTINCT coalesce(document->>'country', 'none') FROM term WHERE kind = 'place'",
+            f"{PATH}/editions/{{edition}}/vocabulary?kind=place",
+        ),
+        "place": _known("place"),
+        "area": _known("area"),
+        "status": Filter("status = ANY({}::text[])"),
+        "target_population": _known("target_population"),
+        "populations_named": Filter(f"{NAMED.format('populations')} = {{}}::text"),
+        "amount_min": Filter("amount >= {}::numeric"),
+        "amount_max": Filter("amount <= {}::numeric"),
+        "updated_since": Filter("updated >= {}::timestamptz"),
+        "q": SEARCH,
+    },
+    # The columns of the template, without the moment of change: the rows of an edition are the same bytes wherever
+    # they were imported.
+    columns={
+        "code": "code",
+        "edition": "edition",
+        "region_code": "region",
+        "region": "region_name",
+        "place_code": "place",
+        "place": "place_name",
+        "place_as_printed": "place_as_printed",
+        "country_code": "nullif(country, 'none')",
+        "area_code": "area",
+        "area": "area_name",
+        "area_as_printed": "area_as_printed",
+        "amount_usd": "amount",
+        "status": "status",
+        "implied_amount_usd": "implied",
+        "amount_as_printed": "as_printed",
+        "target_populations": "array_to_string(populations, '|')",
+        "confidence": "confidence",
+        "note": "note",
+        "source_document": "source_document",
+        "source_line": "source_line",
+        "source_locator": "source_locator",
+        "heading_line": "heading_line",
+        "place_line": "place_line",
+        "target_populations_line": "populations_line",
+    },
+    facets={
+        "edition": Dimension("hit.edition", "(SELECT name FROM edition WHERE code = {})"),
+        **BY_TERM,
+        "country": COUNTRY,
+        "status": Dimension("hit.status"),
+        "target_population": replace(
+            _term("population", "target_population"),
+            value="v.code",
+            join="LEFT JOIN LATERAL unnest(hit.populations) AS v(code) ON true",
+        ),
+        "populations_named": Dimension(NAMED.format("hit.populations")),
+    },
+    ranges={"amount": ("hit.amount", AS_TEXT), "updated": ("hit.updated", AS_MOMENT)},
+    facet_query=schemas.RequirementFilter,
+    totals={
+        **BY_TERM,
+        "country": COUNTRY,
+        "target_population": replace(
+            _term("population", "target_population"),
+            value="CASE cardinality(hit.populations) WHEN 0 THEN 'none' WHEN 1 THEN hit.populations[1]"
+            f" ELSE '{SHARED}' END",
+            narrow=_one_population,
+        ),
+        "status": Dimension("hit.status"),
+    },
+    totals_query=schemas.RequirementTotalsQuery,
+    totals_path="/totals",
+    apart={"basis": "edition"},
+    omitted=(
+        Omission(
+            "hit.status = 'funded'",
+            "fully funded: the source says so in place of an amount, which is neither zero nor unknown",
+            {"status": "funded"},
+        ),
+        Omission(
+            "hit.status = 'missing_in_source'",
+            "the amount is missing in the source; what other figures imply is no amount of the source",
+            {"status": "missing_in_source"},
+        ),
+    ),
+)
+
+INITIATIVES = Listing(
+    path=f"{PATH}/initiatives",
+    entity="initiative",
+    item=schemas.Initiative,
+    page=schemas.InitiativePage,
+    rows="initiative",
+    query=schemas.InitiativeQuery,
+    sorts={"position": ("position", "int4")},
+    filters={"edition": OF_EDITION, "kind": Filter("kind = ANY({}::text[])"), "q": SEARCH},
+    columns={
+        "code": "code",
+        "edition": "edition",
+        "kind": "kind",
+        "section": "section",
+        "name": "document->>'name'",
+        "amount": "amount",
+        "currency": "currency",
+        "amount_as_printed": "document->>'as_printed'",
+        "precision": "document->>'precision'",
+        "period": "document->>'period'",
+        "overall_amount": "document#>>'{overall,amount}'",
+        "overall_currency": "document#>>'{overall,currency}'",
+        "overall_as_printed": "document->>'overall_as_printed'",
+        "buys": "document->>'buys'",
+        "instrument": "document->>'instrument'",
+        "confidence": "document->>'confidence'",
+        "note": "document->>'note'",
+        **{name: sql for name, sql in SOURCED.items() if name in ("source_document", "source_line")},
+    },
+)
+
+
+async def answer_of_edition(request: Request, listing: Listing, edition: str) -> Response:
+    """A list below an edition's path; 404 when there is no such edition."""
+    found = await fetch_item(request, EDITIONS, edition)
+    if isinstance(found, Response):
+        return found
+    path = listing.path.format(edition=edition)
+    return await answer_list(request, replace(listing, path=path, fixed={"edition = {}::text": edition}))
+
+
+# What the rows of an edition add up to, for each way in which the edition prints totals.
+_COMPUTED = """
+    SELECT p.code, p.document::text AS document, p.division, p.region, p.value, p.unit, p.printed,
+           sum(r.amount) AS computed, count(r.amount) AS summed, count(r.code) AS rows,
+           count(*) FILTER (WHERE r.status = 'funded') AS funded,
+           count(*) FILTER (WHERE r.status = 'missing_in_source') AS missing,
+           sum(r.implied) AS implied
+      FROM printed_total AS p LEFT JOIN requirement AS r ON r.edition = p.edition
+       AND CASE p.division WHEN 'place' THEN r.place = p.value WHEN 'region' THEN r.region = p.value
+           WHEN 'area' THEN r.area = p.value AND (p.region IS NULL OR r.region = p.region) ELSE true END
+     WHERE p.edition = $1 GROUP BY p.code ORDER BY p.position, p.code"""
+_WHOLES = """
+    SELECT region, sum(amount) AS amount, sum(implied) AS implied,
+           count(*) FILTER (WHERE status = 'missing_in_source') AS missing
+      FROM requirement WHERE edition = $1 GROUP BY region"""
+
+
+async def answer_reconciliation(request: Request, edition: str) -> Response:
+    """Every printed figure of an edition beside what its rows add up to, every difference with its explanation."""
+    parse(request, NoParameters)
+    found = await fetch_item(request, EDITIONS, edition)
+    if isinstance(found, Response):
+        return found
+    async with reading(request.app.state.database) as connection:
+
+        async def compute() -> tuple[str, schemas.Reconciliation]:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(f"SELECT {REVISION}")
+                figures = await reconcile(connection, edition)
+            counts = Counter(figure.agreement for figure in figures)
+            return revision, schemas.Reconciliation(
+                edition=edition,
+                stage="requirement",
+                counts={agreement: counts[agreement] for agreement in ("equal", "explained", "different")},
+                figures=figures,
+                revision=number_of(revision),
+            )
+
+        return await answer_cached(request, "", await connection.fetchval(f"SELECT {REVISION}"), compute)
+
+
+async def reconcile(connection: Any, edition: str) -> list[schemas.ReconciledTotal]:
+    """The printed figures of an edition, each beside the computed one, in the order of the source."""
+    wholes = {row["region"]: row for row in await connection.fetch(_WHOLES, edition)}
+    return [
+        rules.reconciled(edition, row, wholes, f"{PATH}/requirements")
+        for row in await connection.fetch(_COMPUTED, edition)
+    ]

@@ -1,0 +1,70 @@
+"""Editions over HTTP: requirements and their totals, what an edition prints, and how far both agree."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from mmptf_common import openapi
+from mmptf_common.listing import Listing
+from mmptf_common.query import NoParameters
+from mmptf_common.routing import EXPORTS, add_listing
+from mmptf_common.schemas import CODE_PATTERN
+from mmptf_funding.editions import queries, schemas
+
+router = APIRouter()
+
+EditionCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["MI-2015"])]
+
+add_listing(
+    router,
+    queries.REQUIREMENTS,
+    about="What one place asks for in one programmatic area, with the line of the document that says so.",
+    example="MI-2015-KEN-health",
+)
+add_listing(
+    router,
+    queries.INITIATIVES,
+    about="A multiregional initiative, fund or co-funding of an edition; their periods differ, so they have no total.",
+    example="MI-2015-initiative-01",
+)
+add_listing(router, queries.EDITIONS, about="A publication of funding requirements.", example="MI-2015")
+
+
+def _add_list_of_edition(listing: Listing, *, about: str) -> None:
+    noun = listing.path.rpartition("/")[2]
+
+    async def list_(request: Request, edition: EditionCode) -> Response:
+        return await queries.answer_of_edition(request, listing, edition)
+
+    router.add_api_route(
+        f"/editions/{{edition}}/{noun}",
+        list_,
+        name=noun.replace("-", "_"),
+        tags=["editions"],
+        response_model=listing.page,
+        summary=f"List the {noun.replace('-', ' ')} of an edition",
+        description=f"{about} By pages; `text/csv` and `application/x-ndjson` are complete.",
+        **openapi.read(listing.query, media=EXPORTS, missing=True),
+    )
+
+
+_add_list_of_edition(
+    queries.VOCABULARY, about="The regions, programmatic areas, target populations and places that the edition uses."
+)
+_add_list_of_edition(queries.PRINTED_TOTALS, about="Every total and percentage that the edition prints.")
+_add_list_of_edition(queries.RESULTS, about="The results matrices that regions of the edition print, in our own words.")
+
+
+@router.get(
+    "/editions/{edition}/reconciliation",
+    name="reconciliation",
+    tags=["editions"],
+    response_model=schemas.Reconciliation,
+    **openapi.read(NoParameters, missing=True),
+)
+async def reconciliation(request: Request, edition: EditionCode) -> Response:
+    """Every figure that the edition prints beside what its rows add up to, and what explains each difference."""
+    return await queries.answer_reconciliation(request, edition)

@@ -1,0 +1,330 @@
+"""The wire shapes of editions: vocabulary, requirements, printed totals, reconciliation, initiatives, results."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmptf_common.codes import MoneyStage
+from mmptf_common.query import Amount, ListQuery, Moment, Search, Values
+from mmptf_common.schemas import Code, Money, Page, SourceRef, Wire
+
+RequirementStatus = Literal["required", "funded", "missing_in_source"]
+TermKind = Literal["region", "area", "target_population", "place"]
+Confidence = Literal["high", "medium", "low"]
+PopulationsNamed = Literal["none", "one", "several"]
+Division = Literal["edition", "region", "area", "place"]
+Unit = Literal["USD", "per_cent"]
+InitiativeKind = Literal["initiative", "fund", "co_funding"]
+Precision = Literal["exact", "rounded"]
+Agreement = Literal["equal", "explained", "different"]
+TotalsBy = Literal["region", "place", "country", "area", "target_population", "status"]
+CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+PercentText = Annotated[str, Field(pattern=r"^-?\d{1,3}(\.\d{1,10})?$")]
+
+
+class Edition(Wire):
+    """A publication of funding requirements; its vocabulary, totals and initiatives are read below its path."""
+
+    code: Code
+    name: str
+    publisher: str | None
+    year: int
+    document: Code
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    note: str | None
+    updated: datetime
+
+
+class Term(Wire):
+    """One entry of an edition's vocabulary: a region, a programmatic area, a target population or a place.
+
+    `as_printed` are the spellings that the edition uses; `region` and `country` are set for places; a place that is
+    no single country, such as regional programmes, has no `country`.
+    """
+
+    code: Code
+    edition: Code
+    kind: TermKind
+    name: str
+    as_printed: list[str]
+    region: Code | None
+    country: CountryCode | None
+    footnote: str | None
+    note: str | None
+    updated: datetime
+
+
+class NamedTerm(Wire):
+    """A term as a requirement carries it: code and name of the vocabulary, and what the heading prints."""
+
+    code: Code
+    name: str
+    as_printed: str | None
+
+
+class RequirementPlace(Wire):
+    """The place of a requirement; `country` is null where it is no single country."""
+
+    code: Code
+    name: str
+    as_printed: str | None
+    country: CountryCode | None
+    footnote: str | None
+
+
+class Requirement(Wire):
+    """What one place asks for in one programmatic area.
+
+    `sum` is null unless `status` is `required`: `funded` means fully funded, which is neither zero nor unknown;
+    `missing_in_source` means that the figure is not in the text, and `implied` is then what the printed totals leave.
+    `confidence` says how sure it is that heading, amount and populations belong together.
+    """
+
+    code: Code
+    edition: Code
+    region: NamedTerm
+    place: RequirementPlace
+    area: NamedTerm
+    status: RequirementStatus
+    stage: MoneyStage
+    sum: Money | None
+    implied: Money | None
+    as_printed: str | None
+    target_populations: list[NamedTerm]
+    confidence: Confidence
+    note: str | None
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class PrintedTotal(Wire):
+    """A total or percentage that an edition prints, or that its publisher's figures state for the whole edition.
+
+    `value` names what it is a total of: the code of a place, an area, a region, or the edition. `sum` is null where
+    the table says "funded" instead of a figure, and for percentages, which stand in `per_cent`.
+    """
+
+    code: Code
+    edition: Code
+    division: Division
+    value: Code
+    name: str
+    region: Code | None
+    unit: Unit
+    sum: Money | None
+    per_cent: PercentText | None
+    as_printed: str
+    note: str | None
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class Explanation(Wire):
+    """Why a computed figure differs from the printed one: the cause, the rows behind it, and what they account for."""
+
+    cause: Literal["missing_in_source", "printed_note"]
+    detail: str
+    sum: Money | None
+    rows: int
+    link: str | None
+
+
+class ReconciledTotal(Wire):
+    """One printed figure beside what the rows at `link` add up to; `difference` is printed minus computed.
+
+    `agreement` is `explained` when the explanations account for the whole difference. A printed "funded" agrees
+    with rows that are all funded. Percentages are compared rounded as they are printed.
+    """
+
+    printed: Code
+    division: Division
+    value: Code
+    name: str
+    region: Code | None
+    unit: Unit
+    as_printed: str
+    printed_figure: str | None
+    computed_figure: str | None
+    difference: str | None
+    agreement: Agreement
+    rows: int
+    funded: int
+    link: str
+    explanations: list[Explanation]
+
+
+class Reconciliation(Wire):
+    """Every figure that an edition prints beside the computed one; `counts` says how many agree."""
+
+    edition: Code
+    stage: MoneyStage
+    counts: dict[Agreement, int]
+    figures: list[ReconciledTotal]
+    revision: int
+
+
+class Initiative(Wire):
+    """A multiregional initiative, fund or co-funding of an edition.
+
+    `sum` is what is asked for over `period`, `overall` the whole budget where one is stated. Periods and currencies
+    differ, so initiatives have no common total.
+    """
+
+    code: Code
+    edition: Code
+    kind: InitiativeKind
+    section: str
+    name: str
+    stage: MoneyStage
+    sum: Money | None
+    precision: Precision | None
+    as_printed: str | None
+    period: str | None
+    overall: Money | None
+    overall_as_printed: str | None
+    buys: str | None
+    instrument: str | None
+    confidence: Confidence
+    note: str | None
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class Output(Wire):
+    """An output of a results matrix, in words of our own."""
+
+    number: str | None
+    text: str
+    line: int
+    indicators: list[str]
+
+
+class Outcome(Wire):
+    """An outcome of a results matrix and its outputs, in words of our own."""
+
+    number: str | None
+    text: str
+    line: int
+    outputs: list[Output]
+
+
+class ResultsMatrix(Wire):
+    """The results matrix that a region prints: impact, outcomes, outputs; lines are those of the edition's document."""
+
+    code: Code
+    edition: Code
+    region: Code
+    impact: str | None
+    outcomes: list[Outcome]
+    note: str | None
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class EditionPage(Page[Edition]):
+    """One page of editions."""
+
+
+class TermPage(Page[Term]):
+    """One page of an edition's vocabulary."""
+
+
+class RequirementPage(Page[Requirement]):
+    """One page of requirements."""
+
+
+class PrintedTotalPage(Page[PrintedTotal]):
+    """One page of printed totals."""
+
+
+class InitiativePage(Page[Initiative]):
+    """One page of initiatives."""
+
+
+class ResultsMatrixPage(Page[ResultsMatrix]):
+    """One page of results matrices."""
+
+
+class EditionQuery(ListQuery):
+    """Editions, all of them."""
+
+    sort: Annotated[Literal["-code", "code"], Field(description="The order.")] = "-code"
+
+
+class TermQuery(ListQuery):
+    """Which terms of a vocabulary."""
+
+    sort: Annotated[Literal["position", "-position", "name", "-name"], Field(description="The order.")] = "position"
+    kind: Annotated[list[TermKind], Field(default_factory=list, max_length=100)]
+
+
+class PrintedTotalQuery(ListQuery):
+    """Which printed totals."""
+
+    sort: Annotated[Literal["position", "-position"], Field(description="The order, as printed.")] = "position"
+    division: Annotated[list[Division], Field(default_factory=list, max_length=100)]
+    unit: Annotated[list[Unit], Field(default_factory=list, max_length=100)]
+
+
+class RequirementFilter(BaseModel):
+    """Which requirements: any of a repeated filter, all of different ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
+    region: Annotated[Values, Field(description="Code of a region of the edition's vocabulary.")]
+    country: Annotated[
+        Values,
+        Field(
+            description="ISO 3166-1 alpha-3 code, or `none` for places that are no single country.", examples=["KEN"]
+        ),
+    ]
+    place: Annotated[Values, Field(description="Code of a place of the edition's vocabulary.")]
+    area: Annotated[Values, Field(description="Code of a programmatic area of the edition's vocabulary.")]
+    status: Annotated[list[RequirementStatus], Field(default_factory=list, max_length=100)]
+    target_population: Annotated[
+        Values, Field(description="Code of a target population; a requirement may name several.")
+    ]
+    populations_named: Annotated[
+        PopulationsNamed | None, Field(description="How many target populations the requirement names.")
+    ] = None
+    amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
+    amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
+    updated_since: Annotated[Moment | None, Field(description="Only what changed at or after this moment.")] = None
+    q: Annotated[Search | None, Field(description="Words by their beginning, in place, region and area.")] = None
+
+
+class RequirementQuery(RequirementFilter, ListQuery):
+    """Which requirements, and in which order."""
+
+    sort: Annotated[
+        Literal["code", "-code", "amount", "-amount", "updated", "-updated"],
+        Field(description="The order; by amount, requirements without one are the smallest."),
+    ] = "code"
+
+
+class RequirementTotalsQuery(RequirementFilter):
+    """Which requirements are summed, and what the sum is divided by."""
+
+    by: Annotated[
+        list[TotalsBy],
+        Field(min_length=1, max_length=2, description="One or two ways to divide the total.", examples=["region"]),
+    ]
+
+
+class InitiativeQuery(ListQuery):
+    """Which initiatives."""
+
+    sort: Annotated[Literal["position", "-position"], Field(description="The order, as printed.")] = "position"
+    edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
+    kind: Annotated[list[InitiativeKind], Field(default_factory=list, max_length=100)]
+    q: Annotated[Search | None, Field(description="Words by their beginning, in name, section and purpose.")] = None
+
+
+class ResultsMatrixQuery(ListQuery):
+    """Results matrices of an edition, all of them."""
+
+    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"

@@ -1,0 +1,116 @@
+"""Imports on the command line: files read from the disk in constant memory, progress and report as text."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mmptf_common.db import write_engine
+from mmptf_common.journal import Author
+from mmptf_common.problems import InvalidRequest, fault, near
+from mmptf_common.settings import ServiceSettings
+from mmptf_funding.imports.commands import Progress, import_edition
+from mmptf_funding.imports.files import Tables, csv_table, open_workbook
+from mmptf_funding.imports.schemas import ImportReport
+from mmptf_funding.imports.template import TABLES
+
+HELP = "bring an edition of funding requirements in from files of the template"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `mmptf-funding import` takes."""
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help=f"an XLSX workbook, or CSVs named after their tables: {', '.join(f'{name}.csv' for name in TABLES)}",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="check and reconcile everything, write nothing")
+
+
+def run(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
+    """Import; returns 0 when everything was written (or would be), 1 when nothing was."""
+    try:
+        with ExitStack() as stack:
+            tables = _open(arguments.files, stack)
+            report = asyncio.run(_import(settings, tables, arguments.dry_run))
+    except InvalidRequest as problem:
+        for found in problem.faults:
+            print(found.detail, file=sys.stderr)
+        print(f"funding: import failed: {problem.detail if len(problem.faults) > 1 else 'nothing was written'}",
+              file=sys.stderr)  # fmt: skip
+        return 1
+    _print(report)
+    return 0
+
+
+def _open(files: list[Path], stack: ExitStack) -> Tables:
+    tables: Tables = {}
+    for path in files:
+        name = path.stem
+        if path.suffix.lower() == ".xlsx":
+            found: Tables = stack.enter_context(open_workbook(stack.enter_context(path.open("rb"))))
+        elif path.suffix.lower() == ".csv" and name in TABLES:
+            found = {name: csv_table(name, stack.enter_context(path.open("rb")))}
+        else:
+            expected = [f"{table}.csv" for table in TABLES]
+            meant = near(path.name, expected)
+            raise InvalidRequest(
+                [fault("unknown_file", f"{path}: an .xlsx workbook or one of {', '.join(expected)} is expected",
+                       allowed=expected, suggestion=meant)]
+            )  # fmt: skip
+        for name in found:
+            if name in tables:
+                raise InvalidRequest(
+                    [fault("repeated_table", f"{path}: the table {name} is in an earlier file already")]
+                )
+        tables |= found
+    return tables
+
+
+async def _import(settings: ServiceSettings, tables: Tables, dry_run: bool) -> ImportReport:
+    engine = write_engine(settings.database_url.get_secret_value(), size=1)
+    try:
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            report = await import_edition(session, Author(actor="import"), tables, progress=_progress())
+            if dry_run:
+                await session.rollback()
+                return report.model_copy(update={"dry_run": True, "revision": None})
+        return report
+    finally:
+        await engine.dispose()
+
+
+def _progress() -> Progress:
+    began = time.monotonic()
+
+    def tell(phase: str, rows: int) -> None:
+        counted = f" {rows:,} rows" if rows else ""
+        print(f"funding: {phase}{counted}, {time.monotonic() - began:.0f} s", file=sys.stderr)
+
+    return tell
+
+
+def _print(report: ImportReport) -> None:
+    for name, table in report.tables.items():
+        print(
+            f"{name}: {table.rows:,} rows, {table.created:,} new, {table.amended:,} changed,"
+            f" {table.unchanged:,} as they were"
+        )
+    agreed, explained = report.agreement["equal"], report.agreement["explained"]
+    print(f"printed totals: {agreed} equal what the rows add up to, {explained} differ for a stated reason")
+    for figure in report.explained:
+        reasons = "; ".join(explanation.detail for explanation in figure.explanations)
+        print(f"  {figure.printed}: {figure.as_printed} printed, {figure.computed_figure} computed: {reasons}")
+    print(
+        f"{report.edition}: dry run, nothing was written"
+        if report.dry_run
+        else f"{report.edition}: written, revision {report.revision}"
+    )

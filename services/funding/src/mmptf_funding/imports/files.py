@@ -1,0 +1,202 @@
+"""Files as rows of text: CSV and XLSX read piece by piece, whatever is wrong with them named by row and column."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from defusedxml.common import DefusedXmlException
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from mmptf_common.problems import InvalidRequest, fault, near
+from mmptf_common.schemas import Fault
+from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, required
+
+# A workbook is small: the edition of 2015 has 100 KB. Unpacked it is read in pieces, but for its texts.
+MAX_WORKBOOK = 16 * 1024 * 1024
+MAX_UNPACKED = 64 * 1024 * 1024
+MAX_DIGITS = 15
+
+Cells = dict[str, str]
+Tables = dict[TableName, Iterator["RawRow"]]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """One row of a table: its number as a spreadsheet shows it, its filled cells, and what cannot be read of it."""
+
+    number: int
+    cells: Cells
+    faults: tuple[Fault, ...] = ()
+
+
+def row_fault(table: TableName, number: int, column: str, code: str, detail: str, **more: Any) -> Fault:
+    """One thing that is wrong with one cell; the pointer is /table/row/column."""
+    return fault(
+        code, f"{table}, row {number}, column {column}: {detail}", pointer=f"/{table}/{number}/{column}", **more
+    )
+
+
+def file_fault(code: str, detail: str, **more: Any) -> InvalidRequest:
+    """Something that is wrong with a file as a whole."""
+    return InvalidRequest([fault(code, detail, **more)])
+
+
+def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
+    """The rows of a CSV: UTF-8, commas, a header of the template's columns in any order; memory stays constant."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True)
+    number = 1
+    try:
+        header = next(reader, None)
+        _check_header(table, header or [])
+        names = cast("list[str]", header)
+        for number, cells in enumerate(reader, start=2):
+            if len(cells) == len(names):
+                filled = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+                if filled:
+                    yield RawRow(number, filled)
+            elif cells:
+                yield RawRow(
+                    number,
+                    {},
+                    (
+                        row_fault(
+                            table, number, names[min(len(cells), len(names) - 1)], "wrong_number_of_cells",
+                            f"the header has {len(names)} columns and this row {len(cells)} cells",
+                        ),
+                    ),
+                )  # fmt: skip
+    except UnicodeDecodeError as error:
+        raise file_fault("not_utf8", f"{table}: the file is not UTF-8 text, at or after row {number}") from error
+    except csv.Error as error:
+        raise file_fault("not_csv", f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
+    finally:
+        text.detach()
+
+
+def _check_header(table: TableName, header: list[str]) -> None:
+    known = columns(table)
+    faults = []
+    for name in dict.fromkeys(header):
+        if name not in known:
+            meant = near(name, known)
+            hint = f"; did you mean {meant}?" if meant else ""
+            faults.append(
+                row_fault(
+                    table, 1, name[:64] or "(empty)", "unknown_column", f"this is no column of the template{hint}",
+                    allowed=known, suggestion=meant,
+                )
+            )  # fmt: skip
+        elif header.count(name) > 1:
+            faults.append(row_fault(table, 1, name, "repeated_column", "the column is there more than once"))
+    faults += [
+        row_fault(table, 1, name, "missing_column", "the column has to be there")
+        for name in required(table)
+        if name not in header
+    ]
+    if faults:
+        raise InvalidRequest(faults)
+
+
+@contextmanager
+def open_workbook(file: BinaryIO) -> Iterator[Tables]:
+    """The tables of an XLSX workbook, sheet by sheet; formulas, dates and what is no text or number are faults."""
+    _check_archive(file)
+    try:
+        book = load_workbook(file, read_only=True, data_only=False, keep_links=False)
+    except (InvalidFileException, DefusedXmlException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise file_fault("not_a_workbook", f"the file cannot be read as an XLSX workbook: {error}") from error
+    except Exception as error:
+        # A hand-made workbook makes the parser fail in whatever way; none of them is a failure of ours.
+        raise file_fault("not_a_workbook", "the file cannot be read as an XLSX workbook") from error
+    try:
+        names = [name for name in book.sheetnames if name != GUIDE]
+        faults = [
+            fault("unknown_sheet", f"{name!r} is no table of the template", allowed=list(TABLES),
+                  suggestion=near(name, TABLES))
+            for name in names
+            if name not in TABLES
+        ]  # fmt: skip
+        if faults:
+            raise InvalidRequest(faults)
+        yield {cast("TableName", name): _sheet(cast("TableName", name), book[name]) for name in names}
+    finally:
+        book.close()
+
+
+def _check_archive(file: BinaryIO) -> None:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if size > MAX_WORKBOOK:
+        raise file_fault("file_too_large", f"a workbook of at most {MAX_WORKBOOK} bytes is read; this has {size}")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            # Nothing unpacks to more than its entry states, so what is stated is the most there can be.
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise file_fault("not_a_workbook", "the file is no XLSX workbook: it is no zip archive") from error
+    if unpacked > MAX_UNPACKED:
+        raise file_fault("file_too_large", f"the workbook unpacks to {unpacked} bytes; at most {MAX_UNPACKED} are read")
+    file.seek(0)
+
+
+def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
+    known = columns(table)
+    # What a file says of its own size is not believed: the template's columns are read, and one more to refuse it.
+    sheet.reset_dimensions()
+    names: list[str] = []
+    try:
+        for number, cells in enumerate(sheet.iter_rows(max_col=len(known) + 1), start=1):
+            if number == 1:
+                names = [str(cell.value) if cell.value is not None else "" for cell in cells]
+                while names and not names[-1]:
+                    names.pop()
+                _check_header(table, names)
+                continue
+            filled: Cells = {}
+            faults = []
+            for name, cell in zip(names, cells, strict=False):
+                text, problem = _text(cell)
+                if problem:
+                    faults.append(row_fault(table, number, name, *problem))
+                elif text:
+                    filled[name] = text
+            if any(cell.value is not None for cell in cells[len(names) :]):
+                faults.append(
+                    row_fault(table, number, names[-1], "wrong_number_of_cells", "there is a cell beyond the header")
+                )
+            if filled or faults:
+                yield RawRow(number, filled, tuple(faults))
+    except InvalidRequest:
+        raise
+    except Exception as error:
+        raise file_fault("not_a_workbook", f"the sheet {table} cannot be read") from error
+    if not names:
+        _check_header(table, names)
+
+
+def _text(cell: Any) -> tuple[str, tuple[str, str] | None]:
+    """A cell as the text that a CSV would hold, or what is wrong with it."""
+    value, kind = cell.value, cell.data_type
+    if value is None:
+        return "", None
+    if kind == "f":
+        return "", ("formula", "a formula; its value is expected")
+    if kind == "e":
+        return "", ("error_value", f"the error value {value}")
+    if isinstance(value, bool) or kind not in {"s", "n", "inlineStr"} or not isinstance(value, str | int | float):
+        return "", ("not_text_or_number", "text or a number is expected")
+    if isinstance(value, str):
+        return value, None
+    text = str(value) if isinstance(value, int) else repr(value)
+    if "e" in text or sum(map(str.isdigit, text)) > MAX_DIGITS:
+        # A spreadsheet keeps numbers as binary fractions of 15 digits: more of them are no longer exact.
+        return "", ("inexact_number", f"a number of more than {MAX_DIGITS} digits; write it as text")
+    return text, None

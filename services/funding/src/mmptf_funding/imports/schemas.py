@@ -1,0 +1,58 @@
+"""The wire shapes of imports: what an import did, or would do, and how its rows agree with the printed totals."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmptf_common.schemas import Code, Wire
+from mmptf_funding.editions.schemas import Agreement, ReconciledTotal
+
+
+class TableReport(Wire):
+    """What an import does with the rows of one table; nothing is ever removed."""
+
+    rows: int
+    created: int
+    amended: int
+    unchanged: int
+
+
+class ImportReport(Wire):
+    """What an import did, or would do as a dry run.
+
+    `agreement` counts the printed totals that the rows add up to, `explained` lists those that differ for a stated
+    reason; a difference without one refuses the import. `revision` is null for a dry run.
+    """
+
+    edition: Code
+    dry_run: bool
+    tables: dict[str, TableReport]
+    agreement: dict[Agreement, int]
+    explained: list[ReconciledTotal]
+    revision: int | None
+
+
+class ImportQuery(BaseModel):
+    """How to import."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dry_run: Annotated[
+        Literal["true", "false"], Field(description="Check and reconcile everything, and write nothing.")
+    ] = "false"
+
+
+class TemplateQuery(BaseModel):
+    """Which form of the template."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Annotated[
+        Literal["xlsx", "csv"], Field(description="A workbook with all tables and a guide, or the header of one table.")
+    ] = "xlsx"
+    table: Annotated[
+        Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"],
+        Field(description="The table of a CSV."),
+    ] = "requirements"

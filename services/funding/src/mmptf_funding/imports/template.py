@@ -1,0 +1,224 @@
+"""The template that an edition is imported from: five tables, each column with what it takes."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from mmptf_common.schemas import Code
+from mmptf_funding.editions import schemas
+
+TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"]
+TABLES: tuple[TableName, ...] = get_args(TableName)
+GUIDE = "guide"
+SEVERAL = "|"
+_AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
+
+
+def _amount(value: object) -> object:
+    """An amount as its exact decimal; whatever else is written says what is wrong with it."""
+    if not isinstance(value, str) or _AMOUNT.fullmatch(value):
+        return Decimal(value) if isinstance(value, str) else value
+    if value.startswith("-"):
+        raise ValueError("an amount is never negative")
+    if re.fullmatch(r"[0-9]+\.[0-9]{3,}", value):
+        raise ValueError("an amount has at most two decimal places; a fraction of a cent cannot be stored")
+    raise ValueError("digits are expected, with a point before the cents and without separators, such as 2500000.00")
+
+
+def _several(value: object) -> object:
+    return value.split(SEVERAL) if isinstance(value, str) else value
+
+
+Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Amount = Annotated[Decimal, BeforeValidator(_amount)]
+Line = Annotated[int, Field(ge=1, le=100_000_000)]
+Several = Annotated[list[Text], BeforeValidator(_several), Field(max_length=100)]
+Capitals = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class Row(BaseModel):
+    """A row of a table; an empty cell is no value, and its column may then be left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EditionRow(Row):
+    """The edition: one row."""
+
+    code: Annotated[Code, Field(description="short and for good", examples=["MI-2015"])]
+    name: Annotated[Text, Field(description="the title of the publication")]
+    publisher: Annotated[Text | None, Field(description="who published it")] = None
+    year: Annotated[int, Field(ge=1951, le=2200, description="the year that the requirements are for")]
+    document: Annotated[Code, Field(description="code of the document that the sources of all rows name")]
+    currency: Annotated[Literal["USD"], Field(description="the currency of the requirements")]
+    note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
+
+
+class VocabularyRow(Row):
+    """The vocabulary: regions, areas, target populations and places, in their order."""
+
+    edition: Annotated[Code, Field(description="code of the edition")]
+    kind: Annotated[schemas.TermKind, Field(description="what the term is")]
+    code: Annotated[Code, Field(description="how rows name it; for a country its ISO 3166-1 alpha-3 code")]
+    name: Annotated[Text, Field(description="its name")]
+    as_printed: Annotated[Several, Field(description=f"the spellings of the edition, separated by {SEVERAL}")] = []
+    region_code: Annotated[Code | None, Field(description="the region of a place")] = None
+    country_code: Annotated[
+        Capitals | None, Field(description="ISO 3166-1 alpha-3 of a place, empty if it is no single country")
+    ] = None
+    footnote: Annotated[Text | None, Field(description="what has to be shown with the name")] = None
+    note: Annotated[Text | None, Field(description="a remark")] = None
+
+
+class RequirementRow(Row):
+    """The requirements: one row for each place and programmatic area."""
+
+    code: Annotated[Code, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition, the same in all rows")]
+    region_code: Annotated[Code, Field(description="a region of the vocabulary")]
+    region: Annotated[Text | None, Field(description="its name; must be that of the vocabulary if given")] = None
+    place_code: Annotated[Code, Field(description="a place of the vocabulary, in that region")]
+    place: Annotated[Text | None, Field(description="its name; must be that of the vocabulary if given")] = None
+    place_as_printed: Annotated[Text | None, Field(description="the heading")] = None
+    country_code: Annotated[Capitals | None, Field(description="must be that of the place if given")] = None
+    area_code: Annotated[Code, Field(description="an area of the vocabulary")]
+    area: Annotated[Text | None, Field(description="its name; must be that of the vocabulary if given")] = None
+    area_as_printed: Annotated[Text | None, Field(description="the heading")] = None
+    amount_usd: Annotated[
+        Amount | None, Field(description="exact, such as 2500000.00; if and only if the status is required")
+    ] = None
+    status: Annotated[schemas.RequirementStatus, Field(description="whether an amount is asked for")]
+    implied_amount_usd: Annotated[
+        Amount | None, Field(description="what printed totals imply for an amount that is missing in the source")
+    ] = None
+    amount_as_printed: Annotated[Text | None, Field(description="the amount, or the word in its place")] = None
+    target_populations: Annotated[
+        Several, Field(description=f"target populations of the vocabulary, separated by {SEVERAL}")
+    ] = []
+    confidence: Annotated[
+        schemas.Confidence, Field(description="how sure it is that heading, amount and populations belong together")
+    ] = "high"
+    note: Annotated[Text | None, Field(description="a remark")] = None
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line of the amount in the document's text, from 1")] = None
+    source_locator: Annotated[Text | None, Field(description="where the document has no lines: how to find it")] = None
+    heading_line: Annotated[Line | None, Field(description="line of the area's heading")] = None
+    place_line: Annotated[Line | None, Field(description="line of the place's heading")] = None
+    target_populations_line: Annotated[Line | None, Field(description="line of the target populations")] = None
+
+
+class PrintedTotalRow(Row):
+    """The control totals: what the edition prints, and the import must add up to."""
+
+    edition: Annotated[Code, Field(description="code of the edition")]
+    division: Annotated[schemas.Division, Field(description="what it is a total of")]
+    region_code: Annotated[Code | None, Field(description="for the total of an area within one region: the region")] = (
+        None
+    )
+    code: Annotated[Code, Field(description="code of that place, area, region or edition")]
+    unit: Annotated[schemas.Unit, Field(description="an amount, or a share of the region or the edition")]
+    printed: Annotated[
+        Amount | None, Field(description="the figure; empty where the word funded stands in its place")
+    ] = None
+    as_printed: Annotated[Text, Field(description="as it is printed")]
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line of the figure in the document's text")] = None
+    note: Annotated[
+        Text | None, Field(description="why the figure cannot agree; without a note a difference refuses the import")
+    ] = None
+
+
+class InitiativeRow(Row):
+    """Initiatives and funds beside the requirements; they have no common total."""
+
+    code: Annotated[Code, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition")]
+    kind: Annotated[schemas.InitiativeKind, Field(description="what it is")]
+    section: Annotated[Text, Field(description="the section it stands in")]
+    name: Annotated[Text, Field(description="its title")]
+    amount: Annotated[Amount | None, Field(description="what is asked for")] = None
+    currency: Annotated[Capitals | None, Field(description="ISO 4217 code of the amount's currency")] = None
+    amount_as_printed: Annotated[Text | None, Field(description="the amount as it is printed")] = None
+    precision: Annotated[schemas.Precision | None, Field(description="whether the print is rounded")] = None
+    period: Annotated[Text | None, Field(description="what time the amount is for")] = None
+    overall_amount: Annotated[Amount | None, Field(description="the whole budget, where one is stated")] = None
+    overall_currency: Annotated[Capitals | None, Field(description="ISO 4217 code of its currency")] = None
+    overall_as_printed: Annotated[Text | None, Field(description="the whole budget as it is printed")] = None
+    buys: Annotated[Text | None, Field(description="what the money is for, in words of one's own")] = None
+    instrument: Annotated[Text | None, Field(description="the funding instrument")] = None
+    confidence: Annotated[schemas.Confidence, Field(description="how sure the reading is")] = "high"
+    note: Annotated[Text | None, Field(description="a remark")] = None
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line of the amount, or of the title without one")] = None
+
+
+ROWS: Mapping[TableName, type[Row]] = {
+    "edition": EditionRow,
+    "vocabulary": VocabularyRow,
+    "requirements": RequirementRow,
+    "printed-totals": PrintedTotalRow,
+    "initiatives": InitiativeRow,
+}
+
+
+def columns(table: TableName) -> list[str]:
+    """The columns of a table, in the order of the template and of the exports."""
+    return list(ROWS[table].model_fields)
+
+
+def required(table: TableName) -> list[str]:
+    """The columns that no file may leave out."""
+    return [name for name, field in ROWS[table].model_fields.items() if field.is_required()]
+
+
+def guide() -> Iterable[tuple[str, str, str, str]]:
+    """What every column takes: table, column, whether it must be there, what it holds."""
+    for table, model in ROWS.items():
+        for name, field in model.model_fields.items():
+            choices = _choices(field.annotation)
+            holds = f"{field.description}{': ' + ', '.join(choices) if choices else ''}"
+            yield table, name, "yes" if field.is_required() else "no", holds
+
+
+def _choices(annotation: Any) -> list[str]:
+    found = [choice for part in (annotation, *get_args(annotation)) for choice in get_args(part)]
+    return [choice for choice in found if isinstance(choice, str)]
+
+
+def header(table: TableName) -> str:
+    """The first line of a table's CSV."""
+    return ",".join(columns(table)) + "\n"
+
+
+@cache
+def workbook() -> bytes:
+    """The template as an XLSX workbook: a guide, and one empty sheet for each table."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(GUIDE)
+    sheet.append(["sheet", "column", "required", "what it holds"])
+    for line in guide():
+        sheet.append(line)
+    for table in TABLES:
+        sheet = book.create_sheet(table)
+        sheet.freeze_panes = "A2"
+        sheet.append(_bold(sheet, columns(table)))
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _bold(sheet: Any, names: list[str]) -> list[Any]:
+    cells = [WriteOnlyCell(sheet, value=name) for name in names]
+    for cell in cells:
+        cell.font = Font(bold=True)
+    return cells
