@@ -86,7 +86,10 @@ class RunningApp:
 @asynccontextmanager
 async def running_app(name: str, database_url: str, redis_url: str | None) -> AsyncIterator[RunningApp]:
     settings = ServiceSettings(
-        database_url=SecretStr(database_url), redis_url=SecretStr(redis_url) if redis_url else None, database_pool=4
+        database_url=SecretStr(database_url),
+        redis_url=SecretStr(redis_url) if redis_url else None,
+        database_pool=4,
+        environment="development",
     )
     app = importlib.import_module(f"mmptf_{name}.app").create_app(settings)
     async with LifespanManager(app) as manager:

@@ -16,8 +16,9 @@ async def ask(
     doors: Doors, operation: Operation, query: str = "", *, method: str | None = None, **options: Any
 ) -> httpx.Response:
     """One request as the contract exemplifies it, with a query string that is sent as it stands."""
-    if operation.body is not None:
-        options.setdefault("json", operation.body)
+    if not {"json", "content"} & options.keys():
+        sent = operation.sent
+        options = {**sent, **options, "headers": {**sent.get("headers", {}), **options.get("headers", {})}}
     path = f"{operation.path}?{query}" if query else operation.path
     return await doors[operation.door].request(method or operation.method.upper(), path, **options)
 

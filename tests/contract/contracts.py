@@ -29,6 +29,8 @@ COMMITTED = {name: ROOT / "services" / name / "openapi.json" for name in SERVICE
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PROBLEM = "application/problem+json"
 
+EDITION = ROOT / "services/funding/src/mmptf_funding/data/MI-2015/requirements.csv"
+
 Document = dict[str, Any]
 
 
@@ -101,10 +103,17 @@ class Operation:
     @property
     def body(self) -> Any:
         """The body that the contract gives as its first example; None where the operation takes none."""
-        if "requestBody" not in self.contract:
+        content = self.contract.get("requestBody", {}).get("content", {})
+        if "application/json" not in content:
             return None
-        examples = self.contract["requestBody"]["content"]["application/json"]["examples"]
-        return next(iter(examples.values()))["value"]
+        return next(iter(content["application/json"]["examples"].values()))["value"]
+
+    @property
+    def sent(self) -> Document:
+        """The example body as a request sends it; a file is the one that the package itself was filled from."""
+        if "requestBody" in self.contract and self.body is None:
+            return {"content": EDITION.read_bytes(), "headers": {"content-type": "text/csv"}}
+        return {"json": self.body}
 
     def schema_of(self, status: int) -> tuple[str, Document]:
         """The first media type that the contract gives for a status, and its schema."""

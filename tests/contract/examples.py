@@ -7,6 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from tests.contract.contracts import Operation
 
 MOMENT = "2026-01-01T00:00:00Z"
@@ -42,3 +44,9 @@ def settled(answer: Any, name: str = "") -> Any:
     if name in MOMENTS and isinstance(answer, str):
         return MOMENT
     return 1 if name in NUMBERS else answer
+
+
+def shown(answer: httpx.Response) -> Any:
+    """An answer as an example shows it: JSON settled, other text as it is."""
+    media = answer.headers["content-type"].partition(";")[0]
+    return settled(answer.json()) if media.endswith("json") else answer.text

@@ -14,7 +14,7 @@ from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import running_suite
 from tests.contract.contracts import DOORS, OWN, Operation
-from tests.contract.examples import file_of, key_of, load, settled
+from tests.contract.examples import file_of, key_of, load, shown
 
 
 def first_request(operation: Operation) -> str:
@@ -27,12 +27,12 @@ def capture(door: str, client: httpx.Client) -> None:
     for operation in [o for o in OWN if o.door == door]:
         request = known.get(key_of(operation), {}).get("request") or first_request(operation)
         method, path = request.split(" ")
-        answer = client.request(method, path, json=operation.body)
+        answer = client.request(method, path, **operation.sent)
         examples[key_of(operation)] = {
             "request": request,
             "body": operation.body,
             "status": answer.raise_for_status().status_code,
-            "response": settled(answer.json()),
+            "response": shown(answer),
         }
     file_of(door).write_text(json.dumps(examples, ensure_ascii=False, indent=1) + "\n", "utf-8")
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract.contracts import COMMITTED
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 USE = """
 import json, sys
 from generated import Client
@@ -40,7 +41,9 @@ print(json.dumps({
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the package `generated`."""
     folder = tmp_path_factory.mktemp("client")
-    (folder / "config.yaml").write_text("post_hooks: []\n")
+    # The generator knows files as octets only.
+    files = (f"  {media}: application/octet-stream\n" for media in ("text/csv", XLSX))
+    (folder / "config.yaml").write_text(f"post_hooks: []\ncontent_type_overrides:\n{''.join(files)}")
     generator = Path(sys.executable).with_name("openapi-python-client")
     command: list[str | Path] = [
         generator,

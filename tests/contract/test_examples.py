@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.asking import Doors
 from tests.contract.contracts import DOORS, OPERATIONS, OWN, Operation
-from tests.contract.examples import key_of, load, settled
+from tests.contract.examples import key_of, load, shown
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -28,7 +28,7 @@ async def test_an_example_is_what_is_answered(doors: Doors, operation: Operation
     method, path = example["request"].split(" ")
     assert (method.lower(), example["body"]) == (operation.method, operation.body)
     for door in {operation.door, "gateway"} if path.startswith(f"/{operation.door}/") else {operation.door}:
-        answer = await doors[door].request(method, path, json=example["body"])
-        assert (answer.status_code, settled(answer.json())) == (example["status"], example["response"])
+        answer = await doors[door].request(method, path, **operation.sent)
+        assert (answer.status_code, shown(answer)) == (example["status"], example["response"])
     (content, *_) = operation.contract["responses"]["200"]["content"].values()
     assert content["example"] == example["response"]

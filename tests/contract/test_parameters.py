@@ -68,8 +68,9 @@ async def test_a_number_of_thirty_digits_is_only_ever_a_word(doors: Doors, opera
 async def test_only_filters_that_take_several_values_may_be_repeated(doors: Doors, operation: Operation) -> None:
     values = {name: (words_of(schema) or ["1"])[0] for name, schema in operation.query.items()}
     once = [name for name, schema in operation.query.items() if not is_many(schema)]
-    found = await faults(doors, operation, [pair for name in once for pair in [(name, values[name])] * 2])
-    assert [f["parameter"] for f in found if f["code"] == "repeated_parameter"] == once
+    if once:
+        found = await faults(doors, operation, [pair for name in once for pair in [(name, values[name])] * 2])
+        assert [f["parameter"] for f in found if f["code"] == "repeated_parameter"] == once
     closed = [name for name, schema in operation.query.items() if is_many(schema) and words_of(schema)]
     answer = await ask(doors, operation, "&".join(f"{name}={values[name]}" for name in closed * 2))
     assert answer.status_code == 200, answer.text

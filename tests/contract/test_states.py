@@ -77,14 +77,17 @@ async def test_with_nothing_loaded_every_answer_is_empty_and_right(
     ):
         for operation in of(service, AT_SERVICES):
             answer = await ask(door(empty), operation)
-            if "{code}" in operation.template:
+            if "{" in operation.template:
                 problem(operation, answer, 404)
             elif operation.is_read:
                 assert answer.status_code == 200, answer.text
-                operation.check(200, answer.json())
+                if operation.schema_of(200)[0] == "application/json":
+                    operation.check(200, answer.json())
             else:
                 problem(operation, answer, 422)
         for operation in of(service, LISTS):
+            if "{" in operation.template:
+                continue
             page = (await ask(door(empty), operation)).json()
             assert page == {"items": [], "total": 0, "next": None, "revision": 0}
             assert (await ask(door(empty), operation, "format=ndjson")).text == ""
@@ -157,7 +160,7 @@ async def test_without_its_database_every_operation_says_so(
         cut()
         for operation in of(service, AT_SERVICES):
             answer = await ask(door(running), operation)
-            if operation.id == "health-live":
+            if operation.id in {"health-live", "imports-template"}:
                 assert answer.status_code == 200
             elif operation.id == "health-ready":
                 assert answer.status_code == 503

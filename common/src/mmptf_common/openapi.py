@@ -43,9 +43,7 @@ def read(
     missing: whether a code in the path may be unknown (404) or renamed (308)
     """
     headers = {"ETag": _ETAG, "Cache-Control": _CACHE}
-    content = {name: {"schema": {"type": "string"}} for name in media}
-    if only:
-        content = {name: {"schema": {"type": "object" if name.endswith("+json") else "string"}} for name in only}
+    content = _schemas(only or media)
     responses: dict[int | str, dict[str, Any]] = {
         200: {"headers": headers, **({"content": content} if content else {})},
         304: {"description": "Not modified: the caller's answer is still right.", "headers": headers},
@@ -62,9 +60,16 @@ def read(
     return {"responses": responses, "openapi_extra": public(query, _IF_NONE_MATCH)}
 
 
-def plain(query: type[BaseModel]) -> dict[str, Any]:
-    """What a route declares whose answer is never kept: its parameters, 200, 422."""
-    return {"responses": _problems(problems.InvalidRequest), "openapi_extra": public(query)}
+def plain(query: type[BaseModel], *, only: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What a route declares whose answer is never kept: its parameters, 200, 422; `only` as for `read`."""
+    responses = _problems(problems.InvalidRequest)
+    if only:
+        responses[200] = {"content": _schemas(only)}
+    return {"responses": responses, "openapi_extra": public(query)}
+
+
+def _schemas(media: tuple[str, ...]) -> dict[str, Any]:
+    return {name: {"schema": {"type": "object" if name.endswith("+json") else "string"}} for name in media}
 
 
 def computation(query: type[BaseModel]) -> dict[str, Any]:

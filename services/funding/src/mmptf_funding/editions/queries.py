@@ -16,11 +16,13 @@ from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
 from mmptf_common.pages import answer_list, fetch_item
-from mmptf_common.query import NoParameters, parse
+from mmptf_common.query import canonical, parse
 from mmptf_funding.editions import rules, schemas
 
 PATH = "/funding/v1"
 EDITION_CODES = "SELECT code FROM edition"
+# The codes of all editions, and how many requirements carry each.
+LISTED_AT = f"{PATH}/requirements/facets"
 OF_EDITION = Filter("edition = ANY({}::text[])", EDITION_CODES, f"{PATH}/editions")
 
 EDITIONS = Listing(
@@ -72,10 +74,11 @@ PRINTED_TOTALS = Listing(
     sorts={"position": ("position", "int4")},
     filters={"division": Filter("division = ANY({}::text[])"), "unit": Filter("unit = ANY({}::text[])")},
     columns={
+        "code": "code",
         "edition": "edition",
         "division": "division",
         "region_code": "region",
-        "code": "value",
+        "value": "value",
         "unit": "unit",
         "printed": "CASE unit WHEN 'USD' THEN printed::text ELSE document->>'per_cent' END",
         "as_printed": "document->>'as_printed'",
@@ -109,8 +112,7 @@ def _term(column: str, kind: str) -> Dimension:
 def _known(kind: str) -> Filter:
     column = {"target_population": "populations"}.get(kind, kind)
     where = f"{column} && {{}}::text[]" if column == "populations" else f"{column} = ANY({{}}::text[])"
-    listed_at = f"{PATH}/editions/{{edition}}/vocabulary?kind={kind}"
-    return Filter(where, f"SELECT DISTINCT term FROM term WHERE kind = '{kind}'", listed_at)
+    return Filter(where, f"SELECT DISTINCT term FROM term WHERE kind = '{kind}'", LISTED_AT)
 
 
 def _one_population(_: str, value: str) -> dict[str, str]:
@@ -148,7 +150,7 @@ REQUIREMENTS = Listing(
         "country": Filter(
             "country = ANY({}::text[])",
             "SELECT DISTINCT coalesce(document->>'country', 'none') FROM term WHERE kind = 'place'",
-            f"{PATH}/editions/{{edition}}/vocabulary?kind=place",
+            LISTED_AT,
         ),
         "place": _known("place"),
         "area": _known("area"),
@@ -264,6 +266,7 @@ INITIATIVES = Listing(
 
 async def answer_of_edition(request: Request, listing: Listing, edition: str) -> Response:
     """A list below an edition's path; 404 when there is no such edition."""
+    parse(request, listing.query)
     found = await fetch_item(request, EDITIONS, edition)
     if isinstance(found, Response):
         return found
@@ -290,7 +293,7 @@ _WHOLES = """
 
 async def answer_reconciliation(request: Request, edition: str) -> Response:
     """Every printed figure of an edition beside what its rows add up to, every difference with its explanation."""
-    parse(request, NoParameters)
+    query = parse(request, schemas.ReconciliationQuery)
     found = await fetch_item(request, EDITIONS, edition)
     if isinstance(found, Response):
         return found
@@ -305,11 +308,16 @@ async def answer_reconciliation(request: Request, edition: str) -> Response:
                 edition=edition,
                 stage="requirement",
                 counts={agreement: counts[agreement] for agreement in ("equal", "explained", "different")},
-                figures=figures,
+                figures=[
+                    figure
+                    for figure in figures
+                    if (not query.division or figure.division in query.division)
+                    and (not query.agreement or figure.agreement in query.agreement)
+                ],
                 revision=number_of(revision),
             )
 
-        return await answer_cached(request, "", await connection.fetchval(f"SELECT {REVISION}"), compute)
+        return await answer_cached(request, canonical(query), await connection.fetchval(f"SELECT {REVISION}"), compute)
 
 
 async def reconcile(connection: Any, edition: str) -> list[schemas.ReconciledTotal]:

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from mmptf_common import openapi
 from mmptf_common.listing import Listing
-from mmptf_common.query import NoParameters
 from mmptf_common.routing import EXPORTS, add_listing
 from mmptf_common.schemas import CODE_PATTERN
 from mmptf_funding.editions import queries, schemas
@@ -42,7 +41,7 @@ def _add_list_of_edition(listing: Listing, *, about: str) -> None:
     router.add_api_route(
         f"/editions/{{edition}}/{noun}",
         list_,
-        name=noun.replace("-", "_"),
+        name=noun,
         tags=["editions"],
         response_model=listing.page,
         summary=f"List the {noun.replace('-', ' ')} of an edition",
@@ -63,7 +62,7 @@ _add_list_of_edition(queries.RESULTS, about="The results matrices that regions o
     name="reconciliation",
     tags=["editions"],
     response_model=schemas.Reconciliation,
-    **openapi.read(NoParameters, missing=True),
+    **openapi.read(schemas.ReconciliationQuery, missing=True),
 )
 async def reconciliation(request: Request, edition: EditionCode) -> Response:
     """Every figure that the edition prints beside what its rows add up to, and what explains each difference."""

@@ -35,8 +35,9 @@ def reconciled(
     if row["unit"] == "per_cent":
         printed = document["per_cent"]
         places = len(printed.partition(".")[2])
-        parts = wholes.values() if row["region"] is None else filter(None, [wholes.get(row["region"])])
-        stated, lacking, missing = (sum(column) for column in zip(*map(_of_whole, parts), strict=True))
+        within = [whole for region, whole in wholes.items() if row["region"] in (None, region)]
+        stated, lacking = (sum((w[name] or Decimal(0) for w in within), Decimal(0)) for name in ("amount", "implied"))
+        missing = sum(w["missing"] for w in within)
         computed = per_cent(amount, stated, places)
         settled = per_cent(amount + implied, stated + lacking, places) == printed
     else:
@@ -85,10 +86,6 @@ def reconciled(
         link=link,
         explanations=explanations,
     )
-
-
-def _of_whole(whole: Mapping[str, Any]) -> tuple[Decimal, Decimal, int]:
-    return whole["amount"] or Decimal(0), whole["implied"] or Decimal(0), whole["missing"]
 
 
 def per_cent(part: Decimal, whole: Decimal, places: int) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from mmptf_common.codes import MoneyStage
 from mmptf_common.query import Amount, ListQuery, Moment, Search, Values
@@ -157,7 +157,7 @@ class ReconciledTotal(Wire):
 
 
 class Reconciliation(Wire):
-    """Every figure that an edition prints beside the computed one; `counts` says how many agree."""
+    """Figures that an edition prints beside the computed ones; `counts` says how many of all agree."""
 
     edition: Code
     stage: MoneyStage
@@ -269,6 +269,15 @@ class PrintedTotalQuery(ListQuery):
     unit: Annotated[list[Unit], Field(default_factory=list, max_length=100)]
 
 
+class ReconciliationQuery(BaseModel):
+    """Which figures; the counts are those of all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    division: Annotated[list[Division], Field(default_factory=list, max_length=100)]
+    agreement: Annotated[list[Agreement], Field(default_factory=list, max_length=100)]
+
+
 class RequirementFilter(BaseModel):
     """Which requirements: any of a repeated filter, all of different ones."""
 
@@ -311,8 +320,10 @@ class RequirementTotalsQuery(RequirementFilter):
 
     by: Annotated[
         list[TotalsBy],
+        # The order of two ways is one for all callers: an answer is cached under what was asked.
+        BeforeValidator(lambda ways: sorted(set(ways))),
         Field(min_length=1, max_length=2, description="One or two ways to divide the total.", examples=["region"]),
-    ]
+    ] = ["region"]
 
 
 class InitiativeQuery(ListQuery):

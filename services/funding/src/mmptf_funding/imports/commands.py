@@ -297,10 +297,10 @@ def _printed_total(
     name = vocabulary.edition
     faults.add(_of_edition("printed-totals", raw, row.edition, vocabulary.edition))
     if row.division == "edition":
-        if row.code != vocabulary.edition:
-            faults.add([rules.not_in("printed-totals", raw.number, "code", row.code, [vocabulary.edition])])
-    elif (term := terms[row.division].get(row.code)) is None:
-        faults.add([rules.not_in("printed-totals", raw.number, "code", row.code, terms[row.division])])
+        if row.value != vocabulary.edition:
+            faults.add([rules.not_in("printed-totals", raw.number, "value", row.value, [vocabulary.edition])])
+    elif (term := terms[row.division].get(row.value)) is None:
+        faults.add([rules.not_in("printed-totals", raw.number, "value", row.value, terms[row.division])])
     else:
         name = term.name
     if row.region_code is not None and row.region_code not in terms["region"]:
@@ -318,12 +318,16 @@ def _printed_total(
     share = row.unit == "per_cent"
     if share and row.printed is None:
         faults.add([row_fault("printed-totals", raw.number, "printed", "empty_cell", "a percentage is expected")])
-    code = ".".join(filter(None, (row.edition, row.division, row.region_code, row.code, "share" if share else None)))
+    code = ".".join(filter(None, (row.edition, row.division, row.region_code, row.value, "share" if share else None)))
+    if row.code not in (None, code):
+        faults.add(
+            [row_fault("printed-totals", raw.number, "code", "other_code", f"{row.code}, and {code} is expected")]
+        )
     facts = {
         "code": code,
         "edition": row.edition,
         "division": row.division,
-        "value": row.code,
+        "value": row.value,
         "name": name,
         "region": row.region_code,
         "unit": row.unit,
@@ -338,7 +342,7 @@ def _printed_total(
         edition=row.edition,
         division=row.division,
         region=row.region_code,
-        value=row.code,
+        value=row.value,
         unit=row.unit,
         printed=row.printed,
         position=position,

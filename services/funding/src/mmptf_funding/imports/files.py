@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import zipfile
@@ -22,6 +23,7 @@ from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, re
 MAX_WORKBOOK = 16 * 1024 * 1024
 MAX_UNPACKED = 64 * 1024 * 1024
 MAX_DIGITS = 15
+MAX_LINE = 1024 * 1024
 
 Cells = dict[str, str]
 Tables = dict[TableName, Iterator["RawRow"]]
@@ -50,8 +52,7 @@ def file_fault(code: str, detail: str, **more: Any) -> InvalidRequest:
 
 def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
     """The rows of a CSV: UTF-8, commas, a header of the template's columns in any order; memory stays constant."""
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, strict=True)
+    reader = csv.reader(_lines(table, file), strict=True)
     number = 1
     try:
         header = next(reader, None)
@@ -77,8 +78,16 @@ def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
         raise file_fault("not_utf8", f"{table}: the file is not UTF-8 text, at or after row {number}") from error
     except csv.Error as error:
         raise file_fault("not_csv", f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
-    finally:
-        text.detach()
+
+
+def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
+    """The lines of a text, each read with a limit: a file without line ends is not taken into memory whole."""
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+    while line := file.readline(MAX_LINE):
+        if len(line) == MAX_LINE and not line.endswith(b"\n"):
+            raise file_fault("line_too_long", f"{table}: a line of more than {MAX_LINE} bytes")
+        yield decode(line)
+    yield decode(b"", final=True)
 
 
 def _check_header(table: TableName, header: list[str]) -> None:

@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from mmptf_common import openapi
-from mmptf_common.conditional import etag, headers, matches, not_modified
 from mmptf_common.db import WriteSession
 from mmptf_common.journal import Author
 from mmptf_common.problems import Forbidden, UnsupportedMediaType
@@ -34,22 +33,17 @@ MAX_BODY = 32 * 1024 * 1024
     name="template",
     tags=["imports"],
     response_class=Response,
-    **openapi.read(schemas.TemplateQuery, only=(XLSX, CSV)),
+    **openapi.plain(schemas.TemplateQuery, only=(CSV, XLSX)),
 )
 async def template_(request: Request) -> Response:
-    """The template of an edition: a workbook with a guide and a sheet for each table, or the header of one CSV."""
+    """The template of an edition: the header of one table as CSV, or a workbook with a guide and all tables."""
     query = parse(request, schemas.TemplateQuery)
-    tag = etag(request, "0", f"{query.format}.{query.table}")
-    if matches(request, tag):
-        return not_modified(tag)
-    name = "edition.xlsx" if query.format == "xlsx" else f"{query.table}.csv"
-    if query.format == "xlsx":
-        body, media = await run_in_threadpool(template.workbook), XLSX
+    if query.format == "csv":
+        name, media, body = f"{query.table}.csv", CSV, template.header(query.table).encode()
     else:
-        body, media = template.header(query.table).encode(), f"{CSV}; charset=utf-8"
-    return Response(
-        body, media_type=media, headers={**headers(tag), "Content-Disposition": f'attachment; filename="{name}"'}
-    )
+        name, media, body = "edition.xlsx", XLSX, await run_in_threadpool(template.workbook)
+    headers = {"Content-Type": media, "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, headers=headers)
 
 
 @router.post(

@@ -50,8 +50,8 @@ class TemplateQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Annotated[
-        Literal["xlsx", "csv"], Field(description="A workbook with all tables and a guide, or the header of one table.")
-    ] = "xlsx"
+        Literal["csv", "xlsx"], Field(description="The header of one table, or a workbook with a guide and all tables.")
+    ] = "csv"
     table: Annotated[
         Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"],
         Field(description="The table of a CSV."),

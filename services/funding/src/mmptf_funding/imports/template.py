@@ -120,12 +120,13 @@ class RequirementRow(Row):
 class PrintedTotalRow(Row):
     """The control totals: what the edition prints, and the import must add up to."""
 
+    code: Annotated[Code | None, Field(description="made of the others; must be that if given")] = None
     edition: Annotated[Code, Field(description="code of the edition")]
     division: Annotated[schemas.Division, Field(description="what it is a total of")]
     region_code: Annotated[Code | None, Field(description="for the total of an area within one region: the region")] = (
         None
     )
-    code: Annotated[Code, Field(description="code of that place, area, region or edition")]
+    value: Annotated[Code, Field(description="code of that place, area, region or edition")]
     unit: Annotated[schemas.Unit, Field(description="an amount, or a share of the region or the edition")]
     printed: Annotated[
         Amount | None, Field(description="the figure; empty where the word funded stands in its place")
