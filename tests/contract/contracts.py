@@ -101,6 +101,11 @@ class Operation:
         return path
 
     @property
+    def code(self) -> str | None:
+        """What its path calls the code of a record; None where the path has none."""
+        return next(iter(re.findall(r"{(\w+)}", self.template)), None)
+
+    @property
     def body(self) -> Any:
         """The body that the contract gives as its first example; None where the operation takes none."""
         content = self.contract.get("requestBody", {}).get("content", {})

@@ -15,8 +15,8 @@ CONSOLE = re.search(r"```console\n(.*?)```", README, re.DOTALL)
 ENTRIES = re.findall(r"\$ (.+)\n((?:[^$].*\n)*)", CONSOLE[1] if CONSOLE else "")
 
 
-def test_the_readme_shows_ten_questions() -> None:
-    assert len(ENTRIES) == 10
+def test_the_readme_shows_fourteen_questions() -> None:
+    assert len(ENTRIES) == 14
 
 
 @pytest.mark.parametrize(("command", "output"), ENTRIES)

@@ -144,8 +144,13 @@ async def answer_list(request: Request, listing: Listing) -> Response:
     )
 
 
-async def fetch_item(request: Request, listing: Listing, code: str) -> tuple[str, str] | Response:
-    """One record's document and the revision, or the 308 to its new code; NotFound with the nearest code there is."""
+async def fetch_item(
+    request: Request, listing: Listing, code: str, *, parameter: str = "code"
+) -> tuple[str, str] | Response:
+    """One record's document and the revision, or the 308 to its new code; NotFound with the nearest code there is.
+
+    parameter: what the path calls the code
+    """
     async with reading(request.app.state.database) as connection:
         row = await connection.fetchrow(
             f"SELECT {listing.document}, {REVISION} FROM {listing.rows} WHERE {listing.key} = $1", code
@@ -164,7 +169,7 @@ async def fetch_item(request: Request, listing: Listing, code: str) -> tuple[str
         codes = [row[0] for row in await connection.fetch(f"SELECT {listing.key} FROM {listing.rows} LIMIT 5000")]
     meant = near(code, codes)
     hint = f" Did you mean {meant}?" if meant else ""
-    unknown = fault("unknown_code", f"{code!r} is not listed at {listing.path}", parameter="code", suggestion=meant)
+    unknown = fault("unknown_code", f"{code!r} is not listed at {listing.path}", parameter=parameter, suggestion=meant)
     raise NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}.{hint}", faults=[unknown])
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 CODE_PATTERN = r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$"
 Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
 Item = TypeVar("Item", bound=BaseModel)
-AmountText = Annotated[str, Field(pattern=r"^-?\d{1,16}\.\d{2}$")]
+# Wider than a stored amount, which has 16 digits before the point: a sum of many is one too.
+AmountText = Annotated[str, Field(pattern=r"^-?\d{1,26}\.\d{2}$")]
 
 
 class Wire(BaseModel):

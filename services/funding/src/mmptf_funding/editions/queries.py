@@ -267,7 +267,7 @@ INITIATIVES = Listing(
 async def answer_of_edition(request: Request, listing: Listing, edition: str) -> Response:
     """A list below an edition's path; 404 when there is no such edition."""
     parse(request, listing.query)
-    found = await fetch_item(request, EDITIONS, edition)
+    found = await fetch_item(request, EDITIONS, edition, parameter="edition")
     if isinstance(found, Response):
         return found
     path = listing.path.format(edition=edition)
@@ -294,7 +294,7 @@ _WHOLES = """
 async def answer_reconciliation(request: Request, edition: str) -> Response:
     """Every printed figure of an edition beside what its rows add up to, every difference with its explanation."""
     query = parse(request, schemas.ReconciliationQuery)
-    found = await fetch_item(request, EDITIONS, edition)
+    found = await fetch_item(request, EDITIONS, edition, parameter="edition")
     if isinstance(found, Response):
         return found
     async with reading(request.app.state.database) as connection:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from defusedxml.common import DefusedXmlException
 from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from mmptf_common.problems import InvalidRequest, fault, near
 from mmptf_common.schemas import Fault
@@ -22,6 +22,8 @@ from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, re
 # A workbook is small: the edition of 2015 has 100 KB. Unpacked it is read in pieces, but for its texts.
 MAX_WORKBOOK = 16 * 1024 * 1024
 MAX_UNPACKED = 64 * 1024 * 1024
+MAX_ROWS = 100_000
+MAX_COLUMNS = 256
 MAX_DIGITS = 15
 MAX_LINE = 1024 * 1024
 
@@ -92,6 +94,8 @@ def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
 
 def _check_header(table: TableName, header: list[str]) -> None:
     known = columns(table)
+    if len(header) > MAX_COLUMNS:
+        raise file_fault("too_many_columns", f"{table}: a header of {len(header)} columns; it takes {', '.join(known)}")
     faults = []
     for name in dict.fromkeys(header):
         if name not in known:
@@ -117,52 +121,66 @@ def _check_header(table: TableName, header: list[str]) -> None:
 @contextmanager
 def open_workbook(file: BinaryIO) -> Iterator[Tables]:
     """The tables of an XLSX workbook, sheet by sheet; formulas, dates and what is no text or number are faults."""
-    _check_archive(file)
-    try:
-        book = load_workbook(file, read_only=True, data_only=False, keep_links=False)
-    except (InvalidFileException, DefusedXmlException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise file_fault("not_a_workbook", f"the file cannot be read as an XLSX workbook: {error}") from error
-    except Exception as error:
-        # A hand-made workbook makes the parser fail in whatever way; none of them is a failure of ours.
-        raise file_fault("not_a_workbook", "the file cannot be read as an XLSX workbook") from error
-    try:
-        names = [name for name in book.sheetnames if name != GUIDE]
-        faults = [
-            fault("unknown_sheet", f"{name!r} is no table of the template", allowed=list(TABLES),
-                  suggestion=near(name, TABLES))
-            for name in names
-            if name not in TABLES
-        ]  # fmt: skip
-        if faults:
-            raise InvalidRequest(faults)
-        yield {cast("TableName", name): _sheet(cast("TableName", name), book[name]) for name in names}
-    finally:
-        book.close()
+    with tempfile.TemporaryFile() as plain:
+        _unpack(file, plain)
+        try:
+            book = load_workbook(plain, read_only=True, data_only=False, keep_links=False)
+        except Exception as error:
+            # A hand-made workbook makes the parser fail in whatever way; none of them is a failure of ours.
+            raise file_fault("not_a_workbook", "the file cannot be read as an XLSX workbook") from error
+        try:
+            sheets = {sheet.title: sheet for sheet in book.worksheets if sheet.title != GUIDE}
+            faults = [
+                fault("unknown_sheet", f"{name!r} is no table of the template", allowed=list(TABLES),
+                      suggestion=near(name, TABLES))
+                for name in sheets
+                if name not in TABLES
+            ]  # fmt: skip
+            if faults:
+                raise InvalidRequest(faults)
+            yield {cast("TableName", name): _sheet(cast("TableName", name), sheet) for name, sheet in sheets.items()}
+        finally:
+            book.close()
 
 
-def _check_archive(file: BinaryIO) -> None:
+def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
+    """Copy a workbook's parts unpacked, in pieces: whoever reads one as a whole gets no more than is allowed here."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size > MAX_WORKBOOK:
         raise file_fault("file_too_large", f"a workbook of at most {MAX_WORKBOOK} bytes is read; this has {size}")
+    unpacked = 0
     try:
-        with zipfile.ZipFile(file) as archive:
-            # Nothing unpacks to more than its entry states, so what is stated is the most there can be.
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise file_fault("not_a_workbook", "the file is no XLSX workbook: it is no zip archive") from error
-    if unpacked > MAX_UNPACKED:
-        raise file_fault("file_too_large", f"the workbook unpacks to {unpacked} bytes; at most {MAX_UNPACKED} are read")
-    file.seek(0)
+        with zipfile.ZipFile(file) as archive, zipfile.ZipFile(plain, "w") as parts:
+            names = archive.namelist()
+            methods = {entry.compress_type for entry in archive.infolist()}
+            # Other methods, which no workbook has, are not unpacked in pieces.
+            if len(set(names)) < len(names) or not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise zipfile.BadZipFile
+            for name in names:
+                with archive.open(name) as source, parts.open(name, "w") as part:
+                    while piece := source.read(io.DEFAULT_BUFFER_SIZE):
+                        unpacked += len(piece)
+                        if unpacked > MAX_UNPACKED:
+                            raise file_fault(
+                                "file_too_large", f"the workbook unpacks to more than {MAX_UNPACKED} bytes"
+                            )
+                        part.write(piece)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
+        # RuntimeError is what an encrypted part ends in.
+        raise file_fault(
+            "not_a_workbook", "the file is no XLSX workbook: it is no zip archive, or a broken one"
+        ) from error
 
 
 def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
-    known = columns(table)
-    # What a file says of its own size is not believed: the template's columns are read, and one more to refuse it.
+    # What a file says of its own size is not believed: a sheet is as large as its cells, up to a limit.
     sheet.reset_dimensions()
     names: list[str] = []
     try:
-        for number, cells in enumerate(sheet.iter_rows(max_col=len(known) + 1), start=1):
+        for number, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS), start=1):
+            if number > MAX_ROWS:
+                raise file_fault("file_too_large", f"{table}: a sheet of at most {MAX_ROWS} rows is read; use CSV")
             if number == 1:
                 names = [str(cell.value) if cell.value is not None else "" for cell in cells]
                 while names and not names[-1]:
