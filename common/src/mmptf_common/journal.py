@@ -110,7 +110,7 @@ async def record(
 
 
 async def record_from(session: AsyncSession, table: sa.Table, query: str, author: Author, at: datetime) -> Counter[str]:
-    """Append the changes that a query selects (entity, key, before, after), in the order of their keys.
+    """Append the changes that a query selects (entity, key, before, after), in the order in which it finds them.
 
     For writes of more rows than should pass through memory; returns how many changes of each action there are.
     """
@@ -118,7 +118,7 @@ async def record_from(session: AsyncSession, table: sa.Table, query: str, author
         sa.text(
             f"WITH appended AS (INSERT INTO {table.name}"
             " (seq, at, actor, entity, key, action, before, after, request_id)"
-            f" SELECT (SELECT coalesce(max(seq), 0) FROM {table.name}) + row_number() OVER (ORDER BY entity, key),"
+            f" SELECT (SELECT coalesce(max(seq), 0) FROM {table.name}) + row_number() OVER (),"
             " :at, :actor, entity, key, CASE WHEN before IS NULL THEN 'create' WHEN after IS NULL THEN 'delete'"
             f" ELSE 'amend' END, before::jsonb, after::jsonb, :request_id FROM ({query}) AS selected RETURNING action)"
             " SELECT action, count(*) AS number FROM appended GROUP BY action"

@@ -280,7 +280,8 @@ def test_agreement_of_a_share_follows_from_the_exact_sums(
     [
         ({"division": "edition", "value": "E"}, "edition=E"),
         ({"division": "region", "value": "r"}, "edition=E&region=r"),
-        ({"division": "place", "value": "AAA", "region": "r"}, "edition=E&place=AAA"),
+        ({"division": "place", "value": "AAA"}, "edition=E&place=AAA"),
+        ({"division": "place", "value": "AAA", "region": "r"}, "edition=E&place=AAA&region=r"),
         ({"division": "area", "value": "a"}, "area=a&edition=E"),
         ({"division": "area", "value": "a", "region": "r"}, "area=a&edition=E&region=r"),
     ],

@@ -60,7 +60,7 @@ async def _load_edition(session: AsyncSession, edition: str, author: Author, at:
     """Bring a packaged edition in as any other is: its files are those of the template. Then its results matrices."""
     folder = files(PACKAGE) / "data" / edition
     tables: Tables = {name: csv_table(name, io.BytesIO((folder / f"{name}.csv").read_bytes())) for name in TABLES}
-    await import_edition(session, author, tables, keep_corrections=True)
+    await import_edition(session, author, tables, packaged=True)
     matrices = [_results_matrix(facts, at) for facts in packaged(PACKAGE, f"{edition}/results")]
     return await record(session, change, await load(session, change, "results_matrix", matrices, author), author, at)
 

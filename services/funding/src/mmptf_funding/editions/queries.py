@@ -274,16 +274,21 @@ async def answer_of_edition(request: Request, listing: Listing, edition: str) ->
     return await answer_list(request, replace(listing, path=path, fixed={"edition = {}::text": edition}))
 
 
-# What the rows of an edition add up to, for each way in which the edition prints totals.
+# What the rows of an edition add up to, for each figure that it prints. The rows are summed once, by everything that a
+# figure can be a total of, so that the work does not grow with rows times figures.
 _COMPUTED = """
+    WITH cell AS (
+        SELECT region, place, area, sum(amount) AS amount, count(amount) AS summed, count(*) AS rows,
+               count(*) FILTER (WHERE status = 'funded') AS funded,
+               count(*) FILTER (WHERE status = 'missing_in_source') AS missing, sum(implied) AS implied
+          FROM requirement WHERE edition = $1 GROUP BY 1, 2, 3)
     SELECT p.code, p.document::text AS document, p.division, p.region, p.value, p.unit, p.printed,
-           sum(r.amount) AS computed, count(r.amount) AS summed, count(r.code) AS rows,
-           count(*) FILTER (WHERE r.status = 'funded') AS funded,
-           count(*) FILTER (WHERE r.status = 'missing_in_source') AS missing,
-           sum(r.implied) AS implied
-      FROM printed_total AS p LEFT JOIN requirement AS r ON r.edition = p.edition
-       AND CASE p.division WHEN 'place' THEN r.place = p.value WHEN 'region' THEN r.region = p.value
-           WHEN 'area' THEN r.area = p.value AND (p.region IS NULL OR r.region = p.region) ELSE true END
+           sum(c.amount) AS computed, sum(c.implied) AS implied, coalesce(sum(c.summed), 0)::int AS summed,
+           coalesce(sum(c.rows), 0)::int AS rows, coalesce(sum(c.funded), 0)::int AS funded,
+           coalesce(sum(c.missing), 0)::int AS missing
+      FROM printed_total AS p LEFT JOIN cell AS c
+        ON CASE p.division WHEN 'place' THEN c.place = p.value WHEN 'region' THEN c.region = p.value
+           WHEN 'area' THEN c.area = p.value ELSE true END AND (p.region IS NULL OR c.region = p.region)
      WHERE p.edition = $1 GROUP BY p.code ORDER BY p.position, p.code"""
 _WHOLES = """
     SELECT region, sum(amount) AS amount, sum(implied) AS implied,

@@ -27,7 +27,7 @@ def reconciled(
     narrowed = [("edition", edition)]
     if row["division"] != "edition":
         narrowed.append((row["division"], row["value"]))
-    if row["region"] is not None and row["division"] == "area":
+    if row["region"] is not None:
         narrowed.append(("region", row["region"]))
     link = f"{requirements}?{urlencode(sorted(narrowed))}"
     explanations: list[schemas.Explanation] = []

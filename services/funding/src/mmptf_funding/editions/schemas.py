@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mmptf_common.codes import MoneyStage
 from mmptf_common.query import Amount, ListQuery, Moment, Search, Values
@@ -320,9 +320,9 @@ class RequirementTotalsQuery(RequirementFilter):
 
     by: Annotated[
         list[TotalsBy],
-        # The order of two ways is one for all callers: an answer is cached under what was asked.
-        BeforeValidator(lambda ways: sorted(set(ways))),
         Field(min_length=1, max_length=2, description="One or two ways to divide the total.", examples=["region"]),
+        # The order of two ways is one for all callers: an answer is cached under what was asked.
+        AfterValidator(lambda ways: sorted(set(ways))),
     ] = ["region"]
 
 

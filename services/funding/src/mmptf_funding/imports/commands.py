@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,6 +35,12 @@ from mmptf_funding.models import (
 
 # A report of more faults than anybody reads is cut; how many there are in all is said.
 MAX_FAULTS = 1000
+# So many rows are checked at a stretch.
+TURN = 500
+# The first of these rows that can be read names the edition, where no table describes it.
+FIRST_ROWS = 100
+# The code of a printed total is made of up to four others, and is no longer than any.
+MAX_CODE = 64
 KINDS = ("region", "area", "target_population", "place")
 Progress = Callable[[str, int], None]
 # The tables that are read as a whole: all but the requirements.
@@ -65,6 +73,9 @@ class _Faults:
             if len(self.listed) < MAX_FAULTS:
                 self.listed.append(found)
 
+    def any_of(self, table: TableName) -> bool:
+        return any(str(found.pointer).startswith(f"/{table}/") for found in self.listed)
+
     def refuse(self) -> None:
         if self.found:
             raise InvalidImport(self.listed, self.found)
@@ -75,14 +86,15 @@ async def import_edition(
     author: Author,
     tables: Tables,
     *,
-    keep_corrections: bool = False,
+    packaged: bool = False,
     progress: Progress = lambda phase, rows: None,
 ) -> ImportReport:
     """Write an edition's tables in the session's transaction, one journal entry for each row that changes.
 
-    tables:           the template's tables as rows; a table that is left out keeps what is stored of it
-    keep_corrections: leave alone what somebody else has changed since this author wrote it
-    progress:         told the phase and how many rows it has done
+    tables:   the template's tables as rows; a table that is left out keeps what is stored of it
+    packaged: the tables are those of the package: what somebody else has changed or added since they were loaded
+              stays as it is, and nothing that follows from it keeps the service from starting
+    progress: told the phase and how many rows it has done
     Raises InvalidRequest with every fault (row, column, reason): nothing is written then. Whether the transaction is
     committed is the caller's choice, so a dry run is an import that is rolled back.
     """
@@ -90,30 +102,37 @@ async def import_edition(
     faults = _Faults()
     small: Small = {name: _read(name, tables.get(name, iter(())), faults) for name in TABLES if name != "requirements"}
     requirements = tables.get("requirements", iter(()))
-    first = next(requirements, None)
+    first = list(islice(requirements, FIRST_ROWS))
     connection = await _driver(session)
     edition = await _edition_of(connection, small["edition"], first, faults)
-    faults.refuse()
+    if edition is None or faults.any_of("vocabulary"):
+        # Without them rows that are right would seem wrong.
+        faults.refuse()
     assert edition
-    vocabulary = await _vocabulary(connection, edition, small, faults)
-    staged = await _stage(connection, _chain(first, requirements), vocabulary, faults, progress)
+    vocabulary = await _vocabulary(connection, edition, small, faults, alone=not first)
+    faults.add(await _document_taken(connection, small["edition"]))
+    staged = await _stage(connection, chain(first, requirements), vocabulary, faults, progress)
     records = _records(small, vocabulary, at, faults)
-    faults.add(await _staged_faults(connection, edition))
+    await _add_repeated_rows(connection, edition, faults)
+    faults.add(await _initiatives_taken(connection, edition, small["initiatives"]))
+    if not (faults.found or packaged):
+        faults.add(await _rows_left_out(connection, edition))
     faults.refuse()
     report: dict[str, TableReport] = {}
     changes = []
     for name, entity, rows in records:
-        found = await load(session, change, entity, rows, author, keep_corrections=keep_corrections)
+        found = await load(session, change, entity, rows, author, keep_corrections=packaged)
         changes += found
         if entity != "document":
             report[name] = _counted(len(rows), Counter(c.action for c in found))
     await record(session, change, changes, author, at)
     progress("writing", 0)
-    written = await _write_requirements(session, author, at, keep_corrections)
+    written = await _write_requirements(session, author, at, keep_corrections=packaged)
     report["requirements"] = _counted(staged, written)
     figures = await reconcile(connection, edition)
-    faults.add(_mismatch(figure) for figure in figures if figure.agreement == "different")
-    faults.refuse()
+    if not packaged:
+        faults.add(_mismatch(figure) for figure in figures if figure.agreement == "different")
+        faults.refuse()
     counts = Counter(figure.agreement for figure in figures)
     return ImportReport(
         edition=edition,
@@ -139,12 +158,6 @@ def _mismatch(figure: wire.ReconciledTotal) -> Fault:
     )
 
 
-def _chain(first: RawRow | None, rest: Iterator[RawRow]) -> Iterator[RawRow]:
-    if first is not None:
-        yield first
-        yield from rest
-
-
 async def _driver(session: AsyncSession) -> Any:
     """The driver's own connection within the session's transaction, for COPY."""
     connection = await session.connection()
@@ -162,7 +175,7 @@ def _read(table: TableName, rows: Iterator[RawRow], faults: _Faults) -> list[tup
 
 
 async def _edition_of(
-    connection: Any, given: list[tuple[RawRow, Any]], first: RawRow | None, faults: _Faults
+    connection: Any, given: list[tuple[RawRow, Any]], first: list[RawRow], faults: _Faults
 ) -> str | None:
     """The edition that is imported: the one the file describes, or else the one its rows name."""
     if len(given) > 1:
@@ -170,17 +183,25 @@ async def _edition_of(
         faults.add([row_fault("edition", raw.number, "code", "one_row", "one edition is imported at a time")])
     if given:
         return str(given[0][1].code)
-    code = first.cells.get("edition") if first else None
-    known = [row["code"] for row in await connection.fetch("SELECT code FROM edition ORDER BY code")]
-    if code is None:
+    naming = next((row for row in first if "edition" in row.cells), None)
+    if naming is None:
+        faults.add(wrong for row in first for wrong in row.faults)
         faults.add([fault("nothing_to_import", "neither an edition nor requirements that name one are in the file")])
-    elif code not in known:
-        faults.add([rules.not_in("requirements", first.number if first else 1, "edition", code, known)])
-    return code
+        return None
+    code = naming.cells["edition"]
+    known = [row["code"] for row in await connection.fetch("SELECT code FROM edition ORDER BY code")]
+    if code in known:
+        return code
+    if not faults.any_of("edition"):
+        faults.add([rules.not_in("requirements", naming.number, "edition", code, known)])
+    return None
 
 
-async def _vocabulary(connection: Any, edition: str, given: Small, faults: _Faults) -> Vocabulary:
-    """The vocabulary of an edition: what is stored of it, and over it what the file brings."""
+async def _vocabulary(connection: Any, edition: str, given: Small, faults: _Faults, *, alone: bool) -> Vocabulary:
+    """The vocabulary of an edition: what is stored of it, and over it what the file brings.
+
+    alone: the file brings no requirements, so what published ones say of a term has to stay as it is
+    """
     terms: dict[str, dict[str, Term]] = {kind: {} for kind in KINDS}
     for row in await connection.fetch(
         "SELECT kind, term, name, region, document->>'country' AS country, document->>'footnote' AS footnote"
@@ -188,13 +209,20 @@ async def _vocabulary(connection: Any, edition: str, given: Small, faults: _Faul
         edition,
     ):
         terms[row["kind"]][row["term"]] = Term(row["term"], row["name"], row["region"], row["country"], row["footnote"])
+    published = alone and await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM requirement WHERE edition = $1)", edition
+    )
     rows: dict[tuple[str, str], int] = {}
     for raw, row in given["vocabulary"]:
         if first := rows.get((row.kind, row.code)):
             faults.add([_repeated("vocabulary", raw.number, "code", row.code, first)])
         rows.setdefault((row.kind, row.code), raw.number)
         faults.add(_of_edition("vocabulary", raw, row.edition, edition))
-        terms[row.kind][row.code] = Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
+        term = Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
+        if published and terms[row.kind].get(row.code, term) != term:
+            detail = f"requirements are published with {row.code} as it was; bring them along"
+            faults.add([row_fault("vocabulary", raw.number, "code", "requirements_expected", detail)])
+        terms[row.kind][row.code] = term
     for raw, row in given["vocabulary"]:
         if row.kind == "place" and row.region_code not in terms["region"]:
             faults.add([rules.not_in("vocabulary", raw.number, "region_code", row.region_code or "", terms["region"])])
@@ -207,6 +235,26 @@ def _of_edition(table: TableName, raw: RawRow, named: str, edition: str) -> list
     if named == edition:
         return []
     return [row_fault(table, raw.number, "edition", "other_edition", f"{named!r}, and this import is of {edition}")]
+
+
+async def _document_taken(connection: Any, given: list[tuple[RawRow, Any]]) -> list[Fault]:
+    """An edition whose document is stored under another title, and not as this edition's own."""
+    faults = []
+    for raw, row in given:
+        title = await connection.fetchval(
+            "SELECT document->>'title' FROM source_document WHERE code = $1"
+            " AND NOT EXISTS (SELECT FROM edition WHERE code = $2 AND document->>'document' = $1)",
+            row.document,
+            row.code,
+        )
+        if title not in (None, row.name):
+            detail = f"{row.document} is {title!r}"
+            faults.append(row_fault("edition", raw.number, "document", "other_document", detail))
+    return faults
+
+
+def _taken(table: TableName, row: int, code: str, edition: str) -> Fault:
+    return row_fault(table, row, "code", "code_of_other_edition", f"{code} belongs to {edition}")
 
 
 def _repeated(table: TableName, row: int, column: str, value: object, first: int) -> Fault:
@@ -318,8 +366,17 @@ def _printed_total(
     share = row.unit == "per_cent"
     if share and row.printed is None:
         faults.add([row_fault("printed-totals", raw.number, "printed", "empty_cell", "a percentage is expected")])
+    per_cent = row.printed if share else None
+    if per_cent is not None and per_cent >= 1000:
+        faults.add([row_fault("printed-totals", raw.number, "printed", "invalid_value", "no percentage is that large")])
+        per_cent = None
     code = ".".join(filter(None, (row.edition, row.division, row.region_code, row.value, "share" if share else None)))
-    if row.code not in (None, code):
+    if len(code) > MAX_CODE:
+        faults.add(
+            [row_fault("printed-totals", raw.number, "value", "invalid_value", f"{code} is over {MAX_CODE} characters")]
+        )
+        code = code[:MAX_CODE].rstrip("-_.")
+    elif row.code not in (None, code):
         faults.add(
             [row_fault("printed-totals", raw.number, "code", "other_code", f"{row.code}, and {code} is expected")]
         )
@@ -332,7 +389,7 @@ def _printed_total(
         "region": row.region_code,
         "unit": row.unit,
         "sum": None if share else rules.money(row.printed),
-        "per_cent": str(row.printed) if share and row.printed is not None else None,
+        "per_cent": None if per_cent is None else str(per_cent),
         "as_printed": row.as_printed,
         "note": row.note,
         "sources": [_source("printed", row, row.source_line, row.as_printed)],
@@ -408,10 +465,15 @@ async def _stage(
     )
     found = 0
 
-    def checked() -> Iterator[tuple[Any, ...]]:
+    async def checked() -> AsyncIterator[tuple[Any, ...]]:
         nonlocal found
         for raw in rows:
             found += 1
+            if not found % TURN:
+                # Other requests have their turn, and a connection that is lost is noticed: then COPY says so.
+                await asyncio.sleep(0)
+                if connection.is_closed():
+                    return
             if not found % 10_000:
                 progress("checking", found)
             row, wrong = rules.read("requirements", raw)
@@ -419,7 +481,7 @@ async def _stage(
                 wrong = rules.requirement_faults(raw, row, vocabulary)
             if wrong:
                 faults.add(wrong)
-            elif not faults.found:
+            else:
                 columns = rules.requirement_columns(row, vocabulary)
                 document = rules.requirement_document(columns, vocabulary)
                 yield (*columns.values(), json.dumps(document, ensure_ascii=False, separators=(",", ":")), raw.number)
@@ -429,43 +491,54 @@ async def _stage(
     return found
 
 
-async def _staged_faults(connection: Any, edition: str) -> list[Fault]:
-    """What is wrong with the staged rows as a whole: the same code or the same line twice, rows that are left out."""
+async def _add_repeated_rows(connection: Any, edition: str, faults: _Faults) -> None:
+    """Staged rows that are there already: the same code or the same line twice, a code of another edition."""
+
+    async def add(fault_of: Callable[[Any], Fault], query: str, *arguments: str) -> None:
+        rows = await connection.fetch(
+            f"SELECT *, count(*) OVER () AS found FROM ({query}) AS wrong ORDER BY row LIMIT {MAX_FAULTS}", *arguments
+        )
+        faults.add(map(fault_of, rows))
+        faults.found += rows[0]["found"] - len(rows) if rows else 0
+
     await connection.execute("CREATE INDEX ON staged (code); ANALYZE staged")
-    twice = await connection.fetch(
-        "SELECT later.row, later.code, min(staged.row) AS first FROM staged JOIN staged AS later"
-        " ON later.code = staged.code AND later.row > staged.row GROUP BY 1, 2 ORDER BY 1 LIMIT $1",
-        MAX_FAULTS,
+    await add(
+        lambda r: _repeated("requirements", r["row"], "code", r["code"], r["first"]),
+        "SELECT * FROM (SELECT row, code, min(row) OVER (PARTITION BY code) AS first FROM staged) AS coded"
+        " WHERE row > first",
     )
-    faults = [_repeated("requirements", row["row"], "code", row["code"], row["first"]) for row in twice]
-    same_line = await connection.fetch(
-        "SELECT row, source_line, first FROM (SELECT row, source_line, source_document,"
+    await add(
+        lambda r: _repeated("requirements", r["row"], "source_line", f"line {r['source_line']}", r["first"]),
+        "SELECT * FROM (SELECT row, source_line,"
         " min(row) OVER (PARTITION BY source_document, source_line) AS first FROM staged"
-        " WHERE source_line IS NOT NULL AND status <> 'missing_in_source') AS lined"
-        " WHERE row > first ORDER BY row LIMIT $1",
-        MAX_FAULTS,
+        " WHERE source_line IS NOT NULL AND status <> 'missing_in_source') AS lined WHERE row > first",
     )
-    faults += [
-        _repeated("requirements", row["row"], "source_line", f"line {row['source_line']}", row["first"])
-        for row in same_line
-    ]
-    taken = await connection.fetch(
-        "SELECT staged.row, code, requirement.edition FROM staged JOIN requirement USING (code)"
-        " WHERE requirement.edition <> $1 ORDER BY 1 LIMIT $2",
+    await add(
+        lambda r: _taken("requirements", r["row"], r["code"], r["edition"]),
+        "SELECT row, code, requirement.edition FROM staged JOIN requirement USING (code)"
+        " WHERE requirement.edition <> $1",
         edition,
-        MAX_FAULTS,
     )
-    faults += [
-        row_fault("requirements", r["row"], "code", "code_of_other_edition", f"{r['code']} belongs to {r['edition']}")
-        for r in taken
-    ]
+
+
+async def _initiatives_taken(connection: Any, edition: str, given: list[tuple[RawRow, Any]]) -> list[Fault]:
+    """Initiatives whose code another edition has."""
+    rows = {row.code: raw.number for raw, row in given}
+    taken = await connection.fetch(
+        "SELECT code, edition FROM initiative WHERE code = ANY($1) AND edition <> $2", list(rows), edition
+    )
+    return [_taken("initiatives", rows[code], code, other) for code, other in taken]
+
+
+async def _rows_left_out(connection: Any, edition: str) -> list[Fault]:
+    """Published requirements that are not among the staged ones, where any are."""
     absent = await connection.fetch(
         "SELECT code FROM requirement WHERE edition = $1 AND EXISTS (SELECT FROM staged)"
         " AND NOT EXISTS (SELECT FROM staged WHERE staged.code = requirement.code) ORDER BY 1 LIMIT $2",
         edition,
         MAX_FAULTS,
     )
-    return faults + [
+    return [
         fault(
             "row_is_left_out",
             f"requirements: {row['code']} is published and not in the file; an import brings the whole edition",
@@ -476,33 +549,33 @@ async def _staged_faults(connection: Any, edition: str) -> list[Fault]:
 
 
 async def _write_requirements(
-    session: AsyncSession, author: Author, at: datetime, keep_corrections: bool
+    session: AsyncSession, author: Author, at: datetime, *, keep_corrections: bool
 ) -> Counter[str]:
     """Move the staged rows into the table, those that change anything, each with its journal entry."""
     connection = await _driver(session)
-    await connection.execute("CREATE TEMPORARY TABLE written (code text PRIMARY KEY, before json) ON COMMIT DROP")
     await connection.execute(
-        "INSERT INTO written SELECT staged.code, stored.document"
-        " FROM staged LEFT JOIN requirement AS stored ON stored.code = staged.code"
-        " WHERE stored.code IS NULL OR (stored.document::jsonb - 'updated' <> staged.document::jsonb AND NOT ($1 AND"
-        " EXISTS (SELECT FROM change WHERE entity = 'requirement' AND key = staged.code AND actor <> $2)))",
+        "DELETE FROM staged USING requirement AS stored WHERE stored.code = staged.code"
+        " AND (stored.document::jsonb - 'updated' = staged.document::jsonb OR ($1 AND EXISTS"
+        " (SELECT FROM change WHERE entity = 'requirement' AND key = staged.code AND actor <> $2)))",
         keep_corrections,
         author.actor,
     )
-    names = ", ".join(rules.COLUMNS)
-    assignments = ", ".join(f"{name} = excluded.{name}" for name in (*rules.COLUMNS, "document", "updated"))
     # The moment is the last member of every document.
     stamped = f'(left(staged.document::text, -1) || \',"updated":"{moment_text(at)}"}}\')::json'
-    await connection.execute(
-        f"INSERT INTO requirement ({names}, document, updated) SELECT {names}, {stamped}, $1 FROM staged"
-        f" JOIN written USING (code) ON CONFLICT (code) DO UPDATE SET {assignments}",
-        at,
-    )
-    return await record_from(
+    # The journal first, while the table still holds what was before.
+    written = await record_from(
         session,
         change,
-        f"SELECT 'requirement' AS entity, code AS key, written.before, {stamped} AS after"
-        " FROM staged JOIN written USING (code)",
+        f"SELECT 'requirement' AS entity, staged.code AS key, stored.document AS before, {stamped} AS after"
+        " FROM staged LEFT JOIN requirement AS stored ON stored.code = staged.code",
         author,
         at,
     )
+    names = ", ".join(rules.COLUMNS)
+    assignments = ", ".join(f"{name} = excluded.{name}" for name in (*rules.COLUMNS, "document", "updated"))
+    await connection.execute(
+        f"INSERT INTO requirement ({names}, document, updated) SELECT {names}, {stamped}, $1 FROM staged"
+        f" ON CONFLICT (code) DO UPDATE SET {assignments}",
+        at,
+    )
+    return written

@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import math
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -166,11 +166,11 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
                                 "file_too_large", f"the workbook unpacks to more than {MAX_UNPACKED} bytes"
                             )
                         part.write(piece)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
-        # RuntimeError is what an encrypted part ends in.
-        raise file_fault(
-            "not_a_workbook", "the file is no XLSX workbook: it is no zip archive, or a broken one"
-        ) from error
+    except InvalidRequest:
+        raise
+    except Exception as error:
+        # A broken, an encrypted and an odd archive each end in another error.
+        raise file_fault("not_a_workbook", "the file is no XLSX workbook: no zip archive, or a broken one") from error
 
 
 def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
@@ -223,7 +223,7 @@ def _text(cell: Any) -> tuple[str, tuple[str, str] | None]:
     if isinstance(value, str):
         return value, None
     text = str(value) if isinstance(value, int) else repr(value)
-    if "e" in text or sum(map(str.isdigit, text)) > MAX_DIGITS:
+    if "e" in text or sum(map(str.isdigit, text)) > MAX_DIGITS or not math.isfinite(value):
         # A spreadsheet keeps numbers as binary fractions of 15 digits: more of them are no longer exact.
         return "", ("inexact_number", f"a number of more than {MAX_DIGITS} digits; write it as text")
     return text, None

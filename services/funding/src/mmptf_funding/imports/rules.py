@@ -49,12 +49,17 @@ class Vocabulary:
 
 def read(table: TableName, raw: RawRow) -> tuple[Any, list[Fault]]:
     """A row as its model, or None and everything that is wrong with its cells."""
-    if raw.faults:
-        return None, list(raw.faults)
+    faults = list(raw.faults)
+    if faults and not raw.cells:
+        return None, faults
     try:
-        return ROWS[table].model_validate(raw.cells), []
+        row = ROWS[table].model_validate(raw.cells)
     except ValidationError as error:
-        return None, [_cell_fault(table, raw, dict(e)) for e in error.errors(include_url=False)]
+        # A cell that could not be read seems empty; it is named once.
+        unread = {fault.pointer for fault in faults}
+        found = [_cell_fault(table, raw, dict(e)) for e in error.errors(include_url=False)]
+        return None, faults + [fault for fault in found if fault.pointer not in unread]
+    return (None, faults) if faults else (row, [])
 
 
 def _cell_fault(table: TableName, raw: RawRow, error: dict[str, Any]) -> Fault:

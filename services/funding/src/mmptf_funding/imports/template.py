@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal, get_args
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from mmptf_common.codes import NOT_STATED, SHARED
 from mmptf_common.schemas import Code
 from mmptf_funding.editions import schemas
 
@@ -21,6 +22,7 @@ TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "
 TABLES: tuple[TableName, ...] = get_args(TableName)
 GUIDE = "guide"
 SEVERAL = "|"
+RESERVED = frozenset({SHARED, NOT_STATED, "none"})
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
 
 
@@ -33,6 +35,13 @@ def _amount(value: object) -> object:
     if re.fullmatch(r"[0-9]+\.[0-9]{3,}", value):
         raise ValueError("an amount has at most two decimal places; a fraction of a cent cannot be stored")
     raise ValueError("digits are expected, with a point before the cents and without separators, such as 2500000.00")
+
+
+def _unreserved(value: str) -> str:
+    """A code that no group of a total is named by."""
+    if value in RESERVED:
+        raise ValueError(f"{', '.join(sorted(RESERVED))} name groups of totals and are no codes of terms")
+    return value
 
 
 def _several(value: object) -> object:
@@ -69,7 +78,11 @@ class VocabularyRow(Row):
 
     edition: Annotated[Code, Field(description="code of the edition")]
     kind: Annotated[schemas.TermKind, Field(description="what the term is")]
-    code: Annotated[Code, Field(description="how rows name it; for a country its ISO 3166-1 alpha-3 code")]
+    code: Annotated[
+        Code,
+        AfterValidator(_unreserved),
+        Field(description="how rows name it; for a country its ISO 3166-1 alpha-3 code"),
+    ]
     name: Annotated[Text, Field(description="its name")]
     as_printed: Annotated[Several, Field(description=f"the spellings of the edition, separated by {SEVERAL}")] = []
     region_code: Annotated[Code | None, Field(description="the region of a place")] = None

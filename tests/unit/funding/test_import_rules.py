@@ -1,0 +1,268 @@
+"""Rows of an import: what a cell may hold, what belongs together, and that whatever passes fits what readers get."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmptf_common.schemas import Fault
+from mmptf_funding.editions import schemas as wire
+from mmptf_funding.imports import rules, template
+from mmptf_funding.imports.files import RawRow, row_fault
+from mmptf_funding.imports.rules import Term, Vocabulary
+from mmptf_funding.imports.template import TABLES, TableName
+
+VOCABULARY = Vocabulary(
+    "ED-1",
+    {
+        "region": {"north": Term("north", "The North"), "south": Term("south", "The South")},
+        "area": {"health": Term("health", "Health"), "border": Term("border", "Border Management")},
+        "target_population": {"migrants": Term("migrants", "Migrants"), "students": Term("students", "Students")},
+        "place": {
+            "KEN": Term("KEN", "Kenya", region="south", country="KEN"),
+            "RP-south": Term("RP-south", "Regional Programmes", region="south", footnote="for several countries"),
+        },
+    },
+    frozenset({"document-1"}),
+)
+ROW = {
+    "code": "ED-1-KEN-health",
+    "edition": "ED-1",
+    "region_code": "south",
+    "region": "The South",
+    "place_code": "KEN",
+    "place": "Kenya",
+    "place_as_printed": "KENYA",
+    "country_code": "KEN",
+    "area_code": "health",
+    "area": "Health",
+    "amount_usd": "2500000.50",
+    "status": "required",
+    "amount_as_printed": "2,500,000.5",
+    "target_populations": "migrants|students",
+    "source_document": "document-1",
+    "source_line": "7",
+    "heading_line": "6",
+    "target_populations_line": "8",
+}
+
+
+def checked(**cells: str | None) -> tuple[Any, list[Fault]]:
+    """The row with other cells, None for an empty one, as its model and what is wrong with it."""
+    raw = RawRow(5, {name: cell for name, cell in {**ROW, **cells}.items() if cell is not None})
+    row, faults = rules.read("requirements", raw)
+    return row, faults if row is None else rules.requirement_faults(raw, row, VOCABULARY)
+
+
+def named(faults: list[Fault]) -> list[tuple[str, str | None]]:
+    return [(fault.code, fault.pointer) for fault in faults]
+
+
+def stated(row: Any) -> wire.Requirement:
+    """What a reader gets of a row, held against the contract."""
+    document = rules.requirement_document(rules.requirement_columns(row, VOCABULARY), VOCABULARY)
+    return wire.Requirement.model_validate_json(json.dumps({**document, "updated": "2024-01-01T00:00:00Z"}))
+
+
+def test_a_right_row_is_what_readers_get() -> None:
+    row, faults = checked()
+    assert faults == []
+    found = stated(row)
+    assert found.sum and (found.sum.amount, found.sum.currency) == ("2500000.50", "USD")
+    assert (found.place.country, found.place.as_printed, found.area.as_printed) == ("KEN", "KENYA", None)
+    assert [term.code for term in found.target_populations] == ["migrants", "students"]
+    assert [(s.field, s.line) for s in found.sources] == [("amount", 7), ("area", 6), ("target_populations", 8)]
+    assert rules.requirement_columns(row, VOCABULARY)["country"] == "KEN"
+
+
+def test_a_place_that_is_no_country_is_said_to_be_none() -> None:
+    row, faults = checked(place_code="RP-south", place=None, country_code=None)
+    assert faults == []
+    assert rules.requirement_columns(row, VOCABULARY)["country"] == "none"
+    assert (stated(row).place.country, stated(row).place.footnote) == (None, "for several countries")
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({"region_code": "soth"}, [("unknown_code", "region_code", "south"), ("other_region", "place_code", None)]),
+        ({"place_code": "KEM"}, [("unknown_code", "place_code", "KEN")]),
+        ({"area_code": "heath"}, [("unknown_code", "area_code", "health")]),
+        ({"target_populations": "migrants|migrant"}, [("unknown_code", "target_populations", "migrants")]),
+        ({"target_populations": "migrants|migrants"}, [("repeated_code", "target_populations", None)]),
+        ({"source_document": "document-l"}, [("unknown_code", "source_document", "document-1")]),
+        ({"status": "requested"}, [("unknown_code", "status", "required")]),
+        ({"confidence": "sure"}, [("unknown_code", "confidence", None)]),
+        ({"region": "The north"}, [("other_name", "region", None)]),
+        ({"place": "KENYA"}, [("other_name", "place", None)]),
+        ({"area": "Migration Health"}, [("other_name", "area", None)]),
+        (
+            {"region_code": "north", "region": "The North"},
+            [("other_region", "place_code", None)],
+        ),
+        ({"country_code": "TZA"}, [("other_country", "country_code", None)]),
+        ({"country_code": "ken"}, [("invalid_value", "country_code", None)]),
+        ({"edition": "ED-2"}, [("other_edition", "edition", None)]),
+        ({"amount_usd": None}, [("empty_cell", "amount_usd", None)]),
+        ({"status": "funded"}, [("not_applicable", "amount_usd", None)]),
+        ({"status": "missing_in_source"}, [("not_applicable", "amount_usd", None)]),
+        ({"implied_amount_usd": "1.00"}, [("not_applicable", "implied_amount_usd", None)]),
+        (
+            {"status": "funded", "amount_usd": None, "implied_amount_usd": "1.00"},
+            [("not_applicable", "implied_amount_usd", None)],
+        ),
+        ({"source_line": None}, [("empty_cell", "source_line", None)]),
+        ({"source_line": "0"}, [("invalid_value", "source_line", None)]),
+        ({"source_line": "9" * 5000}, [("invalid_value", "source_line", None)]),
+        ({"code": None}, [("empty_cell", "code", None)]),
+        ({"code": "no spaces here"}, [("invalid_value", "code", None)]),
+        ({"code": "x" * 65}, [("invalid_value", "code", None)]),
+        ({"note": "a\x00b"}, [("invalid_value", "note", None)]),
+        ({"note": "a\nb"}, [("invalid_value", "note", None)]),
+        ({"note": "x" * 1001}, [("invalid_value", "note", None)]),
+        ({"target_populations": "migrants||students"}, [("invalid_value", "target_populations", None)]),
+        ({"target_populations": "|".join(["migrants"] * 101)}, [("invalid_value", "target_populations", None)]),
+        (
+            {"code": "a b", "status": "requested", "amount_usd": "-1", "source_line": "x"},
+            [
+                ("invalid_value", "code", None),
+                ("invalid_value", "amount_usd", None),
+                ("unknown_code", "status", "required"),
+                ("invalid_value", "source_line", None),
+            ],
+        ),
+    ],
+)
+def test_every_wrong_cell_is_named(cells: dict[str, str | None], found: list[tuple[str, str, str | None]]) -> None:
+    _, faults = checked(**cells)
+    assert [(f.code, f.pointer, f.suggestion) for f in faults] == [
+        (code, f"/requirements/5/{column}", meant) for code, column, meant in found
+    ]
+    for fault in faults:
+        assert fault.detail.startswith(f"requirements, row 5, column {str(fault.pointer).rpartition('/')[2]}: ")
+        assert len(fault.detail) < 400
+        assert fault.suggestion is None or f"did you mean {fault.suggestion}?" in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("-1", "never negative"),
+        ("-0.01", "never negative"),
+        ("1.005", "a fraction of a cent"),
+        ("0.001", "a fraction of a cent"),
+        ("1,000", "without separators"),
+        ("1.000.000", "without separators"),
+        ("1 000", "without separators"),
+        ("1'000", "without separators"),
+        ("1_000", "without separators"),
+        ("2.5M", "digits are expected"),
+        ("1e6", "digits are expected"),
+        ("1.", "digits are expected"),
+        (".5", "digits are expected"),
+        ("+5", "digits are expected"),
+        ("\u0661\u0662", "digits are expected"),
+        (" 5", "digits are expected"),
+        ("USD 5", "digits are expected"),
+        ("NaN", "digits are expected"),
+        ("Infinity", "digits are expected"),
+        ("1" * 17, "digits are expected"),
+        ("funded", "digits are expected"),
+    ],
+)
+def test_an_amount_that_is_not_exact_digits_says_why(given: str, said: str) -> None:
+    _, faults = checked(amount_usd=given)
+    assert named(faults) == [("invalid_value", "/requirements/5/amount_usd")]
+    assert said in faults[0].detail
+
+
+@pytest.mark.parametrize(
+    ("given", "exact"),
+    [
+        ("0", "0.00"),
+        ("0.1", "0.10"),
+        ("2500000.5", "2500000.50"),
+        ("0.01", "0.01"),
+        ("9999999999999999.99", "9999999999999999.99"),
+        ("007", "7.00"),
+    ],
+)
+def test_an_amount_is_exact(given: str, exact: str) -> None:
+    row, faults = checked(amount_usd=given)
+    assert faults == []
+    assert (found := stated(row).sum) and found.amount == exact
+
+
+def test_a_code_of_a_long_list_is_suggested_without_the_list() -> None:
+    places = {f"P-{n:03d}": Term(f"P-{n:03d}", str(n)) for n in range(100)}
+    long = rules.not_in("requirements", 2, "place_code", "P-07", places)
+    assert (long.allowed, str(long.suggestion)[:3]) == (None, "P-0")
+    short = rules.not_in("requirements", 2, "region_code", "xyz", VOCABULARY.terms["region"])
+    assert (short.allowed, short.suggestion) == (["north", "south"], None)
+    assert "north, south" in short.detail
+
+
+def test_what_cannot_be_read_of_a_row_does_not_hide_the_rest() -> None:
+    unread = row_fault("requirements", 5, "amount_usd", "formula", "a formula")
+    cells = {name: cell for name, cell in ROW.items() if name != "amount_usd"}
+    assert rules.read("requirements", RawRow(5, cells, (unread,))) == (None, [unread])
+    _, faults = rules.read("requirements", RawRow(5, {**cells, "status": "requested"}, (unread,)))
+    assert named(faults) == [
+        ("formula", "/requirements/5/amount_usd"),
+        ("unknown_code", "/requirements/5/status"),
+    ]
+    # A required cell that could not be read is not said to be empty as well.
+    unread = row_fault("requirements", 5, "code", "formula", "a formula")
+    without = {name: cell for name, cell in ROW.items() if name != "code"}
+    assert rules.read("requirements", RawRow(5, without, (unread,))) == (None, [unread])
+    # Nor is any cell of a row of which nothing could be read.
+    assert rules.read("requirements", RawRow(5, {}, (unread,))) == (None, [unread])
+
+
+def test_the_guide_names_every_column_and_what_it_takes() -> None:
+    guide = list(template.guide())
+    assert [(table, column) for table, column, *_ in guide] == [
+        (table, column) for table in TABLES for column in template.columns(table)
+    ]
+    takes = {(table, column): (required, holds) for table, column, required, holds in guide}
+    assert takes["requirements", "status"][0] == "yes"
+    assert takes["requirements", "status"][1].endswith(": required, funded, missing_in_source")
+    assert takes["requirements", "confidence"][0] == "no"
+    assert takes["initiatives", "precision"][1].endswith(": exact, rounded")
+    assert all(holds and "None" not in holds for _, holds in takes.values())
+    for table in TABLES:
+        assert template.header(table).removesuffix("\n").split(",") == template.columns(table)
+        assert set(template.required(table)) == {c for t, c, required, _ in guide if (t, required) == (table, "yes")}
+
+
+ANY = st.text(max_size=40)
+# Cells that are right by themselves, so that what is made of them is wrong, or right, as a whole.
+LIKELY = st.sampled_from([
+    *ROW.values(), "north", "The North", "RP-south", "border", "funded", "missing_in_source", "low", "TZA", "0.1", "-1",
+    "1", "per_cent", "USD", "place", "area", "target_population", "2016", "fund", "rounded", "migrants|students|x",
+])  # fmt: skip
+
+
+@given(st.sampled_from(TABLES), st.data())
+def test_no_cell_makes_a_row_fail_otherwise_than_by_faults(table: TableName, data: st.DataObject) -> None:
+    columns = template.columns(table)
+    cells = data.draw(st.dictionaries(st.sampled_from(columns), st.one_of(ANY, LIKELY)))
+    row, faults = rules.read(table, RawRow(9, {name: cell for name, cell in cells.items() if cell}))
+    assert (row is None) == bool(faults)
+    for fault in faults:
+        prefix, number, column = str(fault.pointer).strip("/").split("/")
+        assert (prefix, number) == (table, "9") and column in columns
+
+
+@given(st.dictionaries(st.sampled_from(template.columns("requirements")), st.one_of(ANY, LIKELY, st.none())))
+def test_whatever_passes_fits_what_readers_get(cells: dict[str, str | None]) -> None:
+    row, faults = checked(**cells)
+    if not faults:
+        requirement = stated(row)
+        assert (requirement.sum is None) == (requirement.status != "required")
+        assert requirement.sources[0].line or requirement.sources[0].locator
+        assert requirement.place.code in VOCABULARY.terms["place"]
