@@ -19,6 +19,7 @@ DATA = Path(__file__).parents[1] / "services/funding/src/mmptf_funding/data/MI-2
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV with a header."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -64,6 +65,7 @@ def faults(lines: list[str], requirements: list[dict[str, str]], others: list[di
 
 
 def main() -> int:
+    """Print what is wrong, or how much stands where it says."""
     if len(sys.argv) not in (2, 3):
         print(__doc__, file=sys.stderr)
         return 2

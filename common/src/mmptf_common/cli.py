@@ -67,7 +67,8 @@ def main(
         else:
             print(f"{service.name}: data at revision {asyncio.run(seed(service, settings))}")
     except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        print(f"{service.name}: {verb} failed: {error}", file=sys.stderr)
+        # The first line says it; what follows is a link to a library's documentation.
+        print(f"{service.name}: {verb} failed: {str(error).partition(chr(10))[0]}", file=sys.stderr)
         return 1
     return 0
 

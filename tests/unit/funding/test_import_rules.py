@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mmptf_common.schemas import Fault
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import rules, template
-from mmptf_funding.imports.files import RawRow, row_fault
+from mmptf_funding.imports.faults import not_in, row_fault
+from mmptf_funding.imports.files import RawRow
 from mmptf_funding.imports.rules import Term, Vocabulary
 from mmptf_funding.imports.template import TABLES, TableName
 
@@ -199,9 +200,9 @@ def test_an_amount_is_exact(given: str, exact: str) -> None:
 
 def test_a_code_of_a_long_list_is_suggested_without_the_list() -> None:
     places = {f"P-{n:03d}": Term(f"P-{n:03d}", str(n)) for n in range(100)}
-    long = rules.not_in("requirements", 2, "place_code", "P-07", places)
+    long = not_in("requirements", 2, "place_code", "P-07", places)
     assert (long.allowed, str(long.suggestion)[:3]) == (None, "P-0")
-    short = rules.not_in("requirements", 2, "region_code", "xyz", VOCABULARY.terms["region"])
+    short = not_in("requirements", 2, "region_code", "xyz", VOCABULARY.terms["region"])
     assert (short.allowed, short.suggestion) == (["north", "south"], None)
     assert "north, south" in short.detail
 

@@ -287,6 +287,6 @@ def test_agreement_of_a_share_follows_from_the_exact_sums(
     ],
 )
 def test_the_link_lists_the_rows_behind_the_figure(facts: dict[str, Any], query: str) -> None:
-    figure = held(**facts, missing=1, implied=Decimal(1))
+    figure = held(**facts, computed=Decimal(99), missing=1, implied=Decimal(1))
     assert figure.link == f"{PATH}?{query}"
     assert figure.explanations[0].link == f"{PATH}?{query}&status=missing_in_source"

@@ -90,6 +90,7 @@ class TermRow(Record, Base, table=True):
     term: str
     name: str
     region: str | None
+    country: str | None
     position: int
 
 

@@ -58,7 +58,7 @@ VOCABULARY = Listing(
         "as_printed": "(SELECT string_agg(printed, '|') FROM json_array_elements_text(document->'as_printed')"
         " AS p(printed))",
         "region_code": "region",
-        "country_code": "document->>'country'",
+        "country_code": "country",
         "footnote": "document->>'footnote'",
         "note": "document->>'note'",
     },
@@ -128,7 +128,7 @@ NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several
 BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
 COUNTRY = Dimension(
     "hit.country",
-    "(SELECT min(name) FROM term WHERE kind = 'place' AND document->>'country' = {})",
+    "(SELECT name FROM term WHERE kind = 'place' AND country = {} ORDER BY edition DESC LIMIT 1)",
 )
 
 REQUIREMENTS = Listing(
@@ -149,7 +149,7 @@ REQUIREMENTS = Listing(
         "region": _known("region"),
         "country": Filter(
             "country = ANY({}::text[])",
-            "SELECT DISTINCT coalesce(document->>'country', 'none') FROM term WHERE kind = 'place'",
+            "SELECT DISTINCT coalesce(country, 'none') FROM term WHERE kind = 'place'",
             LISTED_AT,
         ),
         "place": _known("place"),

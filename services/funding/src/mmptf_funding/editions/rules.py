@@ -45,7 +45,9 @@ def reconciled(
         computed = None if row["computed"] is None else f"{row['computed']:.2f}"
         lacking = implied
         settled = (row["printed"] or Decimal(0)) - amount == implied
-    if missing:
+    # Where "funded" is printed no amount is asked for, so no row may state one.
+    equal = printed == computed if printed is not None else computed is None and row["rows"] == row["funded"] > 0
+    if missing and not equal:
         behind = [("edition", edition), ("status", "missing_in_source")]
         if row["unit"] != "per_cent":
             behind = [*narrowed, behind[1]]
@@ -61,8 +63,6 @@ def reconciled(
                 link=f"{requirements}?{urlencode(sorted(behind))}",
             )
         )
-    # Where "funded" is printed no amount is asked for, so no row may state one.
-    equal = printed == computed if printed is not None else computed is None and row["rows"] == row["funded"]
     if document["note"] and not equal:
         explanations.append(
             schemas.Explanation(cause="printed_note", detail=document["note"], sum=None, rows=row["rows"], link=link)

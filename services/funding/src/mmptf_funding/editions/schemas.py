@@ -41,8 +41,8 @@ class Edition(Wire):
 class Term(Wire):
     """One entry of an edition's vocabulary: a region, a programmatic area, a target population or a place.
 
-    `as_printed` are the spellings that the edition uses; `region` and `country` are set for places; a place that is
-    no single country, such as regional programmes, has no `country`.
+    `position` is its place in the table, `as_printed` are the spellings that the edition uses. `region` and `country`
+    are set for places; a place that is no single country, such as regional programmes, has no `country`.
     """
 
     code: Code
@@ -54,6 +54,7 @@ class Term(Wire):
     country: CountryCode | None
     footnote: str | None
     note: str | None
+    position: int
     updated: datetime
 
 
@@ -119,6 +120,7 @@ class PrintedTotal(Wire):
     as_printed: str
     note: str | None
     sources: list[SourceRef]
+    position: int
     updated: datetime
 
 
@@ -190,6 +192,7 @@ class Initiative(Wire):
     confidence: Confidence
     note: str | None
     sources: list[SourceRef]
+    position: int
     updated: datetime
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
@@ -13,72 +13,28 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.journal import Author, begin_write, record, record_from
-from mmptf_common.problems import InvalidRequest, fault
-from mmptf_common.query import words
-from mmptf_common.records import Facts, Record, document_of, load, moment_text
-from mmptf_common.schemas import Document, Fault
+from mmptf_common.problems import fault
+from mmptf_common.records import load, moment_text
+from mmptf_common.schemas import Fault
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.editions.queries import reconcile
 from mmptf_funding.imports import rules
-from mmptf_funding.imports.files import RawRow, Tables, row_fault
+from mmptf_funding.imports.faults import MAX_FAULTS, Faults, not_in, other_edition, repeated, row_fault, taken
+from mmptf_funding.imports.files import RawRow, Tables
+from mmptf_funding.imports.records import Small, records_of
 from mmptf_funding.imports.rules import Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, TableReport
 from mmptf_funding.imports.template import TABLES, TableName
 from mmptf_funding.models import (
-    EditionRow,
-    InitiativeRow,
-    PrintedTotalRow,
-    SourceDocumentRow,
-    TermRow,
     change,
 )
 
-# A report of more faults than anybody reads is cut; how many there are in all is said.
-MAX_FAULTS = 1000
 # So many rows are checked at a stretch.
 TURN = 500
 # The first of these rows that can be read names the edition, where no table describes it.
 FIRST_ROWS = 100
-# The code of a printed total is made of up to four others, and is no longer than any.
-MAX_CODE = 64
 KINDS = ("region", "area", "target_population", "place")
 Progress = Callable[[str, int], None]
-# The tables that are read as a whole: all but the requirements.
-Small = dict[TableName, list[tuple[RawRow, Any]]]
-
-
-class InvalidImport(InvalidRequest):
-    """422: what is wrong with the rows of an import; nothing was written."""
-
-    code = "invalid_import"
-    title = "The import is not valid"
-
-    def __init__(self, faults: list[Fault], found: int) -> None:
-        super().__init__(faults)
-        listed = "" if found == len(faults) else f", of which the first {len(faults)} are listed"
-        self.detail = f"{found} {'fault' if found == 1 else 'faults'}{listed}; nothing was written."
-        self.code = "invalid_import"
-
-
-class _Faults:
-    """The faults of an import as they are found: the first of them, and how many there are."""
-
-    def __init__(self) -> None:
-        self.listed: list[Fault] = []
-        self.found = 0
-
-    def add(self, faults: Iterable[Fault]) -> None:
-        for found in faults:
-            self.found += 1
-            if len(self.listed) < MAX_FAULTS:
-                self.listed.append(found)
-
-    def any_of(self, table: TableName) -> bool:
-        return any(str(found.pointer).startswith(f"/{table}/") for found in self.listed)
-
-    def refuse(self) -> None:
-        if self.found:
-            raise InvalidImport(self.listed, self.found)
 
 
 async def import_edition(
@@ -99,7 +55,7 @@ async def import_edition(
     committed is the caller's choice, so a dry run is an import that is rolled back.
     """
     at = await begin_write(session)
-    faults = _Faults()
+    faults = Faults()
     small: Small = {name: _read(name, tables.get(name, iter(())), faults) for name in TABLES if name != "requirements"}
     requirements = tables.get("requirements", iter(()))
     first = list(islice(requirements, FIRST_ROWS))
@@ -112,7 +68,7 @@ async def import_edition(
     vocabulary = await _vocabulary(connection, edition, small, faults, alone=not first)
     faults.add(await _document_taken(connection, small["edition"]))
     staged = await _stage(connection, chain(first, requirements), vocabulary, faults, progress)
-    records = _records(small, vocabulary, at, faults)
+    records = records_of(small, vocabulary, at, faults)
     await _add_repeated_rows(connection, edition, faults)
     faults.add(await _initiatives_taken(connection, edition, small["initiatives"]))
     if not (faults.found or packaged):
@@ -164,7 +120,7 @@ async def _driver(session: AsyncSession) -> Any:
     return (await connection.get_raw_connection()).driver_connection
 
 
-def _read(table: TableName, rows: Iterator[RawRow], faults: _Faults) -> list[tuple[RawRow, Any]]:
+def _read(table: TableName, rows: Iterator[RawRow], faults: Faults) -> list[tuple[RawRow, Any]]:
     found = []
     for raw in rows:
         row, wrong = rules.read(table, raw)
@@ -175,7 +131,7 @@ def _read(table: TableName, rows: Iterator[RawRow], faults: _Faults) -> list[tup
 
 
 async def _edition_of(
-    connection: Any, given: list[tuple[RawRow, Any]], first: list[RawRow], faults: _Faults
+    connection: Any, given: list[tuple[RawRow, Any]], first: list[RawRow], faults: Faults
 ) -> str | None:
     """The edition that is imported: the one the file describes, or else the one its rows name."""
     if len(given) > 1:
@@ -193,18 +149,18 @@ async def _edition_of(
     if code in known:
         return code
     if not faults.any_of("edition"):
-        faults.add([rules.not_in("requirements", naming.number, "edition", code, known)])
+        faults.add([not_in("requirements", naming.number, "edition", code, known)])
     return None
 
 
-async def _vocabulary(connection: Any, edition: str, given: Small, faults: _Faults, *, alone: bool) -> Vocabulary:
+async def _vocabulary(connection: Any, edition: str, given: Small, faults: Faults, *, alone: bool) -> Vocabulary:
     """The vocabulary of an edition: what is stored of it, and over it what the file brings.
 
     alone: the file brings no requirements, so what published ones say of a term has to stay as it is
     """
     terms: dict[str, dict[str, Term]] = {kind: {} for kind in KINDS}
     for row in await connection.fetch(
-        "SELECT kind, term, name, region, document->>'country' AS country, document->>'footnote' AS footnote"
+        "SELECT kind, term, name, region, country, document->>'footnote' AS footnote"
         " FROM term WHERE edition = $1 ORDER BY position",
         edition,
     ):
@@ -215,9 +171,9 @@ async def _vocabulary(connection: Any, edition: str, given: Small, faults: _Faul
     rows: dict[tuple[str, str], int] = {}
     for raw, row in given["vocabulary"]:
         if first := rows.get((row.kind, row.code)):
-            faults.add([_repeated("vocabulary", raw.number, "code", row.code, first)])
+            faults.add([repeated("vocabulary", raw.number, "code", row.code, first)])
         rows.setdefault((row.kind, row.code), raw.number)
-        faults.add(_of_edition("vocabulary", raw, row.edition, edition))
+        faults.add(other_edition("vocabulary", raw.number, row.edition, edition))
         term = Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
         if published and terms[row.kind].get(row.code, term) != term:
             detail = f"requirements are published with {row.code} as it was; bring them along"
@@ -225,16 +181,10 @@ async def _vocabulary(connection: Any, edition: str, given: Small, faults: _Faul
         terms[row.kind][row.code] = term
     for raw, row in given["vocabulary"]:
         if row.kind == "place" and row.region_code not in terms["region"]:
-            faults.add([rules.not_in("vocabulary", raw.number, "region_code", row.region_code or "", terms["region"])])
+            faults.add([not_in("vocabulary", raw.number, "region_code", row.region_code or "", terms["region"])])
     documents = {row["code"] for row in await connection.fetch("SELECT code FROM source_document")}
     documents |= {row.document for _, row in given["edition"]}
     return Vocabulary(edition, terms, frozenset(documents))
-
-
-def _of_edition(table: TableName, raw: RawRow, named: str, edition: str) -> list[Fault]:
-    if named == edition:
-        return []
-    return [row_fault(table, raw.number, "edition", "other_edition", f"{named!r}, and this import is of {edition}")]
 
 
 async def _document_taken(connection: Any, given: list[tuple[RawRow, Any]]) -> list[Fault]:
@@ -253,207 +203,8 @@ async def _document_taken(connection: Any, given: list[tuple[RawRow, Any]]) -> l
     return faults
 
 
-def _taken(table: TableName, row: int, code: str, edition: str) -> Fault:
-    return row_fault(table, row, "code", "code_of_other_edition", f"{code} belongs to {edition}")
-
-
-def _repeated(table: TableName, row: int, column: str, value: object, first: int) -> Fault:
-    return row_fault(table, row, column, "repeated_row", f"{value} is in row {first} already")
-
-
-def _records(
-    small: Small, vocabulary: Vocabulary, at: datetime, faults: _Faults
-) -> list[tuple[str, str, list[Record]]]:
-    """The records of the small tables: table, entity and rows, in the order in which they refer to one another."""
-    edition = vocabulary.edition
-    editions = [row for _, row in small["edition"]]
-    totals = [_printed_total(*pair, n, vocabulary, at, faults) for n, pair in enumerate(small["printed-totals"])]
-    initiatives = [_initiative(*pair, n, vocabulary, at, faults) for n, pair in enumerate(small["initiatives"])]
-    tables: tuple[tuple[TableName, Sequence[Record]], ...] = (("printed-totals", totals), ("initiatives", initiatives))
-    for table, rows in tables:
-        seen: dict[str, int] = {}
-        for (raw, _), row in zip(small[table], rows, strict=True):
-            if first := seen.get(row.code):
-                faults.add([_repeated(table, raw.number, "code", row.code, first)])
-            seen.setdefault(row.code, raw.number)
-    documents: list[Record] = []
-    for row in editions:
-        facts = {"code": row.document, "title": row.name, "publisher": row.publisher, "year": row.year}
-        facts |= {"kind": "publication", "url": None, "note": None}
-        documents.append(SourceDocumentRow(code=row.document, updated=at, document=document_of(Document, facts, at)))
-    found: list[tuple[str, str, list[Record]]] = [
-        ("documents", "document", documents),
-        ("edition", "edition", [_edition(row, at) for row in editions]),
-        (
-            "vocabulary",
-            "term",
-            [_term(row, n, edition, at) for n, (_, row) in enumerate(small["vocabulary"])],
-        ),
-        ("printed-totals", "printed_total", list(totals)),
-        ("initiatives", "initiative", list(initiatives)),
-    ]
-    return [(table, entity, rows) for table, entity, rows in found if rows]
-
-
-def _edition(row: Any, at: datetime) -> EditionRow:
-    return EditionRow(
-        code=row.code, name=row.name, updated=at, document=document_of(wire.Edition, row.model_dump(), at)
-    )
-
-
-def _term(row: Any, position: int, edition: str, at: datetime) -> TermRow:
-    facts = {
-        "code": row.code,
-        "edition": edition,
-        "kind": row.kind,
-        "name": row.name,
-        "as_printed": row.as_printed,
-        "region": row.region_code,
-        "country": row.country_code,
-        "footnote": row.footnote,
-        "note": row.note,
-    }
-    return TermRow(
-        code=f"{edition}.{row.kind}.{row.code}",
-        edition=edition,
-        kind=row.kind,
-        term=row.code,
-        name=row.name,
-        region=row.region_code,
-        position=position,
-        updated=at,
-        document=document_of(wire.Term, facts, at),
-    )
-
-
-def _source(name: str, row: Any, line: int | None, printed: str | None) -> Facts:
-    return {
-        "field": name,
-        "document": row.source_document,
-        "line": line,
-        "locator": None,
-        "as_printed": printed,
-        "verified": True,
-        "note": None,
-    }
-
-
-def _printed_total(
-    raw: RawRow, row: Any, position: int, vocabulary: Vocabulary, at: datetime, faults: _Faults
-) -> PrintedTotalRow:
-    terms = vocabulary.terms
-    name = vocabulary.edition
-    faults.add(_of_edition("printed-totals", raw, row.edition, vocabulary.edition))
-    if row.division == "edition":
-        if row.value != vocabulary.edition:
-            faults.add([rules.not_in("printed-totals", raw.number, "value", row.value, [vocabulary.edition])])
-    elif (term := terms[row.division].get(row.value)) is None:
-        faults.add([rules.not_in("printed-totals", raw.number, "value", row.value, terms[row.division])])
-    else:
-        name = term.name
-    if row.region_code is not None and row.region_code not in terms["region"]:
-        faults.add([rules.not_in("printed-totals", raw.number, "region_code", row.region_code, terms["region"])])
-    if row.region_code is not None and row.division in ("edition", "region"):
-        faults.add([
-            row_fault("printed-totals", raw.number, "region_code", "not_applicable", "only areas and places have one")
-        ])  # fmt: skip
-    if row.source_document not in vocabulary.documents:
-        faults.add([
-            rules.not_in(
-                "printed-totals", raw.number, "source_document", row.source_document, sorted(vocabulary.documents)
-            )
-        ])  # fmt: skip
-    share = row.unit == "per_cent"
-    if share and row.printed is None:
-        faults.add([row_fault("printed-totals", raw.number, "printed", "empty_cell", "a percentage is expected")])
-    per_cent = row.printed if share else None
-    if per_cent is not None and per_cent >= 1000:
-        faults.add([row_fault("printed-totals", raw.number, "printed", "invalid_value", "no percentage is that large")])
-        per_cent = None
-    code = ".".join(filter(None, (row.edition, row.division, row.region_code, row.value, "share" if share else None)))
-    if len(code) > MAX_CODE:
-        faults.add(
-            [row_fault("printed-totals", raw.number, "value", "invalid_value", f"{code} is over {MAX_CODE} characters")]
-        )
-        code = code[:MAX_CODE].rstrip("-_.")
-    elif row.code not in (None, code):
-        faults.add(
-            [row_fault("printed-totals", raw.number, "code", "other_code", f"{row.code}, and {code} is expected")]
-        )
-    facts = {
-        "code": code,
-        "edition": row.edition,
-        "division": row.division,
-        "value": row.value,
-        "name": name,
-        "region": row.region_code,
-        "unit": row.unit,
-        "sum": None if share else rules.money(row.printed),
-        "per_cent": None if per_cent is None else str(per_cent),
-        "as_printed": row.as_printed,
-        "note": row.note,
-        "sources": [_source("printed", row, row.source_line, row.as_printed)],
-    }
-    return PrintedTotalRow(
-        code=code,
-        edition=row.edition,
-        division=row.division,
-        region=row.region_code,
-        value=row.value,
-        unit=row.unit,
-        printed=row.printed,
-        position=position,
-        updated=at,
-        document=document_of(wire.PrintedTotal, facts, at),
-    )
-
-
-def _initiative(
-    raw: RawRow, row: Any, position: int, vocabulary: Vocabulary, at: datetime, faults: _Faults
-) -> InitiativeRow:
-    faults.add(_of_edition("initiatives", raw, row.edition, vocabulary.edition))
-    for amount, currency in (("amount", "currency"), ("overall_amount", "overall_currency")):
-        if (getattr(row, amount) is None) != (getattr(row, currency) is None):
-            faults.add([
-                row_fault("initiatives", raw.number, currency, "empty_cell", f"{amount} and {currency} go together")
-            ])  # fmt: skip
-    facts = {
-        "code": row.code,
-        "edition": row.edition,
-        "kind": row.kind,
-        "section": row.section,
-        "name": row.name,
-        "stage": "requirement",
-        "sum": rules.money(row.amount, row.currency or rules.CURRENCY),
-        "precision": row.precision,
-        "as_printed": row.amount_as_printed,
-        "period": row.period,
-        "overall": rules.money(row.overall_amount, row.overall_currency or rules.CURRENCY),
-        "overall_as_printed": row.overall_as_printed,
-        "buys": row.buys,
-        "instrument": row.instrument,
-        "confidence": row.confidence,
-        "note": row.note,
-        "sources": [
-            _source("amount" if row.amount is not None else "name", row, row.source_line, row.amount_as_printed)
-        ],
-    }
-    return InitiativeRow(
-        code=row.code,
-        edition=row.edition,
-        kind=row.kind,
-        section=row.section,
-        amount=row.amount,
-        currency=row.currency,
-        position=position,
-        words=words(" ".join(filter(None, (row.name, row.section, row.buys)))),
-        updated=at,
-        document=document_of(wire.Initiative, facts, at),
-    )
-
-
 async def _stage(
-    connection: Any, rows: Iterator[RawRow], vocabulary: Vocabulary, faults: _Faults, progress: Progress
+    connection: Any, rows: Iterator[RawRow], vocabulary: Vocabulary, faults: Faults, progress: Progress
 ) -> int:
     """Check requirements one after the other and copy them beside the table; returns how many rows there are.
 
@@ -491,7 +242,7 @@ async def _stage(
     return found
 
 
-async def _add_repeated_rows(connection: Any, edition: str, faults: _Faults) -> None:
+async def _add_repeated_rows(connection: Any, edition: str, faults: Faults) -> None:
     """Staged rows that are there already: the same code or the same line twice, a code of another edition."""
 
     async def add(fault_of: Callable[[Any], Fault], query: str, *arguments: str) -> None:
@@ -503,18 +254,18 @@ async def _add_repeated_rows(connection: Any, edition: str, faults: _Faults) -> 
 
     await connection.execute("CREATE INDEX ON staged (code); ANALYZE staged")
     await add(
-        lambda r: _repeated("requirements", r["row"], "code", r["code"], r["first"]),
+        lambda r: repeated("requirements", r["row"], "code", r["code"], r["first"]),
         "SELECT * FROM (SELECT row, code, min(row) OVER (PARTITION BY code) AS first FROM staged) AS coded"
         " WHERE row > first",
     )
     await add(
-        lambda r: _repeated("requirements", r["row"], "source_line", f"line {r['source_line']}", r["first"]),
+        lambda r: repeated("requirements", r["row"], "source_line", f"line {r['source_line']}", r["first"]),
         "SELECT * FROM (SELECT row, source_line,"
         " min(row) OVER (PARTITION BY source_document, source_line) AS first FROM staged"
         " WHERE source_line IS NOT NULL AND status <> 'missing_in_source') AS lined WHERE row > first",
     )
     await add(
-        lambda r: _taken("requirements", r["row"], r["code"], r["edition"]),
+        lambda r: taken("requirements", r["row"], r["code"], r["edition"]),
         "SELECT row, code, requirement.edition FROM staged JOIN requirement USING (code)"
         " WHERE requirement.edition <> $1",
         edition,
@@ -524,10 +275,10 @@ async def _add_repeated_rows(connection: Any, edition: str, faults: _Faults) -> 
 async def _initiatives_taken(connection: Any, edition: str, given: list[tuple[RawRow, Any]]) -> list[Fault]:
     """Initiatives whose code another edition has."""
     rows = {row.code: raw.number for raw, row in given}
-    taken = await connection.fetch(
+    found = await connection.fetch(
         "SELECT code, edition FROM initiative WHERE code = ANY($1) AND edition <> $2", list(rows), edition
     )
-    return [_taken("initiatives", rows[code], code, other) for code, other in taken]
+    return [taken("initiatives", rows[code], code, other) for code, other in found]
 
 
 async def _rows_left_out(connection: Any, edition: str) -> list[Fault]:

@@ -17,6 +17,7 @@ from openpyxl import load_workbook
 
 from mmptf_common.problems import InvalidRequest, fault, near
 from mmptf_common.schemas import Fault
+from mmptf_funding.imports.faults import file_fault, row_fault
 from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, required
 
 # A workbook is small: the edition of 2015 has 100 KB. Unpacked it is read in pieces, but for its texts.
@@ -38,18 +39,6 @@ class RawRow:
     number: int
     cells: Cells
     faults: tuple[Fault, ...] = ()
-
-
-def row_fault(table: TableName, number: int, column: str, code: str, detail: str, **more: Any) -> Fault:
-    """One thing that is wrong with one cell; the pointer is /table/row/column."""
-    return fault(
-        code, f"{table}, row {number}, column {column}: {detail}", pointer=f"/{table}/{number}/{column}", **more
-    )
-
-
-def file_fault(code: str, detail: str, **more: Any) -> InvalidRequest:
-    """Something that is wrong with a file as a whole."""
-    return InvalidRequest([fault(code, detail, **more)])
 
 
 def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
-from mmptf_common.problems import near
 from mmptf_common.query import words
 from mmptf_common.schemas import Fault
 from mmptf_funding.imports import template
-from mmptf_funding.imports.files import RawRow, row_fault
+from mmptf_funding.imports.faults import not_in, row_fault, shown
+from mmptf_funding.imports.files import RawRow
 from mmptf_funding.imports.template import ROWS, RequirementRow, TableName
 
 Facts = dict[str, Any]
@@ -72,24 +72,7 @@ def _cell_fault(table: TableName, raw: RawRow, error: dict[str, Any]) -> Fault:
     if error["type"] == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         return not_in(table, raw.number, column, given or "", allowed)
-    return row_fault(table, raw.number, column, "invalid_value", f"{_shown(given)}: {detail}")
-
-
-def not_in(table: TableName, row: int, column: str, given: str, allowed: Iterable[str]) -> Fault:
-    """A code that the vocabulary does not have, with the nearest one that it has."""
-    known = list(allowed)
-    meant = near(given, known)
-    hint = f"; did you mean {meant}?" if meant else ""
-    few = known if len(known) <= 30 else None
-    takes = f"; it takes {', '.join(known)}" if few and not meant else ""
-    return row_fault(
-        table, row, column, "unknown_code", f"{_shown(given)} is not known here{hint}{takes}", allowed=few,
-        suggestion=meant,
-    )  # fmt: skip
-
-
-def _shown(value: str | None) -> str:
-    return repr((value or "")[:64])
+    return row_fault(table, raw.number, column, "invalid_value", f"{shown(given)}: {detail}")
 
 
 def requirement_faults(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary) -> list[Fault]:
@@ -100,7 +83,7 @@ def requirement_faults(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary)
         faults.append(row_fault("requirements", raw.number, column, code, detail))
 
     if row.edition != vocabulary.edition:
-        add("edition", "other_edition", f"{_shown(row.edition)}, and this import is of {vocabulary.edition}")
+        add("edition", "other_edition", f"{shown(row.edition)}, and this import is of {vocabulary.edition}")
     found: dict[str, Term | None] = {}
     for kind, code in (("region", row.region_code), ("place", row.place_code), ("area", row.area_code)):
         found[kind] = vocabulary.terms[kind].get(code)
@@ -108,7 +91,7 @@ def requirement_faults(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary)
             faults.append(not_in("requirements", raw.number, f"{kind}_code", code, vocabulary.terms[kind]))
     for kind, name in (("region", row.region), ("place", row.place), ("area", row.area)):
         if (term := found[kind]) and name is not None and name != term.name:
-            add(kind, "other_name", f"{_shown(name)}, and {term.code} is {term.name!r} in the vocabulary")
+            add(kind, "other_name", f"{shown(name)}, and {term.code} is {term.name!r} in the vocabulary")
     if place := found["place"]:
         if place.region != row.region_code:
             add("place_code", "other_region", f"{place.code} is in region {place.region}, not {row.region_code}")
@@ -182,7 +165,7 @@ def requirement_columns(row: RequirementRow, vocabulary: Vocabulary) -> Facts:
 
 def requirement_document(columns: Facts, vocabulary: Vocabulary) -> Facts:
     """What readers get of a requirement, but for the moment of change, which is its last member."""
-    terms = vocabulary.terms
+    terms, document = vocabulary.terms, columns["source_document"]
     place = terms["place"][columns["place"]]
     return {
         "code": columns["code"],
@@ -212,9 +195,9 @@ def requirement_document(columns: Facts, vocabulary: Vocabulary) -> Facts:
         "confidence": columns["confidence"],
         "note": columns["note"],
         "sources": [
-            _source(columns, "amount", columns["source_line"], columns["source_locator"], columns["as_printed"]),
+            source("amount", document, columns["source_line"], columns["as_printed"], columns["source_locator"]),
             *(
-                _source(columns, name, columns[line], None, printed)
+                source(name, document, columns[line], printed)
                 for name, line, printed in (
                     ("area", "heading_line", columns["area_as_printed"]),
                     ("place", "place_line", columns["place_as_printed"]),
@@ -226,10 +209,11 @@ def requirement_document(columns: Facts, vocabulary: Vocabulary) -> Facts:
     }
 
 
-def _source(columns: Facts, name: str, line: int | None, locator: str | None, printed: str | None) -> Facts:
+def source(name: str, document: str, line: int | None, printed: str | None, locator: str | None = None) -> Facts:
+    """Where one fact of a record stands."""
     return {
         "field": name,
-        "document": columns["source_document"],
+        "document": document,
         "line": line,
         "locator": locator,
         "as_printed": printed,

@@ -127,6 +127,7 @@ def upgrade() -> None:  # noqa: D103
         sa.Column("term", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("region", sa.String(), nullable=True),
+        sa.Column("country", sa.String(), nullable=True),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["edition"], ["edition.code"]),
         sa.PrimaryKeyConstraint("code"),
