@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,12 @@ from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import running_suite
 from tests.contract.contracts import DOORS, SERVICES, Document
+from tests.contract.fuzzing import start
 
 Ask = Callable[..., Any]
+Fuzzed = tuple[subprocess.Popen[str], Path]
+HERE = Path(__file__).parent
+FUZZ = "test_fuzz.py"
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +43,28 @@ def urls(
     environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port())}
     with running_suite(Path("/nowhere"), environment, log=keep) as suite:
         yield suite.urls
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for the processes of `fuzzing` comes last of all that is asked here."""
+    places = [n for n, item in enumerate(items) if item.path.parent == HERE]
+    ordered = sorted((items[n] for n in places), key=lambda item: item.path.name == FUZZ)
+    for n, item in zip(places, ordered, strict=True):
+        items[n] = item
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fuzzing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fuzzed]]:
+    """Schemathesis at every door and the folders of its reports, begun with the first test here: it takes longest."""
+    running: dict[str, Fuzzed] = {}
+    if any(item.path.name == FUZZ for item in request.session.items):
+        urls = request.getfixturevalue("urls")
+        folders = {door: tmp_path_factory.mktemp(door) for door in DOORS}
+        running = {door: (start(door, urls[door], folder), folder) for door, folder in folders.items()}
+    yield running
+    for process, _ in running.values():
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from mmptf_local.postgres import Postgres
 from tests.conftest import asyncio_run, running_app
 from tests.integration.test_imports import MADE_UP, workbook_of
 
-ROWS = 20_000
+ROWS = 12_000
 PROGRESS = b"checking 10,000 rows"
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'mmptf'"
 IMPORTER = f"SELECT {OTHERS}"

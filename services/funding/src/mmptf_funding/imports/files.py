@@ -21,8 +21,8 @@ from mmptf_funding.imports.faults import file_fault, row_fault
 from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, required
 
 # A workbook is small: the edition of 2015 has 100 KB. Unpacked it is read in pieces, but for its texts.
-MAX_WORKBOOK = 16 * 1024 * 1024
-MAX_UNPACKED = 64 * 1024 * 1024
+MAX_WORKBOOK = 4 * 1024 * 1024
+MAX_UNPACKED = 16 * 1024 * 1024
 MAX_ROWS = 100_000
 MAX_COLUMNS = 256
 MAX_DIGITS = 15

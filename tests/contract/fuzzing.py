@@ -1,0 +1,30 @@
+"""Schemathesis on one door, as a process beside the other tests; SCHEMATHESIS_EXAMPLES=200 makes it thorough."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.contract.contracts import ROOT
+
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES")
+FEW = "8"
+# Through the gateway a few are enough to show that nothing changes on the way: the same operations are run at the
+# services, with all systematic cases.
+FEWER = "3"
+
+
+def start(door: str, url: str, folder: Path) -> subprocess.Popen[str]:
+    """Schemathesis on one door; what it says and its report go to the folder."""
+    command: list[str | Path] = [Path(sys.executable).with_name("st"), "--no-color"]
+    command += ["--config-file", ROOT / "tests/contract/schemathesis.toml", "run", f"{url}/openapi.json"]
+    command += ["--checks", "all", "--mode", "all", "--report", "json", "--report-json-path", folder / "report.json"]
+    command += ["--max-examples", EXAMPLES or (FEWER if door == "gateway" else FEW)]
+    if door == "gateway" and EXAMPLES is None:
+        command += ["--phases", "examples,fuzzing,stateful"]
+    path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = {**os.environ, "FUZZED_URL": url, "PYTHONPATH": path}
+    with (folder / "output.txt").open("w") as output:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output, text=True)
