@@ -1,20 +1,17 @@
-"""Runs the comparison: `python -m bench [--quick] [--gate]`."""
+"""Runs one of the two comparisons: `python -m bench [--bulk] [--quick] [--gate]`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from bench import processes, report
+from bench import bulk, processes, report
 from bench.contenders import Contender, start
 from bench.data import PROGRAMMES, fill
 from bench.rounds import CONNECTIONS, check_bodies, count_statements, held_connections, run_round
@@ -23,18 +20,20 @@ from mmptf_local.postgres import running_postgres
 from mmptf_local.processes import CannotStart
 from mmptf_local.state import temporary_state
 
-RESULTS = Path(__file__).with_name("results")
-
 
 def main() -> int:
-    """Run and print; returns 1 under --gate when the limit is not kept or the run was too noisy to tell, else 0."""
+    """Run and print; returns 1 under --gate when a limit is not kept or the run was too noisy to tell, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="compare with peers, in one run")
-    parser.add_argument("--quick", action="store_true", help="about 40 seconds, instead of two to three minutes")
-    parser.add_argument("--gate", action="store_true", help="exit with 1 when the limit is not kept")
+    parser.add_argument("--bulk", action="store_true", help="import and export of a million rows, instead of a page")
+    parser.add_argument("--quick", action="store_true", help="about 40 seconds; with --bulk a tenth of the rows")
+    parser.add_argument("--gate", action="store_true", help="exit with 1 when a limit is not kept")
     options = parser.parse_args()
-    rounds, seconds = (4, 1.0) if options.quick else (12, 2.0)
     try:
-        found = run(rounds, seconds, lambda line: print(line, file=sys.stderr, flush=True))
+        if options.bulk:
+            found = bulk.run(100_000 if options.quick else 1_000_000, _progress)
+        else:
+            rounds, seconds = (4, 1.0) if options.quick else (12, 2.0)
+            found = run(rounds, seconds, _progress)
     except CannotStart as error:
         print(error, file=sys.stderr)
         return 1
@@ -77,10 +76,12 @@ def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> dict[st
     print(report.table(contenders, found))
     how = {"cores": len(cores), "rounds": rounds, "seconds": seconds, "callers": CONNECTIONS, "body_bytes": length}
     everything = {**found, "how": how, "each_round": [{n: asdict(m) for n, m in one.items()} for one in measured]}
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / time.strftime("page-%Y%m%dT%H%M%SZ.json", time.gmtime())
-    file.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+    report.keep("page", everything)
     return found
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _turned(contenders: list[Contender], number: int) -> list[Contender]:

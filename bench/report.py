@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 from bench.contenders import Contender
 from bench.rounds import Measured
 
+RESULTS = Path(__file__).with_name("results")
 LIMIT = 2.5
 NOISY = (0.85, 1.15)
 Rounds = Sequence[Mapping[str, Measured]]
@@ -68,22 +72,30 @@ def table(contenders: Sequence[Contender], found: Mapping[str, Any]) -> str:
     for c in contenders:
         row = found["contenders"][c.name]
         lines.append(
-            f"| {c.label} | {_of(row['cpu_us'], '.0f')} | {_of(row['cpu_ratio_to_raw'], '.2f')}"
+            f"| {c.label} | {shown(row['cpu_us'], '.0f')} | {shown(row['cpu_ratio_to_raw'], '.2f')}"
             f" | {row['database_us'][0]:.0f} | {row['per_second'][0]:.0f} | {row['p50_ms']:.1f}, {row['p99_ms']:.1f}"
             f" | {row['statements_per_request']:g} | {row['connections']} |"
         )
     lines.append("")
     for c in contenders:
         if c.behind:
-            lines.append(f"{c.name} alone: {_of(found['contenders'][c.name]['hop_us'], '.0f')} µs of CPU per request")
+            lines.append(f"{c.name} alone: {shown(found['contenders'][c.name]['hop_us'], '.0f')} µs of CPU per request")
     if found["gateway_hop_ratio_to_nginx"]:
-        lines.append(f"gateway : nginx = {_of(found['gateway_hop_ratio_to_nginx'], '.2f')}")
+        lines.append(f"gateway : nginx = {shown(found['gateway_hop_ratio_to_nginx'], '.2f')}")
     verdict = "kept" if found["kept"] else "not kept"
     noise = "; the run is noisy (see A/A), repeat it" if found["noisy"] else ""
     lines.append(f"page : raw = {found['page_ratio']:.2f}, limit {found['limit']:.2f}: {verdict}{noise}")
     return "\n".join(lines)
 
 
-def _of(values: tuple[float, float, float], form: str) -> str:
+def keep(comparison: str, everything: Mapping[str, Any]) -> None:
+    """Write all figures of a run beside those of the runs before it."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / time.strftime(f"{comparison}-%Y%m%dT%H%M%SZ.json", time.gmtime())
+    file.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+
+
+def shown(values: tuple[float, float, float], form: str) -> str:
+    """A median with its quartiles in brackets."""
     middle, lower, upper = (format(value, form) for value in values)
     return f"{middle} ({lower}–{upper})"  # noqa: RUF001

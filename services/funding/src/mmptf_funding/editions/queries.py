@@ -180,7 +180,7 @@ REQUIREMENTS = Listing(
         "status": "status",
         "implied_amount_usd": "implied",
         "amount_as_printed": "as_printed",
-        "target_populations": "array_to_string(populations, '|')",
+        "target_populations": "nullif(array_to_string(populations, '|'), '')",
         "confidence": "confidence",
         "note": "note",
         "source_document": "source_document",

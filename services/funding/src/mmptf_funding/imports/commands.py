@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.journal import Author, begin_write, record, record_from
@@ -235,7 +235,7 @@ async def _stage(
             else:
                 columns = rules.requirement_columns(row, vocabulary)
                 document = rules.requirement_document(columns, vocabulary)
-                yield (*columns.values(), json.dumps(document, ensure_ascii=False, separators=(",", ":")), raw.number)
+                yield (*columns.values(), to_json(document).decode(), raw.number)
 
     await connection.copy_records_to_table("staged", records=checked(), columns=[*rules.COLUMNS, "document", "row"])
     progress("checking", found)
