@@ -66,7 +66,7 @@ class GroupKey(Wire):
 class TotalGroup(Wire):
     """The part of a total that belongs to one value of each dimension alone; no row is in two groups.
 
-    `link` lists the rows that carry the values, null where no filter finds them; `sum` is null where no row states one.
+    `link` lists the rows behind it, null where no filter finds them; `sum` is null where no row states an amount.
     """
 
     keys: list[GroupKey]
@@ -79,7 +79,7 @@ class TotalGroup(Wire):
 class Total(Wire):
     """One stage of money, on one basis, in one currency: `groups` add up to `sum` exactly.
 
-    `rows` counts the rows that are summed, `link` is the path that lists them along with those of `left_out`.
+    `rows` counts the rows that are summed, `link` lists them; the rows of `left_out` have links of their own.
     """
 
     stage: str
@@ -245,7 +245,7 @@ def _totals(
                     ],
                     sum=_money(part["amount"], part["currency"]),
                     rows=part["summed"],
-                    link=None if narrowed is None else _link(listing, query, narrowed),
+                    link=None if narrowed is None else _link(listing, query, _summed(listing, query, narrowed)),
                     left_out=_left_out(listing, query, [part], narrowed),
                 )
             )
@@ -255,7 +255,7 @@ def _totals(
                 basis=whole["basis"],
                 sum=_money(whole["amount"], whole["currency"]),
                 rows=whole["summed"],
-                link=_link(listing, query, apart),
+                link=_link(listing, query, _summed(listing, query, apart)),
                 groups=groups,
                 left_out=_left_out(listing, query, [whole], apart),
             )
@@ -269,6 +269,16 @@ def _totals(
         left_out=_left_out(listing, query, wholes, {}),
         revision=conditional.number_of(revision),
     )
+
+
+def _summed(listing: Listing, query: BaseModel, narrowed: Mapping[str, str]) -> dict[str, str]:
+    """A narrowing to the rows that are summed alone, unless the question or the narrowing excludes all of them."""
+    added = {
+        parameter: value
+        for parameter, value in listing.summed.items()
+        if not (asked := getattr(query, parameter)) or value in asked
+    }
+    return {**added, **narrowed}
 
 
 def _left_out(

@@ -95,7 +95,7 @@ class Listing:
     facets, ranges, totals: see `aggregates`; each comes with the query model of its operation
     totals_path: where the totals are read, if not below the list
     apart:    what no sum mixes beside currency, `money_stage` or `basis` -> the filter that tells its values apart
-    omitted:  the rows that no sum contains
+    summed, omitted: the filters that leave the rows that are summed, and the rows that no sum contains
     """
 
     path: str
@@ -117,6 +117,7 @@ class Listing:
     totals_query: type[BaseModel] | None = None
     totals_path: str | None = None
     apart: Mapping[str, str] = field(default_factory=dict)
+    summed: Mapping[str, str] = field(default_factory=dict)
     omitted: Sequence[Omission] = (NO_AMOUNT,)
 
 

@@ -218,6 +218,7 @@ REQUIREMENTS = Listing(
     totals_query=schemas.RequirementTotalsQuery,
     totals_path="/totals",
     apart={"basis": "edition"},
+    summed={"status": "required"},
     omitted=(
         Omission(
             "hit.status = 'funded'",
