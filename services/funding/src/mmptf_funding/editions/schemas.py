@@ -137,8 +137,9 @@ class Explanation(Wire):
 class ReconciledTotal(Wire):
     """One printed figure beside what the rows at `link` add up to; `difference` is printed minus computed.
 
-    `agreement` is `explained` when the explanations account for the whole difference. A printed "funded" agrees
-    with rows that are all funded. Percentages are compared rounded as they are printed.
+    `agreement` is `explained` when missing amounts account for the whole difference, or when the printed total has a
+    note that states the reason. A printed "funded" agrees with rows that are all funded. Percentages are compared
+    rounded as they are printed.
     """
 
     printed: Code
