@@ -21,8 +21,10 @@ from mmptf_common import cli, migrations
 from mmptf_common.service import Service
 from mmptf_common.settings import ServiceSettings
 from mmptf_local.cache import Cache, redis_binary, running_cache
+from mmptf_local.issuer import AUDIENCE
 from mmptf_local.postgres import Postgres, running_postgres
 from mmptf_local.state import temporary_state
+from tests.tokens import issuer
 
 SERVICES = ("catalog", "funding", "markers")
 
@@ -90,6 +92,8 @@ async def running_app(name: str, database_url: str, redis_url: str | None) -> As
         redis_url=SecretStr(redis_url) if redis_url else None,
         database_pool=4,
         environment="development",
+        identity_issuer=issuer().url,
+        identity_audience=AUDIENCE,
     )
     app = importlib.import_module(f"mmptf_{name}.app").create_app(settings)
     async with LifespanManager(app) as manager:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import asyncpg
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_common.db import write_engine
+from mmptf_common.journal import Author, begin_write
 from mmptf_local.cache import Cache, redis_binary, running_cache
 from mmptf_local.processes import free_port
 from tests.conftest import running_app
@@ -39,18 +42,17 @@ TOTALS = "/funding/v1/contributions/totals"
 
 
 async def give_more(database: str, dollars: int) -> None:
-    """One contribution grows, as an amendment with its journal entry."""
-    connection = await asyncpg.connect(database)
-    await connection.execute(
-        f"""
-        WITH one AS (UPDATE contribution SET amount = amount + {dollars} WHERE code = 'DEU-2024-01' RETURNING *)
-        INSERT INTO change (seq, at, actor, entity, key, action, before, after)
-        SELECT (SELECT max(seq) + 1 FROM change), clock_timestamp(),
-               'test', 'contribution', code, 'amend', '{{}}', '{{}}'
-        FROM one
-        """
-    )
-    await connection.close()
+    """One contribution grows, as an amendment that the journal keeps."""
+    engine = write_engine(database, size=1)
+    async with AsyncSession(engine) as session, session.begin():
+        await begin_write(session, Author("test"))
+        await session.execute(
+            sa.text(
+                f"UPDATE contribution SET amount = amount + {dollars}, document = jsonb_set(document::jsonb,"
+                f" '{{sum,amount}}', to_jsonb((amount + {dollars})::text))::json WHERE code = 'DEU-2024-01'"
+            )
+        )
+    await engine.dispose()
 
 
 async def test_a_write_is_seen_at_once(new_database: Callable[[str], str], redis_server: Cache) -> None:

@@ -17,6 +17,7 @@ from mmptf_common.cache import Cache
 from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import Arguments, Listing, check_codes, condition
+from mmptf_common.past import as_of, within
 from mmptf_common.query import canonical, pairs_of, parse
 from mmptf_common.schemas import Money, Wire
 
@@ -132,7 +133,8 @@ async def answer_facets(request: Request, listing: Listing) -> Response:
     asked = canonical(query)
     async with reading(request.app.state.database) as connection:
         await check_codes(request, connection, listing, query)
-        now = await connection.fetchval(f"SELECT {REVISION}")
+        shadows = await as_of(request, connection, query)
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
 
         async def compute() -> tuple[str, BaseModel]:
             arguments = Arguments()
@@ -148,11 +150,11 @@ async def answer_facets(request: Request, listing: Listing) -> Response:
                 f" 'not_stated', count(*) FILTER (WHERE {sql} IS NULL)) FROM hit) AS {name}"
                 for name, (sql, text) in listing.ranges.items()
             ]
-            row = await connection.fetchrow(
+            counted = (
                 f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
-                f" SELECT {REVISION} AS revision, (SELECT count(*) FROM hit) AS total, {', '.join(parts)}",
-                *arguments,
+                f" SELECT {REVISION} AS revision, (SELECT count(*) FROM hit) AS total, {', '.join(parts)}"
             )
+            row = await connection.fetchrow(within(shadows, counted), *arguments)
             return row["revision"], Facets.model_validate(
                 {
                     "filter": asked,
@@ -175,15 +177,16 @@ async def answer_totals(request: Request, listing: Listing) -> Response:
     by: list[str] = [chosen] if isinstance(chosen, str) else chosen
     async with reading(request.app.state.database) as connection:
         await check_codes(request, connection, listing, query)
-        now = await connection.fetchval(f"SELECT {REVISION}")
+        shadows = await as_of(request, connection, query)
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
 
         async def compute() -> tuple[str, BaseModel]:
             arguments = Arguments()
             where = condition(listing, query, arguments)
-            hit = f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
+            hit = within(shadows, f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})")
             # All statements read one snapshot: the whole is counted apart from its parts.
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(f"SELECT {REVISION}")
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
                 parts = await connection.fetch(f"{hit} {_parts(listing, by)}", *arguments)
                 wholes = await connection.fetch(f"{hit} {_wholes(listing)}", *arguments)
             return revision, _totals(listing, query, by, parts, wholes, revision)

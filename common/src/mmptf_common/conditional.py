@@ -11,6 +11,7 @@ from starlette.responses import Response
 # Anyone may keep an answer, and must ask before using it again: data may change at any time, and asking is cheap.
 CACHE_CONTROL = "public, no-cache"
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
+_TAGS = re.compile(r'(W/)?("[^"]*")')
 
 
 def number_of(revision: str) -> int:
@@ -18,9 +19,14 @@ def number_of(revision: str) -> int:
     return int(revision.partition(":")[0])
 
 
-def etag(request: Request, revision: str, canonical: str, representation: str = "json") -> str:
-    """The strong entity tag of one representation; the version is in it, since new code may answer otherwise."""
-    question = f"{revision}\n{request.app.version}\n{request.scope['path']}\n{canonical}\n{representation}"
+def etag(
+    request: Request, revision: str, canonical: str, representation: str = "json", *, path: str | None = None
+) -> str:
+    """The strong entity tag of one representation; the version is in it, since new code may answer otherwise.
+
+    path: of what is represented, where it is not what the request asks for
+    """
+    question = f"{revision}\n{request.app.version}\n{path or request.scope['path']}\n{canonical}\n{representation}"
     return f'"{number_of(revision)}-{hashlib.blake2b(question.encode(), digest_size=9).hexdigest()}"'
 
 
@@ -38,6 +44,11 @@ def matches(request: Request, tag: str) -> bool:
     """Whether the caller's earlier answer is still the right one (RFC 9110, weak comparison)."""
     asked = request.headers.get("if-none-match", "")
     return asked.strip() == "*" or tag in _TAG.findall(asked)
+
+
+def strong_tags(header: str) -> list[str]:
+    """The tags of a header that compares strongly (RFC 9110, If-Match): weak ones match nothing."""
+    return [tag for weak, tag in _TAGS.findall(header) if not weak]
 
 
 def not_modified(tag: str) -> Response:

@@ -15,6 +15,7 @@ from mmptf_common import conditional
 from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition
+from mmptf_common.past import as_of, within
 from mmptf_common.problems import InvalidRequest, fault
 from mmptf_common.query import ListQuery, canonical
 
@@ -81,14 +82,15 @@ async def _rows(
         begun = False
         try:
             await check_codes(request, connection, listing, query)
-            revision = await connection.fetchval(f"SELECT {REVISION}")
+            shadows = await as_of(request, connection, query)
+            revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
             yield conditional.etag(request, revision, asked, representation).encode()
             begun = True
             if representation == "csv":
                 columns = ", ".join(f"{sql} AS {name}" for name, sql in listing.columns.items())
-                source = _copied(connection, f"SELECT {columns} {tail}", arguments)
+                source = _copied(connection, within(shadows, f"SELECT {columns} {tail}"), arguments)
             else:
-                source = _lines(connection, f"SELECT {listing.document} {tail}", arguments)
+                source = _lines(connection, within(shadows, f"SELECT {listing.document} {tail}"), arguments)
             buffer = bytearray()
             async with aclosing(source):
                 async for piece in source:

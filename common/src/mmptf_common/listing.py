@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from mmptf_common.codes import NOT_STATED, SHARED
 from mmptf_common.problems import InvalidRequest, not_one_of
-from mmptf_common.query import ListQuery, search_terms
+from mmptf_common.query import ListQuery, PointInTime, search_terms
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 # What says how a list is sent, not which rows in which order.
@@ -45,6 +45,9 @@ SOURCED = {
 # How ranges write a value: `{}` stands for its smallest and its largest.
 AS_TEXT = "({})::text"
 AS_MOMENT = """to_char({}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+# What a record's document rests on alone: the write that made it, told apart as a revision is.
+VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
 
 # Whole words by their beginning, over a column `words` that holds the folded words of a text.
 SEARCH = Filter("array_to_tsvector(words) @@ {}::text::tsquery", bind=search_terms)
@@ -88,6 +91,7 @@ class Listing:
     """One list of the wire, as SQL over one table.
 
     rows:     the table, or a join; document: the SQL text of one item's JSON; key: its unique column
+    version:  SQL of a text that is another one whenever the document is
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default
     columns:  the CSV's columns, in order
     item, page: the wire shapes of a record and of a page
@@ -104,6 +108,7 @@ class Listing:
     page: type[BaseModel]
     rows: str
     document: str = "document::text"
+    version: str = VERSION
     key: str = "code"
     query: type[ListQuery]
     sorts: Mapping[str, tuple[str, str]]
@@ -112,9 +117,9 @@ class Listing:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     facets: Mapping[str, Dimension] = field(default_factory=dict)
     ranges: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    facet_query: type[BaseModel] | None = None
+    facet_query: type[PointInTime] | None = None
     totals: Mapping[str, Dimension] = field(default_factory=dict)
-    totals_query: type[BaseModel] | None = None
+    totals_query: type[PointInTime] | None = None
     totals_path: str | None = None
     apart: Mapping[str, str] = field(default_factory=dict)
     summed: Mapping[str, str] = field(default_factory=dict)
@@ -129,9 +134,14 @@ class Arguments(list[Any]):
         return f"${len(self)}"
 
 
+def fixed(listing: Listing, arguments: Arguments) -> str:
+    """The SQL condition of what a list is narrowed to whatever is asked."""
+    return " AND ".join(where.format(arguments.bind(value)) for where, value in listing.fixed.items()) or "true"
+
+
 def condition(listing: Listing, query: BaseModel, arguments: Arguments) -> str:
     """The SQL condition of a query's filters: any of a repeated one, all of different ones."""
-    clauses = [where.format(arguments.bind(value)) for where, value in listing.fixed.items()]
+    clauses = [fixed(listing, arguments)] if listing.fixed else []
     clauses += [
         f.where.format(arguments.bind(f.bind(value) if f.bind else value))
         for name, f in listing.filters.items()

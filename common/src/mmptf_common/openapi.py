@@ -9,13 +9,18 @@ from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
 from mmptf_common import problems
+from mmptf_common.identity import access_of
+from mmptf_common.listing import MEDIA_TYPES
 from mmptf_common.query import parameters
 from mmptf_common.schemas import Problem
 
 Example = dict[str, Any]
+# The representations of a list beside JSON.
+EXPORTS = tuple(media.partition(";")[0] for name, media in MEDIA_TYPES.items() if name != "json")
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _ETAG = {"description": "Strong tag of this revision and question.", "schema": {"type": "string"}}
@@ -26,6 +31,25 @@ _IF_NONE_MATCH = {
     "required": False,
     "description": "An earlier ETag; the answer is 304 while it is still right.",
     "schema": {"type": "string"},
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The ETag of the record that is changed, as it was read: 412 when it has changed since.",
+    "schema": {"type": "string", "pattern": r'^(\*|"[^"]*")$'},
+}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A text of the caller's own for this write: sent again with it, the write is carried out once.",
+    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._:~+/=-]{1,128}$"},
+}
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access token of the operator's identity provider, with the scope that the operation names.",
 }
 
 
@@ -52,17 +76,30 @@ def read(
     if media:
         responses |= _problems(problems.NotAcceptable)
     if missing:
-        responses |= _problems(problems.NotFound)
-        responses[308] = {
-            "description": "The code was renamed; it is found at Location.",
-            "headers": {"Location": {"schema": {"type": "string"}}},
-        }
+        responses |= _missing()
     return {"responses": responses, "openapi_extra": public(query, _IF_NONE_MATCH)}
 
 
-def plain(query: type[BaseModel], *, only: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What a route declares whose answer is never kept: its parameters, 200, 422; `only` as for `read`."""
+def _missing() -> dict[int | str, dict[str, Any]]:
+    renamed = {
+        "description": "The code was renamed; it is found at Location.",
+        "headers": {"Location": {"schema": {"type": "string"}}},
+    }
+    return {308: renamed, **_problems(problems.NotFound)}
+
+
+def plain(
+    query: type[BaseModel], *, only: tuple[str, ...] = (), stored: bool = False, missing: bool = False
+) -> dict[str, Any]:
+    """What a route declares whose answer is never kept: its parameters, 200, 422; `only` and `missing` as for `read`.
+
+    stored: whether the answer is made of stored data, so that the database may be missing
+    """
     responses = _problems(problems.InvalidRequest)
+    if stored:
+        responses |= _problems(problems.ServiceUnavailable)
+    if missing:
+        responses |= _missing()
     if only:
         responses[200] = {"content": _schemas(only)}
     return {"responses": responses, "openapi_extra": public(query)}
@@ -72,7 +109,7 @@ def _schemas(media: tuple[str, ...]) -> dict[str, Any]:
     return {name: {"schema": {"type": "object" if name.endswith("+json") else "string"}} for name in media}
 
 
-def computation(query: type[BaseModel]) -> dict[str, Any]:
+def computation(query: type[BaseModel], *extra: dict[str, Any]) -> dict[str, Any]:
     """What a route declares that computes an answer from a body and keeps nothing."""
     responses = {
         200: {"headers": {"Cache-Control": _CACHE}},
@@ -84,28 +121,53 @@ def computation(query: type[BaseModel]) -> dict[str, Any]:
             problems.ServiceUnavailable,
         ),
     }
-    return {"responses": responses, "openapi_extra": public(query)}
+    return {"responses": responses, "openapi_extra": public(query, *extra)}
 
 
-def upload(query: type[BaseModel], media: Mapping[str, str | None]) -> dict[str, Any]:
-    """What a route declares that writes what a file holds: its parameters, the file's media types and its problems.
+def write(
+    method: str,
+    query: type[BaseModel],
+    *,
+    changes: bool = False,
+    created: bool = False,
+    media: Mapping[str, str | None] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """What a route declares that writes: its method, parameters, conditions, answers and problems.
 
-    media: media type -> an example, None for one that is no text
+    changes: whether it changes a record that is there, so that the caller has to know its present state
+    created: whether it answers 201 with the record that it has made
+    media: media type of a file that is sent -> an example, None for one that is no text
     """
-    content = {
-        name: {"schema": {"type": "string", **({} if example else {"format": "binary"})}}
-        | ({"example": example} if example else {})
-        for name, example in media.items()
-    }
-    declared = computation(query)
-    declared["responses"] |= _problems(problems.Forbidden)
-    declared["responses"][200] = {"description": "What was written, or would be."}
-    declared["openapi_extra"] |= {"requestBody": {"required": True, "content": content}}
+    required = method == "POST"
+    parameters = [{**_IDEMPOTENCY_KEY, "required": required}]
+    kinds: tuple[type[problems.ProblemError], ...] = (problems.Conflict,)
+    if changes:
+        parameters.append(_IF_MATCH)
+        kinds += (problems.NotFound, problems.PreconditionFailed, problems.PreconditionRequired)
+    declared = computation(query, *parameters)
+    gone = method == "DELETE"
+    headers = {"ETag": _ETAG} if changes or created else {}
+    if created:
+        headers["Location"] = {"schema": {"type": "string"}, "description": "The path of the new record."}
+    done = {"description": "What was written, or would be.", **({"headers": headers} if headers and not gone else {})}
+    del declared["responses"][200]
+    declared["responses"] |= {204 if gone else 201 if created else 200: done, **_problems(*kinds)}
+    declared["status_code"] = 204 if gone else 201 if created else 200
+    if media:
+        content = {
+            name: {"schema": {"type": "string", **({} if example else {"format": "binary"})}}
+            | ({"example": example} if example else {})
+            for name, example in media.items()
+        }
+        declared["openapi_extra"] |= {"requestBody": {"required": True, "content": content}}
     return declared
 
 
 def _problems(*kinds: type[problems.ProblemError]) -> dict[int | str, dict[str, Any]]:
     return {kind.status: {"description": kind.title} for kind in kinds}
+
+
+_REFUSED = _problems(problems.Unauthorized, problems.Forbidden)
 
 
 def packaged_examples(package: str) -> dict[str, Example]:
@@ -123,27 +185,38 @@ def install(app: FastAPI, examples: Mapping[str, Example] = MappingProxyType({})
 
     def contract() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _finish(framework(), examples)
+            app.openapi_schema = _finish(app, framework(), examples)
         return app.openapi_schema
 
     app.openapi = contract  # type: ignore[method-assign]
 
 
-def _finish(document: dict[str, Any], examples: Mapping[str, Example]) -> dict[str, Any]:
+def _finish(app: FastAPI, document: dict[str, Any], examples: Mapping[str, Example]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    accesses = {
+        route.operation_id or route.unique_id: access_of(route.endpoint)
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, APIRoute) and route.endpoint
+    }
     for path, item in document["paths"].items():
         for operation in item.values():
+            access = accesses[operation["operationId"]]
+            operation["security"] = [{"bearer": list(access.scopes)}] if access and access.scopes else []
+            if operation["security"]:
+                operation["responses"] |= {str(s): a for s, a in _REFUSED.items()}
+                document["components"]["securitySchemes"] = {"bearer": _BEARER}
             for status, answer in operation["responses"].items():
                 if status >= "400" and not (path.startswith("/health/") and status == "503"):
                     answer["content"] = {problems.MEDIA_TYPE: {"schema": PROBLEM}}
             if example := examples.get(operation["operationId"]):
-                content = operation["responses"]["200"]["content"]
-                next(iter(content.values()))["example"] = example["response"]
+                done = next(a for status, a in operation["responses"].items() if status.startswith("2"))
+                for content in list(done.get("content", {}).values())[:1]:
+                    content["example"] = example["response"]
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
 

@@ -17,9 +17,10 @@ from mmptf_common import conditional
 from mmptf_common.db import Database, reading
 from mmptf_common.exports import answer_export
 from mmptf_common.journal import REVISION
-from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition
+from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition, fixed
+from mmptf_common.past import as_of, within
 from mmptf_common.problems import InvalidRequest, NotAcceptable, NotFound, fault, near
-from mmptf_common.query import ListQuery, NoParameters, canonical, parse
+from mmptf_common.query import ListQuery, PointInTime, canonical, parse
 
 _ACCEPTED = {
     "*/*": "json", "application/*": "json", "application/json": "json", "text/csv": "csv", "text/*": "csv",
@@ -131,11 +132,13 @@ async def answer_list(request: Request, listing: Listing) -> Response:
     sql, arguments = _page_sql(listing, query)
     async with reading(database) as connection:
         await check_codes(request, connection, listing, query)
+        shadows = await as_of(request, connection, query)
         if conditional.is_conditional(request):
-            tag = conditional.etag(request, await connection.fetchval(f"SELECT {REVISION}"), asked)
+            revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+            tag = conditional.etag(request, revision, asked)
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
-        items, total, revision, more, position, key = await connection.fetchrow(sql, *arguments)
+        items, total, revision, more, position, key = await connection.fetchrow(within(shadows, sql), *arguments)
     following = f'"{_next(listing, asked, [position, key])}"' if more else "null"
     return Response(
         f'{{"items":{items},"total":{total},"next":{following},"revision":{conditional.number_of(revision)}}}',
@@ -145,16 +148,21 @@ async def answer_list(request: Request, listing: Listing) -> Response:
 
 
 async def fetch_item(
-    request: Request, listing: Listing, code: str, *, parameter: str = "code"
+    request: Request, listing: Listing, code: str, query: PointInTime, *, parameter: str = "code"
 ) -> tuple[str, str] | Response:
-    """One record's document and the revision, or the 308 to its new code; NotFound with the nearest code there is.
+    """One record's document and version, or the 308 to its new code; NotFound with the nearest code there is.
 
     parameter: what the path calls the code
     """
     async with reading(request.app.state.database) as connection:
-        row = await connection.fetchrow(
-            f"SELECT {listing.document}, {REVISION} FROM {listing.rows} WHERE {listing.key} = $1", code
+        shadows = await as_of(request, connection, query)
+        arguments = Arguments()
+        visible = fixed(listing, arguments)
+        statement = (
+            f"SELECT {listing.document}, {listing.version} FROM {listing.rows}"
+            f" WHERE {visible} AND {listing.key} = {arguments.bind(code)}"
         )
+        row = await connection.fetchrow(within(shadows, statement), *arguments)
         if row is not None:
             return row[0], row[1]
         current = await connection.fetchval(
@@ -166,21 +174,30 @@ async def fetch_item(
             return Response(
                 status_code=308, headers={"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
             )
-        codes = [row[0] for row in await connection.fetch(f"SELECT {listing.key} FROM {listing.rows} LIMIT 5000")]
-    meant = near(code, codes)
+        known = await connection.fetch(
+            f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments[:-1]
+        )
+        codes = [row[0] for row in known]
+    raise no_such_record(listing, code, near(code, codes), parameter=parameter, when=" at that time" if shadows else "")
+
+
+def no_such_record(
+    listing: Listing, code: str, meant: str | None = None, *, parameter: str = "code", when: str = ""
+) -> NotFound:
+    """That a list has no record of a code, and which it was most likely meant to be."""
     hint = f" Did you mean {meant}?" if meant else ""
     unknown = fault("unknown_code", f"{code!r} is not listed at {listing.path}", parameter=parameter, suggestion=meant)
-    raise NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}.{hint}", faults=[unknown])
+    return NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}{when}.{hint}", faults=[unknown])
 
 
 async def answer_item(request: Request, listing: Listing, code: str) -> Response:
     """One record by its code; 304 when the caller has it already."""
-    parse(request, NoParameters)
-    found = await fetch_item(request, listing, code)
+    query = parse(request, PointInTime)
+    found = await fetch_item(request, listing, code, query)
     if isinstance(found, Response):
         return found
-    document, revision = found
-    tag = conditional.etag(request, revision, "")
+    document, version = found
+    tag = conditional.etag(request, version, canonical(query))
     if conditional.matches(request, tag):
         return conditional.not_modified(tag)
     return Response(document, media_type="application/json", headers=conditional.headers(tag))

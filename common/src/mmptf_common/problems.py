@@ -23,12 +23,16 @@ class ProblemError(Exception):
     ProblemError
     ├── InvalidRequest       422  the request says something that is not allowed
     ├── BadRequest           400  the request cannot be read at all
+    ├── Unauthorized         401  no access token, or one that is not good here
     ├── Forbidden            403  this may not be done here
     ├── NotFound             404
     ├── MethodNotAllowed     405
     ├── NotAcceptable        406  no representation that the caller accepts
+    ├── Conflict             409  what is asked for does not fit the present state
+    ├── PreconditionFailed   412  the record is not what the caller believes it is
     ├── PayloadTooLarge      413
     ├── UnsupportedMediaType 415
+    ├── PreconditionRequired 428  the caller has to say what the record was when it was read
     ├── InternalError        500
     ├── BadGateway           502  a service behind the gateway cannot be reached
     ├── ServiceUnavailable   503  our own database cannot be reached
@@ -40,10 +44,19 @@ class ProblemError(Exception):
     title: ClassVar[str]
     headers: Mapping[str, str] = {}
 
-    def __init__(self, detail: str, *, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        code: str | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.faults = list(faults)
+        if code:
+            self.code = code
         if headers:
             self.headers = {**self.headers, **headers}
 
@@ -64,6 +77,11 @@ class BadRequest(ProblemError):
     status, code, title = 400, "bad_request", "The request cannot be read"
 
 
+class Unauthorized(ProblemError):
+    status, code, title = 401, "unauthorized", "A valid access token is needed"
+    headers = {"WWW-Authenticate": 'Bearer realm="mmptf"'}
+
+
 class Forbidden(ProblemError):
     status, code, title = 403, "forbidden", "This may not be done here"
 
@@ -78,6 +96,18 @@ class MethodNotAllowed(ProblemError):
 
 class NotAcceptable(ProblemError):
     status, code, title = 406, "not_acceptable", "No representation that the caller accepts"
+
+
+class Conflict(ProblemError):
+    status, code, title = 409, "conflict", "This does not fit what is there"
+
+
+class PreconditionFailed(ProblemError):
+    status, code, title = 412, "precondition_failed", "The record has changed meanwhile"
+
+
+class PreconditionRequired(ProblemError):
+    status, code, title = 428, "precondition_required", "A change has to name the state that it changes"
 
 
 class PayloadTooLarge(ProblemError):
@@ -108,8 +138,9 @@ class GatewayTimeout(ProblemError):
 BY_STATUS: dict[int, type[ProblemError]] = {
     cls.status: cls
     for cls in (
-        BadRequest, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
-        InvalidRequest, InternalError, BadGateway, ServiceUnavailable, GatewayTimeout,
+        BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, PayloadTooLarge,
+        UnsupportedMediaType, Conflict, PreconditionFailed, PreconditionRequired, InvalidRequest,
+        InternalError, BadGateway, ServiceUnavailable, GatewayTimeout,
     )
 }  # fmt: skip
 

@@ -49,6 +49,12 @@ def _whole(value: object) -> int:
     return int(value)
 
 
+def _revision(value: object) -> int:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,15}", value):
+        raise ValueError("a revision, such as 1200, or a moment, such as 2024-01-31T00:00:00Z, is expected")
+    return int(value)
+
+
 def _moment(value: object) -> datetime:
     if not isinstance(value, str) or not _MOMENT.match(value):
         raise ValueError("an RFC 3339 date-time such as 2024-01-31T00:00:00Z, or a date, is expected")
@@ -78,11 +84,26 @@ def _search(value: str) -> str:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})]
-Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Limit = Annotated[Whole, Field(ge=1, le=1000)]
+Sequence = Annotated[int, Field(ge=0, le=10**15 - 1), BeforeValidator(lambda value: _revision(value))]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}),
+]
+AsOf = Annotated[
+    int | datetime,
+    BeforeValidator(lambda value: _moment(value) if isinstance(value, str) and "-" in value else _revision(value)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 10**15 - 1},
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "format": "date"},
+            ]
+        }
+    ),
 ]
 Search = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^%*\x00-\x1f\x7f\ufffd]+$"), AfterValidator(_search)
@@ -90,10 +111,22 @@ Search = Annotated[
 Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
 
 
-class ListQuery(BaseModel):
-    """What every list takes besides its filters; a list narrows `sort` to its own orders."""
+class PointInTime(BaseModel):
+    """What every answer takes that is made of stored data: when."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    as_of: Annotated[
+        AsOf | None,
+        Field(
+            description="A revision, or a moment, at which the data are asked for: the answer that was given then.",
+            examples=["1"],
+        ),
+    ] = None
+
+
+class ListQuery(PointInTime):
+    """What every list takes besides its filters; a list narrows `sort` to its own orders."""
 
     limit: Annotated[Limit, Field(description="Most items on one page.")] = 50
     cursor: Annotated[

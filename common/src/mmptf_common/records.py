@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from importlib.resources import files
@@ -10,10 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from mmptf_common.journal import Author, Change
+from mmptf_common.journal import Write
 from mmptf_common.schemas import Wire
 
 Facts = dict[str, Any]
@@ -66,41 +66,40 @@ def moment_text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-async def load(
-    session: AsyncSession,
-    change: sa.Table,
-    entity: str,
-    rows: Iterable[Record],
-    author: Author,
-    *,
-    keep_corrections: bool = True,
-) -> list[Change]:
-    """Store records as they are stated now; returns the changes to journal, none for what is there already.
+async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool = True) -> Counter[str]:
+    """Store records as they are stated now; returns how many were created and amended, none of what is there already.
 
     A record that somebody else has changed since this author wrote it is left alone, unless `keep_corrections` is
     false: a correction made by an operator outlives the data of the next release. Nothing is ever removed.
     """
+    session = write.session
     incoming = {row.code: row for row in rows}
     model = type(next(iter(incoming.values())))
     stored = {row.code: row for row in await session.scalars(sa.select(model))}
-    corrected = await _changed_by_others(session, change, entity, author) if keep_corrections else set()
-    changes = []
+    corrected = await _changed_by_others(write, model) if keep_corrections else set()
+    actions: Counter[str] = Counter()
     for code, row in incoming.items():
         before = stored.get(code)
         if before is None:
             session.add(row)
-            changes.append(Change(entity, code, None, row.document))
+            actions["create"] += 1
         elif code not in corrected and _content(before.document) != _content(row.document):
-            changes.append(Change(entity, code, before.document, row.document, reason="newly stated"))
             await session.merge(row)
+            actions["amend"] += 1
     await session.flush()
-    return changes
+    return actions
 
 
 def _content(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name != "updated"}
 
 
-async def _changed_by_others(session: AsyncSession, change: sa.Table, entity: str, author: Author) -> set[str]:
-    statement = sa.select(change.c.key).where(change.c.entity == entity, change.c.actor != author.actor).distinct()
-    return set(await session.scalars(statement))
+async def _changed_by_others(write: Write, model: type[Record]) -> set[str]:
+    changed = await write.session.scalars(
+        sa.text(
+            "SELECT DISTINCT key FROM change JOIN revision ON seq BETWEEN first AND number"
+            " WHERE entity = :entity AND actor <> :actor"
+        ),
+        {"entity": model.__table__.info["entity"], "actor": write.author.actor},  # type: ignore[attr-defined]
+    )
+    return set(changed)

@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from mmptf_common import openapi
 from mmptf_common.aggregates import Facets, Totals, answer_facets, answer_totals
-from mmptf_common.listing import MEDIA_TYPES, Listing
+from mmptf_common.changes import ChangePage, HistoryQuery, answer_history
+from mmptf_common.identity import PublicRequest
+from mmptf_common.listing import Listing
 from mmptf_common.pages import answer_item, answer_list
-from mmptf_common.query import NoParameters
+from mmptf_common.query import PointInTime
 from mmptf_common.schemas import CODE_PATTERN
-
-EXPORTS = tuple(media.partition(";")[0] for name, media in MEDIA_TYPES.items() if name != "json")
 
 
 def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str) -> None:
@@ -25,17 +25,20 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
     CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
 
-    async def list_(request: Request) -> Response:
+    async def list_(request: PublicRequest) -> Response:
         return await answer_list(request, listing)
 
-    async def facets(request: Request) -> Response:
+    async def facets(request: PublicRequest) -> Response:
         return await answer_facets(request, listing)
 
-    async def totals(request: Request) -> Response:
+    async def totals(request: PublicRequest) -> Response:
         return await answer_totals(request, listing)
 
-    async def get(request: Request, code: CodeInPath) -> Response:
+    async def get(request: PublicRequest, code: CodeInPath) -> Response:
         return await answer_item(request, listing, code)
+
+    async def history(request: PublicRequest, code: CodeInPath) -> Response:
+        return await answer_history(request, listing, code)
 
     router.add_api_route(
         path,
@@ -45,7 +48,7 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
         response_model=listing.page,
         summary=f"List {noun.replace('-', ' ')}",
         description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
-        **openapi.read(listing.query, media=EXPORTS),
+        **openapi.read(listing.query, media=openapi.EXPORTS),
     )
     if listing.facet_query:
         router.add_api_route(
@@ -77,5 +80,14 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
         response_model=listing.item,
         summary=f"Get one of the {noun.replace('-', ' ')}",
         description=about,
-        **openapi.read(NoParameters, missing=True),
+        **openapi.read(PointInTime, missing=True),
+    )
+    router.add_api_route(
+        f"{path}/{{code}}/history",
+        history,
+        tags=[noun],
+        response_model=ChangePage,
+        summary=f"Get the history of one of the {noun.replace('-', ' ')}",
+        description="Every change of the record since it was first written: when, by whom, what and why.",
+        **openapi.plain(HistoryQuery, stored=True, missing=True),
     )

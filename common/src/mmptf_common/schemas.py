@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 CODE_PATTERN = r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$"
 Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
 Item = TypeVar("Item", bound=BaseModel)
 # Wider than a stored amount, which has 16 digits before the point: a sum of many is one too.
 AmountText = Annotated[str, Field(pattern=r"^-?\d{1,26}\.\d{2}$")]
+
+_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+
+
+def _on_the_calendar(value: str) -> str:
+    date.fromisoformat(value)
+    return value
+
+
+# What callers send. Text without control characters, not blank; an amount above zero, its cents written out; a day of
+# this or the last decades to come, since a year 0 or 9999 is a mistake.
+Text = Annotated[str, Field(min_length=1, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s][^{_CONTROL}]*$")]
+AmountSent = Annotated[str, Field(pattern=r"^([1-9]\d{0,13}\.\d{2}|0\.(0[1-9]|[1-9]\d))$", examples=["1500000.00"])]
+Day = Annotated[
+    str,
+    Field(
+        pattern=r"^(199\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+        json_schema_extra={"format": "date"},
+        examples=["2025-01-31"],
+    ),
+    AfterValidator(_on_the_calendar),
+]
 
 
 class Wire(BaseModel):
@@ -86,6 +108,27 @@ class Document(Wire):
     url: str | None
     note: str | None
     updated: datetime
+
+
+class ChangeRecord(Wire):
+    """One change of one record: `before` is null when it was created, `after` when it was deleted.
+
+    `revision` is the revision of the data that the change is part of: changes of one write have the same, and none is
+    seen without the others. `changed` names the members that an amendment changed. `organization` is on whose behalf
+    it was made, null for the operator of the service.
+    """
+
+    seq: int
+    revision: int
+    at: datetime
+    entity: str
+    key: str
+    action: Literal["create", "amend", "delete"]
+    organization: str | None
+    reason: str | None
+    changed: list[str]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
 
 
 class Page(Wire, Generic[Item]):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
@@ -16,8 +16,11 @@ from starlette.responses import JSONResponse, Response
 from mmptf_common import conditional, documents, migrations, openapi, problems
 from mmptf_common.app import create_app
 from mmptf_common.cache import open_cache
+from mmptf_common.changes import News, add_feed
 from mmptf_common.db import open_database, reading
+from mmptf_common.identity import PublicRequest, open_verifier
 from mmptf_common.journal import REVISION, Author
+from mmptf_common.past import Past
 from mmptf_common.query import NoParameters, parse
 from mmptf_common.records import moment_text
 from mmptf_common.schemas import Document, Health, Wire
@@ -32,6 +35,7 @@ class Service:
 
     counts: name -> table, reported by the service's status; seed: loads the packaged data, returns the revision
     uploads: path -> bytes of a body that may be larger than elsewhere
+    private: the entities whose changes are nobody's but their owners'
     """
 
     name: str
@@ -43,6 +47,7 @@ class Service:
     seed: Callable[[AsyncSession, Author], Awaitable[int]]
     counts: Mapping[str, str]
     uploads: Mapping[str, int] = field(default_factory=dict)
+    private: frozenset[str] = frozenset()
 
 
 class Status(Wire):
@@ -69,7 +74,10 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
                 raise SchemaNotAtHead(service, found, newest)
             redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
             app.state.cache = await stack.enter_async_context(open_cache(redis_url, f"mmptf-{service.name}"))
+            app.state.verifier = await stack.enter_async_context(open_verifier(settings))
             app.state.known_codes = {}
+            app.state.news = News(app.state.database)
+            app.state.past = Past(service.metadata)
             # What start-up made lives as long as the process: taken out of the collector's rounds, pauses shrink.
             gc.collect()
             gc.freeze()
@@ -106,7 +114,7 @@ def _own_routes(service: Service) -> APIRouter:
     plain = openapi.plain(NoParameters)
 
     @router.get("/health/live", tags=["health"], response_model=Health, **plain)
-    async def live(request: Request) -> Response:
+    async def live(request: PublicRequest) -> Response:
         """Whether the process runs; asks nothing else, so that a lost database restarts nobody."""
         parse(request, NoParameters)
         return _health(True, None)
@@ -118,7 +126,7 @@ def _own_routes(service: Service) -> APIRouter:
         responses={**plain["responses"], 503: {"model": Health}},
         openapi_extra=plain["openapi_extra"],
     )
-    async def ready(request: Request) -> Response:
+    async def ready(request: PublicRequest) -> Response:
         """Whether requests can be answered: the database is there. A missing cache only slows, so it is no reason."""
         parse(request, NoParameters)
         try:
@@ -131,13 +139,13 @@ def _own_routes(service: Service) -> APIRouter:
     @router.get(
         status_path, tags=["status"], response_model=Status, **openapi.read(NoParameters), summary="Status of the data"
     )
-    async def status(request: Request) -> Response:
+    async def status(request: PublicRequest) -> Response:
         """Version, data revision, number of records, and the documents that the data was taken from."""
         parse(request, NoParameters)
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
         async with reading(request.app.state.database) as connection:
             row = await connection.fetchrow(
-                f"SELECT {REVISION} AS revision, (SELECT max(at) FROM change) AS changed, {counts},"
+                f"SELECT {REVISION} AS revision, (SELECT max(at) FROM revision) AS changed, {counts},"
                 f" (SELECT coalesce(json_agg(document ORDER BY code), '[]') FROM {documents.TABLE}) AS vintage"
             )
         tag = conditional.etag(request, row["revision"], "")
@@ -154,7 +162,7 @@ def _own_routes(service: Service) -> APIRouter:
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
     @router.get("/openapi.json", tags=["contract"], include_in_schema=False)
-    async def contract(request: Request) -> Response:
+    async def contract(request: PublicRequest) -> Response:
         """This service's own contract; it changes with the version only."""
         parse(request, NoParameters)
         tag = conditional.etag(request, "0", "")
@@ -162,6 +170,8 @@ def _own_routes(service: Service) -> APIRouter:
             return conditional.not_modified(tag)
         return JSONResponse(request.app.openapi(), headers=conditional.headers(tag))
 
+    entities = {table.info["entity"] for table in service.metadata.tables.values() if "entity" in table.info}
+    add_feed(router, service.name, public=entities - service.private, private=service.private)
     return router
 
 

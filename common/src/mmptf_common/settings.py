@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -12,6 +13,24 @@ def _postgres_url(value: SecretStr) -> SecretStr:
     scheme = value.get_secret_value().partition("://")[0]
     if scheme not in {"postgresql", "postgres"}:
         raise ValueError("a URL of the form postgresql://user:password@host:port/database is expected")
+    return value
+
+
+def _web_address(value: str | None, info: ValidationInfo) -> str | None:
+    if value is None:
+        return None
+    url = urlsplit(value)
+    if url.scheme not in {"https", "http"} or not url.hostname or url.port == 0:
+        raise ValueError("a URL of the form https://host/path is expected")
+    if url.scheme == "http" and info.data.get("environment") == "production":
+        raise ValueError("https is needed when ENVIRONMENT is production")
+    return value
+
+
+def _with_its_issuer(value: str | None, info: ValidationInfo) -> str | None:
+    # Where the issuer itself is wrong it is not among the data, and that is said already.
+    if "identity_issuer" in info.data and (value is None) != (info.data["identity_issuer"] is None):
+        raise ValueError("IDENTITY_ISSUER and IDENTITY_AUDIENCE are set both or neither")
     return value
 
 
@@ -26,15 +45,27 @@ class ServerSettings(BaseSettings):
 
 
 class ServiceSettings(ServerSettings):
-    """A service's own database and the shared cache.
+    """A service's own database, the shared cache, and whose access tokens it believes.
 
     DATABASE_URL      postgresql://… of this service's database
     DATABASE_POOL     most connections that reads may hold (writes have their own, half as many)
     REDIS_URL         redis://… ; without it aggregates are computed at each request
     ENVIRONMENT       development allows what needs an identity in production, such as imports over HTTP
+
+    IDENTITY_ISSUER   https://… the identity provider, as its tokens write it in `iss`; without it nobody may
+                      do what needs a token
+    IDENTITY_AUDIENCE what its tokens for this suite carry in `aud`
+    IDENTITY_KEYS_URL its JSON Web Key Set; by default what it publishes under /.well-known/openid-configuration
+    IDENTITY_ORGANIZATION_CLAIM, IDENTITY_ROLES_CLAIM
+                      the claims that tell for which organization the caller acts, and in which roles
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
     redis_url: SecretStr | None = None
     environment: Literal["production", "development"] = "production"
+    identity_issuer: Annotated[str | None, AfterValidator(_web_address)] = None
+    identity_audience: Annotated[str | None, Field(validate_default=True), AfterValidator(_with_its_issuer)] = None
+    identity_keys_url: Annotated[str | None, AfterValidator(_web_address)] = None
+    identity_organization_claim: str = "organization"
+    identity_roles_claim: str = "roles"

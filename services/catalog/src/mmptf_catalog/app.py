@@ -34,6 +34,7 @@ SERVICE = Service(
         "places": "place",
         "organizations": "organization",
     },
+    private=frozenset({"draft"}),
 )
 
 

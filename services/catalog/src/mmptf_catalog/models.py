@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from mmptf_common.journal import change_table
+from mmptf_common.journal_schema import add_journal
 from mmptf_common.records import Record, codes, renamed_code_table
 
 
@@ -95,11 +95,20 @@ class ProgrammeRow(Record, Base, table=True):
     words: list[str] = codes()
 
 
+class DraftRow(Record, Base, table=True):
+    """A programme that is not submitted yet, seen by its organization alone."""
+
+    __tablename__ = "draft"
+
+    organization: str = Field(foreign_key="organization.code", index=True)
+    words: list[str] = codes()
+
+
 class SourceDocumentRow(Record, Base, table=True):
     """A document that facts were taken from."""
 
     __tablename__ = "source_document"
 
 
-change = change_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
+add_journal(Base.metadata, {"source_document": "document"})

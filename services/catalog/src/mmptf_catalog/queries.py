@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmptf_catalog import schemas
+from mmptf_catalog.programmes.schemas import Draft, DraftPage, DraftQuery
 from mmptf_common.documents import documents_of
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing
 from mmptf_common.schemas import Wire
@@ -102,6 +103,22 @@ def _known(table: str, where: str = "true") -> str:
     return f"SELECT code FROM {table} WHERE {where}"
 
 
+DRAFTS = Listing(
+    path=f"{PATH}/drafts",
+    entity="draft",
+    item=Draft,
+    page=DraftPage,
+    rows="draft",
+    query=DraftQuery,
+    sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
+    filters={"q": SEARCH},
+    columns={
+        "code": "code",
+        "organization": "organization",
+        **{name: f"document->>'{name}'" for name in ("title", "summary", "thematic_area", "budget", "updated")},
+    },
+)
+
 PROGRAMMES = Listing(
     path=f"{PATH}/programmes",
     entity="programme",
@@ -124,6 +141,7 @@ PROGRAMMES = Listing(
         "region": Filter("regions && {}::text[]", _known("place", "kind = 'region'"), f"{PATH}/places?kind=region"),
         "organization": Filter("organizations && {}::text[]", _known("organization"), f"{PATH}/organizations"),
         "stage": Filter("stage = ANY({}::text[])"),
+        "budget_stage": Filter("money_stage = ANY({}::text[])"),
         "budget_min": Filter("amount >= {}::numeric"),
         "budget_max": Filter("amount <= {}::numeric"),
         "q": SEARCH,
@@ -148,6 +166,8 @@ PROGRAMMES = Listing(
         "budget_source_line": "document#>>'{budget,sources,0,line}'",
         "status": "document->>'status'",
         "stage": "stage",
+        "start_date": "document#>>'{duration,start}'",
+        "end_date": "document#>>'{duration,end}'",
         "status_date": "document#>>'{status_history,-1,date}'",
         "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM json_array_elements(document->'gaps') AS gap)",
         "updated": "document->>'updated'",
@@ -173,4 +193,5 @@ PROGRAMMES = Listing(
         "organization": _attributed("organization", "organization"),
         "stage": _attributed("stage", None),
     },
+    apart={"money_stage": "budget_stage"},
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from mmptf_catalog import queries
+from mmptf_catalog.programmes.routes import router as programmes
 from mmptf_common import documents
 from mmptf_common.routing import add_listing
 
@@ -16,6 +17,7 @@ add_listing(
     about="A joint programme of the Fund: what its sources state, what they do not, and its dated status.",
     example="MKD-01",
 )
+router.include_router(programmes)
 add_listing(
     router,
     queries.THEMATIC_AREAS,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from mmptf_common.codes import MoneyStage
-from mmptf_common.query import Amount, ListQuery, Moment, Search, Values
+from mmptf_common.query import Amount, ListQuery, Moment, PointInTime, Search, Values
 from mmptf_common.schemas import AmountText, Code, Gap, Page, SourceRef, Wire
 
 Stage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
@@ -35,35 +34,75 @@ class ProgrammePlace(Wire):
     footnote: str | None
 
 
-class Budget(Wire):
-    """A programme's budget as its sources print it.
+# The budget categories of the United Nations Sustainable Development Group; the last is what the others support.
+Category = Literal[
+    "staff_and_personnel", "supplies", "equipment", "contractual_services", "travel", "transfers_and_grants",
+    "general_operating_costs", "indirect_costs",
+]  # fmt: skip
+BudgetStage = Literal["programme_budget", "requirement", "allocation"]
+Year = Annotated[int, Field(ge=2016, le=2100)]
 
-    `stage` is always `programme_budget`: the sources do not say whether it is what was asked for or what was
-    allocated, so it is a stage of its own and is never added to another. `rounded` means as printed, e.g. USD 1.5M.
+
+class Budget(Wire):
+    """A programme's budget, as its sources print it or as its organization states it.
+
+    `stage` is `requirement` while it is asked for and `allocation` once it is approved. Where a source does not say
+    which it is, it is `programme_budget`, a stage of its own that is never added to another. `rounded` means as
+    printed, e.g. USD 1.5M; `as_printed` is null for what was not taken from a document.
     """
 
     amount: AmountText
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    stage: MoneyStage
+    stage: BudgetStage
     precision: Literal["exact", "rounded"]
-    as_printed: str
+    as_printed: str | None
     sources: list[SourceRef]
 
 
+class BudgetLine(Wire):
+    """What one organization means to spend in one year under one UNSDG category, in the budget's currency."""
+
+    organization: Code
+    year: Year
+    category: Category
+    amount: AmountText
+
+
+class Extension(Wire):
+    """A no-cost extension: the last day that it replaces, and the decision behind it."""
+
+    end: date
+    previous_end: date
+    reason: str
+    decision: str
+
+
+class Duration(Wire):
+    """The first and the last day of a programme, the last as extended."""
+
+    start: date
+    end: date
+    extensions: list[Extension]
+
+
 class StatusRecord(Wire):
-    """A status that a programme had, with the date as precisely as it is known, and the reason."""
+    """A status that a programme had, with the date as precisely as it is known, the reason, and what decided it."""
 
     status: Status
     stage: Stage
     date: date
     date_precision: Literal["day", "month", "year"]
     reason: str
+    decision: str | None
     verified: bool
     sources: list[SourceRef]
 
 
 class Programme(Wire):
-    """A joint programme of the Fund. What no source states is null or empty and named in `gaps`."""
+    """A joint programme of the Fund. What no source states is null or empty and named in `gaps`.
+
+    `lead_organization` submitted it; `budget_lines` add up to the budget where there are any.
+    """
 
     code: Code
     title: str | None
@@ -72,8 +111,11 @@ class Programme(Wire):
     objectives: list[CodeName]
     place_label: str
     places: list[ProgrammePlace]
+    lead_organization: Code | None
     organizations: list[CodeName]
+    duration: Duration | None
     budget: Budget | None
+    budget_lines: list[BudgetLine]
     status: Status
     stage: Stage
     status_history: list[StatusRecord]
@@ -180,10 +222,8 @@ class PlacePage(Page[Place]): ...
 class OrganizationPage(Page[Organization]): ...
 
 
-class ProgrammeFilter(BaseModel):
+class ProgrammeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["2"])]
     objective: Annotated[Values, Field(description="Code of a GCM objective.")]
@@ -191,6 +231,9 @@ class ProgrammeFilter(BaseModel):
     region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     stage: Annotated[list[Stage], Field(default_factory=list, max_length=100, description="Coarse life cycle.")]
+    budget_stage: Annotated[
+        list[BudgetStage], Field(default_factory=list, max_length=100, description="Stage of money of the budget.")
+    ]
     budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.")] = None
     budget_max: Annotated[Amount | None, Field(description="Largest budget, in USD.")] = None
     q: Annotated[Search | None, Field(description="Words, each of which begins a word of title or summary.")] = None

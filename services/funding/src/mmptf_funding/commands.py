@@ -9,8 +9,7 @@ from importlib.resources import files
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common import documents
-from mmptf_common.journal import Author, begin_write, record
+from mmptf_common.journal import Author, Write, begin_write
 from mmptf_common.records import Facts, document_of, load, packaged
 from mmptf_common.schemas import Document
 from mmptf_funding import schemas
@@ -26,7 +25,6 @@ from mmptf_funding.models import (
     ResultsMatrixRow,
     SourceDocumentRow,
     TargetRow,
-    change,
 )
 
 PACKAGE = "mmptf_funding"
@@ -35,34 +33,29 @@ EDITIONS = ("MI-2015",)
 
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     """Bring the packaged data into an empty or an older database; returns the revision of the data."""
-    at = await begin_write(session)
+    write = await begin_write(session, author, "data of the package")
+    at = write.at
     contributors = {f["code"]: f for f in packaged(PACKAGE, "contributors")}
-    changes = []
-    for entity, rows in (
-        (documents.ENTITY, [_source(f, at) for f in packaged(PACKAGE, "documents")]),
-        ("money_stage", [_stage(f, at) for f in packaged(PACKAGE, "money_stages")]),
-        ("contributor", [_contributor(f, at) for f in contributors.values()]),
-        (
-            "contribution",
-            [_contribution(f, contributors[f["contributor"]], at) for f in packaged(PACKAGE, "contributions")],
-        ),
-        ("target", [_target(f, at) for f in packaged(PACKAGE, "targets")]),
-        ("fact", [_fact(f, at) for f in packaged(PACKAGE, "facts")]),
+    for rows in (
+        [_source(f, at) for f in packaged(PACKAGE, "documents")],
+        [_stage(f, at) for f in packaged(PACKAGE, "money_stages")],
+        [_contributor(f, at) for f in contributors.values()],
+        [_contribution(f, contributors[f["contributor"]], at) for f in packaged(PACKAGE, "contributions")],
+        [_target(f, at) for f in packaged(PACKAGE, "targets")],
+        [_fact(f, at) for f in packaged(PACKAGE, "facts")],
     ):
-        changes += await load(session, change, entity, rows, author)
-    revision = await record(session, change, changes, author, at)
+        await load(write, rows)
     for edition in EDITIONS:
-        revision = await _load_edition(session, edition, author, at)
-    return revision
+        await _load_edition(write, edition)
+    return await write.revision()
 
 
-async def _load_edition(session: AsyncSession, edition: str, author: Author, at: datetime) -> int:
+async def _load_edition(write: Write, edition: str) -> None:
     """Bring a packaged edition in as any other is: its files are those of the template. Then its results matrices."""
     folder = files(PACKAGE) / "data" / edition
     tables: Tables = {name: csv_table(name, io.BytesIO((folder / f"{name}.csv").read_bytes())) for name in TABLES}
-    await import_edition(session, author, tables, packaged=True)
-    matrices = [_results_matrix(facts, at) for facts in packaged(PACKAGE, f"{edition}/results")]
-    return await record(session, change, await load(session, change, "results_matrix", matrices, author), author, at)
+    await import_edition(write, tables, packaged=True)
+    await load(write, [_results_matrix(facts, write.at) for facts in packaged(PACKAGE, f"{edition}/results")])
 
 
 def _results_matrix(f: Facts, at: datetime) -> ResultsMatrixRow:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from mmptf_common.journal import change_table
+from mmptf_common.journal_schema import add_journal
 from mmptf_common.records import Record, codes, renamed_code_table
 
 AMOUNT = sa.Numeric(18, 2)
@@ -175,5 +175,5 @@ class ResultsMatrixRow(Record, Base, table=True):
     region: str
 
 
-change = change_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
+add_journal(Base.metadata, {"source_document": "document"})

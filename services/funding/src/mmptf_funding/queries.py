@@ -13,7 +13,8 @@ from mmptf_common.db import reading
 from mmptf_common.documents import documents_of
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
-from mmptf_common.query import NoParameters, parse
+from mmptf_common.past import as_of, within
+from mmptf_common.query import PointInTime, canonical, parse
 from mmptf_common.schemas import Money
 from mmptf_funding import rules, schemas
 
@@ -153,6 +154,7 @@ FACTS = Listing(
     item=schemas.Fact,
     page=schemas.FactPage,
     rows=f"fact LEFT JOIN ({_COMPUTED}) AS computed ON computed.way = fact.computed_by",
+    version=REVISION,
     document=(
         "left(document::text, -1) || ',\"computed\":' || CASE WHEN way IS NULL THEN 'null' ELSE"
         " json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,"
@@ -177,21 +179,25 @@ FACTS = Listing(
 )
 
 
+_GIVEN = (
+    "SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS rows, max(as_of) AS as_of"
+    " FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+)
+
+
 async def answer_progress(request: Request) -> Response:
     """Contributions as a share of every target, exact, for each stage and basis apart."""
-    parse(request, NoParameters)
+    query = parse(request, PointInTime)
     async with reading(request.app.state.database) as connection:
+        shadows = await as_of(request, connection, query)
 
         async def compute() -> tuple[str, schemas.Progress]:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(f"SELECT {REVISION}")
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
                 targets = await connection.fetch(
-                    "SELECT document, amount, currency, due FROM target ORDER BY due DESC, code"
+                    within(shadows, "SELECT document, amount, currency, due FROM target ORDER BY due DESC, code")
                 )
-                given = await connection.fetch(
-                    "SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS rows, max(as_of) AS as_of"
-                    " FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-                )
+                given = await connection.fetch(within(shadows, _GIVEN))
             progress = [
                 schemas.TargetProgress(
                     target=schemas.Target.model_validate_json(target["document"]),
@@ -201,7 +207,8 @@ async def answer_progress(request: Request) -> Response:
             ]
             return revision, schemas.Progress(targets=progress, revision=number_of(revision))
 
-        return await answer_cached(request, "", await connection.fetchval(f"SELECT {REVISION}"), compute)
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+        return await answer_cached(request, canonical(query), now, compute)
 
 
 def _contributed(given: Any, target: Any) -> schemas.Contributed:

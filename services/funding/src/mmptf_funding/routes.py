@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from mmptf_common import documents, openapi
-from mmptf_common.query import NoParameters
+from mmptf_common.identity import PublicRequest
+from mmptf_common.query import PointInTime
 from mmptf_common.routing import add_listing
 from mmptf_funding import queries, schemas
 from mmptf_funding.editions.routes import router as editions
@@ -31,8 +32,8 @@ add_listing(
 )
 
 
-@router.get("/progress", name="get", tags=["progress"], response_model=schemas.Progress, **openapi.read(NoParameters))
-async def progress(request: Request) -> Response:
+@router.get("/progress", name="get", tags=["progress"], response_model=schemas.Progress, **openapi.read(PointInTime))
+async def progress(request: PublicRequest) -> Response:
     """Contributions as an exact share of every capitalization target, for each stage and basis apart."""
     return await queries.answer_progress(request)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from mmptf_common.query import Amount, ListQuery, Moment, Values
+from mmptf_common.query import Amount, ListQuery, Moment, PointInTime, Values
 from mmptf_common.schemas import Code, Money, Page, SourceRef, Wire
 
 ContributorType = Literal["member_state", "foundation", "non_governmental_organization"]
@@ -189,10 +189,8 @@ class ContributorQuery(ListQuery):
     country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a Member State.", examples=["DEU"])]
 
 
-class ContributionFilter(BaseModel):
+class ContributionFilter(PointInTime):
     """Which contributions: any of a repeated filter, all of different ones."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     contributor: Annotated[Values, Field(description="Code of a contributor.", examples=["DEU"])]
     contributor_type: Annotated[list[ContributorType], Field(default_factory=list, max_length=100)]

@@ -8,12 +8,11 @@ from importlib.resources import files
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common import documents
-from mmptf_common.journal import Author, begin_write, record
+from mmptf_common.journal import Author, begin_write
 from mmptf_common.records import document_of, load, moment_text, packaged
 from mmptf_common.schemas import Document
 from mmptf_markers.loading import load_rubric
-from mmptf_markers.models import RubricRow, SourceDocumentRow, change
+from mmptf_markers.models import RubricRow, SourceDocumentRow
 from mmptf_markers.rubric import Rubric
 from mmptf_markers.schemas import PublishedRubric
 
@@ -29,14 +28,14 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
 
     A packaged rubric that differs from the published one of the same version is refused by the database.
     """
-    at = await begin_write(session)
+    write = await begin_write(session, author, "data of the package")
     sources = [
-        SourceDocumentRow(code=f["code"], updated=at, document=document_of(Document, f, at))
+        SourceDocumentRow(code=f["code"], updated=write.at, document=document_of(Document, f, write.at))
         for f in packaged("mmptf_markers", "documents")
     ]
-    changes = await load(session, change, documents.ENTITY, sources, author)
-    changes += await load(session, change, "rubric", [_row(rubric, at) for rubric in packaged_rubrics()], author)
-    return await record(session, change, changes, author, at)
+    await load(write, sources)
+    await load(write, [_row(rubric, write.at) for rubric in packaged_rubrics()])
+    return await write.revision()
 
 
 def _row(rubric: Rubric, at: datetime) -> RubricRow:

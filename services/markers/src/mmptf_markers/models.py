@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from mmptf_common.journal import change_table
+from mmptf_common.journal_schema import add_journal
 from mmptf_common.records import Record, renamed_code_table
 
 
@@ -30,5 +30,5 @@ class SourceDocumentRow(Record, Base, table=True):
     __tablename__ = "source_document"
 
 
-change = change_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
+add_journal(Base.metadata, {"source_document": "document"})

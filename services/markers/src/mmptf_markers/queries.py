@@ -15,7 +15,7 @@ from mmptf_common.listing import Filter, Listing
 from mmptf_common.openapi import dump
 from mmptf_common.pages import fetch_item
 from mmptf_common.problems import InvalidRequest, fault, near
-from mmptf_common.query import canonical, parse
+from mmptf_common.query import PointInTime, canonical, parse
 from mmptf_markers import schemas
 from mmptf_markers.rubric import Rubric, answers_schema
 from mmptf_markers.scoring import InvalidAnswers, score
@@ -61,7 +61,7 @@ def _content(document: str) -> Rubric:
 async def answer_answers_schema(request: Request, code: str) -> Response:
     """The JSON Schema that answers under one published rubric have to satisfy."""
     query = parse(request, schemas.AnswersSchemaQuery)
-    found = await fetch_item(request, RUBRICS, code)
+    found = await fetch_item(request, RUBRICS, code, PointInTime())
     if isinstance(found, Response):
         return found
     document, revision = found

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Request
+from fastapi import APIRouter, Body, Path
 from starlette.responses import Response
 
 from mmptf_common import documents, openapi
+from mmptf_common.identity import PublicRequest
 from mmptf_common.query import NoParameters, parse
 from mmptf_common.routing import add_listing
 from mmptf_common.schemas import CODE_PATTERN
@@ -38,7 +39,7 @@ RubricCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[
     response_class=Response,
     **openapi.read(schemas.AnswersSchemaQuery, missing=True, only=("application/schema+json",)),
 )
-async def answers_schema(request: Request, code: RubricCode) -> Response:
+async def answers_schema(request: PublicRequest, code: RubricCode) -> Response:
     """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all."""
     return await queries.answer_answers_schema(request, code)
 
@@ -53,7 +54,7 @@ add_listing(
 
 @router.post("/score", name="create", tags=["score"], response_model=schemas.Score, **openapi.computation(NoParameters))
 async def score(
-    request: Request,
+    request: PublicRequest,
     response: Response,
     asked: Annotated[schemas.ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
 ) -> schemas.Score:

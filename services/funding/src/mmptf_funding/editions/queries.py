@@ -16,6 +16,7 @@ from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
 from mmptf_common.pages import answer_list, fetch_item
+from mmptf_common.past import as_of, within
 from mmptf_common.query import canonical, parse
 from mmptf_funding.editions import rules, schemas
 
@@ -267,8 +268,8 @@ INITIATIVES = Listing(
 
 async def answer_of_edition(request: Request, listing: Listing, edition: str) -> Response:
     """A list below an edition's path; 404 when there is no such edition."""
-    parse(request, listing.query)
-    found = await fetch_item(request, EDITIONS, edition, parameter="edition")
+    query = parse(request, listing.query)
+    found = await fetch_item(request, EDITIONS, edition, query, parameter="edition")
     if isinstance(found, Response):
         return found
     path = listing.path.format(edition=edition)
@@ -277,8 +278,7 @@ async def answer_of_edition(request: Request, listing: Listing, edition: str) ->
 
 # What the rows of an edition add up to, for each figure that it prints. The rows are summed once, by everything that a
 # figure can be a total of, so that the work does not grow with rows times figures.
-_COMPUTED = """
-    WITH cell AS (
+_COMPUTED = """WITH cell AS (
         SELECT region, place, area, sum(amount) AS amount, count(amount) AS summed, count(*) AS rows,
                count(*) FILTER (WHERE status = 'funded') AS funded,
                count(*) FILTER (WHERE status = 'missing_in_source') AS missing, sum(implied) AS implied
@@ -290,7 +290,9 @@ _COMPUTED = """
       FROM printed_total AS p LEFT JOIN cell AS c
         ON CASE p.division WHEN 'place' THEN c.place = p.value WHEN 'region' THEN c.region = p.value
            WHEN 'area' THEN c.area = p.value ELSE true END AND (p.region IS NULL OR c.region = p.region)
-     WHERE p.edition = $1 GROUP BY p.code ORDER BY p.position, p.code"""
+     WHERE p.edition = $1
+     GROUP BY p.code, p.document::text, p.division, p.region, p.value, p.unit, p.printed, p.position
+     ORDER BY p.position, p.code"""
 _WHOLES = """
     SELECT region, sum(amount) AS amount, sum(implied) AS implied,
            count(*) FILTER (WHERE status = 'missing_in_source') AS missing
@@ -300,15 +302,16 @@ _WHOLES = """
 async def answer_reconciliation(request: Request, edition: str) -> Response:
     """Every printed figure of an edition beside what its rows add up to, every difference with its explanation."""
     query = parse(request, schemas.ReconciliationQuery)
-    found = await fetch_item(request, EDITIONS, edition, parameter="edition")
+    found = await fetch_item(request, EDITIONS, edition, query, parameter="edition")
     if isinstance(found, Response):
         return found
     async with reading(request.app.state.database) as connection:
+        shadows = await as_of(request, connection, query)
 
         async def compute() -> tuple[str, schemas.Reconciliation]:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(f"SELECT {REVISION}")
-                figures = await reconcile(connection, edition)
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+                figures = await reconcile(connection, edition, shadows)
             counts = Counter(figure.agreement for figure in figures)
             return revision, schemas.Reconciliation(
                 edition=edition,
@@ -323,13 +326,17 @@ async def answer_reconciliation(request: Request, edition: str) -> Response:
                 revision=number_of(revision),
             )
 
-        return await answer_cached(request, canonical(query), await connection.fetchval(f"SELECT {REVISION}"), compute)
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+        return await answer_cached(request, canonical(query), now, compute)
 
 
-async def reconcile(connection: Any, edition: str) -> list[schemas.ReconciledTotal]:
-    """The printed figures of an edition, each beside the computed one, in the order of the source."""
-    wholes = {row["region"]: row for row in await connection.fetch(_WHOLES, edition)}
+async def reconcile(connection: Any, edition: str, shadows: str = "") -> list[schemas.ReconciledTotal]:
+    """The printed figures of an edition, each beside the computed one, in the order of the source.
+
+    shadows: the tables as they were, for the data of an earlier revision
+    """
+    wholes = {row["region"]: row for row in await connection.fetch(within(shadows, _WHOLES), edition)}
     return [
         rules.reconciled(edition, row, wholes, f"{PATH}/requirements")
-        for row in await connection.fetch(_COMPUTED, edition)
+        for row in await connection.fetch(within(shadows, _COMPUTED), edition)
     ]

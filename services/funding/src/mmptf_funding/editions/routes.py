@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from mmptf_common import openapi
+from mmptf_common.identity import PublicRequest
 from mmptf_common.listing import Listing
-from mmptf_common.routing import EXPORTS, add_listing
+from mmptf_common.routing import add_listing
 from mmptf_common.schemas import CODE_PATTERN
 from mmptf_funding.editions import queries, schemas
 
@@ -35,7 +36,7 @@ add_listing(router, queries.EDITIONS, about="A publication of funding requiremen
 def _add_list_of_edition(listing: Listing, *, about: str) -> None:
     noun = listing.path.rpartition("/")[2]
 
-    async def list_(request: Request, edition: EditionCode) -> Response:
+    async def list_(request: PublicRequest, edition: EditionCode) -> Response:
         return await queries.answer_of_edition(request, listing, edition)
 
     router.add_api_route(
@@ -46,7 +47,7 @@ def _add_list_of_edition(listing: Listing, *, about: str) -> None:
         response_model=listing.page,
         summary=f"List the {noun.replace('-', ' ')} of an edition",
         description=f"{about} By pages; `text/csv` and `application/x-ndjson` are complete.",
-        **openapi.read(listing.query, media=EXPORTS, missing=True),
+        **openapi.read(listing.query, media=openapi.EXPORTS, missing=True),
     )
 
 
@@ -64,6 +65,6 @@ _add_list_of_edition(queries.RESULTS, about="The results matrices that regions o
     response_model=schemas.Reconciliation,
     **openapi.read(schemas.ReconciliationQuery, missing=True),
 )
-async def reconciliation(request: Request, edition: EditionCode) -> Response:
+async def reconciliation(request: PublicRequest, edition: EditionCode) -> Response:
     """Every figure that the edition prints beside what its rows add up to, and what explains each difference."""
     return await queries.answer_reconciliation(request, edition)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from mmptf_common.codes import MoneyStage
-from mmptf_common.query import Amount, ListQuery, Moment, Search, Values
+from mmptf_common.query import Amount, ListQuery, Moment, PointInTime, Search, Values
 from mmptf_common.schemas import Code, Money, Page, SourceRef, Wire
 
 RequirementStatus = Literal["required", "funded", "missing_in_source"]
@@ -273,19 +273,15 @@ class PrintedTotalQuery(ListQuery):
     unit: Annotated[list[Unit], Field(default_factory=list, max_length=100)]
 
 
-class ReconciliationQuery(BaseModel):
+class ReconciliationQuery(PointInTime):
     """Which figures; the counts are those of all."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     division: Annotated[list[Division], Field(default_factory=list, max_length=100)]
     agreement: Annotated[list[Agreement], Field(default_factory=list, max_length=100)]
 
 
-class RequirementFilter(BaseModel):
+class RequirementFilter(PointInTime):
     """Which requirements: any of a repeated filter, all of different ones."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
     region: Annotated[Values, Field(description="Code of a region of the edition's vocabulary.")]

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.db import write_engine
-from mmptf_common.journal import Author
+from mmptf_common.journal import Author, begin_write
 from mmptf_common.problems import InvalidRequest, fault, near
 from mmptf_common.settings import ServiceSettings
 from mmptf_funding.imports.commands import Progress, import_edition
@@ -79,7 +79,8 @@ async def _import(settings: ServiceSettings, tables: Tables, dry_run: bool) -> I
     engine = write_engine(settings.database_url.get_secret_value(), size=1)
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            report = await import_edition(session, Author(actor="import"), tables, progress=_progress())
+            write = await begin_write(session, Author(actor="import"), "import of an edition")
+            report = await import_edition(write, tables, progress=_progress())
             if dry_run:
                 await session.rollback()
                 return report.model_copy(update={"dry_run": True, "revision": None})

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
 from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.journal import Author, begin_write, record, record_from
+from mmptf_common.journal import Write
 from mmptf_common.problems import fault
 from mmptf_common.records import load, moment_text
 from mmptf_common.schemas import Fault
@@ -25,9 +24,6 @@ from mmptf_funding.imports.records import Small, records_of
 from mmptf_funding.imports.rules import Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, TableReport
 from mmptf_funding.imports.template import TABLES, TableName
-from mmptf_funding.models import (
-    change,
-)
 
 # So many rows are checked at a stretch.
 TURN = 500
@@ -38,14 +34,13 @@ Progress = Callable[[str, int], None]
 
 
 async def import_edition(
-    session: AsyncSession,
-    author: Author,
+    write: Write,
     tables: Tables,
     *,
     packaged: bool = False,
     progress: Progress = lambda phase, rows: None,
 ) -> ImportReport:
-    """Write an edition's tables in the session's transaction, one journal entry for each row that changes.
+    """Write an edition's tables, one journal entry for each row that changes.
 
     tables:   the template's tables as rows; a table that is left out keeps what is stored of it
     packaged: the tables are those of the package: what somebody else has changed or added since they were loaded
@@ -54,12 +49,11 @@ async def import_edition(
     Raises InvalidRequest with every fault (row, column, reason): nothing is written then. Whether the transaction is
     committed is the caller's choice, so a dry run is an import that is rolled back.
     """
-    at = await begin_write(session)
     faults = Faults()
     small: Small = {name: _read(name, tables.get(name, iter(())), faults) for name in TABLES if name != "requirements"}
     requirements = tables.get("requirements", iter(()))
     first = list(islice(requirements, FIRST_ROWS))
-    connection = await _driver(session)
+    connection = await _driver(write.session)
     edition = await _edition_of(connection, small["edition"], first, faults)
     if edition is None or faults.any_of("vocabulary"):
         # Without them rows that are right would seem wrong.
@@ -68,22 +62,19 @@ async def import_edition(
     vocabulary = await _vocabulary(connection, edition, small, faults, alone=not first)
     faults.add(await _document_taken(connection, small["edition"]))
     staged = await _stage(connection, chain(first, requirements), vocabulary, faults, progress)
-    records = records_of(small, vocabulary, at, faults)
+    records = records_of(small, vocabulary, write.at, faults)
     await _add_repeated_rows(connection, edition, faults)
     faults.add(await _initiatives_taken(connection, edition, small["initiatives"]))
     if not (faults.found or packaged):
         faults.add(await _rows_left_out(connection, edition))
     faults.refuse()
     report: dict[str, TableReport] = {}
-    changes = []
-    for name, entity, rows in records:
-        found = await load(session, change, entity, rows, author, keep_corrections=packaged)
-        changes += found
-        if entity != "document":
-            report[name] = _counted(len(rows), Counter(c.action for c in found))
-    await record(session, change, changes, author, at)
+    for name, rows in records:
+        actions = await load(write, rows, keep_corrections=packaged)
+        if name != "documents":
+            report[name] = _counted(len(rows), actions)
     progress("writing", 0)
-    written = await _write_requirements(session, author, at, keep_corrections=packaged)
+    written = await _write_requirements(write, keep_corrections=packaged)
     report["requirements"] = _counted(staged, written)
     figures = await reconcile(connection, edition)
     if not packaged:
@@ -96,7 +87,7 @@ async def import_edition(
         tables=report,
         agreement={agreement: counts[agreement] for agreement in ("equal", "explained", "different")},
         explained=[figure for figure in figures if figure.agreement == "explained"],
-        revision=int(await connection.fetchval("SELECT max(seq) FROM change")),
+        revision=await write.revision(),
     )
 
 
@@ -212,7 +203,7 @@ async def _stage(
     """
     await connection.execute(
         "CREATE TEMPORARY TABLE staged (LIKE requirement) ON COMMIT DROP;"
-        "ALTER TABLE staged ADD COLUMN row int, ALTER COLUMN updated DROP NOT NULL"
+        "ALTER TABLE staged ADD COLUMN row int, ALTER COLUMN updated DROP NOT NULL, ALTER COLUMN revised DROP NOT NULL"
     )
     found = 0
 
@@ -299,34 +290,26 @@ async def _rows_left_out(connection: Any, edition: str) -> list[Fault]:
     ]
 
 
-async def _write_requirements(
-    session: AsyncSession, author: Author, at: datetime, *, keep_corrections: bool
-) -> Counter[str]:
-    """Move the staged rows into the table, those that change anything, each with its journal entry."""
-    connection = await _driver(session)
+async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counter[str]:
+    """Move the staged rows into the table, those that change anything."""
+    connection = await _driver(write.session)
     await connection.execute(
         "DELETE FROM staged USING requirement AS stored WHERE stored.code = staged.code"
         " AND (stored.document::jsonb - 'updated' = staged.document::jsonb OR ($1 AND EXISTS"
-        " (SELECT FROM change WHERE entity = 'requirement' AND key = staged.code AND actor <> $2)))",
+        " (SELECT FROM change JOIN revision ON seq BETWEEN first AND number"
+        " WHERE entity = 'requirement' AND key = staged.code AND actor <> $2)))",
         keep_corrections,
-        author.actor,
+        write.author.actor,
     )
     # The moment is the last member of every document.
-    stamped = f'(left(staged.document::text, -1) || \',"updated":"{moment_text(at)}"}}\')::json'
-    # The journal first, while the table still holds what was before.
-    written = await record_from(
-        session,
-        change,
-        f"SELECT 'requirement' AS entity, staged.code AS key, stored.document AS before, {stamped} AS after"
-        " FROM staged LEFT JOIN requirement AS stored ON stored.code = staged.code",
-        author,
-        at,
-    )
+    stamped = f'(left(staged.document::text, -1) || \',"updated":"{moment_text(write.at)}"}}\')::json'
     names = ", ".join(rules.COLUMNS)
     assignments = ", ".join(f"{name} = excluded.{name}" for name in (*rules.COLUMNS, "document", "updated"))
+    last = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
     await connection.execute(
         f"INSERT INTO requirement ({names}, document, updated) SELECT {names}, {stamped}, $1 FROM staged"
         f" ON CONFLICT (code) DO UPDATE SET {assignments}",
-        at,
+        write.at,
     )
-    return written
+    actions = await connection.fetch("SELECT action, count(*) FROM change WHERE seq > $1 GROUP BY action", last)
+    return Counter(dict(actions))

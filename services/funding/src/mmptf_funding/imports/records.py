@@ -23,10 +23,8 @@ MAX_CODE = 64
 Small = dict[TableName, list[tuple[RawRow, Any]]]
 
 
-def records_of(
-    small: Small, vocabulary: Vocabulary, at: datetime, faults: Faults
-) -> list[tuple[str, str, list[Record]]]:
-    """The records of the small tables: table, entity and rows, in the order in which they refer to one another."""
+def records_of(small: Small, vocabulary: Vocabulary, at: datetime, faults: Faults) -> list[tuple[str, list[Record]]]:
+    """The records of the small tables: table and rows, in the order in which they refer to one another."""
     edition = vocabulary.edition
     editions = [row for _, row in small["edition"]]
     totals = [_printed_total(*pair, n, vocabulary, at, faults) for n, pair in enumerate(small["printed-totals"], 1)]
@@ -43,18 +41,14 @@ def records_of(
         facts = {"code": row.document, "title": row.name, "publisher": row.publisher, "year": row.year}
         facts |= {"kind": "publication", "url": None, "note": None}
         documents.append(SourceDocumentRow(code=row.document, updated=at, document=document_of(Document, facts, at)))
-    found: list[tuple[str, str, list[Record]]] = [
-        ("documents", "document", documents),
-        ("edition", "edition", [_edition(row, at) for row in editions]),
-        (
-            "vocabulary",
-            "term",
-            [_term(row, n, edition, at) for n, (_, row) in enumerate(small["vocabulary"], 1)],
-        ),
-        ("printed-totals", "printed_total", list(totals)),
-        ("initiatives", "initiative", list(initiatives)),
+    found: list[tuple[str, list[Record]]] = [
+        ("documents", documents),
+        ("edition", [_edition(row, at) for row in editions]),
+        ("vocabulary", [_term(row, n, edition, at) for n, (_, row) in enumerate(small["vocabulary"], 1)]),
+        ("printed-totals", list(totals)),
+        ("initiatives", list(initiatives)),
     ]
-    return [(table, entity, rows) for table, entity, rows in found if rows]
+    return [(table, rows) for table, rows in found if rows]
 
 
 def _edition(row: Any, at: datetime) -> EditionRow:

@@ -1,20 +1,22 @@
-"""Imports over HTTP: the template, and an edition brought in by one request, in development only."""
+"""Imports over HTTP: the template, and an edition brought in by one request by the management unit."""
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from contextlib import ExitStack
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from mmptf_common import openapi
-from mmptf_common.db import WriteSession
-from mmptf_common.journal import Author
+from mmptf_common.identity import FundingWriter, PublicRequest
+from mmptf_common.journal import Write
 from mmptf_common.problems import Forbidden, UnsupportedMediaType
 from mmptf_common.query import parse
+from mmptf_common.writing import Answer, WriteQuery, answer_write
 from mmptf_funding.imports import schemas, template
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
@@ -35,7 +37,7 @@ MAX_BODY = 32 * 1024 * 1024
     response_class=Response,
     **openapi.plain(schemas.TemplateQuery, only=(CSV, XLSX)),
 )
-async def template_(request: Request) -> Response:
+async def template_(request: PublicRequest) -> Response:
     """The template of an edition: the header of one table as CSV, or a workbook with a guide and all tables."""
     query = parse(request, schemas.TemplateQuery)
     if query.format == "csv":
@@ -51,34 +53,36 @@ async def template_(request: Request) -> Response:
     name="create",
     tags=["imports"],
     response_model=schemas.ImportReport,
-    **openapi.upload(schemas.ImportQuery, {CSV: template.header("requirements"), XLSX: None}),
+    **openapi.write("POST", WriteQuery, media={CSV: template.header("requirements"), XLSX: None}),
 )
-async def create(request: Request, session: WriteSession) -> Any:
+async def create(request: Request, who: FundingWriter) -> Response:
     """Import an edition: a workbook of the template, or the requirements of a known edition as CSV.
 
-    Every row is checked and the printed totals are reconciled; all of it is committed, or nothing. Off outside
-    development: whoever runs a service imports with its command, `mmptf-funding import`.
+    Every row is checked and the printed totals are reconciled; all of it is committed, or nothing. For the Fund's
+    management unit.
     """
-    query = parse(request, schemas.ImportQuery)
-    if request.app.state.environment != "development":
-        raise Forbidden("Imports over HTTP are off here; the operator of this service imports with its command.")
+    if not who.is_management_unit:
+        raise Forbidden("Editions are imported by the Fund's management unit.")
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in (CSV, XLSX):
         raise UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; {CSV} or {XLSX} is expected.")
-    author = Author(actor="http", request_id=request.state.context.request_id)
+    digest = hashlib.sha256()
     with ExitStack() as stack:
         # On the disk: however large a body may be, it is not in memory.
         file = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
         async for piece in request.stream():
             file.write(piece)
+            digest.update(piece)
         file.seek(0)
-        tables: Tables = (
-            {"requirements": csv_table("requirements", file)}
-            if media == CSV
-            else stack.enter_context(open_workbook(file))
-        )
-        report = await import_edition(session, author, tables)
-    if query.dry_run == "true":
-        await session.rollback()
-        report = report.model_copy(update={"dry_run": True, "revision": None})
-    return report
+
+        async def import_file(write: Write) -> Answer:
+            tables: Tables = (
+                {"requirements": csv_table("requirements", file)}
+                if media == CSV
+                else stack.enter_context(open_workbook(file))
+            )
+            report = await import_edition(write, tables)
+            dry_run = parse(request, WriteQuery).dry_run == "true"
+            return Answer(report.model_copy(update={"dry_run": True, "revision": None}) if dry_run else report)
+
+        return await answer_write(request, who, import_file, reason="import of an edition", digest=digest.hexdigest())

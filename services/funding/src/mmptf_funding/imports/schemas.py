@@ -34,16 +34,6 @@ class ImportReport(Wire):
     revision: int | None
 
 
-class ImportQuery(BaseModel):
-    """How to import."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dry_run: Annotated[
-        Literal["true", "false"], Field(description="Check and reconcile everything, and write nothing.")
-    ] = "false"
-
-
 class TemplateQuery(BaseModel):
     """Which form of the template."""
 

@@ -1,0 +1,208 @@
+"""The journal as readers follow it: every change of a service in order, and the history of one record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Set
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common import openapi
+from mmptf_common.db import Database, reading
+from mmptf_common.identity import Administrator, PublicRequest
+from mmptf_common.listing import AS_MOMENT, Listing
+from mmptf_common.pages import fetch_item
+from mmptf_common.query import PointInTime, Sequence, Whole, canonical, parse
+from mmptf_common.schemas import ChangeRecord, Wire
+
+# While a reader waits, the database is asked this often whether there is anything new, however many readers wait.
+LOOK_SECONDS = 0.2
+MAX_WAIT_SECONDS = 20
+
+
+class AuditRecord(ChangeRecord):
+    """A change, and who made it in which request: the subject of an access token, or an operator's command."""
+
+    actor: str
+    request_id: str | None
+
+
+class Following(Wire):
+    """How to go on behind a page of changes.
+
+    `last` is how far this page reaches: the caller who asks for what comes after it misses nothing and sees nothing
+    twice, also where `entity` left changes out. `next` is that question as a path. `more` says whether it has an
+    answer already.
+    """
+
+    last: int
+    more: bool
+    next: str
+    revision: int
+
+
+class ChangePage(Following):
+    """Changes in the order of their commits."""
+
+    items: list[ChangeRecord]
+
+
+class AuditPage(Following):
+    """Changes in the order of their commits, and who made them."""
+
+    items: list[AuditRecord]
+
+
+class HistoryQuery(BaseModel):
+    """Which changes of a record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: Annotated[Sequence, Field(description="Only changes with a higher `seq`.")] = 0
+    limit: Annotated[Whole, Field(ge=1, le=1000, description="Most changes on one page.")] = 100
+
+
+class FeedQuery(HistoryQuery):
+    """Which changes of a service, and how long to wait for one."""
+
+    wait: Annotated[
+        Whole,
+        Field(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change when there is none yet."),
+    ] = 0
+
+
+_MEMBERS = """
+    (SELECT coalesce(json_agg(coalesce(b.key, a.key) ORDER BY coalesce(b.key, a.key)), '[]')
+       FROM jsonb_each(before::jsonb) AS b FULL JOIN jsonb_each(after::jsonb) AS a ON a.key = b.key
+      WHERE a.value IS DISTINCT FROM b.value AND coalesce(b.key, a.key) <> 'updated')"""
+_PAGE = f"""
+    WITH page AS (SELECT * FROM change WHERE seq > $1 AND {{where}} ORDER BY seq LIMIT $2 + 1)
+    SELECT coalesce(json_agg(json_build_object(
+             'seq', seq, 'revision', number, 'at', {AS_MOMENT.format("at")}, 'entity', entity, 'key', key,
+             'action', action, 'organization', organization, 'reason', reason,
+             'changed', CASE action WHEN 'amend' THEN {_MEMBERS} ELSE '[]' END,
+             'before', before, 'after', after{{more}}) ORDER BY seq), '[]')::text AS items,
+           (SELECT count(*) > $2 FROM page) AS more, max(seq) AS last_here,
+           (SELECT coalesce(max(seq), 0) FROM change) AS last_of_all,
+           (SELECT coalesce(max(number), 0) FROM revision) AS revision
+      FROM (SELECT * FROM page ORDER BY seq LIMIT $2) AS shown
+      JOIN LATERAL (SELECT * FROM revision WHERE number >= seq ORDER BY number LIMIT 1) AS made ON true"""
+
+
+class News:
+    """Whether anything was written: one question to the database for all readers who wait."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asking = asyncio.Lock()
+        self._asked_at = 0.0
+        self._last = 0
+
+    async def after(self, seq: int, seconds: int) -> None:
+        """Return when there is a change after `seq`, or when the seconds are over."""
+        until = time.monotonic() + seconds
+        # What another process has written raises no event here.
+        while await self._newest() <= seq and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _newest(self) -> int:
+        async with self._asking:
+            if time.monotonic() - self._asked_at >= LOOK_SECONDS:
+                async with reading(self._database) as connection:
+                    self._last = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
+                self._asked_at = time.monotonic()
+            return self._last
+
+
+def add_feed(router: APIRouter, service: str, *, public: Set[str], private: Set[str]) -> None:
+    """Add the operations that give every change of a service, in order: to everybody, and with its author to auditors.
+
+    public, private: the entities whose changes everybody may see, and the others
+    """
+    query, audit_query = _feed_query(public), _feed_query(public | private)
+    path, audit_path = f"/{service}/v1/changes", f"/{service}/v1/audit"
+
+    @router.get(
+        path,
+        name="list",
+        tags=["changes"],
+        response_model=ChangePage,
+        summary="Follow the changes",
+        **openapi.plain(query, stored=True),
+    )
+    async def changes(request: PublicRequest) -> Response:
+        """Every change in the order of its commit, with what was there before and what is there now.
+
+        Ask again with `last` as `after`, or with `next`: a reader that stops anywhere and resumes misses nothing and
+        sees nothing twice. With `wait` the answer comes as soon as there is a change.
+        """
+        return await _follow(request, path, query, public)
+
+    @router.get(
+        audit_path,
+        name="list",
+        tags=["audit"],
+        response_model=AuditPage,
+        summary="Audit the changes",
+        **openapi.plain(audit_query, stored=True),
+    )
+    async def audit(request: Request, who: Administrator) -> Response:
+        """Every change as `changes` gives it, those of private records too, with who made it in which request."""
+        return await _follow(
+            request, audit_path, audit_query, public | private, ", 'actor', actor, 'request_id', request_id"
+        )
+
+
+def _feed_query(entities: Set[str]) -> type[FeedQuery]:
+    names: Any = Literal[tuple(sorted(entities))]
+    field: Any = Annotated[list[names], Field(default_factory=list, max_length=100, description="Only these records.")]
+    return create_model("FeedOfEntities", __base__=FeedQuery, entity=field)
+
+
+async def _follow(
+    request: Request, path: str, model: type[FeedQuery], entities: Set[str], members: str = ""
+) -> Response:
+    query = parse(request, model)
+    only = query.entity or list(entities)  # type: ignore[attr-defined]
+    if query.wait:
+        await request.app.state.news.after(query.after, query.wait)
+    return await _answer(request, path, query, "entity = ANY($3::text[])", [only], members)
+
+
+async def answer_history(request: Request, listing: Listing, code: str) -> Response:
+    """The changes of one record, the first first; NotFound when there never was one."""
+    query = parse(request, HistoryQuery)
+    async with reading(request.app.state.database) as connection:
+        known = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM change WHERE entity = $1 AND key = $2)", listing.entity, code
+        )
+    if not known:
+        # A renamed code is led on, and an unknown one refused, as for the record itself.
+        found = await fetch_item(request, listing, code, PointInTime())
+        if isinstance(found, Response):
+            return found
+    path = f"{listing.path}/{code}/history"
+    return await _answer(request, path, query, "entity = $3 AND key = $4", [listing.entity, code])
+
+
+async def _answer(
+    request: Request, path: str, query: HistoryQuery, where: str, values: list[Any], members: str = ""
+) -> Response:
+    """One page; members: what each change says beyond what everybody sees."""
+    async with reading(request.app.state.database) as connection:
+        row = await connection.fetchrow(_PAGE.format(where=where, more=members), query.after, query.limit, *values)
+    # What was looked through, not only what was found: then nothing is looked through twice.
+    last = row["last_here"] if row["more"] else max(row["last_of_all"], query.after)
+    rest = canonical(query, without=frozenset({"after"}))
+    following = f"{path}?after={last}{'&' if rest else ''}{rest}"
+    more = "true" if row["more"] else "false"
+    return Response(
+        f'{{"items":{row["items"]},"last":{last},"more":{more},"next":"{following}","revision":{row["revision"]}}}',
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

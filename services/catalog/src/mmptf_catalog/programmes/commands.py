@@ -1,0 +1,319 @@
+"""What is done to programmes: drafted, submitted, amended, moved from status to status, extended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.requests import Request
+
+from mmptf_catalog import schemas as wire
+from mmptf_catalog.models import DraftRow, ObjectiveRow, OrganizationRow, PlaceRow, ProgrammeRow, ThematicAreaRow
+from mmptf_catalog.programmes import rules
+from mmptf_catalog.programmes.records import draft_row, facts_of, programme_row
+from mmptf_catalog.programmes.schemas import (
+    Amendment,
+    Content,
+    DraftSent,
+    ExtensionSent,
+    OrganizationSent,
+    StatusOf,
+    StatusSent,
+)
+from mmptf_catalog.queries import DRAFTS, ORGANIZATIONS, PROGRAMMES
+from mmptf_catalog.rules import STAGE_OF_STATUS
+from mmptf_common.identity import Identity
+from mmptf_common.journal import Write
+from mmptf_common.pages import no_such_record
+from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, near
+from mmptf_common.records import Facts, document_of
+from mmptf_common.schemas import Fault
+from mmptf_common.writing import Created, require_match
+
+CURRENCY = "USD"
+# The document by which facts are named that an organization or the Fund has written here.
+SUBMISSION = "submission"
+NOTHING_STATED: Facts = {
+    "title": None, "summary": None, "thematic_area": None, "objectives": [], "places": [], "organizations": [],
+    "duration": None, "budget": None, "budget_lines": [],
+}  # fmt: skip
+
+
+async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
+    """Begin a draft for the caller's organization; Conflict when the code is taken."""
+    organization = await _organization_of(write, who)
+    await _require_free(write, sent.code)
+    draft = {**NOTHING_STATED, "code": sent.code, "organization": organization, **sent.stated()}
+    await _names(write, draft)
+    write.session.add(draft_row(draft, write.at))
+    return Created(DRAFTS, sent.code)
+
+
+async def amend_draft(write: Write, code: str, sent: Content) -> None:
+    """Change what a draft says so far; its parts need not fit before it is submitted."""
+    row = await _draft(write, code)
+    draft = {**row.document, **sent.stated()}
+    await _names(write, draft)
+    await write.session.merge(draft_row(draft, write.at))
+
+
+async def discard_draft(write: Write, code: str) -> None:
+    """Remove a draft; what was submitted is withdrawn instead."""
+    await write.session.delete(await _draft(write, code))
+
+
+async def submit_draft(write: Write, code: str) -> Created:
+    """Make a programme of a draft, as a concept note; InvalidRequest with everything that it lacks."""
+    row = await _draft(write, code)
+    draft: Facts = row.document
+    organization = draft["organization"]
+    facts: Facts = {
+        "code": code,
+        "lead_organization": organization,
+        "place_label": "",
+        "gaps": [],
+        "sources": [],
+        "status": "concept_note",
+        "status_history": [],
+        **NOTHING_STATED,
+    }
+    stated = {name: draft[name] for name in NOTHING_STATED if draft[name]}
+    _state(facts, stated, write, organization)
+    _refuse([*rules.missing(draft), *rules.faults_of(facts)])
+    _enter(facts, "concept_note", write.at.date().isoformat(), f"Submitted by {organization}.", None, write, who=None)
+    await write.session.delete(row)
+    await _store(write, facts)
+    return Created(PROGRAMMES, code)
+
+
+async def amend_programme(write: Write, who: Identity, code: str, sent: Amendment) -> None:
+    """Change what a programme says of itself: by its organization until it is approved, by the Fund after that."""
+    facts = await _programme(write, code)
+    status = facts["status"] or "not_stated"
+    _require_part(who, facts)
+    allowed = rules.AMENDED_BY_FUND if who.is_management_unit else rules.AMENDED_BY_ORGANIZATION
+    if status not in allowed:
+        if status in rules.AMENDED_BY_FUND:
+            raise Forbidden(f"{code} is {status}; from its approval on the Fund's management unit amends a programme.")
+        raise Conflict(f"{code} is {status} and is not amended any more.", code="not_amendable")
+    stated = sent.stated()
+    if facts["duration"] and "duration" in stated and STAGE_OF_STATUS[status] == "funded":
+        raise Conflict(f"{code} is {status}: its end is moved by an extension.", code="not_amendable")
+    _state(facts, stated, write, who.organization)
+    lead = facts["lead_organization"]
+    if lead and lead not in facts["organizations"]:
+        detail = f"/organizations: {lead} leads the programme and has to take part in it"
+        _refuse([fault("missing", detail, pointer="/organizations")])
+    _refuse(rules.faults_of(facts))
+    await _store(write, facts)
+
+
+async def change_status(write: Write, who: Identity, code: str, sent: StatusSent) -> None:
+    """Give a programme another status; Conflict when none leads there, Forbidden when it is not the caller's step."""
+    facts = await _programme(write, code)
+    status = facts["status"] or "not_stated"
+    _require_part(who, facts)
+    following = rules.FOLLOWING[status]
+    if sent.status not in following:
+        offered = ", ".join(following) or "nothing any more"
+        raise Conflict(
+            f"{code} is {status}, and from there it becomes {offered}.",
+            code="transition_not_allowed",
+            faults=[fault("transition_not_allowed", f"/status: {sent.status}", pointer="/status", allowed=following)],
+        )
+    if not who.is_management_unit and (status, sent.status) not in rules.OWN_STEPS:
+        raise Forbidden(f"That {code} becomes {sent.status} is decided by the Fund, not by its organization.")
+    change = sent.model_dump(mode="json")
+    faults = rules.status_faults(facts["status_history"], change, write.at.date())
+    if who.is_management_unit and sent.decision is None:
+        faults.append(fault("missing", "/decision: name the decision that caused the change", pointer="/decision"))
+    if sent.status == "approved":
+        faults += rules.approval_faults(facts)
+    _refuse(faults)
+    if sent.status == "approved":
+        facts["budget"]["stage"] = "allocation"
+    facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in ("status", "stage")]
+    _enter(facts, sent.status, sent.date, sent.reason, sent.decision, write, who.organization)
+    await _store(write, facts)
+
+
+async def change_status_of(request: Request, write: Write, who: Identity, change: StatusOf) -> str:
+    """One row of a batch of status changes; returns the programme's code."""
+    await require_match(request, write, PROGRAMMES, change.programme, [change.etag])
+    await change_status(write, who, change.programme, change)
+    return change.programme
+
+
+async def extend(write: Write, code: str, sent: ExtensionSent) -> None:
+    """Move the last day of a programme without more money; by the Fund's management unit."""
+    facts = await _programme(write, code)
+    status, duration = facts["status"] or "not_stated", facts["duration"]
+    if status not in rules.EXTENDED or duration is None:
+        why = f"is {status}" if duration else "has no stated duration"
+        raise Conflict(f"{code} {why}, so there is nothing to extend.", code="not_extendable")
+    if sent.end <= duration["end"]:
+        detail = f"/end: {sent.end} is not after the present end, {duration['end']}"
+        _refuse([fault("not_later", detail, pointer="/end", allowed=[f"after {duration['end']}"])])
+    extension = {"end": sent.end, "previous_end": duration["end"], "reason": sent.reason, "decision": sent.decision}
+    facts["duration"] = {**duration, "end": sent.end, "extensions": [*duration["extensions"], extension]}
+    await _store(write, facts)
+
+
+async def add_organization(write: Write, who: Identity, sent: OrganizationSent) -> Created:
+    """List an organization, so that it can take part in programmes; Conflict when the code is taken."""
+    if await write.session.get(OrganizationRow, sent.code):
+        raise Conflict(f"{sent.code} is listed already.", code="code_taken")
+    source = _source("name", write, f"{ORGANIZATIONS.path}/{sent.code}", who.organization)
+    facts = {"code": sent.code, "name": sent.name, "kind": "un_organization", "sources": [source]}
+    document = document_of(wire.Organization, facts, write.at)
+    write.session.add(OrganizationRow(code=sent.code, name=sent.name, updated=write.at, document=document))
+    return Created(ORGANIZATIONS, sent.code)
+
+
+async def _organization_of(write: Write, who: Identity) -> str:
+    if who.organization is None:
+        raise Forbidden("The access token names no organization to write for.")
+    if await write.session.get(OrganizationRow, who.organization) is None:
+        raise Forbidden(
+            f"The access token names the organization {who.organization}, which is not listed at {ORGANIZATIONS.path}."
+        )
+    return who.organization
+
+
+def _require_part(who: Identity, facts: Facts) -> None:
+    if not who.is_management_unit and not rules.owns(facts, who.organization):
+        raise Forbidden(f"{facts['code']} is not a programme of {who.organization or 'an organization that you name'}.")
+
+
+async def _require_free(write: Write, code: str) -> None:
+    renamed = await write.session.scalar(
+        sa.text("SELECT current FROM renamed_code WHERE entity = 'programme' AND code = :code"), {"code": code}
+    )
+    if renamed or await write.session.get(ProgrammeRow, code) or await write.session.get(DraftRow, code):
+        raise Conflict(f"The code {code} is taken.", code="code_taken")
+
+
+async def _draft(write: Write, code: str) -> DraftRow:
+    row = await write.session.get(DraftRow, code)
+    if row is None:
+        raise no_such_record(DRAFTS, code)
+    return row
+
+
+async def _programme(write: Write, code: str) -> Facts:
+    row = await write.session.get(ProgrammeRow, code)
+    if row is None:
+        raise no_such_record(PROGRAMMES, code)
+    return facts_of(row.document)
+
+
+def _refuse(faults: list[Fault]) -> None:
+    if faults:
+        raise InvalidRequest(faults)
+
+
+def _state(facts: Facts, stated: Facts, write: Write, organization: str | None) -> None:
+    """Put what was stated in the place of what was there, with its source, and close the gaps that it fills."""
+    facts.update(stated)
+    if "places" in stated:
+        facts["places"] = [{**place, "as_printed": ""} for place in stated["places"]]
+    if stated.get("duration"):
+        facts["duration"] = {**stated["duration"], "extensions": []}
+    if stated.get("budget"):
+        funded = STAGE_OF_STATUS[facts["status"] or "not_stated"] == "funded"
+        facts["budget"] = {
+            "amount": stated["budget"],
+            "currency": CURRENCY,
+            "stage": "allocation" if funded else "requirement",
+            "precision": "exact",
+            "as_printed": None,
+        }
+    filled = {*stated, "places.share"} if "places" in stated else set(stated)
+    facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in filled]
+    path = f"{PROGRAMMES.path}/{facts['code']}"
+    facts["sources"] = [source for source in facts["sources"] if source["field"] not in stated] + [
+        _source(name, write, path, organization) for name in stated
+    ]
+
+
+def _source(field: str, write: Write, path: str, organization: str | None) -> Facts:
+    return {
+        "field": field,
+        "document": SUBMISSION,
+        "line": None,
+        "locator": f"{path}/history?after={write.first - 1}",
+        "as_printed": None,
+        "verified": False,
+        "note": f"Stated by {organization}." if organization else None,
+    }
+
+
+def _enter(
+    facts: Facts, status: str, day: str, reason: str, decision: str | None, write: Write, who: str | None
+) -> None:
+    """Give the facts of a programme another status, dated and with its reason."""
+    facts["status"] = status
+    facts["status_history"] = [
+        *facts["status_history"],
+        {
+            "status": status,
+            "stage": STAGE_OF_STATUS[status],
+            "date": day,
+            "date_precision": "day",
+            "reason": reason,
+            "decision": decision,
+            "verified": False,
+            "sources": [_source("status", write, f"{PROGRAMMES.path}/{facts['code']}", who)],
+        },
+    ]
+
+
+async def _store(write: Write, facts: Facts) -> None:
+    names = await _names(write, facts)
+    for place in facts["places"]:
+        place["as_printed"] = place["as_printed"] or names["places"][place["code"]]["name"]
+    facts["place_label"] = facts["place_label"] or ", ".join(place["as_printed"] for place in facts["places"])
+    await write.session.merge(programme_row(facts, names, write.at))
+
+
+async def _names(write: Write, facts: Facts) -> Mapping[str, Mapping[str, Facts]]:
+    """What the codes of a programme stand for; InvalidRequest names every code that stands for nothing."""
+    asked: dict[str, tuple[Any, list[tuple[str, str]]]] = {
+        "thematic_areas": (ThematicAreaRow, [("/thematic_area", c) for c in (facts["thematic_area"],) if c]),
+        "objectives": (ObjectiveRow, _pointed("/objectives/{}", facts["objectives"])),
+        "organizations": (
+            OrganizationRow,
+            _pointed("/organizations/{}", facts["organizations"])
+            + _pointed("/budget_lines/{}/organization", [line["organization"] for line in facts["budget_lines"]]),
+        ),
+        "places": (PlaceRow, _pointed("/places/{}/code", [place["code"] for place in facts["places"]])),
+    }
+    names: dict[str, dict[str, Facts]] = {}
+    faults = []
+    for kind, (row, pointed) in asked.items():
+        names[kind] = {}
+        if not pointed:
+            continue
+        rows = await write.session.execute(
+            sa.select(row.code, row.document).where(row.code.in_({code for _, code in pointed}))
+        )
+        names[kind] = {code: document for code, document in rows.tuples() if document.get("kind") != "region"}
+        unknown = [(pointer, code) for pointer, code in pointed if code not in names[kind]]
+        if unknown:
+            known = [code for (code,) in await write.session.execute(sa.select(row.code))]
+            listed = f"/catalog/v1/{kind.replace('_', '-')}"
+            faults += [_unknown(pointer, code, known, listed) for pointer, code in unknown]
+    _refuse(faults)
+    return names
+
+
+def _pointed(pointer: str, codes: Iterable[str]) -> list[tuple[str, str]]:
+    return [(pointer.format(n), code) for n, code in enumerate(codes)]
+
+
+def _unknown(pointer: str, code: str, known: list[str], listed_at: str) -> Fault:
+    meant = near(code, known)
+    hint = f"; did you mean {meant}?" if meant else ""
+    detail = f"{pointer}: {code!r} is not listed at {listed_at}{hint}"
+    return fault("unknown_code", detail, pointer=pointer, allowed=[f"see {listed_at}"], suggestion=meant)

@@ -1,0 +1,36 @@
+"""What the contract shows of a body to send: made up, but for its codes."""
+
+from typing import Any
+
+CONTENT: dict[str, Any] = {
+    "title": "Fair recruitment of seasonal workers",
+    "summary": "Recruiters, employers and three ministries agree on rules that workers can hold them to.",
+    "thematic_area": "4",
+    "objectives": ["6", "18"],
+    "places": [{"code": "KEN", "share": "60.00"}, {"code": "UGA", "share": "40.00"}],
+    "organizations": ["IOM", "ILO"],
+    "duration": {"start": "2027-01-01", "end": "2028-12-31"},
+    "budget": "2140000.00",
+    "budget_lines": [
+        {"organization": "IOM", "year": 2027, "category": "staff_and_personnel", "amount": "600000.00"},
+        {"organization": "IOM", "year": 2028, "category": "contractual_services", "amount": "400000.00"},
+        {"organization": "IOM", "year": 2027, "category": "indirect_costs", "amount": "70000.00"},
+        {"organization": "ILO", "year": 2027, "category": "transfers_and_grants", "amount": "1000000.00"},
+        {"organization": "ILO", "year": 2028, "category": "indirect_costs", "amount": "70000.00"},
+    ],
+}
+DRAFT = {"code": "KEN-UGA-01", **CONTENT}
+AMENDMENT = {"reason": "The steering committee asked for shares of the countries.", "summary": CONTENT["summary"]}
+STATUS = {
+    "status": "not_selected",
+    "date": "2026-06-30",
+    "reason": "Not among the programmes that were chosen for funding.",
+    "decision": "Steering Committee, 30 June 2026",
+}
+EXTENSION = {
+    "end": "2029-06-30",
+    "reason": "Elections delayed the training of officials.",
+    "decision": "Steering Committee, 30 June 2026",
+}
+STATUS_BATCH = {"changes": [{"programme": "PER-01", "etag": '"0-unknown"', **STATUS}]}
+ORGANIZATION = {"code": "UNICEF", "name": "United Nations Children's Fund"}

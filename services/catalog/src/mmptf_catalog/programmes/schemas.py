@@ -1,0 +1,168 @@
+"""What is sent to write programmes: drafts, amendments, status changes and extensions."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmptf_catalog.schemas import BudgetLine, Category, Year
+from mmptf_common.query import ListQuery, Search
+from mmptf_common.schemas import AmountSent, Code, Day, Page, Text, Wire
+
+# The statuses that a programme can be given; what the sources leave open is no status to choose.
+NewStatus = Literal[
+    "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
+    "not_selected", "withdrawn", "suspended", "cancelled",
+]  # fmt: skip
+Share = Annotated[str, Field(pattern=r"^(100|\d{1,2})\.\d{2}$", examples=["100.00"])]
+Title = Annotated[Text, Field(max_length=300)]
+Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
+Decision = Annotated[Text, Field(max_length=300, description="The decision behind it, such as a meeting and its date.")]
+
+
+def _unset() -> Any:
+    """What a member is that was not sent: it stays as it is."""
+    return None
+
+
+class Sent(BaseModel):
+    """Base of what is sent: nothing else is taken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PlaceSent(Sent):
+    """A place by its code; the shares of all places are given, and add up to 100.00, or none is."""
+
+    code: Code
+    share: Share | None = None
+
+
+class DurationSent(Sent):
+    """The first and the last day."""
+
+    start: Day
+    end: Day
+
+
+class BudgetLineSent(Sent):
+    """What one organization means to spend in one year under one UNSDG category."""
+
+    organization: Code
+    year: Year
+    category: Category
+    amount: AmountSent
+
+
+class Content(Sent):
+    """What a programme says of itself. A member that is not sent stays as it is.
+
+    budget: US dollars; budget_lines add up to it, to the cent
+    """
+
+    title: Annotated[Title, Field(default_factory=_unset)]
+    summary: Annotated[Text, Field(default_factory=_unset, max_length=5000)]
+    thematic_area: Annotated[Code, Field(default_factory=_unset)]
+    objectives: Annotated[list[Code], Field(default_factory=_unset, max_length=23)]
+    places: Annotated[list[PlaceSent], Field(default_factory=_unset, max_length=60)]
+    organizations: Annotated[list[Code], Field(default_factory=_unset, max_length=40)]
+    duration: Annotated[DurationSent, Field(default_factory=_unset)]
+    budget: Annotated[AmountSent, Field(default_factory=_unset)]
+    budget_lines: Annotated[list[BudgetLineSent], Field(default_factory=_unset, max_length=2000)]
+
+    def stated(self) -> dict[str, Any]:
+        """The members that were sent, as JSON."""
+        return self.model_dump(mode="json", include=self.model_fields_set & set(Content.model_fields))
+
+
+class DraftSent(Content):
+    """A new draft, under a code that no programme has."""
+
+    code: Code
+
+
+class Amendment(Content):
+    """What changes in a programme, and why."""
+
+    reason: Reason
+
+
+class StatusSent(Sent):
+    """The status that a programme has from a day on, and what brought it about."""
+
+    status: NewStatus
+    date: Day
+    reason: Reason
+    decision: Decision | None = None
+
+
+class ExtensionSent(Sent):
+    """A later last day, without more money."""
+
+    end: Day
+    reason: Reason
+    decision: Decision
+
+
+class StatusOf(StatusSent):
+    """A status change of one programme among several; `etag` is what `If-Match` is for a single one."""
+
+    programme: Code
+    etag: Annotated[str, Field(pattern=r'^"[^"]{1,200}"$')]
+
+
+class StatusBatch(Sent):
+    """Status changes that are written together, such as those of one meeting."""
+
+    changes: Annotated[list[StatusOf], Field(min_length=1, max_length=500)]
+
+
+class OrganizationSent(Sent):
+    """An organization that may take part in programmes."""
+
+    code: Code
+    name: Title
+
+
+class DraftPlace(Wire):
+    """A place of a draft, and its per cent of the budget."""
+
+    code: Code
+    share: str | None
+
+
+class DraftDuration(Wire):
+    """The first and the last day of a draft's programme."""
+
+    start: date
+    end: date
+
+
+class Draft(Wire):
+    """A programme before it is submitted: seen by its organization alone."""
+
+    code: Code
+    organization: Code
+    title: str | None
+    summary: str | None
+    thematic_area: Code | None
+    objectives: list[Code]
+    places: list[DraftPlace]
+    organizations: list[Code]
+    duration: DraftDuration | None
+    budget: str | None
+    budget_lines: list[BudgetLine]
+    updated: datetime
+
+
+class DraftPage(Page[Draft]):
+    """One page of drafts."""
+
+
+class DraftQuery(ListQuery):
+    """Which drafts, of those that the caller may see."""
+
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    q: Annotated[Search | None, Field(description="Words, each of which begins a word of title or summary.")] = None

@@ -1,0 +1,18 @@
+"""The database itself keeps the journal, and the rows that every earlier answer was made of."""
+
+from alembic import op
+
+from mmptf_common.journal_schema import begin_keeping
+
+revision = "0002"
+down_revision = "0001"
+
+RECORDS = {
+    "source_document": "document",
+    "rubric": "rubric",
+}
+
+
+def upgrade() -> None:  # noqa: D103
+    for statement in begin_keeping(RECORDS):
+        op.execute(statement)

@@ -1,0 +1,38 @@
+"""Access tokens for tests: a real issuer beside them, and the headers of whoever asks."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from functools import cache
+
+import uvicorn
+
+from mmptf_local.issuer import Issuer, create_app
+from mmptf_local.processes import LOOPBACK, free_port
+
+
+@cache
+def issuer() -> Issuer:
+    """The issuer whose tokens the apps under test believe, served over HTTP until the tests end."""
+    port = free_port()
+    found = Issuer(f"http://{LOOPBACK}:{port}")
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(found), host=LOOPBACK, port=port, log_config=None, lifespan="off")
+    )
+    threading.Thread(target=server.run, daemon=True).start()
+    while not server.started:
+        time.sleep(0.005)
+    return found
+
+
+def bearer(client: str, organization: str | None = None, **claims: object) -> dict[str, str]:
+    """The header that says who asks: one of the issuer's clients, for an organization."""
+    return {"authorization": f"Bearer {issuer().token(client, organization=organization, **claims)}"}
+
+
+def writing(client: str, organization: str | None = None, *, match: str | None = None) -> dict[str, str]:
+    """The headers of a new write, and of a change where `match` is the ETag of what it changes."""
+    headers = {**bearer(client, organization), "idempotency-key": str(uuid.uuid4())}
+    return headers if match is None else {**headers, "if-match": match}
