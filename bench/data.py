@@ -16,6 +16,7 @@ from mmptf_catalog.commands import PACKAGE, programme_row
 from mmptf_catalog.models import ProgrammeRow
 from mmptf_common import cli, migrations
 from mmptf_common.db import write_engine
+from mmptf_common.journal import Author, begin_write
 from mmptf_common.records import packaged
 from mmptf_common.settings import ServiceSettings
 
@@ -39,6 +40,7 @@ async def fill(url: str) -> None:
     engine = write_engine(url, size=1)
     try:
         async with AsyncSession(engine) as session, session.begin():
+            await begin_write(session, Author("bench"))
             await session.execute(sa.insert(ProgrammeRow), [row.model_dump() for row in made_up(PROGRAMMES)])
             await session.execute(sa.text("ANALYZE"))
     finally:
@@ -73,13 +75,17 @@ def _facts(n: int, countries: dict[str, list[str]], names: dict[str, Any], chanc
         "objectives": sorted(chance.sample(sorted(names["objectives"]), 2)),
         "place_label": names["places"][country]["name"],
         "places": [{"code": country, "as_printed": names["places"][country]["name"], "share": "100.00"}],
+        "lead_organization": None,
         "organizations": sorted(chance.sample(sorted(names["organizations"]), 2)),
         "budget": {
             "amount": f"{chance.randrange(100_000, 5_000_000)}.00",
             "currency": "USD",
+            "stage": "programme_budget",
             "precision": "exact",
             "as_printed": "made up",
         },
+        "duration": None,
+        "budget_lines": [],
         "status": status,
         "status_history": [],
         "gaps": [],

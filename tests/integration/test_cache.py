@@ -6,14 +6,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
 from mmptf_local.cache import Cache, redis_binary, running_cache
 from mmptf_local.processes import free_port
 from tests.conftest import running_app
+from tests.writes import write_sql
 
 AGGREGATES = [
     ("catalog", "/catalog/v1/programmes/facets?stage=funded"),
@@ -43,16 +40,11 @@ TOTALS = "/funding/v1/contributions/totals"
 
 async def give_more(database: str, dollars: int) -> None:
     """One contribution grows, as an amendment that the journal keeps."""
-    engine = write_engine(database, size=1)
-    async with AsyncSession(engine) as session, session.begin():
-        await begin_write(session, Author("test"))
-        await session.execute(
-            sa.text(
-                f"UPDATE contribution SET amount = amount + {dollars}, document = jsonb_set(document::jsonb,"
-                f" '{{sum,amount}}', to_jsonb((amount + {dollars})::text))::json WHERE code = 'DEU-2024-01'"
-            )
-        )
-    await engine.dispose()
+    await write_sql(
+        database,
+        f"UPDATE contribution SET amount = amount + {dollars}, document = jsonb_set(document::jsonb,"
+        f" '{{sum,amount}}', to_jsonb((amount + {dollars})::text))::json WHERE code = 'DEU-2024-01'",
+    )
 
 
 async def test_a_write_is_seen_at_once(new_database: Callable[[str], str], redis_server: Cache) -> None:

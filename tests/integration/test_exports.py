@@ -13,6 +13,7 @@ import pytest
 from starlette.types import Message
 
 from tests.conftest import RunningApp, running_app
+from tests.writes import write_sql
 
 ROWS = 30_000
 PATH = "/catalog/v1/organizations"
@@ -21,17 +22,16 @@ PATH = "/catalog/v1/organizations"
 @pytest.fixture(scope="module")
 async def large(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
     database = new_database("catalog")
-    connection = await asyncpg.connect(database)
-    await connection.execute(
+    await write_sql(
+        database,
         f"""
         INSERT INTO organization (code, name, updated, document)
         SELECT 'ORG-' || n, 'Organization ' || n, now(), json_build_object(
             'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 10),
             'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
         FROM generate_series(1, {ROWS}) AS n
-        """
+        """,
     )
-    await connection.close()
     async with running_app("catalog", database, None) as running:
         yield running
 

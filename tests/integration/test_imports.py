@@ -684,8 +684,8 @@ async def journal_of(url: str, after: int = 0) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(url)
     try:
         found: list[asyncpg.Record] = await connection.fetch(
-            "SELECT seq, entity, key, action, actor, request_id, before, after - 'updated' AS after FROM change"
-            " WHERE seq > $1 ORDER BY seq",
+            "SELECT seq, entity, key, action, actor, request_id, before, after::jsonb - 'updated' AS after"
+            " FROM change JOIN revision ON seq BETWEEN first AND number WHERE seq > $1 ORDER BY seq",
             after,
         )
         return found

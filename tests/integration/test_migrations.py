@@ -1,19 +1,28 @@
-"""Migrations: what they build is what the models say, and several may run at once."""
+"""Migrations: what they build is what the models say, several may run at once, and what was stored stays."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from pydantic import SecretStr
 
-from mmptf_common import migrations
+from mmptf_common import cli, migrations
 from mmptf_common.db import write_engine
+from mmptf_common.journal import Author, begin_write
+from mmptf_common.settings import ServiceSettings
 from mmptf_local.postgres import Postgres
-from tests.conftest import SERVICES, service_of
+from tests.conftest import SERVICES, asyncio_run, running_app, service_of
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -33,5 +42,264 @@ async def test_the_migrated_schema_is_the_one_of_the_models(postgres: Postgres, 
 
 async def test_two_deployments_that_migrate_at_once_take_turns(postgres: Postgres) -> None:
     url = postgres.create_database("catalog_raced")
+    newest = migrations.head("mmptf_catalog")
     ends = await asyncio.gather(*(migrations.migrate(url, "mmptf_catalog") for _ in range(4)))
-    assert sorted(ends, key=str) == [("0001", "0001")] * 3 + [(None, "0001")]
+    assert sorted(ends, key=str) == [(newest, newest)] * 3 + [(None, newest)]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_journal_of_every_table_of_records_is_kept(new_database: Callable[[str], str], service: str) -> None:
+    """A past row is the row itself, column by column; what keeps it is there for every table, under its own name."""
+    connection = await asyncpg.connect(new_database(service))
+    try:
+        found = await connection.fetch(
+            "SELECT attrelid::regclass::text AS name, array_agg((attname, format_type(atttypid, atttypmod),"
+            " attcollation::regcollation::text, attnotnull)::text ORDER BY attnum) AS columns"
+            "  FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped"
+            " GROUP BY 1"
+        )
+        tables = {row["name"]: row["columns"] for row in found}
+        records = {
+            name: columns
+            for name, columns in tables.items()
+            if any(column.startswith("(document,json") for column in columns) and not name.endswith("_past")
+        }
+        entities = {t.name: t.info["entity"] for t in service_of(service).metadata.tables.values() if t.info}
+        assert records.keys() == entities.keys()
+        kept = await connection.fetch(
+            "SELECT tgrelid::regclass::text AS name, array_agg(tgname::text ORDER BY tgname) AS triggers,"
+            " array_agg(DISTINCT rtrim(encode(tgargs, 'escape'), '\\000')) FILTER (WHERE tgnargs > 0) AS arguments"
+            " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid"
+            " WHERE tgenabled = 'O' AND proname LIKE 'journal%' GROUP BY 1"
+        )
+        assert {row["name"]: row["arguments"] for row in kept} == {t: [entity] for t, entity in entities.items()}
+        for row in kept:
+            assert {"stamp", "keep_created", "keep_amended", "keep_deleted"} <= set(row["triggers"])
+        for name, columns in records.items():
+            assert tables[f"{name}_past"][0].startswith("(replaced,bigint,")
+            assert tables[f"{name}_past"][1:] == columns
+    finally:
+        await connection.close()
+
+
+# --- a database of the release before -------------------------------------------------------------------------------
+
+# The schemas whose journal the services wrote themselves.
+LANDED = {"catalog": "0001", "funding": "0002", "markers": "0001"}
+# A table of each whose records an operator has changed.
+CHANGED = {
+    "catalog": ("organization", "organization"),
+    "funding": ("contribution", "contribution"),
+    "markers": ("source_document", "document"),
+}
+SEEDED = datetime(2026, 1, 5, 12, tzinfo=UTC)
+AMENDED, CREATED = SEEDED + timedelta(days=1), SEEDED + timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A database as the release before left it.
+
+    rows:    table -> code -> document; entries: the journal, without its moments and authors
+    seeded:  the last entry of the packaged data; amended, created: of the two writes after it
+    """
+
+    service: str
+    url: str
+    rows: dict[str, dict[str, str]]
+    entries: list[Any]
+    seeded: int
+    amended: int
+    created: int
+
+
+async def migrate_to(url: str, service: str, revision: str) -> None:
+    config, script = migrations._scripts(f"mmptf_{service}")
+    engine = write_engine(url, size=1)
+
+    def upgrade(connection: sa.Connection) -> None:
+        with EnvironmentContext(
+            config,
+            script,
+            fn=lambda found, _context: script._upgrade_revs(revision, found),  # type: ignore[arg-type]
+        ) as environment:
+            environment.configure(connection=connection)
+            environment.run_migrations()
+
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)
+    await engine.dispose()
+
+
+async def rows_of(connection: asyncpg.Connection, service: str) -> dict[str, dict[str, str]]:
+    found = {}
+    for table in service_of(service).metadata.sorted_tables:
+        if "entity" in table.info:
+            rows = await connection.fetch(f"SELECT code, document::text FROM {table.name} ORDER BY code")
+            found[table.name] = dict([tuple(row) for row in rows])
+    return found
+
+
+async def entries_of(connection: asyncpg.Connection) -> list[Any]:
+    found = await connection.fetch("SELECT seq, entity, key, action, before, after FROM change ORDER BY seq")
+    return [(*row[:4], *(None if document is None else json.loads(document) for document in row[4:])) for row in found]
+
+
+async def fill(service: str, filled: asyncpg.Connection, landed: asyncpg.Connection) -> tuple[int, int, int]:
+    """The packaged data as the release before journalled them, and what an operator did with them since."""
+    for table in service_of(service).metadata.sorted_tables:
+        if "entity" in table.info:
+            names = [column.name for column in table.columns if column.name != "revised"]
+            rows = await filled.fetch(f"SELECT {', '.join(names)} FROM {table.name}")
+            await landed.copy_records_to_table(table.name, records=rows, columns=names)
+    seeded = []
+    for row in await filled.fetch("SELECT seq, entity, key, action, before, after FROM change ORDER BY seq"):
+        # An edition was a write of its own in the midst of that of the other data, and had a later moment.
+        is_of_edition = service == "funding" and row["key"].startswith("MI-2015") and row["entity"] != "results_matrix"
+        moment = SEEDED + timedelta(milliseconds=3) if is_of_edition else SEEDED
+        seeded.append((*row, moment, "seed", None, None))
+    columns = ("seq", "entity", "key", "action", "before", "after", "at", "actor", "reason", "request_id")
+    await landed.copy_records_to_table("change", records=seeded, columns=columns)
+    last = len(seeded)
+    table, entity = CHANGED[service]
+    amend = (
+        f"WITH old AS (SELECT code, document FROM {table} WHERE code = (SELECT min(code) FROM {table})),"
+        f" new AS (UPDATE {table} AS t SET updated = $2, document = (old.document::jsonb || $3)::json"
+        " FROM old WHERE t.code = old.code RETURNING t.code, t.document)"
+        " INSERT INTO change (seq, entity, key, action, before, after, at, actor, reason, request_id)"
+        f" SELECT $1, '{entity}', code, 'amend', old.document::jsonb, new.document::jsonb, $2,"
+        " 'an operator', 'corrected', 'request-1' FROM old JOIN new USING (code)"
+    )
+    for number in (1, 2):
+        said = json.dumps({"updated": AMENDED.isoformat().replace("+00:00", "Z"), "name": f"Corrected {number}"})
+        await landed.execute(amend, last + number, AMENDED + timedelta(hours=number), said)
+    # A record that was there for a while, and one that is new: one write each.
+    await landed.execute(
+        "INSERT INTO change (seq, entity, key, action, before, after, at, actor) VALUES"
+        f" ($1, '{entity}', 'GONE', 'create', NULL, '{{\"code\": \"GONE\"}}', $2, 'an operator'),"
+        f" ($1 + 1, '{entity}', 'GONE', 'delete', '{{\"code\": \"GONE\"}}', NULL, $3, 'an operator')",
+        last + 3,
+        AMENDED + timedelta(hours=3),
+        AMENDED + timedelta(hours=4),
+    )
+    others = ", ".join(
+        {c.name for c in service_of(service).metadata.tables[table].columns}
+        - {"code", "document", "revised", "updated"}
+    )
+    await landed.execute(
+        f"WITH new AS (INSERT INTO {table} (code, document, updated{', ' if others else ''}{others})"
+        f" SELECT 'NEW', (document::jsonb || '{{\"code\": \"NEW\"}}')::json, $2{', ' if others else ''}{others}"
+        f" FROM {table} WHERE code = (SELECT max(code) FROM {table}) RETURNING code, document)"
+        " INSERT INTO change (seq, entity, key, action, after, at, actor)"
+        f" SELECT $1, '{entity}', code, 'create', document::jsonb, $2, 'an operator' FROM new",
+        last + 5,
+        CREATED,
+    )
+    return last, last + 4, last + 5
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def landed(request: pytest.FixtureRequest, postgres: Postgres, new_database: Callable[[str], str]) -> Landed:
+    service: str = request.param
+    url = postgres.create_database(f"{service}_landed")
+    found: list[Landed] = []
+
+    async def make() -> None:
+        await migrate_to(url, service, LANDED[service])
+        full, old = await asyncpg.connect(new_database(service)), await asyncpg.connect(url)
+        try:
+            numbers = await fill(service, full, old)
+            found.append(Landed(service, url, await rows_of(old, service), await entries_of(old), *numbers))
+        finally:
+            await full.close()
+            await old.close()
+
+    asyncio_run(make())
+    asyncio_run(migrations.migrate(url, f"mmptf_{service}"))
+    return found[0]
+
+
+async def test_what_was_stored_is_there_after_the_migration(landed: Landed) -> None:
+    connection = await asyncpg.connect(landed.url)
+    try:
+        assert await rows_of(connection, landed.service) == landed.rows
+        assert await entries_of(connection) == landed.entries
+        # Every write of before is a revision, and every entry is part of one.
+        revisions = await connection.fetch("SELECT * FROM revision ORDER BY number")
+        covered = [seq for row in revisions for seq in range(row["first"], row["number"] + 1)]
+        assert covered == list(range(1, landed.created + 1))
+        times = [row["at"] for row in revisions]
+        assert times == sorted(set(times))
+        said = [(row["number"], row["actor"], row["reason"], row["request_id"]) for row in revisions[-5:]]
+        assert said == [
+            (landed.seeded + 1, "an operator", "corrected", "request-1"),
+            (landed.seeded + 2, "an operator", "corrected", "request-1"),
+            (landed.seeded + 3, "an operator", None, None),
+            (landed.amended, "an operator", None, None),
+            (landed.created, "an operator", None, None),
+        ]
+        assert times[-5:] == [*(AMENDED + timedelta(hours=n) for n in (1, 2, 3, 4)), CREATED]
+        assert {row["actor"] for row in revisions[:-5]} == {"seed"}
+        assert revisions[-6]["number"] == landed.seeded
+        assert [row["number"] for row in revisions if row["repeatable"]] == [landed.amended, landed.created]
+        # Each record belongs to the write that gave it its document.
+        for table in landed.rows:
+            entity = service_of(landed.service).metadata.tables[table].info["entity"]
+            wrong = await connection.fetch(
+                f"SELECT code, revised, first FROM {table} JOIN (SELECT DISTINCT ON (key) key, first FROM change"
+                " JOIN revision ON seq BETWEEN first AND number WHERE entity = $1 ORDER BY key, seq DESC) AS newest"
+                " ON key = code WHERE revised <> first",
+                entity,
+            )
+            assert wrong == []
+    finally:
+        await connection.close()
+
+
+async def test_a_migrated_database_serves_and_is_written_on(landed: Landed) -> None:
+    table, entity = CHANGED[landed.service]
+    path = f"/{landed.service}/v1/{'documents' if entity == 'document' else f'{entity}s'}"
+
+    # What is there already is not written again, and what the operator changed stays.
+    asyncio_run(cli.seed(service_of(landed.service), ServiceSettings(database_url=SecretStr(landed.url))))
+    async with running_app(landed.service, landed.url, None) as running:
+        client = running.client
+        now = (await client.get(path, params={"limit": 1000})).json()
+        assert now["revision"] == landed.created
+        assert {item["code"]: item for item in now["items"]} == {
+            code: json.loads(document) for code, document in landed.rows[table].items()
+        }
+        # The answers of the last revisions can be given again, by their number and by their moment.
+        for asked in (landed.created, CREATED.isoformat().replace("+00:00", "Z"), datetime.now(UTC).date()):
+            then = (await client.get(path, params={"limit": 1000, "as_of": str(asked)})).json()
+            assert then == now
+        for moment in (landed.amended, (CREATED - timedelta(microseconds=1)).isoformat().replace("+00:00", "Z")):
+            then = (await client.get(path, params={"limit": 1000, "as_of": str(moment)})).json()
+            assert then["items"] == [item for item in now["items"] if item["code"] != "NEW"]
+            assert then["revision"] == landed.amended
+        # Those from before the last amendment cannot, and that is said.
+        for moment in (1, landed.seeded, landed.amended - 1, "2026-01-06T15:00:00Z", "2026-01-06"):
+            refused = await client.get(path, params={"as_of": str(moment)})
+            assert (refused.status_code, refused.json()["code"]) == (422, "unknown_revision")
+            (fault,) = refused.json()["errors"]
+            assert (fault["parameter"], fault["allowed"]) == ("as_of", [f"{landed.amended} and later"])
+        before_all = (await client.get(path, params={"as_of": "2026-01-05"})).json()
+        assert (before_all["items"], before_all["revision"]) == ([], 0)
+        # The feed begins at the first entry of all.
+        feed = (await client.get(f"/{landed.service}/v1/changes", params={"limit": 1000})).json()
+        assert [(e["seq"], e["entity"], e["key"], e["before"], e["after"]) for e in feed["items"]] == [
+            (seq, name, key, before, after) for seq, name, key, _, before, after in landed.entries[:1000]
+        ]
+        history = (await client.get(f"{path}/GONE/history")).json()["items"]
+        assert [(e["seq"], e["action"], e["revision"]) for e in history] == [
+            (landed.seeded + 3, "create", landed.seeded + 3),
+            (landed.amended, "delete", landed.amended),
+        ]
+        # From here on every answer is kept.
+        async with running.app.state.database.sessions() as session, session.begin():
+            write = await begin_write(session, Author("an operator"))
+            await session.execute(sa.text(f"DELETE FROM {table} WHERE code = 'NEW'"))
+        assert write.at > CREATED
+        assert (await client.get(f"{path}/NEW")).status_code == 404
+        assert (await client.get(path, params={"limit": 1000, "as_of": landed.created})).json() == now

@@ -25,13 +25,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mmptf_common.aggregates import LeftOut, Total, TotalGroup, Totals
-from mmptf_common.journal import Author, Change, begin_write, record
+from mmptf_common.journal import Author, begin_write
 from mmptf_common.problems import InvalidRequest
 from mmptf_common.schemas import Money
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import RawRow, Tables
 from mmptf_funding.imports.schemas import ImportReport
-from mmptf_funding.models import change
 from mmptf_local.cache import Cache
 from tests.conftest import RunningApp, running_app
 
@@ -407,15 +406,15 @@ async def imported(
     running: RunningApp, stated: Mapping[str, Cell], *, dry: bool = False, vocabulary: list[dict[str, str]] = VOCABULARY
 ) -> ImportReport:
     async with running.app.state.database.sessions() as session:
-        report = await import_edition(session, AUTHOR, tables(stated, vocabulary))
+        report = await import_edition(await begin_write(session, AUTHOR), tables(stated, vocabulary))
         await (session.rollback() if dry else session.commit())
     return report
 
 
 async def amended(running: RunningApp, code: str, cell: Cell) -> None:
-    """Correct one requirement as an operator does: its columns, its document and the journal, in one transaction."""
+    """Correct one requirement as an operator does: its columns and its document, in one write."""
     async with running.app.state.database.sessions() as session, session.begin():
-        at = await begin_write(session)
+        at = (await begin_write(session, AUTHOR)).at
         before = await session.scalar(sa.text("SELECT document FROM requirement WHERE code = :code"), {"code": code})
         after = {
             **before,
@@ -435,7 +434,6 @@ async def amended(running: RunningApp, code: str, cell: Cell) -> None:
                 "populations": list(cell.populations), "at": at, "document": json.dumps(after),
             },
         )  # fmt: skip
-        await record(session, change, [Change("requirement", code, before, after)], AUTHOR, at)
 
 
 @pytest.fixture(scope="module")

@@ -46,26 +46,30 @@ def suite(module_state: Path, environment: dict[str, str]) -> Iterator[Suite]:
 
 
 def test_each_service_gets_its_own_settings_and_nobody_elses(suite: Suite, environment: dict[str, str]) -> None:
-    assert list(suite.urls) == NAMES
+    assert list(suite.urls) == ["issuer", *NAMES]
     for name in NAMES[:3]:
         seen = seen_by(suite, name)
         assert seen["DATABASE_URL"] == suite.database_urls[name]
         assert seen["REDIS_URL"] == suite.redis_url
         assert (seen["HOST"], seen["LOG_LEVEL"]) == ("127.0.0.1", "INFO")
         assert suite.urls[name] == f"http://127.0.0.1:{seen['PORT']}"
+        assert (seen["IDENTITY_ISSUER"], seen["IDENTITY_AUDIENCE"]) == (suite.urls["issuer"], "mmptf")
         assert asyncio.run(times_loaded(suite.database_urls[name])) == 1
     gateway = seen_by(suite, "gateway")
     assert gateway["SERVICES"] == ",".join(f"{name}={suite.urls[name]}" for name in NAMES[:3])
     assert gateway["PORT"] == environment["PORT"]
-    assert not {"DATABASE_URL", "REDIS_URL"} & gateway.keys()
+    assert not {"DATABASE_URL", "REDIS_URL", "IDENTITY_ISSUER", "IDENTITY_AUDIENCE"} & gateway.keys()
 
 
 def test_databases_of_others_are_used_as_they_are(suite: Suite, environment: dict[str, str]) -> None:
     given = {f"{name.upper()}_DATABASE_URL": suite.database_urls[name] for name in NAMES[:3]}
-    other = environment | given | {"REDIS_URL": suite.redis_url, "PORT": str(free_port())}
+    identity = {"IDENTITY_ISSUER": suite.urls["issuer"], "IDENTITY_AUDIENCE": "other", "IDENTITY_ROLES_CLAIM": "groups"}
+    other = environment | given | identity | {"REDIS_URL": suite.redis_url, "PORT": str(free_port())}
     said: list[str] = []
     with running_suite(Path("/nowhere"), other, progress=said.append) as second:
-        assert list(second.children) == NAMES
+        assert list(second.urls) == list(second.children) == NAMES
+        assert identity.items() <= seen_by(second, "markers").items()
+        assert not identity.keys() & seen_by(second, "gateway").keys()
         assert seen_by(second, "markers")["DATABASE_URL"] == suite.database_urls["markers"]
         assert not any(name in seen_by(second, "markers") for name in given)
     assert "neither migrated nor loaded, for its database is yours: catalog, funding, markers" in said
@@ -129,6 +133,7 @@ def test_up_names_a_child_that_ends_and_stops_the_others_in_reverse_order(
         watchdog.cancel()
     assert up.returncode == 0
     assert f"  reference  {gateway}/docs" in lines
+    assert any(line.startswith("  agency          TOKEN=$(curl ") for line in lines)
     assert "catalog has ended by itself (killed by SIGKILL); the others keep running" in lines
     assert [line.split()[0] for line in lines if line.endswith("asked to stop")] == [
         "gateway",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from mmptf_common import conditional, openapi
+from mmptf_common.identity import PublicRequest
 from mmptf_common.query import NoParameters, parse
 from mmptf_common.schemas import Health, Wire
 from mmptf_gateway.status import SuiteStatus, suite_status
@@ -24,7 +25,7 @@ class Index(Wire):
 
 
 @router.get("/", tags=["index"], response_model=Index, **PLAIN)
-async def index(request: Request) -> Response:
+async def index(request: PublicRequest) -> Response:
     """What is behind this door."""
     parse(request, NoParameters)
     answer = Index(
@@ -43,14 +44,14 @@ async def index(request: Request) -> Response:
 
 
 @router.get("/health/live", tags=["health"], response_model=Health, **PLAIN)
-async def live(request: Request) -> Response:
+async def live(request: PublicRequest) -> Response:
     """Whether the process runs."""
     parse(request, NoParameters)
     return _json(Health(ready=True, reason=None))
 
 
 @router.get("/health/ready", tags=["health"], response_model=Health, **PLAIN)
-async def ready(request: Request) -> Response:
+async def ready(request: PublicRequest) -> Response:
     """Whether requests can be passed on: as soon as the process runs. A service that is down is seen at /status;
     it is no reason to take the others out of reach.
     """
@@ -59,7 +60,7 @@ async def ready(request: Request) -> Response:
 
 
 @router.get("/status", tags=["status"], response_model=SuiteStatus, **PLAIN)
-async def status(request: Request) -> Response:
+async def status(request: PublicRequest) -> Response:
     """Each service's version, data revision, counts and sources, or why it says nothing; 200 in either case."""
     parse(request, NoParameters)
     state = request.app.state
@@ -67,7 +68,7 @@ async def status(request: Request) -> Response:
 
 
 @router.get("/openapi.json", include_in_schema=False, tags=["contract"])
-async def contract(request: Request) -> Response:
+async def contract(request: PublicRequest) -> Response:
     """The contracts of all services as one; `x-missing-services` names those that were never reached."""
     parse(request, NoParameters)
     text, tag = await request.app.state.contracts.merged()

@@ -11,10 +11,11 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from mmptf_local.issuer import CLIENTS
 from mmptf_local.processes import CannotStart, Child
 from mmptf_local.suite import SERVICES, Suite, running_suite
 
-COLOURS = {"postgres": 34, "cache": 35, "catalog": 32, "funding": 33, "markers": 36, "gateway": 31}
+COLOURS = {"postgres": 34, "cache": 35, "issuer": 37, "catalog": 32, "funding": 33, "markers": 36, "gateway": 31}
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -69,7 +70,21 @@ def _welcome(suite: Suite) -> str:
     gateway = suite.urls["gateway"]
     rows = [("gateway", gateway), ("reference", f"{gateway}/docs")]
     rows += [(name, suite.urls[name]) for name in SERVICES]
-    return "\n".join(("", *(f"  {name:<10} {url}" for name, url in rows), "", "Ctrl-C stops everything.", ""))
+    lines = ["", *(f"  {name:<10} {url}" for name, url in rows), ""]
+    if issuer := suite.urls.get("issuer"):
+        lines += ["An access token of each role:"]
+        lines += [f"  {client:<{max(map(len, CLIENTS))}} {text}" for client, text in token_commands(issuer).items()]
+        lines += [""]
+    return "\n".join((*lines, "Ctrl-C stops everything.", ""))
+
+
+def token_commands(issuer: str) -> dict[str, str]:
+    """For each client of the issuer at this URL, the shell command that puts a token of it into TOKEN."""
+    return {
+        client: f"TOKEN=$(curl -s -d grant_type=client_credentials -d client_id={client} {issuer}/token"
+        " | grep -o 'ey[^\"]*')"
+        for client in CLIENTS
+    }
 
 
 def _report_ends(children: Mapping[str, Child], console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The suite on one machine: a database server, a cache, three services and the gateway, started in order."""
+"""The suite on one machine: a database server, a cache, an issuer, three services, the gateway, started in order."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmptf_local import state
 from mmptf_local.cache import running_cache
+from mmptf_local.issuer import AUDIENCE
 from mmptf_local.postgres import Postgres, running_postgres
 from mmptf_local.processes import (
     LOOPBACK,
@@ -22,7 +23,7 @@ from mmptf_local.processes import (
 )
 
 SERVICES = ("catalog", "funding", "markers")
-PORT_VARIABLES = {"gateway": "PORT"} | {name: f"{name.upper()}_PORT" for name in SERVICES}
+PORT_VARIABLES = {"gateway": "PORT"} | {name: f"{name.upper()}_PORT" for name in ("issuer", *SERVICES)}
 DATABASE_VARIABLES = {name: f"{name.upper()}_DATABASE_URL" for name in SERVICES}
 GIVEN_TO_CHILDREN = ("DATABASE_URL", "REDIS_URL", "HOST", "SERVICES")
 
@@ -32,9 +33,9 @@ class Suite:
     """A running suite; a test may kill any of its children."""
 
     urls: Mapping[str, str]
-    """`http://127.0.0.1:port` of `catalog`, `funding`, `markers` and `gateway`."""
+    """`http://127.0.0.1:port` of `catalog`, `funding`, `markers` and `gateway`, and of `issuer` where it is our own."""
     children: Mapping[str, Child]
-    """By the same names, and `postgres` and `cache` where they are the suite's own."""
+    """By the same names, and `postgres` and `cache` where they are our own."""
     database_urls: Mapping[str, str]
     redis_url: str
     postgres: Postgres | None
@@ -52,9 +53,10 @@ def running_suite(
 ) -> Iterator[Suite]:
     """Start everything, yield once each `GET /health/ready` is answered by 200, stop all in reverse order.
 
-    Ports and servers come from the environment: PORT (gateway, default 8000), CATALOG_PORT, FUNDING_PORT and
-    MARKERS_PORT (default: free ones), CATALOG_DATABASE_URL, FUNDING_DATABASE_URL, MARKERS_DATABASE_URL and
-    REDIS_URL (default: servers of our own, with data in `state_dir`). Databases of our own are migrated and
+    Ports and servers come from the environment: PORT (gateway, default 8000), CATALOG_PORT, FUNDING_PORT,
+    MARKERS_PORT and ISSUER_PORT (default: free ones), CATALOG_DATABASE_URL, FUNDING_DATABASE_URL,
+    MARKERS_DATABASE_URL and REDIS_URL (default: servers of our own, with data in `state_dir`), IDENTITY_ISSUER
+    and what belongs to it (default in development: an issuer of our own). Databases of our own are migrated and
     loaded; those of others are left as they are. `progress` is told of each step that is done. CannotStart
     when a port is taken or a step fails.
     """
@@ -81,11 +83,12 @@ def running_suite(
             redis_url = cache.url
             progress("cache ready")
 
-        for name in SERVICES:
+        names = (*(("issuer",) if _needs_issuer(environment) else ()), *SERVICES, "gateway")
+        for name in names:
             while name not in ports:
                 if (port := free_port()) not in ports.values():
                     ports[name] = port
-        urls = {name: f"http://{LOOPBACK}:{ports[name]}" for name in (*SERVICES, "gateway")}
+        urls = {name: f"http://{LOOPBACK}:{ports[name]}" for name in names}
         environments = _environments(environment, databases, redis_url, urls, ports)
         for verb, done in (("migrate", "migrated"), ("seed", "data loaded")):
             if own:
@@ -95,8 +98,8 @@ def running_suite(
             progress(f"neither migrated nor loaded, for its database is yours: {', '.join(others)}")
 
         for name, env in environments.items():
-            child = Child(name, _command(name, "serve"), env=env, log=log)
-            children[name] = stack.enter_context(child)
+            command = [sys.executable, "-m", "mmptf_local.issuer"] if name == "issuer" else _command(name, "serve")
+            children[name] = stack.enter_context(Child(name, command, env=env, log=log))
         for name, url in urls.items():
             _wait_until_ready(children[name], url)
             progress(f"{name} ready")
@@ -121,6 +124,11 @@ def _wanted_ports(environment: Mapping[str, str]) -> dict[str, int]:
     return ports
 
 
+def _needs_issuer(environment: Mapping[str, str]) -> bool:
+    in_development = environment.get("ENVIRONMENT", "development") == "development"
+    return in_development and not environment.get("IDENTITY_ISSUER")
+
+
 def _environments(
     environment: Mapping[str, str],
     databases: Mapping[str, str],
@@ -131,10 +139,12 @@ def _environments(
     # No child sees a setting that is meant for another one.
     withheld = {*GIVEN_TO_CHILDREN, *PORT_VARIABLES.values(), *DATABASE_VARIABLES.values()}
     shared = {"LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", "HOST": LOOPBACK, "ENVIRONMENT": "development"}
-    shared |= {key: value for key, value in environment.items() if key not in withheld}
+    given = {key: value for key, value in environment.items() if key.startswith("IDENTITY_")}
+    identity = {"IDENTITY_ISSUER": urls["issuer"], "IDENTITY_AUDIENCE": AUDIENCE} if "issuer" in urls else given
+    shared |= {key: value for key, value in environment.items() if key not in withheld | given.keys()}
     result = {name: shared | {"PORT": str(ports[name])} for name in urls}
     for name in SERVICES:
-        result[name] |= {"DATABASE_URL": databases[name], "REDIS_URL": redis_url}
+        result[name] |= {"DATABASE_URL": databases[name], "REDIS_URL": redis_url, **identity}
     result["gateway"]["SERVICES"] = ",".join(f"{name}={urls[name]}" for name in SERVICES)
     return result
 
