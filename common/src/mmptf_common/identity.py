@@ -213,7 +213,7 @@ class Verifier:
             subject=claims.sub,
             organization=claims.organization,
             roles=_words(claims.roles) & frozenset(get_args(Role)),
-            scopes=_words(claims.scp if claims.scope is None else claims.scope),
+            scopes=_words(claims.scope or claims.scp),
         )
 
     async def _payload(self, token: str) -> bytes:

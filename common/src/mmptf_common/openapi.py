@@ -130,20 +130,23 @@ def write(
     *,
     changes: bool = False,
     created: bool = False,
+    missing: bool = False,
     media: Mapping[str, str | None] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """What a route declares that writes: its method, parameters, conditions, answers and problems.
 
     changes: whether it changes a record that is there, so that the caller has to know its present state
-    created: whether it answers 201 with the record that it has made
+    created: whether it answers 201 with the record that it has made; missing: whether its path names another one
     media: media type of a file that is sent -> an example, None for one that is no text
     """
     required = method == "POST"
     parameters = [{**_IDEMPOTENCY_KEY, "required": required}]
     kinds: tuple[type[problems.ProblemError], ...] = (problems.Conflict,)
+    if missing or changes:
+        kinds += (problems.NotFound,)
     if changes:
         parameters.append(_IF_MATCH)
-        kinds += (problems.NotFound, problems.PreconditionFailed, problems.PreconditionRequired)
+        kinds += (problems.PreconditionFailed, problems.PreconditionRequired)
     declared = computation(query, *parameters)
     gone = method == "DELETE"
     headers = {"ETag": _ETAG} if changes or created else {}

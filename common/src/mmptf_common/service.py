@@ -91,7 +91,7 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
         max_body=MAX_BODY,
         uploads=service.uploads,
     )
-    app.state.environment = settings.environment
+    app.state.catalog_url = settings.catalog_url
     app.include_router(service.router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
     openapi.install(app, openapi.packaged_examples(service.package))

@@ -52,6 +52,8 @@ class ServiceSettings(ServerSettings):
     REDIS_URL         redis://… ; without it aggregates are computed at each request
     ENVIRONMENT       development allows what needs an identity in production, such as imports over HTTP
 
+    CATALOG_URL       http://… of the catalogue, for the services that ask it when they write
+
     IDENTITY_ISSUER   https://… the identity provider, as its tokens write it in `iss`; without it nobody may
                       do what needs a token
     IDENTITY_AUDIENCE what its tokens for this suite carry in `aud`
@@ -64,6 +66,7 @@ class ServiceSettings(ServerSettings):
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
     redis_url: SecretStr | None = None
     environment: Literal["production", "development"] = "production"
+    catalog_url: str | None = None
     identity_issuer: Annotated[str | None, AfterValidator(_web_address)] = None
     identity_audience: Annotated[str | None, Field(validate_default=True), AfterValidator(_with_its_issuer)] = None
     identity_keys_url: Annotated[str | None, AfterValidator(_web_address)] = None

@@ -34,6 +34,7 @@ SERVICE = Service(
         "requirements": "requirement",
         "printed_totals": "printed_total",
         "initiatives": "initiative",
+        "ledger_entries": "ledger_entry",
     },
     uploads={imports.PATH: imports.MAX_BODY},
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from datetime import date as date_
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -164,6 +165,35 @@ class InitiativeRow(Record, Base, table=True):
     currency: str | None
     position: int
     words: list[str] = codes()
+
+
+class ProgrammeRow(Record, Base, table=True):
+    """A programme as the catalogue described it when the ledger last asked."""
+
+    __tablename__ = "programme"
+
+
+class EntryRow(Record, Base, table=True):
+    """An entry of the ledger; reversals have negative amounts, so that sums are net."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        sa.Index("ledger_entry_programme_kind", "programme", "kind", "organization"),
+        sa.Index("ledger_entry_kind_date", "kind", "date"),
+    )
+
+    number: int = Field(unique=True)
+    kind: str
+    date: date_
+    amount: Decimal = Field(sa_type=AMOUNT)
+    contributor: str | None = Field(default=None, foreign_key="contributor.code", index=True)
+    programme: str | None = Field(default=None, foreign_key="programme.code")
+    organization: str | None = Field(default=None, index=True)
+    thematic_area: str | None
+    category: str | None
+    follows: str | None = Field(default=None, foreign_key="ledger_entry.code", index=True)
+    reverses: str | None = Field(default=None, foreign_key="ledger_entry.code", unique=True)
+    flags: list[str] = codes()
 
 
 class ResultsMatrixRow(Record, Base, table=True):

@@ -12,6 +12,7 @@ from mmptf_common.routing import add_listing
 from mmptf_funding import queries, schemas
 from mmptf_funding.editions.routes import router as editions
 from mmptf_funding.imports.routes import router as imports
+from mmptf_funding.ledger.routes import router as ledger
 
 router = APIRouter()
 
@@ -38,6 +39,7 @@ async def progress(request: PublicRequest) -> Response:
     return await queries.answer_progress(request)
 
 
+router.include_router(ledger)
 router.include_router(editions)
 router.include_router(imports)
 

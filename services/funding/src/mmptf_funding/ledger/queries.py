@@ -1,0 +1,407 @@
+"""What is read of the ledger: its entries, and the statements that they add up to on any day."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.aggregates import answer_cached
+from mmptf_common.codes import NOT_STATED
+from mmptf_common.conditional import number_of
+from mmptf_common.db import reading
+from mmptf_common.journal import REVISION
+from mmptf_common.listing import Dimension, Filter, Listing
+from mmptf_common.past import as_of, within
+from mmptf_common.query import PointInTime, canonical, parse
+from mmptf_common.schemas import Money
+from mmptf_funding.ledger import rules, schemas
+from mmptf_funding.ledger.schemas import Line
+from mmptf_funding.rules import per_cent, share
+from mmptf_funding.schemas import Fraction
+
+PATH = "/funding/v1"
+CURRENCY = "USD"
+
+
+def _coded(column: str, name: str = "NULL::text") -> Dimension:
+    """A member that some kinds of entries do not have."""
+    return Dimension(f"coalesce(hit.{column}, '{NOT_STATED}')", name)
+
+
+def _known(column: str) -> str:
+    return f"SELECT DISTINCT {column} FROM ledger_entry WHERE {column} IS NOT NULL"
+
+
+LISTED_AT = f"{PATH}/ledger/facets"
+CONTRIBUTOR = _coded("contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
+PROGRAMME = _coded("programme", "(SELECT document->>'title' FROM programme AS named WHERE named.code = {})")
+DIMENSIONS = {
+    "kind": Dimension("hit.kind"),
+    "contributor": CONTRIBUTOR,
+    "programme": PROGRAMME,
+    "organization": _coded("organization"),
+    "thematic_area": _coded("thematic_area"),
+    "category": _coded("category"),
+}
+
+LEDGER = Listing(
+    path=f"{PATH}/ledger",
+    entity="ledger_entry",
+    item=schemas.Entry,
+    page=schemas.EntryPage,
+    rows=f"(SELECT *, kind AS money_stage, NULL::text AS basis, '{CURRENCY}' AS currency FROM ledger_entry) AS entry",
+    # An entry is never changed: who reverses it is found when it is read.
+    document="left(document::text, -1) || ',\"reversed_by\":' || coalesce((SELECT to_json(code)::text"
+    " FROM ledger_entry AS later WHERE later.reverses = entry.code), 'null') || '}'",
+    version="revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
+    " || coalesce((SELECT ':' || revised FROM ledger_entry AS later WHERE later.reverses = entry.code), '')",
+    query=schemas.EntryQuery,
+    sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
+    filters={
+        "kind": Filter("kind = ANY({}::text[])"),
+        "contributor": Filter("contributor = ANY({}::text[])", "SELECT code FROM contributor", f"{PATH}/contributors"),
+        "programme": Filter("programme = ANY({}::text[])", _known("programme"), LISTED_AT),
+        "organization": Filter("organization = ANY({}::text[])", _known("organization"), LISTED_AT),
+        "thematic_area": Filter("thematic_area = ANY({}::text[])", _known("thematic_area"), LISTED_AT),
+        "category": Filter("category = ANY({}::text[])"),
+        "flag": Filter("flags && {}::text[]"),
+        "reversal": Filter("(reverses IS NOT NULL)::text = {}::text"),
+        "date_from": Filter("date >= {}::text::date"),
+        "date_to": Filter("date <= {}::text::date"),
+    },
+    columns={
+        "code": "code",
+        "kind": "kind",
+        "date": "date",
+        "amount": "amount",
+        "currency": "currency",
+        "original_amount": "document#>>'{original,sum,amount}'",
+        "original_currency": "document#>>'{original,sum,currency}'",
+        "rate": "document#>>'{original,rate}'",
+        "rate_date": "document#>>'{original,rate_date}'",
+        "rate_source": "document#>>'{original,rate_source}'",
+        "contributor": "contributor",
+        "programme": "programme",
+        "organization": "organization",
+        "thematic_area": "thematic_area",
+        "category": "category",
+        "tranche": "document->>'tranche'",
+        "follows": "follows",
+        "reverses": "reverses",
+        "reference": "document->>'reference'",
+        "note": "document->>'note'",
+        "flags": "array_to_string(flags, '|')",
+        "recorded_by": "document->>'recorded_by'",
+        "updated": "document->>'updated'",
+    },
+    facets={name: Dimension(f"hit.{name}", d.name) for name, d in DIMENSIONS.items()}
+    | {"flag": Dimension("v.code", join="LEFT JOIN LATERAL unnest(hit.flags) AS v(code) ON true")},
+    ranges={"date": ("hit.date", "({})::text"), "amount": ("hit.amount", "({})::text")},
+    facet_query=schemas.EntryFilter,
+    totals={
+        **DIMENSIONS,
+        "year": Dimension(
+            "to_char(hit.date, 'YYYY')",
+            narrow=lambda _, year: {"date_from": f"{year}-01-01", "date_to": f"{year}-12-31"},
+        ),
+    },
+    totals_query=schemas.EntryTotalsQuery,
+    apart={"money_stage": "kind"},
+)
+
+
+class Ledger:
+    """Sums of entries until a day, and the lines that say where each comes from."""
+
+    def __init__(self, rows: Iterable[Any], asked: dict[str, str]) -> None:
+        self._rows = list(rows)
+        self._asked = asked
+
+    def line(self, kind: schemas.Kind, **parties: str) -> Line:
+        """What the entries of a kind add up to, for the parties that are named."""
+        found = self._found(kind, parties)
+        link = f"{LEDGER.path}?{urlencode(sorted({**self._asked, **parties, 'kind': kind}.items()))}"
+        total = sum((row["amount"] for row in found), Decimal(0))
+        return Line(kind=kind, sum=money(total), rows=sum(row["rows"] for row in found), link=link)
+
+    def amount(self, kind: str, **parties: str) -> Decimal:
+        """The same as an amount."""
+        return sum((row["amount"] for row in self._found(kind, parties)), Decimal(0))
+
+    def codes(self, party: str) -> list[str]:
+        """The codes of a party that any entry names."""
+        return sorted({row[party] for row in self._rows if row[party] is not None})
+
+    def delivery(self, **parties: str) -> schemas.Delivery:
+        """What was spent of what was transferred and not refunded."""
+        net = self.amount("transfer", **parties) - self.amount("refund", **parties)
+        spent = self.amount("expenditure", **parties)
+        exact = share(spent, net) if net > 0 else None
+        return schemas.Delivery(
+            net_funded=money(net),
+            expenditure=money(spent),
+            share=exact and Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
+            per_cent=None if exact is None else per_cent(exact),
+        )
+
+    def overspent(self, **parties: str) -> bool:
+        """Whether any organization has spent more for any programme than it has received and not refunded."""
+        pairs = {(row["programme"], row["organization"]) for row in self._found("expenditure", parties)}
+        return any(
+            self.amount("expenditure", programme=programme, organization=organization)
+            > self.amount("transfer", programme=programme, organization=organization)
+            - self.amount("refund", programme=programme, organization=organization)
+            for programme, organization in pairs
+        )
+
+    def commitments(self, paid: Decimal, **parties: str) -> schemas.Commitments:
+        """What was committed, and what of it was paid."""
+        committed = self.line("commitment", **parties)
+        outstanding = Decimal(committed.sum.amount) - paid
+        return schemas.Commitments(committed=committed, paid=money(paid), outstanding=money(outstanding))
+
+    def _found(self, kind: str, parties: dict[str, str]) -> list[Any]:
+        return [
+            row
+            for row in self._rows
+            if row["kind"] == kind and all(row[name] == value for name, value in parties.items())
+        ]
+
+
+def money(amount: Decimal) -> Money:
+    """An amount of the ledger as it is sent."""
+    return Money(amount=f"{amount:.2f}", currency=CURRENCY)
+
+
+_SUMS = """
+    SELECT kind, contributor, programme, organization, sum(amount) AS amount, count(*) AS rows FROM ledger_entry
+     WHERE $1::text IS NULL OR date <= $1::text::date GROUP BY 1, 2, 3, 4"""
+# A payment counts for its commitment up to what was committed: what exceeds it is no commitment paid.
+_PAYMENTS = """
+    SELECT commitment.code, commitment.contributor, commitment.date, commitment.amount AS committed,
+           least(commitment.amount, coalesce(sum(deposit.amount), 0)) AS paid
+      FROM ledger_entry AS commitment
+      LEFT JOIN ledger_entry AS deposit ON deposit.follows = commitment.code AND deposit.kind = 'deposit'
+                                       AND ($1::text IS NULL OR deposit.date <= $1::text::date)
+     WHERE commitment.kind = 'commitment' AND commitment.reverses IS NULL
+       AND ($1::text IS NULL OR commitment.date <= $1::text::date)
+       AND NOT EXISTS (SELECT FROM ledger_entry AS reversal WHERE reversal.reverses = commitment.code
+                          AND ($1::text IS NULL OR reversal.date <= $1::text::date))
+     GROUP BY commitment.code, commitment.contributor, commitment.date, commitment.amount
+     ORDER BY commitment.date, commitment.code"""
+
+Compute = Callable[[Any, str, str | None, Ledger], Awaitable[dict[str, Any]]]
+
+
+async def answer_statement(request: Request, model: type[BaseModel], compute: Compute) -> Response:
+    """A statement on a day, from one snapshot, cached under its revision."""
+    query = parse(request, schemas.StatementQuery)
+    asked = {"date_to": query.on} if query.on else {}
+    if query.as_of is not None:
+        asked |= dict(pair for pair in _pairs(query) if pair[0] == "as_of")
+    async with reading(request.app.state.database) as connection:
+        shadows = await as_of(request, connection, query)
+
+        async def computed() -> tuple[str, BaseModel]:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+                ledger = Ledger(await connection.fetch(within(shadows, _SUMS), query.on), asked)
+                members = await compute(connection, shadows, query.on, ledger)
+            return revision, model.model_validate({"on": query.on, "revision": number_of(revision), **members})
+
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+        return await answer_cached(request, canonical(query), now, computed)
+
+
+def _pairs(query: PointInTime) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in (pair.partition("=") for pair in canonical(query).split("&"))]
+
+
+async def _payments(connection: Any, shadows: str, on: str | None) -> list[Any]:
+    found: list[Any] = await connection.fetch(within(shadows, _PAYMENTS), on)
+    return found
+
+
+async def fund(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+    """The statement of the Fund: sources, uses, balance, and the other stages of the same money."""
+    payments = await _payments(connection, shadows, on)
+    sources = sum((ledger.amount(kind) for kind in rules.SOURCES), Decimal(0))
+    uses = sum((ledger.amount(kind) * rules.SIGN.get(kind, 1) for kind in rules.USES), Decimal(0))
+    return {
+        "sources": [ledger.line(kind) for kind in rules.SOURCES],
+        "total_sources": money(sources),
+        "uses": [ledger.line(kind) for kind in rules.USES],
+        "total_uses": money(uses),
+        "balance": money(sources - uses),
+        "pledges": ledger.line("pledge"),
+        "commitments": ledger.commitments(sum((row["paid"] for row in payments), Decimal(0))),
+        "allocations": ledger.line("allocation"),
+        "not_yet_transferred": money(ledger.amount("allocation") - ledger.amount("transfer")),
+        "delivery": ledger.delivery(),
+    }
+
+
+async def contributors(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+    """What each contributor has announced, signed and paid."""
+    payments = await _payments(connection, shadows, on)
+    names = dict(await connection.fetch(within(shadows, "SELECT code, name FROM contributor")))
+    return {
+        "items": [
+            schemas.ContributorStatement(
+                contributor=code,
+                name=names[code],
+                pledges=ledger.line("pledge", contributor=code),
+                commitments=ledger.commitments(
+                    sum((row["paid"] for row in payments if row["contributor"] == code), Decimal(0)), contributor=code
+                ),
+                deposits=ledger.line("deposit", contributor=code),
+            )
+            for code in ledger.codes("contributor")
+        ]
+    }
+
+
+async def programmes(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+    """What each programme was allocated, received and spent, beside its budget."""
+    rows = await connection.fetch(within(shadows, "SELECT code, document FROM programme"))
+    known = {row["code"]: schemas.KnownProgramme.model_validate_json(row["document"]) for row in rows}
+    items = []
+    for code in ledger.codes("programme"):
+        programme = known[code]
+        allocated = ledger.amount("allocation", programme=code)
+        items.append(
+            schemas.ProgrammeStatement(
+                programme=code,
+                title=programme.title,
+                budget=_budget(programme, allocated),
+                allocations=ledger.line("allocation", programme=code),
+                transfers=ledger.line("transfer", programme=code),
+                refunds=ledger.line("refund", programme=code),
+                not_yet_transferred=money(allocated - ledger.amount("transfer", programme=code)),
+                delivery=ledger.delivery(programme=code),
+                overspent=ledger.overspent(programme=code),
+            )
+        )
+    return {"items": items}
+
+
+def _budget(programme: schemas.KnownProgramme, allocated: Decimal) -> schemas.ProgrammeBudget | None:
+    budget = programme.budget
+    if budget is None:
+        return None
+    exact = share(allocated, Decimal(budget.amount))
+    return schemas.ProgrammeBudget(
+        sum=Money(amount=budget.amount, currency=budget.currency),
+        stage=budget.stage,
+        asked=programme.updated,
+        allocated=Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
+    )
+
+
+async def organizations(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+    """What each organization received and spent."""
+    return {
+        "items": [
+            schemas.OrganizationStatement(
+                organization=code,
+                transfers=ledger.line("transfer", organization=code),
+                refunds=ledger.line("refund", organization=code),
+                delivery=ledger.delivery(organization=code),
+                overspent=ledger.overspent(organization=code),
+            )
+            for code in ledger.codes("organization")
+        ]
+    }
+
+
+async def commitments(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+    """The commitments that are not fully paid."""
+    items = [
+        schemas.OutstandingCommitment(
+            commitment=row["code"],
+            contributor=row["contributor"],
+            date=row["date"],
+            committed=money(row["committed"]),
+            paid=money(row["paid"]),
+            outstanding=money(row["committed"] - row["paid"]),
+        )
+        for row in await _payments(connection, shadows, on)
+        if row["paid"] < row["committed"]
+    ]
+    return {"items": items, "outstanding": money(sum((Decimal(i.outstanding.amount) for i in items), Decimal(0)))}
+
+
+_BY_DAY = """
+    SELECT date, kind, sum(amount) AS amount FROM ledger_entry WHERE kind IN ('pledge', 'commitment', 'deposit')
+     GROUP BY 1, 2 ORDER BY 1"""
+
+
+async def answer_capitalization(request: Request) -> Response:
+    """What was pledged, committed and deposited up to the end of each period."""
+    query = parse(request, schemas.CapitalizationQuery)
+    async with reading(request.app.state.database) as connection:
+        shadows = await as_of(request, connection, query)
+
+        async def computed() -> tuple[str, BaseModel]:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+                days = await connection.fetch(within(shadows, _BY_DAY))
+                targets = await connection.fetch(
+                    within(shadows, "SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
+                )
+            periods = _periods(days, targets, query.interval)
+            return revision, schemas.Capitalization(periods=periods, revision=number_of(revision))
+
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+        return await answer_cached(request, canonical(query), now, computed)
+
+
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+
+def _periods(days: Sequence[Any], targets: Sequence[Any], interval: str) -> list[schemas.Capitalized]:
+    if not days:
+        return []
+    months = MONTHS[interval]
+    sums = dict.fromkeys(("pledge", "commitment", "deposit"), Decimal(0))
+    periods: list[schemas.Capitalized] = []
+    waiting = list(days)
+    end = _end_of_period(days[0]["date"], months)
+    while waiting or not periods:
+        while waiting and waiting[0]["date"] <= end:
+            row = waiting.pop(0)
+            sums[row["kind"]] += row["amount"]
+        periods.append(_capitalized(end, sums, targets))
+        end = _end_of_period(end + timedelta(days=1), months)
+    return periods
+
+
+def _end_of_period(day: date, months: int) -> date:
+    """The last day of the period of so many months that a day is in."""
+    following = (day.month - 1) // months * months + months
+    return date(day.year + following // 12, following % 12 + 1, 1) - timedelta(days=1)
+
+
+def _capitalized(end: date, sums: dict[str, Decimal], targets: Sequence[Any]) -> schemas.Capitalized:
+    shares = [(target["code"], share(sums["deposit"], target["amount"])) for target in targets]
+    return schemas.Capitalized(
+        end=end,
+        pledges=money(sums["pledge"]),
+        commitments=money(sums["commitment"]),
+        deposits=money(sums["deposit"]),
+        targets=[
+            schemas.TargetShare(
+                target=code,
+                share=Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
+                per_cent=per_cent(exact),
+            )
+            for code, exact in shares
+        ],
+    )

@@ -1,0 +1,158 @@
+"""The ledger over HTTP: entries and reversals, and the statements that they add up to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from mmptf_common import openapi
+from mmptf_common.identity import FundingWriter, PublicRequest
+from mmptf_common.journal import Write
+from mmptf_common.problems import Forbidden
+from mmptf_common.routing import add_listing
+from mmptf_common.schemas import CODE_PATTERN
+from mmptf_common.writing import Answer, BatchQuery, BatchReport, Created, WriteQuery, answer_write, write_batch
+from mmptf_funding import schemas as wire
+from mmptf_funding.ledger import catalogue, commands, queries, schemas
+
+router = APIRouter()
+
+EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["L-000001"])]
+
+
+def _example(value: dict[str, Any]) -> Any:
+    return Body(openapi_examples={"example": {"value": value}})
+
+
+@router.post(
+    "/ledger",
+    name="create",
+    tags=["ledger"],
+    response_model=schemas.Entry,
+    summary="Enter into the ledger",
+    **openapi.write("POST", WriteQuery, created=True),
+)
+async def enter(
+    request: Request, sent: Annotated[schemas.EntrySent, _example(schemas.DEPOSIT)], who: FundingWriter
+) -> Response:
+    """Write one entry; with a deposit the agent's fee. Nothing that is entered is changed: it is reversed."""
+    told = await catalogue.ask(request, commands.named([sent]))
+
+    async def write_one(write: Write) -> Created:
+        return Created(queries.LEDGER, await commands.enter(write, who, sent, told))
+
+    return await answer_write(request, who, write_one, reason=sent.note)
+
+
+@router.post(
+    "/ledger/batch",
+    name="create-batch",
+    tags=["ledger"],
+    response_model=BatchReport,
+    summary="Enter a batch into the ledger",
+    **openapi.write("POST", BatchQuery),
+)
+async def enter_batch(
+    request: Request, sent: Annotated[schemas.EntryBatch, _example({"entries": [schemas.DEPOSIT]})], who: FundingWriter
+) -> Response:
+    """Write entries in their order, all of them or none; with `partial` those that are right."""
+    told = await catalogue.ask(request, commands.named(sent.entries))
+
+    async def write_all(write: Write) -> Answer:
+        return await write_batch(
+            request, write, sent.entries, "/entries", lambda entry: commands.enter(write, who, entry, told)
+        )
+
+    return await answer_write(request, who, write_all, reason="a batch of entries", query=BatchQuery)
+
+
+@router.post(
+    "/ledger/{code}/reversal",
+    name="reverse",
+    tags=["ledger"],
+    response_model=schemas.Entry,
+    summary="Reverse an entry of the ledger",
+    **openapi.write("POST", WriteQuery, created=True, missing=True),
+)
+async def reverse(
+    request: Request,
+    code: EntryCode,
+    sent: Annotated[schemas.ReversalSent, _example(schemas.REVERSAL)],
+    who: FundingWriter,
+) -> Response:
+    """Write the entry that reverses another one, for good; what was right is entered anew."""
+    return await answer_write(request, who, lambda write: commands.reverse(write, who, code, sent), reason=sent.reason)
+
+
+add_listing(
+    router,
+    queries.LEDGER,
+    about="An entry of the ledger: a pledge, a commitment, a deposit, an allocation, a transfer, a cost.",
+    example="L-000001",
+)
+
+
+@router.post(
+    "/contributors",
+    name="create",
+    tags=["contributors"],
+    response_model=wire.Contributor,
+    summary="List a contributor",
+    **openapi.write("POST", WriteQuery, created=True),
+)
+async def add_contributor(
+    request: Request, sent: Annotated[schemas.ContributorSent, _example(schemas.CONTRIBUTOR)], who: FundingWriter
+) -> Response:
+    """List somebody who gives to the Fund. By the administrative agent or the Fund's management unit."""
+    if not (who.is_agent or who.is_management_unit):
+        raise Forbidden("Contributors are listed by the administrative agent or the Fund's management unit.")
+    return await answer_write(request, who, lambda write: commands.add_contributor(write, sent), reason="listed")
+
+
+def _add_statement(path: str, name: str, model: type[BaseModel], compute: queries.Compute, summary: str) -> None:
+    async def statement(request: PublicRequest) -> Response:
+        return await queries.answer_statement(request, model, compute)
+
+    router.add_api_route(
+        path,
+        statement,
+        name=name,
+        tags=["statements"],
+        response_model=model,
+        summary=summary,
+        description=compute.__doc__,
+        **openapi.read(schemas.StatementQuery),
+    )
+
+
+_add_statement("/statement", "fund", schemas.FundStatement, queries.fund, "State the Fund")
+_add_statement(
+    "/statement/contributors", "contributors", schemas.ContributorStatements, queries.contributors, "State contributors"
+)
+_add_statement(
+    "/statement/programmes", "programmes", schemas.ProgrammeStatements, queries.programmes, "State programmes"
+)
+_add_statement(
+    "/statement/organizations", "organizations", schemas.OrganizationStatements, queries.organizations,
+    "State organizations",
+)  # fmt: skip
+_add_statement(
+    "/statement/commitments", "commitments", schemas.OutstandingCommitments, queries.commitments,
+    "State outstanding commitments",
+)  # fmt: skip
+
+
+@router.get(
+    "/capitalization",
+    name="capitalization",
+    tags=["statements"],
+    response_model=schemas.Capitalization,
+    summary="State the capitalization over time",
+    **openapi.read(schemas.CapitalizationQuery),
+)
+async def capitalization(request: PublicRequest) -> Response:
+    """What was pledged, committed and deposited up to the end of each period, and its share of the targets."""
+    return await queries.answer_capitalization(request)

@@ -1,0 +1,382 @@
+"""The wire shapes of the ledger: what is sent to it, its entries, and the statements that it adds up to."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmptf_common.query import ListQuery, PointInTime, Values
+from mmptf_common.schemas import AmountSent, Code, Day, Money, Page, SourceRef, Text, Wire
+from mmptf_funding.schemas import ContributorType, Fraction
+
+# What can be written; a fee follows from its deposit.
+KindSent = Literal[
+    "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "direct_cost", "bank_charge",
+    "interest",
+]  # fmt: skip
+Kind = Literal[
+    "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "agent_fee", "direct_cost",
+    "bank_charge", "interest",
+]  # fmt: skip
+# The budget categories of the United Nations Sustainable Development Group; the last is what the others support.
+Category = Literal[
+    "staff_and_personnel", "supplies", "equipment", "contractual_services", "travel", "transfers_and_grants",
+    "general_operating_costs", "indirect_costs",
+]  # fmt: skip
+# What is written though it calls for a question; it is never silent.
+Flag = Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
+Rate = Annotated[str, Field(pattern=r"^(0|[1-9]\d{0,5})\.\d{1,10}$", examples=["1.0850"])]
+Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
+OnDay = Annotated[
+    Day | None,
+    Field(description="The last day that counts: entries dated later are left out.", examples=["2026-12-31"]),
+]
+
+
+class Sent(BaseModel):
+    """Base of what is sent: nothing else is taken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OriginalSent(Sent):
+    """An amount in the currency in which it was given: US dollars for one unit of it, on a day, by a source."""
+
+    amount: AmountSent
+    currency: Currency
+    rate: Rate
+    rate_date: Day
+    rate_source: Annotated[Text, Field(max_length=200)]
+
+
+class EntrySent(Sent):
+    """An entry to be written, in US dollars. Which members a kind needs, and which it takes, its refusal says.
+
+    follows: the pledge of a commitment, or the commitment that a deposit pays
+    """
+
+    kind: KindSent
+    date: Annotated[Day, Field(description="The day on which it counts.")]
+    amount: AmountSent
+    original: OriginalSent | None = None
+    contributor: Code | None = None
+    programme: Code | None = None
+    organization: Code | None = None
+    thematic_area: Annotated[Code | None, Field(description="What a contribution is earmarked to.")] = None
+    category: Category | None = None
+    tranche: Annotated[int, Field(ge=1, le=99)] | None = None
+    follows: Code | None = None
+    reference: Annotated[Text, Field(max_length=300, description="The document or the decision behind it.")] | None = (
+        None
+    )
+    note: Annotated[Text, Field(max_length=2000)] | None = None
+
+
+class EntryBatch(Sent):
+    """Entries that are written together, in this order."""
+
+    entries: Annotated[list[EntrySent], Field(min_length=1, max_length=1000)]
+
+
+class ReversalSent(Sent):
+    """A reversal: from when on the entry does not count, and why."""
+
+    date: Day
+    reason: Reason
+
+
+class ContributorSent(Sent):
+    """Somebody who gives to the Fund; a Member State has the ISO 3166-1 alpha-3 code of its country."""
+
+    code: Code
+    name: Annotated[Text, Field(max_length=300)]
+    type: ContributorType
+    country: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+
+
+class Original(Wire):
+    """An amount in the currency in which it was given, and how it became US dollars."""
+
+    sum: Money
+    rate: str
+    rate_date: datetime.date
+    rate_source: str
+
+
+class Entry(Wire):
+    """One entry of the ledger, which is never changed: a mistake is corrected by an entry that reverses it.
+
+    `sum` is negative for a reversal, so that whatever is added up is net. `flags` were raised when it was written.
+    `recorded_by` is the organization on whose behalf it was.
+    """
+
+    code: Code
+    kind: Kind
+    date: datetime.date
+    sum: Money
+    original: Original | None
+    contributor: Code | None
+    programme: Code | None
+    organization: Code | None
+    thematic_area: Code | None
+    category: Category | None
+    tranche: int | None
+    follows: Code | None
+    reverses: Code | None
+    reference: str | None
+    note: str | None
+    flags: list[Flag]
+    recorded_by: str | None
+    sources: list[SourceRef]
+    updated: datetime.datetime
+    reversed_by: Code | None
+
+
+class EntryPage(Page[Entry]):
+    """One page of entries."""
+
+
+class EntryFilter(PointInTime):
+    """Which entries: any of a repeated filter, all of different ones."""
+
+    kind: Annotated[list[Kind], Field(default_factory=list, max_length=100, examples=["deposit"])]
+    contributor: Annotated[Values, Field(description="Code of a contributor.")]
+    programme: Annotated[Values, Field(description="Code of a programme that the ledger knows.")]
+    organization: Annotated[Values, Field(description="Code of a participating organization.")]
+    thematic_area: Annotated[Values, Field(description="Code of the area that a contribution is earmarked to.")]
+    category: Annotated[list[Category], Field(default_factory=list, max_length=100)]
+    flag: Annotated[list[Flag], Field(default_factory=list, max_length=100, description="What calls for a question.")]
+    reversal: Annotated[
+        Literal["true", "false"] | None, Field(description="Only entries that reverse others, or only the others.")
+    ] = None
+    date_from: Annotated[Day | None, Field(description="The first day that counts.")] = None
+    date_to: Annotated[Day | None, Field(description="The last day that counts.")] = None
+
+
+class EntryQuery(EntryFilter, ListQuery):
+    """Which entries, and in which order."""
+
+    sort: Annotated[Literal["code", "-code", "date", "-date", "amount", "-amount"], Field(description="The order.")] = (
+        "code"
+    )
+
+
+EntryDivision = Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"]
+
+
+class EntryTotalsQuery(EntryFilter):
+    """Which entries are summed, and what the sums are divided by."""
+
+    by: Annotated[
+        list[EntryDivision],
+        Field(default_factory=lambda: ["kind"], min_length=1, max_length=2, description="What divides the sums."),
+    ]
+
+
+class StatementQuery(PointInTime):
+    """Which day a statement is of."""
+
+    on: OnDay = None
+
+
+class CapitalizationQuery(PointInTime):
+    """How time is divided."""
+
+    interval: Annotated[Literal["year", "quarter", "month"], Field(description="The length of a period.")] = "year"
+
+
+class Line(Wire):
+    """What the entries of a kind add up to, reversals among them; `rows` counts them and `link` lists them."""
+
+    kind: Kind
+    sum: Money
+    rows: int
+    link: str
+
+
+class Delivery(Wire):
+    """What was spent of what was transferred and not refunded, exactly; null where nothing was transferred."""
+
+    net_funded: Money
+    expenditure: Money
+    share: Fraction | None
+    per_cent: str | None
+
+
+class Commitments(Wire):
+    """What was committed in signed arrangements, what of it was paid, and what is still to come."""
+
+    committed: Line
+    paid: Money
+    outstanding: Money
+
+
+class FundStatement(Wire):
+    """The Fund on a day: sources minus uses are the balance with the administrative agent.
+
+    Pledges, commitments, allocations and expenditure are other stages of the same money, and stand beside the cash.
+    """
+
+    on: datetime.date | None
+    sources: list[Line]
+    total_sources: Money
+    uses: list[Line]
+    total_uses: Money
+    balance: Money
+    pledges: Line
+    commitments: Commitments
+    allocations: Line
+    not_yet_transferred: Money
+    delivery: Delivery
+    revision: int
+
+
+class ContributorStatement(Wire):
+    """What one contributor has announced, signed and paid, and what is still to come."""
+
+    contributor: Code
+    name: str
+    pledges: Line
+    commitments: Commitments
+    deposits: Line
+
+
+class ProgrammeBudget(Wire):
+    """A programme's budget as the catalogue stated it when the ledger last asked, and how much of it was allocated."""
+
+    sum: Money
+    stage: str
+    asked: datetime.datetime
+    allocated: Fraction
+
+
+class ProgrammeStatement(Wire):
+    """What one programme was allocated, received and spent, beside what it asks for."""
+
+    programme: Code
+    title: str | None
+    budget: ProgrammeBudget | None
+    allocations: Line
+    transfers: Line
+    refunds: Line
+    not_yet_transferred: Money
+    delivery: Delivery
+    overspent: bool
+
+
+class OrganizationStatement(Wire):
+    """What one organization received and spent, over all programmes."""
+
+    organization: Code
+    transfers: Line
+    refunds: Line
+    delivery: Delivery
+    overspent: bool
+
+
+class ContributorStatements(Wire):
+    """The statement of every contributor that the ledger knows."""
+
+    on: datetime.date | None
+    items: list[ContributorStatement]
+    revision: int
+
+
+class ProgrammeStatements(Wire):
+    """The statement of every programme that the ledger knows."""
+
+    on: datetime.date | None
+    items: list[ProgrammeStatement]
+    revision: int
+
+
+class OrganizationStatements(Wire):
+    """The statement of every organization that the ledger knows."""
+
+    on: datetime.date | None
+    items: list[OrganizationStatement]
+    revision: int
+
+
+class OutstandingCommitment(Wire):
+    """A commitment, what was paid of it, and what is still to come; `link` lists its payments."""
+
+    commitment: Code
+    contributor: Code
+    date: datetime.date
+    committed: Money
+    paid: Money
+    outstanding: Money
+
+
+class OutstandingCommitments(Wire):
+    """Commitments that are not fully paid, the oldest first."""
+
+    on: datetime.date | None
+    items: list[OutstandingCommitment]
+    outstanding: Money
+    revision: int
+
+
+class TargetShare(Wire):
+    """How much of a capitalization target a sum is, exactly."""
+
+    target: Code
+    share: Fraction
+    per_cent: str
+
+
+class Capitalized(Wire):
+    """What was pledged, committed and deposited up to the end of a period; `targets` are shares of the deposits."""
+
+    end: datetime.date
+    pledges: Money
+    commitments: Money
+    deposits: Money
+    targets: list[TargetShare]
+
+
+class Capitalization(Wire):
+    """The capitalization of the Fund over time, from the first entry to the last, cumulative."""
+
+    periods: list[Capitalized]
+    revision: int
+
+
+class BudgetToldOf(BaseModel):
+    """A budget as the catalogue told of it."""
+
+    amount: str
+    currency: str
+    stage: str
+
+
+class KnownProgramme(BaseModel):
+    """What the ledger keeps of a programme, and when the catalogue said so."""
+
+    title: str | None
+    budget: BudgetToldOf | None
+    updated: datetime.datetime
+
+
+# What the contract shows of a body to send: made up, but for its codes.
+DEPOSIT: dict[str, Any] = {
+    "kind": "deposit",
+    "date": "2026-03-02",
+    "amount": "542500.00",
+    "original": {
+        "amount": "500000.00",
+        "currency": "EUR",
+        "rate": "1.0850",
+        "rate_date": "2026-03-01",
+        "rate_source": "United Nations operational rates of exchange",
+    },
+    "contributor": "DEU",
+    "thematic_area": "2",
+    "reference": "Standard administrative arrangement, second instalment",
+}
+REVERSAL = {"date": "2026-03-05", "reason": "Entered under the wrong contributor."}
+CONTRIBUTOR = {"code": "AUT", "name": "Austria", "type": "member_state", "country": "AUT"}
