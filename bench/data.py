@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_catalog.app import SERVICE
-from mmptf_catalog.commands import PACKAGE, programme_row
+from mmptf_catalog.commands import PACKAGE
 from mmptf_catalog.models import ProgrammeRow
+from mmptf_catalog.programmes.records import programme_row
 from mmptf_common import cli, migrations
 from mmptf_common.db import write_engine
 from mmptf_common.journal import Author, begin_write

@@ -9,7 +9,7 @@ from functools import cache
 
 import uvicorn
 
-from mmptf_local.issuer import Issuer, create_app
+from mmptf_local.issuer import AUDIENCE, Issuer, create_app
 from mmptf_local.processes import LOOPBACK, free_port
 
 
@@ -25,6 +25,11 @@ def issuer() -> Issuer:
     while not server.started:
         time.sleep(0.005)
     return found
+
+
+def identity() -> dict[str, str]:
+    """The environment of a service that believes the issuer."""
+    return {"IDENTITY_ISSUER": issuer().url, "IDENTITY_AUDIENCE": AUDIENCE}
 
 
 def bearer(client: str, organization: str | None = None, **claims: object) -> dict[str, str]:

@@ -15,10 +15,17 @@ Doors = dict[str, httpx.AsyncClient]
 async def ask(
     doors: Doors, operation: Operation, query: str = "", *, method: str | None = None, **options: Any
 ) -> httpx.Response:
-    """One request as the contract exemplifies it, with a query string that is sent as it stands."""
-    if not {"json", "content"} & options.keys():
-        sent = operation.sent
-        options = {**sent, **options, "headers": {**sent.get("headers", {}), **options.get("headers", {})}}
+    """One request as the contract exemplifies it, with a query string that is sent as it stands.
+
+    A write that could be carried out is tried only, so that what one test asks another one does not see.
+    """
+    sent = operation.sent
+    headers = {**sent["headers"], **options.pop("headers", {})}
+    if {"json", "content"} & options.keys():
+        sent = {}
+    options = {**sent, **options, "headers": headers}
+    if operation.writes and "dry_run" not in query:
+        query = f"{query}&dry_run=true" if query else "dry_run=true"
     path = f"{operation.path}?{query}" if query else operation.path
     return await doors[operation.door].request(method or operation.method.upper(), path, **options)
 

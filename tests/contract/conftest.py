@@ -16,6 +16,8 @@ from mmptf_local.processes import free_port
 from mmptf_local.suite import running_suite
 from tests.contract.contracts import DOORS, SERVICES, Document
 from tests.contract.fuzzing import start
+from tests.contract.prelude import prepare
+from tests.tokens import identity
 
 Ask = Callable[..., Any]
 Fuzzed = tuple[subprocess.Popen[str], Path]
@@ -33,15 +35,16 @@ def log_lines() -> list[Document]:
 def urls(
     new_database: Callable[[str], str], redis_server: Cache, log_lines: list[Document]
 ) -> Iterator[Mapping[str, str]]:
-    """`http://127.0.0.1:port` of each door; the data are the packaged ones and nobody writes."""
+    """`http://127.0.0.1:port` of each door; the data are the packaged ones and a few entries, and nobody writes."""
 
     def keep(process: str, line: str) -> None:
         if line.startswith("{"):
             log_lines.append({"process": process, **json.loads(line)})
 
     environment = {f"{name.upper()}_DATABASE_URL": new_database(name) for name in SERVICES}
-    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port())}
+    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), **identity()}
     with running_suite(Path("/nowhere"), environment, log=keep) as suite:
+        prepare(suite.urls)
         yield suite.urls
 
 

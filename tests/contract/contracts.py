@@ -19,6 +19,7 @@ from mmptf_common.settings import ServiceSettings
 from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
 from mmptf_gateway.settings import GatewaySettings
+from tests.tokens import bearer, writing
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("catalog", "funding", "markers")
@@ -78,13 +79,28 @@ class Operation:
         return self.method == "get"
 
     @property
+    def writes(self) -> bool:
+        """Whether it changes what is stored."""
+        return "dry_run" in self.query
+
+    @property
     def is_list(self) -> bool:
-        return "limit" in self.query
+        return "sort" in self.query
 
     @property
     def is_versioned(self) -> bool:
         """Whether the answer is made from stored data, so that it has a revision and an ETag."""
         return self.is_read and "ETag" in self.contract["responses"]["200"].get("headers", {})
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may ask, without a token."""
+        return not self.contract["security"]
+
+    @property
+    def done(self) -> int:
+        """The status of its success."""
+        return next(int(status) for status in self.contract["responses"] if status.startswith("2"))
 
     @property
     def query(self) -> dict[str, Document]:
@@ -114,11 +130,18 @@ class Operation:
         return next(iter(content["application/json"]["examples"].values()))["value"]
 
     @property
+    def headers(self) -> dict[str, str]:
+        """Who asks, and for a write its key and its condition: whatever the record is like."""
+        if self.is_open:
+            return {}
+        return writing("admin", "IOM", match="*") if self.writes else bearer("admin", "IOM")
+
+    @property
     def sent(self) -> Document:
         """The example body as a request sends it; a file is the one that the package itself was filled from."""
         if "requestBody" in self.contract and self.body is None:
-            return {"content": EDITION.read_bytes(), "headers": {"content-type": "text/csv"}}
-        return {"json": self.body}
+            return {"content": EDITION.read_bytes(), "headers": {**self.headers, "content-type": "text/csv"}}
+        return {"json": self.body, "headers": self.headers}
 
     def schema_of(self, status: int) -> tuple[str, Document]:
         """The first media type that the contract gives for a status, and its schema."""

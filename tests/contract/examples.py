@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import httpx
 from tests.contract.contracts import Operation
 
 MOMENT = "2026-01-01T00:00:00Z"
-# When records were loaded.
-MOMENTS = {"updated", "changed"}
+# When records were written.
+MOMENTS = {"updated", "changed", "at", "asked"}
 # How often anything was written, and how long an answer took.
 NUMBERS = {"revision", "milliseconds"}
 
@@ -43,10 +44,14 @@ def settled(answer: Any, name: str = "") -> Any:
         return [settled(value, name) for value in answer]
     if name in MOMENTS and isinstance(answer, str):
         return MOMENT
+    if name == "date" and answer == f"{datetime.now(UTC):%Y-%m-%d}":
+        return MOMENT[:10]
     return 1 if name in NUMBERS else answer
 
 
 def shown(answer: httpx.Response) -> Any:
-    """An answer as an example shows it: JSON settled, other text as it is."""
+    """An answer as an example shows it: JSON settled, other text as it is, null where there is nothing."""
+    if not answer.content:
+        return None
     media = answer.headers["content-type"].partition(";")[0]
     return settled(answer.json()) if media.endswith("json") else answer.text

@@ -15,10 +15,15 @@ from mmptf_local.state import temporary_state
 from mmptf_local.suite import running_suite
 from tests.contract.contracts import DOORS, OWN, Operation
 from tests.contract.examples import file_of, key_of, load, shown
+from tests.contract.prelude import prepare
+from tests.tokens import identity
 
 
 def first_request(operation: Operation) -> str:
-    return f"{operation.method.upper()} {operation.path}{'?limit=1' if operation.is_list else ''}"
+    query = "?limit=1" if "limit" in operation.query else "?dry_run=true" if operation.writes else ""
+    if "partial" in operation.query:
+        query += "&partial=true"
+    return f"{operation.method.upper()} {operation.path}{query}"
 
 
 def capture(door: str, client: httpx.Client) -> None:
@@ -38,8 +43,9 @@ def capture(door: str, client: httpx.Client) -> None:
 
 
 def main() -> None:
-    environment = {**os.environ, "PORT": str(free_port())}
+    environment = {**os.environ, "PORT": str(free_port()), **identity()}
     with temporary_state() as state, running_suite(state, environment, durable=False) as suite:
+        prepare(suite.urls)
         for door in DOORS:
             with httpx.Client(base_url=suite.urls[door]) as client:
                 capture(door, client)

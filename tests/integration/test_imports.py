@@ -13,7 +13,7 @@ import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.resources import files
 from itertools import count
@@ -37,6 +37,7 @@ from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.template import TABLES, TableName
 from mmptf_local.postgres import Postgres
 from tests.conftest import RunningApp, asyncio_run, running_app
+from tests.tokens import writing
 
 Rows = list[dict[str, str]]
 Edition = dict[TableName, Rows]
@@ -231,7 +232,8 @@ async def exports_of(service: RunningApp) -> dict[str, bytes]:
 
 async def send(service: RunningApp, body: Any, media: str = CSV, *, dry_run: bool = False) -> httpx.Response:
     query = "?dry_run=true" if dry_run else ""
-    return await service.client.post(f"{IMPORTS}{query}", content=body, headers={"content-type": media})
+    headers = {**writing("management-unit"), "content-type": media}
+    return await service.client.post(f"{IMPORTS}{query}", content=body, headers=headers)
 
 
 async def refusal(service: RunningApp, body: bytes, media: str = CSV) -> list[dict[str, Any]]:
@@ -564,14 +566,33 @@ async def test_a_media_type_with_parameters_is_the_same(untouched: RunningApp) -
     assert (answer.status_code, answer.json()["revision"]) == (200, None)
 
 
-async def test_in_production_an_import_over_http_is_off(untouched: RunningApp) -> None:
+@pytest.mark.parametrize(
+    ("who", "status", "code"),
+    [
+        (None, 401, "token_missing"),
+        ("reviewer", 403, "insufficient_scope"),
+        ("agency", 403, "forbidden"),
+        ("agent", 403, "forbidden"),
+    ],
+)
+async def test_only_the_management_unit_imports(untouched: RunningApp, who: str | None, status: int, code: str) -> None:
+    headers = {**(writing(who) if who else {}), "content-type": CSV}
+    taken: list[int] = []
+    for query in ("", "?dry_run=true"):
+        answer = await untouched.client.post(f"{IMPORTS}{query}", content=pieces(3, taken), headers=headers)
+        assert (answer.status_code, answer.json()["code"], taken) == (status, code, [])
+    assert (await untouched.client.get(f"{IMPORTS}/template")).status_code == 200
+
+
+async def test_without_an_identity_provider_nobody_imports_over_http(untouched: RunningApp) -> None:
     settings = ServiceSettings(database_url=SecretStr(untouched.database_url), environment="production")
     async with LifespanManager(create_app(settings)) as manager:
         transport = httpx.ASGITransport(app=manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             taken: list[int] = []
             for query in ("", "?dry_run=true"):
-                answer = await client.post(f"{IMPORTS}{query}", content=pieces(3, taken), headers={"content-type": CSV})
+                headers = {**writing("management-unit"), "content-type": CSV}
+                answer = await client.post(f"{IMPORTS}{query}", content=pieces(3, taken), headers=headers)
                 assert (answer.status_code, answer.json()["code"], taken) == (403, "forbidden", [])
             assert (await client.get(f"{IMPORTS}/template")).status_code == 200
 
@@ -728,7 +749,9 @@ async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition
         entries, those = await journal_of(url), await journal_of(other.database_url)
         assert [tuple(entry)[:4] for entry in entries] == [tuple(entry)[:4] for entry in those]
         assert [entry["after"] for entry in entries] == [entry["after"] for entry in those]
-        assert {(e["actor"], e["request_id"]) for e in entries} == {("http", answer.headers["x-request-id"])}
+        assert {(e["actor"], e["request_id"]) for e in entries} == {
+            ("management-unit", answer.headers["x-request-id"])
+        }  # fmt: skip
         assert {(e["actor"], e["request_id"]) for e in those} == {("import", None)}
         # One entry for each row, numbered without gaps.
         assert [entry["seq"] for entry in entries] == list(range(1, report["revision"] + 1))
@@ -741,7 +764,8 @@ async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition
         again = (await send(one, workbook_of(MADE_UP), XLSX)).json()
         assert {name: table["unchanged"] for name, table in again["tables"].items()} == created
         assert again["revision"] == report["revision"]
-        assert await state_of(one) == before
+        # All that is kept of it is its answer, for those who send it once more.
+        assert await state_of(one) == replace(before, rows={**before.rows, "idempotency_key": 2})
 
 
 async def test_one_amount_amends_one_requirement(migrated: Callable[[], str]) -> None:
@@ -769,6 +793,36 @@ async def test_one_amount_amends_one_requirement(migrated: Callable[[], str]) ->
         assert differing[0]["updated"] > json.loads(before[0])["updated"]
         since = {"updated_since": differing[0]["updated"]}
         assert (await service.client.get("/funding/v1/requirements", params=since)).json()["total"] == 1
+
+
+async def test_one_import_may_create_and_amend(migrated: Callable[[], str]) -> None:
+    """Each row is one entry, what was amended is past, and what was exported before is exported as of then."""
+    edition = with_amount(MADE_UP, "ME-2016-KEN-border", "0.25")
+    funded = MADE_UP["requirements"][2]
+    partial = {**MADE_UP, "requirements": [row for row in MADE_UP["requirements"] if row is not funded]}
+    async with running_app("funding", migrated(), None) as service:
+        first = (await send(service, workbook_of(partial), XLSX)).json()
+        exports = await exports_of(service)
+        assert "Funded" not in exports[NDJSON].decode()
+        report = (await send(service, workbook_of(edition), XLSX)).json()
+        written = report["tables"]["requirements"]
+        assert (written["created"], written["amended"], written["unchanged"]) == (1, 1, 4)
+        entries = await journal_of(service.database_url, after=first["revision"])
+        assert [entry["seq"] for entry in entries] == list(range(first["revision"] + 1, report["revision"] + 1))
+        assert sorted((e["action"], e["key"]) for e in entries if e["entity"] == "requirement") == [
+            ("amend", "ME-2016-KEN-border"),
+            ("create", "ME-2016-UGA-health"),
+        ]
+        history = (await service.client.get("/funding/v1/requirements/ME-2016-KEN-border/history")).json()["items"]
+        assert [(e["action"], e["revision"], e["reason"]) for e in history] == [
+            ("create", first["revision"], "import of an edition"),
+            ("amend", report["revision"], "import of an edition"),
+        ]
+        assert (history[1]["changed"], history[1]["before"]) == (["sum"], history[0]["after"])
+        assert await exports_of(service) != exports
+        for path, export in exports.items():
+            then = await service.client.get(path, params={**httpx.URL(path).params, "as_of": first["revision"]})
+            assert then.content == export
 
 
 async def test_terms_that_published_rows_show_change_with_the_rows_only(untouched: RunningApp) -> None:

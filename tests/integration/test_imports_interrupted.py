@@ -21,6 +21,7 @@ from mmptf_funding.imports.routes import XLSX
 from mmptf_local.postgres import Postgres
 from tests.conftest import asyncio_run, running_app
 from tests.integration.test_imports import MADE_UP, workbook_of
+from tests.tokens import writing
 
 ROWS = 12_000
 PROGRESS = b"checking 10,000 rows"
@@ -178,7 +179,7 @@ async def test_cut_off_while_it_writes(url: str, files: list[Path], admin: async
 
 
 async def test_cut_off_over_http_the_caller_is_told_to_try_again(url: str, admin: asyncpg.Connection) -> None:
-    headers = {"content-type": XLSX}
+    headers = {**writing("management-unit"), "content-type": XLSX}
     async with running_app("funding", url, None) as service:
         async with held_while_writing(url):
             request = service.client.post(IMPORTS, content=workbook_of(MADE_UP), headers=headers)

@@ -340,7 +340,7 @@ OUTSIDE = {
     " WHEN MATCHED THEN DELETE",
     "another code": "UPDATE organization SET code = 'IOM-2' WHERE code = 'IOM'",
     "delete": "DELETE FROM organization WHERE code = 'IOM'",
-    "truncate": "TRUNCATE organization",
+    "truncate": "TRUNCATE organization CASCADE",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -205,16 +206,24 @@ def response(problem: ProblemError, instance: str, context: RequestContext | Non
     )
 
 
-def from_http_exception(error: HTTPException) -> ProblemError:
+def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
     """The problem that a routing or parsing failure of the framework stands for."""
     cls = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
     if cls is InvalidRequest:
         return InvalidRequest([fault("invalid_request", str(error.detail))])
     headers = dict(error.headers or {})
-    # The corridor answers HEAD wherever a route answers GET; the routes do not know of it.
-    if "GET" in (offered := headers.get("Allow", "").split(", ")):
-        headers["Allow"] = ", ".join(sorted({*offered, "HEAD"}))
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted(_offered(request, headers["Allow"])))
     return cls(str(error.detail), headers=headers)
+
+
+def _offered(request: Request, known: str) -> set[str]:
+    """The methods of a path: a route knows only its own, and none knows of the HEAD that is answered for each GET."""
+    offered = set(known.split(", "))
+    for template, item in request.app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), request.scope["path"]):
+            offered |= {method.upper() for method in item}
+    return offered | {"HEAD"} if "GET" in offered else offered
 
 
 def from_validation(request: Request, error: RequestValidationError) -> ProblemError:
@@ -261,7 +270,7 @@ async def answer(request: Request, error: Exception) -> Response:
     elif isinstance(error, RequestValidationError):
         problem = from_validation(request, error)
     elif isinstance(error, HTTPException):
-        problem = from_http_exception(error)
+        problem = from_http_exception(request, error)
     else:
         raise error
     return response(problem, request.url.path, getattr(request.state, "context", None))

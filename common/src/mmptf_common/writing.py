@@ -237,7 +237,7 @@ def _model(answer: Answer) -> Response:
     return Response(answer.body.model_dump_json(), 200, {"Cache-Control": "no-store"}, media_type="application/json")
 
 
-class Outcome(Wire):
+class RowOutcome(Wire):
     """What became of one row of a batch: `code` is the record's, `status` and `errors` are those of its refusal."""
 
     row: int
@@ -253,7 +253,7 @@ class BatchReport(Wire):
     dry_run: bool
     written: int
     refused: int
-    outcomes: list[Outcome]
+    outcomes: list[RowOutcome]
 
 
 class BatchQuery(WriteQuery):
@@ -272,7 +272,7 @@ async def write_batch(
     pointer: the member of the body that holds the rows; `write_one` returns the code of the row's record
     """
     query = parse(request, BatchQuery)
-    outcomes: list[Outcome] = []
+    outcomes: list[RowOutcome] = []
     for n, row in enumerate(rows):
         try:
             async with write.session.begin_nested():
@@ -282,9 +282,9 @@ async def write_batch(
             where = f"{pointer}/{n}"
             faults = problem.faults or [fault(problem.code, problem.detail, pointer="")]
             errors = [f.model_copy(update={"pointer": f"{where}{f.pointer or ''}"}) for f in faults]
-            outcomes.append(Outcome(row=n, outcome="refused", code=None, status=problem.status, errors=errors))
+            outcomes.append(RowOutcome(row=n, outcome="refused", code=None, status=problem.status, errors=errors))
         else:
-            outcomes.append(Outcome(row=n, outcome="written", code=code, status=200, errors=[]))
+            outcomes.append(RowOutcome(row=n, outcome="written", code=code, status=200, errors=[]))
     refused = [outcome for outcome in outcomes if outcome.outcome == "refused"]
     if refused and query.partial == "false":
         raise InvalidRequest([error for outcome in refused for error in outcome.errors])

@@ -24,7 +24,8 @@ from mmptf_common.writing import Answer, BatchQuery, BatchReport, WriteQuery, an
 router = APIRouter()
 
 ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["WBALKANS-01"])]
-DraftCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[examples.DRAFT["code"]])]
+FundedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["UGA-01"])]
+DraftCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["KEN-UGA-01"])]
 
 
 def _example(value: dict[str, Any]) -> Any:
@@ -199,7 +200,7 @@ async def change_status(
 )
 async def extend(
     request: Request,
-    code: ProgrammeCode,
+    code: FundedCode,
     sent: Annotated[schemas.ExtensionSent, _example(examples.EXTENSION)],
     who: CatalogWriter,
 ) -> Response:

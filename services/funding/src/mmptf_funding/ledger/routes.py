@@ -20,7 +20,7 @@ from mmptf_funding.ledger import catalogue, commands, queries, schemas
 
 router = APIRouter()
 
-EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["L-000001"])]
+EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["L-000006"])]
 
 
 def _example(value: dict[str, Any]) -> Any:
@@ -91,7 +91,7 @@ add_listing(
     router,
     queries.LEDGER,
     about="An entry of the ledger: a pledge, a commitment, a deposit, an allocation, a transfer, a cost.",
-    example="L-000001",
+    example="L-000002",
 )
 
 

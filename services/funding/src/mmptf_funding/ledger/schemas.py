@@ -378,5 +378,5 @@ DEPOSIT: dict[str, Any] = {
     "thematic_area": "2",
     "reference": "Standard administrative arrangement, second instalment",
 }
-REVERSAL = {"date": "2026-03-05", "reason": "Entered under the wrong contributor."}
+REVERSAL = {"date": "2026-07-15", "reason": "Reported for the wrong programme."}
 CONTRIBUTOR = {"code": "AUT", "name": "Austria", "type": "member_state", "country": "AUT"}

@@ -1,0 +1,642 @@
+"""Data as they were: every earlier answer is given again, and nothing that is written since changes it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import asyncpg
+import httpx
+import pytest
+
+from mmptf_common.journal import Author, Write, begin_write
+from mmptf_common.past import Past, within
+from mmptf_common.records import moment_text
+from mmptf_local.cache import Cache
+from tests.conftest import RunningApp, running_app, service_of
+
+Databases = Callable[[str], str]
+CATALOG, FUNDING = "/catalog/v1", "/funding/v1"
+PROGRAMMES, CONTRIBUTIONS = f"{CATALOG}/programmes", f"{FUNDING}/contributions"
+EDITION = f"{FUNDING}/editions/MI-2015"
+
+
+# --- writes --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A write under way, over the driver's own connection."""
+
+    write: Write
+    connection: asyncpg.Connection
+
+    async def amend(self, table: str, code: str, columns: dict[str, Any], **members: Any) -> None:
+        """Set columns of a record, and members of its document."""
+        values = {**columns, "updated": self.write.at}
+        assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(values, start=3))
+        said = json.dumps({**members, "updated": moment_text(self.write.at)}, default=str)
+        await self.connection.execute(
+            f"UPDATE {table} SET document = (document::jsonb || $2)::json, {assignments} WHERE code = $1",
+            code,
+            said,
+            *values.values(),
+        )
+
+    async def copy(self, table: str, code: str, other: str) -> None:
+        """Create a record that says what another one says, but its code."""
+        names = ", ".join({c.name for c in _columns(table)} - {"code", "document", "revised"})
+        await self.connection.execute(
+            f"INSERT INTO {table} (code, document, {names})"
+            f" SELECT $2, (document::jsonb || jsonb_build_object('code', $2::text))::json, {names}"
+            f" FROM {table} WHERE code = $1",
+            code,
+            other,
+        )
+
+    async def remove(self, table: str, code: str) -> None:
+        await self.connection.execute(f"DELETE FROM {table} WHERE code = $1", code)
+
+    async def codes(self, table: str) -> list[str]:
+        return [row[0] for row in await self.connection.fetch(f"SELECT code FROM {table} ORDER BY code")]
+
+
+def _columns(table: str) -> Any:
+    service = "catalog" if table in service_of("catalog").metadata.tables else "funding"
+    return service_of(service).metadata.tables[table].columns
+
+
+@asynccontextmanager
+async def writing(running: RunningApp) -> AsyncIterator[Writing]:
+    """One write, committed at the end."""
+    async with running.app.state.database.sessions() as session, session.begin():
+        write = await begin_write(session, Author("test"), "a test")
+        driver = (await (await session.connection()).get_raw_connection()).driver_connection
+        yield Writing(write, driver)
+
+
+async def give(running: RunningApp, dollars: int = 1) -> None:
+    """One contribution grows."""
+    async with writing(running) as it:
+        amount = await it.connection.fetchval("SELECT amount FROM contribution WHERE code = 'DEU-2024-01'") + dollars
+        await it.amend(
+            "contribution", "DEU-2024-01", {"amount": amount}, sum={"amount": f"{amount}", "currency": "USD"}
+        )
+
+
+async def _write_programmes(it: Writing, dice: random.Random) -> None:
+    for code in sorted({await _some(it, dice, "programme") for _ in range(3)}):
+        row = await it.connection.fetchrow("SELECT amount, attribution::text FROM programme WHERE code = $1", code)
+        columns: dict[str, Any] = {
+            "stage": dice.choice(("concept", "pipeline", "funded", "closed")),
+            "title_order": f"{dice.random()}",
+            "words": dice.sample(["migration", "border", "youth"], 2),
+            "countries": dice.sample(["SRB", "KEN", "MKD", "ZAF"], 2),
+        }
+        if row["amount"] is not None:
+            more = Decimal(dice.randint(1, 10**7)) / 100
+            columns["amount"] = row["amount"] + more
+            columns["attribution"] = json.dumps({
+                division: {**parts, (key := dice.choice(sorted(parts))): str(Decimal(parts[key]) + more)}
+                for division, parts in json.loads(row["attribution"]).items()
+            })  # fmt: skip
+        await it.amend("programme", code, columns, title=f"A title, {dice.random()}", place_label=None)
+
+
+async def _write_catalog(it: Writing, dice: random.Random) -> None:
+    await _write_programmes(it, dice)
+    name = f"Named at {it.write.first}"
+    for table in dice.sample(["organization", "place", "thematic_area", "objective", "source_document"], 3):
+        columns = {} if table == "source_document" else {"name": name}
+        await it.amend(table, await _some(it, dice, table), columns, name=name)
+    await _come_and_go(it, dice, "programme")
+
+
+async def _write_funding(it: Writing, dice: random.Random) -> None:
+    for code in sorted({await _some(it, dice, "contribution") for _ in range(2)}):
+        amount = Decimal(dice.randint(1, 10**9)) / 100
+        columns = {"amount": amount, "country": dice.choice(("DEU", "THA")), "as_of": datetime(2025, 1, 1).date()}
+        await it.amend("contribution", code, columns, sum={"amount": f"{amount}", "currency": "USD"})
+    for code in sorted({await _some(it, dice, "requirement") for _ in range(5)}):
+        funded = dice.random() < 0.3
+        columns = {
+            "status": "funded" if funded else "required",
+            "amount": None if funded else Decimal(dice.randint(1, 10**9)) / 100,
+            "implied": None,
+            "populations": dice.sample(["youth", "media", "migrants"], dice.randint(0, 3)),
+        }
+        await it.amend("requirement", code, columns, status=columns["status"])
+    name = f"Named at {it.write.first}"
+    changes: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("contributor", {"name": name}, {"name": name}),
+        ("target", {"amount": Decimal(dice.randint(10**6, 10**9))}, {"event": name}),
+        ("fact", {"printed": Decimal(dice.randint(1, 10**6))}, {"note": name}),
+        ("printed_total", {"printed": Decimal(dice.randint(1, 10**9))}, {"note": name}),
+        ("term", {"name": name, "position": dice.randint(-9, 999)}, {"name": name}),
+        ("edition", {"name": name}, {"name": name}),
+        ("initiative", {"position": dice.randint(-9, 99)}, {"name": name}),
+        ("results_matrix", {}, {"impact": name}),
+        ("money_stage", {"position": dice.randint(-9, 99)}, {"name": name}),
+    ]
+    for table, columns, members in dice.sample(changes, 5):
+        await it.amend(table, await _some(it, dice, table), columns, **members)
+    await _come_and_go(it, dice, "contribution")
+    await _come_and_go(it, dice, "requirement")
+
+
+async def _come_and_go(it: Writing, dice: random.Random, table: str) -> None:
+    """Records created, deleted, and deleted and created again, some of them of this very write."""
+    new = f"{it.write.first}-new"
+    await it.copy(table, await _some(it, dice, table), new)
+    gone = await _some(it, dice, table)
+    await it.copy(table, gone, "SAVED")
+    await it.remove(table, gone)
+    if dice.random() < 0.5 or len(await it.codes(table)) < 5:
+        await it.copy(table, "SAVED", gone)
+    await it.remove(table, "SAVED")
+
+
+async def _some(it: Writing, dice: random.Random, table: str) -> str:
+    """A record of a table, often one that is read by itself."""
+    codes = await it.codes(table)
+    shown = sorted({"WBALKANS-01", "MKD-01", "IOM", "DEU-2024-01", "MI-2015-KEN-health"} & set(codes))
+    return dice.choice(shown) if shown and dice.random() < 0.4 else dice.choice(codes)
+
+
+WRITES = {"catalog": _write_catalog, "funding": _write_funding}
+
+# --- reads ---------------------------------------------------------------------------------------------------------
+
+READS = {
+    "catalog": [
+        *(f"{PROGRAMMES}?limit=3&sort={sort}" for sort in ("code", "-title", "-budget", "budget", "-updated")),
+        *(f"{PROGRAMMES}?{filter}" for filter in ("stage=funded&stage=closed", "country=SRB", "q=migra")),
+        f"{PROGRAMMES}?format=csv&sort=-title",
+        f"{PROGRAMMES}?format=ndjson&stage=concept",
+        f"{PROGRAMMES}/facets",
+        f"{PROGRAMMES}/facets?country=KEN&stage=pipeline",
+        *(
+            f"{PROGRAMMES}/totals?by={by}"
+            for by in ("thematic_area", "objective", "country", "region", "organization", "stage")
+        ),
+        f"{PROGRAMMES}/totals?by=country&stage=funded",
+        f"{PROGRAMMES}/WBALKANS-01",
+        f"{PROGRAMMES}/MKD-01",
+        f"{CATALOG}/organizations?sort=-name&limit=4",
+        f"{CATALOG}/organizations/IOM",
+        f"{CATALOG}/places?kind=region",
+        f"{CATALOG}/places?q=a&sort=name&format=csv",
+        f"{CATALOG}/thematic-areas",
+        f"{CATALOG}/objectives?format=ndjson",
+        f"{CATALOG}/documents",
+    ],
+    "funding": [
+        *(f"{CONTRIBUTIONS}?limit=7&sort={sort}" for sort in ("code", "-amount", "updated")),
+        *(f"{CONTRIBUTIONS}?{filters}" for filters in ("country=DEU", "contributor=DEU", "amount_min=10000")),
+        f"{CONTRIBUTIONS}?format=csv",
+        f"{CONTRIBUTIONS}?format=ndjson&country=THA",
+        f"{CONTRIBUTIONS}/facets",
+        f"{CONTRIBUTIONS}/totals",
+        *(f"{CONTRIBUTIONS}/totals?by={by}" for by in ("contributor", "contributor_type", "stage", "basis")),
+        f"{CONTRIBUTIONS}/DEU-2024-01",
+        f"{FUNDING}/contributors?sort=name&limit=9",
+        f"{FUNDING}/targets",
+        f"{FUNDING}/progress",
+        f"{FUNDING}/facts",
+        f"{FUNDING}/facts?format=csv",
+        f"{FUNDING}/facts/contributions-mobilised",
+        f"{FUNDING}/money-stages",
+        f"{FUNDING}/editions",
+        f"{EDITION}/results",
+        f"{EDITION}/vocabulary?sort=name&limit=99",
+        f"{EDITION}/printed-totals?format=csv",
+        f"{EDITION}/reconciliation",
+        f"{EDITION}/reconciliation?agreement=different",
+        f"{FUNDING}/requirements?sort=-amount&limit=400",
+        f"{FUNDING}/requirements?q=heal&format=csv",
+        f"{FUNDING}/requirements/facets?region=south-america",
+        *(
+            f"{FUNDING}/totals?by={by}"
+            for by in ("region", "place", "country", "area", "target_population", "status", "region&by=status")
+        ),
+        f"{FUNDING}/requirements/MI-2015-KEN-health",
+        f"{FUNDING}/initiatives?limit=20",
+    ],
+}  # fmt: skip
+
+
+def with_query(path: str, **more: Any) -> str:
+    base, _, query = path.partition("?")
+    return f"{base}?{urlencode([*parse_qsl(query), *more.items()])}"
+
+
+def without_as_of(node: Any) -> Any:
+    """An answer without the point in time that its links carry, and what a cursor says without its question."""
+    if isinstance(node, dict):
+        return {name: without_as_of(value) for name, value in node.items()}
+    if isinstance(node, list):
+        return [without_as_of(value) for value in node]
+    if not isinstance(node, str) or not ("as_of=" in node or "cursor=" in node):
+        return node
+    path, mark, query = node.rpartition("?")
+    kept = [(n, _position(value) if n == "cursor" else value) for n, value in parse_qsl(query) if n != "as_of"]
+    return f"{path}{mark}{urlencode(kept)}" if kept else path
+
+
+def _position(cursor: str) -> str:
+    return str(json.loads(base64.urlsafe_b64decode(cursor + "=="))[1:])
+
+
+@dataclass
+class Answer:
+    """What a read answers, as far as it is the same whenever it is answered."""
+
+    status: int
+    body: Any
+    then: list[Answer] = field(default_factory=list)
+
+    @classmethod
+    async def of(cls, client: httpx.AsyncClient, path: str) -> Answer:
+        """The answer, and those of all pages after it."""
+        answer = await client.get(path)
+        if answer.status_code != 200:
+            return cls(answer.status_code, answer.json()["code"])
+        if answer.headers["content-type"] != "application/json":
+            return cls(200, answer.content)
+        body = answer.json()
+        if "link" not in answer.text and not body.get("next") and "filter" not in body:
+            return cls(200, answer.content)
+        pages = [await cls.of(client, body["next"])] if body.get("next") else []
+        return cls(200, without_as_of(body), pages)
+
+
+Rows = dict[str, list[str]]
+
+
+async def rows_of(running: RunningApp, shadows: str = "") -> Rows:
+    """Every row of every table of records, whole, now or as the shadows show it."""
+    found = {}
+    async with running.app.state.database.pool.acquire() as connection:
+        for table in service_of(running.name).metadata.sorted_tables:
+            if "entity" in table.info:
+                name = table.name
+                rows = within(shadows, f"SELECT to_jsonb({name})::text FROM {name} ORDER BY code")
+                found[name] = [row[0] for row in await connection.fetch(rows)]
+    return found
+
+
+@dataclass
+class Remembered:
+    """What was answered at a revision."""
+
+    revision: int
+    moment: str
+    rows: Rows
+    answers: dict[str, Answer]
+
+
+async def newest(running: RunningApp) -> tuple[int, datetime]:
+    row = await running.app.state.database.pool.fetchrow("SELECT number, at FROM revision ORDER BY number DESC LIMIT 1")
+    return row["number"], row["at"]
+
+
+async def remember(running: RunningApp) -> Remembered:
+    number, at = await newest(running)
+    answers = {path: await Answer.of(running.client, path) for path in READS[running.name]}
+    return Remembered(number, moment_text(at), await rows_of(running), answers)
+
+
+@pytest.mark.parametrize("service", ["catalog", "funding"])
+async def test_every_earlier_answer_is_given_again(new_database: Databases, redis_server: Cache, service: str) -> None:
+    dice = random.Random(service)
+    past = Past(service_of(service).metadata)
+    async with running_app(service, new_database(service), redis_server.url) as running:
+        remembered = [await remember(running)]
+        for _ in range(5):
+            async with writing(running) as it:
+                await WRITES[service](it, dice)
+            remembered.append(await remember(running))
+        # What is asked was another answer from one revision to the next, or nothing would be shown by this.
+        for path in READS[service]:
+            assert len({repr(then.answers[path]) for then in remembered}) > 1, path
+        assert {answer.status for then in remembered for answer in then.answers.values()} >= {200}
+        for then in dice.sample(remembered, len(remembered)):
+            assert await rows_of(running, past.shadows(then.revision)) == then.rows
+            for path, answer in then.answers.items():
+                asked = then.revision if dice.random() < 0.5 else then.moment
+                assert await Answer.of(running.client, with_query(path, as_of=asked)) == answer, (path, asked)
+
+
+# --- what a link under it says -------------------------------------------------------------------------------------
+
+
+def links_of(node: Any) -> list[str]:
+    """Every link of an answer."""
+    if isinstance(node, list):
+        return [found for value in node for found in links_of(value)]
+    if not isinstance(node, dict):
+        return []
+    found = [found for value in node.values() for found in links_of(value)]
+    return [*found, node["link"]] if node.get("link") else found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{CONTRIBUTIONS}/totals?by=contributor",
+        f"{FUNDING}/totals?by=region",
+        f"{FUNDING}/progress",
+        f"{FUNDING}/facts",
+        f"{FUNDING}/facts/contributions-mobilised",
+        f"{EDITION}/reconciliation",
+    ],
+)
+async def test_the_rows_behind_an_earlier_figure_are_found_at_its_link(new_database: Databases, path: str) -> None:
+    """What a figure was made of is read at its own link, also when the rows have changed since."""
+    async with running_app("funding", new_database("funding"), None) as running:
+        client = running.client
+        revision, _ = await newest(running)
+        links = links_of((await client.get(with_query(path, as_of=revision))).json())
+        assert links
+        earlier = {link: (await client.get(link)).json() for link in links[:: max(1, len(links) // 10)]}
+        async with writing(running) as it:
+            await it.connection.execute("DELETE FROM contribution WHERE contributor <> 'DEU'")
+            await it.connection.execute("DELETE FROM requirement WHERE area <> 'health'")
+        assert links_of((await client.get(with_query(path, as_of=revision))).json()) == links
+        for link, answer in earlier.items():
+            assert (await client.get(link)).json() == answer, link
+
+
+# --- while somebody writes -----------------------------------------------------------------------------------------
+
+
+async def pages(client: httpx.AsyncClient, path: str, between: Callable[[], Any]) -> list[Any]:
+    """The items of all pages, with something done between each and the next."""
+    items = []
+    following: str | None = path
+    while following:
+        page = (await client.get(following)).json()
+        items += page["items"]
+        following = page["next"]
+        await between()
+    return items
+
+
+@pytest.mark.parametrize("sort", ["code", "-amount", "updated"])
+async def test_pages_stay_the_same_while_somebody_writes(new_database: Databases, sort: str) -> None:
+    async with running_app("funding", new_database("funding"), None) as running:
+        dice = random.Random(sort)
+
+        async def write() -> None:
+            async with writing(running) as it:
+                await _write_funding(it, dice)
+
+        await write()
+        number, at = await newest(running)
+        whole = (await running.client.get(CONTRIBUTIONS, params={"sort": sort})).json()["items"]
+        assert len(whole) > 15
+        for moment in (str(number), moment_text(at), moment_text(at + timedelta(microseconds=1))):
+            path = with_query(CONTRIBUTIONS, sort=sort, limit=3, as_of=moment)
+            assert await pages(running.client, path, write) == whole
+
+
+async def test_an_export_as_of_a_revision_is_whole_while_somebody_writes(new_database: Databases) -> None:
+    async with running_app("funding", new_database("funding"), None) as running:
+        path = f"{FUNDING}/requirements?format=ndjson"
+        number, _ = await newest(running)
+        export = (await running.client.get(path)).content
+        writes = 0
+
+        async def write() -> None:
+            nonlocal writes
+            dice = random.Random(1)
+            while writes < 6:
+                async with writing(running) as it:
+                    await _write_funding(it, dice)
+                writes += 1
+
+        writer = asyncio.create_task(write())
+        while not writer.done():
+            assert (await running.client.get(with_query(path, as_of=number))).content == export
+        await writer
+        assert (await running.client.get(path)).content != export
+
+
+async def test_a_moment_means_the_same_when_a_write_of_before_it_is_committed_after_it(
+    new_database: Databases,
+) -> None:
+    """What was answered of a moment is answered again, however long the write took that was under way then."""
+    async with running_app("funding", new_database("funding"), None) as running:
+        async with writing(running) as it:
+            await it.amend("contribution", "DEU-2024-01", {"amount": Decimal(1)}, note="a long write")
+            moment = moment_text(await running.app.state.database.pool.fetchval("SELECT clock_timestamp()"))
+            then = await running.client.get(CONTRIBUTIONS, params={"as_of": moment})
+        again = await running.client.get(CONTRIBUTIONS, params={"as_of": moment})
+        # Until the write has ended, nobody knows what the data of the moment are: to say so is right as well.
+        assert then.status_code == 422 or again.json() == then.json()
+
+
+async def test_the_moment_of_the_newest_revision_is_past(new_database: Databases) -> None:
+    """Also where the clock was set back since: the moment stands in the feed, so it can be asked for."""
+    async with running_app("funding", new_database("funding"), None) as running:
+        await running.app.state.database.pool.execute("UPDATE revision SET at = at + interval '1 hour'")
+        await give(running)
+        now = (await running.client.get(CONTRIBUTIONS)).json()
+        change = (await running.client.get(f"{FUNDING}/changes", params={"after": now["revision"] - 1})).json()
+        (entry,) = change["items"]
+        then = await running.client.get(CONTRIBUTIONS, params={"as_of": entry["at"]})
+        assert (then.status_code, then.json()) == (200, now)
+
+
+# --- what can be asked ---------------------------------------------------------------------------------------------
+
+KINDS = [
+    CONTRIBUTIONS,
+    f"{CONTRIBUTIONS}?format=csv",
+    f"{CONTRIBUTIONS}?format=ndjson",
+    f"{CONTRIBUTIONS}/facets",
+    f"{CONTRIBUTIONS}/totals",
+    f"{CONTRIBUTIONS}/DEU-2024-01",
+    f"{FUNDING}/progress",
+    f"{FUNDING}/facts",
+    f"{FUNDING}/facts/contributions-mobilised",
+    f"{FUNDING}/documents",
+    f"{EDITION}/vocabulary",
+    f"{EDITION}/reconciliation",
+    f"{FUNDING}/totals",
+]
+MALFORMED = [
+    "", " ", "now", "-1", "+1", "1.0", "1e3", "0x1", "1 ", "٣", "1_000", "1" * 16, "9" * 400, "2024-1-1", "2024-13-01",
+    "2024-02-30", "2024-01-01T25:00:00Z", "2024-01-01T00:00:00", "2024-01-01 00:00:00Z", "0000-01-01", "10000-01-01",
+    "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2024-01-01T00:00:00.1234567Z", "1'", "1,2", "null",
+]  # fmt: skip
+
+
+async def refused(client: httpx.AsyncClient, path: str, code: str) -> dict[str, Any]:
+    """The fault that an answer names, which is that of as_of."""
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
+    (fault,) = answer.json()["errors"]
+    assert (fault["parameter"], fault["code"], answer.json()["code"]) == ("as_of", code, code)
+    found: dict[str, Any] = fault
+    return found
+
+
+@pytest.mark.parametrize("asked", MALFORMED)
+async def test_what_is_no_revision_and_no_moment_is_refused(funding: httpx.AsyncClient, asked: str) -> None:
+    for path in (CONTRIBUTIONS, f"{CONTRIBUTIONS}/DEU-2024-01"):
+        assert (await refused(funding, with_query(path, as_of=asked), "invalid_parameter"))["allowed"]
+
+
+@pytest.mark.parametrize("path", KINDS)
+async def test_what_is_to_come_is_refused_everywhere(apps: dict[str, RunningApp], path: str) -> None:
+    client = apps["funding"].client
+    number, _ = await newest(apps["funding"])
+    day = datetime.now(UTC) + timedelta(days=1)
+    for asked in (number + 1, 10**15 - 1, 2**31, 2**63 % 10**15):
+        assert (await refused(client, with_query(path, as_of=asked), "unknown_revision"))["allowed"] == [
+            f"0 to {number}"
+        ]
+    for moment in (moment_text(day), f"{day.date()}", "9999-12-31", "9999-12-31T23:59:59.999999Z"):
+        await refused(client, with_query(path, as_of=moment), "unknown_revision")
+    await refused(client, f"{with_query(path, as_of=1)}&as_of=1", "repeated_parameter")
+    await refused(client, with_query(path, as_of="yesterday"), "invalid_parameter")
+
+
+@pytest.mark.parametrize("asked", ["0", "000", "1970-01-01", "0001-01-01", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("path", KINDS)
+async def test_before_everything_there_was_nothing(funding: httpx.AsyncClient, path: str, asked: str) -> None:
+    answer = await funding.get(with_query(path, as_of=asked))
+    if "/DEU" in path or "/MI-2015" in path or "/contributions-mobilised" in path:
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        return
+    assert answer.status_code == 200
+    if "format=" in path:
+        assert answer.text.splitlines()[1:] == []
+        assert bool(answer.text) == ("csv" in path)
+        return
+    found = answer.json()
+    assert found["revision"] == 0
+    assert [found[name] for name in ("total", "rows", "items", "totals", "targets") if name in found] in (
+        [0, []], [0], [[]],
+    )  # fmt: skip
+
+
+async def test_nothing_at_all_is_as_empty_as_ever(new_database: Databases, apps: dict[str, RunningApp]) -> None:
+    """A database without a revision has no later one either."""
+    async with running_app("funding", new_database("funding"), None) as running:
+        everything = ", ".join([*service_of("funding").metadata.tables])
+        await running.app.state.database.pool.execute(f"TRUNCATE {everything}")
+        for path in (CONTRIBUTIONS, f"{FUNDING}/progress", f"{FUNDING}/facts", f"{FUNDING}/totals"):
+            now = await running.client.get(path)
+            for asked in ("0", "2020-01-01"):
+                then = await running.client.get(with_query(path, as_of=asked))
+                assert (then.status_code, without_as_of(then.json())) == (200, without_as_of({**now.json()})), path
+            assert (await refused(running.client, with_query(path, as_of=1), "unknown_revision"))["allowed"] == [
+                "0 to 0"
+            ]
+
+
+async def test_a_number_within_a_write_means_the_write(new_database: Databases) -> None:
+    async with running_app("funding", new_database("funding"), None) as running:
+        async with writing(running) as it:
+            for code in ("DEU-2024-01", "NEW-1"):
+                await it.copy("contribution", "DEU-2024-01", f"{code}-copy")
+            await it.remove("contribution", "DEU-2024-01")
+        whole = (await running.client.get(CONTRIBUTIONS)).json()
+        assert whole["revision"] == it.write.first + 2
+        await give_new(running)
+        for number in range(it.write.first, it.write.first + 3):
+            assert (await running.client.get(CONTRIBUTIONS, params={"as_of": number})).json() == whole
+        before = (await running.client.get(CONTRIBUTIONS, params={"as_of": it.write.first - 1})).json()
+        assert (before["revision"], before["total"]) == (it.write.first - 1, whole["total"] - 1)
+
+
+async def give_new(running: RunningApp) -> None:
+    """One contribution more."""
+    async with writing(running) as it:
+        await it.copy("contribution", (await it.codes("contribution"))[0], f"NEW-{it.write.first}")
+
+
+async def test_a_record_that_was_renamed_is_found_as_it_was(new_database: Databases) -> None:
+    path = f"{CATALOG}/organizations"
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        client = running.client
+        before = await client.get(f"{path}/WHO")
+        number, _ = await newest(running)
+        async with writing(running) as it:
+            await it.copy("organization", "WHO", "WORLD-HEALTH")
+            await it.remove("organization", "WHO")
+            await it.connection.execute("INSERT INTO renamed_code VALUES ('organization', 'WHO', 'WORLD-HEALTH')")
+        then = await client.get(f"{path}/WHO", params={"as_of": number})
+        assert (then.status_code, then.content) == (200, before.content)
+        assert (await client.get(f"{path}/WORLD-HEALTH", params={"as_of": number})).status_code == 404
+        after = number + 2
+        led = await client.get(f"{path}/WHO", params={"as_of": after})
+        assert (led.status_code, led.headers["location"]) == (308, f"{path}/WORLD-HEALTH?as_of={after}")
+        assert (await client.get(led.headers["location"])).status_code == 200
+        # Before there was any of them, neither is found, and no answer leads where nothing is.
+        assert (await client.get(f"{path}/WHO", params={"as_of": 0}, follow_redirects=True)).status_code == 404
+
+
+# --- keeping -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", KINDS)
+async def test_an_earlier_answer_is_never_modified(new_database: Databases, redis_server: Cache, path: str) -> None:
+    async with running_app("funding", new_database("funding"), redis_server.url) as running:
+        client = running.client
+        revision, _ = await newest(running)
+        asked = with_query(path, as_of=revision)
+        now, then = await client.get(path), await client.get(asked)
+        assert then.headers["etag"] not in ("", now.headers["etag"])
+        tag = {"if-none-match": then.headers["etag"]}
+        await give(running)
+        async with writing(running) as it:
+            await it.amend("term", "MI-2015.area.health", {"name": "Good health"}, name="Good health")
+            await it.amend("fact", "contributions-mobilised", {}, note="Another note")
+            await it.amend("source_document", "migration-initiatives-2015", {}, title="Another title")
+            await it.amend("requirement", "MI-2015-KEN-health", {"amount": Decimal(7)}, note="Another note")
+        same = await client.get(asked, headers=tag)
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", then.headers["etag"])
+        again = await client.get(asked)
+        assert (again.content, again.headers["etag"]) == (then.content, then.headers["etag"])
+        # The same revision is the same answer, however its number is written; another one is another.
+        assert (await client.get(with_query(path, as_of=f"00{revision}"), headers=tag)).status_code == 304
+        newer = await client.get(path)
+        assert (newer.status_code, newer.headers["etag"] == now.headers["etag"]) == (200, newer.content == now.content)
+        assert newer.headers["etag"] != then.headers["etag"]
+
+
+@pytest.mark.parametrize("kind", ["totals", "facets"])
+async def test_the_cache_keeps_earlier_answers_and_the_present_one_apart(
+    new_database: Databases, redis_server: Cache, kind: str
+) -> None:
+    path = f"{CONTRIBUTIONS}/{kind}"
+    async with running_app("funding", new_database("funding"), redis_server.url) as running:
+        client = running.client
+        kept: dict[int, Any] = {}
+        for dollars in range(1, 4):
+            await give(running, dollars)
+            revision, _ = await newest(running)
+            # Asked as of the revision first, or last: neither may be answered with the other's links.
+            asked = [path, with_query(path, as_of=revision)][:: 1 if dollars % 2 else -1]
+            answers = {question: await client.get(question) for question in asked}
+            assert {a.headers["cache-status"] for a in answers.values()} == {"mmptf-funding; fwd=uri-miss; stored"}
+            assert (f"as_of={revision}" in answers[asked[0]].text) == (asked[0] != path)
+            kept[revision] = without_as_of(answers[path].json())
+            assert kept[revision]["revision"] == revision
+        assert len({repr(answer) for answer in kept.values()}) == 3
+        for revision, answer in kept.items():
+            again = await client.get(with_query(path, as_of=revision))
+            assert again.headers["cache-status"] == "mmptf-funding; hit"
+            assert without_as_of(again.json()) == answer
