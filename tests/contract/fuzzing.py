@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.contract.contracts import ROOT
+from tests.tokens import bearer
 
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES")
 FEW = "8"
@@ -21,6 +22,7 @@ def start(door: str, url: str, folder: Path) -> subprocess.Popen[str]:
     command: list[str | Path] = [Path(sys.executable).with_name("st"), "--no-color"]
     command += ["--config-file", ROOT / "tests/contract/schemathesis.toml", "run", f"{url}/openapi.json"]
     command += ["--checks", "all", "--mode", "all", "--report", "json", "--report-json-path", folder / "report.json"]
+    command += ["--header", f"Authorization: {bearer('admin', 'IOM')['authorization']}"]
     command += ["--max-examples", EXAMPLES or (FEWER if door == "gateway" else FEW)]
     if door == "gateway" and EXAMPLES is None:
         command += ["--phases", "examples,fuzzing,stateful"]

@@ -25,12 +25,13 @@ ENTRIES = (
 
 
 def prepare(urls: Mapping[str, str]) -> None:
-    """A draft, an approved programme, and a ledger that was paid into and out of."""
+    """Drafts, a concept note, an approved programme, and a ledger that was paid into and out of."""
     catalog = f"{urls['catalog']}/catalog/v1"
-    for code in ("KEN-UGA-01", "UGA-01"):
+    for code in ("KEN-UGA-01", "KEN-UGA-03", "KEN-01", "UGA-01"):
         drafted = httpx.post(f"{catalog}/drafts", json={**programmes.DRAFT, "code": code}, headers=writing("agency"))
         drafted.raise_for_status()
-    approved = httpx.post(f"{catalog}/drafts/UGA-01/submission", headers=writing("agency", match="*"))
+    for code in ("KEN-01", "UGA-01"):
+        approved = httpx.post(f"{catalog}/drafts/{code}/submission", headers=writing("agency", match="*"))
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for status in ("pipeline", "approved"):
         approved = httpx.post(

@@ -11,9 +11,11 @@ from tests.contract.examples import key_of, load, shown
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_every_operation_shows_an_answer(operation: Operation) -> None:
-    (content, *_) = operation.contract["responses"]["200"]["content"].values()
+    if operation.done == 204:
+        return
+    (content, *_) = operation.contract["responses"][str(operation.done)]["content"].values()
     if "$ref" in content["schema"]:
-        operation.check(200, content["example"])
+        operation.check(operation.done, content["example"])
     assert content["example"]
 
 
@@ -30,5 +32,6 @@ async def test_an_example_is_what_is_answered(doors: Doors, operation: Operation
     for door in {operation.door, "gateway"} if path.startswith(f"/{operation.door}/") else {operation.door}:
         answer = await doors[door].request(method, path, **operation.sent)
         assert (answer.status_code, shown(answer)) == (example["status"], example["response"])
-    (content, *_) = operation.contract["responses"]["200"]["content"].values()
-    assert content["example"] == example["response"]
+    if operation.done != 204:
+        (content, *_) = operation.contract["responses"][str(operation.done)]["content"].values()
+        assert content["example"] == example["response"]

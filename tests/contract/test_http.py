@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -20,27 +21,31 @@ from tests.contract.contracts import (
     Document,
     Operation,
     document,
+    validator,
 )
 
 # What differs between two answers to the same question, and how a body is framed where there is one.
 PASSING = {"date", "x-request-id", "cache-status", "transfer-encoding"}
-NOT_KEPT = {"health-live", "health-ready", "score-create", "imports-create", "imports-template"}
+# What follows the journal is asked for once.
+NOT_KEPT = {"health-live", "health-ready", "score-create", "imports-template", "changes-list", "audit-list"}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_the_example_is_answered_as_declared(doors: Doors, operation: Operation) -> None:
     answer = await ask(doors, operation)
-    assert answer.status_code == 200, answer.text
-    media, _ = operation.schema_of(200)
-    assert answer.headers["content-type"] == media
-    if media == "application/json":
-        operation.check(200, answer.json())
-    for name in operation.contract["responses"]["200"].get("headers", {}):
+    assert answer.status_code == operation.done, answer.text
+    if answer.content:
+        media, _ = operation.schema_of(operation.done)
+        assert answer.headers["content-type"] == media
+        if media == "application/json":
+            operation.check(operation.done, answer.json())
+    for name in operation.contract["responses"][str(operation.done)].get("headers", {}):
         assert name in answer.headers
 
 
 def test_all_that_is_made_from_stored_data_has_a_tag() -> None:
-    assert {o.id for o in AT_SERVICES} - {o.id for o in VERSIONED} == NOT_KEPT
+    kept = {o.id for o in VERSIONED}
+    assert {o.id for o in AT_SERVICES if not (o.writes or o.id.endswith("-history"))} - kept == NOT_KEPT
 
 
 @pytest.mark.parametrize("operation", VERSIONED, ids=str)
@@ -49,14 +54,16 @@ async def test_an_answer_need_not_be_sent_twice(doors: Doors, operation: Operati
     tag = first.headers["etag"]
     assert tag.startswith('"')
     assert tag.endswith('"')
-    assert first.headers["cache-control"] == "public, no-cache"
+    whose = "public" if operation.is_open else "private"
+    assert first.headers["cache-control"] == f"{whose}, no-cache"
+    assert ("authorization" in first.headers["vary"].lower()) == (not operation.is_open)
     assert "accept" in first.headers["vary"].lower()
     assert (await ask(doors, operation)).headers["etag"] == tag
     for asked in (tag, f"W/{tag}", f'"other", {tag}', "*"):
         again = await ask(doors, operation, headers={"if-none-match": asked})
         assert (again.status_code, again.content) == (304, b""), asked
         assert again.headers["etag"] == tag
-        assert again.headers["cache-control"] == "public, no-cache"
+        assert again.headers["cache-control"] == f"{whose}, no-cache"
     for asked in ('"other"', tag[1:-1], tag[:-2] + '"', "", '"', "\x80\xff", '"' * 500, "," * 500):
         again = await ask(doors, operation, headers={"if-none-match": asked.encode("latin-1")})
         assert (again.status_code, again.content) == (200, first.content), asked
@@ -80,6 +87,10 @@ async def test_head_is_get_without_the_body(doors: Doors, operation: Operation) 
             assert found == expected
 
 
+def matches(template: str, path: str) -> bool:
+    return re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path) is not None
+
+
 PATHS = [(door, template) for door in DOORS for template in document(door)["paths"]]
 
 
@@ -88,7 +99,8 @@ async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
     doors: Doors, door: str, template: str
 ) -> None:
     operations = [o for o in OPERATIONS if (o.door, o.template) == (door, template)]
-    offered = {o.method.upper() for o in operations}
+    # The name of a list's part could be the code of a record, too.
+    offered = {o.method.upper() for o in OPERATIONS if o.door == door and matches(o.template, operations[0].path)}
     if "GET" in offered:
         offered.add("HEAD")
     for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - offered:
@@ -154,7 +166,12 @@ NOT_JSON: tuple[tuple[int, Any], ...] = (
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
 async def test_a_body_that_is_none_is_a_declared_problem(doors: Doors, operation: Operation) -> None:
+    schema = validator(
+        operation.door, operation.contract["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    )
     for status, content in NOT_JSON:
+        if content == b"{}" and schema.is_valid({}):
+            continue
         answer = await ask(doors, operation, json=None, content=content, headers={"content-type": "application/json"})
         problem(operation, answer, status)
     whole = json.dumps(operation.body).encode()
@@ -163,17 +180,24 @@ async def test_a_body_that_is_none_is_a_declared_problem(doors: Doors, operation
         problem(operation, answer, 415)
 
 
+# What of the wrong values is right for some member: nothing at all, or a text that may be anything.
+MAY_BE = [(name, None) for name in ("version", "decision", "original", "country", "thematic_area", "reference")]
+MAY_BE += [(name, "1" * 30) for name in ("title", "summary", "reason", "decision", "name", "reference", "note", "code")]
+MAY_BE += [(name, "%") for name in ("title", "summary", "reason", "decision", "name", "reference", "note")]
+MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_lines", [])]
+
+
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
 async def test_every_member_of_a_body_is_held_by_its_pointer(doors: Doors, operation: Operation) -> None:
     for name in operation.body:
         values: tuple[Any, ...] = (None, 1, "%", "a\x00b", [], "1" * 30)
         for wrong in values:
             answer = await ask(doors, operation, json={**operation.body, name: wrong})
-            if answer.status_code != 200:
+            if answer.status_code != operation.done:
                 found = problem(operation, answer)["errors"]
                 assert all(error["pointer"].startswith(f"/{name}") for error in found)
             else:
-                assert (name, wrong) == ("version", None)
+                assert (name, wrong) in MAY_BE
     (found,) = problem(operation, await ask(doors, operation, json={**operation.body, "rubrik": "x"}))["errors"]
     assert found["pointer"] == "/rubrik"
 

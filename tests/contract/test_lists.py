@@ -22,7 +22,7 @@ async def walk(doors: Doors, operation: Operation, query: str) -> list[Document]
     path: str | None = f"{operation.path}?{query}"
     rows: list[Document] = []
     while path:
-        page = (await client.get(path)).json()
+        page = (await client.get(path, headers=operation.headers)).json()
         if not rows:
             operation.check(200, {**page, "items": page["items"][:50]})
         rows += page["items"]
@@ -35,7 +35,7 @@ def test_every_operation_that_answers_pages_is_tested_as_a_list() -> None:
     pages = {
         str(o)
         for o in AT_SERVICES
-        if {"text/csv", "application/json"} <= o.contract["responses"]["200"]["content"].keys()
+        if {"text/csv", "application/json"} <= o.contract["responses"].get("200", {}).get("content", {}).keys()
     }
     assert pages == {str(o) for o in LISTS if o in AT_SERVICES}
     assert len(pages) >= len(SERVICES)
@@ -96,7 +96,7 @@ async def test_a_cursor_is_good_for_its_own_list_and_order_only(doors: Doors, op
         following = (await ask(doors, _longest(operation), "limit=1")).json()["next"]
         wrong = [_cursor(following)]
     else:
-        assert (await doors[operation.door].get(following)).status_code == 200
+        assert (await doors[operation.door].get(following, headers=operation.headers)).status_code == 200
         cursor = _cursor(following)
         others = [o for o in LISTS if o.door == operation.door and o.path != operation.path][:3]
         pages = [(await ask(doors, other, "limit=1")).json()["next"] for other in others]

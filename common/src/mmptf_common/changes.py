@@ -17,12 +17,11 @@ from mmptf_common.db import Database, reading
 from mmptf_common.identity import Administrator, PublicRequest
 from mmptf_common.listing import AS_MOMENT, Listing
 from mmptf_common.pages import fetch_item
-from mmptf_common.query import PointInTime, Sequence, Whole, canonical, parse
+from mmptf_common.query import Limit, PointInTime, Seconds, Sequence, canonical, parse
 from mmptf_common.schemas import ChangeRecord, Wire
 
 # While a reader waits, the database is asked this often whether there is anything new, however many readers wait.
 LOOK_SECONDS = 0.2
-MAX_WAIT_SECONDS = 20
 
 
 class AuditRecord(ChangeRecord):
@@ -64,16 +63,13 @@ class HistoryQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     after: Annotated[Sequence, Field(description="Only changes with a higher `seq`.")] = 0
-    limit: Annotated[Whole, Field(ge=1, le=1000, description="Most changes on one page.")] = 100
+    limit: Annotated[Limit, Field(description="Most changes on one page.")] = 100
 
 
 class FeedQuery(HistoryQuery):
     """Which changes of a service, and how long to wait for one."""
 
-    wait: Annotated[
-        Whole,
-        Field(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change when there is none yet."),
-    ] = 0
+    wait: Annotated[Seconds, Field(description="Seconds to wait for a change when there is none yet.")] = 0
 
 
 _MEMBERS = """

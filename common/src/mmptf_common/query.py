@@ -84,8 +84,8 @@ def _search(value: str) -> str:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Limit = Annotated[Whole, Field(ge=1, le=1000)]
+Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
+Seconds = Annotated[int, Field(ge=0, le=20), BeforeValidator(_whole)]
 Sequence = Annotated[int, Field(ge=0, le=10**15 - 1), BeforeValidator(lambda value: _revision(value))]
 Moment = Annotated[
     datetime,

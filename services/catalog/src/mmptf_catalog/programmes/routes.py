@@ -24,6 +24,7 @@ from mmptf_common.writing import Answer, BatchQuery, BatchReport, WriteQuery, an
 router = APIRouter()
 
 ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["WBALKANS-01"])]
+ConceptCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["KEN-01"])]
 FundedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["UGA-01"])]
 DraftCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["KEN-UGA-01"])]
 
@@ -152,7 +153,7 @@ async def submit_draft(request: Request, code: DraftCode, who: CatalogWriter) ->
 )
 async def amend_programme(
     request: Request,
-    code: ProgrammeCode,
+    code: ConceptCode,
     sent: Annotated[schemas.Amendment, _example(examples.AMENDMENT)],
     who: CatalogWriter,
 ) -> Response:

@@ -1,0 +1,161 @@
+"""Who may do what: every operation for every role, for its own and another organization, and with every bad token."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from dataclasses import dataclass
+
+import httpx
+import jwt
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import SecretStr
+
+from mmptf_catalog.programmes.examples import STATUS_BATCH
+from mmptf_common.identity import access_of
+from mmptf_common.settings import ServiceSettings
+from mmptf_local.issuer import CLIENTS, Issuer
+from tests.contract.asking import Doors, ask, problem
+from tests.contract.contracts import AT_SERVICES, OPERATIONS, SERVICES, Operation
+from tests.tokens import bearer, issuer
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a caller with the scope is answered: for the organization that the example is of, and for another one."""
+
+    own: str
+    agency: tuple[int, int] | None = None
+    management_unit: int | None = None
+    agent: int | None = None
+
+
+# The statuses of the examples of every operation that needs a token, for all who have its scope but the administrator,
+# who may do everything. Whoever is not named has not the scope.
+RULES = {
+    "catalog:drafts-list": Rule("IOM", (200, 200), 200),
+    "catalog:drafts-get": Rule("IOM", (200, 404), 404),
+    "catalog:drafts-create": Rule("IOM", (201, 201), 403),
+    "catalog:drafts-amend": Rule("IOM", (200, 404), 404),
+    "catalog:drafts-discard": Rule("IOM", (204, 404), 404),
+    "catalog:drafts-submit": Rule("IOM", (201, 404), 404),
+    "catalog:programmes-amend": Rule("IOM", (200, 403), 200),
+    "catalog:programmes-change-status": Rule("IOM", (403, 403), 200),
+    "catalog:programmes-extend": Rule("IOM", (403, 403), 200),
+    "catalog:status-changes-create": Rule("IOM", (422, 422), 200),
+    "catalog:organizations-create": Rule("IOM", (403, 403), 201),
+    "catalog:audit-list": Rule("IOM"),
+    "funding:ledger-create": Rule("IOM", (403, 403), 403, 201),
+    "funding:ledger-create-batch": Rule("IOM", (422, 422), 422, 200),
+    "funding:ledger-reverse": Rule("ILO", (201, 403), 403, 201),
+    "funding:contributors-create": Rule("IOM", (403, 403), 201, 201),
+    "funding:imports-create": Rule("IOM", (403, 403), 200, 403),
+    "funding:audit-list": Rule("IOM"),
+    "markers:audit-list": Rule("IOM"),
+}
+PROTECTED = [o for o in AT_SERVICES if not o.is_open]
+OPEN = [o for o in AT_SERVICES if o.is_open]
+
+
+def test_no_operation_is_forgotten() -> None:
+    assert {str(o) for o in PROTECTED} == set(RULES)
+
+
+@pytest.mark.parametrize("door", SERVICES)
+def test_every_operation_states_its_access_in_the_signature_of_its_route(door: str) -> None:
+    nowhere = ServiceSettings.model_construct(database_url=SecretStr("postgresql://"))
+    app = importlib.import_module(f"mmptf_{door}.app").create_app(nowhere)
+    routes = [r for r in iter_route_contexts(app.routes) if isinstance(r.original_route, APIRoute)]
+    stated = {r.operation_id or r.unique_id: access_of(r.endpoint) for r in routes if r.endpoint}
+    for operation in (o for o in AT_SERVICES if o.door == door):
+        access = stated[operation.id]
+        assert access is not None, operation
+        assert operation.contract["security"] == ([{"bearer": list(access.scopes)}] if access.scopes else [])
+
+
+def bad_tokens() -> dict[str, tuple[str, str]]:
+    """Tokens that nobody may be believed for -> the code of their refusal."""
+    now = int(time.time())
+    good = issuer().token("admin", organization="IOM")
+    payload = jwt.decode(good, options={"verify_signature": False})
+    header = jwt.get_unverified_header(good)
+    return {
+        "expired": (issuer().token("admin", exp=now - 3600), "token_expired"),
+        "not yet valid": (issuer().token("admin", nbf=now + 3600), "token_not_yet_valid"),
+        "wrong audience": (issuer().token("admin", aud="somebody-else"), "token_invalid"),
+        "wrong issuer": (issuer().token("admin", iss="https://elsewhere.example"), "token_invalid"),
+        "unsigned": (good.rpartition(".")[0] + ".", "token_invalid"),
+        "alg=none": (jwt.encode(payload, None, algorithm="none", headers={"kid": header["kid"]}), "token_invalid"),
+        "a shared secret": (
+            jwt.encode(payload, "x" * 64, algorithm="HS256", headers={"kid": header["kid"]}), "token_invalid",
+        ),
+        "a key that was rotated away": (Issuer(issuer().url).token("admin"), "token_invalid"),
+        "of another one's signature": (
+            good.rpartition(".")[0] + "." + issuer().token("agency").rpartition(".")[2], "token_invalid",
+        ),
+        "no token at all": ("garbage", "token_invalid"),
+    }  # fmt: skip
+
+
+async def asked(doors: Doors, operation: Operation, headers: dict[str, str]) -> httpx.Response:
+    """The example of an operation, asked by whoever the headers say; a batch as a whole, of states that are known."""
+    own = {name: value for name, value in operation.headers.items() if name != "authorization"}
+    options = {**operation.sent, "headers": {**operation.sent["headers"], **own, **headers}}
+    if not headers:
+        options["headers"].pop("authorization", None)
+    if operation.id.endswith("status-changes-create"):
+        (change,) = STATUS_BATCH["changes"]
+        known = await doors[operation.door].get(f"/catalog/v1/programmes/{change['programme']}")
+        options["json"] = {"changes": [{**change, "etag": known.headers["etag"]}]}
+    query = "?dry_run=true" if operation.writes else ""
+    return await doors[operation.door].request(operation.method.upper(), operation.path + query, **options)
+
+
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if not o.is_open], ids=str)
+async def test_nobody_is_believed_without_a_good_token(doors: Doors, operation: Operation) -> None:
+    missing = await asked(doors, operation, {})
+    assert problem(operation, missing, 401)["code"] == "token_missing"
+    assert missing.headers["www-authenticate"] == 'Bearer realm="mmptf"'
+    for name, (token, code) in bad_tokens().items():
+        answer = await asked(doors, operation, {"authorization": f"Bearer {token}"})
+        assert problem(operation, answer, 401)["code"] == code, name
+        assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+        assert token not in answer.text
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=str)
+async def test_each_role_may_what_is_its_own(doors: Doors, operation: Operation) -> None:
+    rule = RULES[str(operation)]
+    (scope,) = operation.contract["security"][0]["bearer"]
+    statuses = {"management-unit": rule.management_unit, "agent": rule.agent, "reviewer": None}
+    for client, known in CLIENTS.items():
+        for organization, own in ((rule.own, True), ("WHO", False)):
+            if client == "admin":
+                expected: int | None = operation.done
+            elif client == "agency":
+                expected = rule.agency and rule.agency[0 if own else 1]
+            else:
+                expected = statuses[client]
+            # The Fund and its agent write for themselves.
+            for_whom = organization if client in ("agency", "admin") else None
+            answer = await asked(doors, operation, bearer(client, for_whom))
+            if expected is None:
+                assert scope not in known.scopes, client
+                assert problem(operation, answer, 403)["code"] == "insufficient_scope"
+                assert f'scope="{scope}"' in answer.headers["www-authenticate"]
+            else:
+                assert answer.status_code == expected, (client, organization, answer.text)
+                if expected >= 400:
+                    problem(operation, answer, expected)
+
+
+@pytest.mark.parametrize("operation", OPEN, ids=str)
+async def test_what_is_published_needs_no_token_and_takes_any(doors: Doors, operation: Operation) -> None:
+    without = await ask(doors, operation)
+    assert without.status_code == operation.done
+    for token in ("garbage", issuer().token("agency"), issuer().token("agency", exp=1)):
+        answer = await ask(doors, operation, headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == operation.done
+        if operation.is_versioned:
+            assert answer.headers["etag"] == without.headers["etag"]
