@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from tests.contract.conftest import Fuzzed
 from tests.contract.contracts import DOORS, document
+from tests.contract.fuzzing import EXAMPLES, HISTORY
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -19,5 +21,6 @@ def test_every_check_holds(fuzzing: dict[str, Fuzzed], door: str) -> None:
     report = json.loads(report_file.read_text())
     assert report["exit_code"] == 0, output[-20_000:]
     assert report["complete"]
-    assert report["operations"]["tested"] == sum(len(item) for item in document(door)["paths"].values())
+    operations = [o["operationId"] for item in document(door)["paths"].values() for o in item.values()]
+    assert report["operations"]["tested"] == len([o for o in operations if EXAMPLES or not re.match(HISTORY, o)])
     assert not any(report["warnings"].values())

@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from mmptf_common.changes import LOOK_SECONDS, MAX_WAIT_SECONDS, ChangePage
+from mmptf_common.changes import LOOK_SECONDS, ChangePage
 from mmptf_common.db import write_engine
 from mmptf_common.journal import Author, begin_write
 from tests.conftest import SERVICES, RunningApp, running_app, service_of
@@ -30,6 +30,7 @@ Databases = Callable[[str], str]
 # How many writes are made while a consumer follows them.
 WRITES = int(os.environ.get("CONSUMER_WRITES", "1500"))
 WRITERS = 8
+LONGEST_WAIT = 20
 CHANGES = "/catalog/v1/changes"
 ORGANIZATIONS = "/catalog/v1/organizations"
 SECRETS = ("the-actor", "the-request")
@@ -66,7 +67,7 @@ def delete(code: str, table: str = "organization") -> str:
 
 async def ask(client: httpx.AsyncClient, path: str = CHANGES, **query: Any) -> dict[str, Any]:
     """A page, which is what the contract says, and tells nothing about who made a change."""
-    answer = await client.get(path, params=query)
+    answer = await client.get(path, params=query or None)
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "no-store"
     assert "etag" not in answer.headers
@@ -216,7 +217,7 @@ WRONG = [
 ] + [
     ("limit", value, "invalid_parameter") for value in ("0", "1001", "-1", "x", "")
 ] + [
-    ("wait", value, "invalid_parameter") for value in ("-1", f"{MAX_WAIT_SECONDS + 1}", "1.5", "x", "", "9" * 12)
+    ("wait", value, "invalid_parameter") for value in ("-1", f"{LONGEST_WAIT + 1}", "1.5", "x", "", "9" * 12)
 ] + [
     ("entity", value, "unknown_code") for value in ("programmes", "draft", "change", "")
 ]  # fmt: skip
@@ -227,7 +228,8 @@ async def test_a_wrong_question_is_refused(catalog: httpx.AsyncClient, parameter
     answer = await catalog.get(CHANGES, params={parameter: value, **({} if parameter == "wait" else {"wait": "20"})})
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     (fault,) = answer.json()["errors"]
-    assert (fault["parameter"], bool(fault["allowed"])) == (parameter, parameter not in ("after",))
+    assert fault["parameter"] == parameter
+    assert fault["allowed"]
     if value == "programmes":
         assert fault["suggestion"] == "programme"
 
@@ -260,8 +262,8 @@ async def test_the_history_of_one_record(running: RunningApp) -> None:
     path = f"{ORGANIZATIONS}/ORG/history"
     missing = await running.client.get(path)
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
-    await write(running, create("ORG", "One"), create("ORG-2", "Another's"))
-    await write(running, amend("ORG", name="Two"), amend("IOM", name="Another's"))
+    await write(running, create("ORG", "One"), create("ORG-2", "Another"))
+    await write(running, amend("ORG", name="Two"), amend("IOM", name="Another"))
     await write(running, delete("ORG"))
     assert (await running.client.get(f"{ORGANIZATIONS}/ORG")).status_code == 404
     gone = await ask(running.client, path)
@@ -274,7 +276,7 @@ async def test_the_history_of_one_record(running: RunningApp) -> None:
     assert whole["items"][3]["action"] == "create"
     # The pages of a history.
     found: list[Any] = []
-    page = {"next": f"{path}?limit=1", "more": True}
+    page: dict[str, Any] = {"next": f"{path}?limit=1", "more": True}
     while page["more"]:
         page = await ask(running.client, page["next"])
         found += page["items"]
@@ -310,7 +312,7 @@ async def test_the_history_of_a_record_that_was_renamed(running: RunningApp) -> 
 async def waiting(running: RunningApp, number: int = 1, **query: Any) -> list[asyncio.Task[httpx.Response]]:
     """Requests that wait for the next change, and were not answered yet."""
     after = (await ask(running.client, limit=1))["revision"]
-    query = {"wait": MAX_WAIT_SECONDS, "after": after, **query}
+    query = {"wait": LONGEST_WAIT, "after": after, **query}
     tasks = [asyncio.create_task(running.client.get(CHANGES, params=query)) for _ in range(number)]
     answered, _ = await asyncio.wait(tasks, timeout=3 * LOOK_SECONDS)
     assert not answered
@@ -322,7 +324,7 @@ async def test_what_is_there_already_is_answered_at_once(running: RunningApp) ->
     newest = await write(running, create("ORG"))
     began = time.monotonic()
     for after in (0, newest - 1):
-        assert (await ask(running.client, after=after, wait=MAX_WAIT_SECONDS, limit=1))["items"]
+        assert (await ask(running.client, after=after, wait=LONGEST_WAIT, limit=1))["items"]
     assert time.monotonic() - began < 3 * LOOK_SECONDS
 
 
@@ -455,16 +457,17 @@ async def test_a_database_that_goes_away_meanwhile_is_said_to_be_gone(new_databa
         assert (await ask(running.client, after=newest, wait=1))["last"] == newest
 
 
-async def test_who_waits_is_not_kept_longer_by_how_many_wait(running: RunningApp) -> None:
-    """A database that cannot be asked is found out once for all of them, not by one after the other."""
-    tasks = await waiting(running, 4, wait=1)
+async def test_a_database_that_cannot_be_asked_is_found_out_once_for_all_who_wait(running: RunningApp) -> None:
+    tasks = await waiting(running, 4)
     async with AsyncExitStack() as stack:
         pool = running.app.state.database.pool
         for _ in range(pool.get_max_size()):
             await stack.enter_async_context(pool.acquire())
-        async with asyncio.timeout(9):
-            for answer in await asyncio.gather(*tasks):
-                assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(1):
+            answers = await asyncio.gather(*tasks)
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 async def test_who_left_while_waiting_holds_nothing(running: RunningApp) -> None:
@@ -487,15 +490,15 @@ class Killed(Exception):
 
 
 CREATE = (
-    "INSERT INTO {table} (code, name, updated, document{columns}) VALUES (:code, :said, now(),"
-    " json_build_object('code', CAST(:code AS text), 'name', CAST(:said AS text)){values})"
+    "INSERT INTO {table} (code, name, updated, document) VALUES (CAST(:code AS text), CAST(:said AS text), now(),"
+    " json_build_object('code', CAST(:code AS text), 'name', CAST(:said AS text)))"
     " ON CONFLICT (code) DO UPDATE SET document = excluded.document"
 )
 STATEMENTS = (
-    CREATE.format(table="organization", columns="", values=""),
-    CREATE.format(table="clustering", columns="", values=""),
+    CREATE.format(table="organization"),
+    CREATE.format(table="clustering"),
     "UPDATE organization SET document = (document::jsonb || jsonb_build_object('said', CAST(:said AS text)))::json"
-    " WHERE code IN (:code, 'IOM')",
+    " WHERE code IN (CAST(:code AS text), 'IOM')",
     "UPDATE clustering SET document = (document::jsonb || jsonb_build_object('said', CAST(:said AS text)))::json"
     " WHERE code = :code",
     "DELETE FROM organization WHERE code = :code",
@@ -534,7 +537,8 @@ async def documents_of(url: str, entities: Iterable[str]) -> Documents:
     connection = await asyncpg.connect(url)
     found: Documents = {}
     for table in service_of("catalog").metadata.sorted_tables:
-        if (entity := table.info.get("entity")) in entities:
+        entity: str = table.info.get("entity", "")
+        if entity in entities:
             for code, document in await connection.fetch(f"SELECT code, document::text FROM {table.name}"):
                 found[entity, code] = json.loads(document)
     await connection.close()
@@ -567,28 +571,36 @@ async def consume(
 
 
 async def test_a_consumer_that_is_killed_and_resumes_misses_nothing_and_sees_nothing_twice(
-    running: RunningApp, tmp_path: Path
+    new_database: Databases, tmp_path: Path
 ) -> None:
-    ways: list[dict[str, Any]] = [
+    followed: list[dict[str, Any]] = [
         {"limit": 1000, "wait": 1},
         {"limit": 40, "wait": 1},
         {"limit": 100, "wait": 1, "entity": ["clustering", "place"]},
     ]
-    url = running.database_url
-    writing = asyncio.create_task(write_much(url, WRITES))
-    consumers = [
-        consume(running.client, tmp_path / f"{n}.sqlite", writing.done, random.Random(n), **way)
-        for n, way in enumerate(ways)
-    ]
-    copies = await asyncio.gather(*consumers)
-    await writing
+    url = new_database("catalog")
+    async with way_to(url) as way, running_app("catalog", way.url, None) as running:
+        writing = asyncio.create_task(write_much(url, WRITES))
+        consuming = [
+            asyncio.create_task(
+                consume(running.client, tmp_path / f"{n}.sqlite", writing.done, random.Random(n), **query)
+            )
+            for n, query in enumerate(followed)
+        ]
+        # On the way the service loses its database for a moment.
+        await asyncio.wait({writing}, timeout=1)
+        way.cut()
+        await asyncio.wait({writing}, timeout=0.2)
+        way.mend()
+        await writing
+        copies = await asyncio.gather(*consuming)
     connection = await asyncpg.connect(url)
     entries = await connection.fetch("SELECT seq, entity FROM change ORDER BY seq")
     await connection.close()
-    public = {table.info["entity"] for table in service_of("catalog").metadata.sorted_tables if table.info} - {"draft"}
     assert len(entries) > 1.2 * WRITES
-    for way, (copy, deaths) in zip(ways, copies, strict=True):
-        entities = set(way.get("entity", public))
+    public = {table.info["entity"] for table in service_of("catalog").metadata.sorted_tables if table.info}
+    for query, (copy, deaths) in zip(followed, copies, strict=True):
+        entities = set(query.get("entity", public))
         assert copy.seen == [seq for seq, entity in entries if entity in entities]
         assert copy.documents == await documents_of(url, entities)
         assert copy.after == len(entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -87,8 +87,6 @@ async def test_the_journal_of_every_table_of_records_is_kept(new_database: Calla
 
 # The schemas whose journal the services wrote themselves.
 LANDED = {"catalog": "0001", "funding": "0002", "markers": "0001"}
-# Tables that came later.
-SINCE = {"draft"}
 # A table of each whose records an operator has changed.
 CHANGED = {
     "catalog": ("organization", "organization"),
@@ -124,7 +122,7 @@ async def migrate_to(url: str, service: str, revision: str) -> None:
         with EnvironmentContext(
             config,
             script,
-            fn=lambda found, _context: script._upgrade_revs(revision, found),  # type: ignore[arg-type]
+            fn=lambda found, _context: script._upgrade_revs(revision, found),
         ) as environment:
             environment.configure(connection=connection)
             environment.run_migrations()
@@ -134,12 +132,23 @@ async def migrate_to(url: str, service: str, revision: str) -> None:
     await engine.dispose()
 
 
-async def rows_of(connection: asyncpg.Connection, service: str) -> dict[str, dict[str, str]]:
+async def rows_of(connection: asyncpg.Connection, tables: Iterable[str]) -> dict[str, dict[str, str]]:
+    found = {}
+    for table in tables:
+        rows = await connection.fetch(f"SELECT code, document::text FROM {table} ORDER BY code")
+        found[table] = dict([tuple(row) for row in rows])
+    return found
+
+
+async def columns_of(connection: asyncpg.Connection, service: str) -> dict[str, list[str]]:
+    """The tables of records that a database has, those that others refer to first, and their columns."""
     found = {}
     for table in service_of(service).metadata.sorted_tables:
-        if "entity" in table.info and table.name not in SINCE:
-            rows = await connection.fetch(f"SELECT code, document::text FROM {table.name} ORDER BY code")
-            found[table.name] = dict([tuple(row) for row in rows])
+        columns = await connection.fetch(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = $1", table.name
+        )
+        if "entity" in table.info and columns:
+            found[table.name] = [row[0] for row in columns]
     return found
 
 
@@ -150,19 +159,18 @@ async def entries_of(connection: asyncpg.Connection) -> list[Any]:
 
 async def fill(service: str, filled: asyncpg.Connection, landed: asyncpg.Connection) -> tuple[int, int, int]:
     """The packaged data as the release before journalled them, and what an operator did with them since."""
-    for table in service_of(service).metadata.sorted_tables:
-        if "entity" in table.info and table.name not in SINCE:
-            names = [column.name for column in table.columns if column.name != "revised"]
-            rows = await filled.fetch(f"SELECT {', '.join(names)} FROM {table.name}")
-            await landed.copy_records_to_table(table.name, records=rows, columns=names)
+    tables = await columns_of(landed, service)
+    for name, columns in tables.items():
+        rows = await filled.fetch(f"SELECT {', '.join(columns)} FROM {name}")
+        await landed.copy_records_to_table(name, records=rows, columns=columns)
     seeded = []
     for row in await filled.fetch("SELECT seq, entity, key, action, before, after FROM change ORDER BY seq"):
         # An edition was a write of its own in the midst of that of the other data, and had a later moment.
         is_of_edition = service == "funding" and row["key"].startswith("MI-2015") and row["entity"] != "results_matrix"
         moment = SEEDED + timedelta(milliseconds=3) if is_of_edition else SEEDED
         seeded.append((*row, moment, "seed", None, None))
-    columns = ("seq", "entity", "key", "action", "before", "after", "at", "actor", "reason", "request_id")
-    await landed.copy_records_to_table("change", records=seeded, columns=columns)
+    members = ("seq", "entity", "key", "action", "before", "after", "at", "actor", "reason", "request_id")
+    await landed.copy_records_to_table("change", records=seeded, columns=members)
     last = len(seeded)
     table, entity = CHANGED[service]
     amend = (
@@ -185,13 +193,10 @@ async def fill(service: str, filled: asyncpg.Connection, landed: asyncpg.Connect
         AMENDED + timedelta(hours=3),
         AMENDED + timedelta(hours=4),
     )
-    others = ", ".join(
-        {c.name for c in service_of(service).metadata.tables[table].columns}
-        - {"code", "document", "revised", "updated"}
-    )
+    others = "".join(f", {name}" for name in tables[table] if name not in ("code", "document", "updated"))
     await landed.execute(
-        f"WITH new AS (INSERT INTO {table} (code, document, updated{', ' if others else ''}{others})"
-        f" SELECT 'NEW', (document::jsonb || '{{\"code\": \"NEW\"}}')::json, $2{', ' if others else ''}{others}"
+        f"WITH new AS (INSERT INTO {table} (code, document, updated{others})"
+        f" SELECT 'NEW', (document::jsonb || '{{\"code\": \"NEW\"}}')::json, $2{others}"
         f" FROM {table} WHERE code = (SELECT max(code) FROM {table}) RETURNING code, document)"
         " INSERT INTO change (seq, entity, key, action, after, at, actor)"
         f" SELECT $1, '{entity}', code, 'create', document::jsonb, $2, 'an operator' FROM new",
@@ -212,7 +217,8 @@ def landed(request: pytest.FixtureRequest, postgres: Postgres, new_database: Cal
         full, old = await asyncpg.connect(new_database(service)), await asyncpg.connect(url)
         try:
             numbers = await fill(service, full, old)
-            found.append(Landed(service, url, await rows_of(old, service), await entries_of(old), *numbers))
+            rows = await rows_of(old, await columns_of(old, service))
+            found.append(Landed(service, url, rows, await entries_of(old), *numbers))
         finally:
             await full.close()
             await old.close()
@@ -225,7 +231,7 @@ def landed(request: pytest.FixtureRequest, postgres: Postgres, new_database: Cal
 async def test_what_was_stored_is_there_after_the_migration(landed: Landed) -> None:
     connection = await asyncpg.connect(landed.url)
     try:
-        assert await rows_of(connection, landed.service) == landed.rows
+        assert await rows_of(connection, landed.rows) == landed.rows
         assert await entries_of(connection) == landed.entries
         # Every write of before is a revision, and every entry is part of one.
         revisions = await connection.fetch("SELECT * FROM revision ORDER BY number")

@@ -219,10 +219,11 @@ def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
 
 def _offered(request: Request, known: str) -> set[str]:
     """The methods of a path: a route knows only its own, and none knows of the HEAD that is answered for each GET."""
-    offered = set(known.split(", "))
-    for template, item in request.app.openapi()["paths"].items():
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), request.scope["path"]):
-            offered |= {method.upper() for method in item}
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    path = request.scope["path"]
+    # A path that is written out is not the record whose code is the same word.
+    templates = [path] if path in paths else [t for t in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", t), path)]
+    offered = {method.upper() for template in templates for method in paths[template]} or set(known.split(", "))
     return offered | {"HEAD"} if "GET" in offered else offered
 
 

@@ -22,6 +22,7 @@ MAX_PARAMETERS = 200
 # Wildcards do not exist here, and text that no PostgreSQL text value can hold is no filter value.
 _FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
 _WORD = re.compile(r"[^\W_]+")
+LONGEST_WORD = 200
 AMOUNT_PATTERN = r"^\d{1,16}(\.\d{1,2})?$"
 _AMOUNT = re.compile(AMOUNT_PATTERN, re.ASCII)
 _MOMENT = re.compile(
@@ -69,7 +70,8 @@ def _moment(value: object) -> datetime:
 def words(text: str) -> list[str]:
     """The words of a text as the search compares them: case and accents folded, in order, each once."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    return list(dict.fromkeys(_WORD.findall(bare)))
+    # PostgreSQL indexes no longer ones.
+    return list(dict.fromkeys(word[:LONGEST_WORD] for word in _WORD.findall(bare)))
 
 
 def search_terms(text: str) -> str:
