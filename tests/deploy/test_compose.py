@@ -99,7 +99,7 @@ def test_the_gateway_cannot_reach_a_database(config: Config) -> None:
     assert members["edge"] == {"gateway"}
     assert members["services"] == set(APPS)
     assert members["data"] == set(config["services"]) - {"gateway"}
-    assert [name for name, network in config["networks"].items() if not network.get("internal")] == ["edge"]
+    assert [name for name, network in config["networks"].items() if not network.get("internal")] == ["edge", "out"]
     environment = config["services"]["gateway"]["environment"]
     assert not any(password in value for password in PASSWORDS.values() for value in environment.values())
 
