@@ -1,4 +1,4 @@
-"""The commands of the README give what the README says they give."""
+"""The commands of the documentation give what it says they give."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from mmptf_local.suite import Suite
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+INTEGRATORS = (ROOT / "docs/integrators.md").read_text("utf-8")
 CONSOLE = re.search(r"```console\n(.*?)```", README, re.DOTALL)
 ENTRIES = re.findall(r"\$ (.+)\n((?:[^$].*\n)*)", CONSOLE[1] if CONSOLE else "")
 
@@ -24,3 +26,15 @@ def test_commands_of_the_readme(suite: Suite, command: str, output: str) -> None
     here = command.replace("localhost:8000", suite.urls["gateway"].removeprefix("http://"))
     answer = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=30, check=False)
     assert answer.stdout.replace("\r", "") == output
+
+
+def test_the_first_ten_minutes_of_an_integrator(suite: Suite) -> None:
+    """All commands in one shell, since each rests on those before it; what they print stands below each of them."""
+    blocks = "".join(re.findall(r"```console\n(.*?)```", INTEGRATORS, re.DOTALL))
+    entries = re.findall(r"^\$ (.+)\n((?:[^$].*\n)*)", blocks, re.MULTILINE)
+    assert len(entries) == 17
+    for port, name in (("8000", "gateway"), ("8001", "issuer")):
+        entries = [(c.replace(f"localhost:{port}", suite.urls[name].removeprefix("http://")), o) for c, o in entries]
+    script = "\n".join(f"{command}\necho '#'" for command, _ in entries)
+    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert answer.stdout.split("#\n")[:-1] == [output for _, output in entries], answer.stderr

@@ -314,7 +314,7 @@ async def waiting(running: RunningApp, number: int = 1, **query: Any) -> list[as
     after = (await ask(running.client, limit=1))["revision"]
     query = {"wait": LONGEST_WAIT, "after": after, **query}
     tasks = [asyncio.create_task(running.client.get(CHANGES, params=query)) for _ in range(number)]
-    answered, _ = await asyncio.wait(tasks, timeout=3 * LOOK_SECONDS)
+    answered, _ = await asyncio.wait(tasks, timeout=2 * LOOK_SECONDS)
     assert not answered
     return tasks
 
