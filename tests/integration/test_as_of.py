@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -303,7 +304,7 @@ class Answer:
         if answer.status_code != 200:
             return cls(answer.status_code, answer.json()["code"])
         if answer.headers["content-type"] != "application/json":
-            return cls(200, answer.content)
+            return cls(200, re.sub(rb"[?&]as_of=[^&,\"\s]*", b"", answer.content))
         body = answer.json()
         if "link" not in answer.text and not body.get("next") and "filter" not in body:
             return cls(200, answer.content)

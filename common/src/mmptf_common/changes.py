@@ -17,6 +17,7 @@ from mmptf_common.db import Database, reading
 from mmptf_common.identity import Administrator, PublicRequest
 from mmptf_common.listing import AS_MOMENT, Listing
 from mmptf_common.pages import fetch_item
+from mmptf_common.problems import ServiceUnavailable
 from mmptf_common.query import Limit, PointInTime, Seconds, Sequence, canonical, parse
 from mmptf_common.schemas import ChangeRecord, Wire
 
@@ -97,7 +98,7 @@ class News:
         self._database = database
         self._asking = asyncio.Lock()
         self._asked_at = 0.0
-        self._last = 0
+        self._found: int | ServiceUnavailable = 0
 
     async def after(self, seq: int, seconds: int) -> None:
         """Return when there is a change after `seq`, or when the seconds are over."""
@@ -107,12 +108,20 @@ class News:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _newest(self) -> int:
+        came = time.monotonic()
         async with self._asking:
-            if time.monotonic() - self._asked_at >= LOOK_SECONDS:
-                async with reading(self._database) as connection:
-                    self._last = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
+            known = isinstance(self._found, int) and time.monotonic() - self._asked_at < LOOK_SECONDS
+            # A failure is told to all who waited for it, and to nobody who came after it.
+            if not known and self._asked_at < came:
+                try:
+                    async with reading(self._database) as connection:
+                        self._found = int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change"))
+                except ServiceUnavailable as problem:
+                    self._found = problem
                 self._asked_at = time.monotonic()
-            return self._last
+            if isinstance(self._found, ServiceUnavailable):
+                raise self._found
+            return self._found
 
 
 def add_feed(router: APIRouter, service: str, *, public: Set[str], private: Set[str]) -> None:

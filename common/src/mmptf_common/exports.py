@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from mmptf_common import conditional
 from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
-from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition
+from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition, spelled
 from mmptf_common.past import as_of, within
 from mmptf_common.problems import InvalidRequest, fault
 from mmptf_common.query import ListQuery, canonical
@@ -87,10 +87,11 @@ async def _rows(
             yield conditional.etag(request, revision, asked, representation).encode()
             begun = True
             if representation == "csv":
-                columns = ", ".join(f"{sql} AS {name}" for name, sql in listing.columns.items())
+                columns = ", ".join(f"{spelled(sql, query)} AS {name}" for name, sql in listing.columns.items())
                 source = _copied(connection, within(shadows, f"SELECT {columns} {tail}"), arguments)
             else:
-                source = _lines(connection, within(shadows, f"SELECT {listing.document} {tail}"), arguments)
+                document = spelled(listing.document, query)
+                source = _lines(connection, within(shadows, f"SELECT {document} {tail}"), arguments)
             buffer = bytearray()
             async with aclosing(source):
                 async for piece in source:

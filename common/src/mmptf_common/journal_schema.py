@@ -75,6 +75,9 @@ _CHANGED = "FROM old_rows AS o JOIN new_rows AS n USING (code) WHERE o.document:
 _STAMP = f"""
 CREATE FUNCTION journal_stamp() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF NEW.code <> OLD.code THEN
+    RAISE EXCEPTION 'a code never changes, and % of % would', OLD.code, TG_TABLE_NAME;
+  END IF;
   NEW.revised := {UNDER_WAY};
   RETURN NEW;
 END $$
@@ -88,6 +91,9 @@ DECLARE
   last bigint;
   changes bigint;
 BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    RAISE EXCEPTION 'records of % are deleted, and not truncated', TG_TABLE_NAME;
+  END IF;
   SELECT coalesce(max(seq), 0) INTO last FROM change;
   IF TG_OP = 'INSERT' THEN
     INSERT INTO change (seq, entity, key, action, after)
@@ -105,6 +111,10 @@ BEGIN
   END IF;
   IF write IS NULL THEN
     RAISE EXCEPTION 'records of % are changed outside a write', TG_TABLE_NAME;
+  END IF;
+  -- JSON can hold it, and nothing that is made of JSON later can.
+  IF EXISTS (SELECT FROM change WHERE seq > last AND position('\\u0000' IN after::text) > 0) THEN
+    RAISE EXCEPTION 'a record of % holds the character U+0000', TG_TABLE_NAME;
   END IF;
   -- A row that is replaced twice by one write was nobody's answer in between.
   IF TG_OP = 'UPDATE' THEN
@@ -134,9 +144,14 @@ def begin_keeping(tables: Mapping[str, str]) -> list[str]:
         " repeatable boolean NOT NULL DEFAULT true)",
         "CREATE INDEX ix_revision_at ON revision (at)",
         "INSERT INTO revision (first, number, at, actor, reason, request_id, repeatable)"
-        " SELECT min(seq), max(seq), at, actor, max(reason), request_id,"
-        " max(seq) >= (SELECT coalesce(max(seq), 0) FROM change WHERE action <> 'create')"
-        " FROM change GROUP BY at, actor, request_id",
+        " SELECT first, number,"
+        " at + (row_number() OVER (PARTITION BY at ORDER BY first) - 1) * interval '1 microsecond',"
+        " actor, reason, request_id,"
+        " number >= (SELECT coalesce(max(seq), 0) FROM change WHERE action <> 'create')"
+        " FROM (SELECT min(seq) AS first, max(seq) AS number, max(max(at)) OVER (ORDER BY min(seq)) AS at, actor,"
+        " max(reason) AS reason, request_id"
+        " FROM (SELECT *, seq - row_number() OVER (PARTITION BY at, actor, request_id ORDER BY seq) AS stretch"
+        " FROM change) AS stretched GROUP BY stretched.at, actor, request_id, stretch) AS write",
         "ALTER TABLE change DROP COLUMN at, DROP COLUMN actor, DROP COLUMN reason, DROP COLUMN request_id,"
         " ALTER COLUMN before TYPE json USING before::json, ALTER COLUMN after TYPE json USING after::json",
         "CREATE TABLE idempotency_key (subject text, key text, fingerprint text NOT NULL, status int NOT NULL,"
@@ -164,9 +179,10 @@ def keep(table: str, entity: str) -> list[str]:
     return [
         f"CREATE TABLE {table}_past (replaced bigint NOT NULL, LIKE {table}, PRIMARY KEY (code, revised))",
         f"CREATE TRIGGER stamp BEFORE UPDATE ON {table} FOR EACH ROW"
-        " WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp()",
+        " WHEN (OLD.document::text <> NEW.document::text OR OLD.code <> NEW.code) EXECUTE FUNCTION journal_stamp()",
         f"CREATE TRIGGER keep_created AFTER INSERT ON {table} REFERENCING NEW TABLE AS new_rows {kept}",
         f"CREATE TRIGGER keep_amended AFTER UPDATE ON {table}"
         f" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows {kept}",
+        f"CREATE TRIGGER keep_all BEFORE TRUNCATE ON {table} {kept}",
         f"CREATE TRIGGER keep_deleted AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows {kept}",
     ]

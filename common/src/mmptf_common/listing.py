@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from pydantic import BaseModel
 from starlette.requests import Request
 
 from mmptf_common.codes import NOT_STATED, SHARED
 from mmptf_common.problems import InvalidRequest, not_one_of
-from mmptf_common.query import ListQuery, PointInTime, search_terms
+from mmptf_common.query import ListQuery, PointInTime, pairs_of, search_terms
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 # What says how a list is sent, not which rows in which order.
@@ -90,7 +91,8 @@ NO_AMOUNT = Omission("hit.amount IS NULL", "no amount is stated in the source")
 class Listing:
     """One list of the wire, as SQL over one table.
 
-    rows:     the table, or a join; document: the SQL text of one item's JSON; key: its unique column
+    rows:     the table, or a join; key: its unique column
+    document: the SQL text of one item's JSON; `{as_of}` in it is the question's, as a link carries it on, or nothing
     version:  SQL of a text that is another one whenever the document is
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default
     columns:  the CSV's columns, in order
@@ -132,6 +134,11 @@ class Arguments(list[Any]):
     def bind(self, value: object) -> str:
         self.append(value)
         return f"${len(self)}"
+
+
+def spelled(sql: str, query: PointInTime) -> str:
+    """SQL of what readers get, with the `as_of` of their question in the links that it makes."""
+    return sql.replace("{as_of}", urlencode([pair for pair in pairs_of(query) if pair[0] == "as_of"]))
 
 
 def fixed(listing: Listing, arguments: Arguments) -> str:

@@ -17,7 +17,7 @@ from mmptf_common import conditional
 from mmptf_common.db import Database, reading
 from mmptf_common.exports import answer_export
 from mmptf_common.journal import REVISION
-from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition, fixed
+from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition, fixed, spelled
 from mmptf_common.past import as_of, within
 from mmptf_common.problems import InvalidRequest, NotAcceptable, NotFound, fault, near
 from mmptf_common.query import ListQuery, PointInTime, canonical, parse
@@ -114,7 +114,8 @@ def _page_sql(listing: Listing, query: ListQuery) -> tuple[str, Arguments]:
         f" count(*) > {limit}, max(page_position) FILTER (WHERE n = {limit}),"
         f" max(page_key) FILTER (WHERE n = {limit})"
         # ORDER BY takes an output column before a table's column of the same name: these names are no table's.
-        f" FROM (SELECT {listing.document} AS item, ({expression})::text AS page_position, {listing.key} AS page_key,"
+        f" FROM (SELECT {spelled(listing.document, query)} AS item,"
+        f" ({expression})::text AS page_position, {listing.key} AS page_key,"
         f" row_number() OVER (ORDER BY {expression} {direction}, {listing.key} {direction}) AS n"
         f" FROM {listing.rows} WHERE {after}"
         f" ORDER BY {expression} {direction}, {listing.key} {direction} LIMIT {limit} + 1) AS page"
@@ -159,7 +160,7 @@ async def fetch_item(
         arguments = Arguments()
         visible = fixed(listing, arguments)
         statement = (
-            f"SELECT {listing.document}, {listing.version} FROM {listing.rows}"
+            f"SELECT {spelled(listing.document, query)}, {listing.version} FROM {listing.rows}"
             f" WHERE {visible} AND {listing.key} = {arguments.bind(code)}"
         )
         row = await connection.fetchrow(within(shadows, statement), *arguments)

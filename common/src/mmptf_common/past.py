@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from starlette.requests import Request
 
-from mmptf_common.problems import InvalidRequest, fault
+from mmptf_common.journal import JOURNAL_LOCK
+from mmptf_common.problems import InvalidRequest, ServiceUnavailable, fault
 from mmptf_common.query import PointInTime
+
+# How often, and for how long, a question of this very moment waits for a write that is under way.
+LOOKS, LOOK_SECONDS = 20, 0.05
 
 
 class Past:
@@ -51,8 +56,7 @@ def within(shadows: str, statement: str) -> str:
 async def _number(connection: Any, asked: int | datetime) -> int:
     """The revision that an `as_of` means; a number within a write means the write, since nobody saw half of it."""
     if isinstance(asked, datetime):
-        if asked > await connection.fetchval("SELECT clock_timestamp()"):
-            raise _refused(f"{asked.isoformat()} is not past yet", "a moment up to now")
+        await _require_known(connection, asked)
         found = await connection.fetchrow(
             "SELECT number, repeatable FROM revision WHERE at <= $1 ORDER BY at DESC LIMIT 1", asked
         )
@@ -69,6 +73,24 @@ async def _number(connection: Any, asked: int | datetime) -> int:
         earliest = await connection.fetchval("SELECT min(number) FROM revision WHERE repeatable")
         raise _refused("what was answered then is not kept", f"{earliest} and later")
     return int(found["number"])
+
+
+async def _require_known(connection: Any, moment: datetime) -> None:
+    """Refuse a moment that is not past, and one whose data a write that is under way may still decide."""
+    for attempt in range(LOOKS):
+        if attempt:
+            await asyncio.sleep(LOOK_SECONDS)
+        settled, now, idle = await connection.fetchrow(
+            "SELECT (SELECT max(at) FROM revision), clock_timestamp(), pg_try_advisory_xact_lock_shared($1)",
+            JOURNAL_LOCK,
+        )
+        if settled is not None and moment <= settled:
+            return
+        if moment > now:
+            raise _refused(f"{moment.isoformat()} is not past yet", "a moment up to now")
+        if idle:
+            return
+    raise ServiceUnavailable("A write that may be of that moment is under way; ask again when it has ended.")
 
 
 def _refused(detail: str, allowed: str) -> InvalidRequest:

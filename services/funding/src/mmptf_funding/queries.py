@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +15,7 @@ from mmptf_common.documents import documents_of
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
 from mmptf_common.past import as_of, within
-from mmptf_common.query import PointInTime, canonical, parse
+from mmptf_common.query import PointInTime, canonical, pairs_of, parse
 from mmptf_common.schemas import Money
 from mmptf_funding import rules, schemas
 
@@ -148,6 +149,8 @@ _COMPUTED = f"""
            '{PATH}/progress'
       FROM {_LISTED.replace("WHERE", "CROSS JOIN target WHERE target.code = 'IMRF-2026' AND")} GROUP BY target.amount"""
 
+LINK = "link || CASE WHEN '{as_of}' = '' THEN '' WHEN strpos(link, '?') > 0 THEN '&' ELSE '?' END || '{as_of}'"
+
 FACTS = Listing(
     path=f"{PATH}/facts",
     entity="fact",
@@ -158,7 +161,7 @@ FACTS = Listing(
     document=(
         "left(document::text, -1) || ',\"computed\":' || CASE WHEN way IS NULL THEN 'null' ELSE"
         " json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,"
-        " 'link', link, 'rows', rows)::text END || '}'"
+        " 'link', " + LINK + ", 'rows', rows)::text END || '}'"
     ),
     query=schemas.FactQuery,
     sorts={"code": ("code", "text")},
@@ -172,7 +175,7 @@ FACTS = Listing(
         "as_printed": "document#>>'{printed,as_printed}'",
         "computed": "trim_scale(value)",
         "difference": "trim_scale(printed - value)",
-        "computed_from": "link",
+        "computed_from": LINK,
         "note": "document->>'note'",
         **SOURCED,
     },
@@ -201,7 +204,7 @@ async def answer_progress(request: Request) -> Response:
             progress = [
                 schemas.TargetProgress(
                     target=schemas.Target.model_validate_json(target["document"]),
-                    contributed=[_contributed(g, target) for g in given if g["currency"] == target["currency"]],
+                    contributed=[_contributed(g, target, query) for g in given if g["currency"] == target["currency"]],
                 )
                 for target in targets
             ]
@@ -211,14 +214,15 @@ async def answer_progress(request: Request) -> Response:
         return await answer_cached(request, canonical(query), now, compute)
 
 
-def _contributed(given: Any, target: Any) -> schemas.Contributed:
+def _contributed(given: Any, target: Any, query: PointInTime) -> schemas.Contributed:
+    rows = urlencode([*pairs_of(query), ("basis", given["basis"]), ("stage", given["money_stage"])])
     exact = rules.share(given["amount"], target["amount"])
     return schemas.Contributed(
         stage=given["money_stage"],
         basis=given["basis"],
         sum=Money(amount=f"{given['amount']:.2f}", currency=given["currency"]),
         rows=given["rows"],
-        link=f"{PATH}/contributions?basis={given['basis']}&stage={given['money_stage']}",
+        link=f"{PATH}/contributions?{rows}",
         as_of=given["as_of"],
         # A target due in a year is due at its end at the latest.
         after_due=given["as_of"].year > target["due"].year,

@@ -298,7 +298,7 @@ async def _names(write: Write, facts: Facts) -> Mapping[str, Mapping[str, Facts]
         rows = await write.session.execute(
             sa.select(row.code, row.document).where(row.code.in_({code for _, code in pointed}))
         )
-        names[kind] = {code: document for code, document in rows.tuples() if document.get("kind") != "region"}
+        names[kind] = {found.code: found.document for found in rows if found.document.get("kind") != "region"}
         unknown = [(pointer, code) for pointer, code in pointed if code not in names[kind]]
         if unknown:
             known = [code for (code,) in await write.session.execute(sa.select(row.code))]

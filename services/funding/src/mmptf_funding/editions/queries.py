@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from mmptf_common.journal import REVISION
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
 from mmptf_common.pages import answer_list, fetch_item
 from mmptf_common.past import as_of, within
-from mmptf_common.query import canonical, parse
+from mmptf_common.query import canonical, pairs_of, parse
 from mmptf_funding.editions import rules, schemas
 
 PATH = "/funding/v1"
@@ -311,7 +312,8 @@ async def answer_reconciliation(request: Request, edition: str) -> Response:
         async def compute() -> tuple[str, schemas.Reconciliation]:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                figures = await reconcile(connection, edition, shadows)
+                asked = [pair for pair in pairs_of(query) if pair[0] == "as_of"]
+                figures = await reconcile(connection, edition, shadows, asked)
             counts = Counter(figure.agreement for figure in figures)
             return revision, schemas.Reconciliation(
                 edition=edition,
@@ -330,13 +332,15 @@ async def answer_reconciliation(request: Request, edition: str) -> Response:
         return await answer_cached(request, canonical(query), now, compute)
 
 
-async def reconcile(connection: Any, edition: str, shadows: str = "") -> list[schemas.ReconciledTotal]:
+async def reconcile(
+    connection: Any, edition: str, shadows: str = "", asked: Sequence[tuple[str, str]] = ()
+) -> list[schemas.ReconciledTotal]:
     """The printed figures of an edition, each beside the computed one, in the order of the source.
 
-    shadows: the tables as they were, for the data of an earlier revision
+    shadows: the tables as they were, for the data of an earlier revision; asked: what links carry on of the question
     """
     wholes = {row["region"]: row for row in await connection.fetch(within(shadows, _WHOLES), edition)}
     return [
-        rules.reconciled(edition, row, wholes, f"{PATH}/requirements")
+        rules.reconciled(edition, row, wholes, f"{PATH}/requirements", asked)
         for row in await connection.fetch(within(shadows, _COMPUTED), edition)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,17 +14,21 @@ from mmptf_funding.editions import schemas
 
 
 def reconciled(
-    edition: str, row: Mapping[str, Any], wholes: Mapping[str, Mapping[str, Any]], requirements: str
+    edition: str,
+    row: Mapping[str, Any],
+    wholes: Mapping[str, Mapping[str, Any]],
+    requirements: str,
+    asked: Sequence[tuple[str, str]] = (),
 ) -> schemas.ReconciledTotal:
     """One printed figure beside the computed one.
 
     row:          the printed total with what the rows behind it add up to (USD), how many there are, how many are
                   funded or missing in the source, and the sum of what is implied for the missing ones
     wholes:       region -> the sums of its rows (USD), stated and implied, which percentages are shares of
-    requirements: the path of the list of requirements
+    requirements: the path of the list of requirements; asked: what its links carry on of the question
     """
     document = json.loads(row["document"])
-    narrowed = [("edition", edition)]
+    narrowed = [("edition", edition), *asked]
     if row["division"] != "edition":
         narrowed.append((row["division"], row["value"]))
     if row["region"] is not None:
@@ -48,9 +52,9 @@ def reconciled(
     # Where "funded" is printed no amount is asked for, so no row may state one.
     equal = printed == computed if printed is not None else computed is None and row["rows"] == row["funded"] > 0
     if missing and not equal:
-        behind = [("edition", edition), ("status", "missing_in_source")]
+        behind = [("edition", edition), *asked, ("status", "missing_in_source")]
         if row["unit"] != "per_cent":
-            behind = [*narrowed, behind[1]]
+            behind = [*narrowed, behind[-1]]
         elif row["region"] is not None:
             behind.append(("region", row["region"]))
         explanations.append(

@@ -19,7 +19,7 @@ from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import Dimension, Filter, Listing
 from mmptf_common.past import as_of, within
-from mmptf_common.query import PointInTime, canonical, parse
+from mmptf_common.query import canonical, pairs_of, parse
 from mmptf_common.schemas import Money
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.schemas import Line
@@ -204,8 +204,7 @@ async def answer_statement(request: Request, model: type[BaseModel], compute: Co
     """A statement on a day, from one snapshot, cached under its revision."""
     query = parse(request, schemas.StatementQuery)
     asked = {"date_to": query.on} if query.on else {}
-    if query.as_of is not None:
-        asked |= dict(pair for pair in _pairs(query) if pair[0] == "as_of")
+    asked |= dict(pairs_of(query, without=frozenset({"on"})))
     async with reading(request.app.state.database) as connection:
         shadows = await as_of(request, connection, query)
 
@@ -218,10 +217,6 @@ async def answer_statement(request: Request, model: type[BaseModel], compute: Co
 
         now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
         return await answer_cached(request, canonical(query), now, computed)
-
-
-def _pairs(query: PointInTime) -> list[tuple[str, str]]:
-    return [(name, value) for name, _, value in (pair.partition("=") for pair in canonical(query).split("&"))]
 
 
 async def _payments(connection: Any, shadows: str, on: str | None) -> list[Any]:
