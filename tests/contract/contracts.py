@@ -154,13 +154,24 @@ class Operation:
         validator(self.door, self.schema_of(status)[1]["$ref"]).validate(answer)
 
 
-OPERATIONS = [
-    Operation(door, method, template)
-    for door in DOORS
-    for template, item in document(door)["paths"].items()
-    for method in METHODS
-    if method in item
-]
+def _walked() -> list[Operation]:
+    """Every operation at its service, and at the gateway, which changes nothing, its own and one of each kind."""
+    found, kinds = [], set()
+    for door in DOORS:
+        for template, item in document(door)["paths"].items():
+            for method in METHODS:
+                if method not in item:
+                    continue
+                operation = Operation(door, method, template)
+                kind = (template.split("/")[1], method, operation.is_list, operation.code is None, operation.is_open)
+                if door != "gateway" or operation.id.startswith("gateway-") or kind not in kinds:
+                    found.append(operation)
+                if door == "gateway":
+                    kinds.add(kind)
+    return found
+
+
+OPERATIONS = _walked()
 AT_SERVICES = [o for o in OPERATIONS if o.door != "gateway"]
 # Each operation at the door that answers it: what the gateway forwards is not its own.
 OWN = [o for o in OPERATIONS if o.door != "gateway" or o.id.startswith("gateway-")]

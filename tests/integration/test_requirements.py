@@ -675,7 +675,7 @@ async def test_initiatives_keep_currencies_apart_and_have_no_total(funding: http
     assert (await funding.get(f"{FUNDING}/initiatives/totals")).status_code == 404
     paths = (await funding.get("/openapi.json")).json()["paths"]
     assert {path for path in paths if "totals" in path and "printed" not in path} == {
-        f"{FUNDING}/totals", f"{FUNDING}/contributions/totals",
+        f"{FUNDING}/totals", f"{FUNDING}/contributions/totals", f"{FUNDING}/ledger/totals",
     }  # fmt: skip
     # What the one sum of requirements contains is requirements of places alone.
     (total,) = (await funding.get(f"{FUNDING}/totals")).json()["totals"]
