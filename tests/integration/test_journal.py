@@ -9,19 +9,18 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 import sqlalchemy as sa
-from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from mmptf_catalog.commands import load_packaged_data
 from mmptf_catalog.models import OrganizationRow
-from mmptf_common.db import WriteSession, write_engine
+from mmptf_common.db import write_engine
 from mmptf_common.journal import Author, Write, begin_write
 from mmptf_common.past import Past, within
 from mmptf_common.records import load, moment_text
 from tests.conftest import SERVICES, running_app, service_of
+from tests.tokens import writing
 
 Databases = Callable[[str], str]
 Sessions = async_sessionmaker[AsyncSession]
@@ -115,83 +114,18 @@ async def written(reader: asyncpg.Connection) -> list[asyncpg.Record]:
 # --- what the client is told ---------------------------------------------------------------------------------------
 
 
-def writing_app(app: FastAPI) -> FastAPI:
-    """The catalogue with one more route, which creates an organization and answers 201."""
-    router = APIRouter()
-
-    @router.post("/test/organizations/{code}", status_code=201, tags=["test"])
-    async def create_(code: str, session: WriteSession) -> dict[str, str]:
-        await create(session, code, code.title())
-        return {"code": code}
-
-    app.include_router(router)
-    return app
-
-
-async def rows_and_entries(reader: asyncpg.Connection, code: str) -> tuple[int, int]:
-    rows = await reader.fetchval("SELECT count(*) FROM organization WHERE code = $1", code)
-    return rows, len(await entries_of(reader, code))
-
-
-async def test_a_commit_that_fails_is_never_told_as_success(database: str, reader: asyncpg.Connection) -> None:
-    # A deferred constraint fails at COMMIT itself: everything before it, the handler's answer included, went well.
-    await reader.execute(
-        """
-        CREATE FUNCTION refuse_at_commit() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN IF NEW.code = 'DOOMED' THEN RAISE EXCEPTION 'refused at commit'; END IF; RETURN NULL; END $$;
-        CREATE CONSTRAINT TRIGGER refuse_at_commit AFTER INSERT ON organization DEFERRABLE INITIALLY DEFERRED
-        FOR EACH ROW EXECUTE FUNCTION refuse_at_commit();
-        """
-    )
-    async with running_app("catalog", database, None) as service:
-        app = writing_app(service.app)
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            doomed = await client.post("/test/organizations/DOOMED")
-            assert doomed.status_code == 500
-            assert doomed.headers["content-type"] == "application/problem+json"
-            assert await rows_and_entries(reader, "DOOMED") == (0, 0)
-            fine = await client.post("/test/organizations/FINE")
-            assert fine.status_code == 201
-            assert await rows_and_entries(reader, "FINE") == (1, 1)
-    await written(reader)
-
-
-async def test_a_connection_lost_at_commit_is_never_told_as_success(database: str, reader: asyncpg.Connection) -> None:
-    async with running_app("catalog", database, None) as service:
-        app = writing_app(service.app)
-
-        @app.post("/test/cut/{code}", tags=["test"], name="cut")
-        async def cut(code: str, session: WriteSession) -> dict[str, str]:
-            await create(session, code, code)
-            await reader.execute(
-                "SELECT pg_terminate_backend($1)", await session.scalar(sa.text("SELECT pg_backend_pid()"))
-            )
-            return {"code": code}
-
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            answer = await client.post("/test/cut/LOST")
-            assert answer.status_code == 503
-            assert answer.json()["code"] == "unavailable"
-            assert answer.headers["retry-after"]
-            assert await rows_and_entries(reader, "LOST") == (0, 0)
-            assert (await client.get("/catalog/v1/organizations")).status_code == 200
-
-
 async def test_a_write_changes_revision_and_etag_at_once(database: str) -> None:
+    path = "/catalog/v1/organizations"
     async with running_app("catalog", database, None) as service:
-        app = writing_app(service.app)
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            before = await client.get("/catalog/v1/organizations")
-            tag = {"if-none-match": before.headers["etag"]}
-            assert (await client.get("/catalog/v1/organizations", headers=tag)).status_code == 304
-            await client.post("/test/organizations/NEW")
-            after = await client.get("/catalog/v1/organizations", headers=tag)
-            assert after.status_code == 200
-            assert after.json()["revision"] == before.json()["revision"] + 1
-            assert after.json()["total"] == before.json()["total"] + 1
+        before = await service.client.get(path)
+        tag = {"if-none-match": before.headers["etag"]}
+        assert (await service.client.get(path, headers=tag)).status_code == 304
+        listed = {"code": "NEW", "name": "New"}
+        assert (await service.client.post(path, json=listed, headers=writing("management-unit"))).status_code == 201
+        after = await service.client.get(path, headers=tag)
+        assert after.status_code == 200
+        assert after.json()["revision"] == before.json()["revision"] + 1
+        assert after.json()["total"] == before.json()["total"] + 1
 
 
 async def test_a_renamed_code_leads_to_the_current_one(database: str, reader: asyncpg.Connection) -> None:

@@ -7,10 +7,9 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
-from fastapi import Depends, Request
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -94,20 +93,3 @@ async def reading(database: Database) -> AsyncIterator[Any]:
         if problem := unavailable(error):
             raise problem from error
         raise
-
-
-async def write_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """One request, one transaction: committed before the first byte of the answer, rolled back on any failure."""
-    database: Database = request.app.state.database
-    try:
-        async with database.sessions() as session, session.begin():
-            yield session
-    except Exception as error:
-        if problem := unavailable(error):
-            raise problem from error
-        raise
-
-
-# scope="function" is what makes the commit happen before the answer is sent: with the default scope FastAPI
-# commits afterwards, and a client could be told 201 and lose its row.
-WriteSession = Annotated[AsyncSession, Depends(write_session, scope="function")]

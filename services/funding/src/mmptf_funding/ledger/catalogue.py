@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from mmptf_common.http import failure, open_client
@@ -31,10 +30,9 @@ class Budget(BaseModel):
     stage: str
 
 
-class Programme(BaseModel):
+class Programme(Coded):
     """What the ledger needs to know of a programme."""
 
-    code: str
     title: str | None
     thematic_area: Coded | None
     organizations: list[Coded]
@@ -44,7 +42,7 @@ class Programme(BaseModel):
 class Catalogue:
     """What the catalogue said of the codes that a request names, None for an unknown one; or how it failed."""
 
-    def __init__(self, told: dict[Asked, Any], failed: ProblemError | None) -> None:
+    def __init__(self, told: dict[Asked, Coded | None], failed: ProblemError | None) -> None:
         self._told = told
         self.failed = failed
 
@@ -54,12 +52,14 @@ class Catalogue:
 
     def programme(self, code: str) -> Programme:
         """A programme that it knows."""
-        return Programme.model_validate(self._told["programme", code])
+        programme = self._told["programme", code]
+        assert isinstance(programme, Programme)
+        return programme
 
 
 async def ask(request: Request, asked: Iterable[Asked]) -> Catalogue:
     """Ask for every code once, in one connection; a catalogue that does not answer is told as its failure."""
-    told: dict[Asked, Any] = {}
+    told: dict[Asked, Coded | None] = {}
     url = request.app.state.catalog_url
     if not (wanted := dict.fromkeys(asked)):
         return Catalogue(told, None)
@@ -72,9 +72,11 @@ async def ask(request: Request, asked: Iterable[Asked]) -> Catalogue:
                 if answer.status_code == httpx.codes.NOT_FOUND:
                     told[noun, code] = None
                 elif answer.status_code == httpx.codes.OK:
-                    told[noun, code] = answer.json()
+                    told[noun, code] = (Programme if noun == "programme" else Coded).model_validate_json(answer.content)
                 else:
                     return Catalogue({}, BadGateway(f"The catalogue answered with {answer.status_code}."))
     except httpx.HTTPError as error:
         return Catalogue({}, failure("catalog", error))
+    except ValidationError:
+        return Catalogue({}, BadGateway("The catalogue answered what is no record of its own."))
     return Catalogue(told, None)

@@ -42,7 +42,7 @@ async def enter(write: Write, who: Identity, sent: EntrySent, catalogue: Catalog
     what the ledger does not hold, and the catalogue's failure where nothing is known without it.
     """
     if not rules.may_write(who, sent.kind, sent.organization):
-        raise Forbidden(f"A {sent.kind} is entered by {rules.writers(sent.kind)}.")
+        raise Forbidden(f"{sent.kind}: entered by {rules.writers(sent.kind)}.")
     entry: Facts = {**sent.model_dump(mode="json"), "reverses": None, "flags": [], "recorded_by": who.organization}
     faults = rules.faults_of(entry, write.at.date())
     faults += await _unknown_contributor(write, entry["contributor"])
@@ -67,7 +67,7 @@ async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) ->
     if row is None:
         raise no_such_record(LEDGER, code)
     if not rules.may_write(who, row.kind, row.organization):
-        raise Forbidden(f"A {row.kind} is reversed by {rules.writers(row.kind)}.")
+        raise Forbidden(f"{row.kind}: reversed by {rules.writers(row.kind)}.")
     if row.reverses:
         raise Conflict(f"{code} reverses {row.reverses}; what was right is entered anew.", code="not_reversible")
     today = write.at.date().isoformat()
