@@ -20,7 +20,10 @@ from mmptf_gateway.door import Door
 from mmptf_gateway.forward import Forwarder
 from mmptf_gateway.settings import GatewaySettings
 
-EXPOSED = ("Cache-Status", "Content-Disposition", "ETag", "Link", "Location", "Retry-After", "X-Request-ID")
+EXPOSED = (
+    "Cache-Status", "Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After",
+    "WWW-Authenticate", "X-Request-ID",
+)  # fmt: skip
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
