@@ -11,7 +11,7 @@ from starlette.responses import Response
 # Anyone may keep an answer, and must ask before using it again: data may change at any time, and asking is cheap.
 CACHE_CONTROL = "public, no-cache"
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
-_TAGS = re.compile(r'(W/)?("[^"]*")')
+_TAGS = re.compile(r'([Ww]/)?("[^"]*")')
 
 
 def number_of(revision: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from mmptf_common.problems import ServiceUnavailable
@@ -30,6 +31,7 @@ UNREACHABLE = (
     asyncpg.InterfaceError,
     InterfaceError,
     OperationalError,
+    PoolTimeout,
 )
 
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from mmptf_common import conditional
 from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
-from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition, spelled
+from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition, of_whom, spelled
 from mmptf_common.past import as_of, within
 from mmptf_common.problems import InvalidRequest, fault
 from mmptf_common.query import ListQuery, canonical
@@ -84,7 +84,7 @@ async def _rows(
             await check_codes(request, connection, listing, query)
             shadows = await as_of(request, connection, query)
             revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-            yield conditional.etag(request, revision, asked, representation).encode()
+            yield conditional.etag(request, revision, of_whom(listing, asked), representation).encode()
             begun = True
             if representation == "csv":
                 columns = ", ".join(f"{spelled(sql, query)} AS {name}" for name, sql in listing.columns.items())

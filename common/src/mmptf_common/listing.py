@@ -141,6 +141,11 @@ def spelled(sql: str, query: PointInTime) -> str:
     return sql.replace("{as_of}", urlencode([pair for pair in pairs_of(query) if pair[0] == "as_of"]))
 
 
+def of_whom(listing: Listing, asked: str) -> str:
+    """A canonical question, and what the list is narrowed to whatever is asked: together they are one answer."""
+    return "\n".join([asked, *map(str, listing.fixed.values())])
+
+
 def fixed(listing: Listing, arguments: Arguments) -> str:
     """The SQL condition of what a list is narrowed to whatever is asked."""
     return " AND ".join(where.format(arguments.bind(value)) for where, value in listing.fixed.items()) or "true"

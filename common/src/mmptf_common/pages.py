@@ -17,7 +17,17 @@ from mmptf_common import conditional
 from mmptf_common.db import Database, reading
 from mmptf_common.exports import answer_export
 from mmptf_common.journal import REVISION
-from mmptf_common.listing import MEDIA_TYPES, PAGING, Arguments, Listing, check_codes, condition, fixed, spelled
+from mmptf_common.listing import (
+    MEDIA_TYPES,
+    PAGING,
+    Arguments,
+    Listing,
+    check_codes,
+    condition,
+    fixed,
+    of_whom,
+    spelled,
+)
 from mmptf_common.past import as_of, within
 from mmptf_common.problems import InvalidRequest, NotAcceptable, NotFound, fault, near
 from mmptf_common.query import ListQuery, PointInTime, canonical, parse
@@ -136,7 +146,7 @@ async def answer_list(request: Request, listing: Listing) -> Response:
         shadows = await as_of(request, connection, query)
         if conditional.is_conditional(request):
             revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-            tag = conditional.etag(request, revision, asked)
+            tag = conditional.etag(request, revision, of_whom(listing, asked))
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
         items, total, revision, more, position, key = await connection.fetchrow(within(shadows, sql), *arguments)
@@ -144,7 +154,7 @@ async def answer_list(request: Request, listing: Listing) -> Response:
     return Response(
         f'{{"items":{items},"total":{total},"next":{following},"revision":{conditional.number_of(revision)}}}',
         media_type="application/json",
-        headers=conditional.headers(conditional.etag(request, revision, asked)),
+        headers=conditional.headers(conditional.etag(request, revision, of_whom(listing, asked))),
     )
 
 

@@ -23,7 +23,7 @@ MAX_PARAMETERS = 200
 _FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
 _WORD = re.compile(r"[^\W_]+")
 LONGEST_WORD = 200
-AMOUNT_PATTERN = r"^\d{1,16}(\.\d{1,2})?$"
+AMOUNT_PATTERN = r"^[0-9]{1,16}(\.[0-9]{1,2})?$"
 _AMOUNT = re.compile(AMOUNT_PATTERN, re.ASCII)
 _MOMENT = re.compile(
     r"^\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d))?$", re.ASCII

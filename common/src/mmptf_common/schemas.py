@@ -11,7 +11,7 @@ CODE_PATTERN = r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$"
 Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
 Item = TypeVar("Item", bound=BaseModel)
 # Wider than a stored amount, which has 16 digits before the point: a sum of many is one too.
-AmountText = Annotated[str, Field(pattern=r"^-?\d{1,26}\.\d{2}$")]
+AmountText = Annotated[str, Field(pattern=r"^-?[0-9]{1,26}\.[0-9]{2}$")]
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 
@@ -24,11 +24,13 @@ def _on_the_calendar(value: str) -> str:
 # What callers send. Text without control characters, not blank; an amount above zero, its cents written out; a day of
 # this or the last decades to come, since a year 0 or 9999 is a mistake.
 Text = Annotated[str, Field(min_length=1, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s][^{_CONTROL}]*$")]
-AmountSent = Annotated[str, Field(pattern=r"^([1-9]\d{0,13}\.\d{2}|0\.(0[1-9]|[1-9]\d))$", examples=["1500000.00"])]
+AmountSent = Annotated[
+    str, Field(pattern=r"^([1-9][0-9]{0,13}\.[0-9]{2}|0\.(0[1-9]|[1-9][0-9]))$", examples=["1500000.00"])
+]
 Day = Annotated[
     str,
     Field(
-        pattern=r"^(199\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+        pattern=r"^(199[0-9]|20[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
         json_schema_extra={"format": "date"},
         examples=["2025-01-31"],
     ),

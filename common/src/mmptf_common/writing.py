@@ -36,7 +36,7 @@ Row = TypeVar("Row")
 
 # How long the answer of a write is kept for those who send it again.
 KEPT = timedelta(days=30)
-_KEY = re.compile(r'"?([A-Za-z0-9._:~+/=-]{1,128})"?')
+_KEY = re.compile(r'([A-Za-z0-9._:~+/=-]{1,128})|"([A-Za-z0-9._:~+/=-]{1,128})"')
 
 
 class WriteQuery(BaseModel):
@@ -130,17 +130,22 @@ def _key(request: Request) -> str | None:
             "Idempotency-Key: one text of 1 to 128 letters, digits and . _ : ~ + / = - is expected.",
             code="idempotency_key_invalid",
         )
-    return match[1]
+    return match[1] or match[2]
 
 
 def _asked_tags(request: Request) -> list[str]:
-    given = request.headers.get("if-match")
-    if given is None:
+    given = ", ".join(request.headers.getlist("if-match"))
+    if "if-match" not in request.headers:
         raise PreconditionRequired(
             "A change needs If-Match with the ETag of the record as you know it: read it first, then it cannot be"
             " overwritten unseen."
         )
     return ["*"] if given.strip() == "*" else conditional.strong_tags(given)
+
+
+def _owner(write: Write) -> str:
+    """Whose a key is: one subject may write for several organizations, and none is told what another wrote."""
+    return f"{write.author.actor}\n{write.author.organization or ''}"
 
 
 async def _fingerprint(request: Request, digest: str | None) -> str:
@@ -159,7 +164,7 @@ async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
         sa.text(
             "SELECT fingerprint, status, headers, body FROM idempotency_key WHERE subject = :subject AND key = :key"
         ),
-        {"subject": write.author.actor, "key": key},
+        {"subject": _owner(write), "key": key},
     )
     row = found.one_or_none()
     if row is None:
@@ -184,7 +189,7 @@ async def _keep(write: Write, key: str, fingerprint: str, response: Response) ->
             " VALUES (:subject, :key, :fingerprint, :status, CAST(:headers AS json), :body, :at)"
         ),
         {
-            "subject": write.author.actor,
+            "subject": _owner(write),
             "key": key,
             "fingerprint": fingerprint,
             "status": response.status_code,

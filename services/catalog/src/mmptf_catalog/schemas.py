@@ -30,7 +30,7 @@ class ProgrammePlace(Wire):
     code: Code
     name: str
     as_printed: str
-    share: Annotated[str, Field(pattern=r"^\d{1,3}\.\d{2}$")] | None
+    share: Annotated[str, Field(pattern=r"^[0-9]{1,3}\.[0-9]{2}$")] | None
     footnote: str | None
 
 
@@ -40,7 +40,7 @@ Category = Literal[
     "general_operating_costs", "indirect_costs",
 ]  # fmt: skip
 BudgetStage = Literal["programme_budget", "requirement", "allocation"]
-Year = Annotated[int, Field(ge=2016, le=2100)]
+Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
 
 
 class Budget(Wire):
@@ -180,7 +180,7 @@ class Place(Wire):
     code: Code
     kind: Literal["country", "region"]
     name: str
-    m49: Annotated[str, Field(pattern=r"^\d{3}$")] | None
+    m49: Annotated[str, Field(pattern=r"^[0-9]{3}$")] | None
     iso_alpha2: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None
     region: str | None
     subregion: str | None

@@ -15,8 +15,8 @@ ContributionStage = Literal["pledge", "contribution", "commitment", "deposit"]
 Basis = Literal["unspecified", "pledge", "commitment", "deposit"]
 Precision = Literal["exact", "rounded"]
 DatePrecision = Literal["day", "month", "year"]
-PERCENT = r"^\d{1,6}\.\d{2}$"
-NUMBER = r"^-?\d{1,16}(\.\d{1,2})?$"
+PERCENT = r"^[0-9]{1,6}\.[0-9]{2}$"
+NUMBER = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
 
 
 class Stage(Wire):
@@ -89,8 +89,8 @@ class Target(Wire):
 class Fraction(Wire):
     """An exact share, in lowest terms."""
 
-    numerator: Annotated[str, Field(pattern=r"^\d+$")]
-    denominator: Annotated[str, Field(pattern=r"^\d+$")]
+    numerator: Annotated[str, Field(pattern=r"^[0-9]+$")]
+    denominator: Annotated[str, Field(pattern=r"^[0-9]+$")]
 
 
 class Contributed(Wire):

@@ -34,6 +34,8 @@ from mmptf_common.writing import Created, require_match
 CURRENCY = "USD"
 # The document by which facts are named that an organization or the Fund has written here.
 SUBMISSION = "submission"
+# What stands in the place of a code in paths of its own.
+RESERVED = frozenset({"facets", "totals"})
 NOTHING_STATED: Facts = {
     "title": None, "summary": None, "thematic_area": None, "objectives": [], "places": [], "organizations": [],
     "duration": None, "budget": None, "budget_lines": [],
@@ -43,7 +45,11 @@ NOTHING_STATED: Facts = {
 async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
     """Begin a draft for the caller's organization; Conflict when the code is taken."""
     organization = await _organization_of(write, who)
-    await _require_free(write, sent.code)
+    if sent.code.lower() in RESERVED:
+        detail = f"/code: {sent.code} is part of a path and no code"
+        raise InvalidRequest([fault("reserved", detail, pointer="/code")])
+    await _require_free(write, DraftRow, sent.code)
+    await _require_free(write, ProgrammeRow, sent.code)
     draft = {**NOTHING_STATED, "code": sent.code, "organization": organization, **sent.stated()}
     await _names(write, draft)
     write.session.add(draft_row(draft, write.at))
@@ -54,8 +60,9 @@ async def amend_draft(write: Write, code: str, sent: Content) -> None:
     """Change what a draft says so far; its parts need not fit before it is submitted."""
     row = await _draft(write, code)
     draft = {**row.document, **sent.stated()}
-    await _names(write, draft)
-    await write.session.merge(draft_row(draft, write.at))
+    if draft != row.document:
+        await _names(write, draft)
+        await write.session.merge(draft_row(draft, write.at))
 
 
 async def discard_draft(write: Write, code: str) -> None:
@@ -68,6 +75,7 @@ async def submit_draft(write: Write, code: str) -> Created:
     row = await _draft(write, code)
     draft: Facts = row.document
     organization = draft["organization"]
+    await _require_free(write, ProgrammeRow, code)
     facts: Facts = {
         "code": code,
         "lead_organization": organization,
@@ -81,6 +89,10 @@ async def submit_draft(write: Write, code: str) -> Created:
     stated = {name: draft[name] for name in NOTHING_STATED if draft[name]}
     _state(facts, stated, write, organization)
     _refuse([*rules.missing(draft), *rules.faults_of(facts)])
+    left_out = {"places.share": facts["places"][0]["share"], "budget_lines": facts["budget_lines"]}
+    facts["gaps"] = [
+        {"field": name, "kind": "not_stated_in_source", "note": None} for name, said in left_out.items() if not said
+    ]
     _enter(facts, "concept_note", write.at.date().isoformat(), f"Submitted by {organization}.", None, write, who=None)
     await write.session.delete(row)
     await _store(write, facts)
@@ -97,7 +109,10 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Amendmen
         if status in rules.AMENDED_BY_FUND:
             raise Forbidden(f"{code} is {status}; from its approval on the Fund's management unit amends a programme.")
         raise Conflict(f"{code} is {status} and is not amended any more.", code="not_amendable")
-    stated = sent.stated()
+    present = _present(facts)
+    stated = {name: value for name, value in sent.stated().items() if value != present[name]}
+    if not stated:
+        return
     if facts["duration"] and "duration" in stated and STAGE_OF_STATUS[status] == "funded":
         raise Conflict(f"{code} is {status}: its end is moved by an extension.", code="not_amendable")
     _state(facts, stated, write, who.organization)
@@ -105,7 +120,10 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Amendmen
     if lead and lead not in facts["organizations"]:
         detail = f"/organizations: {lead} leads the programme and has to take part in it"
         _refuse([fault("missing", detail, pointer="/organizations")])
-    _refuse(rules.faults_of(facts))
+    faults = [*rules.emptied(stated), *rules.faults_of(facts)]
+    if "budget_lines" in stated and facts["budget"] and facts["budget"]["stage"] == "allocation":
+        faults += rules.approval_faults(facts)
+    _refuse(faults)
     await _store(write, facts)
 
 
@@ -131,8 +149,11 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
     if sent.status == "approved":
         faults += rules.approval_faults(facts)
     _refuse(faults)
-    if sent.status == "approved":
-        facts["budget"]["stage"] = "allocation"
+    budget = facts["budget"]
+    if sent.status == "approved" or (
+        STAGE_OF_STATUS[sent.status] == "funded" and budget and budget["stage"] == "requirement"
+    ):
+        budget["stage"] = "allocation"
     facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in ("status", "stage")]
     _enter(facts, sent.status, sent.date, sent.reason, sent.decision, write, who.organization)
     await _store(write, facts)
@@ -186,11 +207,16 @@ def _require_part(who: Identity, facts: Facts) -> None:
         raise Forbidden(f"{facts['code']} is not a programme of {who.organization or 'an organization that you name'}.")
 
 
-async def _require_free(write: Write, code: str) -> None:
-    renamed = await write.session.scalar(
-        sa.text("SELECT current FROM renamed_code WHERE entity = 'programme' AND code = :code"), {"code": code}
+async def _require_free(write: Write, row: type[DraftRow] | type[ProgrammeRow], code: str) -> None:
+    """Refuse a code that a record has, or a programme had; codes that differ in their case alone are the same."""
+    taken = await write.session.scalar(
+        sa.text(
+            f"SELECT EXISTS (SELECT FROM {row.__tablename__} WHERE lower(code) = lower(:code))"
+            " OR EXISTS (SELECT FROM renamed_code WHERE entity = 'programme' AND lower(code) = lower(:code))"
+        ),
+        {"code": code},
     )
-    if renamed or await write.session.get(ProgrammeRow, code) or await write.session.get(DraftRow, code):
+    if taken:
         raise Conflict(f"The code {code} is taken.", code="code_taken")
 
 
@@ -215,9 +241,12 @@ def _refuse(faults: list[Fault]) -> None:
 
 def _state(facts: Facts, stated: Facts, write: Write, organization: str | None) -> None:
     """Put what was stated in the place of what was there, with its source, and close the gaps that it fills."""
+    printed = {place["code"]: place.get("as_printed", "") for place in facts["places"]}
     facts.update(stated)
     if "places" in stated:
-        facts["places"] = [{**place, "as_printed": ""} for place in stated["places"]]
+        facts["places"] = [{**place, "as_printed": printed.get(place["code"], "")} for place in stated["places"]]
+        if {place["code"] for place in facts["places"]} != set(printed):
+            facts["place_label"] = ""
     if stated.get("duration"):
         facts["duration"] = {**stated["duration"], "extensions": []}
     if stated.get("budget"):
@@ -229,12 +258,26 @@ def _state(facts: Facts, stated: Facts, write: Write, organization: str | None) 
             "precision": "exact",
             "as_printed": None,
         }
-    filled = {*stated, "places.share"} if "places" in stated else set(stated)
+    filled = {name for name, value in stated.items() if value}
+    if any(place["share"] for place in stated.get("places", ())):
+        filled.add("places.share")
     facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in filled]
     path = f"{PROGRAMMES.path}/{facts['code']}"
     facts["sources"] = [source for source in facts["sources"] if source["field"] not in stated] + [
         _source(name, write, path, organization) for name in stated
     ]
+
+
+def _present(facts: Facts) -> Facts:
+    """What a programme says of itself, in the shape in which it is sent."""
+    duration, budget = facts["duration"], facts["budget"]
+    return {
+        **{name: facts[name] for name in NOTHING_STATED},
+        "places": [{"code": place["code"], "share": place["share"]} for place in facts["places"]],
+        "duration": duration and {"start": duration["start"], "end": duration["end"]},
+        # A rounded figure, restated to the cent, says more.
+        "budget": budget["amount"] if budget and budget["precision"] == "exact" else None,
+    }
 
 
 def _source(field: str, write: Write, path: str, organization: str | None) -> Facts:
@@ -301,7 +344,8 @@ async def _names(write: Write, facts: Facts) -> Mapping[str, Mapping[str, Facts]
         names[kind] = {found.code: found.document for found in rows if found.document.get("kind") != "region"}
         unknown = [(pointer, code) for pointer, code in pointed if code not in names[kind]]
         if unknown:
-            known = [code for (code,) in await write.session.execute(sa.select(row.code))]
+            listing = await write.session.execute(sa.select(row.code, row.document))
+            known = [found.code for found in listing if found.document.get("kind") != "region"]
             listed = f"/catalog/v1/{kind.replace('_', '-')}"
             faults += [_unknown(pointer, code, known, listed) for pointer, code in unknown]
     _refuse(faults)

@@ -228,6 +228,7 @@ async def change_statuses(
     request: Request, sent: Annotated[schemas.StatusBatch, _example(examples.STATUS_BATCH)], who: CatalogWriter
 ) -> Response:
     """The status changes of one meeting, all of them or none; with `partial` those that can be made."""
+    reasons = "; ".join(dict.fromkeys(change.reason for change in sent.changes))
 
     async def write_all(write: Write) -> Answer:
         return await write_batch(
@@ -238,7 +239,7 @@ async def change_statuses(
             lambda change: commands.change_status_of(request, write, who, change),
         )
 
-    return await answer_write(request, who, write_all, reason="status changes", query=BatchQuery)
+    return await answer_write(request, who, write_all, reason=reasons[:2000], query=BatchQuery)
 
 
 @router.post(

@@ -48,18 +48,29 @@ def owns(programme: Facts, organization: str | None) -> bool:
     return bool(lead == organization if lead else organization in programme["organizations"])
 
 
+NEEDED = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
+
+
 def missing(draft: Facts) -> list[Fault]:
     """What a draft has to say before it can be submitted, and does not yet."""
-    needed = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
     found = [
         fault("missing", f"/{name}: has to be stated before the draft is submitted", pointer=f"/{name}")
-        for name in needed
+        for name in NEEDED
         if not draft[name]
     ]
     if draft["organization"] not in draft["organizations"] and draft["organizations"]:
         detail = f"/organizations: {draft['organization']} submits the programme and has to take part in it"
         found.append(fault("missing", detail, pointer="/organizations"))
     return found
+
+
+def emptied(stated: Facts) -> list[Fault]:
+    """What an amendment would take away from a programme that is submitted, and cannot."""
+    return [
+        fault("missing", f"/{name}: a programme that is submitted states it", pointer=f"/{name}")
+        for name in NEEDED
+        if name in stated and not stated[name]
+    ]
 
 
 def faults_of(programme: Facts) -> list[Fault]:

@@ -16,7 +16,7 @@ NewStatus = Literal[
     "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
     "not_selected", "withdrawn", "suspended", "cancelled",
 ]  # fmt: skip
-Share = Annotated[str, Field(pattern=r"^(100|\d{1,2})\.\d{2}$", examples=["100.00"])]
+Share = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2})\.[0-9]{2}$", examples=["100.00"])]
 Title = Annotated[Text, Field(max_length=300)]
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
 Decision = Annotated[Text, Field(max_length=300, description="The decision behind it, such as a meeting and its date.")]

@@ -22,7 +22,7 @@ Precision = Literal["exact", "rounded"]
 Agreement = Literal["equal", "explained", "different"]
 TotalsBy = Literal["region", "place", "country", "area", "target_population", "status"]
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-PercentText = Annotated[str, Field(pattern=r"^-?\d{1,3}(\.\d{1,10})?$")]
+PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
 
 
 class Edition(Wire):

@@ -28,7 +28,7 @@ Category = Literal[
 # What is written though it calls for a question; it is never silent.
 Flag = Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
-Rate = Annotated[str, Field(pattern=r"^(0|[1-9]\d{0,5})\.\d{1,10}$", examples=["1.0850"])]
+Rate = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,5})\.[0-9]{1,10}$", examples=["1.0850"])]
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
 OnDay = Annotated[
     Day | None,
