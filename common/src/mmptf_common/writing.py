@@ -284,6 +284,9 @@ async def write_batch(
                 code = await write_one(row)
                 await write.session.flush()
         except ProblemError as problem:
+            if problem.status >= 500:
+                # Nothing is wrong with the row: the whole is to be sent again.
+                raise
             where = f"{pointer}/{n}"
             faults = problem.faults or [fault(problem.code, problem.detail, pointer="")]
             errors = [f.model_copy(update={"pointer": f"{where}{f.pointer or ''}"}) for f in faults]

@@ -50,6 +50,12 @@ class Catalogue:
         """Whether the catalogue lists a code; only where it has answered."""
         return self._told[noun, code] is not None
 
+    def code(self, noun: str, code: str) -> str:
+        """The code that it lists what was asked for under: another one where that was renamed."""
+        told = self._told[noun, code]
+        assert told
+        return told.code
+
     def programme(self, code: str) -> Programme:
         """A programme that it knows."""
         programme = self._told["programme", code]

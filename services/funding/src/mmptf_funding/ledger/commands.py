@@ -19,7 +19,7 @@ from mmptf_common.schemas import Fault
 from mmptf_common.writing import Created
 from mmptf_funding import schemas as wire
 from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.catalogue import NOUNS, Asked, Catalogue
+from mmptf_funding.ledger.catalogue import NOUNS, Asked, Catalogue, Programme
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.ledger.schemas import ContributorSent, Entry, EntrySent, ReversalSent
 from mmptf_funding.models import ContributorRow, EntryRow, ProgrammeRow
@@ -70,6 +70,8 @@ async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) ->
         raise Forbidden(f"{row.kind}: reversed by {rules.writers(row.kind)}.")
     if row.reverses:
         raise Conflict(f"{code} reverses {row.reverses}; what was right is entered anew.", code="not_reversible")
+    if earlier := await write.session.scalar(sa.select(col(EntryRow.code)).where(col(EntryRow.reverses) == code)):
+        raise Conflict(f"{code} was reversed by {earlier}.", code="not_reversible")
     today = write.at.date().isoformat()
     if not row.date.isoformat() <= sent.date <= today:
         allowed = [f"{row.date} to {today}"]
@@ -207,14 +209,16 @@ async def _unknown_to_catalogue(write: Write, entry: Facts, catalogue: Catalogue
                 raise catalogue.failed
         elif not catalogue.knows(noun, code):
             faults.append(_unknown(noun, code, f"/catalog/v1/{path}"))
-        elif noun == "programme":
-            faults += await _learn(write, entry, catalogue)
+        else:
+            # A code that was renamed is entered as what it is now.
+            entry[noun] = catalogue.code(noun, code)
+            if noun == "programme":
+                faults += await _learn(write, catalogue.programme(code), entry)
     return faults
 
 
-async def _learn(write: Write, entry: Facts, catalogue: Catalogue) -> list[Fault]:
+async def _learn(write: Write, programme: Programme, entry: Facts) -> list[Fault]:
     """Keep what the catalogue says of a programme; a fault when the organization does not take part in it."""
-    programme = catalogue.programme(entry["programme"])
     facts = programme.model_dump(mode="json")
     stored = await write.session.get(ProgrammeRow, programme.code)
     if stored is None or {**stored.document, "updated": None} != {**facts, "updated": None}:
@@ -261,43 +265,55 @@ async def _following(write: Write, code: str) -> Sequence[EntryRow]:
     return rows.all()
 
 
-async def _sum(write: Write, kinds: Sequence[str], day: str, **parties: str | None) -> Decimal:
-    """What entries of some kinds add up to until a day, for the parties that are named."""
-    statement = sa.select(sa.func.coalesce(sa.func.sum(col(EntryRow.amount)), 0)).where(
-        col(EntryRow.kind).in_(kinds),
-        col(EntryRow.date) <= date.fromisoformat(day),
-        *(getattr(EntryRow, name) == value for name, value in parties.items()),
-    )
-    return Decimal(await write.session.scalar(statement) or 0)
-
-
 async def _flags(write: Write, entry: Facts) -> list[str]:
-    """What calls for a question when an entry is added to what is there."""
-    day, amount = entry["date"], Decimal(entry["amount"])
-    parties = {"programme": entry["programme"], "organization": entry["organization"]}
-    if entry["kind"] in ("expenditure", "refund"):
-        received = await _sum(write, ["transfer"], day, **parties) - await _sum(write, ["refund"], day, **parties)
-        spent = await _sum(write, ["expenditure"], day, **parties)
-        if spent + amount > received:
-            refund = entry["kind"] == "refund"
-            return ["refund_exceeds_unspent" if refund else "expenditure_exceeds_transfers"]
+    """What calls for a question, on the entry's day or a later one, when it is added to what is there."""
+    since, amount = date.fromisoformat(entry["date"]), Decimal(entry["amount"])
+    if entry["kind"] in ("expenditure", "refund") and await _unspent(write, since, entry) < amount:
+        refund = entry["kind"] == "refund"
+        return ["refund_exceeds_unspent" if refund else "expenditure_exceeds_transfers"]
     if entry["kind"] == "deposit" and entry["follows"]:
         committed = await write.session.get_one(EntryRow, entry["follows"])
-        if await _sum(write, ["deposit"], day, follows=entry["follows"]) + amount > committed.amount:
+        paid = -await _least(write, [], ["deposit"], since, {"follows": entry["follows"]})
+        if paid + amount > committed.amount:
             return ["deposit_exceeds_commitment"]
     return []
 
 
 async def _flags_of_reversal(write: Write, row: EntryRow, sent: ReversalSent) -> list[str]:
-    """Whether more is spent than is left when a transfer is reversed."""
+    """Whether more is spent than is left, on any day, when a transfer is reversed."""
     if row.kind != "transfer":
         return []
     parties = {"programme": row.programme, "organization": row.organization}
-    received = await _sum(write, ["transfer"], sent.date, **parties) - await _sum(
-        write, ["refund"], sent.date, **parties
+    left = await _unspent(write, date.fromisoformat(sent.date), parties)
+    return ["expenditure_exceeds_transfers"] if left < row.amount else []
+
+
+async def _unspent(write: Write, since: date, parties: Facts) -> Decimal:
+    """The least that an organization has received for a programme, and neither spent nor refunded, since a day."""
+    named = {name: parties[name] for name in ("programme", "organization")}
+    return await _least(write, ["transfer"], ["refund", "expenditure"], since, named)
+
+
+async def _least(
+    write: Write, plus: Sequence[str], minus: Sequence[str], since: date, parties: dict[str, str | None]
+) -> Decimal:
+    """The least that a balance is on a day or on any later one, as the ledger stands."""
+    narrowed = "".join(f" AND {name} = :{name}" for name in parties)
+    signed = "CASE WHEN kind = ANY(:plus) THEN amount ELSE -amount END"
+    least = await write.session.scalar(
+        sa.text(
+            f"WITH entry AS (SELECT date, {signed} AS signed FROM ledger_entry WHERE kind = ANY(:kinds){narrowed})"
+            " SELECT least(coalesce(sum(signed) FILTER (WHERE date <= :since), 0),"
+            " (SELECT min(total) FROM (SELECT date, sum(sum(signed)) OVER (ORDER BY date) AS total FROM entry GROUP BY date) AS day WHERE date > :since))"
+            " FROM entry"
+        ).bindparams(
+            sa.bindparam("plus", list(plus), type_=ARRAY(sa.Text)),
+            sa.bindparam("kinds", [*plus, *minus], type_=ARRAY(sa.Text)),
+            since=since,
+            **parties,
+        )
     )
-    spent = await _sum(write, ["expenditure"], sent.date, **parties)
-    return ["expenditure_exceeds_transfers"] if spent > received - row.amount else []
+    return Decimal(least)
 
 
 async def _require_balances(write: Write, row: EntryRow) -> None:

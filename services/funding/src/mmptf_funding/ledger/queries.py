@@ -147,7 +147,9 @@ class Ledger:
         return schemas.Delivery(
             net_funded=money(net),
             expenditure=money(spent),
-            share=exact and Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
+            share=None
+            if exact is None
+            else Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
             per_cent=None if exact is None else per_cent(exact),
         )
 
