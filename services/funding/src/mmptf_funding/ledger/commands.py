@@ -304,7 +304,8 @@ async def _least(
         sa.text(
             f"WITH entry AS (SELECT date, {signed} AS signed FROM ledger_entry WHERE kind = ANY(:kinds){narrowed})"
             " SELECT least(coalesce(sum(signed) FILTER (WHERE date <= :since), 0),"
-            " (SELECT min(total) FROM (SELECT date, sum(sum(signed)) OVER (ORDER BY date) AS total FROM entry GROUP BY date) AS day WHERE date > :since))"
+            " (SELECT min(total) FROM (SELECT date, sum(sum(signed)) OVER (ORDER BY date) AS total"
+            " FROM entry GROUP BY date) AS day WHERE date > :since))"
             " FROM entry"
         ).bindparams(
             sa.bindparam("plus", list(plus), type_=ARRAY(sa.Text)),
