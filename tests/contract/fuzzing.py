@@ -14,8 +14,8 @@ EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES")
 # What every test run can afford: a few for each operation at its service, fewer through the gateway, where they show
 # that nothing changes on the way. The systematic cases, several thousand, belong to the thorough run; what they ask of
 # parameters and bodies the tests beside this one ask of every operation, too.
-FEW = "8"
-FEWER = "2"
+FEW = "4"
+FEWER = "1"
 # One mechanism answers the history of every list.
 HISTORY = "^(?!documents).*-history$"
 

@@ -23,7 +23,7 @@ NewDatabase = Callable[[str], str]
 
 
 # What the packaged data have no record for, or what asks another service.
-NOT_PACKAGED = {"programmes-amend", "programmes-extend", "ledger-create"}
+NOT_PACKAGED = {"programmes-amend", "programmes-extend", "ledger-create", "ledger-create-batch"}
 
 
 def of(service: str, operations: list[Operation]) -> list[Operation]:

@@ -38,7 +38,7 @@ Who = tuple[str, str | None]
 CATALOG, FUNDING = "/catalog/v1", "/funding/v1"
 LEDGER, STATEMENT = f"{FUNDING}/ledger", f"{FUNDING}/statement"
 CENT = Decimal("0.01")
-EXAMPLES = int(os.environ.get("BOOKS_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("BOOKS_EXAMPLES", "4"))
 
 
 # --- who may do what, and what a kind of entry has: told again here, from the decisions ------------------------------
