@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 import os
 import re
-import socket
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -22,14 +19,13 @@ from typing import Any
 
 import asyncpg
 import httpx
-import uvicorn
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from mmptf_catalog.programmes.records import facts_of, programme_row
 from mmptf_local.cache import Cache
-from mmptf_local.processes import LOOPBACK
 from tests.conftest import RunningApp, running_app, service_of
+from tests.serving import served
 from tests.tokens import bearer, writing
 
 Facts = dict[str, Any]
@@ -624,20 +620,6 @@ def fits(said: Facts) -> bool:
 
 
 # --- the services ----------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
-    """An app that runs already, over HTTP on a free port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none"))
-    # Whoever connects before the server accepts waits in the socket's queue.
-    with socket.create_server((LOOPBACK, 0)) as listening:
-        serving = asyncio.create_task(server.serve([listening]))
-        try:
-            yield f"http://{LOOPBACK}:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
 
 
 def money(amount: Decimal) -> Facts:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +16,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -27,6 +25,7 @@ from mmptf_funding.ledger import catalogue as asking
 from mmptf_funding.ledger import rules
 from mmptf_local.processes import LOOPBACK, free_port
 from tests.conftest import RunningApp, running_app
+from tests.serving import served
 from tests.tokens import writing
 
 Facts = dict[str, Any]
@@ -42,19 +41,6 @@ MEMBERS: Facts = {
     "tranche": 1, "follows": "L-000001", "original": ORIGINAL,
 }  # fmt: skip
 SENT_KINDS = [kind for kind in rules.KINDS if kind != "agent_fee"]
-
-
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
-    """An app over HTTP on a free port, in this loop; one with a lifespan runs already."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none"))
-    with socket.create_server((LOOPBACK, 0)) as listening:
-        serving = asyncio.create_task(server.serve([listening]))
-        try:
-            yield f"http://{LOOPBACK}:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
 
 
 @dataclass(frozen=True)

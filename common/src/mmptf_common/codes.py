@@ -19,6 +19,12 @@ MoneyStage = Literal[
     "refund",
 ]
 
+# The budget categories of the United Nations Sustainable Development Group; the last is what the others support.
+BudgetCategory = Literal[
+    "staff_and_personnel", "supplies", "equipment", "contractual_services", "travel", "transfers_and_grants",
+    "general_operating_costs", "indirect_costs",
+]  # fmt: skip
+
 # Groups of a total that are no codes: money that several share, and money whose code no source states.
 SHARED = "shared"
 NOT_STATED = "not_stated"

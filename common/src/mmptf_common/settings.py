@@ -50,7 +50,7 @@ class ServiceSettings(ServerSettings):
     DATABASE_URL      postgresql://… of this service's database
     DATABASE_POOL     most connections that reads may hold (writes have their own, half as many)
     REDIS_URL         redis://… ; without it aggregates are computed at each request
-    ENVIRONMENT       development allows what needs an identity in production, such as imports over HTTP
+    ENVIRONMENT       development believes an identity provider without TLS
 
     CATALOG_URL       http://… of the catalogue, for the services that ask it when they write
 

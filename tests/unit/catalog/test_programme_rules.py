@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from mmptf_catalog.programmes import rules
 from mmptf_catalog.programmes.schemas import NewStatus
 from mmptf_catalog.rules import STAGE_OF_STATUS
-from mmptf_catalog.schemas import Category, Status
+from mmptf_catalog.schemas import Status
+from mmptf_common.codes import BudgetCategory
 
 STATUSES = get_args(Status)
-CATEGORIES = [category for category in get_args(Category) if category != rules.INDIRECT]
+CATEGORIES = [category for category in get_args(BudgetCategory) if category != rules.INDIRECT]
 CENTS = st.integers(1, 10**13)
 HISTORY = "2026-03-01"
 TODAY = date(2026, 7, 1)

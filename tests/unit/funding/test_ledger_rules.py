@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmptf_common.codes import BudgetCategory
 from mmptf_common.identity import Identity
 from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.schemas import Category, EntrySent, Kind, KindSent
+from mmptf_funding.ledger.schemas import EntrySent, Kind, KindSent
 
 Facts = dict[str, Any]
 
@@ -32,7 +33,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "programme": st.just("ETH-01"),
     "organization": st.sampled_from(["IOM", "ILO"]),
     "thematic_area": st.just("2"),
-    "category": st.sampled_from(get_args(Category)),
+    "category": st.sampled_from(get_args(BudgetCategory)),
     "tranche": st.integers(1, 99),
     "follows": st.just("L-000001"),
 }

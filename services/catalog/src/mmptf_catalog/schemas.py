@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mmptf_common.codes import BudgetCategory
 from mmptf_common.query import Amount, ListQuery, Moment, PointInTime, Search, Values
 from mmptf_common.schemas import AmountText, Code, Gap, Page, SourceRef, Wire
 
@@ -34,11 +35,6 @@ class ProgrammePlace(Wire):
     footnote: str | None
 
 
-# The budget categories of the United Nations Sustainable Development Group; the last is what the others support.
-Category = Literal[
-    "staff_and_personnel", "supplies", "equipment", "contractual_services", "travel", "transfers_and_grants",
-    "general_operating_costs", "indirect_costs",
-]  # fmt: skip
 BudgetStage = Literal["programme_budget", "requirement", "allocation"]
 Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
 
@@ -64,7 +60,7 @@ class BudgetLine(Wire):
 
     organization: Code
     year: Year
-    category: Category
+    category: BudgetCategory
     amount: AmountText
 
 

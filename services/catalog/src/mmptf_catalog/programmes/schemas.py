@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmptf_catalog.schemas import BudgetLine, Category, Year
+from mmptf_catalog.schemas import BudgetLine, Year
+from mmptf_common.codes import BudgetCategory
 from mmptf_common.query import ListQuery, Search
 from mmptf_common.schemas import AmountSent, Code, Day, Page, Text, Wire
 
@@ -52,7 +53,7 @@ class BudgetLineSent(Sent):
 
     organization: Code
     year: Year
-    category: Category
+    category: BudgetCategory
     amount: AmountSent
 
 

@@ -273,8 +273,8 @@ async def _flags(write: Write, entry: Facts) -> list[str]:
         return ["refund_exceeds_unspent" if refund else "expenditure_exceeds_transfers"]
     if entry["kind"] == "deposit" and entry["follows"]:
         committed = await write.session.get_one(EntryRow, entry["follows"])
-        paid = -await _least(write, [], ["deposit"], since, {"follows": entry["follows"]})
-        if paid + amount > committed.amount:
+        _, unpaid = await _lowest(write, [], ["deposit"], since, {"follows": entry["follows"]})
+        if committed.amount + unpaid < amount:
             return ["deposit_exceeds_commitment"]
     return []
 
@@ -291,30 +291,8 @@ async def _flags_of_reversal(write: Write, row: EntryRow, sent: ReversalSent) ->
 async def _unspent(write: Write, since: date, parties: Facts) -> Decimal:
     """The least that an organization has received for a programme, and neither spent nor refunded, since a day."""
     named = {name: parties[name] for name in ("programme", "organization")}
-    return await _least(write, ["transfer"], ["refund", "expenditure"], since, named)
-
-
-async def _least(
-    write: Write, plus: Sequence[str], minus: Sequence[str], since: date, parties: dict[str, str | None]
-) -> Decimal:
-    """The least that a balance is on a day or on any later one, as the ledger stands."""
-    narrowed = "".join(f" AND {name} = :{name}" for name in parties)
-    signed = "CASE WHEN kind = ANY(:plus) THEN amount ELSE -amount END"
-    least = await write.session.scalar(
-        sa.text(
-            f"WITH entry AS (SELECT date, {signed} AS signed FROM ledger_entry WHERE kind = ANY(:kinds){narrowed})"
-            " SELECT least(coalesce(sum(signed) FILTER (WHERE date <= :since), 0),"
-            " (SELECT min(total) FROM (SELECT date, sum(sum(signed)) OVER (ORDER BY date) AS total"
-            " FROM entry GROUP BY date) AS day WHERE date > :since))"
-            " FROM entry"
-        ).bindparams(
-            sa.bindparam("plus", list(plus), type_=ARRAY(sa.Text)),
-            sa.bindparam("kinds", [*plus, *minus], type_=ARRAY(sa.Text)),
-            since=since,
-            **parties,
-        )
-    )
-    return Decimal(least)
+    _, unspent = await _lowest(write, ["transfer"], ["refund", "expenditure"], since, named)
+    return unspent
 
 
 async def _require_balances(write: Write, row: EntryRow) -> None:
@@ -330,20 +308,22 @@ async def _require_balances(write: Write, row: EntryRow) -> None:
     for code, plus, minus, parties, balance in checks:
         if row.kind not in (*plus, *minus):
             continue
-        lowest = await _lowest(write, plus, minus, row.date, parties)
-        if lowest is not None and lowest[1] < 0:
-            raise Conflict(f"On {lowest[0]} {balance} would be {lowest[1]} {CURRENCY}.", code=code)
+        day, lowest = await _lowest(write, plus, minus, row.date, parties)
+        if lowest < 0:
+            raise Conflict(f"On {day} {balance} would be {lowest} {CURRENCY}.", code=code)
 
 
 async def _lowest(
     write: Write, plus: Sequence[str], minus: Sequence[str], since: date, parties: dict[str, str | None]
-) -> tuple[date, Decimal] | None:
-    """The first day since a date on which a balance is lowest, and the balance."""
+) -> tuple[date, Decimal]:
+    """The first day since a date, that day included, on which a balance is lowest, and the balance."""
     narrowed = "".join(f" AND {name} = :{name}" for name in parties)
     found = await write.session.execute(
         sa.text(
-            "SELECT date, total FROM (SELECT date, sum(sum(CASE WHEN kind = ANY(:plus) THEN amount ELSE -amount END))"
-            f" OVER (ORDER BY date) AS total FROM ledger_entry WHERE kind = ANY(:kinds){narrowed} GROUP BY date) AS day"
+            "SELECT date, total FROM (SELECT date, sum(sum(signed)) OVER (ORDER BY date) AS total FROM"
+            " (SELECT CAST(:since AS date) AS date, CAST(0 AS numeric(18, 2)) AS signed UNION ALL"
+            " SELECT date, CASE WHEN kind = ANY(:plus) THEN amount ELSE -amount END FROM ledger_entry"
+            f" WHERE kind = ANY(:kinds){narrowed}) AS entry GROUP BY date) AS day"
             " WHERE date >= :since ORDER BY total, date LIMIT 1"
         ).bindparams(
             sa.bindparam("plus", list(plus), type_=ARRAY(sa.Text)),
@@ -352,5 +332,5 @@ async def _lowest(
             **parties,
         )
     )
-    row = found.one_or_none()
-    return (row.date, row.total) if row else None
+    row = found.one()
+    return row.date, row.total

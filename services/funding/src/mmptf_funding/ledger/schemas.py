@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mmptf_common.codes import BudgetCategory
 from mmptf_common.query import ListQuery, PointInTime, Values
 from mmptf_common.schemas import AmountSent, Code, Day, Money, Page, SourceRef, Text, Wire
 from mmptf_funding.schemas import ContributorType, Fraction
@@ -19,11 +20,6 @@ KindSent = Literal[
 Kind = Literal[
     "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "agent_fee", "direct_cost",
     "bank_charge", "interest",
-]  # fmt: skip
-# The budget categories of the United Nations Sustainable Development Group; the last is what the others support.
-Category = Literal[
-    "staff_and_personnel", "supplies", "equipment", "contractual_services", "travel", "transfers_and_grants",
-    "general_operating_costs", "indirect_costs",
 ]  # fmt: skip
 # What is written though it calls for a question; it is never silent.
 Flag = Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"]
@@ -66,7 +62,7 @@ class EntrySent(Sent):
     programme: Code | None = None
     organization: Code | None = None
     thematic_area: Annotated[Code | None, Field(description="What a contribution is earmarked to.")] = None
-    category: Category | None = None
+    category: BudgetCategory | None = None
     tranche: Annotated[int, Field(ge=1, le=99)] | None = None
     follows: Code | None = None
     reference: Annotated[Text, Field(max_length=300, description="The document or the decision behind it.")] | None = (
@@ -122,7 +118,7 @@ class Entry(Wire):
     programme: Code | None
     organization: Code | None
     thematic_area: Code | None
-    category: Category | None
+    category: BudgetCategory | None
     tranche: int | None
     follows: Code | None
     reverses: Code | None
@@ -147,7 +143,7 @@ class EntryFilter(PointInTime):
     programme: Annotated[Values, Field(description="Code of a programme that the ledger knows.")]
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     thematic_area: Annotated[Values, Field(description="Code of the area that a contribution is earmarked to.")]
-    category: Annotated[list[Category], Field(default_factory=list, max_length=100)]
+    category: Annotated[list[BudgetCategory], Field(default_factory=list, max_length=100)]
     flag: Annotated[list[Flag], Field(default_factory=list, max_length=100, description="What calls for a question.")]
     reversal: Annotated[
         Literal["true", "false"] | None, Field(description="Only entries that reverse others, or only the others.")
