@@ -16,6 +16,8 @@ import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from pydantic import SecretStr
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from mmptf_common import cli, migrations
 from mmptf_common.service import Service
@@ -31,6 +33,18 @@ SERVICES = ("catalog", "funding", "markers")
 # A busy machine is no finding.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+class ByFile(LoadScopeScheduling):
+    """A file stays with one worker, and all of `contract`, which shares the processes that it asks."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "contract" if file.startswith("tests/contract/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return ByFile(config, log)
 
 
 def service_of(name: str) -> Service:

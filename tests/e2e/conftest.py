@@ -1,31 +1,20 @@
-"""The whole suite as real processes, one for each file of tests."""
+"""The whole suite as real processes, one for each file of tests, on databases that are filled already."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from mmptf_local.cache import redis_binary
+from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
-from mmptf_local.state import temporary_state
-from mmptf_local.suite import Suite, running_suite
+from mmptf_local.suite import DATABASE_VARIABLES, Suite, running_suite
 
 
 @pytest.fixture(scope="module")
-def log() -> list[tuple[str, str]]:
-    """Every line that the suite's processes print, with the name of its process."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def suite(log: list[tuple[str, str]]) -> Iterator[Suite]:
-    environment = {k: v for k, v in os.environ.items() if not k.endswith(("_URL", "PORT"))} | {"PORT": str(free_port())}
-    with (
-        temporary_state() as state,
-        running_suite(
-            state, environment, cache_binary=redis_binary(), durable=False, log=lambda *line: log.append(line)
-        ) as running,
-    ):
+def suite(new_database: Callable[[str], str], redis_server: Cache) -> Iterator[Suite]:
+    environment = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port())}
+    with running_suite(Path("/nowhere"), environment) as running:
         yield running

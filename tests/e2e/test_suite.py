@@ -1,8 +1,9 @@
-"""The whole suite as four real processes behind one door, and what is left when one of them is gone."""
+"""The whole suite with servers of its own, as `make up` starts it, and what is left when one process is gone."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -10,13 +11,34 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from mmptf_local.suite import Suite
+from mmptf_local.cache import redis_binary
+from mmptf_local.processes import free_port
+from mmptf_local.state import temporary_state
+from mmptf_local.suite import Suite, running_suite
 
 PATHS = {
     "catalog": "/catalog/v1/programmes",
     "funding": "/funding/v1/contributions",
     "markers": "/markers/v1/rubrics",
 }
+
+
+@pytest.fixture(scope="module")
+def log() -> list[tuple[str, str]]:
+    """Every line that the suite's processes print, with the name of its process."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def suite(log: list[tuple[str, str]]) -> Iterator[Suite]:
+    environment = {k: v for k, v in os.environ.items() if not k.endswith(("_URL", "PORT"))} | {"PORT": str(free_port())}
+    with (
+        temporary_state() as state,
+        running_suite(
+            state, environment, cache_binary=redis_binary(), durable=False, log=lambda *line: log.append(line)
+        ) as running,
+    ):
+        yield running
 
 
 @pytest.fixture(scope="module")
