@@ -36,6 +36,7 @@ class Rule:
 RULES = {
     "catalog:drafts-list": Rule("IOM", (200, 200), 200),
     "catalog:drafts-get": Rule("IOM", (200, 404), 404),
+    "catalog:drafts-history": Rule("IOM", (200, 404), 404),
     "catalog:drafts-create": Rule("IOM", (201, 201), 403),
     "catalog:drafts-amend": Rule("IOM", (200, 404), 404),
     "catalog:drafts-discard": Rule("IOM", (204, 404), 404),

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import asyncpg
 import httpx
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from mmptf_catalog.programmes.examples import CONTENT
@@ -126,7 +127,7 @@ async def sums(client: httpx.AsyncClient) -> dict[str, Decimal]:
 async def test_a_draft_is_seen_by_its_organization_alone(client: httpx.AsyncClient) -> None:
     before = await public_state(client)
     theirs = [(await client.get(DRAFTS, headers=bearer(*who))).json()["items"] for who in (OTHER, FUND)]
-    after = (await client.get(f"{API}/changes?limit=1&after=999999")).json()["revision"]
+    after = (await client.get(f"{API}/changes?limit=1")).json()["revision"]
     draft = await drafted(client, summary="Unheard-of confidential plans.")
     code, path = draft.json()["code"], draft.headers["location"]
     assert (await client.get(path, headers=bearer(*AGENCY))).json() == draft.json()
@@ -141,6 +142,8 @@ async def test_a_draft_is_seen_by_its_organization_alone(client: httpx.AsyncClie
         # What is not there and what is not shown are told apart by nothing but the code that was asked for.
         assert hidden.json()["detail"].replace(code, "X") == unknown.json()["detail"].replace("LIFE-999999", "X")
         assert hidden.json()["errors"][0]["suggestion"] is None
+        past = await client.get(f"{path}/history", headers=bearer(*who))
+        assert refused(past) == (404, "not_found")
         listed = await client.get(DRAFTS, headers=bearer(*who))
         assert (listed.json()["items"], listed.json()["total"]) == (own, len(own))
         for form in ("csv", "ndjson"):
@@ -179,6 +182,42 @@ async def test_a_draft_is_amended_member_by_member_and_discarded(client: httpx.A
     assert (gone.status_code, gone.content) == (204, b"")
     assert (await client.get(path, headers=bearer(*AGENCY))).status_code == 404
     assert (await drafted(client, who=OTHER, code=code)).json()["organization"] == "ILO"
+
+
+async def test_the_history_of_a_draft_is_its_organizations_alone(client: httpx.AsyncClient) -> None:
+    draft = await drafted(client)
+    code, path = draft.json()["code"], draft.headers["location"]
+    history = f"{path}/history"
+    amended = await client.patch(path, json={"title": "Other"}, headers=writing(*AGENCY, match=draft.headers["etag"]))
+    gone = await client.delete(path, headers={**bearer(*AGENCY), "if-match": amended.headers["etag"]})
+    assert gone.status_code == 204
+    # The code is free, and another organization takes it.
+    theirs = await drafted(client, who=OTHER, code=code)
+
+    async def told(*who: str | None) -> list[tuple[str, str | None]]:
+        page = (await client.get(history, headers=bearer(*who))).json()
+        return [(item["action"], (item["after"] or {}).get("title")) for item in page["items"]]
+
+    mine = [("create", draft.json()["title"]), ("amend", "Other"), ("delete", None)]
+    assert await told(*AGENCY) == mine
+    assert await told(*OTHER) == [("create", theirs.json()["title"])]
+    assert await told("admin") == [*mine, ("create", theirs.json()["title"])]
+    assert refused(await client.get(history, headers=bearer(*FUND))) == (404, "not_found")
+    assert refused(await client.get(history)) == (401, "token_missing")
+    again = (await client.get(f"{history}?limit=1", headers=bearer(*AGENCY))).json()
+    assert (again["more"], again["next"]) == (True, f"{history}?after={again['last']}&limit=1")
+
+
+async def test_a_change_of_a_renamed_code_is_told_the_new_one(running: RunningApp, client: httpx.AsyncClient) -> None:
+    note = await submitted(client)
+    code = note.json()["code"]
+    async with running.app.state.database.sessions() as session, session.begin():
+        await session.execute(sa.text(f"INSERT INTO renamed_code VALUES ('programme', 'LIFE-OLD', '{code}')"))
+    answer = await client.patch(
+        f"{PROGRAMMES}/LIFE-OLD", json={"title": "New", "reason": "x"}, headers=writing(*AGENCY, match="*")
+    )
+    assert refused(answer) == (404, "not_found")
+    assert answer.json()["errors"][0]["suggestion"] == code
 
 
 @pytest.mark.parametrize(
@@ -449,7 +488,7 @@ async def test_an_approval_makes_an_allocation_of_a_requirement(client: httpx.As
     amended = await amend(client, bare, AGENCY, budget_lines=CONTENT["budget_lines"])
     approved = await moved(client, amended, "approved")
     after = await sums(client)
-    assert approved.json()["budget"]["stage"] == "allocation"
+    assert (approved.json()["budget"]["stage"], approved.json()["budget"]["precision"]) == ("allocation", "exact")
     assert before["requirement"] - after.get("requirement", Decimal(0)) == budget
     assert after["allocation"] - before.get("allocation", Decimal(0)) == budget
     # Printed budgets stay a stage of their own.

@@ -17,7 +17,7 @@ from mmptf_common.db import Database, reading
 from mmptf_common.identity import Administrator, PublicRequest
 from mmptf_common.listing import AS_MOMENT, Listing
 from mmptf_common.pages import fetch_item
-from mmptf_common.problems import ServiceUnavailable
+from mmptf_common.problems import InvalidRequest, ServiceUnavailable, fault
 from mmptf_common.query import Limit, PointInTime, Seconds, Sequence, canonical, parse
 from mmptf_common.schemas import ChangeRecord, Wire
 
@@ -174,35 +174,59 @@ async def _follow(
 ) -> Response:
     query = parse(request, model)
     only = query.entity or list(entities)  # type: ignore[attr-defined]
-    if query.wait:
-        await request.app.state.news.after(query.after, query.wait)
-    return await _answer(request, path, query, "entity = ANY($3::text[])", [only], members)
+    return await _answer(request, path, query, "entity = ANY($3::text[])", [only], members, wait=query.wait)
 
 
-async def answer_history(request: Request, listing: Listing, code: str) -> Response:
-    """The changes of one record, the first first; NotFound when there never was one."""
+async def answer_history(request: Request, listing: Listing, code: str, *, owner: str | None = None) -> Response:
+    """The changes of one record, the first first; NotFound when there never was one.
+
+    owner: only what happened to records of this organization: a private code may have been another's before
+    """
     query = parse(request, HistoryQuery)
+    where, values = "entity = ${} AND key = ${}", [listing.entity, code]
+    if owner is not None:
+        where += " AND coalesce(after, before)->>'organization' = ${}"
+        values.append(owner)
     async with reading(request.app.state.database) as connection:
-        known = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM change WHERE entity = $1 AND key = $2)", listing.entity, code
-        )
+        known = await connection.fetchval(f"SELECT EXISTS (SELECT FROM change WHERE {where.format(1, 2, 3)})", *values)
     if not known:
         # A renamed code is led on, and an unknown one refused, as for the record itself.
         found = await fetch_item(request, listing, code, PointInTime())
         if isinstance(found, Response):
             return found
     path = f"{listing.path}/{code}/history"
-    return await _answer(request, path, query, "entity = $3 AND key = $4", [listing.entity, code])
+    return await _answer(request, path, query, where.format(3, 4, 5), values)
 
 
 async def _answer(
-    request: Request, path: str, query: HistoryQuery, where: str, values: list[Any], members: str = ""
+    request: Request,
+    path: str,
+    query: HistoryQuery,
+    where: str,
+    values: list[Any],
+    members: str = "",
+    *,
+    wait: int = 0,
 ) -> Response:
-    """One page; members: what each change says beyond what everybody sees."""
-    async with reading(request.app.state.database) as connection:
-        row = await connection.fetchrow(_PAGE.format(where=where, more=members), query.after, query.limit, *values)
+    """One page; members: what each change says beyond what everybody sees; wait: seconds, where there is none yet."""
+
+    async def look() -> Any:
+        async with reading(request.app.state.database) as connection:
+            return await connection.fetchrow(_PAGE.format(where=where, more=members), query.after, query.limit, *values)
+
+    row = await look()
+    if wait and row["last_of_all"] == query.after:
+        await request.app.state.news.after(query.after, wait)
+        row = await look()
+    if query.after > row["last_of_all"]:
+        detail = (
+            f"after: the last change is {row['last_of_all']}. Who was given {query.after} here has changes that were"
+            " undone when the data were restored to an earlier state: begin again with after=0"
+        )
+        allowed = [f"0 to {row['last_of_all']}"]
+        raise InvalidRequest([fault("beyond_last_change", detail, parameter="after", allowed=allowed)])
     # What was looked through, not only what was found: then nothing is looked through twice.
-    last = row["last_here"] if row["more"] else max(row["last_of_all"], query.after)
+    last = row["last_here"] if row["more"] else row["last_of_all"]
     rest = canonical(query, without=frozenset({"after"}))
     following = f"{path}?after={last}{'&' if rest else ''}{rest}"
     more = "true" if row["more"] else "false"

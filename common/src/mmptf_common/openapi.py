@@ -8,7 +8,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Body, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
@@ -164,6 +164,11 @@ def write(
         }
         declared["openapi_extra"] |= {"requestBody": {"required": True, "content": content}}
     return declared
+
+
+def example(value: dict[str, Any]) -> Any:
+    """A body that a writing route takes, with an example that is right for the packaged data."""
+    return Body(openapi_examples={"example": {"value": value}})
 
 
 def _problems(*kinds: type[problems.ProblemError]) -> dict[int | str, dict[str, Any]]:

@@ -87,7 +87,8 @@ def _search(value: str) -> str:
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})]
 Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
-Seconds = Annotated[int, Field(ge=0, le=20), BeforeValidator(_whole)]
+# Less than the seconds that a process has to end: who waits is answered before.
+Seconds = Annotated[int, Field(ge=0, le=15), BeforeValidator(_whole)]
 Sequence = Annotated[int, Field(ge=0, le=10**15 - 1), BeforeValidator(lambda value: _revision(value))]
 Moment = Annotated[
     datetime,

@@ -66,6 +66,22 @@ def moment_text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
+def submission(write: Write, path: str, field: str, note: str | None = None) -> Facts:
+    """The source of a fact that was written over HTTP: nobody verified it, and the history of its record names it.
+
+    path: of the record; note: who stated it, or on what it rests
+    """
+    return {
+        "field": field,
+        "document": "submission",
+        "line": None,
+        "locator": f"{path}/history?after={write.first - 1}",
+        "as_printed": None,
+        "verified": False,
+        "note": note,
+    }
+
+
 async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool = True) -> Counter[str]:
     """Store records as they are stated now; returns how many were created and amended, none of what is there already.
 

@@ -216,7 +216,9 @@ async def require_match(request: Request, write: Write, listing: Listing, code: 
     """Refuse a change of a record that is not as the caller knows it; NotFound, PreconditionFailed."""
     row = await _read(write, listing, code)
     if row is None:
-        raise no_such_record(listing, code)
+        renamed = sa.text("SELECT current FROM renamed_code WHERE entity = :entity AND code = :code")
+        current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
+        raise no_such_record(listing, code, current)
     now = conditional.etag(request, row.version, "", path=f"{listing.path}/{code}")
     if asked != ["*"] and now not in asked:
         raise PreconditionFailed(

@@ -27,13 +27,11 @@ from mmptf_common.identity import Identity
 from mmptf_common.journal import Write
 from mmptf_common.pages import no_such_record
 from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, near
-from mmptf_common.records import Facts, document_of
+from mmptf_common.records import Facts, document_of, submission
 from mmptf_common.schemas import Fault
 from mmptf_common.writing import Created, require_match
 
 CURRENCY = "USD"
-# The document by which facts are named that an organization or the Fund has written here.
-SUBMISSION = "submission"
 # What stands in the place of a code in paths of its own.
 RESERVED = frozenset({"facets", "totals"})
 NOTHING_STATED: Facts = {
@@ -154,6 +152,9 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
         STAGE_OF_STATUS[sent.status] == "funded" and budget and budget["stage"] == "requirement"
     ):
         budget["stage"] = "allocation"
+    if sent.status == "approved":
+        # Its lines add up to it to the cent.
+        budget["precision"] = "exact"
     facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in ("status", "stage")]
     _enter(facts, sent.status, sent.date, sent.reason, sent.decision, write, who.organization)
     await _store(write, facts)
@@ -185,7 +186,7 @@ async def add_organization(write: Write, who: Identity, sent: OrganizationSent) 
     """List an organization, so that it can take part in programmes; Conflict when the code is taken."""
     if await write.session.get(OrganizationRow, sent.code):
         raise Conflict(f"{sent.code} is listed already.", code="code_taken")
-    source = _source("name", write, f"{ORGANIZATIONS.path}/{sent.code}", who.organization)
+    source = submission(write, f"{ORGANIZATIONS.path}/{sent.code}", "name", _stated_by(who.organization))
     facts = {"code": sent.code, "name": sent.name, "kind": "un_organization", "sources": [source]}
     document = document_of(wire.Organization, facts, write.at)
     write.session.add(OrganizationRow(code=sent.code, name=sent.name, updated=write.at, document=document))
@@ -264,7 +265,7 @@ def _state(facts: Facts, stated: Facts, write: Write, organization: str | None) 
     facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in filled]
     path = f"{PROGRAMMES.path}/{facts['code']}"
     facts["sources"] = [source for source in facts["sources"] if source["field"] not in stated] + [
-        _source(name, write, path, organization) for name in stated
+        submission(write, path, name, _stated_by(organization)) for name in stated
     ]
 
 
@@ -280,16 +281,8 @@ def _present(facts: Facts) -> Facts:
     }
 
 
-def _source(field: str, write: Write, path: str, organization: str | None) -> Facts:
-    return {
-        "field": field,
-        "document": SUBMISSION,
-        "line": None,
-        "locator": f"{path}/history?after={write.first - 1}",
-        "as_printed": None,
-        "verified": False,
-        "note": f"Stated by {organization}." if organization else None,
-    }
+def _stated_by(organization: str | None) -> str | None:
+    return f"Stated by {organization}." if organization else None
 
 
 def _enter(
@@ -307,7 +300,7 @@ def _enter(
             "reason": reason,
             "decision": decision,
             "verified": False,
-            "sources": [_source("status", write, f"{PROGRAMMES.path}/{facts['code']}", who)],
+            "sources": [submission(write, f"{PROGRAMMES.path}/{facts['code']}", "status", _stated_by(who))],
         },
     ]
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from mmptf_catalog import schemas as wire
 from mmptf_catalog.programmes import commands, examples, schemas
 from mmptf_catalog.queries import DRAFTS, ORGANIZATIONS, PROGRAMMES
 from mmptf_common import openapi
+from mmptf_common.changes import ChangePage, HistoryQuery, answer_history
 from mmptf_common.identity import CatalogWriter, Identity
 from mmptf_common.journal import Write
 from mmptf_common.listing import Listing
@@ -27,10 +28,6 @@ ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, example
 ConceptCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["KEN-01"])]
 FundedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["UGA-01"])]
 DraftCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["KEN-UGA-01"])]
-
-
-def _example(value: dict[str, Any]) -> Any:
-    return Body(openapi_examples={"example": {"value": value}})
 
 
 def _own_drafts(who: Identity) -> Listing:
@@ -69,6 +66,20 @@ async def draft(request: Request, code: DraftCode, who: CatalogWriter) -> Respon
     return _private(await answer_item(request, _own_drafts(who), code))
 
 
+@router.get(
+    "/drafts/{code}/history",
+    name="history",
+    tags=["drafts"],
+    response_model=ChangePage,
+    summary="Get the history of one of the drafts",
+    **openapi.plain(HistoryQuery, stored=True, missing=True),
+)
+async def draft_history(request: Request, code: DraftCode, who: CatalogWriter) -> Response:
+    """Every change of a draft of the caller's organization, also after its submission: when, by whom, what and why."""
+    owner = None if who.is_admin else who.organization or ""
+    return await answer_history(request, _own_drafts(who), code, owner=owner)
+
+
 def _private(response: Response) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Accept, Authorization"
@@ -84,7 +95,7 @@ def _private(response: Response) -> Response:
     **openapi.write("POST", WriteQuery, created=True),
 )
 async def create_draft(
-    request: Request, sent: Annotated[schemas.DraftSent, _example(examples.DRAFT)], who: CatalogWriter
+    request: Request, sent: Annotated[schemas.DraftSent, openapi.example(examples.DRAFT)], who: CatalogWriter
 ) -> Response:
     """Begin a programme for the caller's organization. Its codes have to be known; the rest may come later."""
     return await answer_write(request, who, lambda write: commands.create_draft(write, who, sent), reason="drafted")
@@ -101,7 +112,7 @@ async def create_draft(
 async def amend_draft(
     request: Request,
     code: DraftCode,
-    sent: Annotated[schemas.Content, _example(examples.CONTENT)],
+    sent: Annotated[schemas.Content, openapi.example(examples.CONTENT)],
     who: CatalogWriter,
 ) -> Response:
     """Change the members that are sent; the others stay as they are."""
@@ -154,7 +165,7 @@ async def submit_draft(request: Request, code: DraftCode, who: CatalogWriter) ->
 async def amend_programme(
     request: Request,
     code: ConceptCode,
-    sent: Annotated[schemas.Amendment, _example(examples.AMENDMENT)],
+    sent: Annotated[schemas.Amendment, openapi.example(examples.AMENDMENT)],
     who: CatalogWriter,
 ) -> Response:
     """Change the members that are sent, with the reason: its organization until it is approved, then the Fund."""
@@ -178,7 +189,7 @@ async def amend_programme(
 async def change_status(
     request: Request,
     code: ProgrammeCode,
-    sent: Annotated[schemas.StatusSent, _example(examples.STATUS)],
+    sent: Annotated[schemas.StatusSent, openapi.example(examples.STATUS)],
     who: CatalogWriter,
 ) -> Response:
     """Give a programme the status that follows, from a day on, with the reason and the decision behind it."""
@@ -202,7 +213,7 @@ async def change_status(
 async def extend(
     request: Request,
     code: FundedCode,
-    sent: Annotated[schemas.ExtensionSent, _example(examples.EXTENSION)],
+    sent: Annotated[schemas.ExtensionSent, openapi.example(examples.EXTENSION)],
     who: CatalogWriter,
 ) -> Response:
     """A no-cost extension: a later last day. By the Fund's management unit."""
@@ -225,7 +236,7 @@ async def extend(
     **openapi.write("POST", BatchQuery),
 )
 async def change_statuses(
-    request: Request, sent: Annotated[schemas.StatusBatch, _example(examples.STATUS_BATCH)], who: CatalogWriter
+    request: Request, sent: Annotated[schemas.StatusBatch, openapi.example(examples.STATUS_BATCH)], who: CatalogWriter
 ) -> Response:
     """The status changes of one meeting, all of them or none; with `partial` those that can be made."""
     reasons = "; ".join(dict.fromkeys(change.reason for change in sent.changes))
@@ -251,7 +262,9 @@ async def change_statuses(
     **openapi.write("POST", WriteQuery, created=True),
 )
 async def add_organization(
-    request: Request, sent: Annotated[schemas.OrganizationSent, _example(examples.ORGANIZATION)], who: CatalogWriter
+    request: Request,
+    sent: Annotated[schemas.OrganizationSent, openapi.example(examples.ORGANIZATION)],
+    who: CatalogWriter,
 ) -> Response:
     """List an organization, so that it can take part in programmes. By the Fund's management unit."""
     _require_management_unit(who, f"Organizations are listed at {ORGANIZATIONS.path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import httpx
@@ -9,9 +10,11 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from mmptf_common.http import failure, open_client
-from mmptf_common.problems import BadGateway, ProblemError, ServiceUnavailable
+from mmptf_common.problems import BadGateway, GatewayTimeout, ProblemError, ServiceUnavailable
 
 ANSWER_SECONDS = 3.0
+# For everything that a batch names.
+ALL_SECONDS = 10.0
 NOUNS = {"programme": "programmes", "organization": "organizations", "thematic_area": "thematic-areas"}
 Asked = tuple[str, str]
 
@@ -72,7 +75,7 @@ async def ask(request: Request, asked: Iterable[Asked]) -> Catalogue:
     if url is None:
         return Catalogue(told, ServiceUnavailable("CATALOG_URL is not set, so nothing is known of programmes here."))
     try:
-        async with open_client(seconds=ANSWER_SECONDS) as client:
+        async with asyncio.timeout(ALL_SECONDS), open_client(seconds=ANSWER_SECONDS) as client:
             for noun, code in wanted:
                 answer = await client.get(f"{url}/catalog/v1/{NOUNS[noun]}/{code}", follow_redirects=True)
                 if answer.status_code == httpx.codes.NOT_FOUND:
@@ -83,6 +86,8 @@ async def ask(request: Request, asked: Iterable[Asked]) -> Catalogue:
                     return Catalogue({}, BadGateway(f"The catalogue answered with {answer.status_code}."))
     except httpx.HTTPError as error:
         return Catalogue({}, failure("catalog", error))
+    except TimeoutError:
+        return Catalogue({}, GatewayTimeout(f"The catalogue took more than {ALL_SECONDS:.0f} seconds for all codes."))
     except ValidationError:
         return Catalogue({}, BadGateway("The catalogue answered what is no record of its own."))
     return Catalogue(told, None)

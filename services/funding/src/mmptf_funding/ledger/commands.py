@@ -14,7 +14,7 @@ from mmptf_common.identity import Identity
 from mmptf_common.journal import Write
 from mmptf_common.pages import no_such_record
 from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, near
-from mmptf_common.records import Facts, document_of, moment_text
+from mmptf_common.records import Facts, document_of, moment_text, submission
 from mmptf_common.schemas import Fault
 from mmptf_common.writing import Created
 from mmptf_funding import schemas as wire
@@ -26,8 +26,6 @@ from mmptf_funding.models import ContributorRow, EntryRow, ProgrammeRow
 from mmptf_funding.queries import CONTRIBUTORS
 
 CURRENCY = "USD"
-# The document by which facts are named that were entered here.
-SUBMISSION = "submission"
 
 
 def named(entries: Iterable[EntrySent]) -> list[Asked]:
@@ -95,7 +93,7 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
     if (sent.type == "member_state") != (sent.country is not None):
         detail = "/country: a Member State has the code of its country, and nobody else has one"
         raise InvalidRequest([fault("not_applicable", detail, pointer="/country")])
-    source = _source("name", f"{CONTRIBUTORS.path}/{sent.code}", write, None)
+    source = submission(write, f"{CONTRIBUTORS.path}/{sent.code}", "name")
     facts = {**sent.model_dump(mode="json"), "as_printed": sent.name, "sources": [source]}
     write.session.add(
         ContributorRow(
@@ -115,7 +113,7 @@ async def _append(write: Write, entry: Facts) -> EntryRow:
     number = 1 + int(await write.session.scalar(sa.select(sa.func.coalesce(sa.func.max(col(EntryRow.number)), 0))) or 0)
     code = f"L-{number:06d}"
     original = entry["original"]
-    source = _source("sum", f"{LEDGER.path}/{code}", write, entry["reference"])
+    source = submission(write, f"{LEDGER.path}/{code}", "sum", entry["reference"])
     facts = {
         **{name: value for name, value in entry.items() if name not in ("amount", "original")},
         "code": code,
@@ -168,18 +166,6 @@ async def _append_reversal(
         "recorded_by": who.organization,
     }
     return await _append(write, entry)
-
-
-def _source(field: str, path: str, write: Write, reference: str | None) -> Facts:
-    return {
-        "field": field,
-        "document": SUBMISSION,
-        "line": None,
-        "locator": f"{path}/history",
-        "as_printed": None,
-        "verified": False,
-        "note": reference,
-    }
 
 
 async def _unknown_contributor(write: Write, code: str | None) -> list[Fault]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -23,10 +23,6 @@ router = APIRouter()
 EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["L-000006"])]
 
 
-def _example(value: dict[str, Any]) -> Any:
-    return Body(openapi_examples={"example": {"value": value}})
-
-
 @router.post(
     "/ledger",
     name="create",
@@ -36,7 +32,7 @@ def _example(value: dict[str, Any]) -> Any:
     **openapi.write("POST", WriteQuery, created=True),
 )
 async def enter(
-    request: Request, sent: Annotated[schemas.EntrySent, _example(schemas.DEPOSIT)], who: FundingWriter
+    request: Request, sent: Annotated[schemas.EntrySent, openapi.example(schemas.DEPOSIT)], who: FundingWriter
 ) -> Response:
     """Write one entry; with a deposit the agent's fee. Nothing that is entered is changed: it is reversed."""
     told = await catalogue.ask(request, commands.named([sent]))
@@ -56,7 +52,9 @@ async def enter(
     **openapi.write("POST", BatchQuery),
 )
 async def enter_batch(
-    request: Request, sent: Annotated[schemas.EntryBatch, _example({"entries": [schemas.DEPOSIT]})], who: FundingWriter
+    request: Request,
+    sent: Annotated[schemas.EntryBatch, openapi.example({"entries": [schemas.DEPOSIT]})],
+    who: FundingWriter,
 ) -> Response:
     """Write entries in their order, all of them or none; with `partial` those that are right."""
     told = await catalogue.ask(request, commands.named(sent.entries))
@@ -80,7 +78,7 @@ async def enter_batch(
 async def reverse(
     request: Request,
     code: EntryCode,
-    sent: Annotated[schemas.ReversalSent, _example(schemas.REVERSAL)],
+    sent: Annotated[schemas.ReversalSent, openapi.example(schemas.REVERSAL)],
     who: FundingWriter,
 ) -> Response:
     """Write the entry that reverses another one, for good; what was right is entered anew."""
@@ -104,7 +102,7 @@ add_listing(
     **openapi.write("POST", WriteQuery, created=True),
 )
 async def add_contributor(
-    request: Request, sent: Annotated[schemas.ContributorSent, _example(schemas.CONTRIBUTOR)], who: FundingWriter
+    request: Request, sent: Annotated[schemas.ContributorSent, openapi.example(schemas.CONTRIBUTOR)], who: FundingWriter
 ) -> Response:
     """List somebody who gives to the Fund. By the administrative agent or the Fund's management unit."""
     if not (who.is_agent or who.is_management_unit):
