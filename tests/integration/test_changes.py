@@ -151,7 +151,7 @@ async def test_who_knows_more_than_there_is_is_told_so_at_once(running: RunningA
         wait = {"wait": LONGEST_WAIT} if path == CHANGES else {}
         async with asyncio.timeout(2):
             answer = await running.client.get(path, params={"after": newest + 1, **wait})
-        assert (answer.status_code, answer.json()["code"]) == (422, "beyond_last_change")
+        assert (answer.status_code, answer.json()["code"]) == (409, "beyond_last_change")
         assert answer.json()["errors"][0]["allowed"] == [f"0 to {newest}"]
     await write(running, create("ORG"))
     assert (await ask(running.client, after=newest + 1))["items"] == []

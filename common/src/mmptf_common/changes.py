@@ -17,7 +17,7 @@ from mmptf_common.db import Database, reading
 from mmptf_common.identity import Administrator, PublicRequest
 from mmptf_common.listing import AS_MOMENT, Listing
 from mmptf_common.pages import fetch_item
-from mmptf_common.problems import InvalidRequest, ServiceUnavailable, fault
+from mmptf_common.problems import Conflict, ServiceUnavailable, fault
 from mmptf_common.query import Limit, PointInTime, Seconds, Sequence, canonical, parse
 from mmptf_common.schemas import ChangeRecord, Wire
 
@@ -138,7 +138,7 @@ def add_feed(router: APIRouter, service: str, *, public: Set[str], private: Set[
         tags=["changes"],
         response_model=ChangePage,
         summary="Follow the changes",
-        **openapi.plain(query, stored=True),
+        **openapi.plain(query, journal=True),
     )
     async def changes(request: PublicRequest) -> Response:
         """Every change in the order of its commit, with what was there before and what is there now.
@@ -154,7 +154,7 @@ def add_feed(router: APIRouter, service: str, *, public: Set[str], private: Set[
         tags=["audit"],
         response_model=AuditPage,
         summary="Audit the changes",
-        **openapi.plain(audit_query, stored=True),
+        **openapi.plain(audit_query, journal=True),
     )
     async def audit(request: Request, who: Administrator) -> Response:
         """Every change as `changes` gives it, those of private records too, with who made it in which request."""
@@ -219,12 +219,14 @@ async def _answer(
         await request.app.state.news.after(query.after, wait)
         row = await look()
     if query.after > row["last_of_all"]:
-        detail = (
-            f"after: the last change is {row['last_of_all']}. Who was given {query.after} here has changes that were"
-            " undone when the data were restored to an earlier state: begin again with after=0"
+        newest = row["last_of_all"]
+        beyond = fault("beyond_last_change", f"after: {query.after}", parameter="after", allowed=[f"0 to {newest}"])
+        raise Conflict(
+            f"The last change is {newest}. Who was given {query.after} here has changes that were undone when the"
+            " data were restored to an earlier state: begin again with after=0.",
+            code="beyond_last_change",
+            faults=[beyond],
         )
-        allowed = [f"0 to {row['last_of_all']}"]
-        raise InvalidRequest([fault("beyond_last_change", detail, parameter="after", allowed=allowed)])
     # What was looked through, not only what was found: then nothing is looked through twice.
     last = row["last_here"] if row["more"] else row["last_of_all"]
     rest = canonical(query, without=frozenset({"after"}))

@@ -89,15 +89,16 @@ def _missing() -> dict[int | str, dict[str, Any]]:
 
 
 def plain(
-    query: type[BaseModel], *, only: tuple[str, ...] = (), stored: bool = False, missing: bool = False
+    query: type[BaseModel], *, only: tuple[str, ...] = (), journal: bool = False, missing: bool = False
 ) -> dict[str, Any]:
     """What a route declares whose answer is never kept: its parameters, 200, 422; `only` and `missing` as for `read`.
 
-    stored: whether the answer is made of stored data, so that the database may be missing
+    journal: whether the answer is a page of the journal: the database may be missing, or may have been restored to
+    before what the caller knows
     """
     responses = _problems(problems.InvalidRequest)
-    if stored:
-        responses |= _problems(problems.ServiceUnavailable)
+    if journal:
+        responses |= _problems(problems.Conflict, problems.ServiceUnavailable)
     if missing:
         responses |= _missing()
     if only:

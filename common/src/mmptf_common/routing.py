@@ -89,5 +89,5 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
         response_model=ChangePage,
         summary=f"Get the history of one of the {noun.replace('-', ' ')}",
         description="Every change of the record since it was first written: when, by whom, what and why.",
-        **openapi.plain(HistoryQuery, stored=True, missing=True),
+        **openapi.plain(HistoryQuery, journal=True, missing=True),
     )

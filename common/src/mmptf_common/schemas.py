@@ -14,6 +14,8 @@ Item = TypeVar("Item", bound=BaseModel)
 AmountText = Annotated[str, Field(pattern=r"^-?[0-9]{1,26}\.[0-9]{2}$")]
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+# Characters without ink or width: a text of them alone says nothing either.
+_UNSEEN = r"\u200b-\u200f\u2060\ufeff"
 
 
 def _on_the_calendar(value: str) -> str:
@@ -21,9 +23,9 @@ def _on_the_calendar(value: str) -> str:
     return value
 
 
-# What callers send. Text without control characters, not blank; an amount above zero, its cents written out; a day of
-# this or the last decades to come, since a year 0 or 9999 is a mistake.
-Text = Annotated[str, Field(min_length=1, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s][^{_CONTROL}]*$")]
+# What callers send. Text without control characters, not blank to the eye; an amount above zero, its cents written out;
+# a day of this or the last decades to come, since a year 0 or 9999 is a mistake.
+Text = Annotated[str, Field(min_length=1, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s{_UNSEEN}][^{_CONTROL}]*$")]
 AmountSent = Annotated[
     str, Field(pattern=r"^([1-9][0-9]{0,13}\.[0-9]{2}|0\.(0[1-9]|[1-9][0-9]))$", examples=["1500000.00"])
 ]

@@ -72,7 +72,7 @@ async def draft(request: Request, code: DraftCode, who: CatalogWriter) -> Respon
     tags=["drafts"],
     response_model=ChangePage,
     summary="Get the history of one of the drafts",
-    **openapi.plain(HistoryQuery, stored=True, missing=True),
+    **openapi.plain(HistoryQuery, journal=True, missing=True),
 )
 async def draft_history(request: Request, code: DraftCode, who: CatalogWriter) -> Response:
     """Every change of a draft of the caller's organization, also after its submission: when, by whom, what and why."""
