@@ -100,12 +100,15 @@ class RunningApp:
 
 
 @asynccontextmanager
-async def running_app(name: str, database_url: str, redis_url: str | None) -> AsyncIterator[RunningApp]:
+async def running_app(
+    name: str, database_url: str, redis_url: str | None, *, catalog_url: str | None = None
+) -> AsyncIterator[RunningApp]:
     settings = ServiceSettings(
         database_url=SecretStr(database_url),
         redis_url=SecretStr(redis_url) if redis_url else None,
         database_pool=4,
         environment="development",
+        catalog_url=catalog_url,
         identity_issuer=issuer().url,
         identity_audience=AUDIENCE,
     )

@@ -100,11 +100,13 @@ class News:
         self._asked_at = 0.0
         self._found: int | ServiceUnavailable = 0
 
-    async def after(self, seq: int, seconds: int) -> None:
-        """Return when there is a change after `seq`, or when the seconds are over."""
+    async def after(self, seq: int, seconds: int, request: Request) -> None:
+        """Return when there is a change after `seq`, when the seconds are over, or when nobody is to wait any more."""
         until = time.monotonic() + seconds
         # What another process has written raises no event here.
-        while await self._newest() <= seq and time.monotonic() < until:  # noqa: ASYNC110
+        while await self._newest() <= seq and time.monotonic() < until:
+            if request.app.state.is_ending() or await request.is_disconnected():
+                return
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _newest(self) -> int:
@@ -216,7 +218,7 @@ async def _answer(
 
     row = await look()
     if wait and row["last_of_all"] == query.after:
-        await request.app.state.news.after(query.after, wait)
+        await request.app.state.news.after(query.after, wait, request)
         row = await look()
     if query.after > row["last_of_all"]:
         newest = row["last_of_all"]

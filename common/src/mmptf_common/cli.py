@@ -32,8 +32,20 @@ class Verb:
     run: Callable[[ServiceSettings, argparse.Namespace], int]
 
 
+@dataclass(frozen=True, slots=True)
+class OfflineVerb:
+    """A verb that needs no settings and no database; `run` returns the exit code."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
 def main(
-    service: Service, arguments: list[str] | None = None, *, own: Mapping[str, Verb] = MappingProxyType({})
+    service: Service,
+    arguments: list[str] | None = None,
+    *,
+    own: Mapping[str, Verb | OfflineVerb] = MappingProxyType({}),
 ) -> int:
     """Run one verb; returns the exit code: 0 done, 1 the database, the settings or the input do not allow it."""
     parser = argparse.ArgumentParser(prog=f"mmptf-{service.name}", description=service.title)
@@ -46,6 +58,9 @@ def main(
         more.add_arguments(verbs.add_parser(name, help=more.help))
     parsed = parser.parse_args(arguments)
     verb = parsed.verb
+    special = own.get(verb)
+    if isinstance(special, OfflineVerb):
+        return special.run(parsed)
     if verb == "openapi":
         nowhere = ServiceSettings.model_construct(database_url=SecretStr("postgresql://"))
         sys.stdout.write(openapi.dump(create_service(service, nowhere).openapi()))
@@ -59,8 +74,8 @@ def main(
     try:
         if verb == "serve":
             serve(create_service(service, settings), settings)
-        elif verb in own:
-            return own[verb].run(settings, parsed)
+        elif special:
+            return special.run(settings, parsed)
         elif verb == "migrate":
             before, after = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), service.package))
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))

@@ -83,7 +83,7 @@ BEGIN
 END $$
 """
 _KEEP = f"""
-CREATE FUNCTION journal_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION journal_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   entity text := TG_ARGV[0];
   past text := quote_ident(TG_TABLE_NAME || '_past');
@@ -112,8 +112,9 @@ BEGIN
   IF write IS NULL THEN
     RAISE EXCEPTION 'records of % are changed outside a write', TG_TABLE_NAME;
   END IF;
-  -- JSON can hold it, and nothing that is made of JSON later can.
-  IF EXISTS (SELECT FROM change WHERE seq > last AND position('\\u0000' IN after::text) > 0) THEN
+  -- JSON can hold it, and nothing that is made of JSON later can. Behind another backslash it is but a text.
+  IF EXISTS (SELECT FROM change WHERE seq > last AND position('\\u0000' IN after::text) > 0
+                AND after::text ~ '(^|[^\\\\])(\\\\\\\\)*\\\\u0000') THEN
     RAISE EXCEPTION 'a record of % holds the character U+0000', TG_TABLE_NAME;
   END IF;
   -- A row that is replaced twice by one write was nobody's answer in between.
@@ -171,6 +172,11 @@ def begin_keeping(tables: Mapping[str, str]) -> list[str]:
             *keep(table, entity),
         ]
     return statements
+
+
+def renew_keeping() -> list[str]:
+    """The statements that bring the journal of a database to what this version keeps."""
+    return [_KEEP]
 
 
 def keep(table: str, entity: str) -> list[str]:

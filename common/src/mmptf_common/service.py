@@ -18,6 +18,7 @@ from mmptf_common.app import create_app
 from mmptf_common.cache import open_cache
 from mmptf_common.changes import News, add_feed
 from mmptf_common.db import open_database, reading
+from mmptf_common.following import Followed, following
 from mmptf_common.identity import PublicRequest, open_verifier
 from mmptf_common.journal import REVISION, Author
 from mmptf_common.past import Past
@@ -36,6 +37,7 @@ class Service:
     counts: name -> table, reported by the service's status; seed: loads the packaged data, returns the revision
     uploads: path -> bytes of a body that may be larger than elsewhere
     private: the entities whose changes are nobody's but their owners'
+    follows: the catalogue's records that the service keeps a copy of
     """
 
     name: str
@@ -48,6 +50,7 @@ class Service:
     counts: Mapping[str, str]
     uploads: Mapping[str, int] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
+    follows: Followed | None = None
 
 
 class Status(Wire):
@@ -78,6 +81,8 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
             app.state.known_codes = {}
             app.state.news = News(app.state.database)
             app.state.past = Past(service.metadata)
+            if service.follows and settings.catalog_url:
+                await stack.enter_async_context(following(service.follows, settings.catalog_url, app.state.database))
             # What start-up made lives as long as the process: taken out of the collector's rounds, pauses shrink.
             gc.collect()
             gc.freeze()
@@ -92,6 +97,7 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
         uploads=service.uploads,
     )
     app.state.catalog_url = settings.catalog_url
+    app.state.is_ending = lambda: False
     app.include_router(service.router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
     openapi.install(app, openapi.packaged_examples(service.package))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from mmptf_common.settings import ServerSettings
 from mmptf_common.telemetry import configure_logging
 
 
-def serve(app: ASGIApp, settings: ServerSettings) -> None:
+def serve(app: Starlette, settings: ServerSettings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests under way; exits 3 when the app cannot start."""
     configure_logging(settings.log_level)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -24,3 +26,9 @@ def serve(app: ASGIApp, settings: ServerSettings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=20,
     )
+    server = uvicorn.Server(config)
+    # Whoever waits for something to happen is answered when the process is to end.
+    app.state.is_ending = lambda: server.should_exit
+    server.run()
+    if not server.started:
+        sys.exit(3)
