@@ -59,12 +59,18 @@ def public(query: type[BaseModel], *extra: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(
-    query: type[BaseModel], *, media: tuple[str, ...] = (), missing: bool = False, only: tuple[str, ...] = ()
+    query: type[BaseModel],
+    *,
+    media: tuple[str, ...] = (),
+    missing: bool = False,
+    conflicts: bool = False,
+    only: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What a route that reads declares: its parameters, 200 with ETag, 304, 422, 503.
 
     media: further representations beside JSON (then 406 too); only: the media types of an answer that has no model;
     missing: whether a code in the path may be unknown (404) or renamed (308)
+    conflicts: whether a record may be there and have nothing of what is asked for (409)
     """
     headers = {"ETag": _ETAG, "Cache-Control": _CACHE}
     content = _schemas(only or media)
@@ -77,6 +83,8 @@ def read(
         responses |= _problems(problems.NotAcceptable)
     if missing:
         responses |= _missing()
+    if conflicts:
+        responses |= _problems(problems.Conflict)
     return {"responses": responses, "openapi_extra": public(query, _IF_NONE_MATCH)}
 
 
@@ -89,16 +97,23 @@ def _missing() -> dict[int | str, dict[str, Any]]:
 
 
 def plain(
-    query: type[BaseModel], *, only: tuple[str, ...] = (), journal: bool = False, missing: bool = False
+    query: type[BaseModel],
+    *,
+    only: tuple[str, ...] = (),
+    stored: bool = False,
+    journal: bool = False,
+    missing: bool = False,
 ) -> dict[str, Any]:
     """What a route declares whose answer is never kept: its parameters, 200, 422; `only` and `missing` as for `read`.
 
-    journal: whether the answer is a page of the journal: the database may be missing, or may have been restored to
-    before what the caller knows
+    stored: whether the answer is made of stored data, so that the database may be missing
+    journal: whether it is a page of the journal, which may have been restored to before what the caller knows
     """
     responses = _problems(problems.InvalidRequest)
+    if stored or journal:
+        responses |= _problems(problems.ServiceUnavailable)
     if journal:
-        responses |= _problems(problems.Conflict, problems.ServiceUnavailable)
+        responses |= _problems(problems.Conflict)
     if missing:
         responses |= _missing()
     if only:

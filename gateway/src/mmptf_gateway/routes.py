@@ -1,18 +1,23 @@
-"""The gateway's own paths: what there is, how it is, and the contract of everything."""
+"""The gateway's own paths: what there is, how it is, one programme on one screen, and the contract of everything."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from mmptf_common import conditional, openapi
 from mmptf_common.identity import PublicRequest
+from mmptf_common.problems import BadGateway, GatewayTimeout, NotFound
 from mmptf_common.query import NoParameters, parse
-from mmptf_common.schemas import Health, Wire
+from mmptf_common.schemas import CODE_PATTERN, Health, Wire
+from mmptf_gateway.programmes import ProgrammeView, programme_view
 from mmptf_gateway.status import SuiteStatus, suite_status
 
 router = APIRouter()
 PLAIN = openapi.plain(NoParameters)
+ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["ETH-01"])]
 
 
 class Index(Wire):
@@ -65,6 +70,25 @@ async def status(request: PublicRequest) -> Response:
     parse(request, NoParameters)
     state = request.app.state
     return _json(await suite_status(state.services, state.client, request.app.version))
+
+
+@router.get(
+    "/programmes/{code}",
+    name="get",
+    tags=["programmes"],
+    response_model=ProgrammeView,
+    summary="Show what every service says of a programme",
+    responses={
+        **PLAIN["responses"],
+        **{kind.status: {"description": kind.title} for kind in (NotFound, BadGateway, GatewayTimeout)},
+    },
+    openapi_extra=PLAIN["openapi_extra"],
+)
+async def programme(request: PublicRequest, code: ProgrammeCode) -> Response:
+    """The card of each service, as the data are now; 200 as soon as one has a card, and whoever has none is named."""
+    parse(request, NoParameters)
+    state = request.app.state
+    return _json(await programme_view(state.services, state.client, code))
 
 
 @router.get("/openapi.json", include_in_schema=False, tags=["contract"])

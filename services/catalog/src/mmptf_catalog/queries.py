@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmptf_catalog import schemas
 from mmptf_catalog.programmes.schemas import Draft, DraftPage, DraftQuery
+from mmptf_common.cards import Told, link
 from mmptf_common.documents import documents_of
 from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing
+from mmptf_common.past import within
+from mmptf_common.query import PointInTime
 from mmptf_common.schemas import Wire
 
 PATH = "/catalog/v1"
@@ -195,3 +200,16 @@ PROGRAMMES = Listing(
     },
     apart={"money_stage": "budget_stage"},
 )
+
+
+async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, code: str) -> Told | None:
+    """A programme's card, taken from its document."""
+    row = await connection.fetchrow(within(shadows, "SELECT document, updated FROM programme WHERE code = $1"), code)
+    if row is None:
+        return None
+    path = f"{PROGRAMMES.path}/{code}"
+    return Told(
+        facts=schemas.ProgrammeFacts.model_validate_json(row["document"], extra="ignore"),
+        changed=row["updated"],
+        links={"programme": link(path, query), "history": f"{path}/history"},
+    )

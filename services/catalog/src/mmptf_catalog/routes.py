@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from mmptf_catalog import queries
+from mmptf_catalog import queries, schemas
 from mmptf_catalog.programmes.routes import router as programmes
 from mmptf_common import documents
+from mmptf_common.cards import add_card
 from mmptf_common.routing import add_listing
 
 router = APIRouter()
@@ -18,6 +19,17 @@ add_listing(
     example="MKD-01",
 )
 router.include_router(programmes)
+add_card(
+    router,
+    "catalog",
+    schemas.ProgrammeCard,
+    queries.tell_of_programme,
+    title="Programme",
+    about="A programme at one glance: what it is, where, whose, how much is budgeted, and what no source states.",
+    known="SELECT code FROM programme",
+    unknown="There is no programme {}",
+    example="MKD-01",
+)
 add_listing(
     router,
     queries.THEMATIC_AREAS,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mmptf_common.cards import Card
 from mmptf_common.codes import BudgetCategory
 from mmptf_common.query import Amount, ListQuery, Moment, PointInTime, Search, Values
 from mmptf_common.schemas import AmountText, Code, Gap, Page, SourceRef, Wire
@@ -118,6 +119,36 @@ class Programme(Wire):
     gaps: list[Gap]
     sources: list[SourceRef]
     updated: datetime
+
+
+class CardBudget(Wire):
+    """A programme's budget with its stage and precision; the programme itself has its sources."""
+
+    amount: AmountText
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    stage: BudgetStage
+    precision: Literal["exact", "rounded"]
+
+
+class ProgrammeFacts(Wire):
+    """What of a programme a reader needs at one glance; what no source states is null or empty and named in `gaps`."""
+
+    title: str | None
+    status: Status
+    stage: Stage
+    thematic_area: CodeName | None
+    objectives: list[CodeName]
+    place_label: str
+    places: list[ProgrammePlace]
+    lead_organization: Code | None
+    organizations: list[CodeName]
+    duration: Duration | None
+    budget: CardBudget | None
+    gaps: list[Gap]
+
+
+class ProgrammeCard(Card[ProgrammeFacts]):
+    """What the catalogue says of a programme; `changed` is when anything of the programme last changed."""
 
 
 class ThematicArea(Wire):

@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.aggregates import answer_cached
+from mmptf_common.cards import Told, link
 from mmptf_common.codes import NOT_STATED
 from mmptf_common.conditional import number_of
 from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import Dimension, Filter, Listing
 from mmptf_common.past import as_of, within
-from mmptf_common.query import canonical, pairs_of, parse
+from mmptf_common.query import PointInTime, canonical, pairs_of, parse
 from mmptf_common.schemas import Money
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.schemas import Line
@@ -269,24 +270,46 @@ async def programmes(connection: Any, shadows: str, on: str | None, ledger: Ledg
     """What each programme was allocated, received and spent, beside its budget."""
     rows = await connection.fetch(within(shadows, "SELECT code, document FROM programme"))
     known = {row["code"]: schemas.KnownProgramme.model_validate_json(row["document"]) for row in rows}
-    items = []
-    for code in ledger.codes("programme"):
-        programme = known[code]
-        allocated = ledger.amount("allocation", programme=code)
-        items.append(
-            schemas.ProgrammeStatement(
-                programme=code,
-                title=programme.title,
-                budget=_budget(programme, allocated),
-                allocations=ledger.line("allocation", programme=code),
-                transfers=ledger.line("transfer", programme=code),
-                refunds=ledger.line("refund", programme=code),
-                not_yet_transferred=money(allocated - ledger.amount("transfer", programme=code)),
-                delivery=ledger.delivery(programme=code),
-                overspent=ledger.overspent(programme=code),
-            )
-        )
-    return {"items": items}
+    return {"items": [_programme(code, known[code], ledger) for code in ledger.codes("programme")]}
+
+
+def _programme(code: str, programme: schemas.KnownProgramme, ledger: Ledger) -> schemas.ProgrammeStatement:
+    allocated = ledger.amount("allocation", programme=code)
+    return schemas.ProgrammeStatement(
+        programme=code,
+        title=programme.title,
+        budget=_budget(programme, allocated),
+        allocations=ledger.line("allocation", programme=code),
+        transfers=ledger.line("transfer", programme=code),
+        refunds=ledger.line("refund", programme=code),
+        not_yet_transferred=money(allocated - ledger.amount("transfer", programme=code)),
+        delivery=ledger.delivery(programme=code),
+        overspent=ledger.overspent(programme=code),
+    )
+
+
+async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, code: str) -> Told | None:
+    """A programme's card: its statement, from the entries that name it."""
+    rows = await connection.fetch(within(shadows, f"SELECT * FROM ({_SUMS}) AS sums WHERE programme = $2"), None, code)
+    if not rows:
+        return None
+    programme, changed = await connection.fetchrow(
+        within(
+            shadows,
+            "SELECT document, greatest(updated, (SELECT max(updated) FROM ledger_entry WHERE programme = $1))"
+            " FROM programme WHERE code = $1",
+        ),
+        code,
+    )
+    known = schemas.KnownProgramme.model_validate_json(programme)
+    return Told(
+        facts=_programme(code, known, Ledger(rows, dict(pairs_of(query)))),
+        changed=changed,
+        links={
+            "entries": link(LEDGER.path, query, programme=code),
+            "statement": link(f"{PATH}/statement/programmes", query),
+        },
+    )
 
 
 def _budget(programme: schemas.KnownProgramme, allocated: Decimal) -> schemas.ProgrammeBudget | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from mmptf_common import openapi
+from mmptf_common.cards import add_card
 from mmptf_common.identity import FundingWriter, PublicRequest
 from mmptf_common.journal import Write
 from mmptf_common.problems import Forbidden
@@ -141,6 +142,18 @@ _add_statement(
     "/statement/commitments", "commitments", schemas.OutstandingCommitments, queries.commitments,
     "State outstanding commitments",
 )  # fmt: skip
+
+add_card(
+    router,
+    "funding",
+    schemas.LedgerCard,
+    queries.tell_of_programme,
+    title="Ledger",
+    about="A programme's statement: what it was allocated, received and spent, beside what it asks for.",
+    known="SELECT DISTINCT programme FROM ledger_entry WHERE programme IS NOT NULL",
+    unknown="No entry names programme {}",
+    example="ETH-01",
+)
 
 
 @router.get(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mmptf_common.cards import Card
 from mmptf_common.codes import BudgetCategory
 from mmptf_common.query import ListQuery, PointInTime, Values
 from mmptf_common.schemas import AmountSent, Code, Day, Money, Page, SourceRef, Text, Wire
@@ -261,6 +262,10 @@ class ProgrammeStatement(Wire):
     not_yet_transferred: Money
     delivery: Delivery
     overspent: bool
+
+
+class LedgerCard(Card[ProgrammeStatement]):
+    """What the ledger says of a programme; `changed` is when its last entry was written, or its budget asked for."""
 
 
 class OrganizationStatement(Wire):

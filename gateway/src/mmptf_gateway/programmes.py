@@ -1,0 +1,216 @@
+"""One programme as the services tell of it: the card of each, asked of all at once, there or named as missing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import httpx
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
+
+from mmptf_common.http import failure
+from mmptf_common.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, fault
+from mmptf_common.schemas import Code, Wire
+
+LIMIT_SECONDS = 2.0
+
+# Why there is no card though nothing failed: the service says nothing of the programme, or of programmes at all.
+NOT_FOUND, NO_CARDS = "not_found", "no_cards"
+TIMEOUT = GatewayTimeout.code
+
+
+def _writable(facts: dict[str, Any]) -> dict[str, Any]:
+    # What no JSON can hold would be sent on as null.
+    json.dumps(facts, allow_nan=False)
+    return facts
+
+
+class Card(Wire):
+    """What one service says of one programme; `facts` are the service's own, and its contract describes them.
+
+    `changed` is when what the card shows last changed, null where the service does not know; `links` lead to more.
+    """
+
+    service: str
+    code: Code
+    title: str
+    revision: int
+    changed: AwareDatetime | None
+    links: dict[str, str]
+    facts: Annotated[dict[str, Any], AfterValidator(_writable)]
+
+
+class Missing(Wire):
+    """Why a service has no card here.
+
+    `not_found`: it says nothing of this programme; `no_cards`: it says nothing of programmes at all. Any other `code`
+    is a failure: `service_unreachable`, `service_timeout`, `invalid_card`, or the code of the problem it answered with.
+    """
+
+    code: str
+    detail: str
+
+
+class Part(Wire):
+    """The part of one service: its card, or why there is none.
+
+    `age_seconds`: whole seconds from the card's `changed` to this answer, by the gateway's clock and never below zero:
+    how long what is shown has stood, and not how long ago anybody looked. Null where there is no card, or no `changed`.
+    """
+
+    service: str
+    card: Card | None
+    age_seconds: int | None
+    missing: Missing | None
+
+
+class ProgrammeView(Wire):
+    """One programme, a part for each service; `complete` means that each has a card, `missing` names those without.
+
+    `code` is the code in all cards, which is another one than was asked for where the programme was renamed; where
+    cards differ, as asked for.
+    """
+
+    code: Code
+    complete: bool
+    missing: list[str]
+    parts: list[Part]
+
+
+class RefusalFault(BaseModel):
+    """What the gateway reads of one fault of a problem."""
+
+    code: str
+    parameter: str | None = None
+    suggestion: str | None = None
+
+
+class Refusal(BaseModel):
+    """What the gateway reads of a service's problem."""
+
+    code: str
+    detail: str
+    errors: list[RefusalFault] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service answered: a card, or why there is none and the code that it takes the unknown one for."""
+
+    service: str
+    card: Card | None = None
+    missing: Missing | None = None
+    suggestion: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the service might have had a card."""
+        return self.missing is not None and self.missing.code not in (NOT_FOUND, NO_CARDS)
+
+
+async def programme_view(services: Mapping[str, str], client: httpx.AsyncClient, code: str) -> ProgrammeView:
+    """The card of every service, in the order of the settings, each asked within LIMIT_SECONDS.
+
+    Raises NotFound where no service tells of the programme and none failed; BadGateway, or GatewayTimeout where none
+    did more than not answer, where there is no card and a service failed.
+    """
+    answers = await _ask_all(dict.fromkeys(services, code), services, client)
+    renamed = {answer.card.code for answer in answers if answer.card} - {code}
+    if len(renamed) == 1:
+        # Not every service has to know of a new code: who knows nothing of the old one is asked for that.
+        (current,) = renamed
+        absent = [answer.service for answer in answers if answer.missing and answer.missing.code == NOT_FOUND]
+        told = {answer.service: answer for answer in await _ask_all(dict.fromkeys(absent, current), services, client)}
+        answers = [told.get(answer.service, answer) for answer in answers]
+    if not any(answer.card for answer in answers):
+        raise _nothing(code, answers)
+    codes = {answer.card.code for answer in answers if answer.card}
+    missing = [answer.service for answer in answers if answer.missing]
+    now = datetime.now(UTC)
+    return ProgrammeView(
+        code=codes.pop() if len(codes) == 1 else code,
+        complete=not missing,
+        missing=missing,
+        parts=[
+            Part(
+                service=answer.service,
+                card=answer.card,
+                age_seconds=_age(answer.card.changed, now) if answer.card else None,
+                missing=answer.missing,
+            )
+            for answer in answers
+        ],
+    )
+
+
+async def _ask_all(
+    asked: Mapping[str, str], services: Mapping[str, str], client: httpx.AsyncClient
+) -> Sequence[Answer]:
+    return await asyncio.gather(*(_ask(name, services[name], code, client) for name, code in asked.items()))
+
+
+async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> Answer:
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            answer = await client.get(f"{origin}/{name}/v1/cards/programmes/{code}", follow_redirects=True)
+        if not answer.is_success:
+            return _refused(name, answer)
+        # A member that a later convention adds is left out: it makes the card no worse.
+        card = Card.model_validate_json(answer.content, strict=True, extra="ignore")
+        if (card.service, card.code) == (name, answer.url.path.rpartition("/")[2]):
+            return Answer(name, card=card)
+        return _missing(name, "invalid_card", f"The service {name!r} answers with the card of something else.")
+    except TimeoutError:
+        return _missing(name, TIMEOUT, f"The service {name!r} did not answer in {LIMIT_SECONDS:g} seconds.")
+    except (ValidationError, httpx.TooManyRedirects):
+        return _missing(name, "invalid_card", f"The service {name!r} answers, but not with a card.")
+    except httpx.HTTPError as cause:
+        problem = failure(name, cause)
+        return _missing(name, problem.code, problem.detail)
+
+
+def _missing(name: str, code: str, detail: str, suggestion: str | None = None) -> Answer:
+    return Answer(name, missing=Missing(code=code, detail=detail), suggestion=suggestion)
+
+
+def _refused(name: str, answer: httpx.Response) -> Answer:
+    """What a service says in place of a card: it does not know the code, it has no cards, or it failed."""
+    try:
+        problem = Refusal.model_validate_json(answer.content)
+    except ValidationError:
+        problem = Refusal(
+            code=f"status_{answer.status_code}",
+            detail=f"The service answered {answer.status_code} {answer.reason_phrase}.",
+        )
+    if answer.status_code != httpx.codes.NOT_FOUND:
+        return _missing(name, problem.code, problem.detail)
+    # Both are 404; only a service that looked for the programme can name its code as what is wrong.
+    for error in problem.errors:
+        if (error.code, error.parameter) == ("unknown_code", "code"):
+            return _missing(name, NOT_FOUND, problem.detail, error.suggestion)
+    return _missing(name, NO_CARDS, f"The service {name!r} has no cards of programmes.")
+
+
+def _nothing(code: str, answers: Sequence[Answer]) -> ProblemError:
+    """The problem that it is when no service has a card."""
+    failed = [answer.missing for answer in answers if answer.missing and answer.failed]
+    if failed:
+        slow = all(missing.code == TIMEOUT for missing in failed)
+        return (GatewayTimeout if slow else BadGateway)(
+            " ".join(missing.detail for missing in failed),
+            faults=[fault(missing.code, missing.detail) for missing in failed],
+        )
+    meant = next((answer.suggestion for answer in answers if answer.suggestion), None)
+    detail = f"No service tells of a programme {code!r}."
+    return NotFound(
+        f"{detail} Did you mean {meant}?" if meant else detail,
+        faults=[fault("unknown_code", detail, parameter="code", suggestion=meant)],
+    )
+
+
+def _age(changed: datetime | None, now: datetime) -> int | None:
+    return None if changed is None else max(0, int((now - changed).total_seconds()))
