@@ -7,7 +7,7 @@ import httpx
 import jsonschema
 import pytest
 
-from mmptf_markers.rubric import Rubric, content_hash
+from mmptf_markers.engine.rubric import Rubric, content_hash
 from tests.conftest import RunningApp
 
 RUBRIC = "/markers/v1/rubrics/hr-marker-illustrative.1"

@@ -93,6 +93,8 @@ CHANGED = {
     "funding": ("contribution", "contribution"),
     "markers": ("source_document", "document"),
 }
+# How many records of kinds that it did not know the packaged data have now.
+NEW = {"markers": 1}
 SEEDED = datetime(2026, 1, 5, 12, tzinfo=UTC)
 AMENDED, CREATED = SEEDED + timedelta(days=1), SEEDED + timedelta(days=2)
 
@@ -274,14 +276,15 @@ async def test_a_migrated_database_serves_and_is_written_on(landed: Landed) -> N
     async with running_app(landed.service, landed.url, None) as running:
         client = running.client
         now = (await client.get(path, params={"limit": 1000})).json()
-        assert now["revision"] == landed.created
+        assert now["revision"] == landed.created + NEW.get(landed.service, 0)
+        at_once = {**now, "revision": landed.created}
         assert {item["code"]: item for item in now["items"]} == {
             code: json.loads(document) for code, document in landed.rows[table].items()
         }
         # The answers of the last revisions can be given again, by their number and by their moment.
         for asked in (landed.created, CREATED.isoformat().replace("+00:00", "Z"), datetime.now(UTC).date()):
             then = (await client.get(path, params={"limit": 1000, "as_of": str(asked)})).json()
-            assert then == now
+            assert then["items"] == now["items"]
         for moment in (landed.amended, (CREATED - timedelta(microseconds=1)).isoformat().replace("+00:00", "Z")):
             then = (await client.get(path, params={"limit": 1000, "as_of": str(moment)})).json()
             assert then["items"] == [item for item in now["items"] if item["code"] != "NEW"]
@@ -296,9 +299,9 @@ async def test_a_migrated_database_serves_and_is_written_on(landed: Landed) -> N
         assert (before_all["items"], before_all["revision"]) == ([], 0)
         # The feed begins at the first entry of all.
         feed = (await client.get(f"/{landed.service}/v1/changes", params={"limit": 1000})).json()
-        assert [(e["seq"], e["entity"], e["key"], e["before"], e["after"]) for e in feed["items"]] == [
-            (seq, name, key, before, after) for seq, name, key, _, before, after in landed.entries[:1000]
-        ]
+        assert [
+            (e["seq"], e["entity"], e["key"], e["before"], e["after"]) for e in feed["items"][: len(landed.entries)]
+        ] == [(seq, name, key, before, after) for seq, name, key, _, before, after in landed.entries[:1000]]
         history = (await client.get(f"{path}/GONE/history")).json()["items"]
         assert [(e["seq"], e["action"], e["revision"]) for e in history] == [
             (landed.seeded + 3, "create", landed.seeded + 3),
@@ -310,4 +313,4 @@ async def test_a_migrated_database_serves_and_is_written_on(landed: Landed) -> N
             await session.execute(sa.text(f"DELETE FROM {table} WHERE code = 'NEW'"))
         assert write.at > CREATED
         assert (await client.get(f"{path}/NEW")).status_code == 404
-        assert (await client.get(path, params={"limit": 1000, "as_of": landed.created})).json() == now
+        assert (await client.get(path, params={"limit": 1000, "as_of": landed.created})).json() == at_once

@@ -13,7 +13,8 @@ LISTS = [
     (name, route.path)
     for name in SERVICES
     for route in service_of(name).router.routes
-    if getattr(route, "name", "") == "list"
+    # No translation is packaged.
+    if getattr(route, "name", "") == "list" and route.path != "/translations"
 ]
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-from importlib.resources import files
 from typing import Any
 
 import jsonschema
 import pytest
 
-from mmptf_markers.loading import InvalidRubric, dump_rubric, load_rubric
-from mmptf_markers.rubric import STAGES, answers_schema, content_hash, criteria_at, stages_of
-
-CONTENT = (files("mmptf_markers") / "data/rubrics/hr-marker-illustrative-1.json").read_bytes()
+from mmptf_markers.engine.loading import InvalidRubric, dump_rubric, load_rubric
+from mmptf_markers.engine.rubric import STAGES, answers_schema, content_hash, criteria_at, stages_of
+from tests.unit.markers.rubrics import CONTENT, OFFICIAL
 
 
 @pytest.fixture
@@ -25,14 +23,6 @@ def faults_of(document: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(InvalidRubric) as caught:
         load_rubric(json.dumps(document).encode())
     return {fault.path: fault.reason for fault in caught.value.faults}
-
-
-def official(document: dict[str, Any]) -> dict[str, Any]:
-    return document | {
-        "status": "official",
-        "source_document": {"title": "Guidance note", "edition": None, "url": None, "sha256": "a" * 64},
-        "endorsement": {"body": "Steering Committee", "date": "2023-02-06", "reference": None},
-    }
 
 
 def test_shipped_rubric_round_trips_byte_for_byte() -> None:
@@ -146,7 +136,7 @@ def test_a_grade_between_two_attainable_shares_is_unreachable(document: dict[str
     document["rule"]["bands"][0]["minimum"] = "499/1000"
     document["rule"]["bands"][1]["minimum"] = "498/1000"
     document["gates"] = document["gates"][:1]
-    document["endorsement"] = official(document)["endorsement"]
+    document["endorsement"] = OFFICIAL["endorsement"]
     assert set(faults_of(document)) == {"/grades/1", "/endorsement"}
 
 
@@ -176,14 +166,14 @@ def test_not_applicable_needs_the_scale(document: dict[str, Any]) -> None:
 
 
 def test_official_needs_document_file_hash_and_endorsement(document: dict[str, Any]) -> None:
-    assert load_rubric(json.dumps(official(document)).encode()).status == "official"
-    unhashed = copy.deepcopy(official(document))
+    assert load_rubric(json.dumps(document | OFFICIAL).encode()).status == "official"
+    unhashed = copy.deepcopy(document | OFFICIAL)
     unhashed["source_document"]["sha256"] = None
     assert set(faults_of(unhashed)) == {"/source_document/sha256"}
-    undated = copy.deepcopy(official(document))
+    undated = copy.deepcopy(document | OFFICIAL)
     undated["endorsement"]["date"] = None
     assert set(faults_of(undated)) == {"/endorsement/date"}
-    assert set(faults_of(official(document) | {"status": "illustrative"})) == {"/endorsement"}
+    assert set(faults_of((document | OFFICIAL) | {"status": "illustrative"})) == {"/endorsement"}
 
 
 @pytest.mark.parametrize(
@@ -228,3 +218,15 @@ def test_answers_schema_of_all_stages_holds_every_criterion() -> None:
     rubric = load_rubric(CONTENT)
     schema = answers_schema(rubric, None)
     assert list(schema["properties"]) == [criterion.code for criterion in rubric.criteria]
+
+
+def test_a_rubric_is_never_superseded_in_its_own_words(document: dict[str, Any]) -> None:
+    assert set(faults_of(document | {"status": "superseded"})) == {"/status"}
+
+
+def test_what_no_database_takes_is_a_fault(document: dict[str, Any]) -> None:
+    document["grades"][1]["source"]["note"] = "a\0b"
+    long = {"code": "a" * 40, "version": "1" * 24}
+    assert set(faults_of(document | long)) == {"/grades/1/source/note", "/version"}
+    document["grades"][1]["source"]["note"] = None
+    assert load_rubric(json.dumps(document | long | {"version": "1" * 23}).encode())

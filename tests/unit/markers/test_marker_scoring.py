@@ -1,79 +1,25 @@
-"""Scoring: worked examples, and properties held against a plain re-computation on small rubrics."""
+"""Scoring: worked examples of every rule, and every fault that answers can have."""
 
 from __future__ import annotations
 
 import json
-from fractions import Fraction
-from importlib.resources import files
-from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from mmptf_markers.loading import InvalidRubric, load_rubric
-from mmptf_markers.rubric import NOT_APPLICABLE, Rubric
-from mmptf_markers.schemas import Score, ScoreRequest
-from mmptf_markers.scoring import InvalidAnswers, score
+from mmptf_markers.engine.loading import InvalidRubric, load_rubric
+from mmptf_markers.engine.results import Score
+from mmptf_markers.engine.rubric import NOT_APPLICABLE
+from mmptf_markers.engine.scoring import InvalidAnswers, score
+from mmptf_markers.schemas import ScoreRequest
+from tests.unit.markers.rubrics import CONTENT, STAGE, Answers, loaded, small
 
-SHIPPED = load_rubric((files("mmptf_markers") / "data/rubrics/hr-marker-illustrative-1.json").read_bytes())
-STAGE: Any = "programme_document"
-Answers = dict[str, Any]
+SHIPPED = load_rubric(CONTENT)
 
 
 def everywhere(level: int, **changes: Any) -> Answers:
     named = {code.replace("_", "-"): answer for code, answer in changes.items()}
     return {criterion.code: level for criterion in SHIPPED.criteria} | named
-
-
-def small(
-    rule: dict[str, Any],
-    grades: list[str],
-    weights: list[Any],
-    values: list[Any] | None = None,
-    gates: list[tuple[int, Any, str]] | None = None,
-) -> dict[str, Any]:
-    """A rubric document with criteria c0, c1 … at one stage; gates are (criterion, below, cap)."""
-    source = dict.fromkeys(("line", "locator", "as_printed", "note")) | {
-        "field": "meaning",
-        "document": "test",
-        "verified": False,
-    }
-    scale = [{"value": v, "label": f"level {v}", "description": "x"} for v in values or [0, 1, 2]]
-    return {
-        "code": "small",
-        "version": "1",
-        "title": "Small",
-        "status": "illustrative",
-        "language": "en",
-        "marker": "test",
-        "grades": [{"code": code, "name": code, "meaning": code, "source": source} for code in grades],
-        "scale": {"levels": scale, "not_applicable": True},
-        "principles": [{"code": "p", "name": "p", "description": "p"}],
-        "criteria": [
-            {
-                "code": f"c{at}",
-                "principle": "p",
-                "question": "x?",
-                "guidance": "x",
-                "weight": weight,
-                "stages": [STAGE],
-                "not_applicable": True,
-            }
-            for at, weight in enumerate(weights)
-        ],
-        "rule": rule,
-        "gates": [{"criterion": f"c{at}", "below": below, "cap": cap, "reason": "x"} for at, below, cap in gates or []],
-        "source_document": None,
-        "endorsement": None,
-        "notes": [],
-        "hash": None,
-    }
-
-
-def loaded(document: dict[str, Any]) -> Rubric:
-    return load_rubric(json.dumps(document).encode())
 
 
 def test_complete_answers_give_a_grade_with_its_reasons() -> None:
@@ -219,127 +165,3 @@ def test_a_grade_that_only_a_gate_gives_is_unreachable_behind_a_stricter_gate() 
     assert loaded(small(rule, ["A", "B", "C"], [1, 9], gates=[(0, 2, "B"), (0, 1, "C")]))
     with pytest.raises(InvalidRubric, match="B is unreachable"):
         loaded(small(rule, ["A", "B", "C"], [1, 9], gates=[(0, 1, "B"), (0, 2, "C")]))
-
-
-@st.composite
-def rubrics(draw: st.DrawFn) -> dict[str, Any]:
-    """Small rubric documents, well formed though perhaps with grades that cannot be reached."""
-    grades = ["G0", "G1", "G2", "G3"][: draw(st.integers(2, 4))]
-    values: list[Any] = draw(st.sampled_from([[0, 1], [0, 1, 2], [0, 1, 2, 3], [1, 2, 3], [0, "0.5", 2]]))
-    weights: list[Any] = draw(st.lists(st.sampled_from([1, 2, 3, "0.5", "2.25"]), min_size=1, max_size=4))
-    if draw(st.booleans()):
-        minima = draw(st.sets(st.integers(1, 12), min_size=len(grades) - 1, max_size=len(grades) - 1))
-        texts: list[Any] = [f"{minimum}/12" for minimum in sorted(minima, reverse=True)] + ["0"]
-        rule: dict[str, Any] = {"type": "weighted_share"}
-    else:
-        minima = draw(st.sets(st.integers(1, 4), min_size=len(grades) - 1, max_size=len(grades) - 1))
-        texts = [*sorted(minima, reverse=True), 0]
-        rule = {"type": "count", "level": draw(st.sampled_from(values[1:]))}
-    bands = [{"grade": g, "minimum": text} for g, text in zip(grades, texts, strict=True)]
-    rule["bands"] = [bands[0], *(band for band in bands[1:-1] if draw(st.booleans())), bands[-1]]
-    gates = draw(
-        st.lists(
-            st.tuples(st.integers(0, len(weights) - 1), st.sampled_from(values[1:]), st.sampled_from(grades[1:])),
-            max_size=3,
-            unique_by=lambda gate: gate[:2],
-        )
-    )
-    return small(rule, grades, weights, values, gates)
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> tuple[Rubric, list[int | None]]:
-    """A rubric and complete answers as positions on the scale, null (but not all) for not applicable."""
-    rubric = Rubric.model_validate_json(json.dumps(draw(rubrics()) | {"hash": "0" * 64}))
-    answer = st.one_of(st.integers(0, len(rubric.scale.levels) - 1), st.none())
-    size = len(rubric.criteria)
-    given_answers = st.lists(answer, min_size=size, max_size=size)
-    return rubric, draw(given_answers.filter(lambda answers: any(one is not None for one in answers)))
-
-
-def as_answers(rubric: Rubric, levels: Any) -> Answers:
-    values = [level.value for level in rubric.scale.levels]
-    return {f"c{at}": NOT_APPLICABLE if one is None else values[one] for at, one in enumerate(levels)}
-
-
-def plain_grade(rubric: Rubric, levels: Any) -> int:
-    """The rule as a person would work it out on paper; 0 is the best grade."""
-    values = [Fraction(level.value) for level in rubric.scale.levels]
-    codes = [grade.code for grade in rubric.grades]
-    rule: Any = rubric.rule
-    if rule.type == "count":
-        reached = Fraction(sum(one is not None and values[one] >= Fraction(rule.level) for one in levels))
-    else:
-        pairs = [(Fraction(c.weight), one) for c, one in zip(rubric.criteria, levels, strict=True)]
-        asked = [(weight, one) for weight, one in pairs if one is not None]
-        reached = sum(w * values[one] for w, one in asked) / sum(w * values[-1] for w, _ in asked)
-    grade = min(codes.index(band.grade) for band in rule.bands if reached >= Fraction(band.minimum))
-    for gate in rubric.gates:
-        one = levels[int(gate.criterion[1:])]
-        if one is not None and values[one] < Fraction(gate.below):
-            grade = max(grade, codes.index(gate.cap))
-    return grade
-
-
-@settings(max_examples=150, deadline=None)
-@given(cases())
-def test_complete_answers_have_exactly_the_grade_of_the_rule(case: tuple[Rubric, list[int | None]]) -> None:
-    rubric, levels = case
-    result = score(rubric, as_answers(rubric, levels), STAGE)
-    assert result.complete and result.grade == rubric.grades[plain_grade(rubric, levels)].code
-    assert score(rubric, dict(reversed(as_answers(rubric, levels).items())), STAGE) == result
-
-
-@settings(max_examples=150, deadline=None)
-@given(cases(), st.data())
-def test_raising_an_answer_never_lowers_the_grade(case: tuple[Rubric, list[int | None]], data: Any) -> None:
-    rubric, levels = case
-    at = data.draw(st.sampled_from([at for at, one in enumerate(levels) if one is not None]))
-    raised = data.draw(st.integers(levels[at] or 0, len(rubric.scale.levels) - 1))
-    codes = [grade.code for grade in rubric.grades]
-    before = score(rubric, as_answers(rubric, levels), STAGE).grade
-    after = score(rubric, as_answers(rubric, [*levels[:at], raised, *levels[at + 1 :]]), STAGE).grade
-    assert before is not None and after is not None and codes.index(after) <= codes.index(before)
-
-
-@settings(max_examples=200, deadline=None)
-@given(cases())
-def test_next_grade_is_reached_and_no_smaller_set_of_changes_reaches_one(
-    case: tuple[Rubric, list[int | None]],
-) -> None:
-    rubric, levels = case
-    present = plain_grade(rubric, levels)
-    top = len(rubric.scale.levels)
-    better: list[tuple[Any, tuple[int | None, ...]]] = []
-    for raised in product(*([None] if one is None else range(one, top) for one in levels)):
-        if plain_grade(rubric, raised) < present:
-            steps = [(new or 0) - (old or 0) for new, old in zip(raised, levels, strict=True)]
-            order = [(step == 0, step) for step in steps]
-            better.append(((sum(map(bool, steps)), sum(steps), order), raised))
-    answers = as_answers(rubric, levels)
-    found = score(rubric, answers, STAGE).next_grade
-    if not better:
-        assert found is None
-        return
-    (count, steps, _), expected = min(better)
-    assert found is not None
-    changed = answers | {change.criterion: change.to for change in found.changes}
-    assert changed == as_answers(rubric, expected)
-    assert (len(found.changes), found.steps) == (count, steps)
-    assert score(rubric, changed, STAGE).grade == found.grade
-
-
-@settings(max_examples=150, deadline=None)
-@given(rubrics())
-def test_loading_refuses_exactly_the_grades_that_no_answers_reach(document: dict[str, Any]) -> None:
-    rubric = Rubric.model_validate_json(json.dumps(document | {"hash": "0" * 64}))
-    everything = product(range(len(rubric.scale.levels)), repeat=len(rubric.criteria))
-    reached = {plain_grade(rubric, levels) for levels in everything}
-    try:
-        loaded(document)
-        refused = set()
-    except InvalidRubric as error:
-        refused = {fault.path for fault in error.faults}
-    assert bool(refused) == (len(reached) < len(rubric.grades))
-    if not any(path.startswith("/rule") for path in refused):
-        assert refused == {f"/grades/{at}" for at in range(len(rubric.grades)) if at not in reached}

@@ -1,16 +1,128 @@
-"""The marker service's command: mmptf-markers serve | migrate | seed | openapi."""
+"""The marker service's command: mmptf-markers serve | migrate | seed | publish | score | openapi."""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import sys
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common import cli
+from mmptf_common.db import write_engine
+from mmptf_common.journal import Author, begin_write
+from mmptf_common.problems import Conflict
+from mmptf_common.settings import ServiceSettings
 from mmptf_markers.app import SERVICE
+from mmptf_markers.commands import publish_rubric, publish_translation
+from mmptf_markers.engine.loading import load_rubric
+from mmptf_markers.engine.reading import DocumentFault, InvalidDocument, read_json
+from mmptf_markers.engine.rubric import STAGES
+from mmptf_markers.engine.scoring import InvalidAnswers, score
+from mmptf_markers.engine.translation import is_translation
+
+
+def _add_publishing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="a rubric, or a translation of a published one, as JSON"
+    )
+    parser.add_argument("--supersedes", metavar="CODE", help="the published rubric that the one of the file replaces")
+
+
+def _publish(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
+    """Publish; returns 0 when what the file says is published, 1 when it is refused and nothing was written."""
+    try:
+        content = arguments.file.read_bytes()
+        code, revision = asyncio.run(_written(settings, content, arguments.supersedes))
+    except InvalidDocument as refused:
+        return _fail("publish", _said(arguments.file, refused))
+    except Conflict as refused:
+        return _fail("publish", [refused.detail])
+    print(f"{code}: published, revision {revision}" if revision else f"{code}: published already, nothing was written")
+    return 0
+
+
+async def _written(settings: ServiceSettings, content: bytes, supersedes: str | None) -> tuple[str, int | None]:
+    """Publish in one write; returns the code, and the revision unless everything was there already."""
+    rubric = None if is_translation(content) else load_rubric(content)
+    if rubric is None and supersedes:
+        raise Conflict("a translation supersedes no rubric")
+    engine = write_engine(settings.database_url.get_secret_value(), size=1)
+    try:
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            what = "a rubric" if rubric else "a translation"
+            write = await begin_write(session, Author(actor="publish"), f"publication of {what}")
+            if rubric:
+                code = await publish_rubric(write, rubric, supersedes)
+            else:
+                code = await publish_translation(write, content)
+            revision = await write.revision()
+        return code, revision if revision >= write.first else None
+    finally:
+        await engine.dispose()
+
+
+def _add_scoring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rubric", type=Path, metavar="RUBRIC_FILE", help="a rubric as JSON")
+    parser.add_argument("answers", type=Path, metavar="ANSWERS_FILE", help="JSON: criterion code to level value")
+    parser.add_argument("--stage", required=True, choices=STAGES, help="the stage at which the answers are given")
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    """Print a score as JSON; returns 0 when there is one, 1 when a file cannot be read or has faults."""
+    reasons: list[str] = []
+    rubric = answers = None
+    try:
+        rubric = load_rubric(arguments.rubric.read_bytes())
+    except (OSError, InvalidDocument) as error:
+        reasons += _said(arguments.rubric, error)
+    try:
+        faults: list[DocumentFault] = []
+        answers = read_json(arguments.answers.read_bytes(), faults)
+        if not isinstance(answers, dict):
+            faults.append(DocumentFault(path="", reason="is not an object of criterion codes and answers"))
+        if faults:
+            raise InvalidDocument(faults)
+    except (OSError, InvalidDocument) as error:
+        reasons += _said(arguments.answers, error)
+    if rubric and isinstance(answers, dict):
+        try:
+            result = score(rubric, answers, arguments.stage)
+        except InvalidAnswers as error:
+            reasons += [
+                f"{arguments.answers}: {fault.criterion or 'answers'}: {fault.reason}" for fault in error.faults
+            ]
+        else:
+            if not reasons:
+                print(result.model_dump_json(indent=2))
+                return 0
+    return _fail("score", reasons)
+
+
+def _said(file: Path, error: OSError | InvalidDocument) -> list[str]:
+    if isinstance(error, OSError):
+        return [str(error)]
+    return [f"{file}: {fault.path or '/'}: {fault.reason}" for fault in error.faults]
+
+
+def _fail(verb: str, reasons: list[str]) -> int:
+    for reason in reasons:
+        print(reason, file=sys.stderr)
+    print(f"markers: {verb} failed: {len(reasons)} fault{'s' * (len(reasons) != 1)}", file=sys.stderr)
+    return 1
+
+
+OWN: Final[dict[str, cli.Verb | cli.OfflineVerb]] = {
+    "publish": cli.Verb("publish a rubric or a translation from its file", _add_publishing, _publish),
+    "score": cli.OfflineVerb("score answers under a rubric, both from files, without a database", _add_scoring, _score),
+}
 
 
 def main() -> None:
     """Run one verb and exit with its code."""
-    sys.exit(cli.main(SERVICE))
+    sys.exit(cli.main(SERVICE, own=OWN))
 
 
 if __name__ == "__main__":

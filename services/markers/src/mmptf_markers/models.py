@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from mmptf_common.following import followed_table
 from mmptf_common.journal_schema import add_journal
-from mmptf_common.records import Record, renamed_code_table
+from mmptf_common.records import Record, codes, renamed_code_table
 
 
 class Base(SQLModel, registry=registry()):
@@ -14,7 +18,7 @@ class Base(SQLModel, registry=registry()):
 
 
 class RubricRow(Record, Base, table=True):
-    """One version of a rubric; the database itself refuses another `hash` under the same code."""
+    """One version of a rubric; the database itself refuses another `hash` or content under the same code."""
 
     __tablename__ = "rubric"
 
@@ -24,11 +28,91 @@ class RubricRow(Record, Base, table=True):
     hash: str = Field(unique=True)
 
 
+class TranslationRow(Record, Base, table=True):
+    """The texts of one version of a rubric in one language."""
+
+    __tablename__ = "translation"
+
+    rubric: str = Field(foreign_key="rubric.code", index=True)
+    language: str
+
+
 class SourceDocumentRow(Record, Base, table=True):
     """A document that facts were taken from."""
 
     __tablename__ = "source_document"
 
 
+class PlaceRow(Record, Base, table=True):
+    """A place as the catalogue describes it."""
+
+    __tablename__ = "place"
+
+    kind: str
+    regions: list[str] = codes()
+
+
+class ProgrammeRow(Record, Base, table=True):
+    """A programme as the catalogue describes it."""
+
+    __tablename__ = "programme"
+
+    stage: str = Field(index=True)
+    thematic_area: str | None
+    organizations: list[str] = codes()
+    countries: list[str] = codes()
+    amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2))
+    currency: str | None
+    budget_stage: str | None
+
+
+class DraftRow(Record, Base, table=True):
+    """An assessment before it is submitted: seen by its organization alone."""
+
+    __tablename__ = "draft"
+
+    organization: str = Field(index=True)
+    programme: str
+    stage: str
+    year: int | None
+
+
+class AssessmentRow(Record, Base, table=True):
+    """A version of an assessment that was submitted, or a grade that was declared without one.
+
+    grade: what the organization reports, once it is accepted the grade in force
+    """
+
+    __tablename__ = "assessment"
+    __table_args__ = (
+        sa.Index(
+            "assessment_version",
+            *("programme", "marker", "stage", "year", "version"),
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    # In the order of the programmes' codes, so that the index finds those of one.
+    programme: str = Field(sa_type=sa.Text(collation="C"))
+    marker: str
+    stage: str
+    year: int | None
+    version: int
+    organization: str = Field(index=True)
+    rubric: str | None = Field(default=None, foreign_key="rubric.code")
+    status: str = Field(index=True)
+    grade: str | None
+
+
+class TargetRow(Record, Base, table=True):
+    """What a marker is to reach."""
+
+    __tablename__ = "target"
+
+    marker: str
+
+
+followed = followed_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})

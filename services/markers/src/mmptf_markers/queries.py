@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import json
 from typing import Any
 
 from starlette.requests import Request
@@ -11,14 +11,16 @@ from starlette.responses import Response
 from mmptf_common import conditional
 from mmptf_common.db import reading
 from mmptf_common.documents import documents_of
-from mmptf_common.listing import Filter, Listing
+from mmptf_common.listing import VERSION, Filter, Listing
 from mmptf_common.openapi import dump
 from mmptf_common.pages import fetch_item
-from mmptf_common.problems import InvalidRequest, fault, near
+from mmptf_common.problems import InvalidRequest, fault, near, not_one_of
 from mmptf_common.query import PointInTime, canonical, parse
-from mmptf_markers import schemas
-from mmptf_markers.rubric import Rubric, answers_schema
-from mmptf_markers.scoring import InvalidAnswers, score
+from mmptf_markers import rubrics, schemas
+from mmptf_markers.engine.results import Score
+from mmptf_markers.engine.rubric import Rubric, answers_schema
+from mmptf_markers.engine.scoring import InvalidAnswers, score
+from mmptf_markers.engine.translation import Translation, translated
 
 PATH = "/markers/v1"
 
@@ -52,10 +54,30 @@ RUBRICS = Listing(
 )
 
 
-@lru_cache(maxsize=64)
-def _content(document: str) -> Rubric:
-    """A published rubric; the text never changes, so it is read once."""
-    return schemas.PublishedRubric.model_validate_json(document).content
+TRANSLATIONS = Listing(
+    path=f"{PATH}/translations",
+    entity="translation",
+    item=schemas.PublishedTranslation,
+    page=schemas.PublishedTranslationPage,
+    rows="translation",
+    query=schemas.TranslationQuery,
+    sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
+    filters={
+        "rubric": Filter("rubric = ANY({}::text[])", "SELECT code FROM rubric", f"{PATH}/rubrics"),
+        "language": Filter(
+            "language = ANY({}::text[])", "SELECT DISTINCT language FROM translation", f"{PATH}/translations"
+        ),
+    },
+    columns={
+        "code": "code",
+        "rubric": "rubric",
+        "language": "language",
+        "verified": "document->>'verified'",
+        "translated": "document#>>'{coverage,translated}'",
+        "texts": "document#>>'{coverage,texts}'",
+        "updated": "document->>'updated'",
+    },
+)
 
 
 async def answer_answers_schema(request: Request, code: str) -> Response:
@@ -64,30 +86,59 @@ async def answer_answers_schema(request: Request, code: str) -> Response:
     found = await fetch_item(request, RUBRICS, code, PointInTime())
     if isinstance(found, Response):
         return found
-    document, revision = found
-    tag = conditional.etag(request, revision, canonical(query))
+    document, version = found
+    rubric = rubrics.read(document)
+    if query.language not in (None, rubric.language):
+        translation, version = await _translation(request, rubric, query.language)
+        rubric = translated(rubric, translation)
+    tag = conditional.etag(request, version, canonical(query))
     if conditional.matches(request, tag):
         return conditional.not_modified(tag)
-    schema = answers_schema(_content(document), query.stage)
-    return Response(dump(schema), media_type="application/schema+json", headers=conditional.headers(tag))
+    headers = {**conditional.headers(tag), "Content-Language": rubric.language}
+    schema = answers_schema(rubric, query.stage)
+    return Response(dump(schema), media_type="application/schema+json", headers=headers)
 
 
-async def score_answers(request: Request, asked: schemas.ScoreRequest) -> schemas.Score:
+async def _translation(request: Request, rubric: Rubric, language: str) -> tuple[Translation, str]:
+    """A rubric's translation and its version; InvalidRequest names the languages that there are."""
+    async with reading(request.app.state.database) as connection:
+        rows = await connection.fetch(
+            f"SELECT language, document::text, {VERSION} AS version FROM translation WHERE rubric = $1 ORDER BY 1",
+            f"{rubric.code}.{rubric.version}",
+        )
+    found = {row["language"]: row for row in rows}
+    if language not in found:
+        raise InvalidRequest([not_one_of("unknown_code", "language", language, [rubric.language, *found])])
+    stored = json.loads(found[language]["document"])
+    facts = {name: stored[name] for name in ("hash", "language", "texts", "source", "verified")}
+    return Translation(rubric=rubric.code, version=rubric.version, **facts), found[language]["version"]
+
+
+async def score_answers(request: Request, asked: schemas.ScoreRequest) -> Score:
     """Grade answers under a published rubric, keeping nothing; InvalidRequest names every answer that does not fit."""
     async with reading(request.app.state.database) as connection:
         rows = await connection.fetch(
-            "SELECT version, document::text FROM rubric WHERE rubric = $1 ORDER BY updated DESC, code DESC",
+            "SELECT version, status, document->>'superseded_by' AS superseded_by, document::text FROM rubric"
+            " WHERE rubric = $1"
+            f" ORDER BY {rubrics.PUBLISHED} DESC",
             asked.rubric,
         )
         if not rows:
             known = [row[0] for row in await connection.fetch("SELECT DISTINCT rubric FROM rubric")]
             raise InvalidRequest([_not_published("/rubric", asked.rubric, known)])
-    versions: dict[str, Any] = {row["version"]: row["document"] for row in rows}
-    version = asked.version or rows[0]["version"]
+    versions = {row["version"]: row for row in rows}
+    in_force = [row["version"] for row in rows if row["status"] != "superseded"]
+    if asked.version is None and not in_force:
+        named = ", ".join(f"{row['version']} by {row['superseded_by']}" for row in rows)
+        detail = f"every version of {asked.rubric} is superseded: {named}; name one to score under it all the same"
+        raise InvalidRequest([fault("superseded", detail, pointer="/version", allowed=list(versions))])
+    version = asked.version or in_force[0]
     if version not in versions:
         raise InvalidRequest([_not_published("/version", version, list(versions))])
+    published = versions[version]
     try:
-        return score(_content(versions[version]), asked.answers, asked.stage)
+        result = score(rubrics.read(published["document"]), asked.answers, asked.stage)
+        return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})
     except InvalidAnswers as error:
         raise InvalidRequest(
             [

@@ -11,8 +11,13 @@ from mmptf_common.query import NoParameters, parse
 from mmptf_common.routing import add_listing
 from mmptf_common.schemas import CODE_PATTERN
 from mmptf_markers import queries, schemas
+from mmptf_markers.assessments.routes import router as assessments
+from mmptf_markers.engine.results import Score
+from mmptf_markers.portfolio.routes import router as portfolio
 
 router = APIRouter()
+router.include_router(assessments)
+router.include_router(portfolio)
 RUBRIC = "hr-marker-illustrative.1"
 EXAMPLE = {
     "rubric": "hr-marker-illustrative",
@@ -40,7 +45,10 @@ RubricCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[
     **openapi.read(schemas.AnswersSchemaQuery, missing=True, only=("application/schema+json",)),
 )
 async def answers_schema(request: PublicRequest, code: RubricCode) -> Response:
-    """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all."""
+    """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all.
+
+    Its texts are in the language of the rubric, or in that of one of its translations.
+    """
     return await queries.answer_answers_schema(request, code)
 
 
@@ -52,12 +60,20 @@ add_listing(
 )
 
 
-@router.post("/score", name="create", tags=["score"], response_model=schemas.Score, **openapi.computation(NoParameters))
+add_listing(
+    router,
+    queries.TRANSLATIONS,
+    about="The texts of one published rubric in one language, beside the rubric, whose content and hash never change.",
+    example=f"{RUBRIC}.fr",
+)
+
+
+@router.post("/score", name="create", tags=["score"], response_model=Score, **openapi.computation(NoParameters))
 async def score(
     request: PublicRequest,
     response: Response,
     asked: Annotated[schemas.ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
-) -> schemas.Score:
+) -> Score:
     """Grade answers under a published rubric, without keeping them.
 
     Every answer names the rubric, its version, hash and status. The grade comes with a reason for each criterion

@@ -14,6 +14,8 @@ from mmptf_common.schemas import Code, SourceRef, Wire
 
 Stage = Literal["concept_note", "programme_document", "annual_report", "final_report"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+# The standing of a published rubric: as its content says it, until another one supersedes it.
+RubricStatus = Literal["illustrative", "official", "superseded"]
 NOT_APPLICABLE: Final = "not_applicable"
 
 
@@ -28,6 +30,7 @@ Text = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f][^\x00-\x08\x0b-\x1f\x7
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 DecimalText = Annotated[str, Field(pattern=r"^-?[0-9]{1,6}(\.[0-9]{1,6})?$")]
 Exact = Annotated[Annotated[int, Field(ge=-999_999, le=999_999)] | DecimalText, WrapValidator(_one_fault)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 ShareText = Annotated[str, Field(pattern=r"^([0-9]{1,6}/[1-9][0-9]{0,5}|[0-9]{1,3}(\.[0-9]{1,6})?)$")]
 
 
@@ -145,8 +148,8 @@ class Rubric(Wire):
     code: Code
     version: Code
     title: Text
-    status: Literal["illustrative", "official", "superseded"]
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+    status: Literal["illustrative", "official"]
+    language: Language
     marker: Code
     grades: tuple[Grade, ...]
     scale: Scale

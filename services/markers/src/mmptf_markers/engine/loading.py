@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from mmptf_common.schemas import Wire
-from mmptf_markers.rubric import (
+from mmptf_markers.engine.reading import DocumentFault, InvalidDocument, pointer, read_json, repeated
+from mmptf_markers.engine.rubric import (
     Bands,
     CountRule,
     ManualRule,
@@ -30,20 +30,8 @@ Faults = Iterator[tuple[str, str]]
 Checks = tuple[tuple[set[str], Callable[[Rubric], Faults]], ...]
 
 
-class RubricFault(Wire):
-    """One thing wrong with a rubric: where, as a JSON Pointer into the document, and why."""
-
-    path: str
-    reason: str
-
-
-class InvalidRubric(ValueError):
-    """A rubric was refused; `faults` lists everything found."""
-
-    def __init__(self, faults: Sequence[RubricFault]) -> None:
-        """Keep the faults, and name them all in the message."""
-        super().__init__("; ".join(f"{fault.path or '/'}: {fault.reason}" for fault in faults))
-        self.faults = tuple(faults)
+class InvalidRubric(InvalidDocument):
+    """A rubric was refused."""
 
 
 def load_rubric(content: bytes) -> Rubric:
@@ -52,17 +40,11 @@ def load_rubric(content: bytes) -> Rubric:
     A `hash` of null is filled in; any other must be the content hash. Raises InvalidRubric with every
     fault found; only a check which needs a malformed section waits until that section is well formed.
     """
-    faults: list[RubricFault] = []
-
-    def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        for key in _repeated([key for key, _ in pairs]):
-            faults.append(RubricFault(path="", reason=f"key {key!r} stands twice in one object"))
-        return dict(pairs)
-
+    faults: list[DocumentFault] = []
     try:
-        raw = json.loads(content.decode(), object_pairs_hook=unrepeated)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRubric([RubricFault(path="", reason=f"is not JSON in UTF-8: {error}")]) from None
+        raw = read_json(content, faults)
+    except InvalidDocument as error:
+        raise InvalidRubric(error.faults) from None
     unsealed = isinstance(raw, dict) and raw.get("hash", "") is None
     if unsealed:
         raw["hash"] = "0" * 64
@@ -70,13 +52,13 @@ def load_rubric(content: bytes) -> Rubric:
         rubric = Rubric.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        faults.extend(RubricFault(path=_pointer(detail["loc"]), reason=detail["msg"]) for detail in details)
+        faults.extend(DocumentFault(path=_path(detail["loc"]), reason=detail["msg"]) for detail in details)
         if not all(detail["loc"] for detail in details):
             raise InvalidRubric(faults) from None
         rubric = _sound_part(raw, {str(detail["loc"][0]) for detail in details})
     faults.extend(_fit_faults(rubric))
     if not faults and not unsealed and rubric.hash != content_hash(rubric):
-        faults.append(RubricFault(path="/hash", reason=f"is not the content hash {content_hash(rubric)}"))
+        faults.append(DocumentFault(path="/hash", reason=f"is not the content hash {content_hash(rubric)}"))
     if faults:
         raise InvalidRubric(faults)
     return rubric.model_copy(update={"hash": content_hash(rubric)})
@@ -97,7 +79,7 @@ def _sound_part(raw: dict[str, Any], malformed: set[str]) -> Rubric:
     )
 
 
-def _fit_faults(rubric: Rubric) -> Iterator[RubricFault]:
+def _fit_faults(rubric: Rubric) -> Iterator[DocumentFault]:
     """What does not fit together in the sections which are well formed."""
     sound = rubric.model_fields_set
     found = [fault for needs, check in _CHECKS if needs <= sound for fault in check(rubric)]
@@ -108,16 +90,12 @@ def _fit_faults(rubric: Rubric) -> Iterator[RubricFault]:
     elif {"rule", "grades", "gates"} <= sound:
         found += _named_faults(rubric)
     for path, reason in found:
-        yield RubricFault(path=path, reason=reason)
+        yield DocumentFault(path=path, reason=reason)
 
 
-def _pointer(location: Sequence[int | str]) -> str:
+def _path(location: Sequence[int | str]) -> str:
     # Pydantic names the variant of a tagged union in the location; the document has no such step.
-    return "".join(f"/{step}" for at, step in enumerate(location) if (location[0], at) != ("rule", 1))
-
-
-def _repeated(items: Sequence[Any]) -> list[Any]:
-    return [item for at, item in enumerate(items) if item in items[:at]]
+    return pointer([step for at, step in enumerate(location) if (location[0], at) != ("rule", 1)])
 
 
 def _code_faults(section: str) -> Callable[[Rubric], Faults]:
@@ -130,6 +108,19 @@ def _code_faults(section: str) -> Callable[[Rubric], Faults]:
                 yield f"/{section}/{at}/code", f"{code!r} is a duplicate code"
 
     return check
+
+
+def _name_faults(rubric: Rubric) -> Faults:
+    if len(f"{rubric.code}.{rubric.version}") > 64:
+        yield "/version", "is longer than 64 characters together with the code"
+
+
+def _grade_faults(rubric: Rubric) -> Faults:
+    for at, grade in enumerate(rubric.grades):
+        for name, text in grade.source:
+            # No database takes it, and only the texts of this model let it pass.
+            if isinstance(text, str) and "\0" in text:
+                yield f"/grades/{at}/source/{name}", "holds the character U+0000"
 
 
 def _scale_faults(rubric: Rubric) -> Faults:
@@ -149,7 +140,7 @@ def _criterion_faults(rubric: Rubric) -> Faults:
             yield f"/criteria/{at}/weight", "is not positive"
         if not criterion.stages:
             yield f"/criteria/{at}/stages", "the criterion applies at no stage"
-        if _repeated(criterion.stages):
+        if repeated(criterion.stages):
             yield f"/criteria/{at}/stages", "names a stage twice"
 
 
@@ -337,6 +328,8 @@ def _unknown(path: str, noun: str, value: object, known: Sequence[object]) -> tu
 
 
 _CHECKS: Final[Checks] = (
+    ({"code", "version"}, _name_faults),
+    ({"grades"}, _grade_faults),
     ({"principles"}, _code_faults("principles")),
     ({"criteria", "principles"}, _principle_faults),
     ({"criteria", "scale"}, _not_applicable_faults),

@@ -1,11 +1,24 @@
-"""From answers to a grade: exact arithmetic, a reason for each part, and a shortest way to a better one."""
+"""From answers to a grade: exact arithmetic, a reason for each part, and a shortest way to each better one."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
-from mmptf_markers.rubric import (
+from mmptf_markers.engine.results import (
+    AnswerFault,
+    AppliedGate,
+    Change,
+    CriterionScore,
+    FaultCode,
+    NextGrade,
+    Provisional,
+    RubricUsed,
+    Score,
+    Share,
+    share_of,
+)
+from mmptf_markers.engine.rubric import (
     NOT_APPLICABLE,
     CountRule,
     Criterion,
@@ -20,18 +33,6 @@ from mmptf_markers.rubric import (
     needed,
     stages_of,
     worth,
-)
-from mmptf_markers.schemas import (
-    AnswerFault,
-    AppliedGate,
-    Change,
-    CriterionScore,
-    FaultCode,
-    NextGrade,
-    Provisional,
-    RubricUsed,
-    Score,
-    Share,
 )
 
 Levels = Mapping[str, int | None]
@@ -71,6 +72,7 @@ def score(rubric: Rubric, answers: Mapping[str, Any], stage: Stage) -> Score:
     missing = [criterion.code for criterion in criteria if criterion.code not in levels]
     outcome = None if isinstance(rubric.rule, ManualRule) else _outcome(rubric, rubric.rule, criteria, levels)
     final = None if missing else outcome
+    better = _ways(rubric, criteria, levels, final)
     return Score(
         rubric=RubricUsed(
             code=rubric.code,
@@ -93,7 +95,8 @@ def score(rubric: Rubric, answers: Mapping[str, Any], stage: Stage) -> Score:
         missing=missing,
         criteria=[_criterion_score(rubric, criterion, levels) for criterion in criteria],
         gates=[_applied(rubric, gate, levels, final) for gate in (outcome.gates if outcome else ())],
-        next_grade=_next_grade(rubric, criteria, levels, final),
+        next_grade=better[0] if better else None,
+        better=better,
     )
 
 
@@ -152,17 +155,34 @@ def _outcome(
     return _Outcome(points, of, before, grade, gates)
 
 
-def _next_grade(
-    rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, outcome: _Outcome | None
+def _ways(rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, outcome: _Outcome | None) -> list[NextGrade]:
+    """The way to every better grade, nearest first; a grade that raised answers cannot end at has none."""
+    ways: list[NextGrade] = []
+    if isinstance(rubric.rule, ManualRule) or outcome is None:
+        return ways
+    grade = outcome.grade
+    # What leads to a grade or better and ends at a better one is the cheapest way to that one too.
+    while grade and (way := _way(rubric, rubric.rule, criteria, levels, outcome, grade - 1)):
+        ways.append(way)
+        grade = grade_position(rubric, way.grade)
+    return ways
+
+
+def _way(
+    rubric: Rubric,
+    rule: WeightedShareRule | CountRule,
+    criteria: Sequence[Criterion],
+    levels: Levels,
+    outcome: _Outcome,
+    target: int,
 ) -> NextGrade | None:
-    """The fewest criteria, then the fewest level steps, whose raised answers lead to a better grade."""
-    if isinstance(rubric.rule, ManualRule) or outcome is None or outcome.grade == 0:
-        return None
-    # The best grade always has a band, and of the better bands the last asks for the fewest points.
-    better = [band for band in rubric.rule.bands if grade_position(rubric, band.grade) < outcome.grade]
-    deficit = needed(rubric, better[-1], outcome.of) - outcome.points
+    """The fewest criteria, then the fewest level steps, whose raised answers lead to a grade or a better one."""
+    # The best grade always has a band, and of the bands that are good enough the last asks for the fewest points.
+    enough = [band for band in rule.bands if grade_position(rubric, band.grade) <= target]
+    deficit = needed(rubric, enough[-1], outcome.of) - outcome.points
     open_criteria = [criterion for criterion in criteria if levels[criterion.code] is not None]
-    options = [_raises(rubric, criterion, levels[criterion.code] or 0, outcome) for criterion in open_criteria]
+    gates = [gate for gate in outcome.gates if grade_position(rubric, gate.cap) > target]
+    options = [_raises(rubric, criterion, levels[criterion.code] or 0, gates) for criterion in open_criteria]
     chosen = _cheapest(options, deficit)
     if chosen is None:
         return None
@@ -171,9 +191,9 @@ def _next_grade(
         for criterion, steps in zip(open_criteria, chosen, strict=True)
         if steps
     }
-    reached = _outcome(rubric, rubric.rule, criteria, {**levels, **raised})
-    if reached is None or reached.grade >= outcome.grade:
-        raise AssertionError("the changes found do not lead to a better grade")
+    reached = _outcome(rubric, rule, criteria, {**levels, **raised})
+    if reached is None or reached.grade > target:
+        raise AssertionError("the changes found do not lead to the grade")
     scale = rubric.scale.levels
     return NextGrade(
         grade=rubric.grades[reached.grade].code,
@@ -192,15 +212,10 @@ def _next_grade(
     )
 
 
-def _raises(rubric: Rubric, criterion: Criterion, level: int, outcome: _Outcome) -> list[_Raise]:
-    """The raises open to one answer; only those which open its gate, where a gate holds the grade down."""
+def _raises(rubric: Rubric, criterion: Criterion, level: int, gates: Sequence[Gate]) -> list[_Raise]:
+    """The raises open to one answer: only those which open the gates on it."""
     floor = max(
-        (
-            level_position(rubric, gate.below)
-            for gate in outcome.gates
-            if gate.criterion == criterion.code and grade_position(rubric, gate.cap) >= outcome.grade
-        ),
-        default=level,
+        (level_position(rubric, gate.below) for gate in gates if gate.criterion == criterion.code), default=level
     )
     now = worth(rubric, criterion, level)
     return [_Raise(to - level, worth(rubric, criterion, to) - now) for to in range(floor, len(rubric.scale.levels))]
@@ -316,13 +331,7 @@ def _reason(rubric: Rubric, final: _Outcome | None, missing: Sequence[str], aske
 
 
 def _share(outcome: _Outcome | None) -> Share | None:
-    if outcome is None:
-        return None
-    share = outcome.points / outcome.of
-    # Rounded down, so that a printed percentage never claims a band which was not reached.
-    whole, hundredths = divmod(share.numerator * 10_000 // share.denominator, 100)
-    percentage = f"{whole}.{hundredths:02d}"
-    return Share(numerator=share.numerator, denominator=share.denominator, percentage=percentage)
+    return share_of(outcome.points / outcome.of) if outcome else None
 
 
 def _decimal(number: Fraction) -> str:

@@ -1,0 +1,228 @@
+"""What is read of assessments: their lists, how a grade came about, and one assessment beside an earlier one."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common import conditional
+from mmptf_common.db import reading
+from mmptf_common.journal import REVISION
+from mmptf_common.listing import Filter, Listing
+from mmptf_common.pages import fetch_item
+from mmptf_common.past import as_of, within
+from mmptf_common.problems import Conflict, InvalidRequest, fault
+from mmptf_common.query import canonical, parse
+from mmptf_common.records import Facts
+from mmptf_markers import rubrics
+from mmptf_markers.assessments import schemas
+from mmptf_markers.engine.rubric import STAGES, Rubric, level_position
+from mmptf_markers.engine.scoring import score
+
+PATH = "/markers/v1"
+
+# Programmes as the copy of the catalogue has them or ever had them: who asks of the past asks with its codes.
+_KNOWN = "code, stage, thematic_area, organizations"
+EVER = f"(SELECT {_KNOWN} FROM programme UNION ALL SELECT {_KNOWN} FROM programme_past) AS known"
+OF_PROGRAMME = Filter("programme = ANY({}::text[])", f"SELECT DISTINCT code FROM {EVER}", "/catalog/v1/programmes")
+
+DRAFTS = Listing(
+    path=f"{PATH}/drafts",
+    entity="draft",
+    item=schemas.AssessmentDraft,
+    page=schemas.AssessmentDraftPage,
+    rows="draft",
+    query=schemas.DraftQuery,
+    sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
+    filters={"programme": OF_PROGRAMME},
+    columns={
+        "code": "code",
+        "organization": "organization",
+        "programme": "programme",
+        "stage": "stage",
+        "year": "year",
+        **{name: f"document->>'{name}'" for name in ("version", "declared_grade", "grade", "updated")},
+    },
+)
+ASSESSMENTS = Listing(
+    path=f"{PATH}/assessments",
+    entity="assessment",
+    item=schemas.Assessment,
+    page=schemas.AssessmentPage,
+    rows="assessment",
+    query=schemas.AssessmentQuery,
+    sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
+    filters={
+        "programme": OF_PROGRAMME,
+        "organization": Filter(
+            "organization = ANY({}::text[])",
+            f"SELECT unnest(organizations) FROM {EVER} UNION SELECT organization FROM assessment",
+            "/catalog/v1/organizations",
+        ),
+        "marker": Filter(
+            "marker = ANY({}::text[])", "SELECT DISTINCT document->>'marker' FROM rubric", f"{PATH}/rubrics"
+        ),
+        "stage": Filter("stage = ANY({}::text[])"),
+        "status": Filter("status = ANY({}::text[])"),
+        "grade": Filter(
+            "grade = ANY({}::text[])",
+            "SELECT DISTINCT g->>'code' FROM rubric, json_array_elements(document#>'{content,grades}') AS g",
+            f"{PATH}/rubrics",
+        ),
+        "rubric": Filter("rubric = ANY({}::text[])", "SELECT code FROM rubric", f"{PATH}/rubrics"),
+    },
+    columns={
+        "code": "code",
+        "programme": "programme",
+        "title": "document->>'title'",
+        "marker": "marker",
+        "stage": "stage",
+        "year": "year",
+        "version": "version",
+        "organization": "organization",
+        "status": "status",
+        "grade": "grade",
+        "basis": "document->>'basis'",
+        "answered": "document->>'answered'",
+        "rubric": "rubric",
+        "rubric_status": "document#>>'{rubric,status}'",
+        "declared_grade": "document->>'declared_grade'",
+        "derived_grade": "document#>>'{derived,grade}'",
+        "reviewed_grade": "document#>>'{reviewed,grade}'",
+        "submitted": "document->>'submitted'",
+        "updated": "document->>'updated'",
+    },
+)
+
+
+def counting_answers(assessment: Facts) -> dict[str, Any]:
+    """The answers that count: the assessor's, and the reviewer's own in the place of those that did not hold."""
+    own = (assessment["reviewed"] or {"answers": {}})["answers"]
+    return {c: answer["answer"] for c, answer in {**assessment["answers"], **own}.items()}
+
+
+async def answer_score(request: Request, code: str) -> Response:
+    """How the grade of an assessment came about, computed anew from its answers and its rubric."""
+    query = parse(request, schemas.ScoreQuery)
+    found = await fetch_item(request, ASSESSMENTS, code, query)
+    if isinstance(found, Response):
+        return found
+    document, version = found
+    assessment = json.loads(document)
+    if assessment["rubric"] is None:
+        raise Conflict(f"{code} is a declared grade: there are no answers to explain it by.", code="not_answered")
+    if query.answers == "reviewer" and assessment["reviewed"] is None:
+        raise Conflict(f"{code} is not reviewed yet.", code="not_reviewed")
+    tag = conditional.etag(request, version, canonical(query))
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
+    rubric = await _rubric(request, assessment)
+    answers = {c: answer["answer"] for c, answer in assessment["answers"].items()}
+    told = score(rubric, counting_answers(assessment) if query.answers == "reviewer" else answers, assessment["stage"])
+    return Response(told.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+
+
+async def answer_comparison(request: Request, code: str) -> Response:
+    """What improved and what fell from an earlier assessment of a programme to this one."""
+    query = parse(request, schemas.ComparisonQuery)
+    found = await fetch_item(request, ASSESSMENTS, code, query)
+    if isinstance(found, Response):
+        return found
+    later = json.loads(found[0])
+    async with reading(request.app.state.database) as connection:
+        shadows = await as_of(request, connection, query)
+        rows = await connection.fetch(
+            within(
+                shadows,
+                "SELECT document::text FROM assessment WHERE programme = $1 AND marker = $2 AND code <> $3"
+                " AND ($4::text IS NULL AND status = 'accepted' OR code = $4)",
+            ),
+            later["programme"], later["marker"], code, query.earlier,
+        )  # fmt: skip
+        revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+    candidates = [json.loads(row[0]) for row in rows]
+    if query.earlier is None:
+        candidates = [c for c in candidates if (c["stage"], c["year"]) != (later["stage"], later["year"])]
+    before = [c for c in candidates if _moment(c) < _moment(later)]
+    if not before:
+        raise _nothing_earlier(later, query.earlier, known=bool(candidates) or query.earlier == code)
+    earlier = max(before, key=_moment)
+    for which in (earlier, later):
+        if which["rubric"] is None:
+            raise Conflict(f"{which['code']} is a declared grade: it has no answers to compare.", code="not_answered")
+    tag = conditional.etag(request, revision, canonical(query))
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
+    compared = _compared(await _rubric(request, earlier), earlier, await _rubric(request, later), later)
+    answer = schemas.Comparison(
+        programme=later["programme"],
+        earlier=earlier["code"],
+        later=later["code"],
+        earlier_grade=earlier["grade"],
+        later_grade=later["grade"],
+        same_rubric=earlier["rubric"]["hash"] == later["rubric"]["hash"],
+        counts=dict(sorted(Counter(c.change for c in compared).items())),
+        criteria=compared,
+        revision=conditional.number_of(revision),
+    )
+    return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+
+
+def _moment(assessment: Facts) -> tuple[int, int, int]:
+    """Where in the life of a programme an assessment stands."""
+    return STAGES.index(assessment["stage"]), assessment["year"] or 0, assessment["version"]
+
+
+def _nothing_earlier(later: Facts, named: str | None, *, known: bool) -> Exception:
+    if named is None:
+        return Conflict(f"No assessment of {later['programme']} before it is accepted.", code="nothing_earlier")
+    if known:
+        return Conflict(f"{named} is not earlier than {later['code']}.", code="nothing_earlier")
+    detail = f"earlier: {named!r} is no earlier assessment of {later['programme']}"
+    allowed = [f"see {ASSESSMENTS.path}?programme={later['programme']}"]
+    return InvalidRequest([fault("unknown_code", detail, parameter="earlier", allowed=allowed)])
+
+
+def _compared(first: Rubric, earlier: Facts, second: Rubric, later: Facts) -> list[schemas.Compared]:
+    before, after = counting_answers(earlier), counting_answers(later)
+    same_scale = [level.value for level in first.scale.levels] == [level.value for level in second.scale.levels]
+    questions = {criterion.code: criterion.question for rubric in (first, second) for criterion in rubric.criteria}
+    return [
+        schemas.Compared(
+            criterion=code,
+            question=question,
+            earlier=before.get(code),
+            later=after.get(code),
+            change=_change(second, before.get(code), after.get(code)) if same_scale else "not_comparable",
+        )
+        for code, question in questions.items()
+        if code in before or code in after
+    ]
+
+
+Change = Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"]
+
+
+def _change(rubric: Rubric, before: Any, after: Any) -> Change:
+    if before is None or after is None:
+        return "only_later" if before is None else "only_earlier"
+    if before == after:
+        return "same"
+    try:
+        return "improved" if level_position(rubric, after) > level_position(rubric, before) else "fell"
+    except ValueError:
+        return "not_comparable"
+
+
+async def _rubric(request: Request, assessment: Facts) -> Rubric:
+    """The rubric that an assessment is pinned to; it is never removed."""
+    used = assessment["rubric"]
+    async with reading(request.app.state.database) as connection:
+        document = await connection.fetchval(
+            "SELECT document::text FROM rubric WHERE code = $1", f"{used['code']}.{used['version']}"
+        )
+    return rubrics.read(document)

@@ -1,0 +1,324 @@
+"""The wire shapes of assessments: what is sent to draft and review them, and what readers get."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmptf_common.query import ListQuery, PointInTime, Values
+from mmptf_common.schemas import Code, Day, Page, SourceRef, Text, Wire
+from mmptf_markers.engine.results import Answer, RubricUsed, Share
+from mmptf_markers.engine.rubric import Stage
+
+Status = Literal["submitted", "returned", "accepted"]
+Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
+Said = Annotated[Text, Field(max_length=4000)]
+Line = Annotated[Text, Field(max_length=300)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)]
+
+
+def _unset() -> Any:
+    """What a member is that was not sent: it stays as it is."""
+    return None
+
+
+class Sent(BaseModel):
+    """Base of what is sent: nothing else is taken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Evidence(Wire):
+    """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
+
+    title: Line
+    url: Url | None
+    document: Line | None
+    locator: Line | None
+
+
+class EvidenceSent(Sent):
+    """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
+
+    title: Line
+    url: Url | None = None
+    document: Line | None = None
+    locator: Line | None = None
+
+
+class Action(Wire):
+    """What is to be done, by whom, until when; `done` is the day on which it was."""
+
+    action: Said
+    owner: Line
+    due: date
+    done: date | None
+
+
+class ActionSent(Sent):
+    """What is to be done, by whom, until when; `done` is the day on which it was."""
+
+    action: Said
+    owner: Line
+    due: Day
+    done: Day | None = None
+
+
+class AnswerSent(Sent):
+    """An answer to one criterion: a value of the rubric's scale or `not_applicable`, and what supports it."""
+
+    answer: Answer
+    justification: Said | None = None
+    evidence: Annotated[list[EvidenceSent], Field(default_factory=list, max_length=20)]
+    actions: Annotated[list[ActionSent], Field(default_factory=list, max_length=20)]
+
+
+class RiskSent(Sent):
+    """A risk to human rights that due diligence has found, and what is done about it."""
+
+    risk: Said
+    people: Annotated[Line, Field(description="Whose rights are at risk.")]
+    measure: Said
+    owner: Line
+    due: Day | None = None
+
+
+class AssessmentContent(Sent):
+    """What an assessment says. A member that is not sent stays as it is, and so does an answer; null takes one back."""
+
+    answers: Annotated[dict[Code, AnswerSent | None], Field(default_factory=_unset, max_length=200)]
+    due_diligence: Annotated[list[RiskSent], Field(default_factory=_unset, max_length=100)]
+    declared_grade: Annotated[
+        Code | None,
+        Field(default_factory=_unset, description="The grade as the organization sees it, whatever the answers give."),
+    ]
+
+    def stated(self) -> dict[str, Any]:
+        """The members that were sent, as JSON."""
+        return self.model_dump(mode="json", include=self.model_fields_set & set(AssessmentContent.model_fields))
+
+
+class AssessmentSent(AssessmentContent):
+    """A new assessment of a programme at a stage of its life; `year` belongs to annual reports alone.
+
+    Without `rubric` (the code of one version) it is the newest of the human-rights marker. What was returned or
+    accepted before is begun with its answers, where the rubric is the same.
+    """
+
+    programme: Code
+    stage: Stage
+    year: Year | None = None
+    rubric: Code | None = None
+
+
+class ReviewedAnswerSent(Sent):
+    """The answer that the reviewer gives where the assessor's does not hold, and why."""
+
+    answer: Answer
+    reason: Said
+
+
+class ReviewSent(Sent):
+    """What the reviewer decides; `grade` is given where the rubric leaves it to the assessor, and only there."""
+
+    decision: Literal["accept", "return"]
+    comment: Said
+    answers: Annotated[dict[Code, ReviewedAnswerSent], Field(default_factory=dict, max_length=200)]
+    grade: Code | None = None
+
+
+class DeclarationSent(Sent):
+    """A grade that was declared in the past, and of which no answers are held."""
+
+    programme: Code
+    marker: Code
+    stage: Stage
+    year: Year | None = None
+    grade: Code
+    date: Day
+    organization: Annotated[Code, Field(description="Who declared it.")]
+    source: Annotated[Line, Field(description="Where that is written.")]
+
+
+class Risk(Wire):
+    """A risk to human rights that due diligence has found, and what is done about it."""
+
+    risk: str
+    people: str
+    measure: str
+    owner: str
+    due: date | None
+
+
+class Answered(Wire):
+    """An answer to one criterion, and what supports it."""
+
+    answer: Answer
+    justification: str | None
+    evidence: list[Evidence]
+    actions: list[Action]
+
+
+class AssessmentDraft(Wire):
+    """An assessment before it is submitted: seen by its organization alone.
+
+    `missing` are the criteria without an answer, `grade` is what the answers give so far, null while any is missing.
+    """
+
+    code: Code
+    organization: Code
+    programme: Code
+    stage: Stage
+    year: int | None
+    version: int
+    corrects: Code | None
+    rubric: RubricUsed
+    answers: dict[str, Answered]
+    due_diligence: list[Risk]
+    declared_grade: Code | None
+    grade: Code | None
+    missing: list[Code]
+    updated: datetime
+
+
+class Derived(Wire):
+    """The grade that answers give under the rubric; `/assessments/{code}/score` explains it; null if manual."""
+
+    grade: Code | None
+    before_gates: Code | None
+    share: Share | None
+    reason: str
+
+
+class ReviewedAnswer(Wire):
+    """An answer that the reviewer has given in the place of the assessor's."""
+
+    answer: Answer
+    instead_of: Answer
+    reason: str
+
+
+class Review(Wire):
+    """What the reviewer decided; `answers` are those that differ, and `derived` is what comes of them."""
+
+    decision: Literal["accept", "return"]
+    organization: Code | None
+    at: datetime
+    comment: str
+    answers: dict[str, ReviewedAnswer]
+    derived: Derived
+    grade: Code
+
+
+class CheckedAgainst(Wire):
+    """How far the copy of the catalogue had come that an assessment was checked against, and how old it was then."""
+
+    reached: int
+    caught_up: datetime | None
+    age_seconds: int | None
+
+
+class Assessment(Wire):
+    """One version of an assessment, as it was submitted: its answers never change, a correction is another version.
+
+    Three grades stand side by side: `declared_grade` by the organization, `derived` from its answers, and `reviewed`.
+    `grade` is the one that counts: what the organization reports (derived, or declared where the rubric is manual or
+    nothing else is known), and from the review on what the review found. `basis` says which one it is.
+    """
+
+    code: Code
+    programme: Code
+    title: str | None
+    marker: Code
+    stage: Stage
+    year: int | None
+    version: int
+    corrects: Code | None
+    organization: Code
+    status: Status
+    grade: Code
+    basis: Literal["declared", "derived", "reviewed"]
+    answered: bool
+    rubric: RubricUsed | None
+    declared_grade: Code | None
+    derived: Derived | None
+    reviewed: Review | None
+    differences: list[Literal["declared_derived", "derived_reviewed", "declared_reviewed", "answers"]]
+    answers: dict[str, Answered]
+    due_diligence: list[Risk]
+    submitted: date
+    catalogue: CheckedAgainst
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class AssessmentPage(Page[Assessment]):
+    """One page of assessments."""
+
+
+class AssessmentDraftPage(Page[AssessmentDraft]):
+    """One page of drafts."""
+
+
+class DraftQuery(ListQuery):
+    """Which drafts, of those that the caller may see."""
+
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    programme: Annotated[Values, Field(description="Code of a programme.")]
+
+
+class AssessmentQuery(ListQuery):
+    """Which assessments: any of a repeated filter, all of different ones."""
+
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    programme: Annotated[Values, Field(description="Code of a programme.")]
+    organization: Annotated[Values, Field(description="Code of the organization that assessed.")]
+    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+    stage: Annotated[list[Stage], Field(default_factory=list, max_length=100)]
+    status: Annotated[list[Status], Field(default_factory=list, max_length=100)]
+    grade: Annotated[Values, Field(description="Grade that counts.")]
+    rubric: Annotated[Values, Field(description="Code of one version of a rubric.")]
+
+
+class ScoreQuery(PointInTime):
+    """Whose answers are explained."""
+
+    answers: Annotated[
+        Literal["assessor", "reviewer"],
+        Field(description="`reviewer`: the assessor's answers, and the reviewer's own where there are any."),
+    ] = "assessor"
+
+
+class ComparisonQuery(PointInTime):
+    """With what an assessment is compared."""
+
+    earlier: Annotated[
+        Code | None,
+        Field(description="Code of the earlier assessment; by default the accepted one before, of another stage."),
+    ] = None
+
+
+class Compared(Wire):
+    """One criterion in both: `change` is `not_comparable` where the scales differ or the criterion does not apply."""
+
+    criterion: Code
+    question: str
+    earlier: Answer | None
+    later: Answer | None
+    change: Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"]
+
+
+class Comparison(Wire):
+    """What improved and what fell from one assessment of a programme to a later one, by the answers that count."""
+
+    programme: Code
+    earlier: Code
+    later: Code
+    earlier_grade: Code
+    later_grade: Code
+    same_rubric: bool
+    counts: dict[str, int]
+    criteria: list[Compared]
+    revision: int

@@ -1,0 +1,95 @@
+"""What the marker service keeps of the catalogue: programmes and places, as far as markers need to know them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from pydantic import BaseModel
+
+from mmptf_common.following import Copied, Document, Followed
+from mmptf_markers.models import PlaceRow, ProgrammeRow
+
+
+class Named(BaseModel):
+    """A code and what it stands for."""
+
+    code: str
+    name: str
+
+
+class Duration(BaseModel):
+    """The first and the last day."""
+
+    start: date
+    end: date
+
+
+class Budget(BaseModel):
+    """An amount, and of which stage of money it is."""
+
+    amount: str
+    currency: str
+    stage: str
+
+
+class KnownPlace(BaseModel):
+    """A place, and the regions that it lies in."""
+
+    code: str
+    kind: str
+    name: str
+    region: str | None
+    subregion: str | None
+    intermediate_region: str | None
+
+
+class KnownProgramme(BaseModel):
+    """A programme, as far as markers need to know it."""
+
+    code: str
+    title: str | None
+    place_label: str
+    status: str
+    stage: str
+    thematic_area: Named | None
+    places: list[Named]
+    lead_organization: str | None
+    organizations: list[Named]
+    duration: Duration | None
+    budget: Budget | None
+
+
+def place_row(document: Document, at: datetime) -> PlaceRow:
+    """The copy of a place; ValidationError where the catalogue's record lacks something."""
+    place = KnownPlace.model_validate(document)
+    return PlaceRow(
+        code=place.code,
+        kind=place.kind,
+        regions=[code for code in (place.region, place.subregion, place.intermediate_region) if code],
+        updated=at,
+        document=place.model_dump(mode="json"),
+    )
+
+
+def programme_row(document: Document, at: datetime) -> ProgrammeRow:
+    """The copy of a programme; ValidationError where the catalogue's record lacks something."""
+    programme = KnownProgramme.model_validate(document)
+    budget = programme.budget
+    return ProgrammeRow(
+        code=programme.code,
+        stage=programme.stage,
+        thematic_area=programme.thematic_area.code if programme.thematic_area else None,
+        organizations=[organization.code for organization in programme.organizations],
+        countries=[place.code for place in programme.places],
+        amount=Decimal(budget.amount) if budget else None,
+        currency=budget.currency if budget else None,
+        budget_stage=budget.stage if budget else None,
+        updated=at,
+        document=programme.model_dump(mode="json"),
+    )
+
+
+CATALOGUE = Followed(
+    "catalog", (Copied("place", PlaceRow, place_row), Copied("programme", ProgrammeRow, programme_row))
+)

@@ -1,0 +1,1 @@
+"""The marker engine: rubrics as data and scores that explain themselves, without database or HTTP."""

@@ -1,0 +1,47 @@
+"""What the engine's files have in common: JSON that says nothing twice, and faults named by JSON Pointers."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mmptf_common.schemas import Wire
+
+
+class DocumentFault(Wire):
+    """One thing wrong with a document: where, as a JSON Pointer into it, and why."""
+
+    path: str
+    reason: str
+
+
+class InvalidDocument(ValueError):
+    """A document was refused; `faults` lists everything found."""
+
+    def __init__(self, faults: Sequence[DocumentFault]) -> None:
+        """Keep the faults, and name them all in the message."""
+        super().__init__("; ".join(f"{fault.path or '/'}: {fault.reason}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+def read_json(content: bytes, faults: list[DocumentFault]) -> Any:
+    """A JSON document (UTF-8); each key that stands twice becomes a fault. Raises InvalidDocument when it is none."""
+
+    def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key in repeated([key for key, _ in pairs]):
+            faults.append(DocumentFault(path="", reason=f"key {key!r} stands twice in one object"))
+        return dict(pairs)
+
+    try:
+        return json.loads(content.decode(), object_pairs_hook=unrepeated)
+    except (ValueError, RecursionError) as error:
+        raise InvalidDocument([DocumentFault(path="", reason=f"is not JSON in UTF-8: {error}")]) from None
+
+
+def pointer(steps: Sequence[int | str]) -> str:
+    """The JSON Pointer (RFC 6901) that leads through these members and positions."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def repeated(items: Sequence[Any]) -> list[Any]:
+    """The items that stand earlier in the sequence already."""
+    return [item for at, item in enumerate(items) if item in items[:at]]

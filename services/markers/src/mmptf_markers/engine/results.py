@@ -1,0 +1,130 @@
+"""What scoring tells: the grade, a reason for each part of it, and what would lead to each better one."""
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictInt, StrictStr
+
+from mmptf_common.schemas import Code, Wire
+from mmptf_markers.engine.rubric import RubricStatus, Stage
+
+Answer = StrictInt | StrictStr
+FaultCode = Literal[
+    "unknown_criterion",
+    "wrong_stage",
+    "unknown_level",
+    "not_applicable_refused",
+    "nothing_applicable",
+    "stage_not_covered",
+]
+
+
+class AnswerFault(Wire):
+    """One thing wrong with the answers; `criterion` is null where the fault is in the answers as a whole.
+
+    `allowed` lists what is possible there: answers, criterion codes, or stages.
+    """
+
+    criterion: str | None
+    code: FaultCode
+    reason: str
+    allowed: list[int | str]
+
+
+class RubricUsed(Wire):
+    """The rubric behind a score, pinned by its content hash."""
+
+    code: Code
+    version: Code
+    hash: str
+    status: RubricStatus
+    marker: Code
+
+
+class Share(Wire):
+    """An exact share in lowest terms, and in per cent: a decimal string of two places, rounded down."""
+
+    numerator: Annotated[int, Field(ge=0)]
+    denominator: Annotated[int, Field(ge=1)]
+    percentage: str
+
+
+def share_of(exact: Fraction) -> Share:
+    """A share as readers get it. Rounded down, so that a printed percentage never claims what was not reached."""
+    whole, hundredths = divmod(exact.numerator * 10_000 // exact.denominator, 100)
+    return Share(numerator=exact.numerator, denominator=exact.denominator, percentage=f"{whole}.{hundredths:02d}")
+
+
+class Provisional(Wire):
+    """How far an incomplete set of answers has come; the share counts the answered criteria only."""
+
+    answered: int
+    criteria: int
+    share_of_answered: Share | None
+
+
+class CriterionScore(Wire):
+    """What one answer contributes: exact decimal strings, null where the criterion carries no points."""
+
+    criterion: Code
+    principle: Code
+    answer: int | str | None
+    label: str | None
+    weight: int | str
+    points: str | None
+    of: str | None
+    explanation: str
+
+
+class AppliedGate(Wire):
+    """A gate which the answers fall under; `capped` is the grade it took away, null where it took none."""
+
+    criterion: Code
+    answer: int | str
+    label: str
+    below: int | str
+    cap: Code
+    capped: Code | None
+    reason: str
+
+
+class Change(Wire):
+    """One answer to raise, and by how many levels."""
+
+    criterion: Code
+    answer: int | str
+    label: str
+    to: int | str
+    to_label: str
+    steps: int
+
+
+class NextGrade(Wire):
+    """A better grade, and the fewest changes which lead to exactly that grade."""
+
+    grade: Code
+    steps: int
+    changes: list[Change]
+
+
+class Score(Wire):
+    """The grade and its reasons.
+
+    `next_grade` is the better grade nearest by: null at the best grade, without a grade, and under a count where too
+    few criteria apply for a better one. `better` begins with it and goes on to the best grade within reach; a grade
+    that asks for no fewer changes than a better one has no entry.
+    """
+
+    rubric: RubricUsed
+    stage: Stage
+    complete: bool
+    grade: Code | None
+    grade_before_gates: Code | None
+    reason: str
+    share: Share | None
+    provisional: Provisional | None
+    missing: list[Code]
+    criteria: list[CriterionScore]
+    gates: list[AppliedGate]
+    next_grade: NextGrade | None
+    better: list[NextGrade]

@@ -1,0 +1,161 @@
+"""A published rubric in another language: its texts only, the rubric and its hash never change."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, Field, ValidationError
+
+from mmptf_common.schemas import Code, Wire
+from mmptf_markers.engine.reading import DocumentFault, InvalidDocument, pointer, read_json
+from mmptf_markers.engine.rubric import Language, Rubric, Sha256, SourceDocument, Text
+
+# The members of a rubric that are texts for its readers.
+_TEXT: Final = re.compile(
+    r"/title|/grades/\d+/(name|meaning)|/scale/levels/\d+/(label|description)|/principles/\d+/(name|description)"
+    r"|/criteria/\d+/(question|guidance)|/gates/\d+/reason|/notes/\d+"
+)
+
+
+class Translation(Wire):
+    """The texts of one version of a rubric in one language, by JSON Pointers into the rubric.
+
+    `source` is the document that they were taken from; `verified` is false where nobody who answers for the rubric
+    has confirmed them.
+    """
+
+    rubric: Code
+    version: Code
+    hash: Sha256
+    language: Language
+    texts: Annotated[dict[str, Text], Field(min_length=1)]
+    source: SourceDocument | None
+    verified: bool
+
+
+class Coverage(Wire):
+    """How many of a rubric's texts a translation has, and the JSON Pointers of those it has not."""
+
+    translated: int
+    texts: int
+    missing: list[str]
+
+
+class RubricNamed(BaseModel):
+    """Of which version of which rubric a document is a translation."""
+
+    rubric: Code
+    version: Code
+
+
+class InvalidTranslation(InvalidDocument):
+    """A translation was refused."""
+
+
+def is_translation(content: bytes) -> bool:
+    """Whether a document means to be a translation: it has `texts`, and no rubric has."""
+    try:
+        raw = read_json(content, [])
+    except InvalidDocument:
+        return False
+    return isinstance(raw, dict) and "texts" in raw
+
+
+def rubric_named(content: bytes) -> RubricNamed:
+    """Which rubric a translation needs beside it to be read; raises InvalidTranslation when it names none."""
+    try:
+        return RubricNamed.model_validate(_read(content, []))
+    except ValidationError as error:
+        raise InvalidTranslation(_faults_of(error)) from None
+
+
+def load_translation(content: bytes, rubric: Rubric) -> Translation:
+    """Read a translation of a rubric from a JSON document (UTF-8) and check it as a whole.
+
+    Texts may be missing (see `coverage`). Raises InvalidTranslation with every fault found.
+    """
+    faults: list[DocumentFault] = []
+    raw = _read(content, faults)
+    translation = None
+    try:
+        translation = Translation.model_validate_json(json.dumps(raw), strict=True)
+    except ValidationError as error:
+        faults += _faults_of(error)
+    if isinstance(raw, dict):
+        faults += _fit_faults(raw, rubric)
+    if translation is None or faults:
+        raise InvalidTranslation(faults)
+    return translation
+
+
+def coverage(rubric: Rubric, translation: Translation) -> Coverage:
+    """What of a rubric is translated, and what not."""
+    texts = list(texts_of(rubric))
+    missing = [path for path in texts if path not in translation.texts]
+    return Coverage(translated=len(texts) - len(missing), texts=len(texts), missing=missing)
+
+
+def translated(rubric: Rubric, translation: Translation) -> Rubric:
+    """The rubric as readers of the language see it; what is not translated stays as it is.
+
+    Only for display: its hash is still that of the rubric, which proves the original texts and not these.
+    """
+    document = _replaced(rubric.model_dump(mode="json"), "", translation.texts)
+    return Rubric.model_validate({**document, "language": translation.language})
+
+
+def texts_of(rubric: Rubric) -> dict[str, str]:
+    """The texts of a rubric that are translated, by their JSON Pointers."""
+    return {path: value for path, value in _members(rubric.model_dump(mode="json"), "") if _TEXT.fullmatch(path)}
+
+
+def _read(content: bytes, faults: list[DocumentFault]) -> Any:
+    try:
+        return read_json(content, faults)
+    except InvalidDocument as error:
+        raise InvalidTranslation(error.faults) from None
+
+
+def _faults_of(error: ValidationError) -> list[DocumentFault]:
+    details = error.errors(include_url=False)
+    return [DocumentFault(path=pointer(detail["loc"]), reason=detail["msg"]) for detail in details]
+
+
+def _fit_faults(raw: dict[str, Any], rubric: Rubric) -> Iterator[DocumentFault]:
+    """What of a document, well formed or not, does not fit the rubric."""
+    for name in ("rubric", "version", "hash"):
+        expected = rubric.code if name == "rubric" else getattr(rubric, name)
+        if isinstance(raw.get(name), str) and raw[name] != expected:
+            yield DocumentFault(path=f"/{name}", reason=f"is not that of {rubric.code}.{rubric.version}: {expected}")
+    language = raw.get("language")
+    if language == rubric.language:
+        yield DocumentFault(path="/language", reason=f"is the language of the rubric itself, {language}")
+    if isinstance(language, str) and len(f"{rubric.code}.{rubric.version}.{language}") > 64:
+        yield DocumentFault(path="/language", reason="is longer than 64 characters together with the rubric's code")
+    if isinstance(raw.get("texts"), dict):
+        texts, members = texts_of(rubric), dict(_members(rubric.model_dump(mode="json"), ""))
+        for path in raw["texts"]:
+            if path in texts:
+                continue
+            reason = f"{path!r} is not a text of the rubric that readers see"
+            if path not in members:
+                meant = difflib.get_close_matches(path[:64], texts, n=1)
+                reason = f"the rubric has no {path!r}" + (f"; did you mean {meant[0]!r}?" if meant else "")
+            yield DocumentFault(path=pointer(["texts", path]), reason=reason)
+
+
+def _members(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    yield path, node
+    if isinstance(node, dict | list):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _members(value, f"{path}/{key}")
+
+
+def _replaced(node: Any, path: str, texts: Mapping[str, str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _replaced(value, f"{path}/{key}", texts) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_replaced(value, f"{path}/{at}", texts) for at, value in enumerate(node)]
+    return texts.get(path, node)

@@ -1,0 +1,1 @@
+"""The portfolio: which programmes report which grade, and whether the target is met."""

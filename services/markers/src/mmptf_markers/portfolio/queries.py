@@ -1,0 +1,493 @@
+"""What the portfolio adds up to: standings of programmes, the indicator and its course, criteria and actions."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.aggregates import answer_cached
+from mmptf_common.cards import Told, link
+from mmptf_common.conditional import number_of
+from mmptf_common.db import reading
+from mmptf_common.following import copy_state
+from mmptf_common.journal import REVISION
+from mmptf_common.listing import Arguments, Filter, Listing, check_codes, condition
+from mmptf_common.past import Past, as_of, within
+from mmptf_common.problems import Conflict, InvalidRequest, not_one_of
+from mmptf_common.query import NoParameters, PointInTime, canonical, pairs_of, parse
+from mmptf_common.schemas import Money
+from mmptf_markers import rubrics
+from mmptf_markers.assessments.queries import ASSESSMENTS, EVER, OF_PROGRAMME, PATH
+from mmptf_markers.engine.results import share_of
+from mmptf_markers.engine.rubric import NOT_APPLICABLE, STAGES
+from mmptf_markers.portfolio import rules, schemas
+
+# The parameters of a question, and what each of them asks for.
+Question = list[tuple[str, str]]
+# The target that is meant where none is named.
+TARGET = "human-rights-90"
+_LIFE = ", ".join(f"'{stage}'" for stage in STAGES)
+_NEWEST = f"array_position(ARRAY[{_LIFE}], stage) DESC, year DESC NULLS LAST, version DESC"
+_OF_ALL = "FROM assessment AS given WHERE given.programme = standing.programme AND given.marker = standing.marker"
+_UNDER_REVIEW = f"EXISTS (SELECT {_OF_ALL} AND given.status = 'submitted')"
+# One row for each programme under each marker, with the assessment that counts.
+STANDING_ROWS = f"""(
+    SELECT p.code || '.' || m.marker AS code, p.code AS programme, m.marker, p.stage, p.thematic_area,
+           p.organizations, p.countries, p.amount, p.currency, p.budget_stage, p.document AS known,
+           a.code AS assessment, a.stage AS assessed_stage, a.year AS assessed_year, a.grade, a.rubric,
+           a.document AS said, p.revised, greatest(p.updated, a.updated) AS updated
+      FROM programme AS p
+     CROSS JOIN (SELECT DISTINCT document->>'marker' AS marker FROM rubric) AS m
+      LEFT JOIN (
+           SELECT DISTINCT ON (programme, marker) * FROM assessment WHERE status = 'accepted'
+            ORDER BY programme, marker, {_NEWEST}) AS a ON a.programme = p.code AND a.marker = m.marker) AS standing"""
+_STANDING = """json_build_object(
+    'code', code, 'programme', programme, 'title', known->'title', 'marker', marker, 'stage', stage,
+    'thematic_area', known->'thematic_area', 'grade', grade, 'basis', said->'basis', 'answered', said->'answered',
+    'assessment', assessment, 'assessed_stage', assessed_stage, 'assessed_year', assessed_year, 'rubric', rubric,
+    'rubric_status', (SELECT status FROM rubric AS behind WHERE behind.code = standing.rubric),
+    'under_review', {under_review},
+    'budget', CASE WHEN amount IS NOT NULL THEN json_build_object('amount', amount::text, 'currency', currency) END,
+    'budget_stage', budget_stage,
+    'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""".replace("{under_review}", _UNDER_REVIEW)
+_REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(standing.countries))"
+
+STANDINGS = Listing(
+    path=f"{PATH}/standings",
+    entity="standing",
+    item=schemas.Standing,
+    page=schemas.StandingPage,
+    rows=STANDING_ROWS,
+    document=_STANDING,
+    version=f"revised || ':' || (SELECT coalesce(max(revised), 0) {_OF_ALL})"
+    " || ':' || (extract(epoch FROM updated) * 1000000)::bigint",
+    query=schemas.StandingQuery,
+    sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
+    filters={
+        "programme": OF_PROGRAMME,
+        "marker": ASSESSMENTS.filters["marker"],
+        "stage": Filter(
+            "stage = ANY({}::text[])",
+            f"SELECT stage FROM {EVER} UNION SELECT document->>'stage' FROM target",
+            "/catalog/v1/programmes/facets",
+        ),
+        "thematic_area": Filter(
+            "thematic_area = ANY({}::text[])",
+            f"SELECT DISTINCT thematic_area FROM {EVER} WHERE thematic_area IS NOT NULL",
+            "/catalog/v1/thematic-areas",
+        ),
+        "country": Filter(
+            "countries && {}::text[]", "SELECT code FROM place WHERE kind = 'country'", "/catalog/v1/places"
+        ),
+        "region": Filter(
+            f"EXISTS (SELECT FROM {_REGIONS} AS region(code) WHERE region.code = ANY({{}}::text[]))",
+            "SELECT code FROM place WHERE kind = 'region'",
+            "/catalog/v1/places?kind=region",
+        ),
+        "organization": Filter(
+            "organizations && {}::text[]",
+            f"SELECT DISTINCT unnest(organizations) FROM {EVER}",
+            "/catalog/v1/organizations",
+        ),
+        "grade": ASSESSMENTS.filters["grade"],
+        "rubric": ASSESSMENTS.filters["rubric"],
+        "assessed_stage": Filter("assessed_stage = ANY({}::text[])"),
+        "assessed": Filter("(assessment IS NOT NULL) = {}::text::boolean"),
+        "due_for": Filter(
+            "coalesce(left(known->'duration'->>'start', 4)::int <= {0}::int, true)"
+            " AND coalesce(left(known->'duration'->>'end', 4)::int >= {0}::int, true)"
+            f" AND NOT EXISTS (SELECT {_OF_ALL} AND given.stage = 'annual_report' AND given.year = {{0}}::int"
+            " AND given.status <> 'returned')"
+        ),
+    },
+    columns={
+        "code": "code",
+        "programme": "programme",
+        "title": "known->>'title'",
+        "marker": "marker",
+        "stage": "stage",
+        "thematic_area": "thematic_area",
+        "grade": "grade",
+        "basis": "said->>'basis'",
+        "answered": "said->>'answered'",
+        "assessment": "assessment",
+        "assessed_stage": "assessed_stage",
+        "assessed_year": "assessed_year",
+        "rubric": "rubric",
+        "under_review": _UNDER_REVIEW,
+        "budget": "amount",
+        "currency": "currency",
+        "budget_stage": "budget_stage",
+    },
+)
+# The indicator's programmes and marker are those of its target.
+_OF_TARGET = replace(STANDINGS, filters={n: f for n, f in STANDINGS.filters.items() if n not in ("marker", "stage")})
+
+ACTIONS = Listing(
+    path=f"{PATH}/actions",
+    entity="action",
+    item=schemas.ActionRecord,
+    page=schemas.ActionPage,
+    rows=f"""(
+    SELECT assessment || '.' || answer.key || '.' || n AS code, assessment, programme, marker,
+           answer.key AS criterion, asked, (asked->>'due')::date AS due, asked->>'done' AS done, revised, updated
+      FROM {STANDING_ROWS}
+     CROSS JOIN LATERAL json_each(said->'answers') AS answer
+     CROSS JOIN LATERAL json_array_elements(answer.value->'actions') WITH ORDINALITY AS action(asked, n)) AS action""",
+    document="""json_build_object(
+    'code', code, 'assessment', assessment, 'programme', programme, 'marker', marker, 'criterion', criterion,
+    'action', asked->'action', 'owner', asked->'owner', 'due', due, 'done', done,
+    'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""",
+    query=schemas.ActionQuery,
+    sorts={"due": ("due", "date"), "code": ("code", "text")},
+    filters={
+        "programme": OF_PROGRAMME,
+        "marker": ASSESSMENTS.filters["marker"],
+        "open": Filter("(done IS NULL) = {}::text::boolean"),
+        "due_before": Filter("due < {}::text::date"),
+    },
+    columns={
+        "code": "code",
+        "assessment": "assessment",
+        "programme": "programme",
+        "marker": "marker",
+        "criterion": "criterion",
+        "action": "asked->>'action'",
+        "owner": "asked->>'owner'",
+        "due": "due",
+        "done": "done",
+    },
+)
+TARGETS = Listing(
+    path=f"{PATH}/targets",
+    entity="target",
+    item=schemas.MarkerTarget,
+    page=schemas.MarkerTargetPage,
+    rows="target",
+    query=schemas.TargetQuery,
+    sorts={"code": ("code", "text")},
+    filters={"marker": ASSESSMENTS.filters["marker"]},
+    columns={
+        "code": "code",
+        "marker": "marker",
+        "name": "document->>'name'",
+        "minimum": "document#>>'{minimum,numerator}' || '/' || (document#>>'{minimum,denominator}')",
+        "stage": "document->>'stage'",
+        "updated": "document->>'updated'",
+    },
+)
+
+
+def _several(codes: str) -> tuple[str, str]:
+    return "v.code", f"LEFT JOIN LATERAL {codes} AS v(code) ON true"
+
+
+# How the indicator is divided: the code of a group, and what is joined for it.
+DIVISIONS: Mapping[str | None, tuple[str, str]] = {
+    None: ("NULL::text", ""),
+    "thematic_area": ("standing.thematic_area", ""),
+    "country": _several("unnest(standing.countries)"),
+    "region": _several(f"(SELECT DISTINCT * FROM {_REGIONS} AS several)"),
+    "organization": _several("unnest(standing.organizations)"),
+    "assessed_stage": ("standing.assessed_stage", ""),
+    "rubric": ("standing.rubric", ""),
+}
+OVERLAPPING = frozenset({"country", "region", "organization"})
+
+
+async def answer_indicator(request: Request) -> Response:
+    """Whether the target is met, as a whole and for each part, from one snapshot."""
+    query = parse(request, schemas.IndicatorQuery)
+    async with reading(request.app.state.database) as connection:
+        await check_codes(request, connection, _OF_TARGET, query)
+        shadows = await as_of(request, connection, query)
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+
+        async def compute() -> tuple[str, BaseModel]:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+                target = await _target(connection, shadows, query.target)
+                whole = await _indicators(connection, shadows, target, query, None)
+                groups = await _indicators(connection, shadows, target, query, query.by) if query.by else {}
+            return revision, schemas.IndicatorAnswer(
+                target=target,
+                whole=whole.get(None) or _folded([], {}, target, None),
+                by=query.by,
+                overlapping=query.by in OVERLAPPING,
+                groups=[schemas.IndicatorGroup(code=code, indicator=found) for code, found in groups.items()],
+                revision=number_of(revision),
+            )
+
+        answer = await answer_cached(request, canonical(query), now, compute)
+        return await _aged(connection, answer)
+
+
+async def _aged(connection: Any, answer: Response) -> Response:
+    """An answer that says how old the copy of the catalogue is that it rests on."""
+    state = await copy_state(connection, "catalog")
+    answer.headers["Catalogue-Age"] = "unknown" if state.age_seconds is None else str(state.age_seconds)
+    return answer
+
+
+async def _target(connection: Any, shadows: str, code: str | None) -> schemas.MarkerTarget:
+    rows = dict(await connection.fetch(within(shadows, "SELECT code, document::text FROM target ORDER BY code")))
+    wanted = code or TARGET
+    if code is None and TARGET not in rows:
+        raise Conflict(f"The target {TARGET} is not loaded; name another one.", code="no_target")
+    if wanted not in rows:
+        raise InvalidRequest([not_one_of("unknown_code", "target", wanted, rows, listed_at=TARGETS.path)])
+    return schemas.MarkerTarget.model_validate_json(rows[wanted])
+
+
+async def _indicators(
+    connection: Any, shadows: str, target: schemas.MarkerTarget, query: schemas.StandingFilter, by: str | None
+) -> dict[str | None, schemas.Indicator]:
+    """The indicator of each group, in the order of their codes, those that state none last."""
+    key, join = DIVISIONS[by]
+    arguments = Arguments()
+    marker, stage = arguments.bind(target.marker), arguments.bind(target.stage)
+    where = condition(_OF_TARGET, query, arguments)
+    rows = await connection.fetch(
+        within(
+            shadows,
+            f"SELECT {key} AS key, grade, rubric, budget_stage, currency, count(*) AS programmes,"
+            f" count(amount) AS stated, sum(amount) AS amount, count(*) FILTER (WHERE {_UNDER_REVIEW}) AS under_review"
+            f" FROM {STANDING_ROWS} {join} WHERE marker = {marker} AND stage = {stage} AND {where}"
+            " GROUP BY 1, 2, 3, 4, 5",
+        ),
+        *arguments,
+    )
+    statuses = dict(await connection.fetch(within(shadows, "SELECT code, status FROM rubric")))
+    groups: dict[str | None, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[row["key"]].append(row)
+    asked = [pair for pair in pairs_of(query) if pair[0] not in ("by", "target")]
+    asked += [("marker", target.marker), ("stage", target.stage)]
+    order = sorted(groups, key=lambda code: (code is None, code))
+    return {code: _folded(groups[code], statuses, target, _narrowed(query, asked, by, code)) for code in order}
+
+
+def _narrowed(query: schemas.StandingFilter, asked: Question, by: str | None, code: str | None) -> Question | None:
+    """The question whose rows are those of one group; None where no question finds just them."""
+    if by is None:
+        return asked
+    if code is None or (by in OVERLAPPING and getattr(query, by)):
+        return None
+    return _only(asked, by, code)
+
+
+def _only(asked: Question, name: str, value: str) -> Question:
+    """A question with one value of a parameter in the place of all that it asks for."""
+    return [*(pair for pair in asked if pair[0] != name), (name, value)]
+
+
+def _folded(
+    rows: Sequence[Any], statuses: Mapping[str, Any], target: schemas.MarkerTarget, asked: Question | None
+) -> schemas.Indicator:
+    programmes, grades, behind = 0, Counter[str | None](), Counter[str | None]()
+    for row in rows:
+        programmes += row["programmes"]
+        grades[row["grade"]] += row["programmes"]
+        if row["grade"] is not None:
+            behind[row["rubric"]] += row["programmes"]
+    counted = sum(grades[grade] for grade in target.grades)
+    minimum = Fraction(target.minimum.numerator, target.minimum.denominator)
+    return schemas.Indicator(
+        programmes=programmes,
+        assessed=programmes - grades[None],
+        unassessed=grades[None],
+        under_review=sum(row["under_review"] for row in rows),
+        counted=counted,
+        share=share_of(Fraction(counted, programmes)) if programmes else None,
+        standing=rules.standing(counted, programmes, minimum),
+        short_by=rules.short_by(counted, programmes, minimum),
+        grades=[
+            _grade_share(grade, [row for row in rows if row["grade"] == grade], asked)
+            for grade in sorted(grades, key=lambda grade: (grade is None, grade))
+        ],
+        rubrics=[
+            schemas.RubricShare(rubric=code, status=statuses[code] if code else None, programmes=behind[code])
+            for code in sorted(behind, key=lambda code: (code is None, code))
+        ],
+        mixed=len(behind) > 1,
+    )
+
+
+def _grade_share(grade: str | None, rows: Iterable[Any], asked: Question | None) -> schemas.GradeShare:
+    narrowed = asked and (_only(asked, "assessed", "false") if grade is None else _only(asked, "grade", grade))
+    sums: dict[tuple[str, str], tuple[Decimal, int]] = defaultdict(lambda: (Decimal(0), 0))
+    programmes = without = 0
+    for row in rows:
+        programmes += row["programmes"]
+        without += row["programmes"] - row["stated"]
+        if row["stated"]:
+            amount, number = sums[row["budget_stage"], row["currency"]]
+            sums[row["budget_stage"], row["currency"]] = amount + row["amount"], number + row["stated"]
+    return schemas.GradeShare(
+        grade=grade,
+        programmes=programmes,
+        money=[
+            schemas.MarkedMoney(
+                budget_stage=stage, sum=Money(amount=f"{amount:.2f}", currency=currency), programmes=number
+            )
+            for (stage, currency), (amount, number) in sorted(sums.items())
+        ],
+        without_budget=without,
+        link=narrowed and f"{STANDINGS.path}?{urlencode(sorted(narrowed))}",
+    )
+
+
+async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, code: str) -> Told | None:
+    """The markers' card of a programme that is known here; without an assessment that is what it tells."""
+    standing = f"SELECT {_STANDING} AS document FROM {STANDING_ROWS} WHERE programme = $1 ORDER BY marker"
+    rows = await connection.fetch(within(shadows, standing), code)
+    if not rows:
+        return None
+    open_actions, changed = await connection.fetchrow(
+        within(
+            shadows,
+            f"SELECT (SELECT count(*) FROM {ACTIONS.rows} WHERE programme = $1 AND done IS NULL),"
+            " (SELECT max(updated) FROM assessment WHERE programme = $1)",
+        ),
+        code,
+    )
+    standings = [schemas.Standing.model_validate_json(row["document"]) for row in rows]
+    return Told(
+        facts=schemas.MarkerFacts(standings=standings, open_actions=open_actions),
+        changed=changed,
+        links={
+            "assessments": link(ASSESSMENTS.path, query, programme=code),
+            "actions": link(ACTIONS.path, query, programme=code),
+        },
+    )
+
+
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+
+async def answer_over_time(request: Request) -> Response:
+    """The indicator as it was known at the end of each period since the first write."""
+    query = parse(request, schemas.OverTimeQuery)
+    today = datetime.now(UTC).date()
+    past: Past = request.app.state.past
+    async with reading(request.app.state.database) as connection:
+        now = await connection.fetchval(f"SELECT {REVISION}")
+
+        async def compute() -> tuple[str, BaseModel]:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(f"SELECT {REVISION}")
+                target = await _target(connection, "", query.target)
+                first = await connection.fetchval("SELECT min(at) FROM revision WHERE repeatable")
+                periods = []
+                for end in _ends(first.date(), today, MONTHS[query.interval]) if first else ():
+                    number, at = await connection.fetchrow(
+                        "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
+                    )
+                    then = schemas.StandingFilter.model_validate({"as_of": str(number)})
+                    found = await _indicators(connection, past.shadows(number), target, then, None)
+                    whole = found.get(None) or _folded([], {}, target, None)
+                    periods.append(schemas.Period(period_end=end, at=at, indicator=whole))
+            return revision, schemas.OverTime(target=target, periods=periods, revision=number_of(revision))
+
+        # Another day may begin another period, though nothing was written.
+        return await answer_cached(request, f"{canonical(query)}\n{today}", now, compute)
+
+
+def _ends(first: date, last: date, months: int) -> list[date]:
+    """The last days of the periods of so many months, from the one that `first` is in to the one that `last` is in."""
+    ends: list[date] = []
+    day = first
+    while not ends or day <= last:
+        following = (day.month - 1) // months * months + months
+        day = date(day.year + following // 12, following % 12 + 1, 1)
+        ends.append(day - timedelta(days=1))
+    return ends
+
+
+async def answer_criteria(request: Request) -> Response:
+    """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
+    query = parse(request, schemas.MarkerFilter)
+    async with reading(request.app.state.database) as connection:
+        await check_codes(request, connection, STANDINGS, query)
+        shadows = await as_of(request, connection, query)
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+
+        async def compute() -> tuple[str, BaseModel]:
+            arguments = Arguments()
+            where = condition(STANDINGS, query, arguments)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+                rows = await connection.fetch(
+                    within(
+                        shadows,
+                        "SELECT rubric, answer.key AS criterion, coalesce(said->'reviewed'->'answers'->answer.key"
+                        "->>'answer', answer.value->>'answer') AS answer, count(*) AS programmes"
+                        f" FROM {STANDING_ROWS} CROSS JOIN LATERAL json_each(said->'answers') AS answer"
+                        f" WHERE rubric IS NOT NULL AND {where} GROUP BY 1, 2, 3",
+                    ),
+                    *arguments,
+                )
+                documents = dict(await connection.fetch(within(shadows, "SELECT code, document::text FROM rubric")))
+            return revision, schemas.CriteriaAnswer(criteria=_criteria(rows, documents), revision=number_of(revision))
+
+        answer = await answer_cached(request, canonical(query), now, compute)
+        return await _aged(connection, answer)
+
+
+def _criteria(rows: Iterable[Any], documents: Mapping[str, str]) -> list[schemas.CriterionStanding]:
+    given: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for row in rows:
+        given[row["rubric"]][row["criterion"]][row["answer"]] += row["programmes"]
+    found = []
+    for code, criteria in given.items():
+        rubric = rubrics.read(documents[code])
+        best = Fraction(rubric.scale.levels[-1].value)
+        for criterion in rubric.criteria:
+            answers = criteria.get(criterion.code, Counter())
+            levels = [(level, answers[str(level.value)]) for level in rubric.scale.levels]
+            answered = sum(number for _, number in levels)
+            points = sum((Fraction(level.value) * number for level, number in levels), Fraction())
+            found.append(
+                schemas.CriterionStanding(
+                    rubric=code,
+                    criterion=criterion.code,
+                    principle=criterion.principle,
+                    question=criterion.question,
+                    answered=answered,
+                    not_applicable=answers[NOT_APPLICABLE],
+                    share=share_of(points / (best * answered)) if answered else None,
+                    levels=[
+                        schemas.LevelCount(answer=level.value, label=level.label, programmes=number)
+                        for level, number in levels
+                    ],
+                )
+            )
+    return sorted(found, key=_weakness)
+
+
+def _weakness(criterion: schemas.CriterionStanding) -> tuple[bool, Fraction, str, str]:
+    share = criterion.share
+    exact = Fraction(share.numerator, share.denominator) if share else Fraction(1)
+    return share is None, exact, criterion.rubric, criterion.criterion
+
+
+async def answer_copies(request: Request) -> Response:
+    """How far the catalogue was followed, and how long ago."""
+    parse(request, NoParameters)
+    async with reading(request.app.state.database) as connection:
+        state = await copy_state(connection, "catalog")
+    return Response(
+        schemas.Copies(copies=[state]).model_dump_json(),
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,116 @@
+"""The portfolio over HTTP: standings, the indicator and its course, criteria, actions, and how old the copies are."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from mmptf_common import openapi
+from mmptf_common.cards import add_card
+from mmptf_common.identity import PublicRequest
+from mmptf_common.pages import answer_list
+from mmptf_common.query import NoParameters
+from mmptf_common.routing import add_listing
+from mmptf_markers.portfolio import queries, schemas
+
+router = APIRouter()
+
+
+@router.get(
+    "/standings",
+    name="list",
+    tags=["standings"],
+    response_model=schemas.StandingPage,
+    summary="List the standings of programmes",
+    **openapi.read(schemas.StandingQuery, media=openapi.EXPORTS),
+)
+async def standings(request: PublicRequest) -> Response:
+    """What counts for each programme under each marker: the newest accepted assessment, or none."""
+    return await answer_list(request, queries.STANDINGS)
+
+
+@router.get(
+    "/indicator",
+    name="get",
+    tags=["indicator"],
+    response_model=schemas.IndicatorAnswer,
+    summary="State the indicator",
+    **openapi.read(schemas.IndicatorQuery, conflicts=True),
+)
+async def indicator(request: PublicRequest) -> Response:
+    """Whether enough of the programmes have a grade that counts, exactly, with what is not assessed and the money.
+
+    `Catalogue-Age` is the age, in seconds, of the copy of the catalogue that the programmes are taken from.
+    """
+    return await queries.answer_indicator(request)
+
+
+@router.get(
+    "/indicator/over-time",
+    name="over-time",
+    tags=["indicator"],
+    response_model=schemas.OverTime,
+    summary="State the indicator over time",
+    **openapi.read(schemas.OverTimeQuery, conflicts=True),
+)
+async def over_time(request: PublicRequest) -> Response:
+    """The indicator as it was known at the end of each period; what was entered later is not in it."""
+    return await queries.answer_over_time(request)
+
+
+@router.get(
+    "/criteria",
+    name="list",
+    tags=["criteria"],
+    response_model=schemas.CriteriaAnswer,
+    summary="State how criteria are answered",
+    **openapi.read(schemas.MarkerFilter),
+)
+async def criteria(request: PublicRequest) -> Response:
+    """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
+    return await queries.answer_criteria(request)
+
+
+@router.get(
+    "/actions",
+    name="list",
+    tags=["actions"],
+    response_model=schemas.ActionPage,
+    summary="List actions",
+    **openapi.read(schemas.ActionQuery, media=openapi.EXPORTS),
+)
+async def actions(request: PublicRequest) -> Response:
+    """What the assessments that count ask for, by whom and until when."""
+    return await answer_list(request, queries.ACTIONS)
+
+
+@router.get(
+    "/copies",
+    name="list",
+    tags=["copies"],
+    response_model=schemas.Copies,
+    summary="State how old the copies are",
+    **openapi.plain(NoParameters, stored=True),
+)
+async def copies(request: PublicRequest) -> Response:
+    """How far other services were followed, and how long ago they last said that there was nothing more."""
+    return await queries.answer_copies(request)
+
+
+add_listing(
+    router,
+    queries.TARGETS,
+    about="What a marker is to reach: the grades that count, and the least share of the programmes that has one.",
+    example="human-rights-90",
+)
+add_card(
+    router,
+    "markers",
+    schemas.MarkerCard,
+    queries.tell_of_programme,
+    title="Markers",
+    about="The grade that counts for a programme under each marker, whether another is under review, and open actions.",
+    known="SELECT code FROM programme",
+    unknown="No programme {} is known here",
+    example="IRQ-JOR-LBN-01",
+)

@@ -1,0 +1,304 @@
+"""The wire shapes of the portfolio: standings of programmes, the indicator, criteria, actions."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmptf_common.cards import Card
+from mmptf_common.following import CopyState
+from mmptf_common.query import ListQuery, PointInTime, Values
+from mmptf_common.schemas import Code, Day, Money, Page, SourceRef, Wire
+from mmptf_markers.assessments.schemas import Year
+from mmptf_markers.engine.results import Answer, Share
+from mmptf_markers.engine.rubric import Stage
+from mmptf_markers.portfolio.rules import Standing as TargetStanding
+
+TargetCode = Annotated[Code | None, Field(description="Code of a target; by default that of the human-rights marker.")]
+
+
+class ExactShare(Wire):
+    """A share of two whole numbers."""
+
+    numerator: int
+    denominator: int
+
+
+class MarkerTarget(Wire):
+    """What a marker is to reach: at least `minimum` of the programmes at a stage of the catalogue have these grades."""
+
+    code: Code
+    marker: Code
+    name: str
+    grades: list[Code]
+    minimum: ExactShare
+    stage: Code
+    sources: list[SourceRef]
+    updated: datetime
+
+
+class MarkerTargetPage(Page[MarkerTarget]):
+    """One page of targets."""
+
+
+class TargetQuery(ListQuery):
+    """Which targets."""
+
+    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
+    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+
+
+class NamedCode(Wire):
+    """A code and what it stands for."""
+
+    code: Code
+    name: str
+
+
+class Standing(Wire):
+    """What counts for one programme under one marker: its newest accepted assessment, nothing while there is none.
+
+    `under_review` tells that another one is submitted and not reviewed; `answered` is false for a grade that was only
+    declared. Title, stage, area and budget are those of the copy of the catalogue.
+    """
+
+    code: str
+    programme: Code
+    title: str | None
+    marker: Code
+    stage: str
+    thematic_area: NamedCode | None
+    grade: Code | None
+    basis: Literal["declared", "derived", "reviewed"] | None
+    answered: bool | None
+    assessment: Code | None
+    assessed_stage: Stage | None
+    assessed_year: int | None
+    rubric: Code | None
+    rubric_status: Literal["illustrative", "official", "superseded"] | None
+    under_review: bool
+    budget: Money | None
+    budget_stage: str | None
+    updated: datetime
+
+
+class StandingPage(Page[Standing]):
+    """One page of standings."""
+
+
+class MarkerFacts(Wire):
+    """What counts for a programme under each marker, and how many of the actions that were asked for are not done."""
+
+    standings: list[Standing]
+    open_actions: int
+
+
+class MarkerCard(Card[MarkerFacts]):
+    """What the markers say of a programme."""
+
+
+class StandingFilter(PointInTime):
+    """Which programmes: any of a repeated filter, all of different ones."""
+
+    programme: Annotated[Values, Field(description="Code of a programme.")]
+    thematic_area: Annotated[Values, Field(description="Code of a thematic area.")]
+    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.")]
+    region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]
+    organization: Annotated[Values, Field(description="Code of a participating organization.")]
+    grade: Annotated[Values, Field(description="Grade that counts.")]
+    rubric: Annotated[Values, Field(description="Code of the version of a rubric behind the grade.")]
+    assessed_stage: Annotated[list[Stage], Field(default_factory=list, max_length=100)]
+    assessed: Annotated[
+        Literal["true", "false"] | None, Field(description="Whether any grade counts for the programme.")
+    ] = None
+    due_for: Annotated[
+        Year | None,
+        Field(description="Programmes that ran in this year, or may have, and have no annual report of it assessed."),
+    ] = None
+
+
+class MarkerFilter(StandingFilter):
+    """Which programmes, under which markers."""
+
+    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+    stage: Annotated[Values, Field(description="Stage of the programme in the catalogue.", examples=["funded"])]
+
+
+class StandingQuery(MarkerFilter, ListQuery):
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order; `-` descends.")] = (
+        "code"
+    )
+
+
+Division = Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"]
+
+
+class IndicatorQuery(StandingFilter):
+    """Which programmes are looked at, and by what they are divided."""
+
+    target: Annotated[
+        Code | None, Field(description="Code of a target; by default that of the human-rights marker.")
+    ] = None
+    by: Annotated[Division | None, Field(description="What the indicator is divided by.")] = None
+
+
+class OverTimeQuery(BaseModel):
+    """How often the indicator is shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target: Annotated[
+        Code | None, Field(description="Code of a target; by default that of the human-rights marker.")
+    ] = None
+    interval: Annotated[Literal["month", "quarter", "year"], Field(description="Length of a period.")] = "quarter"
+
+
+class MarkedMoney(Wire):
+    """The budgets of some programmes at one stage of money; budgets of different stages are never added together."""
+
+    budget_stage: str
+    sum: Money
+    programmes: int
+
+
+class GradeShare(Wire):
+    """The programmes with one grade, null for those without; `without_budget` have no stated amount.
+
+    `link` lists just these programmes; null where no question does.
+    """
+
+    grade: Code | None
+    programmes: int
+    money: list[MarkedMoney]
+    without_budget: int
+    link: str | None
+
+
+class RubricShare(Wire):
+    """How many of the grades come from one version of a rubric; null for grades that were only declared."""
+
+    rubric: Code | None
+    status: Literal["illustrative", "official", "superseded"] | None
+    programmes: int
+
+
+class Indicator(Wire):
+    """How many programmes have a grade that counts for the target, and whether that is enough.
+
+    `share` is exact, null where there are no programmes; its percentage is rounded down. `short_by`: how many more
+    programmes have to count. `mixed` warns that the grades come from several versions of rubrics, or from none.
+    """
+
+    programmes: int
+    assessed: int
+    unassessed: int
+    under_review: int
+    counted: int
+    share: Share | None
+    standing: TargetStanding
+    short_by: int
+    grades: list[GradeShare]
+    rubrics: list[RubricShare]
+    mixed: bool
+
+
+class IndicatorGroup(Wire):
+    """The indicator of one part of the programmes; code null: those that state none."""
+
+    code: str | None
+    indicator: Indicator
+
+
+class IndicatorAnswer(Wire):
+    """The indicator of the programmes that were asked for, and of its parts.
+
+    `overlapping`: whether a programme can be in several groups, which then add up to more than the whole.
+    """
+
+    target: MarkerTarget
+    whole: Indicator
+    by: str | None
+    overlapping: bool
+    groups: list[IndicatorGroup]
+    revision: int
+
+
+class Period(Wire):
+    """The indicator as it was known at the end of a period; the last period has not ended."""
+
+    period_end: date
+    at: datetime
+    indicator: Indicator
+
+
+class OverTime(Wire):
+    """The indicator period by period, from the first write of this service on."""
+
+    target: MarkerTarget
+    periods: list[Period]
+    revision: int
+
+
+class Copies(Wire):
+    """The state of each copy that this service keeps of another one's records."""
+
+    copies: list[CopyState]
+
+
+class LevelCount(Wire):
+    """How many programmes gave one answer."""
+
+    answer: Answer
+    label: str
+    programmes: int
+
+
+class CriterionStanding(Wire):
+    """How a criterion is answered across programmes; `share` of the highest level, exact, null where nobody answers."""
+
+    rubric: Code
+    criterion: Code
+    principle: Code
+    question: str
+    answered: int
+    not_applicable: int
+    share: Share | None
+    levels: list[LevelCount]
+
+
+class CriteriaAnswer(Wire):
+    """The criteria of the rubrics behind the grades that count, the weakest first."""
+
+    criteria: list[CriterionStanding]
+    revision: int
+
+
+class ActionRecord(Wire):
+    """An action that an accepted assessment asks for; `owner` is a role or a unit, `done` the day on which it was."""
+
+    code: str
+    assessment: Code
+    programme: Code
+    marker: Code
+    criterion: Code
+    action: str
+    owner: str
+    due: date
+    done: date | None
+    updated: datetime
+
+
+class ActionPage(Page[ActionRecord]):
+    """One page of actions."""
+
+
+class ActionQuery(ListQuery):
+    """Which actions. Overdue are those with `open=true` and `due_before` today."""
+
+    sort: Annotated[Literal["due", "-due", "code", "-code"], Field(description="The order.")] = "due"
+    programme: Annotated[Values, Field(description="Code of a programme.")]
+    marker: Annotated[Values, Field(description="Code of a marker.")]
+    open: Annotated[Literal["true", "false"] | None, Field(description="Whether it is not done yet.")] = None
+    due_before: Annotated[Day | None, Field(description="Only what is due before this day.")] = None

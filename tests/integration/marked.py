@@ -1,0 +1,206 @@
+"""Programmes and assessments for tests of the marker service, and what is done to them over HTTP."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx
+
+from mmptf_common.journal import Author, begin_write
+from mmptf_markers.catalogue import place_row, programme_row
+from mmptf_markers.commands import publish_rubric
+from mmptf_markers.engine.loading import load_rubric
+from mmptf_markers.engine.rubric import Stage, criteria_at
+from tests.conftest import RunningApp
+from tests.tokens import bearer
+from tests.unit.markers.rubrics import CONTENT, loaded
+
+Facts = dict[str, Any]
+
+API = "/markers/v1"
+DRAFTS, ASSESSMENTS, DECLARATIONS = f"{API}/drafts", f"{API}/assessments", f"{API}/declarations"
+STANDINGS, INDICATOR, ACTIONS = f"{API}/standings", f"{API}/indicator", f"{API}/actions"
+RUBRIC = load_rubric(CONTENT)
+RUBRIC_CODE = f"{RUBRIC.code}.{RUBRIC.version}"
+NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Who:
+    """One of the issuer's clients, for an organization; `subject` and `scope` where they are others than its own."""
+
+    client: str
+    organization: str | None = None
+    subject: str | None = None
+    scope: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        claims = {"sub": self.subject, "scope": self.scope}
+        return bearer(self.client, self.organization, **{name: said for name, said in claims.items() if said})
+
+
+IOM, ILO, WHO = Who("agency", "IOM"), Who("agency", "ILO"), Who("agency", "WHO")
+OHCHR, FUND, ADMIN = Who("reviewer"), Who("management-unit"), Who("admin")
+
+
+def programme(code: str | None = None, **members: Any) -> Facts:
+    """A programme as the catalogue describes it: funded, led by IOM with ILO, unless it is said otherwise."""
+    return {
+        "code": code or f"MARK-{next(NUMBERS):03}",
+        "title": "Fair recruitment",
+        "place_label": "Kenya",
+        "status": "implementation",
+        "stage": "funded",
+        "thematic_area": {"code": "4", "name": "Facilitating regular migration"},
+        "places": [{"code": "KEN", "name": "Kenya"}],
+        "lead_organization": "IOM",
+        "organizations": [{"code": "IOM", "name": "IOM"}, {"code": "ILO", "name": "ILO"}],
+        "duration": {"start": "2024-07-01", "end": "2026-06-30"},
+        "budget": {"amount": "1500000.00", "currency": "USD", "stage": "allocation"},
+        "updated": "2026-01-01T00:00:00Z",
+        **members,
+    }
+
+
+def place(code: str, *regions: str) -> Facts:
+    """A country as the catalogue describes it, in a region, a subregion and an intermediate region."""
+    names = ("region", "subregion", "intermediate_region")
+    within = dict(zip(names, (*regions, None, None, None), strict=False))
+    return {"code": code, "kind": "country", "name": code, **within, "updated": "2026-01-01T00:00:00Z"}
+
+
+def region(code: str) -> Facts:
+    return {**place(code), "kind": "region"}
+
+
+def answer(level: Any, **members: Any) -> Facts:
+    return {"answer": level, "justification": "As the document says.", "evidence": [], "actions": [], **members}
+
+
+def answers(level: int, stage: Stage = "programme_document", **changed: Any) -> dict[str, Facts]:
+    """The same answer to every criterion of a stage; `changed` gives some another one, with _ for - in their codes."""
+    found = {criterion.code: answer(level) for criterion in criteria_at(RUBRIC, stage)}
+    others = {code.replace("_", "-"): given for code, given in changed.items()}
+    assert others.keys() <= found.keys()
+    return {**found, **{code: given if isinstance(given, dict) else answer(given) for code, given in others.items()}}
+
+
+# What one and the same answer to every criterion gives under the packaged rubric.
+LEVEL_OF = {"A": 3, "B": 2, "C": 1}
+
+
+@dataclass(frozen=True)
+class Markers:
+    """A marker service of its own, and what is done to it."""
+
+    running: RunningApp
+
+    async def copy(self, *documents: Facts, places: Iterable[Facts] = ()) -> None:
+        """Keep programmes and places as if they had been followed."""
+        async with self.running.app.state.database.sessions() as session, session.begin():
+            write = await begin_write(session, Author("test"), "followed")
+            for row in [*(place_row(p, write.at) for p in places), *(programme_row(d, write.at) for d in documents)]:
+                await session.merge(row)
+
+    async def copied(self, **members: Any) -> str:
+        """The code of a programme that nobody has assessed."""
+        document = programme(**members)
+        await self.copy(document)
+        return str(document["code"])
+
+    async def publish(self, document: Mapping[str, Any], supersedes: str | None = None) -> str:
+        async with self.running.app.state.database.sessions() as session, session.begin():
+            write = await begin_write(session, Author("test"), "published")
+            return await publish_rubric(write, loaded(dict(document)), supersedes)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        who: Who | None,
+        sent: Any = None,
+        *,
+        match: str | None = None,
+        key: str | None = None,
+    ) -> httpx.Response:
+        """One request; a write of its own, unless its key is given."""
+        headers = {"idempotency-key": key or str(uuid.uuid4()), **(who.headers() if who else {})}
+        headers |= {"if-match": match} if match else {}
+        content = None if sent is None else json.dumps(sent)
+        headers |= {} if sent is None else {"content-type": "application/json"}
+        return await self.running.client.request(method, path, content=content, headers=headers)
+
+    async def get(self, path: str, who: Who | None = None, **query: Any) -> Facts:
+        answer = await self.running.client.get(path, params=query or None, headers=who.headers() if who else None)
+        assert answer.status_code == 200, answer.text
+        found: Facts = answer.json()
+        return found
+
+    async def draft(self, programme: str, who: Who = IOM, **members: Any) -> httpx.Response:
+        sent = {"programme": programme, "stage": "programme_document", **members}
+        return made(await self.send("POST", DRAFTS, who, sent))
+
+    async def patch(self, draft: httpx.Response, who: Who = IOM, **members: Any) -> httpx.Response:
+        return await self.send("PATCH", at(draft), who, members, match=draft.headers["etag"])
+
+    async def submit(self, draft: httpx.Response, who: Who = IOM) -> httpx.Response:
+        return await self.send("POST", f"{at(draft)}/submission", who, match=draft.headers["etag"])
+
+    async def submitted(self, programme: str, level: int = 3, who: Who = IOM, **members: Any) -> httpx.Response:
+        """A new version, every answer the same unless `answers` says otherwise."""
+        stage = members.get("stage", "programme_document")
+        draft = await self.draft(programme, who, **{"answers": answers(level, stage), **members})
+        return made(await self.submit(draft, who))
+
+    async def review(self, assessment: httpx.Response, who: Who = OHCHR, **members: Any) -> httpx.Response:
+        sent = {"decision": "accept", "comment": "Read and discussed.", **members}
+        return await self.send("POST", f"{at(assessment)}/review", who, sent, match=assessment.headers["etag"])
+
+    async def reviewed(self, assessment: httpx.Response, **members: Any) -> httpx.Response:
+        return made(await self.review(assessment, **members), 200)
+
+    async def accepted(self, programme: str, level: int = 3, **members: Any) -> Facts:
+        reviewed = await self.reviewed(await self.submitted(programme, level, **members))
+        found: Facts = reviewed.json()
+        return found
+
+    async def declare(self, programme: str, grade: str = "B", who: Who = FUND, **members: Any) -> httpx.Response:
+        sent = {
+            "programme": programme,
+            "marker": "human_rights",
+            "stage": "programme_document",
+            "grade": grade,
+            "date": "2022-06-30",
+            "organization": "IOM",
+            "source": "Cover page",
+            **members,
+        }
+        return await self.send("POST", DECLARATIONS, who, sent)
+
+    async def revision(self) -> int:
+        return int((await self.get(f"{API}/status"))["revision"])
+
+
+def at(answer: httpx.Response) -> str:
+    """Where the record is that a draft's, a submission's or a review's answer has."""
+    found = answer.json()
+    return f"{ASSESSMENTS if 'status' in found else DRAFTS}/{found['code']}"
+
+
+def made(answer: httpx.Response, status: int = 201) -> httpx.Response:
+    assert answer.status_code == status, answer.text
+    return answer
+
+
+def refused(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+def faults(answer: httpx.Response) -> list[tuple[str, str | None]]:
+    assert answer.status_code == 422, answer.text
+    return [(error["code"], error["pointer"]) for error in answer.json()["errors"]]

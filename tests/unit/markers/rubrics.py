@@ -1,0 +1,207 @@
+"""Rubrics for the tests of the engine: small ones, random ones, spoilt ones, and their grades worked out on paper."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from importlib.resources import files
+from itertools import product
+from typing import Any
+
+from hypothesis import strategies as st
+
+from mmptf_markers.engine.loading import load_rubric
+from mmptf_markers.engine.rubric import NOT_APPLICABLE, STAGES, Rubric
+
+CONTENT = (files("mmptf_markers") / "data/rubrics/hr-marker-illustrative-1.json").read_bytes()
+STAGE: Any = "programme_document"
+Answers = dict[str, Any]
+
+
+def small(
+    rule: dict[str, Any],
+    grades: list[str],
+    weights: list[Any],
+    values: list[Any] | None = None,
+    gates: list[tuple[int, Any, str]] | None = None,
+) -> dict[str, Any]:
+    """A rubric document with criteria c0, c1 … at one stage; gates are (criterion, below, cap)."""
+    source = dict.fromkeys(("line", "locator", "as_printed", "note")) | {
+        "field": "meaning",
+        "document": "test",
+        "verified": False,
+    }
+    scale = [{"value": v, "label": f"level {v}", "description": "x"} for v in values or [0, 1, 2]]
+    return {
+        "code": "small",
+        "version": "1",
+        "title": "Small",
+        "status": "illustrative",
+        "language": "en",
+        "marker": "test",
+        "grades": [{"code": code, "name": code, "meaning": code, "source": source} for code in grades],
+        "scale": {"levels": scale, "not_applicable": True},
+        "principles": [{"code": "p", "name": "p", "description": "p"}],
+        "criteria": [
+            {
+                "code": f"c{at}",
+                "principle": "p",
+                "question": "x?",
+                "guidance": "x",
+                "weight": weight,
+                "stages": [STAGE],
+                "not_applicable": True,
+            }
+            for at, weight in enumerate(weights)
+        ],
+        "rule": rule,
+        "gates": [{"criterion": f"c{at}", "below": below, "cap": cap, "reason": "x"} for at, below, cap in gates or []],
+        "source_document": None,
+        "endorsement": None,
+        "notes": [],
+        "hash": None,
+    }
+
+
+def loaded(document: dict[str, Any]) -> Rubric:
+    return load_rubric(json.dumps(document).encode())
+
+
+def unchecked(document: dict[str, Any]) -> Rubric:
+    """A rubric that is well formed, whatever grades its rule can reach."""
+    return Rubric.model_validate_json(json.dumps(document | {"hash": "0" * 64}))
+
+
+@st.composite
+def rubrics(draw: st.DrawFn, criteria: int = 4) -> dict[str, Any]:
+    """Small rubric documents with a computed grade, well formed though perhaps with grades that cannot be reached."""
+    grades = ["G0", "G1", "G2", "G3"][: draw(st.integers(2, 4))]
+    values: list[Any] = draw(st.sampled_from([[0, 1], [0, 1, 2], [0, 1, 2, 3], [1, 2, 3], [0, "0.5", 2]]))
+    weights: list[Any] = draw(st.lists(st.sampled_from([1, 2, 3, "0.5", "2.25"]), min_size=1, max_size=criteria))
+    if draw(st.booleans()):
+        minima = draw(st.sets(st.integers(1, 12), min_size=len(grades) - 1, max_size=len(grades) - 1))
+        texts: list[Any] = [f"{minimum}/12" for minimum in sorted(minima, reverse=True)] + ["0"]
+        rule: dict[str, Any] = {"type": "weighted_share"}
+    else:
+        minima = draw(st.sets(st.integers(1, 4), min_size=len(grades) - 1, max_size=len(grades) - 1))
+        texts = [*sorted(minima, reverse=True), 0]
+        rule = {"type": "count", "level": draw(st.sampled_from(values[1:]))}
+    bands = [{"grade": g, "minimum": text} for g, text in zip(grades, texts, strict=True)]
+    rule["bands"] = [bands[0], *(band for band in bands[1:-1] if draw(st.booleans())), bands[-1]]
+    gates = draw(
+        st.lists(
+            st.tuples(st.integers(0, len(weights) - 1), st.sampled_from(values[1:]), st.sampled_from(grades[1:])),
+            max_size=3,
+            unique_by=lambda gate: gate[:2],
+        )
+    )
+    return small(rule, grades, weights, values, gates)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8)
+OFFICIAL = {
+    "status": "official",
+    "source_document": {"title": "Guidance note", "edition": None, "url": None, "sha256": "a" * 64},
+    "endorsement": {"body": "Steering Committee", "date": "2023-02-06", "reference": None},
+}
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Rubric documents of every kind: any rule, stages, texts and standing."""
+    document = draw(rubrics(criteria=3))
+    if draw(st.integers(0, 5)) == 0:
+        document |= {"rule": {"type": "manual"}, "gates": []}
+    if draw(st.booleans()):
+        document |= OFFICIAL
+    document["notes"] = draw(st.lists(TEXTS, max_size=2))
+    document["title"] = draw(TEXTS)
+    document["scale"]["not_applicable"] = draw(st.booleans())
+    everywhere = draw(st.booleans())
+    for criterion in document["criteria"]:
+        criterion["question"] = draw(TEXTS)
+        criterion["not_applicable"] = document["scale"]["not_applicable"] and draw(st.booleans())
+        if everywhere:
+            criterion["stages"] = draw(st.lists(st.sampled_from(STAGES), min_size=1, unique=True))
+    return document
+
+
+JUNK: list[Any] = [
+    None, True, -1, 0, 1, 2, 3, 1.5, 10**30, "", " ", "x", "0", "1", "0.5", "-1", "1/2", "1/0", "2/1", "G0", "G1", "c0",
+    "c1", "p", "a\0b", "\ud800", "count", "manual", "official", "not_applicable", "concept_note", [], {}, [[]], ["c0"],
+]  # fmt: skip
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> dict[str, Any]:
+    """Rubric documents that were changed in a place or two: some still sound, most no longer."""
+    document: dict[str, Any] = copy.deepcopy(draw(documents()))
+    for _ in range(draw(st.integers(1, 2))):
+        parent, key = draw(st.sampled_from(list(_places(document))))
+        match draw(st.sampled_from(["replace", "replace", "remove", "repeat", "add"])):
+            case "replace":
+                parent[key] = copy.deepcopy(draw(st.sampled_from(JUNK)))
+            case "remove":
+                del parent[key]
+            case "repeat" if isinstance(parent, list):
+                parent.insert(draw(st.integers(0, len(parent))), copy.deepcopy(parent[key]))
+            case _ if isinstance(parent, dict):
+                parent[draw(st.sampled_from(["extra", "a/b~c", "code"]))] = draw(st.sampled_from(JUNK))
+    return document
+
+
+def _places(node: Any) -> Iterator[tuple[Any, Any]]:
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        yield node, key
+        if isinstance(value, dict | list):
+            yield from _places(value)
+
+
+def pointed_at(document: Any, pointer: str) -> Any:
+    """What a JSON Pointer stands for; LookupError when there is nothing."""
+    assert pointer == "" or pointer.startswith("/")
+    for step in pointer.split("/")[1:]:
+        step = step.replace("~1", "/").replace("~0", "~")
+        if not isinstance(document, dict | list):
+            raise LookupError(pointer)
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    return document
+
+
+def complete_answers(rubric: Rubric, stage: str) -> Iterator[Answers]:
+    """Every complete set of answers that a rubric takes at a stage."""
+    asked = [criterion for criterion in rubric.criteria if stage in criterion.stages]
+    values = [level.value for level in rubric.scale.levels]
+    choices = [[*values, NOT_APPLICABLE] if criterion.not_applicable else values for criterion in asked]
+    for chosen in product(*choices):
+        if any(answer != NOT_APPLICABLE for answer in chosen):
+            yield dict(zip((criterion.code for criterion in asked), chosen, strict=True))
+
+
+def on_paper(rubric: Rubric, answers: Answers, stage: str = STAGE) -> tuple[int, int]:
+    """The grade of complete answers before and after the gates as a person would work it out; 0 is the best."""
+    rule: Any = rubric.rule
+    codes = [grade.code for grade in rubric.grades]
+    given = {code: Fraction(answer) for code, answer in answers.items() if answer != NOT_APPLICABLE}
+    if rule.type == "count":
+        reached = Fraction(sum(value >= Fraction(rule.level) for value in given.values()))
+    else:
+        highest = Fraction(rubric.scale.levels[-1].value)
+        weights = {c.code: Fraction(c.weight) for c in rubric.criteria if c.code in given and stage in c.stages}
+        reached = sum(w * given[c] for c, w in weights.items()) / sum(w * highest for w in weights.values())
+    before = min(codes.index(band.grade) for band in rule.bands if reached >= Fraction(band.minimum))
+    caps = [codes.index(g.cap) for g in rubric.gates if g.criterion in given and given[g.criterion] < Fraction(g.below)]
+    return before, max([before, *caps])
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Rubric, Answers]:
+    """A rubric and complete answers, of which not all are `not_applicable`."""
+    rubric = unchecked(draw(rubrics()))
+    size = len(rubric.criteria)
+    answer = st.sampled_from([*(level.value for level in rubric.scale.levels), NOT_APPLICABLE])
+    given = st.lists(answer, min_size=size, max_size=size)
+    answers = draw(given.filter(lambda all_of_them: set(all_of_them) != {NOT_APPLICABLE}))
+    return rubric, {f"c{at}": one for at, one in enumerate(answers)}

@@ -1,0 +1,49 @@
+"""Whether a target is met, against exact fractions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmptf_markers.portfolio.rules import short_by, standing
+
+NINE_TENTHS = Fraction(9, 10)
+COUNTS = st.integers(0, 10**6)
+MINIMA = st.fractions(min_value=0, max_value=1, max_denominator=10**6)
+
+
+@pytest.mark.parametrize(
+    ("counted", "programmes", "expected", "short"),
+    [
+        (19, 21, "met", 0), (18, 21, "not_met", 1), (0, 21, "not_met", 19), (21, 21, "met", 0),
+        (9, 10, "met", 0), (8, 10, "not_met", 1), (90, 100, "met", 0), (89, 99, "not_met", 1), (90, 99, "met", 0),
+        (899_999, 1_000_000, "not_met", 1), (900_000, 1_000_000, "met", 0), (1, 1, "met", 0), (0, 1, "not_met", 1),
+        (0, 0, "not_applicable", 0),
+    ],
+)  # fmt: skip
+def test_nine_tenths_of_the_programmes_are_reached_or_missed(
+    counted: int, programmes: int, expected: str, short: int
+) -> None:
+    assert standing(counted, programmes, NINE_TENTHS) == expected
+    assert short_by(counted, programmes, NINE_TENTHS) == short
+
+
+@given(counted=COUNTS, others=COUNTS, minimum=MINIMA)
+def test_a_share_is_compared_as_it_is(counted: int, others: int, minimum: Fraction) -> None:
+    programmes = counted + others
+    reached = counted * minimum.denominator >= minimum.numerator * programmes
+    expected = ("met" if reached else "not_met") if programmes else "not_applicable"
+    assert standing(counted, programmes, minimum) == expected
+
+
+@given(counted=COUNTS, others=st.integers(1, 10**6), minimum=MINIMA)
+def test_what_is_short_is_the_least_that_reaches_the_target(counted: int, others: int, minimum: Fraction) -> None:
+    programmes = counted + others
+    short = short_by(counted, programmes, minimum)
+    assert 0 <= short <= others
+    assert standing(counted + short, programmes, minimum) == "met"
+    if short:
+        assert standing(counted + short - 1, programmes, minimum) == "not_met"
