@@ -16,7 +16,7 @@ up: .venv/runs  ## install, start and fill the whole suite here (PORT=8000); Ctr
 	@.venv/bin/python -m mmptf_local up
 
 test: check  ## everything: checks, then all tests against a real PostgreSQL and a real Redis
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: .venv/tests  ## style, types and import contracts
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .

@@ -1,4 +1,4 @@
-"""Runs one of the two comparisons: `python -m bench [--bulk] [--quick] [--gate]`."""
+"""Runs one of the comparisons: `python -m bench [--bulk | --markers] [--quick] [--gate]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
-from bench import bulk, processes, report
+from bench import bulk, markers, processes, report
 from bench.contenders import Contender, start
 from bench.data import PROGRAMMES, fill
 from bench.rounds import CONNECTIONS, check_bodies, count_statements, held_connections, run_round
@@ -25,6 +25,7 @@ def main() -> int:
     """Run and print; returns 1 under --gate when a limit is not kept or the run was too noisy to tell, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="compare with peers, in one run")
     parser.add_argument("--bulk", action="store_true", help="import and export of a million rows, instead of a page")
+    parser.add_argument("--markers", action="store_true", help="scores, and the indicator over many programmes")
     parser.add_argument("--quick", action="store_true", help="about 40 seconds; with --bulk a tenth of the rows")
     parser.add_argument("--gate", action="store_true", help="exit with 1 when a limit is not kept")
     options = parser.parse_args()
@@ -33,7 +34,7 @@ def main() -> int:
             found = bulk.run(100_000 if options.quick else 1_000_000, _progress)
         else:
             rounds, seconds = (4, 1.0) if options.quick else (12, 2.0)
-            found = run(rounds, seconds, _progress)
+            found = (markers.run if options.markers else run)(rounds, seconds, _progress)
     except CannotStart as error:
         print(error, file=sys.stderr)
         return 1

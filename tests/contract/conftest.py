@@ -44,7 +44,7 @@ def urls(
     environment = {f"{name.upper()}_DATABASE_URL": new_database(name) for name in SERVICES}
     environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), **identity()}
     with running_suite(Path("/nowhere"), environment, log=keep) as suite:
-        prepare(suite.urls)
+        prepare(suite)
         yield suite.urls
 
 

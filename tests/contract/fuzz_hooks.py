@@ -24,6 +24,17 @@ Document = dict[str, Any]
 UNHEARD_OF = "No-such-code"
 MOST_VALUES = 100
 EDITION = Path(str(files("mmptf_funding"))) / "data/MI-2015/requirements.csv"
+# Codes that are asked for one at a time.
+NAMED = {"earlier": "A-000001", "target": "human-rights-90", "language": "fr"}
+COPIED = {
+    "programme": ["MKD-01", "SRB-01"],
+    "stage": ["funded", "pipeline"],
+    "thematic_area": ["1", "2"],
+    "country": ["MKD", "SRB"],
+    "region": ["150"],
+    "organization": ["IOM", "WHO"],
+    "grade": ["A", "B", "C"],
+}
 client = httpx.Client(base_url=os.environ["FUZZED_URL"], timeout=30)
 
 
@@ -33,7 +44,9 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Document) 
     for path, item in raw_schema["paths"].items():
         for parameter in item.get("get", {}).get("parameters", ()):
             items = parameter["schema"].get("items")
-            if items is not None and "enum" not in items:
+            if parameter["name"] in NAMED and items is None:
+                parameter["schema"] = {"const": NAMED[parameter["name"]]}
+            elif items is not None and "enum" not in items:
                 items["enum"] = _codes(path, parameter["name"])
         for operation in item.values():
             for parameter in operation.get("parameters", ()):
@@ -43,7 +56,7 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Document) 
             name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
             # Merged contracts may name the service, too.
             for known, narrow in BODIES.items():
-                if name in (known, f"Catalog{known}", f"Funding{known}"):
+                if name in (known, *(f"{service}{known}" for service in ("Catalog", "Funding", "Markers"))):
                     media["schema"] = narrow(raw_schema, known)
         if path == "/markers/v1/score":
             item["post"]["requestBody"]["content"]["application/json"]["schema"] = _score_request()
@@ -54,8 +67,14 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Document) 
 
 def _codes(path: str, name: str) -> list[str]:
     """The codes of a filter, read where the refusal of an unknown one says that they are listed."""
+    if path == "/markers/v1/drafts":
+        # Nobody is told anything of drafts without a token.
+        return COPIED[name]
     (refused,) = client.get(path, params={name: UNHEARD_OF}).json()["errors"]
     listed_at = refused["allowed"][0].removeprefix("see ")
+    if path.startswith("/markers/") and (listed_at.startswith("/catalog/") or name == "grade"):
+        # The catalogue, of which markers keeps a copy, is not behind every door.
+        return COPIED[name]
     if listed_at.endswith("/facets"):
         return [facet["value"] for facet in client.get(listed_at).json()["facets"][name]][:MOST_VALUES]
     rows = client.get(httpx.URL(listed_at).copy_merge_params({"limit": 1000})).json()["items"]
@@ -167,6 +186,48 @@ def _reversal(raw_schema: Document, name: str) -> Document:
     return _narrowed(raw_schema, name, date={"const": "2026-08-01"})
 
 
+def _criteria(stage: str) -> list[str]:
+    (rubric,) = client.get("/markers/v1/rubrics", params={"status": "illustrative"}).json()["items"]
+    return [c["code"] for c in rubric["content"]["criteria"] if stage in c["stages"]]
+
+
+def _answers(raw_schema: Document, name: str, stage: str, levels: list[int]) -> Document:
+    """Answers to the criteria of a stage, by some levels of the scale."""
+    whole = raw_schema["components"]["schemas"]
+    for action in ("ActionSent", "RiskSent"):
+        for member in {"due", "done"} & set(whole[action]["properties"]):
+            whole[action]["properties"][member] = PAST
+    answer = _narrowed(raw_schema, name, answer={"enum": levels})
+    members = dict.fromkeys(_criteria(stage), answer)
+    return {"type": "object", "properties": members, "additionalProperties": False}
+
+
+GRADES = {"enum": ["A", "B", "C", None]}
+
+
+def _assessment(raw_schema: Document, name: str) -> Document:
+    stage = "concept_note" if name == "AssessmentSent" else "annual_report"
+    said = {"answers": _answers(raw_schema, "AnswerSent", stage, [0, 1, 2, 3]), "declared_grade": GRADES}
+    if name == "AssessmentContent":
+        return _narrowed(raw_schema, name, **said)
+    begun = {"programme": {"const": "IRQ-JOR-LBN-01"}, "stage": {"const": stage}}
+    return _narrowed(raw_schema, name, ("year", "rubric"), **begun, **said)
+
+
+def _review(raw_schema: Document, name: str) -> Document:
+    # Those of the assessor are 1 and 2, and the reviewer's are others.
+    answers = _answers(raw_schema, "ReviewedAnswerSent", "programme_document", [0, 3])
+    del answers["properties"]["national-institutions"]
+    return _narrowed(raw_schema, name, ("grade",), answers=answers)
+
+
+def _declaration(raw_schema: Document, name: str) -> Document:
+    stages = {"enum": ["concept_note", "programme_document", "final_report"]}
+    said = {"programme": {"const": "SRB-01"}, "marker": {"const": "human_rights"}, "grade": {"enum": ["A", "B", "C"]}}
+    who = {"enum": COPIED["organization"]}
+    return _narrowed(raw_schema, name, ("year",), stage=stages, date=PAST, organization=who, **said)
+
+
 # What is sent to an operation, as the contract names it -> what makes it mean something.
 BODIES = {
     "DraftSent": _content,
@@ -178,6 +239,10 @@ BODIES = {
     "EntrySent": _entry,
     "EntryBatch": _entry_batch,
     "ReversalSent": _reversal,
+    "AssessmentSent": _assessment,
+    "AssessmentContent": _assessment,
+    "ReviewSent": _review,
+    "DeclarationSent": _declaration,
 }
 
 

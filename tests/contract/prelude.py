@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from tempfile import NamedTemporaryFile
+from typing import Any
 
 import httpx
 
 from mmptf_catalog.programmes import examples as programmes
 from mmptf_funding.ledger import schemas as ledger
+from mmptf_local.suite import Suite
+from mmptf_markers.assessments import examples as marked
+from mmptf_markers.commands import packaged_rubrics
 from tests.tokens import writing
 
+RUBRIC = next(packaged_rubrics())
 ETHIOPIA = {"programme": "ETH-01", "organization": "ILO"}
 ENTRIES = (
     ("agent", {"kind": "commitment", "date": "2026-01-15", "amount": "1000000.00", "contributor": "DEU"}),
@@ -24,8 +35,28 @@ ENTRIES = (
 )
 
 
-def prepare(urls: Mapping[str, str]) -> None:
-    """Drafts, a concept note, an approved programme, and a ledger that was paid into and out of."""
+TRANSLATION = {
+    **{"rubric": RUBRIC.code, "version": RUBRIC.version, "hash": RUBRIC.hash, "language": "fr"},
+    "texts": {"/title": "Marqueur des droits humains : grille illustrative"},
+    **{"source": None, "verified": False},
+}
+ANSWERS = {
+    **marked.ANSWERS,
+    **dict.fromkeys(("accountability-remedy", "disaggregated-monitoring", "sustainability"), marked.ANSWER),
+}
+ASSESSED = (
+    ("ILO", {"programme": "ETH-01", "stage": "concept_note", "answers": marked.ANSWERS}),
+    ("ILO", {"programme": "ETH-01", "stage": "programme_document", "answers": ANSWERS}),
+    ("IOM", {"stage": "annual_report", "year": 2025, "answers": ANSWERS}),
+)
+
+
+def prepare(suite: Suite) -> None:
+    """An assessment of each standing, drafts, a concept note, an approved programme, and a ledger with entries."""
+    # First, while the catalogue is as it was packaged: what is copied of it later is not told in one order.
+    urls = suite.urls
+    publish(suite.database_urls["markers"], TRANSLATION)
+    assess(f"{urls['markers']}/markers/v1")
     catalog = f"{urls['catalog']}/catalog/v1"
     for code in ("KEN-UGA-01", "KEN-UGA-03", "KEN-01", "UGA-01"):
         drafted = httpx.post(f"{catalog}/drafts", json={**programmes.DRAFT, "code": code}, headers=writing("agency"))
@@ -43,3 +74,29 @@ def prepare(urls: Mapping[str, str]) -> None:
     for client, entry in ENTRIES:
         entered = httpx.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(client))
         entered.raise_for_status()
+
+
+def publish(database_url: str, document: Mapping[str, Any]) -> None:
+    """Publish a document as an operator does."""
+    with NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(document, file)
+        file.flush()
+        environment = {**os.environ, "DATABASE_URL": database_url}
+        command = [sys.executable, "-m", "mmptf_markers", "publish", file.name]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+
+
+def assess(markers: str) -> None:
+    """One assessment that is accepted, one that is submitted, and a draft that is complete."""
+    while httpx.get(f"{markers}/copies").json()["copies"][0]["caught_up"] is None:
+        time.sleep(0.1)
+    for n, (organization, said) in enumerate(ASSESSED):
+        agency = {"client": "agency", "organization": organization}
+        draft = httpx.post(f"{markers}/drafts", json={**marked.DRAFT, **said}, headers=writing(**agency))
+        where = draft.raise_for_status().headers["location"].removeprefix("/markers/v1")
+        if n < 2:
+            sent = httpx.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
+        if n < 1:
+            where = sent.headers["location"].removeprefix("/markers/v1")
+            headers = writing("reviewer", match="*")
+            httpx.post(f"{markers}{where}/review", json=marked.REVIEW, headers=headers).raise_for_status()

@@ -45,7 +45,7 @@ def capture(door: str, client: httpx.Client) -> None:
 def main() -> None:
     environment = {**os.environ, "PORT": str(free_port()), **identity()}
     with temporary_state() as state, running_suite(state, environment, durable=False) as suite:
-        prepare(suite.urls)
+        prepare(suite)
         for door in DOORS:
             with httpx.Client(base_url=suite.urls[door]) as client:
                 capture(door, client)

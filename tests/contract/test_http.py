@@ -27,7 +27,15 @@ from tests.contract.contracts import (
 # What differs between two answers to the same question, and how a body is framed where there is one.
 PASSING = {"date", "x-request-id", "cache-status", "transfer-encoding"}
 # What follows the journal is asked for once.
-NOT_KEPT = {"health-live", "health-ready", "score-create", "imports-template", "changes-list", "audit-list"}
+NOT_KEPT = {
+    "health-live",
+    "health-ready",
+    "score-create",
+    "imports-template",
+    "changes-list",
+    "audit-list",
+    "copies-list",
+}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -187,7 +195,8 @@ async def test_a_body_that_is_none_is_a_declared_problem(doors: Doors, operation
 MAY_BE = [(name, None) for name in ("version", "decision", "original", "country", "thematic_area", "reference")]
 MAY_BE += [(name, "1" * 30) for name in ("title", "summary", "reason", "decision", "name", "reference", "note", "code")]
 MAY_BE += [(name, "%") for name in ("title", "summary", "reason", "decision", "name", "reference", "note")]
-MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_lines", [])]
+MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_lines", []), ("due_diligence", [])]
+MAY_BE += [(name, value) for name in ("comment", "source") for value in ("%", "1" * 30)]
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)

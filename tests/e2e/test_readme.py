@@ -12,7 +12,6 @@ from mmptf_local.suite import Suite
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-INTEGRATORS = (ROOT / "docs/integrators.md").read_text("utf-8")
 CONSOLE = re.search(r"```console\n(.*?)```", README, re.DOTALL)
 ENTRIES = re.findall(r"\$ (.+)\n((?:[^$].*\n)*)", CONSOLE[1] if CONSOLE else "")
 
@@ -28,11 +27,12 @@ def test_commands_of_the_readme(suite: Suite, command: str, output: str) -> None
     assert answer.stdout.replace("\r", "") == output
 
 
-def test_the_first_ten_minutes_of_an_integrator(suite: Suite) -> None:
+@pytest.mark.parametrize(("guide", "commands"), [("integrators", 17), ("assessors", 21)])
+def test_commands_of_a_guide(suite: Suite, guide: str, commands: int) -> None:
     """All commands in one shell, since each rests on those before it; what they print stands below each of them."""
-    blocks = "".join(re.findall(r"```console\n(.*?)```", INTEGRATORS, re.DOTALL))
+    blocks = "".join(re.findall(r"```console\n(.*?)```", (ROOT / f"docs/{guide}.md").read_text("utf-8"), re.DOTALL))
     entries = re.findall(r"^\$ (.+)\n((?:[^$].*\n)*)", blocks, re.MULTILINE)
-    assert len(entries) == 17
+    assert len(entries) == commands
     for port, name in (("8000", "gateway"), ("8001", "issuer")):
         entries = [(c.replace(f"localhost:{port}", suite.urls[name].removeprefix("http://")), o) for c, o in entries]
     script = "\n".join(f"{command}\necho '#'" for command, _ in entries)
