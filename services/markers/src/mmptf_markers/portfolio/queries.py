@@ -242,8 +242,10 @@ async def _aged(connection: Any, answer: Response) -> Response:
 async def _target(connection: Any, shadows: str, code: str | None) -> schemas.MarkerTarget:
     rows = dict(await connection.fetch(within(shadows, "SELECT code, document::text FROM target ORDER BY code")))
     wanted = code or TARGET
-    if code is None and TARGET not in rows:
-        raise Conflict(f"The target {TARGET} is not loaded; name another one.", code="no_target")
+    now = await connection.fetch("SELECT code FROM target")
+    if wanted not in rows and (code is None or wanted in {row["code"] for row in now}):
+        when = "was not known at that time" if shadows else "is not loaded"
+        raise Conflict(f"The target {wanted} {when}.", code="no_target")
     if wanted not in rows:
         raise InvalidRequest([not_one_of("unknown_code", "target", wanted, rows, listed_at=TARGETS.path)])
     return schemas.MarkerTarget.model_validate_json(rows[wanted])
