@@ -36,11 +36,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """The records of one entity of another service, and the row that this service keeps of each."""
+    """The records of one entity of another service, and the row that this service keeps of each.
+
+    row_of: the row of a document, written at a moment; None where this service keeps no row of the record
+    """
 
     entity: str
     row: type[Record]
-    row_of: Callable[[Document, datetime], Record]
+    row_of: Callable[[Document, datetime], Record | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +280,11 @@ class Follower:
                 rows = {row.code: row for row in found}
                 for code, document in part:
                     row = rows.get(code)
-                    if document is None:
+                    new = copied.row_of(document, write.at) if document is not None else None
+                    if new is None:
                         if row is not None:
                             await write.session.delete(row)
-                        continue
-                    new = copied.row_of(document, write.at)
-                    if row is None or row.document != new.document:
+                    elif row is None or row.document != new.document:
                         await write.session.merge(new)
                 await write.session.flush()
 

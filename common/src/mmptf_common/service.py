@@ -37,7 +37,7 @@ class Service:
     counts: name -> table, reported by the service's status; seed: loads the packaged data, returns the revision
     uploads: path -> bytes of a body that may be larger than elsewhere
     private: the entities whose changes are nobody's but their owners'
-    follows: the catalogue's records that the service keeps a copy of
+    follows: the other services whose records it keeps a copy of
     """
 
     name: str
@@ -50,7 +50,7 @@ class Service:
     counts: Mapping[str, str]
     uploads: Mapping[str, int] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
-    follows: Followed | None = None
+    follows: tuple[Followed, ...] = ()
 
 
 class Status(Wire):
@@ -66,6 +66,7 @@ class Status(Wire):
 
 def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
     """One service's app. Nothing is connected until it starts; it refuses to start on a schema that is not at head."""
+    addresses = {"catalog": settings.catalog_url, "funding": settings.funding_url}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -81,8 +82,9 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
             app.state.known_codes = {}
             app.state.news = News(app.state.database)
             app.state.past = Past(service.metadata)
-            if service.follows and settings.catalog_url:
-                await stack.enter_async_context(following(service.follows, settings.catalog_url, app.state.database))
+            for followed in service.follows:
+                if address := addresses[followed.service]:
+                    await stack.enter_async_context(following(followed, address, app.state.database))
             # What start-up made lives as long as the process: taken out of the collector's rounds, pauses shrink.
             gc.collect()
             gc.freeze()

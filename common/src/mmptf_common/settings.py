@@ -52,7 +52,8 @@ class ServiceSettings(ServerSettings):
     REDIS_URL         redis://… ; without it aggregates are computed at each request
     ENVIRONMENT       development believes an identity provider without TLS
 
-    CATALOG_URL       http://… of the catalogue, for the services that ask it when they write
+    CATALOG_URL       http://… of the catalogue, for the services that ask it when they write, or follow it
+    FUNDING_URL       http://… of the funding service, for the services that follow its ledger
 
     IDENTITY_ISSUER   https://… the identity provider, as its tokens write it in `iss`; without it nobody may
                       do what needs a token
@@ -67,6 +68,7 @@ class ServiceSettings(ServerSettings):
     redis_url: SecretStr | None = None
     environment: Literal["production", "development"] = "production"
     catalog_url: str | None = None
+    funding_url: str | None = None
     identity_issuer: Annotated[str | None, AfterValidator(_web_address)] = None
     identity_audience: Annotated[str | None, Field(validate_default=True), AfterValidator(_with_its_issuer)] = None
     identity_keys_url: Annotated[str | None, AfterValidator(_web_address)] = None

@@ -30,7 +30,7 @@ SERVICE = Service(
         "documents": "source_document",
     },
     private=frozenset({"draft", "programme", "place"}),
-    follows=CATALOGUE,
+    follows=(CATALOGUE,),
 )
 
 
