@@ -16,6 +16,7 @@ from mmptf_markers.catalogue import place_row, programme_row
 from mmptf_markers.commands import publish_rubric
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Stage, criteria_at
+from mmptf_markers.ledger import allocation_row
 from tests.conftest import RunningApp
 from tests.tokens import bearer
 from tests.unit.markers.rubrics import CONTENT, loaded
@@ -78,6 +79,18 @@ def region(code: str) -> Facts:
     return {**place(code), "kind": "region"}
 
 
+def allocation(programme: str, amount: str) -> Facts:
+    """An allocation as the ledger has it."""
+    return {
+        "code": f"L-{next(NUMBERS):06}",
+        "kind": "allocation",
+        "programme": programme,
+        "sum": {"amount": amount, "currency": "USD"},
+        "reference": "Decision of the Steering Committee",
+        "updated": "2026-01-01T00:00:00Z",
+    }
+
+
 def answer(level: Any, **members: Any) -> Facts:
     return {"answer": level, "justification": "As the document says.", "evidence": [], "actions": [], **members}
 
@@ -106,6 +119,12 @@ class Markers:
             write = await begin_write(session, Author("test"), "followed")
             for row in [*(place_row(p, write.at) for p in places), *(programme_row(d, write.at) for d in documents)]:
                 await session.merge(row)
+
+    async def allocate(self, programme: str, amount: str) -> None:
+        """Keep an allocation as if it had been followed."""
+        async with self.running.app.state.database.sessions() as session, session.begin():
+            write = await begin_write(session, Author("test"), "followed")
+            session.add(allocation_row(allocation(programme, amount), write.at))
 
     async def copied(self, **members: Any) -> str:
         """The code of a programme that nobody has assessed."""

@@ -613,7 +613,7 @@ async def test_a_consumer_that_is_killed_and_resumes_misses_nothing_and_sees_not
     entries = await connection.fetch("SELECT seq, entity FROM change ORDER BY seq")
     await connection.close()
     assert len(entries) > 1.2 * WRITES
-    public = {table.info["entity"] for table in service_of("catalog").metadata.sorted_tables if table.info}
+    public = {table.info["entity"] for table in service_of("catalog").metadata.sorted_tables if "entity" in table.info}
     for query, (copy, deaths) in zip(followed, copies, strict=True):
         entities = set(query.get("entity", public))
         assert copy.seen == [seq for seq, entity in entries if entity in entities]

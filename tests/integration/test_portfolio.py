@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -168,8 +168,29 @@ async def portfolio(new_database: Callable[[str], str], redis_server: Cache) -> 
         markers = Markers(running)
         copied = documents()
         await markers.copy(*copied, places=PLACES)
+        for code, amount in ALLOCATIONS:
+            await markers.allocate(code, amount)
         await assess(markers)
         yield Portfolio(markers, {document["code"]: document for document in copied})
+
+
+# What is taken back makes the sum smaller; M-04 has no budget, M-99 is no programme that the catalogue has told of yet.
+ALLOCATIONS = [
+    ("M-01", "1000000.00"), ("M-01", "-250000.01"), ("M-02", "2000000.10"), ("M-04", "40.50"), ("M-06", "3.00"),
+    ("M-06", "-3.00"), ("M-08", "9.99"), ("M-99", "1.00"),
+]  # fmt: skip
+
+
+def allocated(codes: Iterable[str]) -> list[Decimal]:
+    """What each of some programmes was allocated, of those that were allocated anything."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for code, amount in ALLOCATIONS:
+        sums[code] += Decimal(amount)
+    return [sums[code] for code in codes if code in sums]
+
+
+def in_dollars(amounts: list[Decimal]) -> Facts | None:
+    return {"amount": f"{sum(amounts):.2f}", "currency": "USD"} if amounts else None
 
 
 async def assess(markers: Markers) -> None:
@@ -224,6 +245,7 @@ async def test_the_standing_is_what_counts_for_each_programme(portfolio: Portfol
         )  # fmt: skip
         money = budget and {"amount": budget["amount"], "currency": budget["currency"]}
         assert (item["budget"], item["budget_stage"]) == (money, budget and budget["stage"])
+        assert item["allocated"] == in_dollars(allocated([code]))
         assert item["rubric_status"] == ("illustrative" if item["rubric"] else None)
     gender = await portfolio.standings(marker="gender")
     assert {code for code, item in gender.items() if item["grade"]} == {"M-11"}
@@ -309,14 +331,16 @@ def money(found: list[Facts]) -> Facts:
     sums: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
     for budget in (document["budget"] for document in found if document["budget"]):
         sums[budget["stage"], budget["currency"]].append(Decimal(budget["amount"]))
+    granted = allocated(document["code"] for document in found)
     return {
-        "money": [
-            {"budget_stage": stage, "sum": {"amount": f"{sum(amounts):.2f}", "currency": currency},
-             "programmes": len(amounts)}
+        "budgets": [
+            {"stage": stage, "sum": {"amount": f"{sum(amounts):.2f}", "currency": currency}, "programmes": len(amounts)}
             for (stage, currency), amounts in sorted(sums.items())
         ],
         "without_budget": sum(document["budget"] is None for document in found),
-    }  # fmt: skip
+        "allocated": in_dollars(granted),
+        "without_allocation": len(found) - len(granted),
+    }
 
 
 def unlinked(indicator: Facts) -> Facts:
@@ -585,7 +609,7 @@ async def test_versions_of_rubrics_are_not_mixed_unseen(markers: Markers) -> Non
 
 
 QUESTIONS_THEN = (
-    f"{INDICATOR}?by=country", f"{INDICATOR}?by=region", f"{INDICATOR}?by=organization",
+    f"{INDICATOR}?", f"{INDICATOR}?by=country", f"{INDICATOR}?by=region", f"{INDICATOR}?by=organization",
     f"{INDICATOR}?by=thematic_area", f"{INDICATOR}?by=rubric", f"{STANDINGS}?limit=1000",
     f"{CRITERIA}?marker=human_rights", f"{ACTIONS}?sort=code", f"{ASSESSMENTS}?limit=1000",
 )  # fmt: skip
@@ -618,12 +642,16 @@ async def test_what_was_answered_at_a_revision_is_answered_again(markers: Marker
     await keep()
     await markers.copy(places=[place("KEN", "150", "039")])
     await keep()
+    await markers.allocate("T-01", "1000.00")
+    await keep()
+    await markers.allocate("T-01", "-999.99")
+    await keep()
     await markers.publish(
         {**small({"type": "manual"}, ["A", "B"], [1]), "code": "o", "marker": "human_rights"}, RUBRIC_CODE
     )
     await keep()
-    assert len(kept) == 8
-    assert len({str(answered[0]["whole"]) for answered in (then[0] for then in kept.values())}) >= 5
+    assert len(kept) == 10
+    assert len({str(answered[0]["whole"]) for answered in (then[0] for then in kept.values())}) >= 7
     # Another process, which has seen no code before.
     async with running_app("markers", markers.running.database_url, None) as running:
         for number, then in kept.items():
@@ -634,7 +662,7 @@ async def test_what_was_answered_at_a_revision_is_answered_again(markers: Marker
                 assert links == before
     async with running_app("markers", markers.running.database_url, None) as running:
         for number, then in kept.items():
-            for group in then[2][0]["groups"]:
+            for group in then[3][0]["groups"]:
                 for grade in group["indicator"]["grades"]:
                     rows = await listed(Markers(running), f"{grade['link']}&as_of={number}")
                     assert len(rows) == grade["programmes"]
@@ -716,24 +744,28 @@ async def test_an_answer_is_asked_for_again_with_its_tag(markers: Markers) -> No
     assert {a.status_code for a in (await tags({p: a.headers["etag"] for p, a in found.items()})).values()} == {200}
 
 
-async def test_the_age_of_the_copy_is_told_with_every_indicator(markers: Markers) -> None:
+async def test_the_ages_of_the_copies_are_told_with_every_indicator(markers: Markers) -> None:
     client = markers.running.client
-    for expected_age in ("unknown", 90):
-        if expected_age != "unknown":
+    sources = {"catalogue-age": ("catalog", 90), "ledger-age": ("funding", 300)}
+    for is_known in (False, True):
+        if is_known:
             async with markers.running.app.state.database.sessions() as session, session.begin():
-                await session.execute(
-                    sa.text("INSERT INTO followed VALUES ('catalog', 7, 7, now(), now() - interval '90 seconds')")
-                )
+                for service, age in sources.values():
+                    followed = sa.text("INSERT INTO followed VALUES (:service, 7, 7, now(), :caught_up)")
+                    caught_up = datetime.now(UTC) - timedelta(seconds=age)
+                    await session.execute(followed, {"service": service, "caught_up": caught_up})
         for path in (INDICATOR, f"{INDICATOR}?by=region", f"{INDICATOR}?as_of=1", CRITERIA):
             first = await client.get(path)
             again = await client.get(path, headers={"if-none-match": first.headers["etag"]})
             assert (first.status_code, again.status_code) == (200, 304)
             for answered in (first, again):
-                age = answered.headers["catalogue-age"]
-                assert age == expected_age if expected_age == "unknown" else 90 <= int(age) < 150
-    (copy,) = (await markers.get(f"{API}/copies"))["copies"]
-    assert (copy["service"], copy["reached"]) == ("catalog", 7)
-    assert 90 <= copy["age_seconds"] < 150
+                for header, (_, age) in sources.items():
+                    told = answered.headers[header]
+                    assert age <= int(told) < age + 60 if is_known else told == "unknown"
+    copies = (await markers.get(f"{API}/copies"))["copies"]
+    assert [(copy["service"], copy["reached"]) for copy in copies] == [("catalog", 7), ("funding", 7)]
+    for copy, (_, age) in zip(copies, sources.values(), strict=True):
+        assert age <= copy["age_seconds"] < age + 60
 
 
 async def test_an_indicator_that_is_kept_is_the_one_of_its_revision(portfolio: Portfolio) -> None:

@@ -18,13 +18,17 @@ LOOKS, LOOK_SECONDS = 20, 0.05
 
 
 class Past:
-    """The tables of one service whose past rows are kept."""
+    """The tables of one service whose past rows are kept, and those that are derived from them."""
 
     def __init__(self, metadata: sa.MetaData) -> None:
         self._tables = {
             table.name: ", ".join(column.name for column in table.columns)
             for table in metadata.sorted_tables
             if "entity" in table.info
+        }
+        # In the order of their declaration: one may be derived from another.
+        self._derived = {
+            table.name: table.info["derived"] for table in metadata.tables.values() if "derived" in table.info
         }
 
     def shadows(self, number: int) -> str:
@@ -35,6 +39,7 @@ class Past:
             f" UNION ALL SELECT {columns} FROM {name}_past WHERE revised <= {number} AND replaced > {number})"
             for name, columns in self._tables.items()
         ]
+        shadows += [f"{name} AS NOT MATERIALIZED ({derived})" for name, derived in self._derived.items()]
         return f"WITH {', '.join(shadows)}"
 
 

@@ -8,6 +8,7 @@ from mmptf_common.service import Service, create_service
 from mmptf_common.settings import ServiceSettings
 from mmptf_markers.catalogue import CATALOGUE
 from mmptf_markers.commands import load_packaged_data
+from mmptf_markers.ledger import LEDGER
 from mmptf_markers.models import Base
 from mmptf_markers.routes import router
 
@@ -29,8 +30,8 @@ SERVICE = Service(
         "assessments": "assessment",
         "documents": "source_document",
     },
-    private=frozenset({"draft", "programme", "place"}),
-    follows=(CATALOGUE,),
+    private=frozenset({"draft", "programme", "place", "allocation"}),
+    follows=(CATALOGUE, LEDGER),
 )
 
 

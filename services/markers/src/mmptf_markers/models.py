@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 from mmptf_common.following import followed_table
 from mmptf_common.journal_schema import add_journal
 from mmptf_common.records import Record, codes, renamed_code_table
+from mmptf_markers.standings import STANDING, STANDING_COUNT
 
 
 class Base(SQLModel, registry=registry()):
@@ -66,6 +67,15 @@ class ProgrammeRow(Record, Base, table=True):
     budget_stage: str | None
 
 
+class AllocationRow(Record, Base, table=True):
+    """An allocation to a programme as the ledger has it, negative where one is reversed; USD."""
+
+    __tablename__ = "allocation"
+
+    programme: str = Field(sa_type=sa.Text(collation="C"), index=True)
+    amount: Decimal = Field(sa_type=sa.Numeric(18, 2))
+
+
 class DraftRow(Record, Base, table=True):
     """An assessment before it is submitted: seen by its organization alone."""
 
@@ -113,6 +123,48 @@ class TargetRow(Record, Base, table=True):
     marker: str
 
 
+standing = sa.Table(
+    "standing",
+    Base.metadata,
+    sa.Column("code", sa.Text(collation="C"), primary_key=True),
+    sa.Column("programme", sa.Text(collation="C"), nullable=False, index=True),
+    sa.Column("marker", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("budget_stage", sa.Text),
+    sa.Column("currency", sa.Text),
+    sa.Column("amount", sa.Numeric(18, 2)),
+    sa.Column("allocated", sa.Numeric),
+    sa.Column("assessment", sa.Text),
+    sa.Column("grade", sa.Text),
+    sa.Column("rubric", sa.Text),
+    sa.Column("under_review", sa.Boolean, nullable=False),
+    sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("standing_updated", "updated", "code"),
+    info={"derived": STANDING},
+)
+standing_count = sa.Table(
+    "standing_count",
+    Base.metadata,
+    sa.Column("marker", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("budget_stage", sa.Text),
+    sa.Column("currency", sa.Text),
+    sa.Column("grade", sa.Text),
+    sa.Column("rubric", sa.Text),
+    sa.Column("programmes", sa.BigInteger, nullable=False),
+    sa.Column("with_budget", sa.BigInteger, nullable=False),
+    sa.Column("amount", sa.Numeric, nullable=False),
+    sa.Column("with_allocation", sa.BigInteger, nullable=False),
+    sa.Column("allocated", sa.Numeric, nullable=False),
+    sa.Column("under_review", sa.BigInteger, nullable=False),
+    sa.Index(
+        "standing_count_alike",
+        *("marker", "stage", "budget_stage", "currency", "grade", "rubric"),
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
+    info={"derived": STANDING_COUNT},
+)
 followed = followed_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})

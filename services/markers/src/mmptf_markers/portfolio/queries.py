@@ -29,37 +29,33 @@ from mmptf_common.schemas import Money
 from mmptf_markers import rubrics
 from mmptf_markers.assessments.queries import ASSESSMENTS, EVER, OF_PROGRAMME, PATH
 from mmptf_markers.engine.results import share_of
-from mmptf_markers.engine.rubric import NOT_APPLICABLE, STAGES
+from mmptf_markers.engine.rubric import NOT_APPLICABLE
+from mmptf_markers.ledger import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.portfolio import rules, schemas
+from mmptf_markers.standings import counts
 
 # The parameters of a question, and what each of them asks for.
 Question = list[tuple[str, str]]
 # The target that is meant where none is named.
 TARGET = "human-rights-90"
-_LIFE = ", ".join(f"'{stage}'" for stage in STAGES)
-_NEWEST = f"array_position(ARRAY[{_LIFE}], stage) DESC, year DESC NULLS LAST, version DESC"
 _OF_ALL = "FROM assessment AS given WHERE given.programme = standing.programme AND given.marker = standing.marker"
-_UNDER_REVIEW = f"EXISTS (SELECT {_OF_ALL} AND given.status = 'submitted')"
 # One row for each programme under each marker, with the assessment that counts.
-STANDING_ROWS = f"""(
-    SELECT p.code || '.' || m.marker AS code, p.code AS programme, m.marker, p.stage, p.thematic_area,
-           p.organizations, p.countries, p.amount, p.currency, p.budget_stage, p.document AS known,
-           a.code AS assessment, a.stage AS assessed_stage, a.year AS assessed_year, a.grade, a.rubric,
-           a.document AS said, p.revised, greatest(p.updated, a.updated) AS updated
-      FROM programme AS p
-     CROSS JOIN (SELECT DISTINCT document->>'marker' AS marker FROM rubric) AS m
-      LEFT JOIN (
-           SELECT DISTINCT ON (programme, marker) * FROM assessment WHERE status = 'accepted'
-            ORDER BY programme, marker, {_NEWEST}) AS a ON a.programme = p.code AND a.marker = m.marker) AS standing"""
+STANDING_ROWS = """(
+    SELECT s.*, p.thematic_area, p.organizations, p.countries, p.document AS known,
+           a.stage AS assessed_stage, a.year AS assessed_year, a.document AS said
+      FROM standing AS s JOIN programme AS p ON p.code = s.programme
+      LEFT JOIN assessment AS a ON a.code = s.assessment) AS standing"""
 _STANDING = """json_build_object(
     'code', code, 'programme', programme, 'title', known->'title', 'marker', marker, 'stage', stage,
     'thematic_area', known->'thematic_area', 'grade', grade, 'basis', said->'basis', 'answered', said->'answered',
     'assessment', assessment, 'assessed_stage', assessed_stage, 'assessed_year', assessed_year, 'rubric', rubric,
     'rubric_status', (SELECT status FROM rubric AS behind WHERE behind.code = standing.rubric),
-    'under_review', {under_review},
+    'under_review', under_review,
     'budget', CASE WHEN amount IS NOT NULL THEN json_build_object('amount', amount::text, 'currency', currency) END,
     'budget_stage', budget_stage,
-    'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""".replace("{under_review}", _UNDER_REVIEW)
+    'allocated', CASE WHEN allocated IS NOT NULL
+                      THEN json_build_object('amount', allocated::text, 'currency', '{ledger}') END,
+    'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""".replace("{ledger}", LEDGER_CURRENCY)
 _REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(standing.countries))"
 
 STANDINGS = Listing(
@@ -69,8 +65,6 @@ STANDINGS = Listing(
     page=schemas.StandingPage,
     rows=STANDING_ROWS,
     document=_STANDING,
-    version=f"revised || ':' || (SELECT coalesce(max(revised), 0) {_OF_ALL})"
-    " || ':' || (extract(epoch FROM updated) * 1000000)::bigint",
     query=schemas.StandingQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -124,10 +118,11 @@ STANDINGS = Listing(
         "assessed_stage": "assessed_stage",
         "assessed_year": "assessed_year",
         "rubric": "rubric",
-        "under_review": _UNDER_REVIEW,
+        "under_review": "under_review",
         "budget": "amount",
         "currency": "currency",
         "budget_stage": "budget_stage",
+        "allocated": "allocated",
     },
 )
 # The indicator's programmes and marker are those of its target.
@@ -140,7 +135,7 @@ ACTIONS = Listing(
     page=schemas.ActionPage,
     rows=f"""(
     SELECT assessment || '.' || answer.key || '.' || n AS code, assessment, programme, marker,
-           answer.key AS criterion, asked, (asked->>'due')::date AS due, asked->>'done' AS done, revised, updated
+           answer.key AS criterion, asked, (asked->>'due')::date AS due, asked->>'done' AS done, updated
       FROM {STANDING_ROWS}
      CROSS JOIN LATERAL json_each(said->'answers') AS answer
      CROSS JOIN LATERAL json_array_elements(answer.value->'actions') WITH ORDINALITY AS action(asked, n)) AS action""",
@@ -233,9 +228,10 @@ async def answer_indicator(request: Request) -> Response:
 
 
 async def _aged(connection: Any, answer: Response) -> Response:
-    """An answer that says how old the copy of the catalogue is that it rests on."""
-    state = await copy_state(connection, "catalog")
-    answer.headers["Catalogue-Age"] = "unknown" if state.age_seconds is None else str(state.age_seconds)
+    """An answer that says how old the copies are that it rests on."""
+    for header, service in (("Catalogue-Age", "catalog"), ("Ledger-Age", "funding")):
+        state = await copy_state(connection, service)
+        answer.headers[header] = "unknown" if state.age_seconds is None else str(state.age_seconds)
     return answer
 
 
@@ -256,24 +252,20 @@ async def _indicators(
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes, those that state none last."""
     key, join = DIVISIONS[by]
+    asked = [pair for pair in pairs_of(query) if pair[0] not in ("by", "target")]
     arguments = Arguments()
-    marker, stage = arguments.bind(target.marker), arguments.bind(target.stage)
+    of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
     where = condition(_OF_TARGET, query, arguments)
-    rows = await connection.fetch(
-        within(
-            shadows,
-            f"SELECT {key} AS key, grade, rubric, budget_stage, currency, count(*) AS programmes,"
-            f" count(amount) AS stated, sum(amount) AS amount, count(*) FILTER (WHERE {_UNDER_REVIEW}) AS under_review"
-            f" FROM {STANDING_ROWS} {join} WHERE marker = {marker} AND stage = {stage} AND {where}"
-            " GROUP BY 1, 2, 3, 4, 5",
-        ),
-        *arguments,
-    )
+    if by is None and all(name == "as_of" for name, _ in asked):
+        statement = f"SELECT NULL AS key, * FROM standing_count WHERE {of_target}"
+    else:
+        alike = f"{key} AS key, grade, rubric, budget_stage, currency"
+        statement = counts(alike, f"{STANDING_ROWS} {join} WHERE {of_target} AND {where}")
+    rows = await connection.fetch(within(shadows, statement), *arguments)
     statuses = dict(await connection.fetch(within(shadows, "SELECT code, status FROM rubric")))
     groups: dict[str | None, list[Any]] = defaultdict(list)
     for row in rows:
         groups[row["key"]].append(row)
-    asked = [pair for pair in pairs_of(query) if pair[0] not in ("by", "target")]
     asked += [("marker", target.marker), ("stage", target.stage)]
     order = sorted(groups, key=lambda code: (code is None, code))
     return {code: _folded(groups[code], statuses, target, _narrowed(query, asked, by, code)) for code in order}
@@ -328,25 +320,27 @@ def _folded(
 def _grade_share(grade: str | None, rows: Iterable[Any], asked: Question | None) -> schemas.GradeShare:
     narrowed = asked and (_only(asked, "assessed", "false") if grade is None else _only(asked, "grade", grade))
     sums: dict[tuple[str, str], tuple[Decimal, int]] = defaultdict(lambda: (Decimal(0), 0))
-    programmes = without = 0
     for row in rows:
-        programmes += row["programmes"]
-        without += row["programmes"] - row["stated"]
-        if row["stated"]:
+        if row["with_budget"]:
             amount, number = sums[row["budget_stage"], row["currency"]]
-            sums[row["budget_stage"], row["currency"]] = amount + row["amount"], number + row["stated"]
+            sums[row["budget_stage"], row["currency"]] = amount + row["amount"], number + row["with_budget"]
+    programmes, with_allocation = (sum(row[name] for row in rows) for name in ("programmes", "with_allocation"))
     return schemas.GradeShare(
         grade=grade,
         programmes=programmes,
-        money=[
-            schemas.MarkedMoney(
-                budget_stage=stage, sum=Money(amount=f"{amount:.2f}", currency=currency), programmes=number
-            )
+        budgets=[
+            schemas.Budgets(stage=stage, sum=_money(amount, currency), programmes=number)
             for (stage, currency), (amount, number) in sorted(sums.items())
         ],
-        without_budget=without,
+        without_budget=programmes - sum(row["with_budget"] for row in rows),
+        allocated=_money(sum(row["allocated"] for row in rows), LEDGER_CURRENCY) if with_allocation else None,
+        without_allocation=programmes - with_allocation,
         link=narrowed and f"{STANDINGS.path}?{urlencode(sorted(narrowed))}",
     )
+
+
+def _money(amount: Decimal, currency: str) -> Money:
+    return Money(amount=f"{amount:.2f}", currency=currency)
 
 
 async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, code: str) -> Told | None:
@@ -484,12 +478,12 @@ def _weakness(criterion: schemas.CriterionStanding) -> tuple[bool, Fraction, str
 
 
 async def answer_copies(request: Request) -> Response:
-    """How far the catalogue was followed, and how long ago."""
+    """How far the catalogue and the ledger were followed, and how long ago."""
     parse(request, NoParameters)
     async with reading(request.app.state.database) as connection:
-        state = await copy_state(connection, "catalog")
+        copies = [await copy_state(connection, service) for service in ("catalog", "funding")]
     return Response(
-        schemas.Copies(copies=[state]).model_dump_json(),
+        schemas.Copies(copies=copies).model_dump_json(),
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )

@@ -40,7 +40,8 @@ async def standings(request: PublicRequest) -> Response:
 async def indicator(request: PublicRequest) -> Response:
     """Whether enough of the programmes have a grade that counts, exactly, with what is not assessed and the money.
 
-    `Catalogue-Age` is the age, in seconds, of the copy of the catalogue that the programmes are taken from.
+    `Catalogue-Age` and `Ledger-Age` are the ages, in seconds, of the copies that the programmes and what was allocated
+    to them are taken from.
     """
     return await queries.answer_indicator(request)
 

@@ -61,7 +61,9 @@ class Standing(Wire):
     """What counts for one programme under one marker: its newest accepted assessment, nothing while there is none.
 
     `under_review` tells that another one is submitted and not reviewed; `answered` is false for a grade that was only
-    declared. Title, stage, area and budget are those of the copy of the catalogue.
+    declared. Title, stage, area and budget are those of the copy of the catalogue. `allocated` is what the ledger has
+    allocated to the programme, net of what was reversed, null where it has no entry: another stage of the same money
+    than the budget, never to be added to it.
     """
 
     code: str
@@ -81,6 +83,7 @@ class Standing(Wire):
     under_review: bool
     budget: Money | None
     budget_stage: str | None
+    allocated: Money | None
     updated: datetime
 
 
@@ -155,24 +158,29 @@ class OverTimeQuery(BaseModel):
     interval: Annotated[Literal["month", "quarter", "year"], Field(description="Length of a period.")] = "quarter"
 
 
-class MarkedMoney(Wire):
+class Budgets(Wire):
     """The budgets of some programmes at one stage of money; budgets of different stages are never added together."""
 
-    budget_stage: str
+    stage: str
     sum: Money
     programmes: int
 
 
 class GradeShare(Wire):
-    """The programmes with one grade, null for those without; `without_budget` have no stated amount.
+    """The programmes with one grade, null for those without, and their money at each of its stages.
 
-    `link` lists just these programmes; null where no question does.
+    `budgets` are the catalogue's: what is required, or what was granted. `allocated` is what the ledger has allocated,
+    net of what was reversed, null where it names none of the programmes. `without_budget` and `without_allocation`
+    count the programmes that such a sum says nothing of. Contributions are made to the Fund, not to programmes, so
+    none belongs to a grade. `link` lists just these programmes, each with its amounts; null where no question does.
     """
 
     grade: Code | None
     programmes: int
-    money: list[MarkedMoney]
+    budgets: list[Budgets]
     without_budget: int
+    allocated: Money | None
+    without_allocation: int
     link: str | None
 
 

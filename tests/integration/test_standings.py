@@ -1,0 +1,109 @@
+"""Standings and their counts: what the database keeps as records change is what the records say, now and then."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from mmptf_common.journal import Author, begin_write
+from mmptf_markers.engine.rubric import STAGES
+from mmptf_markers.models import ProgrammeRow, standing, standing_count
+from tests.conftest import running_app
+from tests.integration.marked import DRAFTS, INDICATOR, IOM, Markers, answers, made, programme
+from tests.unit.markers.rubrics import small
+
+CHANGES = 60
+
+
+@pytest.fixture
+async def markers(new_database: Callable[[str], str]) -> AsyncIterator[Markers]:
+    async with running_app("markers", new_database("markers"), None) as running:
+        yield Markers(running)
+
+
+async def kept_and_derived(markers: Markers, table: sa.Table) -> tuple[list[Any], list[Any]]:
+    """The rows that the database keeps, and those that it derives anew from the records."""
+    columns = ", ".join(column.name for column in table.columns)
+    async with markers.running.app.state.database.sessions() as session:
+        kept = await session.execute(sa.text(f"SELECT {columns} FROM {table.name}"))
+        derived = await session.execute(sa.text(f"SELECT {columns} FROM ({table.info['derived']}) AS derived"))
+        return [sorted(map(tuple, rows), key=str) for rows in (kept, derived)]  # type: ignore[return-value]
+
+
+async def removed(markers: Markers, code: str) -> None:
+    """Keep a programme no more, as if the catalogue had none of this code any longer."""
+    async with markers.running.app.state.database.sessions() as session, session.begin():
+        await begin_write(session, Author("test"), "followed")
+        await session.delete(await session.get(ProgrammeRow, code))
+
+
+async def changed(markers: Markers, chance: random.Random, codes: list[str]) -> None:
+    """One change of whatever a standing is made of."""
+    code = chance.choice(codes)
+    stage, year = chance.choice([*((s, None) for s in STAGES if s != "annual_report"), ("annual_report", 2025)])
+    match chance.choice(("programme", "programme", "allocation", "allocation", "declaration", "submission", "gone")):
+        case "programme":
+            amount = chance.choice(("0.95", "1500000.00", None))
+            budget = amount and {"amount": amount, "currency": chance.choice(("USD", "EUR")), "stage": "requirement"}
+            stages = chance.choices(("funded", "pipeline"), k=2)
+            other = codes[(codes.index(code) + 1) % len(codes)]
+            # Two at once: one page of a feed is one statement for several programmes.
+            await markers.copy(programme(code, stage=stages[0], budget=budget), programme(other, stage=stages[1]))
+        case "allocation":
+            await markers.allocate(code, chance.choice(("10.01", "-10.01", "0.33", "2000000.00")))
+        case "declaration":
+            await markers.declare(code, chance.choice("ABC"), stage=stage, year=year)
+        case "submission":
+            begun = {
+                "programme": code,
+                "stage": stage,
+                "year": year,
+                "answers": answers(chance.choice((1, 2, 3)), stage),
+            }
+            draft = await markers.send("POST", DRAFTS, IOM, begun)
+            if draft.status_code == 201:
+                submitted = made(await markers.submit(draft))
+                if decision := chance.choice(("accept", "return", None)):
+                    await markers.reviewed(submitted, decision=decision)
+        case "gone":
+            await removed(markers, code)
+            await markers.copy(programme(code, stage="closed"))
+
+
+async def test_what_is_kept_is_what_the_records_say(markers: Markers) -> None:
+    chance = random.Random(20261125)
+    codes = [f"S-{n}" for n in range(6)]
+    await markers.copy(*(programme(code) for code in codes))
+    answered: dict[int, Any] = {}
+    seen = set()
+    for number in range(CHANGES):
+        if number == CHANGES // 2:
+            # From now on every programme stands under another marker too.
+            await markers.publish({**small({"type": "manual"}, ["A", "B"], [1]), "code": "gender", "marker": "gender"})
+        await changed(markers, chance, codes)
+        for table in (standing, standing_count):
+            kept, derived = await kept_and_derived(markers, table)
+            assert kept == derived, (number, table.name)
+        found = await markers.get(INDICATOR)
+        answered[found["revision"]] = found["whole"]
+        seen.add((found["whole"]["counted"], found["whole"]["under_review"], found["whole"]["programmes"]))
+    assert len(seen) > 10
+    for revision, whole in answered.items():
+        then = (await markers.get(INDICATOR, as_of=revision))["whole"]
+        for grade in then["grades"]:
+            grade["link"] = grade["link"].replace(f"as_of={revision}&", "")
+        assert then == whole
+
+
+async def test_counts_are_read_and_not_made_again(markers: Markers) -> None:
+    """The indicator of all programmes reads no row of any: it takes as long for many as for few."""
+    await markers.copy(*(programme(f"S-{n}") for n in range(20)))
+    async with markers.running.app.state.database.sessions() as session, session.begin():
+        # What is read instead of the counts would differ from them.
+        await session.execute(sa.text("UPDATE standing_count SET programmes = programmes + 1000"))
+    assert (await markers.get(INDICATOR))["whole"]["programmes"] == 1020
+    assert (await markers.get(INDICATOR, organization="IOM"))["whole"]["programmes"] == 20
