@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
-from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +15,7 @@ from mmptf_common import conditional, openapi
 from mmptf_common.db import Database, reading
 from mmptf_common.identity import PublicRequest
 from mmptf_common.journal import REVISION
+from mmptf_common.pages import renamed
 from mmptf_common.past import as_of, within
 from mmptf_common.problems import NotFound, fault, near
 from mmptf_common.query import PointInTime, canonical, pairs_of, parse
@@ -102,14 +102,8 @@ def add_card(
 
     async def elsewhere(request: Request, connection: Any, shadows: str, code: str) -> Response:
         """The 308 to a renamed programme; NotFound with the nearest code there is."""
-        current = await connection.fetchval(
-            "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", ENTITY, code
-        )
-        if current is not None:
-            location = URL(f"/{service}/v1{path}/{current}").replace(query=request.url.query)
-            return Response(
-                status_code=308, headers={"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
-            )
+        if moved := await renamed(request, connection, ENTITY, code, f"/{service}/v1{path}"):
+            return moved
         codes = [row[0] for row in await connection.fetch(within(shadows, f"{known} LIMIT 5000"))]
         meant = near(code, codes)
         detail = unknown.format(repr(code)) + (" at that time." if shadows else ".")

@@ -8,6 +8,7 @@ import json
 import re
 from datetime import datetime
 from operator import itemgetter
+from typing import Any
 
 from starlette.datastructures import URL
 from starlette.requests import Request
@@ -176,20 +177,29 @@ async def fetch_item(
         row = await connection.fetchrow(within(shadows, statement), *arguments)
         if row is not None:
             return row[0], row[1]
-        current = await connection.fetchval(
-            "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", listing.entity, code
-        )
-        if current is not None:
-            rest = request.url.path.removeprefix(f"{listing.path}/{code}")
-            location = URL(f"{listing.path}/{current}{rest}").replace(query=request.url.query)
-            return Response(
-                status_code=308, headers={"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
-            )
+        if moved := await renamed(request, connection, listing.entity, code, listing.path):
+            return moved
         known = await connection.fetch(
             f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments[:-1]
         )
         codes = [row[0] for row in known]
     raise no_such_record(listing, code, near(code, codes), parameter=parameter, when=" at that time" if shadows else "")
+
+
+async def renamed(request: Request, connection: Any, entity: str, code: str, path: str) -> Response | None:
+    """The 308 to what a record is called now; None where this code was not renamed.
+
+    path: what stands before the code in the path of the request
+    """
+    current = await connection.fetchval(
+        "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", entity, code
+    )
+    if current is None:
+        return None
+    rest = request.url.path.removeprefix(f"{path}/{code}")
+    location = URL(f"{path}/{current}{rest}").replace(query=request.url.query)
+    headers = {"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
+    return Response(status_code=308, headers=headers)
 
 
 def no_such_record(

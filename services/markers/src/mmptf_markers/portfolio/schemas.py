@@ -141,9 +141,7 @@ Division = Literal["thematic_area", "country", "region", "organization", "assess
 class IndicatorQuery(StandingFilter):
     """Which programmes are looked at, and by what they are divided."""
 
-    target: Annotated[
-        Code | None, Field(description="Code of a target; by default that of the human-rights marker.")
-    ] = None
+    target: TargetCode = None
     by: Annotated[Division | None, Field(description="What the indicator is divided by.")] = None
 
 
@@ -152,9 +150,7 @@ class OverTimeQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    target: Annotated[
-        Code | None, Field(description="Code of a target; by default that of the human-rights marker.")
-    ] = None
+    target: TargetCode = None
     interval: Annotated[Literal["month", "quarter", "year"], Field(description="Length of a period.")] = "quarter"
 
 
