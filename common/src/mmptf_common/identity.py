@@ -119,6 +119,13 @@ Reviewer = Annotated[Identity, holder("markers:review")]
 Administrator = Annotated[Identity, holder("admin")]
 
 
+def organization_of(who: Identity) -> str:
+    """The organization that the caller writes for; Forbidden where the token names none."""
+    if who.organization is None:
+        raise Forbidden("The access token names no organization to write for.")
+    return who.organization
+
+
 def access_of(endpoint: Callable[..., Any]) -> Access | None:
     """The one access that the signature of a route's function states; None where it states none.
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from mmptf_common.codes import NOT_STATED, SHARED
-from mmptf_common.problems import InvalidRequest, not_one_of
+from mmptf_common.problems import not_one_of, refuse
 from mmptf_common.query import ListQuery, PointInTime, pairs_of, search_terms
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
@@ -180,5 +180,4 @@ async def check_codes(request: Request, connection: Any, listing: Listing, query
             for code in asked
             if code not in known
         ]
-    if faults:
-        raise InvalidRequest(faults)
+    refuse(faults)

@@ -167,6 +167,27 @@ def fault(
     return Fault(parameter=parameter, pointer=pointer, code=code, detail=detail, allowed=words, suggestion=suggestion)
 
 
+def refuse(faults: Iterable[Fault]) -> None:
+    """Raise InvalidRequest with all faults at once, where there are any."""
+    if found := list(faults):
+        raise InvalidRequest(found)
+
+
+def unknown_code(pointer: str, code: str, known: Iterable[str] = (), *, listed_at: str | None = None) -> Fault:
+    """A code in a body that nothing has, with the nearest that is known; a long list is named by its path."""
+    codes = list(known)
+    meant = near(code, codes)
+    where = f"listed at {listed_at}" if listed_at else "known"
+    hint = f"; did you mean {meant}?" if meant else ""
+    return fault(
+        "unknown_code",
+        f"{pointer}: {code!r} is not {where}{hint}",
+        pointer=pointer,
+        allowed=[f"see {listed_at}"] if listed_at else codes[:100],
+        suggestion=meant,
+    )
+
+
 def not_one_of(code: str, parameter: str, value: str, allowed: Iterable[str], *, listed_at: str | None = None) -> Fault:
     """A value that is not among the allowed ones, with the nearest of them; a long list is named by its path."""
     words = list(allowed)

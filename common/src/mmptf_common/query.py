@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote_plus
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
-from mmptf_common.problems import InvalidRequest, fault, near
+from mmptf_common.problems import InvalidRequest, fault, near, refuse
 from mmptf_common.schemas import Fault
 
 MAX_PARAMETERS = 200
@@ -235,8 +235,7 @@ def parse(request: Request, model: type[Q]) -> Q:
         query = model.model_validate(given)
     except ValidationError as error:
         faults.extend(_invalid(dict(e), shape) for e in error.errors(include_url=False))
-    if faults:
-        raise InvalidRequest(faults)
+    refuse(faults)
     return query
 
 

@@ -30,9 +30,11 @@ from mmptf_common.problems import (
     fault,
 )
 from mmptf_common.query import parse
+from mmptf_common.records import Record
 from mmptf_common.schemas import Fault, Wire
 
 Row = TypeVar("Row")
+Stored = TypeVar("Stored", bound=Record)
 
 # How long the answer of a write is kept for those who send it again.
 KEPT = timedelta(days=30)
@@ -210,6 +212,14 @@ async def _read(write: Write, listing: Listing, code: str) -> Any:
         {"code": code, **{f"fixed_{n}": value for n, value in enumerate(listing.fixed.values())}},
     )
     return found.one_or_none()
+
+
+async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -> Stored:
+    """The row of a record that a command changes; NotFound where its list has none of this code."""
+    found = await write.session.get(row, code)
+    if found is None:
+        raise no_such_record(listing, code)
+    return found
 
 
 async def require_match(request: Request, write: Write, listing: Listing, code: str, asked: list[str]) -> None:

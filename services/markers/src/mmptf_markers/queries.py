@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,12 +13,11 @@ from mmptf_common.documents import documents_of
 from mmptf_common.listing import VERSION, Filter, Listing
 from mmptf_common.openapi import dump
 from mmptf_common.pages import fetch_item
-from mmptf_common.problems import InvalidRequest, fault, near, not_one_of
+from mmptf_common.problems import InvalidRequest, fault, not_one_of, unknown_code
 from mmptf_common.query import PointInTime, canonical, parse
 from mmptf_markers import rubrics, schemas
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import Rubric, answers_schema
-from mmptf_markers.engine.scoring import InvalidAnswers, score
 from mmptf_markers.engine.translation import Translation, translated
 
 PATH = "/markers/v1"
@@ -125,7 +123,7 @@ async def score_answers(request: Request, asked: schemas.ScoreRequest) -> Score:
         )
         if not rows:
             known = [row[0] for row in await connection.fetch("SELECT DISTINCT rubric FROM rubric")]
-            raise InvalidRequest([_not_published("/rubric", asked.rubric, known)])
+            raise InvalidRequest([unknown_code("/rubric", asked.rubric, known)])
     versions = {row["version"]: row for row in rows}
     in_force = [row["version"] for row in rows if row["status"] != "superseded"]
     if asked.version is None and not in_force:
@@ -134,33 +132,7 @@ async def score_answers(request: Request, asked: schemas.ScoreRequest) -> Score:
         raise InvalidRequest([fault("superseded", detail, pointer="/version", allowed=list(versions))])
     version = asked.version or in_force[0]
     if version not in versions:
-        raise InvalidRequest([_not_published("/version", version, list(versions))])
+        raise InvalidRequest([unknown_code("/version", version, list(versions))])
     published = versions[version]
-    try:
-        result = score(rubrics.read(published["document"]), asked.answers, asked.stage)
-        return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})
-    except InvalidAnswers as error:
-        raise InvalidRequest(
-            [
-                fault(
-                    f.code,
-                    f"{f.criterion or 'answers'}: {f.reason}",
-                    pointer=f"/answers/{f.criterion}" if f.criterion else "/answers",
-                    allowed=[str(value) for value in f.allowed],
-                    suggestion=near(f.criterion, map(str, f.allowed))
-                    if f.criterion and f.code == "unknown_criterion"
-                    else None,
-                )
-                for f in error.faults
-            ]
-        ) from error
-
-
-def _not_published(pointer: str, value: str, known: list[str]) -> Any:
-    return fault(
-        "unknown_code",
-        f"{value!r} is not published; published are {', '.join(known)}",
-        pointer=pointer,
-        allowed=known,
-        suggestion=near(value, known),
-    )
+    result = rubrics.scored(rubrics.read(published["document"]), asked.answers, asked.stage)
+    return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_markers.engine.rubric import Rubric
+from mmptf_common.problems import InvalidRequest, fault, near
+from mmptf_common.schemas import Fault
+from mmptf_markers.engine.results import Answer, AnswerFault, Score
+from mmptf_markers.engine.rubric import Rubric, Stage
+from mmptf_markers.engine.scoring import InvalidAnswers, score
 
 # When a version was published: `updated` moves when it is superseded.
 PUBLISHED = "(SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubric.code)"
@@ -23,6 +28,25 @@ def code_of(rubric: Rubric) -> str:
 def read(document: str) -> Rubric:
     """What a published rubric says; it never changes, so it is read once for each standing."""
     return Rubric.model_validate(json.loads(document)["content"])
+
+
+def scored(rubric: Rubric, answers: Mapping[str, Answer], stage: Stage) -> Score:
+    """The grade that answers give, and its reasons; InvalidRequest names every answer that does not fit."""
+    try:
+        return score(rubric, answers, stage)
+    except InvalidAnswers as error:
+        raise InvalidRequest([_fault_of(found) for found in error.faults]) from error
+
+
+def _fault_of(found: AnswerFault) -> Fault:
+    allowed = [str(value) for value in found.allowed]
+    return fault(
+        found.code,
+        f"{found.criterion or 'answers'}: {found.reason}",
+        pointer=f"/answers/{found.criterion}" if found.criterion else "/answers",
+        allowed=allowed,
+        suggestion=near(found.criterion, allowed) if found.criterion and found.code == "unknown_criterion" else None,
+    )
 
 
 async def published(session: AsyncSession, code: str | None, *, marker: str) -> Rubric | None:

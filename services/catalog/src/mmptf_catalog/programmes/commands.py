@@ -23,13 +23,11 @@ from mmptf_catalog.programmes.schemas import (
 )
 from mmptf_catalog.queries import DRAFTS, ORGANIZATIONS, PROGRAMMES
 from mmptf_catalog.rules import STAGE_OF_STATUS
-from mmptf_common.identity import Identity
+from mmptf_common.identity import Identity, organization_of
 from mmptf_common.journal import Write
-from mmptf_common.pages import no_such_record
-from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, near
+from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, refuse, unknown_code
 from mmptf_common.records import Facts, document_of, submission
-from mmptf_common.schemas import Fault
-from mmptf_common.writing import Created, require_match
+from mmptf_common.writing import Created, require_match, row_of
 
 CURRENCY = "USD"
 # What stands in the place of a code in paths of its own.
@@ -42,7 +40,7 @@ NOTHING_STATED: Facts = {
 
 async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
     """Begin a draft for the caller's organization; Conflict when the code is taken."""
-    organization = await _organization_of(write, who)
+    organization = await _listed_organization(write, who)
     if sent.code.lower() in RESERVED:
         detail = f"/code: {sent.code} is part of a path and no code"
         raise InvalidRequest([fault("reserved", detail, pointer="/code")])
@@ -56,7 +54,7 @@ async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
 
 async def amend_draft(write: Write, code: str, sent: Content) -> None:
     """Change what a draft says so far; its parts need not fit before it is submitted."""
-    row = await _draft(write, code)
+    row = await row_of(write, DraftRow, DRAFTS, code)
     draft = {**row.document, **sent.stated()}
     if draft != row.document:
         await _names(write, draft)
@@ -65,12 +63,12 @@ async def amend_draft(write: Write, code: str, sent: Content) -> None:
 
 async def discard_draft(write: Write, code: str) -> None:
     """Remove a draft; what was submitted is withdrawn instead."""
-    await write.session.delete(await _draft(write, code))
+    await write.session.delete(await row_of(write, DraftRow, DRAFTS, code))
 
 
 async def submit_draft(write: Write, code: str) -> Created:
     """Make a programme of a draft, as a concept note; InvalidRequest with everything that it lacks."""
-    row = await _draft(write, code)
+    row = await row_of(write, DraftRow, DRAFTS, code)
     draft: Facts = row.document
     organization = draft["organization"]
     await _require_free(write, ProgrammeRow, code)
@@ -86,7 +84,7 @@ async def submit_draft(write: Write, code: str) -> Created:
     }
     stated = {name: draft[name] for name in NOTHING_STATED if draft[name]}
     _state(facts, stated, write, organization)
-    _refuse([*rules.missing(draft), *rules.faults_of(facts)])
+    refuse([*rules.missing(draft), *rules.faults_of(facts)])
     left_out = {"places.share": facts["places"][0]["share"], "budget_lines": facts["budget_lines"]}
     facts["gaps"] = [
         {"field": name, "kind": "not_stated_in_source", "note": None} for name, said in left_out.items() if not said
@@ -117,11 +115,11 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Amendmen
     lead = facts["lead_organization"]
     if lead and lead not in facts["organizations"]:
         detail = f"/organizations: {lead} leads the programme and has to take part in it"
-        _refuse([fault("missing", detail, pointer="/organizations")])
+        raise InvalidRequest([fault("missing", detail, pointer="/organizations")])
     faults = [*rules.emptied(stated), *rules.faults_of(facts)]
     if "budget_lines" in stated and facts["budget"] and facts["budget"]["stage"] == "allocation":
         faults += rules.approval_faults(facts)
-    _refuse(faults)
+    refuse(faults)
     await _store(write, facts)
 
 
@@ -146,7 +144,7 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
         faults.append(fault("missing", "/decision: name the decision that caused the change", pointer="/decision"))
     if sent.status == "approved":
         faults += rules.approval_faults(facts)
-    _refuse(faults)
+    refuse(faults)
     budget = facts["budget"]
     if sent.status == "approved" or (
         STAGE_OF_STATUS[sent.status] == "funded" and budget and budget["stage"] == "requirement"
@@ -176,7 +174,7 @@ async def extend(write: Write, code: str, sent: ExtensionSent) -> None:
         raise Conflict(f"{code} {why}, so there is nothing to extend.", code="not_extendable")
     if sent.end <= duration["end"]:
         detail = f"/end: {sent.end} is not after the present end, {duration['end']}"
-        _refuse([fault("not_later", detail, pointer="/end", allowed=[f"after {duration['end']}"])])
+        raise InvalidRequest([fault("not_later", detail, pointer="/end", allowed=[f"after {duration['end']}"])])
     extension = {"end": sent.end, "previous_end": duration["end"], "reason": sent.reason, "decision": sent.decision}
     facts["duration"] = {**duration, "end": sent.end, "extensions": [*duration["extensions"], extension]}
     await _store(write, facts)
@@ -193,14 +191,13 @@ async def add_organization(write: Write, who: Identity, sent: OrganizationSent) 
     return Created(ORGANIZATIONS, sent.code)
 
 
-async def _organization_of(write: Write, who: Identity) -> str:
-    if who.organization is None:
-        raise Forbidden("The access token names no organization to write for.")
-    if await write.session.get(OrganizationRow, who.organization) is None:
+async def _listed_organization(write: Write, who: Identity) -> str:
+    organization = organization_of(who)
+    if await write.session.get(OrganizationRow, organization) is None:
         raise Forbidden(
-            f"The access token names the organization {who.organization}, which is not listed at {ORGANIZATIONS.path}."
+            f"The access token names the organization {organization}, which is not listed at {ORGANIZATIONS.path}."
         )
-    return who.organization
+    return organization
 
 
 def _require_part(who: Identity, facts: Facts) -> None:
@@ -221,23 +218,8 @@ async def _require_free(write: Write, row: type[DraftRow] | type[ProgrammeRow], 
         raise Conflict(f"The code {code} is taken.", code="code_taken")
 
 
-async def _draft(write: Write, code: str) -> DraftRow:
-    row = await write.session.get(DraftRow, code)
-    if row is None:
-        raise no_such_record(DRAFTS, code)
-    return row
-
-
 async def _programme(write: Write, code: str) -> Facts:
-    row = await write.session.get(ProgrammeRow, code)
-    if row is None:
-        raise no_such_record(PROGRAMMES, code)
-    return facts_of(row.document)
-
-
-def _refuse(faults: list[Fault]) -> None:
-    if faults:
-        raise InvalidRequest(faults)
+    return facts_of((await row_of(write, ProgrammeRow, PROGRAMMES, code)).document)
 
 
 def _state(facts: Facts, stated: Facts, write: Write, organization: str | None) -> None:
@@ -340,17 +322,10 @@ async def _names(write: Write, facts: Facts) -> Mapping[str, Mapping[str, Facts]
             listing = await write.session.execute(sa.select(row.code, row.document))
             known = [found.code for found in listing if found.document.get("kind") != "region"]
             listed = f"/catalog/v1/{kind.replace('_', '-')}"
-            faults += [_unknown(pointer, code, known, listed) for pointer, code in unknown]
-    _refuse(faults)
+            faults += [unknown_code(pointer, code, known, listed_at=listed) for pointer, code in unknown]
+    refuse(faults)
     return names
 
 
 def _pointed(pointer: str, codes: Iterable[str]) -> list[tuple[str, str]]:
     return [(pointer.format(n), code) for n, code in enumerate(codes)]
-
-
-def _unknown(pointer: str, code: str, known: list[str], listed_at: str) -> Fault:
-    meant = near(code, known)
-    hint = f"; did you mean {meant}?" if meant else ""
-    detail = f"{pointer}: {code!r} is not listed at {listed_at}{hint}"
-    return fault("unknown_code", detail, pointer=pointer, allowed=[f"see {listed_at}"], suggestion=meant)

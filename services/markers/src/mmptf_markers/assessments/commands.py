@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col
 
 from mmptf_common.following import copy_state
-from mmptf_common.identity import Identity
+from mmptf_common.identity import Identity, organization_of
 from mmptf_common.journal import Write
-from mmptf_common.pages import no_such_record
-from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, near
+from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, refuse, unknown_code
 from mmptf_common.records import Facts, document_of, submission
 from mmptf_common.schemas import CODE_PATTERN, Fault
-from mmptf_common.writing import Created
+from mmptf_common.writing import Created, row_of
 from mmptf_markers import rubrics
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS
 from mmptf_markers.assessments.schemas import (
@@ -28,9 +26,8 @@ from mmptf_markers.assessments.schemas import (
     DeclarationSent,
     ReviewSent,
 )
-from mmptf_markers.engine.results import AnswerFault, Score
+from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import ManualRule, Rubric, Stage
-from mmptf_markers.engine.scoring import InvalidAnswers, score
 from mmptf_markers.models import AssessmentRow, DraftRow, ProgrammeRow
 
 # The marker that is meant where none is named.
@@ -41,10 +38,10 @@ NOTHING_STATED: Facts = {"answers": {}, "due_diligence": [], "declared_grade": N
 async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Created:
     """Begin an assessment for the caller's organization; its next version where one was returned or accepted."""
     programme = await _programme(write, sent.programme)
-    organization = _organization_of(who)
+    organization = organization_of(who)
     _require_part(programme, organization)
     rubric = await _rubric(write, sent.rubric)
-    _refuse([*_year_faults(sent.stage, sent.year)])
+    refuse(_year_faults(sent.stage, sent.year))
     earlier = await _newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
     if earlier is not None and earlier.status == "submitted":
         raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code="under_review")
@@ -78,7 +75,7 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
 
 async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
     """Change what a draft says so far: answers one by one, so that two sections can be saved one after the other."""
-    row = await _draft(write, code)
+    row = await row_of(write, DraftRow, DRAFTS, code)
     rubric = await _rubric(write, _rubric_of(row.document))
     new = _draft_row(write, _stated(row.document, sent), rubric)
     if {**new.document, "updated": None} != {**row.document, "updated": None}:
@@ -87,12 +84,12 @@ async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
 
 async def discard_draft(write: Write, code: str) -> None:
     """Remove a draft that was never submitted."""
-    await write.session.delete(await _draft(write, code))
+    await write.session.delete(await row_of(write, DraftRow, DRAFTS, code))
 
 
 async def submit_draft(write: Write, code: str) -> Created:
     """Make an assessment of a draft that is complete; InvalidRequest with everything that it lacks."""
-    row = await _draft(write, code)
+    row = await row_of(write, DraftRow, DRAFTS, code)
     draft: Facts = row.document
     programme = await _programme(write, draft["programme"])
     _require_part(programme, draft["organization"])
@@ -102,7 +99,7 @@ async def submit_draft(write: Write, code: str) -> Created:
         assert newest
         raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code="under_review")
     found = _score(rubric, draft["answers"], draft["stage"])
-    _refuse(_faults_of_draft(rubric, draft, found))
+    refuse(_faults_of_draft(rubric, draft, found))
     grade = found.grade or draft["declared_grade"]
     facts: Facts = {
         **{name: draft[name] for name in ("code", "organization", "programme", "stage", "year", "version", "corrects")},
@@ -127,9 +124,7 @@ async def submit_draft(write: Write, code: str) -> Created:
 
 async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> None:
     """Accept or return an assessment, with own answers where the assessor's do not hold; by another person."""
-    row = await write.session.get(AssessmentRow, code)
-    if row is None:
-        raise no_such_record(ASSESSMENTS, code)
+    row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
     facts: Facts = row.document
     programme = await _programme(write, row.programme)
     if who.organization is not None and not _is_code(who.organization):
@@ -145,12 +140,12 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     own = {criterion: answer.model_dump(mode="json") for criterion, answer in sent.answers.items()}
     said = {criterion: answer["answer"] for criterion, answer in facts["answers"].items()}
     unchanged = [criterion for criterion, answer in own.items() if said.get(criterion) == answer["answer"]]
-    _refuse(
+    refuse(
         fault("not_another", f"/answers/{c}: that is the assessor's answer", pointer=f"/answers/{c}") for c in unchanged
     )
     found = _score(rubric, {**facts["answers"], **own}, facts["stage"])
     manual = isinstance(rubric.rule, ManualRule)
-    _refuse(_grade_faults(rubric, sent.grade, "/grade", needed=manual, allowed=manual))
+    refuse(_grade_faults(rubric, sent.grade, "/grade", needed=manual, allowed=manual))
     grade = found.grade or sent.grade
     facts = {
         **facts,
@@ -177,15 +172,15 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
     faults = _year_faults(sent.stage, sent.year)
     if not grades:
         known = await rubrics.markers(write.session)
-        faults.append(_unknown("/marker", sent.marker, known))
+        faults.append(unknown_code("/marker", sent.marker, known))
     elif sent.grade not in grades:
-        faults.append(_unknown("/grade", sent.grade, grades))
+        faults.append(unknown_code("/grade", sent.grade, grades))
     organizations = await _organizations(write)
     if sent.organization not in organizations:
-        faults.append(_unknown("/organization", sent.organization, organizations))
+        faults.append(unknown_code("/organization", sent.organization, organizations))
     if date.fromisoformat(sent.date) > write.at.date():
         faults.append(fault("in_the_future", f"/date: {sent.date} is not past", pointer="/date"))
-    _refuse(faults)
+    refuse(faults)
     newest = await _newest(write, sent.programme, sent.marker, sent.stage, sent.year)
     if newest is not None:
         raise Conflict(f"{newest.code} says it already.", code="already_assessed")
@@ -223,7 +218,7 @@ def _stated(facts: Facts, sent: AssessmentContent) -> Facts:
 def _draft_row(write: Write, facts: Facts, rubric: Rubric) -> DraftRow:
     """A draft's row; InvalidRequest where an answer does not fit the rubric."""
     found = _score(rubric, facts["answers"], facts["stage"])
-    _refuse(_grade_faults(rubric, facts["declared_grade"], "/declared_grade", needed=False, allowed=True))
+    refuse(_grade_faults(rubric, facts["declared_grade"], "/declared_grade", needed=False, allowed=True))
     said = {
         **{name: facts[name] for name in facts if name not in ("rubric", "grade", "missing", "updated")},
         "rubric": found.rubric,
@@ -293,7 +288,7 @@ def _grade_faults(rubric: Rubric, grade: str | None, pointer: str, *, needed: bo
         return [fault("missing", detail, pointer=pointer, allowed=grades)] if needed else []
     if not allowed:
         return [fault("not_applicable", f"{pointer}: under this rubric the answers give the grade", pointer=pointer)]
-    return [] if grade in grades else [_unknown(pointer, grade, grades)]
+    return [] if grade in grades else [unknown_code(pointer, grade, grades)]
 
 
 def _year_faults(stage: str, year: int | None) -> list[Fault]:
@@ -305,28 +300,8 @@ def _year_faults(stage: str, year: int | None) -> list[Fault]:
     return [fault(code, f"/year: {detail}", pointer="/year")]
 
 
-def _unknown(pointer: str, code: str, known: list[str]) -> Fault:
-    meant = near(code, known)
-    hint = f"; did you mean {meant}?" if meant else ""
-    detail = f"{pointer}: {code!r} is not known{hint}"
-    return fault("unknown_code", detail, pointer=pointer, allowed=known[:100], suggestion=meant)
-
-
 def _score(rubric: Rubric, answers: Mapping[str, Facts], stage: Stage) -> Score:
-    try:
-        return score(rubric, {c: answer["answer"] for c, answer in answers.items()}, stage)
-    except InvalidAnswers as error:
-        raise InvalidRequest([fault_of(f) for f in error.faults]) from error
-
-
-def fault_of(found: AnswerFault) -> Fault:
-    """What is wrong with the answers, as the problem document says it."""
-    where = f"/answers/{found.criterion}" if found.criterion else "/answers"
-    allowed = [str(value) for value in found.allowed]
-    meant = near(found.criterion, allowed) if found.criterion and found.code == "unknown_criterion" else None
-    return fault(
-        found.code, f"{found.criterion or 'answers'}: {found.reason}", pointer=where, allowed=allowed, suggestion=meant
-    )
+    return rubrics.scored(rubric, {c: answer["answer"] for c, answer in answers.items()}, stage)
 
 
 def _derived(found: Score) -> Facts:
@@ -336,12 +311,6 @@ def _derived(found: Score) -> Facts:
         "share": found.share.model_dump(mode="json") if found.share else None,
         "reason": found.reason,
     }
-
-
-def _organization_of(who: Identity) -> str:
-    if who.organization is None:
-        raise Forbidden("The access token names no organization to write for.")
-    return who.organization
 
 
 def _is_code(text: str) -> bool:
@@ -368,7 +337,7 @@ async def _programme(write: Write, code: str) -> ProgrammeRow:
     row = await write.session.get(ProgrammeRow, code)
     if row is None:
         known = list(await write.session.scalars(sa.select(col(ProgrammeRow.code))))
-        raise InvalidRequest([_unknown("/programme", code, known)])
+        raise InvalidRequest([unknown_code("/programme", code, known)])
     return row
 
 
@@ -383,7 +352,7 @@ async def _rubric(write: Write, code: str | None) -> Rubric:
     found = await rubrics.published(write.session, code, marker=MARKER)
     if found is None:
         known = await rubrics.codes(write.session)
-        raise InvalidRequest([_unknown("/rubric", code or MARKER, known)])
+        raise InvalidRequest([unknown_code("/rubric", code or MARKER, known)])
     return found
 
 
@@ -431,15 +400,3 @@ async def _authors(write: Write, code: str) -> set[str]:
         {"code": code},
     )
     return set(found)
-
-
-async def _draft(write: Write, code: str) -> DraftRow:
-    row = await write.session.get(DraftRow, code)
-    if row is None:
-        raise no_such_record(DRAFTS, code)
-    return row
-
-
-def _refuse(faults: Any) -> None:
-    if found := list(faults):
-        raise InvalidRequest(found)
