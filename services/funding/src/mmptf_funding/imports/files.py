@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from openpyxl import load_workbook
 
-from mmptf_common.problems import InvalidRequest, fault, near
+from mmptf_common.problems import InvalidRequest, fault, near, refuse
 from mmptf_common.schemas import Fault
 from mmptf_funding.imports.faults import file_fault, row_fault
 from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, required
@@ -103,8 +103,7 @@ def _check_header(table: TableName, header: list[str]) -> None:
         for name in required(table)
         if name not in header
     ]
-    if faults:
-        raise InvalidRequest(faults)
+    refuse(faults)
 
 
 @contextmanager
@@ -125,8 +124,7 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
                 for name in sheets
                 if name not in TABLES
             ]  # fmt: skip
-            if faults:
-                raise InvalidRequest(faults)
+            refuse(faults)
             yield {cast("TableName", name): _sheet(cast("TableName", name), sheet) for name, sheet in sheets.items()}
         finally:
             book.close()

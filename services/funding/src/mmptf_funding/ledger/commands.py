@@ -12,11 +12,10 @@ from sqlmodel import col
 
 from mmptf_common.identity import Identity
 from mmptf_common.journal import Write
-from mmptf_common.pages import no_such_record
-from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, near
+from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, refuse, unknown_code
 from mmptf_common.records import Facts, document_of, moment_text, submission
 from mmptf_common.schemas import Fault
-from mmptf_common.writing import Created
+from mmptf_common.writing import Created, row_of
 from mmptf_funding import schemas as wire
 from mmptf_funding.ledger import rules
 from mmptf_funding.ledger.catalogue import NOUNS, Asked, Catalogue, Programme
@@ -46,8 +45,7 @@ async def enter(write: Write, who: Identity, sent: EntrySent, catalogue: Catalog
     faults += await _unknown_contributor(write, entry["contributor"])
     faults += await _unknown_to_catalogue(write, entry, catalogue)
     faults += await _wrong_predecessor(write, entry)
-    if faults:
-        raise InvalidRequest(faults)
+    refuse(faults)
     entry["flags"] = await _flags(write, entry)
     row = await _append(write, entry)
     if entry["kind"] == "deposit" and (fee := rules.fee(row.amount)):
@@ -61,9 +59,7 @@ async def enter(write: Write, who: Identity, sent: EntrySent, catalogue: Catalog
 
 async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) -> Created:
     """Reverse an entry from a day on, and with a deposit the fee that followed it."""
-    row = await write.session.get(EntryRow, code)
-    if row is None:
-        raise no_such_record(LEDGER, code)
+    row = await row_of(write, EntryRow, LEDGER, code)
     if not rules.may_write(who, row.kind, row.organization):
         raise Forbidden(f"{row.kind}: reversed by {rules.writers(row.kind)}.")
     if row.reverses:
@@ -172,13 +168,7 @@ async def _unknown_contributor(write: Write, code: str | None) -> list[Fault]:
     if code is None or await write.session.get(ContributorRow, code) is not None:
         return []
     known = list(await write.session.scalars(sa.select(col(ContributorRow.code))))
-    return [_unknown("contributor", code, CONTRIBUTORS.path, near(code, known))]
-
-
-def _unknown(member: str, code: str, listed_at: str, meant: str | None = None) -> Fault:
-    hint = f"; did you mean {meant}?" if meant else ""
-    detail = f"/{member}: {code!r} is not listed at {listed_at}{hint}"
-    return fault("unknown_code", detail, pointer=f"/{member}", allowed=[f"see {listed_at}"], suggestion=meant)
+    return [unknown_code("/contributor", code, known, listed_at=CONTRIBUTORS.path)]
 
 
 async def _unknown_to_catalogue(write: Write, entry: Facts, catalogue: Catalogue) -> list[Fault]:
@@ -194,7 +184,7 @@ async def _unknown_to_catalogue(write: Write, entry: Facts, catalogue: Catalogue
             if await write.session.scalar(held) is None:
                 raise catalogue.failed
         elif not catalogue.knows(noun, code):
-            faults.append(_unknown(noun, code, f"/catalog/v1/{path}"))
+            faults.append(unknown_code(f"/{noun}", code, listed_at=f"/catalog/v1/{path}"))
         else:
             # A code that was renamed is entered as what it is now.
             entry[noun] = catalogue.code(noun, code)
@@ -227,7 +217,7 @@ async def _wrong_predecessor(write: Write, entry: Facts) -> list[Fault]:
     row = await write.session.get(EntryRow, code)
     reversed_by = await write.session.scalar(sa.select(col(EntryRow.code)).where(col(EntryRow.reverses) == code))
     if row is None:
-        return [_unknown("follows", code, LEDGER.path)]
+        return [unknown_code("/follows", code, listed_at=LEDGER.path)]
     why = (
         f"is a {row.kind}, and a {kind} is expected"
         if row.kind != kind or row.reverses
