@@ -86,6 +86,21 @@ async def test_every_wrong_answer_is_named_at_once(markers: httpx.AsyncClient) -
 
 
 @pytest.mark.parametrize(
+    ("member", "sent", "meant"),
+    [("rubric", "hr-marker-ilustrative", "hr-marker-illustrative"), ("version", "11", "1")],
+)
+async def test_a_rubric_that_nobody_published_is_named_with_the_nearest(
+    markers: httpx.AsyncClient, member: str, sent: str, meant: str
+) -> None:
+    answer = await markers.post("/markers/v1/score", json={**request(), member: sent})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], error["code"], error["suggestion"]) == (f"/{member}", "unknown_code", meant)
+    assert error["detail"] == f"/{member}: {sent!r} is not known; did you mean {meant}?"
+    assert error["allowed"] == [meant]
+
+
+@pytest.mark.parametrize(
     ("content", "status"),
     [
         (b"", 422),
