@@ -41,9 +41,29 @@ Day = Annotated[
 
 
 class Wire(BaseModel):
-    """Base of everything that is sent: closed, frozen, every field present (absent is null, never missing)."""
+    """Base of everything on the wire: closed, frozen, every field present (absent is null, never missing)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sent(BaseModel):
+    """Base of what callers send: nothing else is taken; a member with a default may be left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def unset() -> Any:
+    """What a member is that was not sent: it stays as it is."""
+    return None
+
+
+class PartSent(Sent):
+    """Base of what is sent part by part: a member whose default is `unset` stays as it is where it is not sent."""
+
+    def stated(self) -> dict[str, Any]:
+        """Those of these members that were sent, as JSON."""
+        optional = {name for name, field in type(self).model_fields.items() if field.default_factory is unset}
+        return self.model_dump(mode="json", include=self.model_fields_set & optional)
 
 
 class Money(Wire):

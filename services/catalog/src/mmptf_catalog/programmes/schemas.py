@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mmptf_catalog.schemas import BudgetLine, Year
 from mmptf_common.codes import BudgetCategory
 from mmptf_common.query import ListQuery, Search
-from mmptf_common.schemas import AmountSent, Code, Day, Page, Text, Wire
+from mmptf_common.schemas import AmountSent, Code, Day, Page, PartSent, Sent, Text, Wire, unset
 
 # The statuses that a programme can be given; what the sources leave open is no status to choose.
 NewStatus = Literal[
@@ -21,17 +21,6 @@ Share = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2})\.[0-9]{2}$", examples=[
 Title = Annotated[Text, Field(max_length=300)]
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
 Decision = Annotated[Text, Field(max_length=300, description="The decision behind it, such as a meeting and its date.")]
-
-
-def _unset() -> Any:
-    """What a member is that was not sent: it stays as it is."""
-    return None
-
-
-class Sent(BaseModel):
-    """Base of what is sent: nothing else is taken."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PlaceSent(Sent):
@@ -57,25 +46,21 @@ class BudgetLineSent(Sent):
     amount: AmountSent
 
 
-class Content(Sent):
+class Content(PartSent):
     """What a programme says of itself. A member that is not sent stays as it is.
 
     budget: US dollars; budget_lines add up to it, to the cent
     """
 
-    title: Annotated[Title, Field(default_factory=_unset)]
-    summary: Annotated[Text, Field(default_factory=_unset, max_length=5000)]
-    thematic_area: Annotated[Code, Field(default_factory=_unset)]
-    objectives: Annotated[list[Code], Field(default_factory=_unset, max_length=23)]
-    places: Annotated[list[PlaceSent], Field(default_factory=_unset, max_length=60)]
-    organizations: Annotated[list[Code], Field(default_factory=_unset, max_length=40)]
-    duration: Annotated[DurationSent, Field(default_factory=_unset)]
-    budget: Annotated[AmountSent, Field(default_factory=_unset)]
-    budget_lines: Annotated[list[BudgetLineSent], Field(default_factory=_unset, max_length=2000)]
-
-    def stated(self) -> dict[str, Any]:
-        """The members that were sent, as JSON."""
-        return self.model_dump(mode="json", include=self.model_fields_set & set(Content.model_fields))
+    title: Annotated[Title, Field(default_factory=unset)]
+    summary: Annotated[Text, Field(default_factory=unset, max_length=5000)]
+    thematic_area: Annotated[Code, Field(default_factory=unset)]
+    objectives: Annotated[list[Code], Field(default_factory=unset, max_length=23)]
+    places: Annotated[list[PlaceSent], Field(default_factory=unset, max_length=60)]
+    organizations: Annotated[list[Code], Field(default_factory=unset, max_length=40)]
+    duration: Annotated[DurationSent, Field(default_factory=unset)]
+    budget: Annotated[AmountSent, Field(default_factory=unset)]
+    budget_lines: Annotated[list[BudgetLineSent], Field(default_factory=unset, max_length=2000)]
 
 
 class DraftSent(Content):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mmptf_common.cards import Card
 from mmptf_common.codes import BudgetCategory
 from mmptf_common.query import ListQuery, PointInTime, Values
-from mmptf_common.schemas import AmountSent, Code, Day, Money, Page, SourceRef, Text, Wire
+from mmptf_common.schemas import AmountSent, Code, Day, Money, Page, Sent, SourceRef, Text, Wire
 from mmptf_funding.schemas import ContributorType, Fraction
 
 # What can be written; a fee follows from its deposit.
@@ -31,12 +31,6 @@ OnDay = Annotated[
     Day | None,
     Field(description="The last day that counts: entries dated later are left out.", examples=["2026-12-31"]),
 ]
-
-
-class Sent(BaseModel):
-    """Base of what is sent: nothing else is taken."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OriginalSent(Sent):

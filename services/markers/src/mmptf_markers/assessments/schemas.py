@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mmptf_common.query import ListQuery, PointInTime, Values
-from mmptf_common.schemas import Code, Day, Page, SourceRef, Text, Wire
+from mmptf_common.schemas import Code, Day, Page, PartSent, Sent, SourceRef, Text, Wire, unset
 from mmptf_markers.engine.results import Answer, RubricUsed, Share
 from mmptf_markers.engine.rubric import Stage
 
@@ -17,17 +17,6 @@ Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
 Said = Annotated[Text, Field(max_length=4000)]
 Line = Annotated[Text, Field(max_length=300)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)]
-
-
-def _unset() -> Any:
-    """What a member is that was not sent: it stays as it is."""
-    return None
-
-
-class Sent(BaseModel):
-    """Base of what is sent: nothing else is taken."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Evidence(Wire):
@@ -85,19 +74,15 @@ class RiskSent(Sent):
     due: Day | None = None
 
 
-class AssessmentContent(Sent):
+class AssessmentContent(PartSent):
     """What an assessment says. A member that is not sent stays as it is, and so does an answer; null takes one back."""
 
-    answers: Annotated[dict[Code, AnswerSent | None], Field(default_factory=_unset, max_length=200)]
-    due_diligence: Annotated[list[RiskSent], Field(default_factory=_unset, max_length=100)]
+    answers: Annotated[dict[Code, AnswerSent | None], Field(default_factory=unset, max_length=200)]
+    due_diligence: Annotated[list[RiskSent], Field(default_factory=unset, max_length=100)]
     declared_grade: Annotated[
         Code | None,
-        Field(default_factory=_unset, description="The grade as the organization sees it, whatever the answers give."),
+        Field(default_factory=unset, description="The grade as the organization sees it, whatever the answers give."),
     ]
-
-    def stated(self) -> dict[str, Any]:
-        """The members that were sent, as JSON."""
-        return self.model_dump(mode="json", include=self.model_fields_set & set(AssessmentContent.model_fields))
 
 
 class AssessmentSent(AssessmentContent):
