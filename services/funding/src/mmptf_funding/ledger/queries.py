@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from mmptf_common.db import reading
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import Dimension, Filter, Listing
 from mmptf_common.past import as_of, within
+from mmptf_common.periods import Interval, ends
 from mmptf_common.query import PointInTime, canonical, pairs_of, parse
 from mmptf_common.schemas import Money
 from mmptf_funding.ledger import rules, schemas
@@ -383,30 +385,18 @@ async def answer_capitalization(request: Request) -> Response:
         return await answer_cached(request, canonical(query), now, computed)
 
 
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
-
-
-def _periods(days: Sequence[Any], targets: Sequence[Any], interval: str) -> list[schemas.Capitalized]:
+def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.Capitalized]:
     if not days:
         return []
-    months = MONTHS[interval]
     sums = dict.fromkeys(("pledge", "commitment", "deposit"), Decimal(0))
     periods: list[schemas.Capitalized] = []
-    waiting = list(days)
-    end = _end_of_period(days[0]["date"], months)
-    while waiting or not periods:
+    waiting = deque(days)
+    for end in ends(days[0]["date"], days[-1]["date"], interval):
         while waiting and waiting[0]["date"] <= end:
-            row = waiting.pop(0)
+            row = waiting.popleft()
             sums[row["kind"]] += row["amount"]
         periods.append(_capitalized(end, sums, targets))
-        end = _end_of_period(end + timedelta(days=1), months)
     return periods
-
-
-def _end_of_period(day: date, months: int) -> date:
-    """The last day of the period of so many months that a day is in."""
-    following = (day.month - 1) // months * months + months
-    return date(day.year + following // 12, following % 12 + 1, 1) - timedelta(days=1)
 
 
 def _capitalized(end: date, sums: dict[str, Decimal], targets: Sequence[Any]) -> schemas.Capitalized:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from mmptf_common.cards import Card
 from mmptf_common.codes import BudgetCategory
+from mmptf_common.periods import Interval
 from mmptf_common.query import ListQuery, PointInTime, Values
 from mmptf_common.schemas import AmountSent, Code, Day, Money, Page, Sent, SourceRef, Text, Wire
 from mmptf_funding.schemas import ContributorType, Fraction
@@ -176,7 +177,7 @@ class StatementQuery(PointInTime):
 class CapitalizationQuery(PointInTime):
     """How time is divided."""
 
-    interval: Annotated[Literal["year", "quarter", "month"], Field(description="The length of a period.")] = "year"
+    interval: Annotated[Interval, Field(description="The length of a period.")] = "year"
 
 
 class Line(Wire):

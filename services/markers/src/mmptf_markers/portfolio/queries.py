@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -23,6 +23,7 @@ from mmptf_common.following import copy_state
 from mmptf_common.journal import REVISION
 from mmptf_common.listing import Arguments, Filter, Listing, check_codes, condition
 from mmptf_common.past import Past, as_of, within
+from mmptf_common.periods import ends
 from mmptf_common.problems import Conflict, InvalidRequest, not_one_of
 from mmptf_common.query import NoParameters, PointInTime, canonical, pairs_of, parse
 from mmptf_common.schemas import Money
@@ -368,9 +369,6 @@ async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, c
     )
 
 
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
-
-
 async def answer_over_time(request: Request) -> Response:
     """The indicator as it was known at the end of each period since the first write."""
     query = parse(request, schemas.OverTimeQuery)
@@ -385,7 +383,7 @@ async def answer_over_time(request: Request) -> Response:
                 target = await _target(connection, "", query.target)
                 first = await connection.fetchval("SELECT min(at) FROM revision WHERE repeatable")
                 periods = []
-                for end in _ends(first.date(), today, MONTHS[query.interval]) if first else ():
+                for end in ends(first.date(), today, query.interval) if first else ():
                     number, at = await connection.fetchrow(
                         "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
                     )
@@ -397,17 +395,6 @@ async def answer_over_time(request: Request) -> Response:
 
         # Another day may begin another period, though nothing was written.
         return await answer_cached(request, f"{canonical(query)}\n{today}", now, compute)
-
-
-def _ends(first: date, last: date, months: int) -> list[date]:
-    """The last days of the periods of so many months, from the one that `first` is in to the one that `last` is in."""
-    ends: list[date] = []
-    day = first
-    while not ends or day <= last:
-        following = (day.month - 1) // months * months + months
-        day = date(day.year + following // 12, following % 12 + 1, 1)
-        ends.append(day - timedelta(days=1))
-    return ends
 
 
 async def answer_criteria(request: Request) -> Response:

@@ -1,0 +1,21 @@
+"""Years, quarters and months, and the days on which they end."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Literal
+
+Interval = Literal["year", "quarter", "month"]
+_MONTHS: dict[Interval, int] = {"year": 12, "quarter": 3, "month": 1}
+
+
+def ends(first: date, last: date, interval: Interval) -> list[date]:
+    """The last days of the periods from the one that `first` is in to the one that `last` is in."""
+    months = _MONTHS[interval]
+    found: list[date] = []
+    day = first
+    while not found or day <= last:
+        following = (day.month - 1) // months * months + months
+        day = date(day.year + following // 12, following % 12 + 1, 1)
+        found.append(day - timedelta(days=1))
+    return found
