@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import socket
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import httpx
@@ -738,6 +740,46 @@ async def test_delivery_is_what_was_spent_of_what_was_received_and_kept(funded: 
             said = await funded.get(f"{STATEMENT}{path}", on=on)
             delivery = (said if "delivery" in said else said["items"][0])["delivery"]
             assert (delivery["share"]["numerator"], delivery["share"]["denominator"], delivery["per_cent"]) == share
+
+
+async def test_a_statement_of_many_gives_each_its_own(books: Books) -> None:
+    await books.enter("interest", "100000.00", "2024-01-01")
+    programmes, organizations = ("ECU-01", "MDA-01", "SRB-01", "ZAF-01"), ("ILO", "IOM", "WHO")
+    sent = [body("allocation", "9000.00", "2024-01-02", programme=p, reference="SC-1") for p in programmes]
+    for n, pair in enumerate(product(programmes, organizations)):
+        parties = dict(zip(("programme", "organization"), pair, strict=True))
+        sent.append(body("transfer", f"{1000 + n}.07", "2024-02-01", **parties))
+        # Each programme's money is enough for what it spent; that of one organization in two of them is not.
+        spent = f"{1100 + n}.00" if n in (1, 10) else f"{300 + 7 * n}.01"
+        sent.append(body("expenditure", spent, "2024-03-01", category="travel", **parties))
+        sent += [body("refund", f"{n}.50", "2024-04-01", **parties)] if n % 3 else []
+    assert (await books.batch(*sent)).json()["written"] == len(sent)
+    for on in ("2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"):
+        rows = await books.rows(date_to=on)
+        for name, path in (("programme", "programmes"), ("organization", "organizations")):
+            items = (await books.get(f"{STATEMENT}/{path}", on=on))["items"]
+            assert [item[name] for item in items] == sorted({row[name] for row in rows if row[name]})
+            for item in items:
+                own = [row for row in rows if row[name] == item[name]]
+                for kind in ("allocation", "transfer", "refund"):
+                    if f"{kind}s" in item:
+                        line = item[f"{kind}s"]
+                        assert (line["sum"]["amount"], line["rows"]) == added(own, kind)
+                net = Decimal(added(own, "transfer")[0]) - Decimal(added(own, "refund")[0])
+                assert item["delivery"]["net_funded"]["amount"] == f"{net:.2f}"
+                assert item["delivery"]["expenditure"]["amount"] == added(own, "expenditure")[0]
+                left: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+                for row in own:
+                    sign = {"transfer": 1, "refund": -1, "expenditure": -1}.get(row["kind"], 0)
+                    left[row["programme"], row["organization"]] += sign * Decimal(row["sum"]["amount"])
+                assert item["overspent"] == (min(left.values()) < 0)
+    for path, expected in (("programmes", [True, False, False, True]), ("organizations", [False, True, False])):
+        assert [item["overspent"] for item in (await books.get(f"{STATEMENT}/{path}"))["items"]] == expected
+
+
+def added(rows: list[Facts], kind: str) -> tuple[str, int]:
+    amounts = [Decimal(row["sum"]["amount"]) for row in rows if row["kind"] == kind]
+    return f"{sum(amounts, Decimal(0)):.2f}", len(amounts)
 
 
 async def test_cents_are_exact_however_much_there_is(books: Books) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlencode
 
@@ -119,13 +120,22 @@ LEDGER = Listing(
     apart={"money_stage": "kind"},
 )
 
+_PARTIES = ("contributor", "programme", "organization")
+
 
 class Ledger:
     """Sums of entries until a day, and the lines that say where each comes from."""
 
-    def __init__(self, rows: Iterable[Any], asked: dict[str, str]) -> None:
-        self._rows = list(rows)
+    def __init__(self, rows: Sequence[Any], asked: dict[str, str]) -> None:
+        self._rows = rows
         self._asked = asked
+        # A statement has many lines: each looks at its own rows only, whichever parties it names.
+        self._by: dict[tuple[str, frozenset[tuple[str, str]]], list[Any]] = defaultdict(list)
+        for row in rows:
+            named = [(party, row[party]) for party in _PARTIES if row[party] is not None]
+            for number in range(len(named) + 1):
+                for parties in combinations(named, number):
+                    self._by[row["kind"], frozenset(parties)].append(row)
 
     def line(self, kind: schemas.Kind, **parties: str) -> Line:
         """What the entries of a kind add up to, for the parties that are named."""
@@ -173,11 +183,7 @@ class Ledger:
         return schemas.Commitments(committed=committed, paid=money(paid), outstanding=money(outstanding))
 
     def _found(self, kind: str, parties: dict[str, str]) -> list[Any]:
-        return [
-            row
-            for row in self._rows
-            if row["kind"] == kind and all(row[name] == value for name, value in parties.items())
-        ]
+        return self._by.get((kind, frozenset(parties.items())), [])
 
 
 def money(amount: Decimal) -> Money:
@@ -197,7 +203,8 @@ _PAYMENTS = """
                                        AND ($1::text IS NULL OR deposit.date <= $1::text::date)
      WHERE commitment.kind = 'commitment' AND commitment.reverses IS NULL
        AND ($1::text IS NULL OR commitment.date <= $1::text::date)
-       AND NOT EXISTS (SELECT FROM ledger_entry AS reversal WHERE reversal.reverses = commitment.code
+       AND NOT EXISTS (SELECT FROM ledger_entry AS reversal
+                        WHERE reversal.reverses = commitment.code AND reversal.kind = 'commitment'
                           AND ($1::text IS NULL OR reversal.date <= $1::text::date))
      GROUP BY commitment.code, commitment.contributor, commitment.date, commitment.amount
      ORDER BY commitment.date, commitment.code"""
@@ -250,7 +257,9 @@ async def fund(connection: Any, shadows: str, on: str | None, ledger: Ledger) ->
 
 async def contributors(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
     """What each contributor has announced, signed and paid."""
-    payments = await _payments(connection, shadows, on)
+    paid: dict[str, Decimal] = defaultdict(Decimal)
+    for row in await _payments(connection, shadows, on):
+        paid[row["contributor"]] += row["paid"]
     names = dict(await connection.fetch(within(shadows, "SELECT code, name FROM contributor")))
     return {
         "items": [
@@ -258,9 +267,7 @@ async def contributors(connection: Any, shadows: str, on: str | None, ledger: Le
                 contributor=code,
                 name=names[code],
                 pledges=ledger.line("pledge", contributor=code),
-                commitments=ledger.commitments(
-                    sum((row["paid"] for row in payments if row["contributor"] == code), Decimal(0)), contributor=code
-                ),
+                commitments=ledger.commitments(paid[code], contributor=code),
                 deposits=ledger.line("deposit", contributor=code),
             )
             for code in ledger.codes("contributor")
