@@ -196,7 +196,9 @@ def _answers(raw_schema: Document, name: str, stage: str, levels: list[int]) -> 
     whole = raw_schema["components"]["schemas"]
     for action in ("ActionSent", "RiskSent"):
         for member in {"due", "done"} & set(whole[action]["properties"]):
-            whole[action]["properties"][member] = PAST
+            day = whole[action]["properties"][member]
+            # Where none need be stated, null says so.
+            whole[action]["properties"][member] = {"anyOf": [PAST, {"type": "null"}]} if "anyOf" in day else PAST
     answer = _narrowed(raw_schema, name, answer={"enum": levels})
     members = dict.fromkeys(_criteria(stage), answer)
     return {"type": "object", "properties": members, "additionalProperties": False}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.asking import Doors, ask, problem
+from tests.contract.asking import Doors, ask, fault, problem
 from tests.contract.contracts import (
     AT_SERVICES,
     DOORS,
@@ -75,6 +75,14 @@ async def test_an_answer_need_not_be_sent_twice(doors: Doors, operation: Operati
     for asked in ('"other"', tag[1:-1], tag[:-2] + '"', "", '"', "\x80\xff", '"' * 500, "," * 500):
         again = await ask(doors, operation, headers={"if-none-match": asked.encode("latin-1")})
         assert (again.status_code, again.content) == (200, first.content), asked
+
+
+@pytest.mark.parametrize("operation", VERSIONED, ids=str)
+async def test_what_is_refused_is_refused_whatever_the_caller_has(doors: Doors, operation: Operation) -> None:
+    for name in operation.query.keys() - {"q"}:
+        for asked in ("*", '"other"'):
+            answer = await ask(doors, operation, f"{name}=No-such-code", headers={"if-none-match": asked})
+            fault(operation, answer, name)
 
 
 async def test_different_questions_have_different_tags(doors: Doors) -> None:

@@ -113,7 +113,8 @@ async def answer_cached(
     and then it is kept under its own.
     """
     tag = conditional.etag(request, revision, asked)
-    if conditional.matches(request, tag):
+    # With a tag the question was answered before; whether `*` has an answer is known only once there is one.
+    if conditional.names(request, tag):
         return conditional.not_modified(tag)
     cache: Cache = request.app.state.cache
     body, status = await cache.get(tag)
@@ -123,6 +124,8 @@ async def answer_cached(
         tag = conditional.etag(request, revision, asked)
         if await cache.put(tag, body):
             status += "; stored"
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
     return Response(body, media_type="application/json", headers={**conditional.headers(tag), "Cache-Status": status})
 
 

@@ -40,10 +40,14 @@ def is_conditional(request: Request) -> bool:
     return "if-none-match" in request.headers
 
 
+def names(request: Request, tag: str) -> bool:
+    """Whether the caller has this very answer (RFC 9110, weak comparison)."""
+    return tag in _TAG.findall(request.headers.get("if-none-match", ""))
+
+
 def matches(request: Request, tag: str) -> bool:
-    """Whether the caller's earlier answer is still the right one (RFC 9110, weak comparison)."""
-    asked = request.headers.get("if-none-match", "")
-    return asked.strip() == "*" or tag in _TAG.findall(asked)
+    """Whether the caller's earlier answer is still the right one: it has this tag, or any will do (`*`)."""
+    return request.headers.get("if-none-match", "").strip() == "*" or names(request, tag)
 
 
 def strong_tags(header: str) -> list[str]:
