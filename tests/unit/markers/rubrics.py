@@ -74,20 +74,31 @@ def unchecked(document: dict[str, Any]) -> Rubric:
     return Rubric.model_validate_json(json.dumps(document | {"hash": "0" * 64}))
 
 
+def shares_of(weights: list[Any], values: list[Any]) -> list[Fraction]:
+    """The shares above zero that answers by the scale can come to, the least first."""
+    totals = {
+        sum((Fraction(weight) * Fraction(value) for weight, value in zip(weights, chosen, strict=True)), Fraction())
+        for chosen in product(values, repeat=len(weights))
+    }
+    return sorted(total / max(totals) for total in totals if total)
+
+
 @st.composite
 def rubrics(draw: st.DrawFn, criteria: int = 4) -> dict[str, Any]:
     """Small rubric documents with a computed grade, well formed though perhaps with grades that cannot be reached."""
-    grades = ["G0", "G1", "G2", "G3"][: draw(st.integers(2, 4))]
     values: list[Any] = draw(st.sampled_from([[0, 1], [0, 1, 2], [0, 1, 2, 3], [1, 2, 3], [0, "0.5", 2]]))
     weights: list[Any] = draw(st.lists(st.sampled_from([1, 2, 3, "0.5", "2.25"]), min_size=1, max_size=criteria))
     if draw(st.booleans()):
-        minima = draw(st.sets(st.integers(1, 12), min_size=len(grades) - 1, max_size=len(grades) - 1))
-        texts: list[Any] = [f"{minimum}/12" for minimum in sorted(minima, reverse=True)] + ["0"]
         rule: dict[str, Any] = {"type": "weighted_share"}
+        # Of what is drawn from twelfths alone nearly all has a grade that cannot be reached.
+        shares = draw(st.sampled_from([shares_of(weights, values), [Fraction(n, 12) for n in range(1, 13)]]))
+        minima: list[Any] = [f"{share.numerator}/{share.denominator}" for share in shares]
     else:
-        minima = draw(st.sets(st.integers(1, 4), min_size=len(grades) - 1, max_size=len(grades) - 1))
-        texts = [*sorted(minima, reverse=True), 0]
         rule = {"type": "count", "level": draw(st.sampled_from(values[1:]))}
+        minima = list(range(1, draw(st.sampled_from([len(weights), 4])) + 1))
+    grades = ["G0", "G1", "G2", "G3"][: draw(st.integers(2, min(4, len(minima) + 1)))]
+    chosen = draw(st.sets(st.sampled_from(range(len(minima))), min_size=len(grades) - 1, max_size=len(grades) - 1))
+    texts = [*(minima[at] for at in sorted(chosen, reverse=True)), 0 if rule["type"] == "count" else "0"]
     bands = [{"grade": g, "minimum": text} for g, text in zip(grades, texts, strict=True)]
     rule["bands"] = [bands[0], *(band for band in bands[1:-1] if draw(st.booleans())), bands[-1]]
     gates = draw(
@@ -112,7 +123,7 @@ OFFICIAL = {
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Rubric documents of every kind: any rule, stages, texts and standing."""
     document = draw(rubrics(criteria=3))
-    if draw(st.integers(0, 5)) == 0:
+    if draw(st.integers(0, 7)) == 5:
         document |= {"rule": {"type": "manual"}, "gates": []}
     if draw(st.booleans()):
         document |= OFFICIAL
@@ -139,10 +150,16 @@ def spoilt(draw: st.DrawFn) -> dict[str, Any]:
     """Rubric documents that were changed in a place or two: some still sound, most no longer."""
     document: dict[str, Any] = copy.deepcopy(draw(documents()))
     for _ in range(draw(st.integers(1, 2))):
-        parent, key = draw(st.sampled_from(list(_places(document))))
-        match draw(st.sampled_from(["replace", "replace", "remove", "repeat", "add"])):
+        # A section as often as another, however long it is.
+        sections = [section for section in document.values() if isinstance(section, dict | list) and section]
+        parent, key = draw(st.sampled_from(list(_places(draw(st.sampled_from([document, *sections]))))))
+        match draw(st.sampled_from(["replace", "other", "other", "remove", "repeat", "add"])):
             case "replace":
                 parent[key] = copy.deepcopy(draw(st.sampled_from(JUNK)))
+            case "other":
+                # What is well formed in one place is seldom right in another.
+                others = [node[at] for node, at in _places(document) if type(node[at]) is type(parent[key])]
+                parent[key] = copy.deepcopy(draw(st.sampled_from(others)))
             case "remove":
                 del parent[key]
             case "repeat" if isinstance(parent, list):

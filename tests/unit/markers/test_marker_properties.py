@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections import Counter
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -35,9 +37,22 @@ RANDOM_RUBRICS = settings(
 )
 
 
-@RANDOM_RUBRICS
-@given(st.one_of(documents(), spoilt()))
-def test_a_rubric_is_refused_with_reasons_or_grades_every_complete_set_of_answers(document: dict[str, Any]) -> None:
+def test_a_rubric_is_refused_with_reasons_or_grades_every_complete_set_of_answers() -> None:
+    outcomes: Counter[str] = Counter()
+
+    @RANDOM_RUBRICS
+    @given(st.one_of(documents(), spoilt()))
+    def refused_or_total(document: dict[str, Any]) -> None:
+        outcomes[outcome_of(document)] += 1
+
+    refused_or_total()
+    # Where nearly all are refused, or none has some rule, little is shown.
+    assert set(outcomes) == {"refused", "weighted_share", "count", "manual"}
+    assert outcomes["weighted_share"] + outcomes["count"] > outcomes.total() / 10, outcomes
+
+
+def outcome_of(document: dict[str, Any]) -> str:
+    """`refused`, or the rule by which every complete set of answers was graded; fails where neither holds."""
     try:
         rubric = loaded(document)
     except InvalidRubric as refused:
@@ -46,7 +61,7 @@ def test_a_rubric_is_refused_with_reasons_or_grades_every_complete_set_of_answer
             assert fault.reason
             # What is missing is named where it belongs.
             pointed_at(document, fault.path.rpartition("/")[0])
-        return
+        return "refused"
     assert dump_rubric(load_rubric(dump_rubric(rubric))) == dump_rubric(rubric)
     codes = [grade.code for grade in rubric.grades]
     for stage in stages_of(rubric):
@@ -59,6 +74,7 @@ def test_a_rubric_is_refused_with_reasons_or_grades_every_complete_set_of_answer
             else:
                 before, grade = on_paper(rubric, answers, stage)
                 assert (result.grade_before_gates, result.grade) == (codes[before], codes[grade])
+    return rubric.rule.type
 
 
 @settings(max_examples=100)
@@ -95,6 +111,22 @@ def test_the_explanation_recomputes_to_the_grade(case: tuple[Rubric, Answers]) -
     result = score(rubric, answers, STAGE)
     assert result.share is not None
     codes = [grade.code for grade in rubric.grades]
+    for told in result.criteria:
+        assert told.answer == answers[told.criterion]
+        if told.answer == NOT_APPLICABLE:
+            continue
+        assert told.points is not None and told.label == f"level {told.answer}"
+        if rubric.rule.type == "weighted_share":
+            assert Fraction(told.points) == Fraction(told.weight) * Fraction(told.answer)
+            said = (
+                f"Answered {told.answer} ({told.label}) with weight {told.weight}: {told.points} of {told.of} points."
+            )
+        else:
+            assert rubric.rule.type == "count"
+            assert Fraction(told.points) == (Fraction(told.answer) >= Fraction(rubric.rule.level))
+            met = "meets" if told.points == "1" else "does not meet"
+            said = f"Answered {told.answer} ({told.label}), which {met} the required level {rubric.rule.level}."
+        assert told.explanation == said
     points = sum(Fraction(criterion.points) for criterion in result.criteria if criterion.points is not None)
     of = sum(Fraction(criterion.of) for criterion in result.criteria if criterion.of is not None)
     assert Fraction(result.share.numerator, result.share.denominator) == points / of
@@ -104,7 +136,15 @@ def test_the_explanation_recomputes_to_the_grade(case: tuple[Rubric, Answers]) -
     before = next(band.grade for band in rubric.rule.bands if reached >= Fraction(band.minimum))
     assert result.grade_before_gates == before
     assert result.grade == max([before, *(gate.cap for gate in result.gates)], key=codes.index)
+    reason = re.fullmatch(
+        r"(\S+) of (\S+) (?:points, (\S+) %, give|criteria are met, which gives) (\w+)(?:, capped at (\w+) by a gate)?",
+        result.reason,
+    )
+    assert reason and (Fraction(reason[1]), Fraction(reason[2])) == (points, of)
+    assert reason[3] == (result.share.percentage if rubric.rule.type == "weighted_share" else None)
+    assert (reason[4], reason[5]) == (before, result.grade if result.grade != before else None)
     for gate in result.gates:
+        assert gate.label == f"level {gate.answer}"
         assert gate.answer == answers[gate.criterion] and Fraction(gate.answer) < Fraction(gate.below)
         assert gate.capped == (before if codes.index(gate.cap) > codes.index(before) else None)
     assert tuple(codes.index(str(grade)) for grade in (before, result.grade)) == on_paper(rubric, answers)

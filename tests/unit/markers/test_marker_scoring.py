@@ -62,6 +62,10 @@ def test_a_band_is_met_by_the_exact_fraction_not_by_its_rounding() -> None:
     bands[0]["minimum"] = "0.666667"
     rubric = loaded(small({"type": "weighted_share", "bands": bands}, ["Y", "N"], [1, 1, 1], [0, 1]))
     assert score(rubric, {"c0": 1, "c1": 1, "c2": 0}, STAGE).grade == "N"
+    # In binary floating point a tenth of 3 is more than 0.3.
+    bands[0]["minimum"] = "0.1"
+    rubric = loaded(small({"type": "weighted_share", "bands": bands}, ["Y", "N"], [1], [0, "0.3", 3]))
+    assert score(rubric, {"c0": "0.3"}, STAGE).grade == "Y"
 
 
 def test_decimal_weights_and_values_are_exact() -> None:
