@@ -88,7 +88,7 @@ def publish(database_url: str, document: Mapping[str, Any]) -> None:
 
 def assess(markers: str) -> None:
     """One assessment that is accepted, one that is submitted, and a draft that is complete."""
-    while httpx.get(f"{markers}/copies").json()["copies"][0]["caught_up"] is None:
+    while any(copy["caught_up"] is None for copy in httpx.get(f"{markers}/copies").json()["copies"]):
         time.sleep(0.1)
     for n, (organization, said) in enumerate(ASSESSED):
         agency = {"client": "agency", "organization": organization}

@@ -113,6 +113,17 @@ def test_each_service_knows_its_own_database_only(config: Config, service: str) 
         assert not any(stranger in value for stranger in strangers for value in environment.values())
 
 
+def test_each_service_finds_those_that_it_asks_or_follows(config: Config) -> None:
+    addresses = {name: f"http://{name}:8000" for name in SERVICES}
+    known = {name: config["services"][name]["environment"] for name in APPS}
+    assert known["gateway"]["SERVICES"] == ",".join(f"{name}={url}" for name, url in addresses.items())
+    told = {
+        name: {other for other in SERVICES if known[name].get(f"{other.upper()}_URL") == addresses[other]}
+        for name in SERVICES
+    }
+    assert told == {"catalog": set(), "funding": {"catalog"}, "markers": {"catalog", "funding"}}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_served_once_its_database_is_migrated_and_filled(config: Config, service: str) -> None:
     done = "service_completed_successfully"

@@ -28,7 +28,7 @@ from tests.integration.test_changes import amend, delete
 from tests.integration.test_following import chained, documents, equal, programme, settings_of, until
 
 DEATHS, WRITES_EACH, WRITERS = 3, 60, 2
-CODE = DRAFT["programme"]
+CODE, FUNDED = DRAFT["programme"], "ECU-01"
 AT_ONCE = 2.0
 LAST = "SELECT max(seq) FROM change"
 
@@ -43,6 +43,7 @@ class Process:
             "DATABASE_URL": suite.database_urls[name],
             "REDIS_URL": suite.redis_url,
             "CATALOG_URL": suite.urls["catalog"],
+            "FUNDING_URL": suite.urls["funding"],
             "HOST": str(urlsplit(self._url).hostname),
             "PORT": str(urlsplit(self._url).port),
             "ENVIRONMENT": "development",
@@ -76,14 +77,14 @@ async def asking(suite: Suite, client: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def copy_state(client: httpx.AsyncClient) -> dict[str, Any]:
-    (state,) = (await client.get("/markers/v1/copies")).raise_for_status().json()["copies"]
-    found: dict[str, Any] = state
+    states = (await client.get("/markers/v1/copies")).raise_for_status().json()["copies"]
+    found: dict[str, Any] = next(state for state in states if state["service"] == "catalog")
     return found
 
 
-async def standing(client: httpx.AsyncClient) -> dict[str, Any]:
-    """What markers say of the programme that is assessed."""
-    answer = await client.get("/markers/v1/standings", params={"programme": CODE})
+async def standing(client: httpx.AsyncClient, code: str = CODE) -> dict[str, Any]:
+    """What markers say of a programme, if nothing else is said of the one that is assessed."""
+    answer = await client.get("/markers/v1/standings", params={"programme": code})
     (found,) = answer.raise_for_status().json()["items"]
     said: dict[str, Any] = found
     return said
@@ -170,7 +171,7 @@ async def test_markers_that_die_lose_no_change_and_store_none_twice(
 
 async def is_reached(markers: Database, change: int) -> bool:
     """Whether a change of the catalogue was followed."""
-    return bool(await markers.pool.fetchval("SELECT coalesce(max(last), 0) FROM followed") >= change)
+    return bool(await markers.pool.fetchval("SELECT last FROM followed WHERE service = 'catalog'") >= change)
 
 
 async def write_much(catalog: Database, death: int, writer: int) -> None:
@@ -193,6 +194,46 @@ async def write_much(catalog: Database, death: int, writer: int) -> None:
             await begin_write(session, Author("test"), "a test")
             for statement in statements:
                 await session.execute(sa.text(statement.replace(":", "\\:")))
+
+
+async def test_what_the_ledger_allocates_stands_beside_the_grade_as_soon_as_it_is_followed(
+    suite: Suite, processes: dict[str, Process]
+) -> None:
+    async with asking(suite, "agent") as agent, asking(suite, "management-unit") as fund:
+
+        async def enter(who: httpx.AsyncClient, kind: str, amount: str, **more: str) -> str:
+            entry = {"kind": kind, "date": "2026-02-01", "amount": amount, **more}
+            answer = await who.post("/funding/v1/ledger", json=entry, headers={"idempotency-key": f"{kind}-{amount}"})
+            assert answer.status_code == 201, answer.text
+            code: str = answer.json()["code"]
+            return code
+
+        async def allocated(amount: str | None) -> bool:
+            said = (await standing(fund, FUNDED))["allocated"]
+            return bool((said and said["amount"]) == amount)
+
+        assert await allocated(None)
+        await enter(agent, "interest", "900.00")
+        given = {"programme": FUNDED, "reference": "SC-1"}
+        first = await enter(fund, "allocation", "400.10", **given)
+        await until(partial(allocated, "400.10"))
+
+        # What is entered while they are away is there when they are back.
+        processes["markers"].end(signal.SIGKILL)
+        await enter(fund, "allocation", "99.90", **given)
+        answer = await fund.post(
+            f"/funding/v1/ledger/{first}/reversal",
+            json={"reason": "Allocated to another programme.", "date": "2026-02-02"},
+            headers={"idempotency-key": "reverse"},
+        )
+        assert answer.status_code == 201, answer.text
+        await asyncio.to_thread(processes["markers"].start)
+        await until(partial(allocated, "99.90"), seconds=15)
+
+        grades = (await fund.get("/markers/v1/indicator")).json()["whole"]["grades"]
+        (grade,) = [grade for grade in grades if grade["allocated"] is not None]
+        assert grade["allocated"] == {"amount": "99.90", "currency": "USD"}
+        assert grade["grade"] == (await standing(fund, FUNDED))["grade"]
 
 
 async def test_markers_end_at_once_though_the_catalogue_hangs(suite: Suite, processes: dict[str, Process]) -> None:

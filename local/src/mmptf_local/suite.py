@@ -25,7 +25,7 @@ from mmptf_local.processes import (
 SERVICES = ("catalog", "funding", "markers")
 PORT_VARIABLES = {"gateway": "PORT"} | {name: f"{name.upper()}_PORT" for name in ("issuer", *SERVICES)}
 DATABASE_VARIABLES = {name: f"{name.upper()}_DATABASE_URL" for name in SERVICES}
-GIVEN_TO_CHILDREN = ("DATABASE_URL", "REDIS_URL", "HOST", "SERVICES", "CATALOG_URL")
+GIVEN_TO_CHILDREN = ("DATABASE_URL", "REDIS_URL", "HOST", "SERVICES", "CATALOG_URL", "FUNDING_URL")
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ def _environments(
     result = {name: shared | {"PORT": str(ports[name])} for name in urls}
     for name in SERVICES:
         result[name] |= {"DATABASE_URL": databases[name], "REDIS_URL": redis_url, **identity}
-        if name != "catalog":
-            result[name]["CATALOG_URL"] = urls["catalog"]
+    result["funding"] |= {"CATALOG_URL": urls["catalog"]}
+    result["markers"] |= {"CATALOG_URL": urls["catalog"], "FUNDING_URL": urls["funding"]}
     result["gateway"]["SERVICES"] = ",".join(f"{name}={urls[name]}" for name in SERVICES)
     return result
 

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from mmptf_common.journal_schema import UNDER_WAY, keep
 from mmptf_markers.standings import begin_standings
 
-revision = "0007"
+revision = "0006"
 down_revision = "0005"
 
 
