@@ -48,14 +48,17 @@ def counts(alike: str, rows: str, sign: str = "") -> str:
 STANDING = _STANDING.format(and_of="", and_this="")
 STANDING_COUNT = counts(_ALIKE, "standing")
 
-_OF_SOME = _STANDING.format(and_of="AND programme = ANY(codes)", and_this="AND p.code = ANY(codes)")
+# Not `= ANY(codes)`: where the planner reads a whole table, each row would be compared with one code after the other.
+_OF_SOME = _STANDING.format(
+    and_of="AND programme IN (SELECT unnest(codes))", and_this="AND p.code IN (SELECT unnest(codes))"
+)
 _ADD = f"INSERT INTO standing_count AS counted ({_ALIKE}, {', '.join(_COUNTED)}) {{counts}} ON CONFLICT ({_ALIKE})" + (
     f" DO UPDATE SET {', '.join(f'{name} = counted.{name} + excluded.{name}' for name in _COUNTED)}"
 )
 _RESTATE = f"""
 CREATE FUNCTION restate(codes text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  WITH gone AS (DELETE FROM standing WHERE programme = ANY(codes) RETURNING *)
+  WITH gone AS (DELETE FROM standing WHERE programme IN (SELECT unnest(codes)) RETURNING *)
   {_ADD.format(counts=counts(_ALIKE, "gone", sign="-"))};
   WITH come AS (INSERT INTO standing {_OF_SOME} RETURNING *)
   {_ADD.format(counts=counts(_ALIKE, "come"))};
