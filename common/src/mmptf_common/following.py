@@ -19,7 +19,7 @@ from sqlmodel import col
 from mmptf_common.db import Database, unavailable
 from mmptf_common.http import open_client
 from mmptf_common.journal import Author, Write, begin_write
-from mmptf_common.records import Facts, Record
+from mmptf_common.records import Facts, Record, put
 from mmptf_common.schemas import ChangeRecord, Wire
 
 log = logging.getLogger(__name__)
@@ -275,18 +275,15 @@ class Follower:
         for copied in self._followed.copies:
             said = [(code, document) for (entity, code), document in documents.items() if entity == copied.entity]
             for part in batched(said, PAGE):
-                codes = [code for code, _ in part]
-                found = await write.session.scalars(sa.select(copied.row).where(col(copied.row.code).in_(codes)))
-                rows = {row.code: row for row in found}
-                for code, document in part:
-                    row = rows.get(code)
-                    new = copied.row_of(document, write.at) if document is not None else None
-                    if new is None:
-                        if row is not None:
-                            await write.session.delete(row)
-                    elif row is None or row.document != new.document:
-                        await write.session.merge(new)
-                await write.session.flush()
+                told = {
+                    code: copied.row_of(document, write.at) if document is not None else None for code, document in part
+                }
+                code_of, document_of = col(copied.row.code), col(copied.row.document)
+                found = await write.session.execute(sa.select(code_of, document_of).where(code_of.in_(told)))
+                kept = {row.code: row.document for row in found}
+                await put(write, [row for code, row in told.items() if row and kept.get(code) != row.document])
+                gone = [code for code in kept if told[code] is None]
+                await write.session.execute(sa.delete(copied.row).where(code_of.in_(gone)))
 
 
 def batched(items: list[Item], size: int) -> Iterator[list[Item]]:
