@@ -21,7 +21,6 @@ from mmptf_markers.engine.rubric import (
     level_position,
     needed,
     stages_of,
-    worth,
 )
 
 # With more totals than this at hand the search for one in a narrow band is given up, in favour of the rubric.
@@ -255,7 +254,7 @@ def _reached_by_gate(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> 
     """Whether some gate caps at this grade while everything else is answered at its best."""
     criteria = {criterion.code: criterion for criterion in criteria_at(rubric, stage)}
     best = len(rubric.scale.levels) - 1
-    of = sum((worth(rubric, criterion, best) for criterion in criteria.values()), Fraction())
+    of = sum((rubric.points[criterion.code][best] for criterion in criteria.values()), Fraction())
     for gate in rubric.gates:
         if gate.criterion not in criteria or grade_position(rubric, gate.cap) != grade:
             continue
@@ -267,7 +266,7 @@ def _reached_by_gate(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> 
             for other in rubric.gates
         )
         criterion = criteria[gate.criterion]
-        points = of - worth(rubric, criterion, best) + worth(rubric, criterion, level)
+        points = of - rubric.points[criterion.code][best] + rubric.points[criterion.code][level]
         band = next(band for band in bands if points >= needed(rubric, band, of))
         if not worse and grade_position(rubric, band.grade) <= grade:
             return True
@@ -282,7 +281,7 @@ def _reached_by_band(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> 
     at = codes.index(rubric.grades[grade].code)
     criteria = criteria_at(rubric, stage)
     best = len(rubric.scale.levels) - 1
-    of = sum((worth(rubric, criterion, best) for criterion in criteria), Fraction())
+    of = sum((rubric.points[criterion.code][best] for criterion in criteria), Fraction())
     low = needed(rubric, bands[at], of)
     high = needed(rubric, bands[at - 1], of) if at else of + 1
     floors = {
@@ -296,7 +295,7 @@ def _reached_by_band(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> 
         )
         for criterion in criteria
     }
-    choices = [[worth(rubric, c, level) for level in range(floors[c.code], best + 1)] for c in criteria]
+    choices = [[rubric.points[c.code][level] for level in range(floors[c.code], best + 1)] for c in criteria]
     return _total_exists(choices, low, high)
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
@@ -162,6 +163,20 @@ class Rubric(Wire):
     notes: tuple[Text, ...]
     hash: Sha256
 
+    @cached_property
+    def points(self) -> dict[str, list[Fraction]]:
+        """Points of each level, from the lowest on, by criterion, under a computed rule.
+
+        weighted_share: weight times value. count: 1 at or above the rule's level, else 0.
+        """
+        values = [level.value for level in self.scale.levels]
+        if isinstance(self.rule, CountRule):
+            met = level_position(self, self.rule.level)
+            counted = [Fraction(level >= met) for level in range(len(values))]
+            return {criterion.code: counted for criterion in self.criteria}
+        shares = [Fraction(value) for value in values]
+        return {c.code: [Fraction(c.weight) * share for share in shares] for c in self.criteria}
+
 
 def content_hash(rubric: Rubric) -> str:
     """SHA-256, in hex, of the canonical JSON (sorted keys, no spaces, UTF-8) of all but `hash` itself."""
@@ -203,16 +218,6 @@ def stages_of(rubric: Rubric) -> list[Stage]:
 def criteria_at(rubric: Rubric, stage: str) -> list[Criterion]:
     """The criteria which apply at a stage, in the order of the rubric."""
     return [criterion for criterion in rubric.criteria if stage in criterion.stages]
-
-
-def worth(rubric: Rubric, criterion: Criterion, level: int) -> Fraction:
-    """Points of the level at position `level` (0 is the lowest) on a criterion, under a computed rule.
-
-    weighted_share: weight times value. count: 1 at or above the rule's level, else 0.
-    """
-    if isinstance(rubric.rule, CountRule):
-        return Fraction(level >= level_position(rubric, rubric.rule.level))
-    return Fraction(criterion.weight) * Fraction(rubric.scale.levels[level].value)
 
 
 def needed(rubric: Rubric, band: ShareBand | CountBand, of: Fraction) -> Fraction:
