@@ -27,7 +27,7 @@ from tests.e2e.test_retries import token
 from tests.integration.test_changes import amend, delete
 from tests.integration.test_following import chained, documents, equal, programme, settings_of, until
 
-DEATHS, WRITES_EACH, WRITERS = 3, 60, 2
+DEATHS, WRITES_EACH, WRITERS = 3, 40, 2
 CODE, FUNDED = DRAFT["programme"], "ECU-01"
 AT_ONCE = 2.0
 LAST = "SELECT max(seq) FROM change"

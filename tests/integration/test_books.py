@@ -34,7 +34,7 @@ Who = tuple[str, str | None]
 CATALOG, FUNDING = "/catalog/v1", "/funding/v1"
 LEDGER, STATEMENT = f"{FUNDING}/ledger", f"{FUNDING}/statement"
 CENT = Decimal("0.01")
-EXAMPLES = int(os.environ.get("BOOKS_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("BOOKS_EXAMPLES", "3"))
 
 
 # --- who may do what, and what a kind of entry has: told again here, from the decisions ------------------------------

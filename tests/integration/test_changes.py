@@ -28,7 +28,7 @@ from tests.integration.change_follower import Copy, Documents, follow
 
 Databases = Callable[[str], str]
 # How many writes are made while a consumer follows them.
-WRITES = int(os.environ.get("CONSUMER_WRITES", "1500"))
+WRITES = int(os.environ.get("CONSUMER_WRITES", "900"))
 WRITERS = 8
 LONGEST_WAIT = 15
 CHANGES = "/catalog/v1/changes"

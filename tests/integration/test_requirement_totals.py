@@ -482,7 +482,7 @@ OF_BOTH: list[Pairs] = [
 
 
 # What fails is shown as it was found: to make it smaller would take minutes of writes.
-@settings(max_examples=8, phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=5, phases=(Phase.reuse, Phase.generate))
 @given(
     start=st.lists(cells, min_size=len(SLOTS), max_size=len(SLOTS)),
     steps=st.lists(st.tuples(CHANGES, st.sampled_from(OF_BOTH), ways), min_size=1, max_size=4),

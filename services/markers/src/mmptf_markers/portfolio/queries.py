@@ -318,7 +318,7 @@ def _folded(
     )
 
 
-def _grade_share(grade: str | None, rows: Iterable[Any], asked: Question | None) -> schemas.GradeShare:
+def _grade_share(grade: str | None, rows: Sequence[Any], asked: Question | None) -> schemas.GradeShare:
     narrowed = asked and (_only(asked, "assessed", "false") if grade is None else _only(asked, "grade", grade))
     sums: dict[tuple[str, str], tuple[Decimal, int]] = defaultdict(lambda: (Decimal(0), 0))
     for row in rows:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mmptf_common.cards import Card
 from mmptf_common.following import CopyState
+from mmptf_common.periods import Interval
 from mmptf_common.query import ListQuery, PointInTime, Values
 from mmptf_common.schemas import Code, Day, Money, Page, SourceRef, Wire
 from mmptf_markers.assessments.schemas import Year
@@ -151,7 +152,7 @@ class OverTimeQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: TargetCode = None
-    interval: Annotated[Literal["month", "quarter", "year"], Field(description="Length of a period.")] = "quarter"
+    interval: Annotated[Interval, Field(description="Length of a period.")] = "quarter"
 
 
 class Budgets(Wire):
