@@ -15,8 +15,12 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from mmptf_common.journal import Author, begin_write
+from mmptf_common.records import document_of, put
 from mmptf_local.cache import Cache
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, STAGES
+from mmptf_markers.models import TargetRow
+from mmptf_markers.portfolio.schemas import MarkerTarget
 from tests.conftest import running_app
 from tests.integration.marked import (
     ACTIONS,
@@ -107,6 +111,33 @@ async def test_nineteen_of_twenty_one_are_enough_and_eighteen_are_not(markers: M
     assert (met["standing"], met["short_by"], met["counted"]) == ("met", 0, 19)
     assert met["share"] == {"numerator": 19, "denominator": 21, "percentage": "90.47"}
     assert (met["assessed"], met["unassessed"], met["under_review"]) == (20, 1, 0)
+
+
+async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Markers) -> None:
+    bands = [{"grade": str(grade), "minimum": f"{grade}/3"} for grade in (3, 2, 1, 0)]
+    document = small({"type": "weighted_share", "bands": bands}, ["3", "2", "1", "0"], [1, 2], gates=[(1, 1, "0")])
+    rubric = await markers.publish({**document, "code": "inclusion", "marker": "inclusion"})
+    target = {"code": "inclusion-half", "marker": "inclusion", "name": "Half", "grades": ["3", "2"], "stage": "funded"}
+    async with markers.running.app.state.database.sessions() as session, session.begin():
+        write = await begin_write(session, Author("test"))
+        facts = {**target, "minimum": {"numerator": 1, "denominator": 2}, "sources": []}
+        document = document_of(MarkerTarget, facts, write.at)
+        await put(write, [TargetRow(code="inclusion-half", marker="inclusion", updated=write.at, document=document)])
+    for code, given in {"T-3": (2, 2), "T-2": (0, 2), "T-0": (2, 0), "T-9": None}.items():
+        await markers.copy(programme(code))
+        if given:
+            said = {f"c{at}": answer(level) for at, level in enumerate(given)}
+            await markers.accepted(code, answers=said, rubric=rubric)
+    graded = {code: item["grade"] for code, item in (await standings(markers, marker="inclusion")).items()}
+    assert graded == {"T-3": "3", "T-2": "2", "T-0": "0", "T-9": None}
+    found = await whole(markers, target="inclusion-half")
+    assert (found["standing"], found["counted"], found["programmes"]) == ("met", 2, 4)
+    assert [grade["grade"] for grade in found["grades"]] == ["0", "2", "3", None]
+    assert await listed(markers, found["grades"][2]["link"]) == ["T-3"]
+    capped = (await markers.get(ASSESSMENTS, programme="T-0"))["items"][0]["derived"]
+    assert (capped["grade"], capped["before_gates"]) == ("0", "1")
+    # The marker that everybody knows is untouched by it.
+    assert (await whole(markers))["unassessed"] == 4
 
 
 async def test_nothing_is_met_and_nothing_missed_without_programmes(markers: Markers) -> None:
