@@ -8,12 +8,20 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_common import migrations
+from mmptf_common.db import write_engine
 from mmptf_common.journal import Author, begin_write
+from mmptf_common.records import put
+from mmptf_local.postgres import Postgres
+from mmptf_markers.catalogue import programme_row
+from mmptf_markers.commands import load_packaged_data
 from mmptf_markers.engine.rubric import STAGES
 from mmptf_markers.models import ProgrammeRow, standing, standing_count
 from tests.conftest import running_app
 from tests.integration.marked import DRAFTS, INDICATOR, IOM, Markers, answers, made, programme
+from tests.integration.test_migrations import migrate_to
 from tests.unit.markers.rubrics import small
 
 CHANGES = 60
@@ -97,6 +105,27 @@ async def test_what_is_kept_is_what_the_records_say(markers: Markers) -> None:
         for grade in then["grades"]:
             grade["link"] = grade["link"].replace(f"as_of={revision}&", "")
         assert then == whole
+
+
+async def test_what_was_there_before_stands_after_the_migration(postgres: Postgres) -> None:
+    url = postgres.create_database("markers_before_standings")
+    await migrate_to(url, "markers", "0005")
+    engine = write_engine(url, size=1)
+    async with AsyncSession(engine) as session, session.begin():
+        await load_packaged_data(session, Author("seed"))
+    async with AsyncSession(engine) as session, session.begin():
+        write = await begin_write(session, Author("test"), "followed")
+        await put(write, [programme_row(programme(code), write.at) for code in ("S-1", "S-2")])
+    await engine.dispose()
+    await migrations.migrate(url, "mmptf_markers")
+    async with running_app("markers", url, None) as running:
+        markers = Markers(running)
+        for table in (standing, standing_count):
+            kept, derived = await kept_and_derived(markers, table)
+            assert kept == derived != []
+        made(await markers.declare("S-2", "A"))
+        found = (await markers.get(INDICATOR))["whole"]
+        assert (found["programmes"], found["counted"]) == (2, 1)
 
 
 async def test_counts_are_read_and_not_made_again(markers: Markers) -> None:
