@@ -27,7 +27,7 @@ def test_commands_of_the_readme(suite: Suite, command: str, output: str) -> None
     assert answer.stdout.replace("\r", "") == output
 
 
-@pytest.mark.parametrize(("guide", "commands"), [("integrators", 17), ("assessors", 21)])
+@pytest.mark.parametrize(("guide", "commands"), [("integrators", 17), ("assessors", 22)])
 def test_commands_of_a_guide(suite: Suite, guide: str, commands: int) -> None:
     """All commands in one shell, since each rests on those before it; what they print stands below each of them."""
     blocks = "".join(re.findall(r"```console\n(.*?)```", (ROOT / f"docs/{guide}.md").read_text("utf-8"), re.DOTALL))
