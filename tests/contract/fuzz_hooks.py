@@ -209,7 +209,10 @@ GRADES = {"enum": ["A", "B", "C", None]}
 
 def _assessment(raw_schema: Document, name: str) -> Document:
     stage = "concept_note" if name == "AssessmentSent" else "annual_report"
-    said = {"answers": _answers(raw_schema, "AnswerSent", stage, [0, 1, 2, 3]), "declared_grade": GRADES}
+    answers = _answers(raw_schema, "AnswerSent", stage, [0, 1, 2, 3])
+    # Null takes an answer back.
+    answers["properties"] = {code: {"anyOf": [said, {"type": "null"}]} for code, said in answers["properties"].items()}
+    said = {"answers": answers, "declared_grade": GRADES}
     if name == "AssessmentContent":
         return _narrowed(raw_schema, name, **said)
     begun = {"programme": {"const": "IRQ-JOR-LBN-01"}, "stage": {"const": stage}}
