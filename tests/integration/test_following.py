@@ -424,6 +424,9 @@ async def test_a_write_that_changes_nothing_that_is_kept_leaves_no_entry(followe
 
 async def test_a_write_of_more_than_a_page_is_not_seen_in_half(followed: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "PAGE", 3)
+    # The page that is waited for now is a long one.
+    await write(followed.home, amend("SRB", "place", name="first"))
+    await followed.catch_up()
     beginning = await followed.last_change()
     programmes = [key for entity, key in await followed.copied() if entity == "programme"][:8]
     for number in range(4):

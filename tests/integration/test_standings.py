@@ -128,6 +128,21 @@ async def test_what_was_there_before_stands_after_the_migration(postgres: Postgr
         assert (found["programmes"], found["counted"]) == (2, 1)
 
 
+async def test_many_rows_are_one_statement_whatever_each_of_them_lacks(markers: Markers) -> None:
+    """The triggers run for each statement, and a copy may have many thousand rows."""
+    sent: list[str] = []
+    async with markers.running.app.state.database.sessions() as session, session.begin():
+        write = await begin_write(session, Author("test"))
+        lacking = ({"budget": None}, {}, {"thematic_area": None}, {"budget": None, "thematic_area": None})
+        rows = [programme_row(programme(f"S-{n}", **lacking[n % 4]), write.at) for n in range(40)]
+        connection = (await session.connection()).sync_connection
+        sa.event.listen(connection, "before_cursor_execute", lambda *told: sent.append(told[2]))
+        await put(write, rows)
+        await put(write, rows)
+    assert [statement.split(" (")[0] for statement in sent] == 2 * ["INSERT INTO programme"]
+    assert (await markers.get(INDICATOR))["whole"]["programmes"] == 40
+
+
 async def test_counts_are_read_and_not_made_again(markers: Markers) -> None:
     """The indicator of all programmes reads no row of any: it takes as long for many as for few."""
     await markers.copy(*(programme(f"S-{n}") for n in range(20)))

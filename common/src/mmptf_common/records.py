@@ -91,8 +91,11 @@ async def put(write: Write, rows: Sequence[Record]) -> None:
     insert = postgresql.insert(model)
     stated = {name: insert.excluded[name] for name in model.model_fields if name != "code"}
     upsert = insert.on_conflict_do_update(index_elements=["code"], set_=stated)
-    # What returns something is sent as few statements: without, each row would be one, and the triggers run for each.
-    await write.session.execute(upsert.returning(col(model.code)), [row.model_dump() for row in rows])
+    # The triggers run for each statement. What returns something is sent as few: without, each row would be one, and so
+    # would it be where neighbours lack different members, as long as what is null is left out.
+    returning = upsert.returning(col(model.code))
+    members = [row.model_dump() for row in rows]
+    await write.session.execute(returning, members, execution_options={"render_nulls": True})
 
 
 async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool = True) -> Counter[str]:
