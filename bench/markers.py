@@ -8,7 +8,7 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from fractions import Fraction
 from functools import partial
@@ -80,17 +80,11 @@ def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> dict[st
     scores = _scoring(rounds, seconds)
     progress("scores are measured")
     times = _indicator(rounds, seconds, progress)
-    ratios = {
-        how: report.spread([many / few for many, few in zip(times[how, MANY], times[how, FEW], strict=True)])
-        for how in (*ASKED, "write")
-        if how != "again"
-    }
-    again = report.spread([a / b for a, b in zip(times["again", FEW], times["kept", FEW], strict=True)])
+    ratios = {how: _ratio(times[how, MANY], times[how, FEW]) for how in (*ASKED, "write") if how != "again"}
+    again = _ratio(times["again", FEW], times["kept", FEW])
     found = {
         "scores_per_second": {name: report.spread(values) for name, values in scores.items()},
-        "score_to_arithmetic": report.spread(
-            [ours / bare for ours, bare in zip(scores["score"], scores["arithmetic"], strict=True)]
-        ),
+        "score_to_arithmetic": _ratio(scores["score"], scores["arithmetic"]),
         "many_to_few": ratios,
         "again": again,
         "milliseconds": {f"{how} {number}": report.spread(values) for (how, number), values in times.items()},
@@ -101,6 +95,11 @@ def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> dict[st
     print(_table(found))
     report.keep("markers", found)
     return found
+
+
+def _ratio(ours: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
+    """The median of the ratios within each round, and their quartiles."""
+    return report.spread([one / other for one, other in zip(ours, others, strict=True)])
 
 
 def _answers(rubric: Rubric, number: int) -> list[dict[str, int | str]]:

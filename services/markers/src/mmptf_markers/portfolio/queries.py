@@ -39,6 +39,8 @@ from mmptf_markers.standings import counts
 Question = list[tuple[str, str]]
 # The target that is meant where none is named.
 TARGET = "human-rights-90"
+# The services whose records are copied here, and the header that tells the age of each copy.
+AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
 _OF_ALL = "FROM assessment AS given WHERE given.programme = standing.programme AND given.marker = standing.marker"
 # One row for each programme under each marker, with the assessment that counts.
 STANDING_ROWS = """(
@@ -230,7 +232,7 @@ async def answer_indicator(request: Request) -> Response:
 
 async def _aged(connection: Any, answer: Response) -> Response:
     """An answer that says how old the copies are that it rests on."""
-    for header, service in (("Catalogue-Age", "catalog"), ("Ledger-Age", "funding")):
+    for service, header in AGES.items():
         state = await copy_state(connection, service)
         answer.headers[header] = "unknown" if state.age_seconds is None else str(state.age_seconds)
     return answer
@@ -468,7 +470,7 @@ async def answer_copies(request: Request) -> Response:
     """How far the catalogue and the ledger were followed, and how long ago."""
     parse(request, NoParameters)
     async with reading(request.app.state.database) as connection:
-        copies = [await copy_state(connection, service) for service in ("catalog", "funding")]
+        copies = [await copy_state(connection, service) for service in AGES]
     return Response(
         schemas.Copies(copies=copies).model_dump_json(),
         media_type="application/json",
