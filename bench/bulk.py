@@ -14,7 +14,7 @@ from typing import Any
 from bench import copying, report
 from bench.copying import Imported, Taken
 from bench.edition import write_edition
-from mmptf_common import migrations
+from mmptf_common.storage import migrations
 from mmptf_local.postgres import running_postgres
 from mmptf_local.state import temporary_state
 

@@ -15,11 +15,12 @@ from mmptf_catalog.app import SERVICE
 from mmptf_catalog.commands import PACKAGE
 from mmptf_catalog.models import ProgrammeRow
 from mmptf_catalog.programmes.records import programme_row
-from mmptf_common import cli, migrations
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.records import packaged
-from mmptf_common.settings import ServiceSettings
+from mmptf_common import cli
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage import migrations
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.records import packaged
 
 PATH = "/catalog/v1/programmes"
 REGIONS = ("002", "019", "142", "150")

@@ -21,10 +21,11 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bench import report
-from mmptf_common import cli, migrations
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.settings import ServiceSettings
+from mmptf_common import cli
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage import migrations
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_local.cache import running_cache
 from mmptf_local.postgres import running_postgres
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from bench.data import PATH
-from mmptf_common.db import SERVER_SETTINGS
+from mmptf_common.storage.engines import SERVER_SETTINGS
 
 WHERE = "stage = ANY($1::text[]) AND thematic_area = ANY($2::text[])"
 # The service's page in one piece: PostgreSQL writes even the cursor, of the question ($3) and its digest ($4).

@@ -19,9 +19,10 @@ from pydantic import SecretStr
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from mmptf_common import cli, migrations
+from mmptf_common import cli
+from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import Service
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.storage import migrations
 from mmptf_local.cache import Cache, redis_binary, running_cache
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.postgres import Postgres, running_postgres

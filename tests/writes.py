@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
 
 
 async def write_sql(database_url: str, *statements: str) -> None:

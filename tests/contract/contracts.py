@@ -14,8 +14,8 @@ from typing import Any
 import jsonschema
 from pydantic import SecretStr
 
+from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import create_service
-from mmptf_common.settings import ServiceSettings
 from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
 from mmptf_gateway.settings import GatewaySettings

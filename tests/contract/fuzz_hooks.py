@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import httpx
 import schemathesis
 
-from mmptf_common.query import words
+from mmptf_common.http.parameters import words
 from mmptf_funding.ledger import rules
 
 Document = dict[str, Any]

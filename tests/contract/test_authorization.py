@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import SecretStr
 
 from mmptf_catalog.programmes.examples import STATUS_BATCH
-from mmptf_common.identity import access_of
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.http.identity import access_of
+from mmptf_common.process.settings import ServiceSettings
 from mmptf_local.issuer import CLIENTS, Issuer
 from tests.contract.asking import Doors, ask, problem
 from tests.contract.contracts import AT_SERVICES, OPERATIONS, SERVICES, Operation

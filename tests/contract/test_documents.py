@@ -8,7 +8,7 @@ import re
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from mmptf_common.openapi import dump
+from mmptf_common.http.openapi import dump
 from tests.contract.contracts import (
     COMMITTED,
     DOORS,

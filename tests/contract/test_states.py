@@ -11,8 +11,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from mmptf_common import migrations
-from mmptf_common.journal import Author, begin_write
+from mmptf_common.storage import migrations
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_local.cache import Cache
 from mmptf_local.postgres import Postgres
 from tests.conftest import RunningApp, asyncio_run, running_app

@@ -17,8 +17,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from mmptf_common.db import Database, open_database
-from mmptf_common.journal import Author, begin_write
+from mmptf_common.storage.engines import Database, open_database
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.processes import Child, answers_ready, wait_until
 from mmptf_local.suite import Suite

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from mmptf_common.journal import Author, begin_write
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_markers.catalogue import place_row, programme_row
 from mmptf_markers.commands import publish_rubric
 from mmptf_markers.engine.loading import load_rubric

@@ -19,10 +19,10 @@ import asyncpg
 import httpx
 import pytest
 
-from mmptf_common import migrations
-from mmptf_common.journal import Author, Write, begin_write
-from mmptf_common.past import Past, within
-from mmptf_common.records import moment_text
+from mmptf_common.storage import migrations
+from mmptf_common.storage.as_of import Past, within
+from mmptf_common.storage.journal import Author, Write, begin_write
+from mmptf_common.storage.records import moment_text
 from mmptf_local.cache import Cache
 from mmptf_local.postgres import Postgres
 from tests.conftest import RunningApp, asyncio_run, running_app, service_of

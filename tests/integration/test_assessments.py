@@ -13,7 +13,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from mmptf_common.journal import Author, begin_write
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, criteria_at
 from tests.conftest import RunningApp, running_app
 from tests.integration.marked import (

@@ -20,9 +20,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from mmptf_common.changes import LOOK_SECONDS, ChangePage
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
+from mmptf_common.feed.changes import LOOK_SECONDS, ChangePage
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
 from tests.conftest import SERVICES, RunningApp, running_app, service_of
 from tests.integration.change_follower import Copy, Documents, follow
 

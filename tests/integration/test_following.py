@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from mmptf_catalog.programmes.examples import CONTENT
-from mmptf_common import changes, following
-from mmptf_common.db import Database, open_database
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.feed import changes, replication
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage.engines import Database, open_database
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
 from tests.conftest import RunningApp, running_app
 from tests.integration.test_changes import Way, amend, delete, way_to, write
@@ -51,7 +51,7 @@ def impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(changes, "LOOK_SECONDS", 0.05)
         for name, value in {"WAIT_SECONDS": 1, "ANSWER_SECONDS": 1.4, "FIRST_PAUSE": 0.03, "LAST_PAUSE": 0.1}.items():
-            patch.setattr(following, name, value)
+            patch.setattr(replication, name, value)
         yield
 
 
@@ -310,7 +310,7 @@ def retitled(code: str, title: str) -> str:
 
 
 async def test_the_first_copy_is_whole_and_one_write(new_database: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "PAGE", 50)
+    monkeypatch.setattr(replication, "PAGE", 50)
     async with (
         source_of(new_database("catalog")) as (source, url),
         running_app("markers", new_database("markers"), None, catalog_url=url) as markers,
@@ -423,7 +423,7 @@ async def test_a_write_that_changes_nothing_that_is_kept_leaves_no_entry(followe
 
 
 async def test_a_write_of_more_than_a_page_is_not_seen_in_half(followed: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "PAGE", 3)
+    monkeypatch.setattr(replication, "PAGE", 3)
     # The page that is waited for now is a long one.
     await write(followed.home, amend("SRB", "place", name="first"))
     await followed.catch_up()

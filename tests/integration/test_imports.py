@@ -27,8 +27,9 @@ import pytest
 from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
 
-from mmptf_common import cli, migrations
-from mmptf_common.settings import ServiceSettings
+from mmptf_common import cli
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage import migrations
 from mmptf_funding.__main__ import IMPORT
 from mmptf_funding.app import SERVICE, create_app
 from mmptf_funding.imports import template

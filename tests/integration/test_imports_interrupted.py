@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from mmptf_common import migrations
+from mmptf_common.storage import migrations
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.routes import XLSX
 from mmptf_local.postgres import Postgres

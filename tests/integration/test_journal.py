@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from mmptf_catalog.commands import load_packaged_data
 from mmptf_catalog.models import OrganizationRow
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, Write, begin_write
-from mmptf_common.past import Past, within
-from mmptf_common.records import load, moment_text
+from mmptf_common.storage.as_of import Past, within
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, Write, begin_write
+from mmptf_common.storage.records import load, moment_text
 from tests.conftest import SERVICES, running_app, service_of
 from tests.tokens import writing
 

@@ -17,10 +17,11 @@ from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from pydantic import SecretStr
 
-from mmptf_common import cli, migrations
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.settings import ServiceSettings
+from mmptf_common import cli
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage import migrations
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_local.postgres import Postgres
 from tests.conftest import SERVICES, asyncio_run, running_app, service_of
 

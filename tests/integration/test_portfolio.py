@@ -15,8 +15,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.records import document_of, put
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.records import document_of, put
 from mmptf_local.cache import Cache
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, STAGES
 from mmptf_markers.models import TargetRow

@@ -19,7 +19,7 @@ from mmptf_catalog.programmes.rules import FOLLOWING, OWN_STEPS
 from mmptf_catalog.programmes.schemas import NewStatus
 from mmptf_catalog.rules import STAGE_OF_STATUS
 from mmptf_common import cli
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceSettings
 from tests.conftest import RunningApp, running_app, service_of
 from tests.tokens import bearer, writing
 

@@ -24,10 +24,10 @@ import sqlalchemy as sa
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mmptf_common.aggregates import LeftOut, Total, TotalGroup, Totals
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.problems import InvalidRequest
-from mmptf_common.schemas import Money
+from mmptf_common.lists.aggregates import LeftOut, Total, TotalGroup, Totals
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.wire.money import Money
+from mmptf_common.wire.problems import InvalidRequest
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import RawRow, Tables
 from mmptf_funding.imports.schemas import ImportReport

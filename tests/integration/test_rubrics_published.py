@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common import cli
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_markers.__main__ import OWN, SERVICE
 from mmptf_markers.engine.loading import load_rubric
 from tests.conftest import RunningApp, running_app

@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common import migrations
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.records import put
+from mmptf_common.storage import migrations
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.records import put
 from mmptf_local.postgres import Postgres
 from mmptf_markers.catalogue import programme_row
 from mmptf_markers.commands import load_packaged_data

@@ -11,8 +11,8 @@ import httpx
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_local.cache import Cache
 from tests.conftest import running_app
 

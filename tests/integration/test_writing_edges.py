@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from mmptf_catalog.programmes.examples import CONTENT
-from mmptf_common.journal import JOURNAL_LOCK
+from mmptf_common.storage.journal import JOURNAL_LOCK
 from tests.conftest import RunningApp, running_app
 from tests.tokens import bearer, writing
 from tests.writes import write_sql

@@ -15,12 +15,13 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common import migrations, openapi
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author
+from mmptf_common.http import openapi
+from mmptf_common.process.server import serve
+from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import Service, create_service
-from mmptf_common.serving import serve
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.storage import migrations
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,25 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
 
-from mmptf_common import conditional, documents, migrations, openapi, problems
-from mmptf_common.app import create_app
-from mmptf_common.cache import open_cache
-from mmptf_common.changes import News, add_feed
-from mmptf_common.db import open_database, reading
-from mmptf_common.following import Followed, following
-from mmptf_common.identity import PublicRequest, open_verifier
-from mmptf_common.journal import REVISION, Author
-from mmptf_common.past import Past
-from mmptf_common.query import NoParameters, parse
-from mmptf_common.records import moment_text
-from mmptf_common.schemas import Document, Health, Wire
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.feed.changes import News
+from mmptf_common.feed.replication import Followed, following
+from mmptf_common.http import conditional, openapi
+from mmptf_common.http.app import create_app
+from mmptf_common.http.identity import PublicRequest, open_verifier
+from mmptf_common.http.parameters import NoParameters, parse
+from mmptf_common.lists import publications
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.routers.changes import add_feed
+from mmptf_common.storage import migrations
+from mmptf_common.storage.as_of import Past
+from mmptf_common.storage.cache import open_cache
+from mmptf_common.storage.engines import open_database, reading
+from mmptf_common.storage.journal import REVISION, Author
+from mmptf_common.storage.records import moment_text
+from mmptf_common.wire.base import Wire
+from mmptf_common.wire.pages import Health
+from mmptf_common.wire.problems import ServiceUnavailable
+from mmptf_common.wire.sources import Document
 
 MAX_BODY = 1_048_576
 
@@ -140,7 +146,7 @@ def _own_routes(service: Service) -> APIRouter:
         try:
             async with reading(request.app.state.database) as connection:
                 await connection.fetchval("SELECT 1")
-        except problems.ServiceUnavailable as problem:
+        except ServiceUnavailable as problem:
             return _health(False, problem.detail)
         return _health(True, None)
 
@@ -154,7 +160,7 @@ def _own_routes(service: Service) -> APIRouter:
         async with reading(request.app.state.database) as connection:
             row = await connection.fetchrow(
                 f"SELECT {REVISION} AS revision, (SELECT max(at) FROM revision) AS changed, {counts},"
-                f" (SELECT coalesce(json_agg(document ORDER BY code), '[]') FROM {documents.TABLE}) AS vintage"
+                f" (SELECT coalesce(json_agg(document ORDER BY code), '[]') FROM {publications.TABLE}) AS vintage"
             )
         tag = conditional.etag(request, row["revision"], "")
         if conditional.matches(request, tag):

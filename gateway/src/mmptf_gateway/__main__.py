@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mmptf_common import openapi
-from mmptf_common.serving import serve
+from mmptf_common.http import openapi
+from mmptf_common.process.server import serve
 from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
 from mmptf_gateway.settings import GatewaySettings

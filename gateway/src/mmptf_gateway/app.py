@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from mmptf_common import openapi
-from mmptf_common.app import create_app as create_shell
-from mmptf_common.http import open_client
+from mmptf_common.http import openapi
+from mmptf_common.http.app import create_app as create_shell
+from mmptf_common.process.client import open_client
 from mmptf_gateway import docs, routes
 from mmptf_gateway.contracts import LIMIT_SECONDS, Contracts
 from mmptf_gateway.door import Door

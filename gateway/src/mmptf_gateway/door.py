@@ -6,7 +6,8 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmptf_common import problems
+from mmptf_common.http import problems
+from mmptf_common.wire.problems import InternalError, NotFound, ProblemError, near
 from mmptf_gateway.forward import Forwarder, first_segment
 from mmptf_gateway.settings import OWN_SEGMENTS
 
@@ -36,9 +37,9 @@ class Door:
         except Exception as error:
             if begun:
                 raise
-            if not isinstance(error, problems.ProblemError):
+            if not isinstance(error, ProblemError):
                 log.exception("unhandled failure", extra={"path": scope["path"]})
-                error = problems.InternalError("An unexpected failure; the request id leads to it in the log.")
+                error = InternalError("An unexpected failure; the request id leads to it in the log.")
             await problems.response(error, scope["path"], scope["state"]["context"])(scope, receive, send)
 
     def _room(self, scope: Scope) -> ASGIApp:
@@ -48,8 +49,8 @@ class Door:
         if (name := first.decode("latin-1")) in OWN_SEGMENTS:
             return self.app
         names = [name for name, _ in self.forwarder.services.values()]
-        meant = problems.near(name, names)
-        raise problems.NotFound(
+        meant = near(name, names)
+        raise NotFound(
             f"No service is named {name[:64]!r}{f'; did you mean {meant}?' if meant else '.'} A path begins with the"
             f" name of a service: {', '.join(names)}. The gateway's own paths are listed at /."
         )

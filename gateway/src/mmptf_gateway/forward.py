@@ -11,8 +11,8 @@ from aiohttp import ClientError, ClientHandlerType, ClientRequest, ClientRespons
 from starlette.types import Message, Receive, Scope, Send
 from yarl import URL
 
-from mmptf_common.context import RequestContext
-from mmptf_common.problems import BadGateway, GatewayTimeout
+from mmptf_common.process.context import RequestContext
+from mmptf_common.wire.problems import BadGateway, GatewayTimeout
 from mmptf_gateway.caller import Caller
 
 log = logging.getLogger("mmptf.gateway")

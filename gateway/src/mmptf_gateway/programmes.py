@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import httpx
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
-from mmptf_common.http import failure
-from mmptf_common.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, fault
-from mmptf_common.schemas import Code, Wire
+from mmptf_common.process.client import failure
+from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, fault
 
 LIMIT_SECONDS = 2.0
 

@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from mmptf_common import conditional, openapi
-from mmptf_common.identity import PublicRequest
-from mmptf_common.problems import BadGateway, GatewayTimeout, NotFound
-from mmptf_common.query import NoParameters, parse
-from mmptf_common.schemas import CODE_PATTERN, Health, Wire
+from mmptf_common.http import conditional, openapi
+from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.parameters import NoParameters, parse
+from mmptf_common.wire.base import CODE_PATTERN, Wire
+from mmptf_common.wire.pages import Health
+from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound
 from mmptf_gateway.programmes import ProgrammeView, programme_view
 from mmptf_gateway.status import SuiteStatus, suite_status
 

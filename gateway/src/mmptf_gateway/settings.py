@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from mmptf_common.settings import ServerSettings
+from mmptf_common.process.settings import ServerSettings
 
 OWN_SEGMENTS = frozenset({"", "docs", "health", "openapi.json", "programmes", "status"})
 _NAME = re.compile(r"[a-z][a-z0-9-]*")

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from mmptf_common.http import failure
-from mmptf_common.schemas import Document, Wire
+from mmptf_common.process.client import failure
+from mmptf_common.wire.base import Wire
+from mmptf_common.wire.sources import Document
 
 LIMIT_SECONDS = 2.0
 

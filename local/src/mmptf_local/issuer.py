@@ -21,9 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mmptf_common.schemas import CODE_PATTERN
-from mmptf_common.serving import serve
-from mmptf_common.settings import ServerSettings
+from mmptf_common.process.server import serve
+from mmptf_common.process.settings import ServerSettings
+from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_local.processes import LOOPBACK
 
 AUDIENCE = "mmptf"

@@ -15,7 +15,7 @@ from mmptf_catalog.programmes import rules
 from mmptf_catalog.programmes.schemas import NewStatus
 from mmptf_catalog.rules import STAGE_OF_STATUS
 from mmptf_catalog.schemas import Status
-from mmptf_common.codes import BudgetCategory
+from mmptf_common.wire.codes import BudgetCategory
 
 STATUSES = get_args(Status)
 CATEGORIES = [category for category in get_args(BudgetCategory) if category != rules.INDIRECT]

@@ -33,9 +33,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mmptf_common import problems
-from mmptf_common.http import open_client
-from mmptf_common.identity import (
+from mmptf_common.http import problems
+from mmptf_common.http.identity import (
     LARGEST_DOCUMENT,
     LEEWAY,
     LONGEST_TOKEN,
@@ -53,7 +52,9 @@ from mmptf_common.identity import (
     holder,
     open_verifier,
 )
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.process.client import open_client
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.wire.problems import MEDIA_TYPE, ProblemError
 from mmptf_local.issuer import AUDIENCE, Issuer, create_app
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -200,7 +201,7 @@ class Door:
 
     def __init__(self, verifier: Verifier | None) -> None:
         app = FastAPI()
-        app.add_exception_handler(problems.ProblemError, problems.answer)
+        app.add_exception_handler(ProblemError, problems.answer)
         app.add_api_route("/everyone", everyone)
         for endpoint in (write, judge, administer):
             app.add_api_route(f"/{endpoint.__name__}", endpoint, methods=["POST"])
@@ -251,7 +252,7 @@ def assert_refused(answer: httpx.Response, code: str, said: str) -> None:
     assert document["type"] == f"urn:mmptf:problem:{code}"
     assert said in document["detail"]
     assert challenge(answer) == document["detail"]
-    assert answer.headers["content-type"] == problems.MEDIA_TYPE
+    assert answer.headers["content-type"] == MEDIA_TYPE
     assert answer.headers["cache-control"] == "no-store"
 
 

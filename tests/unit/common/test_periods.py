@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmptf_common.periods import Interval, ends
+from mmptf_common.wire.periods import Interval, ends
 
 days = st.dates(date(1990, 1, 1), date(2100, 12, 31))
 

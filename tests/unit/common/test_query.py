@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 from pydantic import Field
 from starlette.requests import Request
 
-from mmptf_common.problems import InvalidRequest
-from mmptf_common.query import Amount, ListQuery, Moment, Search, Values, canonical, parse, search_terms, words
+from mmptf_common.http.parameters import (
+    Amount,
+    ListQuery,
+    Moment,
+    Search,
+    Values,
+    canonical,
+    parse,
+    search_terms,
+    words,
+)
+from mmptf_common.wire.problems import InvalidRequest
 
 
 class Query(ListQuery):

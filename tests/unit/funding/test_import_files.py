@@ -20,8 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.chart import BarChart
 
-from mmptf_common.problems import InvalidRequest
-from mmptf_common.schemas import Fault
+from mmptf_common.wire.problems import Fault, InvalidRequest
 from mmptf_funding.imports import files, template
 from mmptf_funding.imports.files import RawRow, csv_table, open_workbook
 from mmptf_funding.imports.template import TABLES, TableName

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmptf_common.schemas import Fault
+from mmptf_common.wire.problems import Fault
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import rules, template
 from mmptf_funding.imports.faults import not_in, row_fault

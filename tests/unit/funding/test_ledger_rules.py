@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmptf_common.codes import BudgetCategory
-from mmptf_common.identity import Identity
+from mmptf_common.http.identity import Identity
+from mmptf_common.wire.codes import BudgetCategory
 from mmptf_funding.ledger import rules
 from mmptf_funding.ledger.schemas import EntrySent, Kind, KindSent
 

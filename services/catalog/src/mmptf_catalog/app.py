@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from mmptf_catalog.commands import load_packaged_data
 from mmptf_catalog.models import Base
 from mmptf_catalog.routes import router
+from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import Service, create_service
-from mmptf_common.settings import ServiceSettings
 
 SERVICE = Service(
     name="catalog",

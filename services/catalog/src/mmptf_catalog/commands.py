@@ -18,10 +18,11 @@ from mmptf_catalog.models import (
     ThematicAreaRow,
 )
 from mmptf_catalog.programmes.records import programme_row, regions_of
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.query import words
-from mmptf_common.records import Facts, Record, document_of, load, packaged
-from mmptf_common.schemas import Document, Wire
+from mmptf_common.http.parameters import words
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.records import Facts, Record, document_of, load, packaged
+from mmptf_common.wire.base import Wire
+from mmptf_common.wire.sources import Document
 
 PACKAGE = "mmptf_catalog"
 REASON = "data of the package"

@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from mmptf_common.journal_schema import add_journal
-from mmptf_common.records import Record, codes, renamed_code_table
+from mmptf_common.storage.journal_schema import add_journal
+from mmptf_common.storage.records import Record, codes, renamed_code_table
 
 
 class Base(SQLModel, registry=registry()):

@@ -6,12 +6,12 @@ from typing import Any
 
 from mmptf_catalog import schemas
 from mmptf_catalog.programmes.schemas import Draft, DraftPage, DraftQuery
-from mmptf_common.cards import Told, link
-from mmptf_common.documents import documents_of
-from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing
-from mmptf_common.past import within
-from mmptf_common.query import PointInTime
-from mmptf_common.schemas import Wire
+from mmptf_common.http.parameters import PointInTime
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing
+from mmptf_common.lists.publications import documents_of
+from mmptf_common.routers.cards import Told, link
+from mmptf_common.storage.as_of import within
+from mmptf_common.wire.base import Wire
 
 PATH = "/catalog/v1"
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 
 from mmptf_catalog import queries, schemas
 from mmptf_catalog.programmes.routes import router as programmes
-from mmptf_common import documents
-from mmptf_common.cards import add_card
-from mmptf_common.routing import add_listing
+from mmptf_common.lists import publications
+from mmptf_common.routers.cards import add_card
+from mmptf_common.routers.lists import add_listing
 
 router = APIRouter()
 
@@ -61,4 +61,4 @@ add_listing(
     example="SRB",
 )
 add_listing(router, queries.ORGANIZATIONS, about="An organization that the sources name.", example="IOM")
-add_listing(router, queries.DOCUMENTS, about=documents.ABOUT, example="mptf-human-rights-brochure-2024")
+add_listing(router, queries.DOCUMENTS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 
-from mmptf_common.codes import NOT_STATED, SHARED
+from mmptf_common.wire.codes import NOT_STATED, SHARED
 
 CENT = Decimal("0.01")
 WHOLE = Decimal(100)

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.cards import Card
-from mmptf_common.codes import BudgetCategory
-from mmptf_common.query import Amount, ListQuery, Moment, PointInTime, Search, Values
-from mmptf_common.schemas import AmountText, Code, Gap, Page, SourceRef, Wire
+from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Search, Values
+from mmptf_common.routers.cards import Card
+from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.money import AmountText
+from mmptf_common.wire.pages import Page
+from mmptf_common.wire.sources import Gap, SourceRef
 
 Stage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
 Status = Literal[

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import Service, create_service
-from mmptf_common.settings import ServiceSettings
 from mmptf_funding.commands import load_packaged_data
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.models import Base

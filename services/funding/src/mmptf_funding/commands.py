@@ -9,9 +9,9 @@ from importlib.resources import files
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.journal import Author, Write, begin_write
-from mmptf_common.records import Facts, document_of, load, packaged
-from mmptf_common.schemas import Document
+from mmptf_common.storage.journal import Author, Write, begin_write
+from mmptf_common.storage.records import Facts, document_of, load, packaged
+from mmptf_common.wire.sources import Document
 from mmptf_funding import schemas
 from mmptf_funding.editions.schemas import ResultsMatrix
 from mmptf_funding.imports.commands import import_edition

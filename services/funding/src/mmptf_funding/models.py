@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from mmptf_common.journal_schema import add_journal
-from mmptf_common.records import Record, codes, renamed_code_table
+from mmptf_common.storage.journal_schema import add_journal
+from mmptf_common.storage.records import Record, codes, renamed_code_table
 
 AMOUNT = sa.Numeric(18, 2)
 

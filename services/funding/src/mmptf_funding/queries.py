@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.aggregates import answer_cached
-from mmptf_common.conditional import number_of
-from mmptf_common.db import reading
-from mmptf_common.documents import documents_of
-from mmptf_common.journal import REVISION
-from mmptf_common.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
-from mmptf_common.past import as_of, within
-from mmptf_common.query import PointInTime, canonical, pairs_of, parse
-from mmptf_common.schemas import Money
+from mmptf_common.http.conditional import number_of
+from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
+from mmptf_common.lists.aggregates import answer_cached
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
+from mmptf_common.lists.publications import documents_of
+from mmptf_common.storage.as_of import as_of, within
+from mmptf_common.storage.engines import reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.money import Money
 from mmptf_funding import rules, schemas
 
 PATH = "/funding/v1"

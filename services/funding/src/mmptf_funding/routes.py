@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from mmptf_common import documents, openapi
-from mmptf_common.identity import PublicRequest
-from mmptf_common.query import PointInTime
-from mmptf_common.routing import add_listing
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.parameters import PointInTime
+from mmptf_common.lists import publications
+from mmptf_common.routers.lists import add_listing
 from mmptf_funding import queries, schemas
 from mmptf_funding.editions.routes import router as editions
 from mmptf_funding.imports.routes import router as imports
@@ -55,4 +56,4 @@ add_listing(
     about="A stage of money, from what is asked for to what is spent; different stages are never added together.",
     example="contribution",
 )
-add_listing(router, queries.DOCUMENTS, about=documents.ABOUT, example="mptf-human-rights-brochure-2024")
+add_listing(router, queries.DOCUMENTS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")

@@ -7,8 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.query import Amount, ListQuery, Moment, PointInTime, Values
-from mmptf_common.schemas import Code, Money, Page, SourceRef, Wire
+from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Values
+from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.money import Money
+from mmptf_common.wire.pages import Page
+from mmptf_common.wire.sources import SourceRef
 
 ContributorType = Literal["member_state", "foundation", "non_governmental_organization"]
 ContributionStage = Literal["pledge", "contribution", "commitment", "deposit"]

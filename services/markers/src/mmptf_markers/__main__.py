@@ -11,10 +11,10 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common import cli
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.problems import Conflict
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.wire.problems import Conflict
 from mmptf_markers.app import SERVICE
 from mmptf_markers.commands import publish_rubric, publish_translation
 from mmptf_markers.engine.loading import load_rubric

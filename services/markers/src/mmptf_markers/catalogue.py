@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel
 
-from mmptf_common.following import Copied, Document, Followed
+from mmptf_common.feed.replication import Copied, Document, Followed
 from mmptf_markers.models import PlaceRow, ProgrammeRow
 
 

@@ -9,10 +9,10 @@ from importlib.resources import files
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.journal import Author, Write, begin_write
-from mmptf_common.problems import Conflict, near
-from mmptf_common.records import document_of, load, moment_text, packaged
-from mmptf_common.schemas import Document
+from mmptf_common.storage.journal import Author, Write, begin_write
+from mmptf_common.storage.records import document_of, load, moment_text, packaged
+from mmptf_common.wire.problems import Conflict, near
+from mmptf_common.wire.sources import Document
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.engine.translation import coverage, load_translation, rubric_named

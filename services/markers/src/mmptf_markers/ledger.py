@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from mmptf_common.following import Copied, Document, Followed
+from mmptf_common.feed.replication import Copied, Document, Followed
 from mmptf_markers.models import AllocationRow
 
 CURRENCY = "USD"

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from mmptf_common.following import followed_table
-from mmptf_common.journal_schema import add_journal
-from mmptf_common.records import Record, codes, renamed_code_table
+from mmptf_common.feed.replication import followed_table
+from mmptf_common.storage.journal_schema import add_journal
+from mmptf_common.storage.records import Record, codes, renamed_code_table
 from mmptf_markers.standings import STANDING, STANDING_COUNT
 
 

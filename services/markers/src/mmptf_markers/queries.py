@@ -7,14 +7,14 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common import conditional
-from mmptf_common.db import reading
-from mmptf_common.documents import documents_of
-from mmptf_common.listing import VERSION, Filter, Listing
-from mmptf_common.openapi import dump
-from mmptf_common.pages import fetch_item
-from mmptf_common.problems import InvalidRequest, fault, not_one_of, unknown_code
-from mmptf_common.query import PointInTime, canonical, parse
+from mmptf_common.http import conditional
+from mmptf_common.http.openapi import dump
+from mmptf_common.http.parameters import PointInTime, canonical, parse
+from mmptf_common.lists.listing import VERSION, Filter, Listing
+from mmptf_common.lists.pages import fetch_item
+from mmptf_common.lists.publications import documents_of
+from mmptf_common.storage.engines import reading
+from mmptf_common.wire.problems import InvalidRequest, fault, not_one_of, unknown_code
 from mmptf_markers import rubrics, schemas
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import Rubric, answers_schema

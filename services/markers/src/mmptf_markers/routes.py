@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path
 from starlette.responses import Response
 
-from mmptf_common import documents, openapi
-from mmptf_common.identity import PublicRequest
-from mmptf_common.query import NoParameters, parse
-from mmptf_common.routing import add_listing
-from mmptf_common.schemas import CODE_PATTERN
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.parameters import NoParameters, parse
+from mmptf_common.lists import publications
+from mmptf_common.routers.lists import add_listing
+from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_markers import queries, schemas
 from mmptf_markers.assessments.routes import router as assessments
 from mmptf_markers.engine.results import Score
@@ -84,4 +85,4 @@ async def score(
     return await queries.score_answers(request, asked)
 
 
-add_listing(router, queries.DOCUMENTS, about=documents.ABOUT, example="mptf-human-rights-brochure-2024")
+add_listing(router, queries.DOCUMENTS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")

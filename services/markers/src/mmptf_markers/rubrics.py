@@ -9,8 +9,7 @@ from functools import lru_cache
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.problems import InvalidRequest, fault, near
-from mmptf_common.schemas import Fault
+from mmptf_common.wire.problems import Fault, InvalidRequest, fault, near
 from mmptf_markers.engine.results import Answer, AnswerFault, Score
 from mmptf_markers.engine.rubric import Rubric, Stage
 from mmptf_markers.engine.scoring import InvalidAnswers, score

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmptf_common.query import ListQuery, Values
-from mmptf_common.schemas import Code, Page, Wire
+from mmptf_common.http.parameters import ListQuery, Values
+from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.pages import Page
 from mmptf_markers.engine.results import Answer
 from mmptf_markers.engine.rubric import Language, Rubric, RubricStatus, Sha256, SourceDocument, Stage
 from mmptf_markers.engine.translation import Coverage

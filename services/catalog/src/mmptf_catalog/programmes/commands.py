@@ -23,11 +23,11 @@ from mmptf_catalog.programmes.schemas import (
 )
 from mmptf_catalog.queries import DRAFTS, ORGANIZATIONS, PROGRAMMES
 from mmptf_catalog.rules import STAGE_OF_STATUS
-from mmptf_common.identity import Identity, organization_of
-from mmptf_common.journal import Write
-from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, refuse, unknown_code
-from mmptf_common.records import Facts, document_of, submission
-from mmptf_common.writing import Created, require_match, row_of
+from mmptf_common.http.identity import Identity, organization_of
+from mmptf_common.storage.journal import Write
+from mmptf_common.storage.records import Facts, document_of, submission
+from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, fault, refuse, unknown_code
+from mmptf_common.writes.commands import Created, require_match, row_of
 
 CURRENCY = "USD"
 # What stands in the place of a code in paths of its own.

@@ -9,8 +9,8 @@ from decimal import Decimal
 from mmptf_catalog import rules, schemas
 from mmptf_catalog.models import DraftRow, ProgrammeRow
 from mmptf_catalog.programmes.schemas import Draft
-from mmptf_common.query import words
-from mmptf_common.records import Facts, document_of
+from mmptf_common.http.parameters import words
+from mmptf_common.storage.records import Facts, document_of
 
 
 def regions_of(place: Facts) -> list[str]:

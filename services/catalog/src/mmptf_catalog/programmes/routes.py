@@ -10,13 +10,13 @@ from starlette.responses import Response
 from mmptf_catalog import schemas as wire
 from mmptf_catalog.programmes import commands, examples, schemas
 from mmptf_catalog.queries import DRAFTS, ORGANIZATIONS, PROGRAMMES
-from mmptf_common import openapi
-from mmptf_common.drafts import Step, add_drafts
-from mmptf_common.identity import CatalogWriter, Identity
-from mmptf_common.journal import Write
-from mmptf_common.problems import Forbidden
-from mmptf_common.schemas import CODE_PATTERN
-from mmptf_common.writing import Answer, BatchQuery, BatchReport, WriteQuery, answer_write, write_batch
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import CatalogWriter, Identity
+from mmptf_common.routers.drafts import Step, add_drafts
+from mmptf_common.storage.journal import Write
+from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.problems import Forbidden
+from mmptf_common.writes.commands import Answer, BatchQuery, BatchReport, WriteQuery, answer_write, write_batch
 
 router = APIRouter()
 

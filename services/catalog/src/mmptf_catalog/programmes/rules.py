@@ -8,8 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from mmptf_catalog.rules import CENT, WHOLE
-from mmptf_common.problems import fault
-from mmptf_common.schemas import Fault
+from mmptf_common.wire.problems import Fault, fault
 
 Facts = Mapping[str, Any]
 

@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mmptf_catalog.schemas import BudgetLine, Year
-from mmptf_common.codes import BudgetCategory
-from mmptf_common.query import ListQuery, Search
-from mmptf_common.schemas import AmountSent, Code, Day, Page, PartSent, Sent, Text, Wire, unset
+from mmptf_common.http.parameters import ListQuery, Search
+from mmptf_common.wire.base import Code, Day, PartSent, Sent, Text, Wire, unset
+from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.money import AmountSent
+from mmptf_common.wire.pages import Page
 
 # The statuses that a programme can be given; what the sources leave open is no status to choose.
 NewStatus = Literal[

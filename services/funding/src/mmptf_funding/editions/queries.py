@@ -10,15 +10,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.aggregates import answer_cached
-from mmptf_common.codes import SHARED
-from mmptf_common.conditional import number_of
-from mmptf_common.db import reading
-from mmptf_common.journal import REVISION
-from mmptf_common.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
-from mmptf_common.pages import answer_list, fetch_item
-from mmptf_common.past import as_of, within
-from mmptf_common.query import canonical, pairs_of, parse
+from mmptf_common.http.conditional import number_of
+from mmptf_common.http.parameters import canonical, pairs_of, parse
+from mmptf_common.lists.aggregates import answer_cached
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
+from mmptf_common.lists.pages import answer_list, fetch_item
+from mmptf_common.storage.as_of import as_of, within
+from mmptf_common.storage.engines import reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.codes import SHARED
 from mmptf_funding.editions import rules, schemas
 
 PATH = "/funding/v1"

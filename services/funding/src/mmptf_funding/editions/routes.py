@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from mmptf_common import openapi
-from mmptf_common.identity import PublicRequest
-from mmptf_common.listing import Listing
-from mmptf_common.routing import add_listing
-from mmptf_common.schemas import CODE_PATTERN
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import PublicRequest
+from mmptf_common.lists.listing import Listing
+from mmptf_common.routers.lists import add_listing
+from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_funding.editions import queries, schemas
 
 router = APIRouter()

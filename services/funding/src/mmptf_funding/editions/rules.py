@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 from urllib.parse import urlencode
 
-from mmptf_common.schemas import Money
+from mmptf_common.wire.money import Money
 from mmptf_funding.editions import schemas
 
 

@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mmptf_common.codes import MoneyStage
-from mmptf_common.query import Amount, ListQuery, Moment, PointInTime, Search, Values
-from mmptf_common.schemas import Code, Money, Page, SourceRef, Wire
+from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Search, Values
+from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.codes import MoneyStage
+from mmptf_common.wire.money import Money
+from mmptf_common.wire.pages import Page
+from mmptf_common.wire.sources import SourceRef
 
 RequirementStatus = Literal["required", "funded", "missing_in_source"]
 TermKind = Literal["region", "area", "target_population", "place"]

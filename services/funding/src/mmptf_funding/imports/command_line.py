@@ -11,10 +11,10 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.db import write_engine
-from mmptf_common.journal import Author, begin_write
-from mmptf_common.problems import InvalidRequest, fault, near
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.wire.problems import InvalidRequest, fault, near
 from mmptf_funding.imports.commands import Progress, import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.schemas import ImportReport

@@ -11,10 +11,9 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.journal import Write
-from mmptf_common.problems import fault
-from mmptf_common.records import load, moment_text
-from mmptf_common.schemas import Fault
+from mmptf_common.storage.journal import Write
+from mmptf_common.storage.records import load, moment_text
+from mmptf_common.wire.problems import Fault, fault
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.editions.queries import reconcile
 from mmptf_funding.imports import rules

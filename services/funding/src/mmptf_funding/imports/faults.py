@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mmptf_common.problems import InvalidRequest, fault, near
-from mmptf_common.schemas import Fault
+from mmptf_common.wire.problems import Fault, InvalidRequest, fault, near
 from mmptf_funding.imports.template import TableName
 
 # A report of more faults than anybody reads is cut; how many there are in all is said.

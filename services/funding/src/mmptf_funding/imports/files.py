@@ -15,8 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from openpyxl import load_workbook
 
-from mmptf_common.problems import InvalidRequest, fault, near, refuse
-from mmptf_common.schemas import Fault
+from mmptf_common.wire.problems import Fault, InvalidRequest, fault, near, refuse
 from mmptf_funding.imports.faults import file_fault, row_fault
 from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, required
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from mmptf_common.query import words
-from mmptf_common.records import Record, document_of
-from mmptf_common.schemas import Document
+from mmptf_common.http.parameters import words
+from mmptf_common.storage.records import Record, document_of
+from mmptf_common.wire.sources import Document
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import rules
 from mmptf_funding.imports.faults import Faults, not_in, other_edition, repeated, row_fault

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from mmptf_common import openapi
-from mmptf_common.identity import FundingWriter, PublicRequest
-from mmptf_common.journal import Write
-from mmptf_common.problems import Forbidden, UnsupportedMediaType
-from mmptf_common.query import parse
-from mmptf_common.writing import Answer, WriteQuery, answer_write
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import FundingWriter, PublicRequest
+from mmptf_common.http.parameters import parse
+from mmptf_common.storage.journal import Write
+from mmptf_common.wire.problems import Forbidden, UnsupportedMediaType
+from mmptf_common.writes.commands import Answer, WriteQuery, answer_write
 from mmptf_funding.imports import schemas, template
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook

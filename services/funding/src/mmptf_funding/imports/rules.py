@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mmptf_common.query import words
-from mmptf_common.schemas import Fault
+from mmptf_common.http.parameters import words
+from mmptf_common.wire.problems import Fault
 from mmptf_funding.imports import template
 from mmptf_funding.imports.faults import not_in, row_fault, shown
 from mmptf_funding.imports.files import RawRow

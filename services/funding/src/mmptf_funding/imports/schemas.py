@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmptf_common.schemas import Code, Wire
+from mmptf_common.wire.base import Code, Wire
 from mmptf_funding.editions.schemas import Agreement, ReconciledTotal
 
 

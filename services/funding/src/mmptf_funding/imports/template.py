@@ -14,8 +14,8 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from mmptf_common.codes import NOT_STATED, SHARED
-from mmptf_common.schemas import Code
+from mmptf_common.wire.base import Code
+from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_funding.editions import schemas
 
 TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"]

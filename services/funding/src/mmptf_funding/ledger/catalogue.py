@@ -9,8 +9,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from mmptf_common.http import failure, open_client
-from mmptf_common.problems import BadGateway, GatewayTimeout, ProblemError, ServiceUnavailable
+from mmptf_common.process.client import failure, open_client
+from mmptf_common.wire.problems import BadGateway, GatewayTimeout, ProblemError, ServiceUnavailable
 
 ANSWER_SECONDS = 3.0
 # For everything that a batch names.

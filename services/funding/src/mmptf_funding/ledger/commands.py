@@ -10,12 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
-from mmptf_common.identity import Identity
-from mmptf_common.journal import Write
-from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, refuse, unknown_code
-from mmptf_common.records import Facts, document_of, moment_text, submission
-from mmptf_common.schemas import Fault
-from mmptf_common.writing import Created, row_of
+from mmptf_common.http.identity import Identity
+from mmptf_common.storage.journal import Write
+from mmptf_common.storage.records import Facts, document_of, moment_text, submission
+from mmptf_common.wire.problems import Conflict, Fault, Forbidden, InvalidRequest, fault, refuse, unknown_code
+from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding import schemas as wire
 from mmptf_funding.ledger import rules
 from mmptf_funding.ledger.catalogue import NOUNS, Asked, Catalogue, Programme

@@ -14,17 +14,17 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.aggregates import answer_cached
-from mmptf_common.cards import Told, link
-from mmptf_common.codes import NOT_STATED
-from mmptf_common.conditional import number_of
-from mmptf_common.db import reading
-from mmptf_common.journal import REVISION
-from mmptf_common.listing import Dimension, Filter, Listing
-from mmptf_common.past import as_of, within
-from mmptf_common.periods import Interval, ends
-from mmptf_common.query import PointInTime, canonical, pairs_of, parse
-from mmptf_common.schemas import Money
+from mmptf_common.http.conditional import number_of
+from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
+from mmptf_common.lists.aggregates import answer_cached
+from mmptf_common.lists.listing import Dimension, Filter, Listing
+from mmptf_common.routers.cards import Told, link
+from mmptf_common.storage.as_of import as_of, within
+from mmptf_common.storage.engines import reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.codes import NOT_STATED
+from mmptf_common.wire.money import Money
+from mmptf_common.wire.periods import Interval, ends
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.schemas import Line
 from mmptf_funding.rules import per_cent, share

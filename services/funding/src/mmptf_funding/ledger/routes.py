@@ -8,14 +8,14 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from mmptf_common import openapi
-from mmptf_common.cards import add_card
-from mmptf_common.identity import FundingWriter, PublicRequest
-from mmptf_common.journal import Write
-from mmptf_common.problems import Forbidden
-from mmptf_common.routing import add_listing
-from mmptf_common.schemas import CODE_PATTERN
-from mmptf_common.writing import Answer, BatchQuery, BatchReport, Created, WriteQuery, answer_write, write_batch
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import FundingWriter, PublicRequest
+from mmptf_common.routers.cards import add_card
+from mmptf_common.routers.lists import add_listing
+from mmptf_common.storage.journal import Write
+from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.problems import Forbidden
+from mmptf_common.writes.commands import Answer, BatchQuery, BatchReport, Created, WriteQuery, answer_write, write_batch
 from mmptf_funding import schemas as wire
 from mmptf_funding.ledger import catalogue, commands, queries, schemas
 

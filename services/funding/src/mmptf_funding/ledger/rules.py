@@ -8,9 +8,8 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from mmptf_common.identity import Identity
-from mmptf_common.problems import fault
-from mmptf_common.schemas import Fault
+from mmptf_common.http.identity import Identity
+from mmptf_common.wire.problems import Fault, fault
 from mmptf_funding.ledger.schemas import Kind as KindName
 
 CENT = Decimal("0.01")

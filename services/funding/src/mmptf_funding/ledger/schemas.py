@@ -7,11 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from mmptf_common.cards import Card
-from mmptf_common.codes import BudgetCategory
-from mmptf_common.periods import Interval
-from mmptf_common.query import ListQuery, PointInTime, Values
-from mmptf_common.schemas import AmountSent, Code, Day, Money, Page, Sent, SourceRef, Text, Wire
+from mmptf_common.http.parameters import ListQuery, PointInTime, Values
+from mmptf_common.routers.cards import Card
+from mmptf_common.wire.base import Code, Day, Sent, Text, Wire
+from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.money import AmountSent, Money
+from mmptf_common.wire.pages import Page
+from mmptf_common.wire.periods import Interval
+from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.schemas import ContributorType, Fraction
 
 # What can be written; a fee follows from its deposit.

@@ -9,13 +9,13 @@ from datetime import date
 import sqlalchemy as sa
 from sqlmodel import col
 
-from mmptf_common.following import copy_state
-from mmptf_common.identity import Identity, organization_of
-from mmptf_common.journal import Write
-from mmptf_common.problems import Conflict, Forbidden, InvalidRequest, fault, refuse, unknown_code
-from mmptf_common.records import Facts, document_of, submission
-from mmptf_common.schemas import CODE_PATTERN, Fault
-from mmptf_common.writing import Created, row_of
+from mmptf_common.feed.replication import copy_state
+from mmptf_common.http.identity import Identity, organization_of
+from mmptf_common.storage.journal import Write
+from mmptf_common.storage.records import Facts, document_of, submission
+from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.problems import Conflict, Fault, Forbidden, InvalidRequest, fault, refuse, unknown_code
+from mmptf_common.writes.commands import Created, row_of
 from mmptf_markers import rubrics
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS
 from mmptf_markers.assessments.schemas import (

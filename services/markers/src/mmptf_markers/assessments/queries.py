@@ -9,15 +9,15 @@ from typing import Any, Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common import conditional
-from mmptf_common.db import reading
-from mmptf_common.journal import REVISION
-from mmptf_common.listing import Filter, Listing
-from mmptf_common.pages import fetch_item
-from mmptf_common.past import as_of, within
-from mmptf_common.problems import Conflict, InvalidRequest, fault
-from mmptf_common.query import canonical, parse
-from mmptf_common.records import Facts
+from mmptf_common.http import conditional
+from mmptf_common.http.parameters import canonical, parse
+from mmptf_common.lists.listing import Filter, Listing
+from mmptf_common.lists.pages import fetch_item
+from mmptf_common.storage.as_of import as_of, within
+from mmptf_common.storage.engines import reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.storage.records import Facts
+from mmptf_common.wire.problems import Conflict, InvalidRequest, fault
 from mmptf_markers import rubrics
 from mmptf_markers.assessments import schemas
 from mmptf_markers.engine.rubric import STAGES, Rubric, level_position

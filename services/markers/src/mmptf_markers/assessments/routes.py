@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from mmptf_common import openapi
-from mmptf_common.drafts import Step, add_drafts
-from mmptf_common.identity import Assessor, PublicRequest, Reviewer
-from mmptf_common.problems import Forbidden
-from mmptf_common.routing import add_listing
-from mmptf_common.schemas import CODE_PATTERN
-from mmptf_common.writing import WriteQuery, answer_write
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import Assessor, PublicRequest, Reviewer
+from mmptf_common.routers.drafts import Step, add_drafts
+from mmptf_common.routers.lists import add_listing
+from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.problems import Forbidden
+from mmptf_common.writes.commands import WriteQuery, answer_write
 from mmptf_markers.assessments import commands, examples, schemas
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, answer_comparison, answer_score
 from mmptf_markers.engine.results import Score

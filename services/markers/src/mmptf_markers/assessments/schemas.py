@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.query import ListQuery, PointInTime, Values
-from mmptf_common.schemas import Code, Day, Page, PartSent, Sent, SourceRef, Text, Wire, unset
+from mmptf_common.http.parameters import ListQuery, PointInTime, Values
+from mmptf_common.wire.base import Code, Day, PartSent, Sent, Text, Wire, unset
+from mmptf_common.wire.pages import Page
+from mmptf_common.wire.sources import SourceRef
 from mmptf_markers.engine.results import Answer, RubricUsed, Share
 from mmptf_markers.engine.rubric import Stage
 

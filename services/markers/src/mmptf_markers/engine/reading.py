@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mmptf_common.schemas import Wire
+from mmptf_common.wire.base import Wire
 
 
 class DocumentFault(Wire):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
-from mmptf_common.schemas import Code, Wire
+from mmptf_common.wire.base import Code, Wire
 from mmptf_markers.engine.rubric import RubricStatus, Stage
 
 Answer = StrictInt | StrictStr

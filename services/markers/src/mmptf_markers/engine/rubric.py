@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from mmptf_common.schemas import Code, SourceRef, Wire
+from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.sources import SourceRef
 
 Stage = Literal["concept_note", "programme_document", "annual_report", "final_report"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, ValidationError
 
-from mmptf_common.schemas import Code, Wire
+from mmptf_common.wire.base import Code, Wire
 from mmptf_markers.engine.reading import DocumentFault, InvalidDocument, pointer, read_json
 from mmptf_markers.engine.rubric import Language, Rubric, Sha256, SourceDocument, Text
 

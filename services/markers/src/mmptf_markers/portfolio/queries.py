@@ -15,18 +15,18 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.aggregates import answer_cached
-from mmptf_common.cards import Told, link
-from mmptf_common.conditional import number_of
-from mmptf_common.db import reading
-from mmptf_common.following import copy_state
-from mmptf_common.journal import REVISION
-from mmptf_common.listing import Arguments, Filter, Listing, check_codes, condition
-from mmptf_common.past import Past, as_of, within
-from mmptf_common.periods import ends
-from mmptf_common.problems import Conflict, InvalidRequest, not_one_of
-from mmptf_common.query import NoParameters, PointInTime, canonical, pairs_of, parse
-from mmptf_common.schemas import Money
+from mmptf_common.feed.replication import copy_state
+from mmptf_common.http.conditional import number_of
+from mmptf_common.http.parameters import NoParameters, PointInTime, canonical, pairs_of, parse
+from mmptf_common.lists.aggregates import answer_cached
+from mmptf_common.lists.listing import Arguments, Filter, Listing, check_codes, condition
+from mmptf_common.routers.cards import Told, link
+from mmptf_common.storage.as_of import Past, as_of, within
+from mmptf_common.storage.engines import reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.money import Money
+from mmptf_common.wire.periods import ends
+from mmptf_common.wire.problems import Conflict, InvalidRequest, not_one_of
 from mmptf_markers import rubrics
 from mmptf_markers.assessments.queries import ASSESSMENTS, EVER, OF_PROGRAMME, PATH
 from mmptf_markers.engine.results import share_of

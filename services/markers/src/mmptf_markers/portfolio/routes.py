@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from mmptf_common import openapi
-from mmptf_common.cards import add_card
-from mmptf_common.identity import PublicRequest
-from mmptf_common.pages import answer_list
-from mmptf_common.query import NoParameters
-from mmptf_common.routing import add_listing
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.parameters import NoParameters
+from mmptf_common.lists.pages import answer_list
+from mmptf_common.routers.cards import add_card
+from mmptf_common.routers.lists import add_listing
 from mmptf_markers.portfolio import queries, schemas
 
 router = APIRouter()

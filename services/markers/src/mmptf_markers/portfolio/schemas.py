@@ -7,11 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmptf_common.cards import Card
-from mmptf_common.following import CopyState
-from mmptf_common.periods import Interval
-from mmptf_common.query import ListQuery, PointInTime, Values
-from mmptf_common.schemas import Code, Day, Money, Page, SourceRef, Wire
+from mmptf_common.feed.replication import CopyState
+from mmptf_common.http.parameters import ListQuery, PointInTime, Values
+from mmptf_common.routers.cards import Card
+from mmptf_common.wire.base import Code, Day, Wire
+from mmptf_common.wire.money import Money
+from mmptf_common.wire.pages import Page
+from mmptf_common.wire.periods import Interval
+from mmptf_common.wire.sources import SourceRef
 from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.engine.results import Answer, Share
 from mmptf_markers.engine.rubric import Stage

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from mmptf_common.journal_schema import begin_keeping
+from mmptf_common.storage.journal_schema import begin_keeping
 
 revision = "0002"
 down_revision = "0001"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from mmptf_common.journal_schema import renew_keeping
+from mmptf_common.storage.journal_schema import renew_keeping
 
 revision = "0005"
 down_revision = "0004"

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from mmptf_common.journal_schema import UNDER_WAY, keep
+from mmptf_common.storage.journal_schema import UNDER_WAY, keep
 
 revision = "0003"
 down_revision = "0002"

@@ -1,0 +1,185 @@
+"""The journal as readers follow it: every change of a service in order, and the history of one record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.http.parameters import Limit, PointInTime, Seconds, Sequence, canonical, parse
+from mmptf_common.lists.listing import AS_MOMENT, Listing
+from mmptf_common.lists.pages import fetch_item
+from mmptf_common.storage.engines import Database, reading
+from mmptf_common.wire.base import Wire
+from mmptf_common.wire.pages import ChangeRecord
+from mmptf_common.wire.problems import Conflict, ServiceUnavailable, fault
+
+# While a reader waits, the database is asked this often whether there is anything new, however many readers wait.
+LOOK_SECONDS = 0.2
+
+
+class AuditRecord(ChangeRecord):
+    """A change, and who made it in which request: the subject of an access token, or an operator's command."""
+
+    actor: str
+    request_id: str | None
+
+
+class Following(Wire):
+    """How to go on behind a page of changes.
+
+    `last` is how far this page reaches: the caller who asks for what comes after it misses nothing and sees nothing
+    twice, also where `entity` left changes out. `next` is that question as a path. `more` says whether it has an
+    answer already.
+    """
+
+    last: int
+    more: bool
+    next: str
+    revision: int
+
+
+class ChangePage(Following):
+    """Changes in the order of their commits."""
+
+    items: list[ChangeRecord]
+
+
+class AuditPage(Following):
+    """Changes in the order of their commits, and who made them."""
+
+    items: list[AuditRecord]
+
+
+class HistoryQuery(BaseModel):
+    """Which changes of a record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: Annotated[Sequence, Field(description="Only changes with a higher `seq`.")] = 0
+    limit: Annotated[Limit, Field(description="Most changes on one page.")] = 100
+
+
+class FeedQuery(HistoryQuery):
+    """Which changes of a service, and how long to wait for one."""
+
+    wait: Annotated[Seconds, Field(description="Seconds to wait for a change when there is none yet.")] = 0
+
+
+_MEMBERS = """
+    (SELECT coalesce(json_agg(coalesce(b.key, a.key) ORDER BY coalesce(b.key, a.key)), '[]')
+       FROM jsonb_each(before::jsonb) AS b FULL JOIN jsonb_each(after::jsonb) AS a ON a.key = b.key
+      WHERE a.value IS DISTINCT FROM b.value AND coalesce(b.key, a.key) <> 'updated')"""
+_PAGE = f"""
+    WITH page AS (SELECT * FROM change WHERE seq > $1 AND {{where}} ORDER BY seq LIMIT $2 + 1)
+    SELECT coalesce(json_agg(json_build_object(
+             'seq', seq, 'revision', number, 'at', {AS_MOMENT.format("at")}, 'entity', entity, 'key', key,
+             'action', action, 'organization', organization, 'reason', reason,
+             'changed', CASE action WHEN 'amend' THEN {_MEMBERS} ELSE '[]' END,
+             'before', before, 'after', after{{more}}) ORDER BY seq), '[]')::text AS items,
+           (SELECT count(*) > $2 FROM page) AS more, max(seq) AS last_here,
+           (SELECT coalesce(max(seq), 0) FROM change) AS last_of_all,
+           (SELECT coalesce(max(number), 0) FROM revision) AS revision
+      FROM (SELECT * FROM page ORDER BY seq LIMIT $2) AS shown
+      JOIN LATERAL (SELECT * FROM revision WHERE number >= seq ORDER BY number LIMIT 1) AS made ON true"""
+
+
+class News:
+    """Whether anything was written: one question to the database for all readers who wait."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asking = asyncio.Lock()
+        self._asked_at = 0.0
+        self._found: int | ServiceUnavailable = 0
+
+    async def after(self, seq: int, seconds: int, request: Request) -> None:
+        """Return when there is a change after `seq`, when the seconds are over, or when nobody is to wait any more."""
+        until = time.monotonic() + seconds
+        # What another process has written raises no event here.
+        while await self._newest() <= seq and time.monotonic() < until:
+            if request.app.state.is_ending() or await request.is_disconnected():
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _newest(self) -> int:
+        came = time.monotonic()
+        async with self._asking:
+            known = isinstance(self._found, int) and time.monotonic() - self._asked_at < LOOK_SECONDS
+            # A failure is told to all who waited for it, and to nobody who came after it.
+            if not known and self._asked_at < came:
+                try:
+                    async with reading(self._database) as connection:
+                        self._found = int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change"))
+                except ServiceUnavailable as problem:
+                    self._found = problem
+                self._asked_at = time.monotonic()
+            if isinstance(self._found, ServiceUnavailable):
+                raise self._found
+            return self._found
+
+
+async def answer_history(request: Request, listing: Listing, code: str, *, owner: str | None = None) -> Response:
+    """The changes of one record, the first first; NotFound when there never was one.
+
+    owner: only what happened to records of this organization: a private code may have been another's before
+    """
+    query = parse(request, HistoryQuery)
+    where, values = "entity = ${} AND key = ${}", [listing.entity, code]
+    if owner is not None:
+        where += " AND coalesce(after, before)->>'organization' = ${}"
+        values.append(owner)
+    async with reading(request.app.state.database) as connection:
+        known = await connection.fetchval(f"SELECT EXISTS (SELECT FROM change WHERE {where.format(1, 2, 3)})", *values)
+    if not known:
+        # A renamed code is led on, and an unknown one refused, as for the record itself.
+        found = await fetch_item(request, listing, code, PointInTime())
+        if isinstance(found, Response):
+            return found
+    path = f"{listing.path}/{code}/history"
+    return await answer_changes(request, path, query, where.format(3, 4, 5), values)
+
+
+async def answer_changes(
+    request: Request,
+    path: str,
+    query: HistoryQuery,
+    where: str,
+    values: list[Any],
+    members: str = "",
+    *,
+    wait: int = 0,
+) -> Response:
+    """One page; members: what each change says beyond what everybody sees; wait: seconds, where there is none yet."""
+
+    async def look() -> Any:
+        async with reading(request.app.state.database) as connection:
+            return await connection.fetchrow(_PAGE.format(where=where, more=members), query.after, query.limit, *values)
+
+    row = await look()
+    if wait and row["last_of_all"] == query.after:
+        await request.app.state.news.after(query.after, wait, request)
+        row = await look()
+    if query.after > row["last_of_all"]:
+        newest = row["last_of_all"]
+        beyond = fault("beyond_last_change", f"after: {query.after}", parameter="after", allowed=[f"0 to {newest}"])
+        raise Conflict(
+            f"The last change is {newest}. Who was given {query.after} here has changes that were undone when the"
+            " data were restored to an earlier state: begin again with after=0.",
+            code="beyond_last_change",
+            faults=[beyond],
+        )
+    # What was looked through, not only what was found: then nothing is looked through twice.
+    last = row["last_here"] if row["more"] else row["last_of_all"]
+    rest = canonical(query, without=frozenset({"after"}))
+    following = f"{path}?after={last}{'&' if rest else ''}{rest}"
+    more = "true" if row["more"] else "false"
+    return Response(
+        f'{{"items":{row["items"]},"last":{last},"more":{more},"next":"{following}","revision":{row["revision"]}}}',
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,1 @@
+"""What every request passes: middleware, identity, parameters, conditional requests, problems, the contract."""

@@ -1,0 +1,50 @@
+"""The shell of every app of the suite: the corridor, the problems, the contract; no routes and no database yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from mmptf_common.http import problems
+from mmptf_common.http.middleware import Corridor, HeadAsGet
+from mmptf_common.wire.problems import ProblemError
+
+
+def create_app(
+    title: str,
+    description: str,
+    distribution: str,
+    *,
+    lifespan: Callable[[FastAPI], Any],
+    max_body: int,
+    uploads: Mapping[str, int] = MappingProxyType({}),
+    inside: Sequence[Middleware] = (),
+) -> FastAPI:
+    """An app without routes.
+
+    distribution: the installed package whose version the app states
+    max_body, uploads: bytes of a request's body, 413 above; path -> bytes where it may be larger
+    inside: what stands between the corridor and the app's own routes, from the outside in
+    """
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version(distribution),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
+        middleware=[Middleware(Corridor, max_body=max_body, uploads=uploads), *inside, Middleware(HeadAsGet)],
+    )
+    for failure in (ProblemError, RequestValidationError, HTTPException):
+        app.add_exception_handler(failure, problems.answer)
+    return app

@@ -1,0 +1,417 @@
+"""Who asks: bearer tokens verified, and what each caller may do."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import aiohttp
+import httpx
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from fastapi import Depends, Request, params
+from jwt.algorithms import AllowedPublicKeys
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import from_json
+
+from mmptf_common.process.client import open_client
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.wire.problems import Forbidden, ServiceUnavailable, Unauthorized
+
+Scope = Literal["catalog:write", "funding:write", "markers:assess", "markers:review", "admin"]
+Role = Literal["management_unit", "agent"]
+"""The Fund's management unit; its administrative agent."""
+
+# What may have signed a token, with the type and the curve of the key that it takes: nothing with a shared secret,
+# with which whoever verifies a token could make one.
+ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
+    "EdDSA": ("OKP", "Ed25519"),
+}
+LEEWAY = 30
+"""Seconds by which the issuer's clock and ours may differ."""
+LONGEST_TOKEN = 8_192
+LARGEST_DOCUMENT = 262_144
+
+log = logging.getLogger("mmptf.identity")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The holder of a verified token.
+
+    subject: who, as the identity provider names it
+    organization: for whom, the code of an organization; None where the token does not say
+    roles: only those that the suite knows
+    """
+
+    subject: str
+    organization: str | None
+    roles: frozenset[str]
+    scopes: frozenset[str]
+
+    @property
+    def is_admin(self) -> bool:
+        """May do everything, and counts as every role."""
+        return "admin" in self.scopes
+
+    @property
+    def is_management_unit(self) -> bool:
+        return self._is("management_unit")
+
+    @property
+    def is_agent(self) -> bool:
+        return self._is("agent")
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the token carries this scope, or admin."""
+        return scope in self.scopes or self.is_admin
+
+    def _is(self, role: Role) -> bool:
+        return role in self.roles or self.is_admin
+
+
+# A class whose instances FastAPI calls must not postpone its annotations: they would be looked up in no module.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call a route, stated in its function's signature: who has one of these scopes; without scopes, anyone."""
+
+    scopes: tuple[Scope, ...] = ()
+
+    async def __call__(self, request: Request) -> Identity:
+        """Verify the request's token. Unauthorized 401, Forbidden 403, ServiceUnavailable 503."""
+        verifier: Verifier | None = request.app.state.verifier
+        if verifier is None:
+            raise Forbidden("This needs an access token, and no identity provider is configured here.")
+        who = await verifier.identity(_sent_token(request))
+        if not any(who.may(scope) for scope in self.scopes):
+            needed = " or ".join(repr(scope) for scope in self.scopes)
+            raise Forbidden(
+                f"The access token does not carry the scope {needed}, which this needs.",
+                code="insufficient_scope",
+                headers={
+                    "WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{" ".join(self.scopes)}"',
+                },
+            )
+        return who
+
+
+def holder(scope: Scope, *others: Scope) -> Any:
+    """What makes an annotated Identity the holder of any of these scopes, verified before the function is called."""
+    return Depends(Access((scope, *others)))
+
+
+# A marker only: a route that anyone may call does no work for it.
+PublicRequest = Annotated[Request, Access()]
+
+CatalogWriter = Annotated[Identity, holder("catalog:write")]
+FundingWriter = Annotated[Identity, holder("funding:write")]
+Assessor = Annotated[Identity, holder("markers:assess")]
+Reviewer = Annotated[Identity, holder("markers:review")]
+Administrator = Annotated[Identity, holder("admin")]
+
+
+def organization_of(who: Identity) -> str:
+    """The organization that the caller writes for; Forbidden where the token names none."""
+    if who.organization is None:
+        raise Forbidden("The access token names no organization to write for.")
+    return who.organization
+
+
+def access_of(endpoint: Callable[..., Any]) -> Access | None:
+    """The one access that the signature of a route's function states; None where it states none.
+
+    ValueError where it states several: they would contradict each other.
+    """
+    stated = []
+    for hint in get_type_hints(endpoint, include_extras=True).values():
+        for extra in getattr(hint, "__metadata__", ()):
+            marker = extra.dependency if isinstance(extra, params.Depends) else extra
+            if isinstance(marker, Access):
+                stated.append(marker)
+    if len(stated) > 1:
+        raise ValueError(f"{endpoint.__name__} states its access {len(stated)} times")
+    return stated[0] if stated else None
+
+
+def _sent_token(request: Request) -> str:
+    sent = request.headers.getlist("authorization")
+    if len(sent) > 1:
+        raise _invalid("The Authorization header is sent more than once.")
+    scheme, _, token = (sent[0] if sent else "").strip(" ").partition(" ")
+    token = token.strip(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthorized("This needs an access token: Authorization: Bearer <token>.", code="token_missing")
+    if len(token) > LONGEST_TOKEN:
+        raise _invalid(f"The access token is longer than {LONGEST_TOKEN} characters.")
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
+        raise _invalid("What follows Bearer is no access token.")
+    return token
+
+
+def _invalid(detail: str, code: str = "token_invalid") -> Unauthorized:
+    # RFC 6750 allows printable ASCII in a description, without the quotation mark and the backslash.
+    described = re.sub(r"[^ !#-\[\]-~]", "?", detail)
+    challenge = f'{Unauthorized.headers["WWW-Authenticate"]}, error="invalid_token", error_description="{described}"'
+    return Unauthorized(detail, code=code, headers={"WWW-Authenticate": challenge})
+
+
+# Text that can be stored, logged and read: it begins with something visible and has no control characters.
+Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\p{C}\p{Z}]\P{C}*$")]
+Words = str | list[str] | None
+Seconds = Annotated[float, Field(ge=0, lt=datetime(9999, 1, 1, tzinfo=UTC).timestamp())]
+
+
+class _Claims(BaseModel):
+    """What is read of a token's payload (RFC 7519, RFC 9068), each claim of exactly its type."""
+
+    model_config = ConfigDict(strict=True)
+
+    iss: str
+    aud: str | list[str]
+    sub: Text
+    exp: Seconds
+    nbf: Seconds | None = None
+    iat: Seconds | None = None
+    scope: Words = None
+    scp: Words = None
+    organization: Text | None = None
+    roles: Words = None
+
+
+class Verifier:
+    """Turns tokens of one issuer for one audience into identities."""
+
+    def __init__(
+        self,
+        keys: "KeySet",
+        *,
+        issuer: str,
+        audience: str,
+        organization_claim: str = "organization",
+        roles_claim: str = "roles",
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._renamed = {"organization": organization_claim, "roles": roles_claim}
+
+    async def identity(self, token: str) -> Identity:
+        """The holder of a token. Unauthorized when it is not good; ServiceUnavailable when that cannot be known."""
+        claims = self._claims(await self._payload(token))
+        now = time.time()
+        if claims.iss != self._issuer:
+            raise _invalid(f"The access token was not issued by {self._issuer}, which is expected here.")
+        if self._audience not in ([claims.aud] if isinstance(claims.aud, str) else claims.aud):
+            raise _invalid(f"The access token is not meant for the audience {self._audience}, which is expected here.")
+        if claims.exp + LEEWAY <= now:
+            raise _invalid(f"The access token has expired at {_moment(claims.exp)}.", "token_expired")
+        if (begins := max(claims.nbf or 0, claims.iat or 0)) - LEEWAY > now:
+            raise _invalid(f"The access token is valid from {_moment(begins)} only.", "token_not_yet_valid")
+        return Identity(
+            subject=claims.sub,
+            organization=claims.organization,
+            roles=_words(claims.roles) & frozenset(get_args(Role)),
+            scopes=_words(claims.scope or claims.scp),
+        )
+
+    async def _payload(self, token: str) -> bytes:
+        """What the token says, once the issuer's signature holds."""
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError:
+            raise _invalid("The access token is not a JSON Web Token, or asks for what is not supported.") from None
+        if "crit" in header:
+            raise _invalid("The access token has critical header parameters; none is supported.")
+        algorithm = header.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+            raise _invalid(f"The access token is not signed with one of {', '.join(ALGORITHMS)}.")
+        keys = await self._keys.fitting(algorithm, header.get("kid"))
+        if not keys:
+            raise _invalid("The access token is signed with a key that its issuer does not publish.")
+        if len(keys) > 1:
+            raise _invalid("The access token does not say which of its issuer's keys has signed it.")
+        try:
+            payload: bytes = jwt.PyJWS().decode(token, keys[0].public, algorithms=keys[0].algorithms)
+        except jwt.PyJWTError:
+            raise _invalid("The signature of the access token does not hold.") from None
+        return payload
+
+    def _claims(self, payload: bytes) -> _Claims:
+        try:
+            sent = from_json(payload, allow_inf_nan=False)
+            if not isinstance(sent, dict):
+                raise ValueError("an object is expected")
+            return _Claims.model_validate(sent | {ours: sent.get(name) for ours, name in self._renamed.items()})
+        except ValidationError as error:
+            ours = {str(fault["loc"][0]) for fault in error.errors(include_url=False, include_input=False)}
+            names = ", ".join(sorted(self._renamed.get(name, name) for name in ours))
+            raise _invalid(f"Claims of the access token are missing or not of their type: {names}.") from None
+        except ValueError:
+            raise _invalid("The claims of the access token are no JSON object.") from None
+
+
+def _words(value: Words) -> frozenset[str]:
+    return frozenset((value if isinstance(value, str) else " ".join(value or ())).split())
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key of the issuer, and the algorithms whose signatures it verifies."""
+
+    kid: str | None
+    algorithms: tuple[str, ...]
+    public: AllowedPublicKeys
+
+
+class KeySet:
+    """The issuer's public keys, asked from it when they are needed and kept for a while.
+
+    keep: seconds for which keys are believed; a key that the issuer has withdrawn is thus refused after that long
+    grace: seconds more for which they are believed while the issuer cannot be reached
+    pause: seconds at least between two requests for a key that is not among those that are kept, since anyone can
+        name one
+    retry: seconds for which an issuer that could not be reached is left alone
+    patience: seconds that asking it may take
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        issuer: str,
+        keys_url: str | None = None,
+        *,
+        keep: float = 300,
+        grace: float = 3_600,
+        pause: float = 10,
+        retry: float = 2,
+        patience: float = 3,
+    ) -> None:
+        self._client = client
+        self._issuer = issuer
+        self._keys_url = keys_url
+        self._keep, self._grace, self._pause, self._retry, self._patience = keep, grace, pause, retry, patience
+        self._keys: list[Key] = []
+        self._fetched = self._failed = self._searched = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def fitting(self, algorithm: str, kid: str | None) -> list[Key]:
+        """The keys that may have made such a signature; of any name when none is given.
+
+        ServiceUnavailable when the issuer cannot be reached and the keys that are kept do not answer.
+        """
+        if self._is_old():
+            async with self._lock:
+                if self._is_old():  # while this request waited, another one may have asked
+                    await self._fetch()
+        if time.monotonic() - self._fetched >= self._keep + self._grace:
+            raise _unreachable()
+        if not (found := self._among_kept(algorithm, kid)):
+            async with self._lock:
+                if self._may_search():
+                    self._searched = time.monotonic()
+                    await self._fetch()
+            found = self._among_kept(algorithm, kid)
+            if not found and self._failed > self._fetched:
+                raise _unreachable()
+        return found
+
+    def _is_old(self) -> bool:
+        now = time.monotonic()
+        return now - self._fetched >= self._keep and now - self._failed >= self._retry
+
+    def _may_search(self) -> bool:
+        now = time.monotonic()
+        return now - self._searched >= self._pause and now - self._failed >= self._retry
+
+    def _among_kept(self, algorithm: str, kid: str | None) -> list[Key]:
+        return [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
+
+    async def _fetch(self) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._patience):
+                self._keys = _keys(await self._document(self._keys_url or await self._published_url()))
+            self._fetched = began
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
+            self._failed = time.monotonic()
+            log.warning("the identity provider's keys cannot be had", extra={"why": f"{type(error).__name__}: {error}"})
+
+    async def _published_url(self) -> str:
+        """Where the issuer says its keys are (OpenID Connect Discovery 1.0, section 4)."""
+        document = await self._document(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+        url = document.get("jwks_uri")
+        if document.get("issuer") != self._issuer or not isinstance(url, str):
+            raise ValueError("the configuration is not of this issuer, or names no keys")
+        if self._issuer.startswith("https:") and not url.startswith("https:"):
+            raise ValueError("the keys are not offered over https")
+        return url
+
+    async def _document(self, url: str) -> dict[str, Any]:
+        # Uncompressed, so that the limit is one of memory as well.
+        async with self._client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
+            if response.status_code != 200:
+                raise ValueError(f"{url} answers {response.status_code}")
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > LARGEST_DOCUMENT:
+                    raise ValueError(f"{url} answers more than {LARGEST_DOCUMENT} bytes")
+        document = from_json(bytes(body))
+        if not isinstance(document, dict):
+            raise ValueError(f"{url} answers no JSON object")
+        return document
+
+
+def _unreachable() -> ServiceUnavailable:
+    return ServiceUnavailable("The identity provider cannot be reached, so the access token cannot be verified.")
+
+
+def _keys(document: dict[str, Any]) -> list[Key]:
+    """The keys of a JSON Web Key Set (RFC 7517) with which a token can be verified; others are passed over."""
+    entries = document.get("keys")
+    if not isinstance(entries, list):
+        raise ValueError("the key set has no list of keys")
+    return [key for entry in entries if isinstance(entry, dict) and (key := _key(entry))]
+
+
+def _key(entry: dict[str, Any]) -> Key | None:
+    kind = entry.get("kty"), entry.get("crv")
+    algorithms = tuple(name for name, taken in ALGORITHMS.items() if taken == kind and entry.get("alg", name) == name)
+    kid = entry.get("kid")
+    if not algorithms or entry.get("use", "sig") != "sig" or not isinstance(kid, str | None):
+        return None
+    public: dict[str, Any] = {name: entry[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in entry}
+    try:
+        key = jwt.PyJWK(public, algorithms[0])
+    except (jwt.PyJWTError, UnsupportedAlgorithm):  # the latter where the library was built without it
+        return None
+    return None if key.Algorithm.check_key_length(key.key) else Key(kid, algorithms, key.key)
+
+
+@asynccontextmanager
+async def open_verifier(settings: ServiceSettings) -> AsyncIterator[Verifier | None]:
+    """The verifier of the configured issuer, which is asked only once a token has to be verified; None without one."""
+    if settings.identity_issuer is None or settings.identity_audience is None:
+        yield None
+        return
+    async with open_client(seconds=3) as client:
+        yield Verifier(
+            KeySet(client, settings.identity_issuer, settings.identity_keys_url),
+            issuer=settings.identity_issuer,
+            audience=settings.identity_audience,
+            organization_claim=settings.identity_organization_claim,
+            roles_claim=settings.identity_roles_claim,
+        )

@@ -1,0 +1,105 @@
+"""The one corridor that every request walks: context, body limit, log, no failure unanswered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mmptf_common.http import problems
+from mmptf_common.process.context import current, new_context
+from mmptf_common.wire.problems import InternalError, PayloadTooLarge, ProblemError
+
+access_log = logging.getLogger("mmptf.access")
+error_log = logging.getLogger("mmptf.error")
+
+
+class Corridor:
+    """Pure ASGI: gives each request a context, limits bodies, logs once, hides no failure."""
+
+    def __init__(self, app: ASGIApp, *, max_body: int, uploads: Mapping[str, int]) -> None:
+        self.app = app
+        self.max_body = max_body
+        self.uploads = uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        found = {b"x-request-id": b"", b"traceparent": b"", b"tracestate": b"", b"content-length": b""}
+        for name, value in scope["headers"]:
+            if name in found:
+                found[name] = value
+        context = new_context(found[b"x-request-id"], found[b"traceparent"], found[b"tracestate"])
+        token = current.set(context)
+        scope.setdefault("state", {})["context"] = context
+        status = 0
+        received = 0
+        most = self.uploads.get(scope["path"], self.max_body)
+
+        async def send_out(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", context.request_id.encode())]
+            await send(message)
+
+        async def take_in() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > most:
+                    raise _too_large(most)
+            return message
+
+        try:
+            try:
+                if (length := found[b"content-length"]).isdigit() and int(length[:20]) > most:
+                    raise _too_large(most)
+                await self.app(scope, take_in, send_out)
+            except Exception as error:
+                if not isinstance(error, ProblemError):
+                    error_log.exception("unhandled failure", extra={"path": scope["path"]})
+                    error = InternalError("An unexpected failure; the request id leads to it in the log.")
+                if status:
+                    raise  # the answer has begun: only a broken connection can tell the caller
+                answer = problems.response(error, scope["path"], context)
+                await answer(scope, receive, send_out)
+        except asyncio.CancelledError:
+            status = status or 499
+            raise
+        finally:
+            if access_log.isEnabledFor(logging.INFO):
+                access_log.info(
+                    "%s %s %d",
+                    scope["method"],
+                    scope["path"],
+                    status,
+                    extra={
+                        "query": scope["query_string"].decode("latin-1")[:2000],
+                        "ms": round((time.perf_counter() - began) * 1000, 2),
+                    },
+                )
+            current.reset(token)
+
+
+def _too_large(most: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {most} bytes, the limit of this path.")
+
+
+class HeadAsGet:
+    """Pure ASGI: routes that answer GET answer HEAD too; the server leaves out the body of what it knows as HEAD."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            # A copy: the server goes by its own scope.
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)

@@ -1,0 +1,293 @@
+"""The query string of a request, held strictly against what an operation allows."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeVar, cast, get_origin
+from urllib.parse import parse_qsl, quote_plus
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from starlette.requests import Request
+
+from mmptf_common.wire.problems import Fault, InvalidRequest, fault, near, refuse
+
+MAX_PARAMETERS = 200
+# Wildcards do not exist here, and text that no PostgreSQL text value can hold is no filter value.
+_FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
+_WORD = re.compile(r"[^\W_]+")
+LONGEST_WORD = 200
+AMOUNT_PATTERN = r"^[0-9]{1,16}(\.[0-9]{1,2})?$"
+_AMOUNT = re.compile(AMOUNT_PATTERN, re.ASCII)
+_MOMENT = re.compile(
+    r"^\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d))?$", re.ASCII
+)
+
+
+class NoParameters(BaseModel):
+    """The query of an operation that takes none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _amount(value: object) -> Decimal:
+    if not isinstance(value, str) or not _AMOUNT.match(value):
+        raise ValueError(
+            "a non-negative decimal amount with at most 16 digits before and 2 after the point is expected"
+        )
+    return Decimal(value)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}", value):
+        raise ValueError("a whole number is expected")
+    return int(value)
+
+
+def _revision(value: object) -> int:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,15}", value):
+        raise ValueError("a revision, such as 1200, or a moment, such as 2024-01-31T00:00:00Z, is expected")
+    return int(value)
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str) or not _MOMENT.match(value):
+        raise ValueError("an RFC 3339 date-time such as 2024-01-31T00:00:00Z, or a date, is expected")
+    try:
+        if len(value) == 10:
+            return datetime.combine(date.fromisoformat(value), time(), tzinfo=UTC)
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{value} is not a moment of the calendar") from error
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as the search compares them: case and accents folded, in order, each once."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    # PostgreSQL indexes no longer ones.
+    return list(dict.fromkeys(word[:LONGEST_WORD] for word in _WORD.findall(bare)))
+
+
+def search_terms(text: str) -> str:
+    """A tsquery for rows in which every word of the text begins some word."""
+    return " & ".join(f"'{word}':*" for word in words(text))
+
+
+def _search(value: str) -> str:
+    if "*" in value or not words(value):
+        raise ValueError("one or more words are expected, without wildcards")
+    return value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})]
+Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
+# Less than the seconds that a process has to end: who waits is answered before.
+Seconds = Annotated[int, Field(ge=0, le=15), BeforeValidator(_whole)]
+Sequence = Annotated[int, Field(ge=0, le=10**15 - 1), BeforeValidator(lambda value: _revision(value))]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}),
+]
+AsOf = Annotated[
+    int | datetime,
+    BeforeValidator(lambda value: _moment(value) if isinstance(value, str) and "-" in value else _revision(value)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 10**15 - 1},
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "format": "date"},
+            ]
+        }
+    ),
+]
+Search = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[^%*\x00-\x1f\x7f\ufffd]+$"), AfterValidator(_search)
+]
+Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
+
+
+class PointInTime(BaseModel):
+    """What every answer takes that is made of stored data: when."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    as_of: Annotated[
+        AsOf | None,
+        Field(
+            description="A revision, or a moment, at which the data are asked for: the answer that was given then.",
+            examples=["1"],
+        ),
+    ] = None
+
+
+class ListQuery(PointInTime):
+    """What every list takes besides its filters; a list narrows `sort` to its own orders."""
+
+    limit: Annotated[Limit, Field(description="Most items on one page.")] = 50
+    cursor: Annotated[
+        str | None, Field(max_length=2000, pattern=r"^[A-Za-z0-9_-]+$", description="The position that `next` gave.")
+    ] = None
+    format: Annotated[
+        Literal["json", "csv", "ndjson"] | None,
+        Field(description="The representation, before `Accept`. csv and ndjson are complete, without pages."),
+    ] = None
+    sort: str
+
+
+Q = TypeVar("Q", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    many: frozenset[str]
+    schemas: Mapping[str, dict[str, Any]]
+
+
+@lru_cache
+def _shape(model: type[BaseModel]) -> _Shape:
+    properties = model.model_json_schema(by_alias=True).get("properties", {})
+    return _Shape(
+        many=frozenset(n for n, f in model.model_fields.items() if get_origin(f.annotation) is list),
+        schemas={name: _without_null(schema) for name, schema in properties.items()},
+    )
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter: null is how a model says absent, and no query string can say it."""
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    if not options:
+        return {k: v for k, v in schema.items() if not (k == "default" and v is None)}
+    rest = {k: v for k, v in schema.items() if k != "anyOf" and not (k == "default" and v is None)}
+    return {**(options[0] if len(options) == 1 else {"anyOf": options}), **rest}
+
+
+def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """The OpenAPI parameter objects of a query model."""
+    found = []
+    for name, schema in _shape(model).schemas.items():
+        inner = {k: v for k, v in schema.items() if k not in {"title", "description", "examples"}}
+        parameter: dict[str, Any] = {"name": name, "in": "query", "required": False, "schema": inner}
+        if "description" in schema:
+            parameter["description"] = schema["description"]
+        if "examples" in schema:
+            parameter["example"] = schema["examples"][0]
+        found.append(parameter)
+    return found
+
+
+def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
+    """What a parameter takes, in words for a problem document."""
+    item = schema.get("items", schema)
+    if "enum" in item:
+        return [str(value) for value in item["enum"]]
+    if "minimum" in item and "maximum" in item:
+        return [f"{item['minimum']} to {item['maximum']}"]
+    if "pattern" in item:
+        return [f"text matching {item['pattern']}"]
+    if "anyOf" in item:
+        return [option.get("format", option.get("type", "")) for option in item["anyOf"]]
+    return None
+
+
+def parse(request: Request, model: type[Q]) -> Q:
+    """The query of a request as its model; raises InvalidRequest naming every fault at once."""
+    raw = request.scope["query_string"]
+    if not raw:
+        return model()
+    shape = _shape(model)
+    try:
+        pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError as error:
+        raise InvalidRequest(
+            [fault("too_many_parameters", f"The query has more than {MAX_PARAMETERS} parameters.")]
+        ) from error
+    given: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, value in pairs:
+        if name not in shape.schemas:
+            faults.append(_unknown(name, list(shape.schemas)))
+        elif _FORBIDDEN.search(value):
+            faults.append(
+                fault(
+                    "invalid_characters",
+                    f"{name}: wildcards (%), control characters and broken UTF-8 are not allowed in a value",
+                    parameter=name,
+                    allowed=_allowed(shape.schemas[name]),
+                )
+            )
+        elif name in shape.many:
+            given.setdefault(name, []).append(value)
+        elif name in given:
+            faults.append(
+                fault("repeated_parameter", f"{name} is given more than once and takes one value", parameter=name)
+            )
+        else:
+            given[name] = value
+    try:
+        query = model.model_validate(given)
+    except ValidationError as error:
+        faults.extend(_invalid(dict(e), shape) for e in error.errors(include_url=False))
+    refuse(faults)
+    return query
+
+
+def _unknown(name: str, allowed: list[str]) -> Fault:
+    meant = near(name, allowed)
+    hint = f"; did you mean {meant}?" if meant else "."
+    takes = ", ".join(allowed) if allowed else "no parameters"
+    shown = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", name[:64])
+    return fault(
+        "unknown_parameter",
+        f"{shown!r} is not a parameter here{hint} This operation takes: {takes}.",
+        parameter=shown,
+        allowed=allowed,
+        suggestion=meant,
+    )
+
+
+def _invalid(error: dict[str, Any], shape: _Shape) -> Fault:
+    name = str(error["loc"][0])
+    allowed = _allowed(shape.schemas[name])
+    value = error.get("input")
+    is_code = error["type"] == "literal_error"
+    meant = near(value, allowed) if is_code and allowed and isinstance(value, str) else None
+    cause = error.get("ctx", {}).get("error")
+    detail = str(cause) if isinstance(cause, ValueError) else str(error["msg"])
+    hint = f"; did you mean {meant}?" if meant else ""
+    return fault(
+        "unknown_code" if is_code else "invalid_cursor" if name == "cursor" else "invalid_parameter",
+        f"{name}: {detail}{hint}",
+        parameter=name,
+        allowed=allowed,
+        suggestion=meant,
+    )
+
+
+def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """The parameters that a query sets, in one canonical order and spelling."""
+    fields = type(query).model_fields
+    for name in sorted(query.model_fields_set - without):
+        value = getattr(query, name)
+        if value is None or value == fields[name].default:
+            continue
+        if isinstance(value, list):
+            yield from ((name, item) for item in sorted(set(cast("list[str]", value))))
+        elif isinstance(value, datetime):
+            yield name, value.isoformat().replace("+00:00", "Z")
+        elif isinstance(value, Decimal):
+            yield name, f"{value:.2f}"
+        else:
+            yield name, str(value)
+
+
+def canonical(query: BaseModel, *, without: frozenset[str] = frozenset()) -> str:
+    """The canonical query string: two queries that mean the same have the same one."""
+    # As urlencode writes it, in half the time: names are identifiers and need no quoting.
+    return "&".join([f"{name}={quote_plus(value)}" for name, value in pairs_of(query, without=without)])

@@ -1,0 +1,122 @@
+"""Problems as answers: whatever was raised becomes one RFC 9457 problem document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.process.context import RequestContext
+from mmptf_common.wire.problems import (
+    BY_STATUS,
+    MEDIA_TYPE,
+    BadRequest,
+    Fault,
+    InternalError,
+    InvalidRequest,
+    Problem,
+    ProblemError,
+    UnsupportedMediaType,
+    fault,
+    near,
+)
+
+
+def document(problem: ProblemError, instance: str, context: RequestContext | None) -> Problem:
+    """The problem document of one failure of one request."""
+    return Problem(
+        type=f"urn:mmptf:problem:{problem.code}",
+        title=problem.title,
+        status=problem.status,
+        detail=problem.detail,
+        instance=instance,
+        code=problem.code,
+        request_id=context.request_id if context else None,
+        errors=problem.faults,
+    )
+
+
+def response(problem: ProblemError, instance: str, context: RequestContext | None) -> Response:
+    """The HTTP answer of a problem: never cached, its media type says what it is."""
+    return Response(
+        document(problem, instance, context).model_dump_json(),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **problem.headers},
+    )
+
+
+def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
+    """The problem that a routing or parsing failure of the framework stands for."""
+    cls = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
+    if cls is InvalidRequest:
+        return InvalidRequest([fault("invalid_request", str(error.detail))])
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted(_offered(request, headers["Allow"])))
+    return cls(str(error.detail), headers=headers)
+
+
+def _offered(request: Request, known: str) -> set[str]:
+    """The methods of a path: a route knows only its own, and none knows of the HEAD that is answered for each GET."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    path = request.scope["path"]
+    # A path that is written out is not the record whose code is the same word.
+    templates = [path] if path in paths else [t for t in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", t), path)]
+    offered = {method.upper() for template in templates for method in paths[template]} or set(known.split(", "))
+    return offered | {"HEAD"} if "GET" in offered else offered
+
+
+def from_validation(request: Request, error: RequestValidationError) -> ProblemError:
+    """The problem of a request whose path or body does not validate, or is not JSON at all."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        why = first.get("ctx", {}).get("error", first["msg"])
+        return BadRequest(f"The body is not JSON: {why}, at character {first['loc'][-1]}.")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = media == "application/json" or media.endswith("+json")
+    if tuple(first["loc"]) == ("body",) and error.body and not is_json:
+        return UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; application/json is expected.")
+    return InvalidRequest(faults_of(error.errors()))
+
+
+def faults_of(errors: Iterable[Mapping[str, Any]]) -> list[Fault]:
+    """Pydantic's complaints in the words of a problem document: parameter or JSON pointer, and what is allowed."""
+    return [_fault_of(error) for error in errors]
+
+
+def _fault_of(error: Mapping[str, Any]) -> Fault:
+    where, *path = error["loc"] or ("body",)
+    context = error.get("ctx", {})
+    detail = str(error["msg"])
+    if isinstance(cause := context.get("error"), ValueError):
+        detail = str(cause)
+    allowed = (
+        str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ") if "expected" in context else None
+    )
+    value = error.get("input")
+    suggestion = near(value, allowed) if allowed and isinstance(value, str) else None
+    code = f"invalid_{'body' if where == 'body' else 'parameter'}"
+    if where == "body":
+        pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        return fault(code, f"{pointer or 'body'}: {detail}", pointer=pointer, allowed=allowed, suggestion=suggestion)
+    name = str(path[0]) if path else str(where)
+    return fault(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The exception handler of every app: whatever was raised becomes one problem document."""
+    if isinstance(error, ProblemError):
+        problem = error
+    elif isinstance(error, RequestValidationError):
+        problem = from_validation(request, error)
+    elif isinstance(error, HTTPException):
+        problem = from_http_exception(request, error)
+    else:
+        raise error
+    return response(problem, request.url.path, getattr(request.state, "context", None))

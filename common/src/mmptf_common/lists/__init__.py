@@ -1,0 +1,1 @@
+"""A list declared once: its pages, exports, facets and totals."""

@@ -1,0 +1,311 @@
+"""Facet counts and totals of a list, exact, each with the rows behind it, cached under their revision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.http import conditional
+from mmptf_common.http.parameters import canonical, pairs_of, parse
+from mmptf_common.lists.listing import Arguments, Listing, check_codes, condition
+from mmptf_common.storage.as_of import as_of, within
+from mmptf_common.storage.cache import Cache
+from mmptf_common.storage.engines import reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.base import Wire
+from mmptf_common.wire.money import Money
+
+
+class FacetValue(Wire):
+    """How many rows of the current filter carry one value; `value` null counts rows for which none is stated."""
+
+    value: str | None
+    name: str | None
+    count: int
+
+
+class FacetRange(Wire):
+    """The smallest and largest value among the rows of the current filter, and how many rows state none."""
+
+    min: str | None
+    max: str | None
+    not_stated: int
+
+
+class Facets(Wire):
+    """Facet counts under a filter; a row that carries several values counts once in each of them."""
+
+    filter: str
+    total: int
+    facets: dict[str, list[FacetValue]]
+    ranges: dict[str, FacetRange]
+    revision: int
+
+
+class LeftOut(Wire):
+    """Rows that a sum does not contain, and why; `link` is null where no filter finds just them."""
+
+    reason: str
+    rows: int
+    link: str | None
+
+
+class GroupKey(Wire):
+    """One value that the rows of a group carry; the value `shared` stands for several, `not_stated` for none known."""
+
+    by: str
+    value: str
+    name: str | None
+
+
+class TotalGroup(Wire):
+    """The part of a total that belongs to one value of each dimension alone; no row is in two groups.
+
+    `link` lists the rows behind it, null where no filter finds them; `sum` is null where no row states an amount.
+    """
+
+    keys: list[GroupKey]
+    sum: Money | None
+    rows: int
+    link: str | None
+    left_out: list[LeftOut]
+
+
+class Total(Wire):
+    """One stage of money, on one basis, in one currency: `groups` add up to `sum` exactly.
+
+    `rows` counts the rows that are summed, `link` lists them; the rows of `left_out` have links of their own.
+    """
+
+    stage: str
+    basis: str | None
+    sum: Money | None
+    rows: int
+    link: str
+    groups: list[TotalGroup]
+    left_out: list[LeftOut]
+
+
+class Totals(Wire):
+    """Totals under a filter: stages of money, bases and currencies are never added together."""
+
+    by: list[str]
+    filter: str
+    rows: int
+    link: str
+    totals: list[Total]
+    left_out: list[LeftOut]
+    revision: int
+
+
+async def answer_cached(
+    request: Request, asked: str, revision: str, compute: Callable[[], Awaitable[tuple[str, BaseModel]]]
+) -> Response:
+    """An aggregate from the cache or computed now, labelled with Cache-Status; 304 when the caller has it.
+
+    `compute` returns the revision that it saw and the answer: a write in between makes it newer than `revision`,
+    and then it is kept under its own.
+    """
+    tag = conditional.etag(request, revision, asked)
+    # With a tag the question was answered before; whether `*` has an answer is known only once there is one.
+    if conditional.names(request, tag):
+        return conditional.not_modified(tag)
+    cache: Cache = request.app.state.cache
+    body, status = await cache.get(tag)
+    if body is None:
+        revision, answer = await compute()
+        body = answer.model_dump_json().encode()
+        tag = conditional.etag(request, revision, asked)
+        if await cache.put(tag, body):
+            status += "; stored"
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
+    return Response(body, media_type="application/json", headers={**conditional.headers(tag), "Cache-Status": status})
+
+
+async def answer_facets(request: Request, listing: Listing) -> Response:
+    """Facet counts of a list under the request's filter."""
+    assert listing.facet_query
+    query = parse(request, listing.facet_query)
+    asked = canonical(query)
+    async with reading(request.app.state.database) as connection:
+        await check_codes(request, connection, listing, query)
+        shadows = await as_of(request, connection, query)
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+
+        async def compute() -> tuple[str, BaseModel]:
+            arguments = Arguments()
+            where = condition(listing, query, arguments)
+            parts = [
+                f"(SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)"
+                f" ORDER BY n DESC, value), '[]') FROM (SELECT value, {d.name.format('value')} AS name, n"
+                f" FROM (SELECT {d.value} AS value, count(*) AS n FROM hit {d.join} GROUP BY 1) AS part) AS facet)"
+                f" AS {name}"
+                for name, d in listing.facets.items()
+            ] + [
+                f"(SELECT json_build_object('min', {text.format(f'min({sql})')}, 'max', {text.format(f'max({sql})')},"
+                f" 'not_stated', count(*) FILTER (WHERE {sql} IS NULL)) FROM hit) AS {name}"
+                for name, (sql, text) in listing.ranges.items()
+            ]
+            counted = (
+                f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
+                f" SELECT {REVISION} AS revision, (SELECT count(*) FROM hit) AS total, {', '.join(parts)}"
+            )
+            row = await connection.fetchrow(within(shadows, counted), *arguments)
+            return row["revision"], Facets.model_validate(
+                {
+                    "filter": asked,
+                    "total": row["total"],
+                    "facets": {name: json.loads(row[name]) for name in listing.facets},
+                    "ranges": {name: json.loads(row[name]) for name in listing.ranges},
+                    "revision": conditional.number_of(row["revision"]),
+                }
+            )
+
+        return await answer_cached(request, asked, now, compute)
+
+
+async def answer_totals(request: Request, listing: Listing) -> Response:
+    """Exact sums of a list's money under the request's filter, divided by `by`; `hit` names its stage and currency."""
+    assert listing.totals_query
+    query = parse(request, listing.totals_query)
+    asked = canonical(query)
+    chosen = query.by  # type: ignore[attr-defined]
+    by: list[str] = [chosen] if isinstance(chosen, str) else chosen
+    async with reading(request.app.state.database) as connection:
+        await check_codes(request, connection, listing, query)
+        shadows = await as_of(request, connection, query)
+        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+
+        async def compute() -> tuple[str, BaseModel]:
+            arguments = Arguments()
+            where = condition(listing, query, arguments)
+            hit = within(shadows, f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})")
+            # All statements read one snapshot: the whole is counted apart from its parts.
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+                parts = await connection.fetch(f"{hit} {_parts(listing, by)}", *arguments)
+                wholes = await connection.fetch(f"{hit} {_wholes(listing)}", *arguments)
+            return revision, _totals(listing, query, by, parts, wholes, revision)
+
+        return await answer_cached(request, asked, now, compute)
+
+
+def _omissions(listing: Listing) -> str:
+    return ", ".join(f"count(*) FILTER (WHERE {o.where}) AS omitted_{n}" for n, o in enumerate(listing.omitted))
+
+
+def _parts(listing: Listing, by: list[str]) -> str:
+    """The groups of every total, in the order of their values."""
+    dimensions = [listing.totals[name] for name in by]
+    amounts = {d.amount for d in dimensions}
+    assert len(amounts) == 1, "two ways to divide one row's money cannot be combined"
+    values = ", ".join(f"{d.value} AS value_{n}" for n, d in enumerate(dimensions))
+    names = ", ".join(f"{d.name.format(f'part.value_{n}')} AS name_{n}" for n, d in enumerate(dimensions))
+    keys = ", ".join(f"value_{n}" for n in range(len(by)))
+    return (
+        f"SELECT part.*, {names} FROM (SELECT hit.money_stage, hit.basis, hit.currency, {values},"
+        f" sum({amounts.pop()}) AS amount, count(hit.amount) AS summed, {_omissions(listing)}"
+        f" FROM hit {' '.join(d.join for d in dimensions)} WHERE hit.money_stage IS NOT NULL"
+        f" GROUP BY hit.money_stage, hit.basis, hit.currency, {keys}) AS part ORDER BY {keys}"
+    )
+
+
+def _wholes(listing: Listing) -> str:
+    """How many rows and how much money each total has in all, counted apart from its parts; without a stage too."""
+    return (
+        f"SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed, count(*) AS found,"
+        f" {_omissions(listing)} FROM hit GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+
+
+def _totals(
+    listing: Listing, query: BaseModel, by: list[str], parts: list[Any], wholes: list[Any], revision: str
+) -> Totals:
+    totals = []
+    for whole in wholes:
+        if whole["money_stage"] is None:
+            continue
+        this = (whole["money_stage"], whole["basis"], whole["currency"])
+        apart = {parameter: whole[column] for column, parameter in listing.apart.items()}
+        groups = []
+        for part in parts:
+            if (part["money_stage"], part["basis"], part["currency"]) != this:
+                continue
+            values = {name: part[f"value_{n}"] for n, name in enumerate(by)}
+            narrowings = [listing.totals[name].narrow(name, value) for name, value in values.items()]
+            narrowed: dict[str, str] | None = dict(apart)
+            for narrowing in narrowings:
+                narrowed = None if narrowed is None or narrowing is None else {**narrowed, **narrowing}
+            groups.append(
+                TotalGroup(
+                    keys=[
+                        GroupKey(by=name, value=value, name=part[f"name_{n}"])
+                        for n, (name, value) in enumerate(values.items())
+                    ],
+                    sum=_money(part["amount"], part["currency"]),
+                    rows=part["summed"],
+                    link=None if narrowed is None else _link(listing, query, _summed(listing, query, narrowed)),
+                    left_out=_left_out(listing, query, [part], narrowed),
+                )
+            )
+        totals.append(
+            Total(
+                stage=whole["money_stage"],
+                basis=whole["basis"],
+                sum=_money(whole["amount"], whole["currency"]),
+                rows=whole["summed"],
+                link=_link(listing, query, _summed(listing, query, apart)),
+                groups=groups,
+                left_out=_left_out(listing, query, [whole], apart),
+            )
+        )
+    return Totals(
+        by=by,
+        filter=canonical(query, without=frozenset({"by"})),
+        rows=sum(whole["found"] for whole in wholes),
+        link=_link(listing, query, {}),
+        totals=totals,
+        left_out=_left_out(listing, query, wholes, {}),
+        revision=conditional.number_of(revision),
+    )
+
+
+def _summed(listing: Listing, query: BaseModel, narrowed: Mapping[str, str]) -> dict[str, str]:
+    """A narrowing to the rows that are summed alone, unless the question or the narrowing excludes all of them."""
+    added = {
+        parameter: value
+        for parameter, value in listing.summed.items()
+        if not (asked := getattr(query, parameter)) or value in asked
+    }
+    return {**added, **narrowed}
+
+
+def _left_out(
+    listing: Listing, query: BaseModel, counted: list[Any], narrowed: Mapping[str, str] | None
+) -> list[LeftOut]:
+    """What the sums over some counted rows do not contain, each reason with its own link."""
+    found = []
+    for n, omission in enumerate(listing.omitted):
+        if rows := sum(row[f"omitted_{n}"] for row in counted):
+            known = narrowed is not None and omission.narrowed is not None
+            link = _link(listing, query, {**(narrowed or {}), **(omission.narrowed or {})}) if known else None
+            found.append(LeftOut(reason=omission.reason, rows=rows, link=link))
+    return found
+
+
+def _link(listing: Listing, query: BaseModel, narrowed: Mapping[str, str]) -> str:
+    pairs = [(n, v) for n, v in pairs_of(query) if n != "by" and n not in narrowed]
+    text = urlencode(sorted([*pairs, *narrowed.items()]))
+    return f"{listing.path}?{text}" if text else listing.path
+
+
+def _money(amount: Decimal | None, currency: str) -> Money | None:
+    return None if amount is None else Money(amount=f"{amount:.2f}", currency=currency)

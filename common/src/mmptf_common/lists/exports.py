@@ -1,0 +1,143 @@
+"""A list as CSV or NDJSON: the whole of a filter, streamed from one snapshot, complete or visibly broken off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from mmptf_common.http import conditional
+from mmptf_common.http.negotiation import MEDIA_TYPES
+from mmptf_common.http.parameters import ListQuery, canonical
+from mmptf_common.lists.listing import PAGING, Arguments, Listing, check_codes, condition, of_whom, spelled
+from mmptf_common.storage.as_of import as_of, within
+from mmptf_common.storage.engines import reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.problems import InvalidRequest, fault
+
+EXPORT_SECONDS = 3600
+CHUNK_BYTES = 65_536
+
+
+class _Stream(StreamingResponse):
+    """A streamed answer that gives its database connection back however the caller leaves."""
+
+    def __init__(self, rows: AsyncGenerator[bytes, None], media_type: str, headers: Mapping[str, str]) -> None:
+        super().__init__(rows, media_type=media_type, headers=headers)
+        self.rows = rows
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self.rows):
+            await super().__call__(scope, receive, send)
+
+
+async def answer_export(request: Request, listing: Listing, query: ListQuery, representation: str) -> Response:
+    """The rows of a query in a representation that has no pages; `limit` and `cursor` are refused."""
+    paging = [name for name in ("cursor", "limit") if name in query.model_fields_set]
+    if paging:
+        raise InvalidRequest(
+            [
+                fault(
+                    "not_applicable",
+                    f"{name}: {representation} is always complete and has no pages",
+                    parameter=name,
+                    allowed=["format=json"],
+                )
+                for name in paging
+            ]
+        )
+    stream = _rows(request, listing, query, representation)
+    # Everything that can fail before the first row fails here, while a problem document can still be sent.
+    tag = (await anext(stream)).decode()
+    if conditional.matches(request, tag):
+        await stream.aclose()
+        return conditional.not_modified(tag)
+    name = listing.path.strip("/").replace("/", "-")
+    return _Stream(
+        stream,
+        media_type=MEDIA_TYPES[representation],
+        headers={**conditional.headers(tag), "Content-Disposition": f'inline; filename="{name}.{representation}"'},
+    )
+
+
+async def _rows(
+    request: Request, listing: Listing, query: ListQuery, representation: str
+) -> AsyncGenerator[bytes, None]:
+    """The ETag, then the export in chunks: one read-only snapshot, so the tag and the rows belong together."""
+    arguments = Arguments()
+    expression, _ = listing.sorts[query.sort.removeprefix("-")]
+    direction = "DESC" if query.sort.startswith("-") else "ASC"
+    tail = (
+        f"FROM {listing.rows} WHERE {condition(listing, query, arguments)}"
+        f" ORDER BY {expression} {direction}, {listing.key} {direction}"
+    )
+    asked = canonical(query, without=PAGING)
+    async with reading(request.app.state.database) as connection:
+        transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+        await transaction.start()
+        begun = False
+        try:
+            await check_codes(request, connection, listing, query)
+            shadows = await as_of(request, connection, query)
+            revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+            yield conditional.etag(request, revision, of_whom(listing, asked), representation).encode()
+            begun = True
+            if representation == "csv":
+                columns = ", ".join(f"{spelled(sql, query)} AS {name}" for name, sql in listing.columns.items())
+                source = _copied(connection, within(shadows, f"SELECT {columns} {tail}"), arguments)
+            else:
+                document = spelled(listing.document, query)
+                source = _lines(connection, within(shadows, f"SELECT {document} {tail}"), arguments)
+            buffer = bytearray()
+            async with aclosing(source):
+                async for piece in source:
+                    buffer += piece
+                    if len(buffer) >= CHUNK_BYTES:
+                        yield bytes(buffer)
+                        buffer.clear()
+            yield bytes(buffer)
+        except BaseException:
+            if begun:
+                # The caller left, or the database did: what is still on its way makes the connection useless,
+                # and the pool opens another one.
+                connection.terminate()
+            else:
+                await transaction.rollback()
+            raise
+        await transaction.commit()
+
+
+async def _copied(connection: Any, sql: str, arguments: Arguments) -> AsyncGenerator[bytes, None]:
+    """COPY … TO STDOUT as CSV with its header, passed through as PostgreSQL writes it."""
+    queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(maxsize=16)
+
+    async def copy() -> None:
+        try:
+            await connection.copy_from_query(
+                sql, *arguments, output=queue.put, format="csv", header=True, timeout=EXPORT_SECONDS
+            )
+        except Exception as error:
+            await queue.put(error)
+        else:
+            await queue.put(None)
+
+    task = asyncio.create_task(copy())
+    try:
+        while (piece := await queue.get()) is not None:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _lines(connection: Any, sql: str, arguments: Arguments) -> AsyncGenerator[bytes, None]:
+    """One JSON document a line, through a server-side cursor."""
+    async for (document,) in connection.cursor(sql, *arguments, prefetch=2000, timeout=EXPORT_SECONDS):
+        yield document.encode() + b"\n"

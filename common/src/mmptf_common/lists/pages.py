@@ -1,0 +1,192 @@
+"""A list's pages and single records: one statement each, its JSON built by PostgreSQL and passed on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.http import conditional
+from mmptf_common.http.negotiation import representation
+from mmptf_common.http.parameters import ListQuery, PointInTime, canonical, parse
+from mmptf_common.lists.exports import answer_export
+from mmptf_common.lists.listing import PAGING, Arguments, Listing, check_codes, condition, fixed, of_whom, spelled
+from mmptf_common.storage.as_of import as_of, within
+from mmptf_common.storage.engines import Database, reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.problems import InvalidRequest, NotFound, fault, near
+
+# How PostgreSQL writes a sort value as text: nothing else that a cursor holds may reach it.
+_SORT_VALUES = {
+    "text": re.compile(r"(?s).*"),
+    "int4": re.compile(r"-?[0-9]{1,9}"),
+    "numeric": re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,6})?"),
+    "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    "timestamptz": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?\+00"),
+}
+
+
+def _bad_cursor(detail: str) -> InvalidRequest:
+    return InvalidRequest(
+        [fault("invalid_cursor", f"cursor: {detail}", parameter="cursor", allowed=["the path in `next`"])]
+    )
+
+
+def _belongs_to(listing: Listing, order: str) -> str:
+    """What a cursor carries of its list, filters and order: short, however many values a filter has."""
+    return hashlib.blake2b(f"{listing.path}?{order}".encode(), digest_size=9).hexdigest()
+
+
+def _next(listing: Listing, asked: str, position: list[str]) -> str:
+    """The path of the page behind a position of the canonical question: the same question with another cursor."""
+    pairs = [pair.partition("=") for pair in asked.split("&") if pair]
+    order = "&".join(["".join(pair) for pair in pairs if pair[0] not in PAGING])
+    text = json.dumps([_belongs_to(listing, order), *position], ensure_ascii=False, separators=(",", ":"))
+    cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    kept = [pair for pair in pairs if pair[0] != "cursor"]
+    following = sorted([*kept, ("cursor", "=", cursor)], key=itemgetter(0))
+    return f"{listing.path}?{'&'.join([''.join(pair) for pair in following])}"
+
+
+def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, str]:
+    """The sort value and key that a cursor points behind; it belongs to the same list, filters and order only."""
+    try:
+        text = base64.urlsafe_b64decode((query.cursor or "") + "==").decode()
+        asked, value, key = json.loads(text)
+        if not all(isinstance(part, str) and "\x00" not in part for part in (asked, value, key)):
+            raise ValueError
+        if not _SORT_VALUES[sql_type].fullmatch(value):
+            raise ValueError
+        if sql_type in {"date", "timestamptz"}:
+            datetime.fromisoformat(value)
+        (key + value).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _bad_cursor("this is not a cursor that a `next` gave") from error
+    if asked != _belongs_to(listing, canonical(query, without=PAGING)):
+        raise _bad_cursor("it belongs to another list, filter or order; begin again without it")
+    return value, key
+
+
+def _page_sql(listing: Listing, query: ListQuery) -> tuple[str, Arguments]:
+    arguments = Arguments()
+    expression, sql_type = listing.sorts[query.sort.removeprefix("-")]
+    direction, beyond = ("DESC", "<") if query.sort.startswith("-") else ("ASC", ">")
+    where = condition(listing, query, arguments)
+    after = where
+    if query.cursor is not None:
+        value, key = _position(listing, query, sql_type)
+        value_sql, key_sql = arguments.bind(value), arguments.bind(key)
+        after += f" AND ({expression}, {listing.key}) {beyond} ({value_sql}::text::{sql_type}, {key_sql}::text)"
+    limit = arguments.bind(query.limit) + "::int"
+    # The total is counted under the same snapshot as the page, in the same statement.
+    return (
+        f"SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']',"
+        f" (SELECT count(*) FROM {listing.rows} WHERE {where}), {REVISION},"
+        f" count(*) > {limit}, max(page_position) FILTER (WHERE n = {limit}),"
+        f" max(page_key) FILTER (WHERE n = {limit})"
+        # ORDER BY takes an output column before a table's column of the same name: these names are no table's.
+        f" FROM (SELECT {spelled(listing.document, query)} AS item,"
+        f" ({expression})::text AS page_position, {listing.key} AS page_key,"
+        f" row_number() OVER (ORDER BY {expression} {direction}, {listing.key} {direction}) AS n"
+        f" FROM {listing.rows} WHERE {after}"
+        f" ORDER BY {expression} {direction}, {listing.key} {direction} LIMIT {limit} + 1) AS page"
+    ), arguments
+
+
+async def answer_list(request: Request, listing: Listing) -> Response:
+    """One page as JSON, or the whole filtered list as CSV or NDJSON; 304 when the caller has it already."""
+    query = parse(request, listing.query)
+    chosen = representation(request, query)
+    database: Database = request.app.state.database
+    if chosen != "json":
+        return await answer_export(request, listing, query, chosen)
+    asked = canonical(query)
+    sql, arguments = _page_sql(listing, query)
+    async with reading(database) as connection:
+        await check_codes(request, connection, listing, query)
+        shadows = await as_of(request, connection, query)
+        if conditional.is_conditional(request):
+            revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+            tag = conditional.etag(request, revision, of_whom(listing, asked))
+            if conditional.matches(request, tag):
+                return conditional.not_modified(tag)
+        items, total, revision, more, position, key = await connection.fetchrow(within(shadows, sql), *arguments)
+    following = f'"{_next(listing, asked, [position, key])}"' if more else "null"
+    return Response(
+        f'{{"items":{items},"total":{total},"next":{following},"revision":{conditional.number_of(revision)}}}',
+        media_type="application/json",
+        headers=conditional.headers(conditional.etag(request, revision, of_whom(listing, asked))),
+    )
+
+
+async def fetch_item(
+    request: Request, listing: Listing, code: str, query: PointInTime, *, parameter: str = "code"
+) -> tuple[str, str] | Response:
+    """One record's document and version, or the 308 to its new code; NotFound with the nearest code there is.
+
+    parameter: what the path calls the code
+    """
+    async with reading(request.app.state.database) as connection:
+        shadows = await as_of(request, connection, query)
+        arguments = Arguments()
+        visible = fixed(listing, arguments)
+        statement = (
+            f"SELECT {spelled(listing.document, query)}, {listing.version} FROM {listing.rows}"
+            f" WHERE {visible} AND {listing.key} = {arguments.bind(code)}"
+        )
+        row = await connection.fetchrow(within(shadows, statement), *arguments)
+        if row is not None:
+            return row[0], row[1]
+        if moved := await renamed(request, connection, listing.entity, code, listing.path):
+            return moved
+        known = await connection.fetch(
+            f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments[:-1]
+        )
+        codes = [row[0] for row in known]
+    raise no_such_record(listing, code, near(code, codes), parameter=parameter, when=" at that time" if shadows else "")
+
+
+async def renamed(request: Request, connection: Any, entity: str, code: str, path: str) -> Response | None:
+    """The 308 to what a record is called now; None where this code was not renamed.
+
+    path: what stands before the code in the path of the request
+    """
+    current = await connection.fetchval(
+        "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", entity, code
+    )
+    if current is None:
+        return None
+    rest = request.url.path.removeprefix(f"{path}/{code}")
+    location = URL(f"{path}/{current}{rest}").replace(query=request.url.query)
+    headers = {"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
+    return Response(status_code=308, headers=headers)
+
+
+def no_such_record(
+    listing: Listing, code: str, meant: str | None = None, *, parameter: str = "code", when: str = ""
+) -> NotFound:
+    """That a list has no record of a code, and which it was most likely meant to be."""
+    hint = f" Did you mean {meant}?" if meant else ""
+    unknown = fault("unknown_code", f"{code!r} is not listed at {listing.path}", parameter=parameter, suggestion=meant)
+    return NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}{when}.{hint}", faults=[unknown])
+
+
+async def answer_item(request: Request, listing: Listing, code: str) -> Response:
+    """One record by its code; 304 when the caller has it already."""
+    query = parse(request, PointInTime)
+    found = await fetch_item(request, listing, code, query)
+    if isinstance(found, Response):
+        return found
+    document, version = found
+    tag = conditional.etag(request, version, canonical(query))
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
+    return Response(document, media_type="application/json", headers=conditional.headers(tag))

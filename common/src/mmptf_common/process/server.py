@@ -1,0 +1,34 @@
+"""Running an app under uvicorn, the same way for every process of the suite."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+from starlette.applications import Starlette
+
+from mmptf_common.process.logs import configure_logging
+from mmptf_common.process.settings import ServerSettings
+
+
+def serve(app: Starlette, settings: ServerSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests under way; exits 3 when the app cannot start."""
+    configure_logging(settings.log_level)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=20,
+    )
+    server = uvicorn.Server(config)
+    # Whoever waits for something to happen is answered when the process is to end.
+    app.state.is_ending = lambda: server.should_exit
+    server.run()
+    if not server.started:
+        sys.exit(3)

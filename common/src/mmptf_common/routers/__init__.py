@@ -1,0 +1,1 @@
+"""The routes that every list, draft, card and feed has."""

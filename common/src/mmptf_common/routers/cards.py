@@ -1,0 +1,128 @@
+"""What a service says of one programme, so that one screen can show what all of them say."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.http import conditional, openapi
+from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
+from mmptf_common.lists.pages import renamed
+from mmptf_common.storage.as_of import as_of, within
+from mmptf_common.storage.engines import Database, reading
+from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.base import CODE_PATTERN, Code, Wire
+from mmptf_common.wire.problems import NotFound, fault, near
+
+ENTITY = "programme"
+Shown = TypeVar("Shown", bound=BaseModel)
+
+
+class Card(Wire, Generic[Shown]):
+    """What one service says of one programme; `title` is a heading, and `links` lead to what the card leaves out.
+
+    `changed` is when what the card shows last changed, null where that is not known. `facts` are the service's own.
+    """
+
+    service: str
+    code: Code
+    title: str
+    revision: int
+    changed: datetime | None
+    links: dict[str, str]
+    facts: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the card of one programme is made of: its facts, when they last changed, and name -> path of the rest."""
+
+    facts: BaseModel
+    changed: datetime | None
+    links: Mapping[str, str]
+
+
+# Tells of a programme by its code, from one snapshot: connection, shadows and query as `past` has them. None where
+# there is nothing to tell of.
+Tell = Callable[[Any, str, PointInTime, str], Awaitable[Told | None]]
+
+
+def add_card(
+    router: APIRouter,
+    service: str,
+    card: type[Card[Any]],
+    tell: Tell,
+    *,
+    title: str,
+    about: str,
+    known: str,
+    unknown: str,
+    example: str,
+) -> None:
+    """Add a service's card of a programme to its router.
+
+    title: the card's heading; about: what it shows, for the contract
+    known: SQL of the codes that it tells of; unknown: what is said of another, `{}` stands for the code
+    example: a code that it tells of
+    """
+    path = f"/cards/{ENTITY}s"
+    # Evaluated here, where `example` is known: this module's annotations are not postponed.
+    CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
+
+    async def get(request: PublicRequest, code: CodeInPath) -> Response:
+        query = parse(request, PointInTime)
+        database: Database = request.app.state.database
+        async with reading(database) as connection:
+            shadows = await as_of(request, connection, query)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+                told = await tell(connection, shadows, query, code)
+                if told is None:
+                    return await elsewhere(request, connection, shadows, code)
+        tag = conditional.etag(request, revision, canonical(query))
+        if conditional.matches(request, tag):
+            return conditional.not_modified(tag)
+        answer = card(
+            service=service,
+            code=code,
+            title=title,
+            revision=conditional.number_of(revision),
+            changed=told.changed,
+            links=dict(told.links),
+            facts=told.facts,
+        )
+        return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+
+    async def elsewhere(request: Request, connection: Any, shadows: str, code: str) -> Response:
+        """The 308 to a renamed programme; NotFound with the nearest code there is."""
+        if moved := await renamed(request, connection, ENTITY, code, f"/{service}/v1{path}"):
+            return moved
+        codes = [row[0] for row in await connection.fetch(within(shadows, f"{known} LIMIT 5000"))]
+        meant = near(code, codes)
+        detail = unknown.format(repr(code)) + (" at that time." if shadows else ".")
+        hint = f" Did you mean {meant}?" if meant else ""
+        raise NotFound(f"{detail}{hint}", faults=[fault("unknown_code", detail, parameter="code", suggestion=meant)])
+
+    router.add_api_route(
+        f"{path}/{{code}}",
+        get,
+        name=ENTITY,
+        tags=["cards"],
+        response_model=card,
+        summary="Show what this service says of a programme",
+        description=about,
+        **openapi.read(PointInTime, missing=True),
+    )
+
+
+def link(path: str, query: PointInTime, **parameters: str) -> str:
+    """A path with its parameters, at the time that was asked for."""
+    text = urlencode(sorted({**dict(pairs_of(query)), **parameters}.items()))
+    return f"{path}?{text}" if text else path

@@ -1,0 +1,69 @@
+"""The routes of the journal: every change of a service in order, for everybody and for auditors."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import Field, create_model
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.feed.changes import AuditPage, ChangePage, FeedQuery, answer_changes
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import Administrator, PublicRequest
+from mmptf_common.http.parameters import parse
+
+
+def add_feed(router: APIRouter, service: str, *, public: Set[str], private: Set[str]) -> None:
+    """Add the operations that give every change of a service, in order: to everybody, and with its author to auditors.
+
+    public, private: the entities whose changes everybody may see, and the others
+    """
+    query, audit_query = _feed_query(public), _feed_query(public | private)
+    path, audit_path = f"/{service}/v1/changes", f"/{service}/v1/audit"
+
+    @router.get(
+        path,
+        name="list",
+        tags=["changes"],
+        response_model=ChangePage,
+        summary="Follow the changes",
+        **openapi.plain(query, journal=True),
+    )
+    async def changes(request: PublicRequest) -> Response:
+        """Every change in the order of its commit, with what was there before and what is there now.
+
+        Ask again with `last` as `after`, or with `next`: a reader that stops anywhere and resumes misses nothing and
+        sees nothing twice. With `wait` the answer comes as soon as there is a change.
+        """
+        return await _follow(request, path, query, public)
+
+    @router.get(
+        audit_path,
+        name="list",
+        tags=["audit"],
+        response_model=AuditPage,
+        summary="Audit the changes",
+        **openapi.plain(audit_query, journal=True),
+    )
+    async def audit(request: Request, who: Administrator) -> Response:
+        """Every change as `changes` gives it, those of private records too, with who made it in which request."""
+        return await _follow(
+            request, audit_path, audit_query, public | private, ", 'actor', actor, 'request_id', request_id"
+        )
+
+
+def _feed_query(entities: Set[str]) -> type[FeedQuery]:
+    names: Any = Literal[tuple(sorted(entities))]
+    field: Any = Annotated[list[names], Field(default_factory=list, max_length=100, description="Only these records.")]
+    return create_model("FeedOfEntities", __base__=FeedQuery, entity=field)
+
+
+async def _follow(
+    request: Request, path: str, model: type[FeedQuery], entities: Set[str], members: str = ""
+) -> Response:
+    query = parse(request, model)
+    only = query.entity or list(entities)  # type: ignore[attr-defined]
+    return await answer_changes(request, path, query, "entity = ANY($3::text[])", [only], members, wait=query.wait)

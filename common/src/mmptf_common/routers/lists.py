@@ -1,0 +1,93 @@
+"""The routes of a list: its pages, its facets, its totals and its single records, declared once."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
+from mmptf_common.http import openapi
+from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.parameters import PointInTime
+from mmptf_common.lists.aggregates import Facets, Totals, answer_facets, answer_totals
+from mmptf_common.lists.listing import Listing
+from mmptf_common.lists.pages import answer_item, answer_list
+from mmptf_common.wire.base import CODE_PATTERN
+
+
+def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str) -> None:
+    """Add a list's operations to a router, under the tag that its path ends in.
+
+    about: what one record is, for the contract; example: the code of a record that the packaged data holds
+    """
+    noun = listing.path.rpartition("/")[2]
+    path = f"/{noun}"
+    # Evaluated here, where `example` is known: this module's annotations are not postponed.
+    CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
+
+    async def list_(request: PublicRequest) -> Response:
+        return await answer_list(request, listing)
+
+    async def facets(request: PublicRequest) -> Response:
+        return await answer_facets(request, listing)
+
+    async def totals(request: PublicRequest) -> Response:
+        return await answer_totals(request, listing)
+
+    async def get(request: PublicRequest, code: CodeInPath) -> Response:
+        return await answer_item(request, listing, code)
+
+    async def history(request: PublicRequest, code: CodeInPath) -> Response:
+        return await answer_history(request, listing, code)
+
+    router.add_api_route(
+        path,
+        list_,
+        name="list",
+        tags=[noun],
+        response_model=listing.page,
+        summary=f"List {noun.replace('-', ' ')}",
+        description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
+        **openapi.read(listing.query, media=openapi.EXPORTS),
+    )
+    if listing.facet_query:
+        router.add_api_route(
+            f"{path}/facets",
+            facets,
+            tags=[noun],
+            response_model=Facets,
+            summary=f"Count {noun.replace('-', ' ')} by each filter",
+            description="How many rows of the current filter carry each value of each filter.",
+            **openapi.read(listing.facet_query),
+        )
+    if listing.totals_query:
+        router.add_api_route(
+            listing.totals_path or f"{path}/totals",
+            totals,
+            tags=[noun],
+            response_model=Totals,
+            summary=f"Sum the money of {noun.replace('-', ' ')}",
+            description=(
+                "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
+                " several values share is never repeated: it is a group of its own, and all groups add up to the sum."
+            ),
+            **openapi.read(listing.totals_query),
+        )
+    router.add_api_route(
+        f"{path}/{{code}}",
+        get,
+        tags=[noun],
+        response_model=listing.item,
+        summary=f"Get one of the {noun.replace('-', ' ')}",
+        description=about,
+        **openapi.read(PointInTime, missing=True),
+    )
+    router.add_api_route(
+        f"{path}/{{code}}/history",
+        history,
+        tags=[noun],
+        response_model=ChangePage,
+        summary=f"Get the history of one of the {noun.replace('-', ' ')}",
+        description="Every change of the record since it was first written: when, by whom, what and why.",
+        **openapi.plain(HistoryQuery, journal=True, missing=True),
+    )

@@ -1,0 +1,97 @@
+"""A service's own database: a pool for reads that lets PostgreSQL build the JSON, and a session for writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.wire.problems import ServiceUnavailable
+
+# Timestamps are cut out of JSON and cursors as text, so every connection speaks UTC.
+SERVER_SETTINGS = {"timezone": "UTC", "application_name": "mmptf"}
+
+UNREACHABLE = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    InterfaceError,
+    OperationalError,
+    PoolTimeout,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Reads go through `pool` (autocommit, one statement each), writes through `sessions` (one transaction each)."""
+
+    pool: asyncpg.Pool[Any]
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+
+
+def write_engine(url: str, *, size: int = 5) -> AsyncEngine:
+    """An engine for writes, in UTC; READ COMMITTED, so that a write sees what it waited for."""
+    return create_async_engine(
+        "postgresql+asyncpg://" + url.partition("://")[2],
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+        connect_args={"server_settings": SERVER_SETTINGS},
+    )
+
+
+@asynccontextmanager
+async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
+    """Both ways into the database, closed at the end; raises the driver's error when it cannot be reached."""
+    url = settings.database_url.get_secret_value()
+    engine = write_engine(url, size=max(1, settings.database_pool // 2))
+    async with asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=settings.database_pool,
+        server_settings=SERVER_SETTINGS,
+        timeout=5,
+        command_timeout=30,
+        max_cached_statement_lifetime=0,
+    ) as pool:
+        try:
+            yield Database(pool, engine, async_sessionmaker(engine, expire_on_commit=False))
+        finally:
+            await engine.dispose()
+
+
+def unavailable(error: BaseException) -> ServiceUnavailable | None:
+    """The 503 that a lost database stands for; None when the failure is something else."""
+    if isinstance(error, UNREACHABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return ServiceUnavailable("The database of this service cannot be reached; try again.")
+    return None
+
+
+@asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[Any]:
+    """A read connection; a database that is gone is a 503, not a failure of ours."""
+    try:
+        async with database.pool.acquire(timeout=5) as connection:
+            yield connection
+    except Exception as error:
+        if problem := unavailable(error):
+            raise problem from error
+        raise

@@ -1,0 +1,1 @@
+"""What crosses a service boundary: money, sources, pages, problems, code lists."""

@@ -1,0 +1,22 @@
+"""Amounts as they cross a service boundary: exact decimal strings with a currency."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mmptf_common.wire.base import Wire
+
+# Wider than a stored amount, which has 16 digits before the point: a sum of many is one too.
+AmountText = Annotated[str, Field(pattern=r"^-?[0-9]{1,26}\.[0-9]{2}$")]
+AmountSent = Annotated[
+    str, Field(pattern=r"^([1-9][0-9]{0,13}\.[0-9]{2}|0\.(0[1-9]|[1-9][0-9]))$", examples=["1500000.00"])
+]
+
+
+class Money(Wire):
+    """An exact amount: a decimal string with two places, and its ISO 4217 currency."""
+
+    amount: AmountText
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

@@ -1,0 +1,220 @@
+"""What goes wrong, as classes with a status and a stable code, answered as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from mmptf_common.wire.base import Wire
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(Wire):
+    """One thing that is wrong with a request: where, what, and what would have been allowed."""
+
+    parameter: str | None
+    pointer: str | None
+    code: str
+    detail: str
+    allowed: list[str] | None
+    suggestion: str | None
+
+
+class Problem(Wire):
+    """An RFC 9457 problem document; `code` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str | None
+    errors: list[Fault]
+
+
+class ProblemError(Exception):
+    """Root of the tree; a subclass states the status, the code and the title that its callers rely on.
+
+    ProblemError
+    ├── InvalidRequest       422  the request says something that is not allowed
+    ├── BadRequest           400  the request cannot be read at all
+    ├── Unauthorized         401  no access token, or one that is not good here
+    ├── Forbidden            403  this may not be done here
+    ├── NotFound             404
+    ├── MethodNotAllowed     405
+    ├── NotAcceptable        406  no representation that the caller accepts
+    ├── Conflict             409  what is asked for does not fit the present state
+    ├── PreconditionFailed   412  the record is not what the caller believes it is
+    ├── PayloadTooLarge      413
+    ├── UnsupportedMediaType 415
+    ├── PreconditionRequired 428  the caller has to say what the record was when it was read
+    ├── InternalError        500
+    ├── BadGateway           502  a service behind the gateway cannot be reached
+    ├── ServiceUnavailable   503  our own database cannot be reached
+    └── GatewayTimeout       504  a service behind the gateway does not answer in time
+    """
+
+    status: ClassVar[int]
+    code: str
+    title: ClassVar[str]
+    headers: Mapping[str, str] = {}
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = list(faults)
+        if code:
+            self.code = code
+        if headers:
+            self.headers = {**self.headers, **headers}
+
+
+class InvalidRequest(ProblemError):
+    """422: every fault of the request at once; the code of the document is the code of the first."""
+
+    status = 422
+    code = "invalid_request"
+    title = "The request is not valid"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(fault.detail for fault in faults), faults=faults)
+        self.code = faults[0].code
+
+
+class BadRequest(ProblemError):
+    status, code, title = 400, "bad_request", "The request cannot be read"
+
+
+class Unauthorized(ProblemError):
+    status, code, title = 401, "unauthorized", "A valid access token is needed"
+    headers = {"WWW-Authenticate": 'Bearer realm="mmptf"'}
+
+
+class Forbidden(ProblemError):
+    status, code, title = 403, "forbidden", "This may not be done here"
+
+
+class NotFound(ProblemError):
+    status, code, title = 404, "not_found", "There is nothing here"
+
+
+class MethodNotAllowed(ProblemError):
+    status, code, title = 405, "method_not_allowed", "The method is not allowed here"
+
+
+class NotAcceptable(ProblemError):
+    status, code, title = 406, "not_acceptable", "No representation that the caller accepts"
+
+
+class Conflict(ProblemError):
+    status, code, title = 409, "conflict", "This does not fit what is there"
+
+
+class PreconditionFailed(ProblemError):
+    status, code, title = 412, "precondition_failed", "The record has changed meanwhile"
+
+
+class PreconditionRequired(ProblemError):
+    status, code, title = 428, "precondition_required", "A change has to name the state that it changes"
+
+
+class PayloadTooLarge(ProblemError):
+    status, code, title = 413, "payload_too_large", "The body is too large"
+
+
+class UnsupportedMediaType(ProblemError):
+    status, code, title = 415, "unsupported_media_type", "The body's media type is not supported"
+
+
+class InternalError(ProblemError):
+    status, code, title = 500, "internal_error", "The service failed"
+
+
+class BadGateway(ProblemError):
+    status, code, title = 502, "service_unreachable", "A service cannot be reached"
+
+
+class ServiceUnavailable(ProblemError):
+    status, code, title = 503, "unavailable", "The service cannot answer now"
+    headers = {"Retry-After": "2"}
+
+
+class GatewayTimeout(ProblemError):
+    status, code, title = 504, "service_timeout", "A service did not answer in time"
+
+
+BY_STATUS: dict[int, type[ProblemError]] = {
+    cls.status: cls
+    for cls in (
+        BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, PayloadTooLarge,
+        UnsupportedMediaType, Conflict, PreconditionFailed, PreconditionRequired, InvalidRequest,
+        InternalError, BadGateway, ServiceUnavailable, GatewayTimeout,
+    )
+}  # fmt: skip
+
+
+def near(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word that `word` was most likely meant to be; None when nothing is near."""
+    by_folded = {candidate.casefold(): candidate for candidate in allowed}
+    match = difflib.get_close_matches(word.casefold()[:64], by_folded, n=1, cutoff=0.65)
+    return by_folded[match[0]] if match else None
+
+
+def fault(
+    code: str,
+    detail: str,
+    *,
+    parameter: str | None = None,
+    pointer: str | None = None,
+    allowed: Iterable[str] | None = None,
+    suggestion: str | None = None,
+) -> Fault:
+    """One thing that is wrong with a request; absent members are null."""
+    words = None if allowed is None else list(allowed)
+    return Fault(parameter=parameter, pointer=pointer, code=code, detail=detail, allowed=words, suggestion=suggestion)
+
+
+def refuse(faults: Iterable[Fault]) -> None:
+    """Raise InvalidRequest with all faults at once, where there are any."""
+    if found := list(faults):
+        raise InvalidRequest(found)
+
+
+def unknown_code(pointer: str, code: str, known: Iterable[str] = (), *, listed_at: str | None = None) -> Fault:
+    """A code in a body that nothing has, with the nearest that is known; a long list is named by its path."""
+    codes = list(known)
+    meant = near(code, codes)
+    where = f"listed at {listed_at}" if listed_at else "known"
+    hint = f"; did you mean {meant}?" if meant else ""
+    return fault(
+        "unknown_code",
+        f"{pointer}: {code!r} is not {where}{hint}",
+        pointer=pointer,
+        allowed=[f"see {listed_at}"] if listed_at else codes[:100],
+        suggestion=meant,
+    )
+
+
+def not_one_of(code: str, parameter: str, value: str, allowed: Iterable[str], *, listed_at: str | None = None) -> Fault:
+    """A value that is not among the allowed ones, with the nearest of them; a long list is named by its path."""
+    words = list(allowed)
+    meant = near(value, words)
+    where = f"one of the codes at {listed_at}" if listed_at else f"one of {', '.join(words)}"
+    hint = f"; did you mean {meant}?" if meant else ""
+    return fault(
+        code,
+        f"{value[:64]!r} is not a value of {parameter}: it takes {where}{hint}",
+        parameter=parameter,
+        allowed=[f"see {listed_at}"] if listed_at else words,
+        suggestion=meant,
+    )

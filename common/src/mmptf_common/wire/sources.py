@@ -1,0 +1,47 @@
+"""Where facts come from, and what the sources do not say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mmptf_common.wire.base import Code, Wire
+
+
+class SourceRef(Wire):
+    """Where one fact stands: the document, the line of its text, and what is printed there.
+
+    `line` counts from 1 in the plain text of the document; null where the document has no lines at hand,
+    then `locator` says how to find it. `verified` is false where no text at hand confirms the fact.
+    """
+
+    field: str
+    document: Code
+    line: Annotated[int, Field(ge=1)] | None
+    locator: str | None
+    as_printed: str | None
+    verified: bool
+    note: str | None
+
+
+class Gap(Wire):
+    """Something the sources do not say, or say only in part, so that silence is never mistaken for zero."""
+
+    field: str
+    kind: Literal["not_stated_in_source", "partly_stated"]
+    note: str | None
+
+
+class Document(Wire):
+    """A publication that facts were taken from."""
+
+    code: Code
+    title: str
+    publisher: str | None
+    year: int | None
+    kind: str
+    url: str | None
+    note: str | None
+    updated: datetime

@@ -1,0 +1,1 @@
+"""Commands: one transaction each, with idempotency keys, preconditions, dry runs and batches."""

@@ -1,0 +1,319 @@
+"""One write from the lock to the answer: a retry is answered again, a stale change refused, a trial rolled back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, TypeVar
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.http import conditional
+from mmptf_common.http.identity import Identity
+from mmptf_common.http.parameters import parse
+from mmptf_common.lists.listing import Listing
+from mmptf_common.lists.pages import no_such_record
+from mmptf_common.storage.engines import Database, unavailable
+from mmptf_common.storage.journal import Author, Write, begin_write
+from mmptf_common.storage.records import Record
+from mmptf_common.wire.base import Wire
+from mmptf_common.wire.problems import (
+    BadRequest,
+    Fault,
+    InvalidRequest,
+    PreconditionFailed,
+    PreconditionRequired,
+    ProblemError,
+    fault,
+)
+
+Row = TypeVar("Row")
+Stored = TypeVar("Stored", bound=Record)
+
+# How long the answer of a write is kept for those who send it again.
+KEPT = timedelta(days=30)
+_KEY = re.compile(r'([A-Za-z0-9._:~+/=-]{1,128})|"([A-Za-z0-9._:~+/=-]{1,128})"')
+
+
+class WriteQuery(BaseModel):
+    """How to write."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dry_run: Literal["true", "false"] = Field(
+        default="false", description="Do everything, answer as if it were done, and leave nothing behind."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a write answers when it is not the record that it has written."""
+
+    body: Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The code of a record that a write has created, in the list that it is found in."""
+
+    listing: Listing
+    code: str
+
+
+async def answer_write(
+    request: Request,
+    who: Identity,
+    command: Callable[[Write], Awaitable[Answer | Created | None]],
+    *,
+    reason: str | None = None,
+    changes: tuple[Listing, str] | None = None,
+    digest: str | None = None,
+    query: type[WriteQuery] = WriteQuery,
+) -> Response:
+    """Carry out a command in one transaction, and answer when it is committed.
+
+    changes: the list and the code of the record that the command changes: the caller has to know its present state
+             (`If-Match`), and the answer is the record as it is then, where the command returns nothing
+    digest:  of the body, where the route has read it already
+    Raises what the command raises, and then nothing was written.
+    """
+    dry_run = parse(request, query).dry_run == "true"
+    key = _key(request)
+    asked = _asked_tags(request) if changes else None
+    fingerprint = await _fingerprint(request, digest) if key else ""
+    author = Author(who.subject, who.organization, request.state.context.request_id)
+    database: Database = request.app.state.database
+    try:
+        async with database.sessions() as session, session.begin():
+            write = await begin_write(session, author, reason)
+            if key and not dry_run and (known := await _known(write, key, fingerprint)):
+                return known
+            if changes:
+                await require_match(request, write, *changes, asked or [])
+            done = await command(write)
+            await session.flush()
+            if done is None:
+                assert changes
+                response = await _record(request, write, *changes, status=200)
+            elif isinstance(done, Created):
+                response = await _record(request, write, done.listing, done.code, status=201)
+            else:
+                response = _model(done)
+            if dry_run:
+                await session.rollback()
+            elif key:
+                await _keep(write, key, fingerprint, response)
+    except Exception as error:
+        if problem := unavailable(error):
+            raise problem from error
+        raise
+    return response
+
+
+def _key(request: Request) -> str | None:
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        if request.method == "POST":
+            raise BadRequest(
+                "Every POST that writes needs an Idempotency-Key: a text of your own that is another one for each"
+                " write, such as a UUID. Sent again with the same key, a write is carried out once.",
+                code="idempotency_key_missing",
+            )
+        return None
+    match = _KEY.fullmatch(given[0])
+    if match is None or len(given) > 1:
+        raise BadRequest(
+            "Idempotency-Key: one text of 1 to 128 letters, digits and . _ : ~ + / = - is expected.",
+            code="idempotency_key_invalid",
+        )
+    return match[1] or match[2]
+
+
+def _asked_tags(request: Request) -> list[str]:
+    given = ", ".join(request.headers.getlist("if-match"))
+    if "if-match" not in request.headers:
+        raise PreconditionRequired(
+            "A change needs If-Match with the ETag of the record as you know it: read it first, then it cannot be"
+            " overwritten unseen."
+        )
+    return ["*"] if given.strip() == "*" else conditional.strong_tags(given)
+
+
+def _owner(write: Write) -> str:
+    """Whose a key is: one subject may write for several organizations, and none is told what another wrote."""
+    return f"{write.author.actor}\n{write.author.organization or ''}"
+
+
+async def _fingerprint(request: Request, digest: str | None) -> str:
+    """What makes two requests the same write: method, path, query and body."""
+    if digest is None:
+        digest = hashlib.sha256(await request.body()).hexdigest()
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    parts = (request.method, request.scope["path"], request.url.query, media, digest)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
+    """The answer that the same write got before; InvalidRequest when the key stood for another one."""
+    await write.session.execute(sa.text("DELETE FROM idempotency_key WHERE at < :until"), {"until": write.at - KEPT})
+    found = await write.session.execute(
+        sa.text(
+            "SELECT fingerprint, status, headers, body FROM idempotency_key WHERE subject = :subject AND key = :key"
+        ),
+        {"subject": _owner(write), "key": key},
+    )
+    row = found.one_or_none()
+    if row is None:
+        return None
+    if row.fingerprint != fingerprint:
+        raise InvalidRequest(
+            [
+                fault(
+                    "idempotency_key_reused",
+                    "Idempotency-Key: another write was sent with this key; a new write needs a new one",
+                    parameter="Idempotency-Key",
+                )
+            ]
+        )
+    return Response(row.body, row.status, {**row.headers, "Idempotency-Replayed": "true"})
+
+
+async def _keep(write: Write, key: str, fingerprint: str, response: Response) -> None:
+    await write.session.execute(
+        sa.text(
+            "INSERT INTO idempotency_key (subject, key, fingerprint, status, headers, body, at)"
+            " VALUES (:subject, :key, :fingerprint, :status, CAST(:headers AS json), :body, :at)"
+        ),
+        {
+            "subject": _owner(write),
+            "key": key,
+            "fingerprint": fingerprint,
+            "status": response.status_code,
+            "headers": json.dumps({k: v for k, v in response.headers.items() if k != "content-length"}),
+            "body": bytes(response.body).decode(),
+            "at": write.at,
+        },
+    )
+
+
+async def _read(write: Write, listing: Listing, code: str) -> Any:
+    visible = [where.format(f":fixed_{n}") for n, where in enumerate(listing.fixed)]
+    found = await write.session.execute(
+        sa.text(
+            f"SELECT {listing.document} AS document, {listing.version} AS version FROM {listing.rows}"
+            f" WHERE {' AND '.join([*visible, f'{listing.key} = :code'])}"
+        ),
+        {"code": code, **{f"fixed_{n}": value for n, value in enumerate(listing.fixed.values())}},
+    )
+    return found.one_or_none()
+
+
+async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -> Stored:
+    """The row of a record that a command changes; NotFound where its list has none of this code."""
+    found = await write.session.get(row, code)
+    if found is None:
+        raise no_such_record(listing, code)
+    return found
+
+
+async def require_match(request: Request, write: Write, listing: Listing, code: str, asked: list[str]) -> None:
+    """Refuse a change of a record that is not as the caller knows it; NotFound, PreconditionFailed."""
+    row = await _read(write, listing, code)
+    if row is None:
+        renamed = sa.text("SELECT current FROM renamed_code WHERE entity = :entity AND code = :code")
+        current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
+        raise no_such_record(listing, code, current)
+    now = conditional.etag(request, row.version, "", path=f"{listing.path}/{code}")
+    if asked != ["*"] and now not in asked:
+        raise PreconditionFailed(
+            "The record has changed since you read it; nothing was written. Read it again, and decide what of your"
+            " change still holds.",
+            headers={"ETag": now},
+        )
+
+
+async def _record(request: Request, write: Write, listing: Listing, code: str, *, status: int) -> Response:
+    """The record as it is after the write, and where it is; 204 when it is not there any more."""
+    row = await _read(write, listing, code)
+    if row is None:
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+    path = f"{listing.path}/{code}"
+    headers = {"ETag": conditional.etag(request, row.version, "", path=path), "Cache-Control": "no-store"}
+    if status == 201:
+        headers["Location"] = path
+    return Response(row.document, status, headers, "application/json")
+
+
+def _model(answer: Answer) -> Response:
+    return Response(answer.body.model_dump_json(), 200, {"Cache-Control": "no-store"}, media_type="application/json")
+
+
+class RowOutcome(Wire):
+    """What became of one row of a batch: `code` is the record's, `status` and `errors` are those of its refusal."""
+
+    row: int
+    outcome: Literal["written", "refused"]
+    code: str | None
+    status: int
+    errors: list[Fault]
+
+
+class BatchReport(Wire):
+    """What became of a batch, row by row."""
+
+    dry_run: bool
+    written: int
+    refused: int
+    outcomes: list[RowOutcome]
+
+
+class BatchQuery(WriteQuery):
+    """How to write a batch."""
+
+    partial: Literal["true", "false"] = Field(
+        default="false", description="Write the rows that are right though others are not; else all or nothing."
+    )
+
+
+async def write_batch(
+    request: Request, write: Write, rows: Sequence[Row], pointer: str, write_one: Callable[[Row], Awaitable[str]]
+) -> Answer:
+    """Write rows one after the other, each by itself; InvalidRequest with every refusal, unless the batch is partial.
+
+    pointer: the member of the body that holds the rows; `write_one` returns the code of the row's record
+    """
+    query = parse(request, BatchQuery)
+    outcomes: list[RowOutcome] = []
+    for n, row in enumerate(rows):
+        try:
+            async with write.session.begin_nested():
+                code = await write_one(row)
+                await write.session.flush()
+        except ProblemError as problem:
+            if problem.status >= 500:
+                # Nothing is wrong with the row: the whole is to be sent again.
+                raise
+            where = f"{pointer}/{n}"
+            faults = problem.faults or [fault(problem.code, problem.detail, pointer="")]
+            errors = [f.model_copy(update={"pointer": f"{where}{f.pointer or ''}"}) for f in faults]
+            outcomes.append(RowOutcome(row=n, outcome="refused", code=None, status=problem.status, errors=errors))
+        else:
+            outcomes.append(RowOutcome(row=n, outcome="written", code=code, status=200, errors=[]))
+    refused = [outcome for outcome in outcomes if outcome.outcome == "refused"]
+    if refused and query.partial == "false":
+        raise InvalidRequest([error for outcome in refused for error in outcome.errors])
+    return Answer(
+        BatchReport(
+            dry_run=query.dry_run == "true",
+            written=len(outcomes) - len(refused),
+            refused=len(refused),
+            outcomes=outcomes,
+        )
+    )
