@@ -29,7 +29,7 @@ def same(text: str) -> str:
     return re.sub(r"\s+", " ", text.replace("\u2010", "-").replace("\u2019", "'")).strip().casefold()
 
 
-def faults(lines: list[str], requirements: list[dict[str, str]], others: list[dict[str, str]]) -> Iterator[str]:
+def errors(lines: list[str], requirements: list[dict[str, str]], others: list[dict[str, str]]) -> Iterator[str]:
     """What the document does not bear out, one line for each."""
 
     def line(number: str) -> str:
@@ -73,7 +73,7 @@ def main() -> int:
     lines = Path(sys.argv[1]).read_text("utf-8").split("\n")
     requirements = rows_of(Path(sys.argv[2]) if len(sys.argv) == 3 else DATA / "requirements.csv")
     others = [row for name in ("printed-totals", "initiatives") for row in rows_of(DATA / f"{name}.csv")]
-    found = list(faults(lines, requirements, others))
+    found = list(errors(lines, requirements, others))
     print("\n".join(found) or f"{len(requirements)} requirements and {len(others)} other figures stand where they say")
     return 1 if found else 0
 

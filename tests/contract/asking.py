@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.contract.contracts import PROBLEM, Document, Operation
+from tests.contract.contracts import PROBLEM, Operation, Publication
 
 Doors = dict[str, httpx.AsyncClient]
 
@@ -32,10 +32,10 @@ async def ask(
     return await doors[operation.door].request(method or operation.method.upper(), path, **options)
 
 
-def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> Document:
+def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> Publication:
     """The problem document of an answer, after it was held against the contract."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM), answer.text
-    found: Document = answer.json()
+    found: Publication = answer.json()
     operation.check(status, found)
     assert found["status"] == status
     assert found["request_id"] == answer.headers["x-request-id"]
@@ -43,16 +43,16 @@ def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> 
     return found
 
 
-def fault(operation: Operation, answer: httpx.Response, parameter: str) -> Document:
+def error_detail(operation: Operation, answer: httpx.Response, parameter: str) -> Publication:
     """The first fault that a 422 names, which must be that parameter's; the document has its code."""
     found = problem(operation, answer)
-    first: Document = found["errors"][0]
+    first: Publication = found["errors"][0]
     assert (first["parameter"], first["code"]) == (parameter, found["code"])
     return first
 
 
-async def faults(doors: Doors, operation: Operation, pairs: Iterable[tuple[str, str]]) -> list[Document]:
+async def errors(doors: Doors, operation: Operation, pairs: Iterable[tuple[str, str]]) -> list[Publication]:
     """What a 422 says of several parameters, each of them wrong."""
     query = "&".join(f"{name}={value}" for name, value in pairs)
-    found: list[Document] = problem(operation, await ask(doors, operation, query))["errors"]
+    found: list[Publication] = problem(operation, await ask(doors, operation, query))["errors"]
     return found

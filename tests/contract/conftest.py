@@ -14,7 +14,7 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import running_suite
-from tests.contract.contracts import DOORS, SERVICES, Document
+from tests.contract.contracts import DOORS, SERVICES, Publication
 from tests.contract.fuzzing import start
 from tests.contract.prelude import prepare
 from tests.tokens import identity
@@ -26,14 +26,14 @@ FUZZ = "test_fuzz.py"
 
 
 @pytest.fixture(scope="session")
-def log_lines() -> list[Document]:
+def log_lines() -> list[Publication]:
     """What the processes have logged so far, each line with the `process` it comes from."""
     return []
 
 
 @pytest.fixture(scope="session")
 def urls(
-    new_database: Callable[[str], str], redis_server: Cache, log_lines: list[Document]
+    new_database: Callable[[str], str], redis_server: Cache, log_lines: list[Publication]
 ) -> Iterator[Mapping[str, str]]:
     """`http://127.0.0.1:port` of each door; the data are the packaged ones and a few entries, and nobody writes."""
 

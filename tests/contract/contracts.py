@@ -32,11 +32,11 @@ PROBLEM = "application/problem+json"
 
 EDITION = ROOT / "services/funding/src/mmptf_funding/data/MI-2015/requirements.csv"
 
-Document = dict[str, Any]
+Publication = dict[str, Any]
 
 
 @cache
-def document(door: str) -> Document:
+def document(door: str) -> Publication:
     """The contract of a service, or the gateway's merged one, made by the code at hand without a database."""
     if door == "gateway":
         own = create_app(GatewaySettings.model_construct(services={})).openapi()
@@ -66,8 +66,8 @@ class Operation:
         return f"{self.door}:{self.id}"
 
     @property
-    def contract(self) -> Document:
-        found: Document = document(self.door)["paths"][self.template][self.method]
+    def contract(self) -> Publication:
+        found: Publication = document(self.door)["paths"][self.template][self.method]
         return found
 
     @property
@@ -103,7 +103,7 @@ class Operation:
         return next(int(status) for status in self.contract["responses"] if status.startswith("2"))
 
     @property
-    def query(self) -> dict[str, Document]:
+    def query(self) -> dict[str, Publication]:
         """Its query parameters: name -> schema."""
         return {p["name"]: p["schema"] for p in self.contract.get("parameters", ()) if p["in"] == "query"}
 
@@ -137,13 +137,13 @@ class Operation:
         return writing("admin", "IOM", match="*") if self.writes else bearer("admin", "IOM")
 
     @property
-    def sent(self) -> Document:
+    def sent(self) -> Publication:
         """The example body as a request sends it; a file is the one that the package itself was filled from."""
         if "requestBody" in self.contract and self.body is None:
             return {"content": EDITION.read_bytes(), "headers": {**self.headers, "content-type": "text/csv"}}
         return {"json": self.body, "headers": self.headers}
 
-    def schema_of(self, status: int) -> tuple[str, Document]:
+    def schema_of(self, status: int) -> tuple[str, Publication]:
         """The first media type that the contract gives for a status, and its schema."""
         return next(
             (media, content["schema"]) for media, content in self.contract["responses"][str(status)]["content"].items()
@@ -181,18 +181,18 @@ LISTS = [o for o in OPERATIONS if o.is_list]
 PARAMETERS = [(o, name) for o in OPERATIONS for name in o.query]
 
 
-def is_many(schema: Document) -> bool:
+def is_many(schema: Publication) -> bool:
     """Whether a parameter may be repeated."""
     return schema.get("type") == "array"
 
 
-def words_of(schema: Document) -> list[str] | None:
+def words_of(schema: Publication) -> list[str] | None:
     """The values that a parameter's schema closes; None where it closes none."""
     found: list[str] | None = schema.get("items", schema).get("enum")
     return found
 
 
-def takes_codes(schema: Document) -> bool:
+def takes_codes(schema: Publication) -> bool:
     """Whether a parameter takes codes, closed by its schema or by a code list."""
     return is_many(schema) or words_of(schema) is not None
 

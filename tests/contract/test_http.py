@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.asking import Doors, ask, fault, problem
+from tests.contract.asking import Doors, ask, error_detail, problem
 from tests.contract.contracts import (
     AT_SERVICES,
     DOORS,
@@ -18,8 +18,8 @@ from tests.contract.contracts import (
     PROBLEM,
     READS,
     VERSIONED,
-    Document,
     Operation,
+    Publication,
     document,
     validator,
 )
@@ -82,7 +82,7 @@ async def test_what_is_refused_is_refused_whatever_the_caller_has(doors: Doors, 
     for name in operation.query.keys() - {"q"}:
         for asked in ("*", '"other"'):
             answer = await ask(doors, operation, f"{name}=No-such-code", headers={"if-none-match": asked})
-            fault(operation, answer, name)
+            error_detail(operation, answer, name)
 
 
 async def test_different_questions_have_different_tags(doors: Doors) -> None:
@@ -144,7 +144,7 @@ async def test_a_given_request_id_is_kept_and_a_malformed_one_is_not(doors: Door
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_a_given_trace_is_kept_into_the_log(doors: Doors, door: str, log_lines: list[Document]) -> None:
+async def test_a_given_trace_is_kept_into_the_log(doors: Doors, door: str, log_lines: list[Publication]) -> None:
     trace_id = f"{DOORS.index(door) + 1:032x}"
     service = door if door != "gateway" else "catalog"
     headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01", "x-request-id": f"traced-at-{door}"}

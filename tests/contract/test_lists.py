@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from tests.contract.asking import Doors, ask, fault
-from tests.contract.contracts import AT_SERVICES, LISTS, SERVICES, Document, Operation, validator, words_of
+from tests.contract.asking import Doors, ask, error_detail
+from tests.contract.contracts import AT_SERVICES, LISTS, SERVICES, Operation, Publication, validator, words_of
 
 SORTED = [(o, sort) for o in LISTS for sort in words_of(o.query["sort"]) or () if o in AT_SERVICES]
 
 
-async def walk(doors: Doors, operation: Operation, query: str) -> list[Document]:
+async def walk(doors: Doors, operation: Operation, query: str) -> list[Publication]:
     """Every row, page after page, by the path of the next as it was given; the first page held against the contract."""
     client = doors[operation.door]
     path: str | None = f"{operation.path}?{query}"
-    rows: list[Document] = []
+    rows: list[Publication] = []
     while path:
         page = (await client.get(path, headers=operation.headers)).json()
         if not rows:
@@ -49,7 +49,7 @@ async def test_limit_is_one_to_a_thousand_and_fifty_if_not_given(doors: Doors, o
         page = (await ask(doors, operation, query)).json()
         assert len(page["items"]) == min(most, page["total"])
     for wrong in ("0", "1001", "-1", "1.0", "1e2", "+1", "0x1", "٣", "ten", " 1"):
-        found = fault(operation, await ask(doors, operation, f"limit={wrong.replace('+', '%2B')}"), "limit")
+        found = error_detail(operation, await ask(doors, operation, f"limit={wrong.replace('+', '%2B')}"), "limit")
         assert (found["code"], found["allowed"]) == ("invalid_parameter", ["1 to 1000"])
 
 
@@ -86,7 +86,7 @@ async def test_an_export_has_no_pages(doors: Doors, operation: Operation) -> Non
     for representation in ("csv", "ndjson"):
         for paging in ("limit=1", "cursor=abc"):
             answer = await ask(doors, operation, f"format={representation}&{paging}")
-            assert fault(operation, answer, paging.partition("=")[0])["code"] == "not_applicable"
+            assert error_detail(operation, answer, paging.partition("=")[0])["code"] == "not_applicable"
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
@@ -104,10 +104,10 @@ async def test_a_cursor_is_good_for_its_own_list_and_order_only(doors: Doors, op
         wrong += [cursor[:-n] for n in (1, 2, 3, 4, 5, 8, len(cursor) - 1)] + [cursor[1:], cursor + "A", cursor * 2]
         for sort in words_of(operation.query["sort"]) or ():
             if sort != operation.query["sort"]["default"]:
-                found = fault(operation, await ask(doors, operation, f"sort={sort}&cursor={cursor}"), "cursor")
+                found = error_detail(operation, await ask(doors, operation, f"sort={sort}&cursor={cursor}"), "cursor")
                 assert found["code"] == "invalid_cursor"
     for each in [*wrong, "x", "AAAA", "garbage", "bnVsbA", "WzEsMiwzXQ", "W10", "a" * 1001, "a=", "a.b", "-", "1"]:
-        found = fault(operation, await ask(doors, operation, f"cursor={each}"), "cursor")
+        found = error_detail(operation, await ask(doors, operation, f"cursor={each}"), "cursor")
         assert found["code"] == "invalid_cursor", each
 
 
@@ -128,14 +128,14 @@ async def test_a_forged_cursor_reaches_nothing(doors: Doors, operation: Operatio
         cursor = base64.urlsafe_b64encode(json.dumps(made).encode()).decode().rstrip("=")
         answer = await ask(doors, operation, f"sort={sort}&cursor={cursor}")
         if answer.status_code != 200:
-            assert fault(operation, answer, "cursor")["code"] == "invalid_cursor", made
+            assert error_detail(operation, answer, "cursor")["code"] == "invalid_cursor", made
 
 
 @pytest.mark.parametrize("operation", [o for o in LISTS if "q" in o.query or "country" in o.query], ids=str)
 async def test_a_cursor_belongs_to_its_filter(doors: Doors, operation: Operation) -> None:
     cursor = _cursor((await ask(doors, operation, "limit=1")).json()["next"])
     query = "q=a" if "q" in operation.query else "country=DEU"
-    found = fault(operation, await ask(doors, operation, f"{query}&cursor={cursor}"), "cursor")
+    found = error_detail(operation, await ask(doors, operation, f"{query}&cursor={cursor}"), "cursor")
     assert found["code"] == "invalid_cursor"
 
 

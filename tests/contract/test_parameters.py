@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.asking import Doors, ask, fault, faults, problem
+from tests.contract.asking import Doors, ask, error_detail, errors, problem
 from tests.contract.contracts import LISTS, OPERATIONS, Operation, is_many, takes_codes, words_of
 
 LONG_NUMBER = "1" * 30
@@ -12,7 +12,7 @@ LONG_NUMBER = "1" * 30
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_an_unknown_parameter_is_refused_with_all_that_are_known(doors: Doors, operation: Operation) -> None:
-    found = fault(operation, await ask(doors, operation, "nobody_knows_this=1"), "nobody_knows_this")
+    found = error_detail(operation, await ask(doors, operation, "nobody_knows_this=1"), "nobody_knows_this")
     assert found["code"] == "unknown_parameter"
     assert found["allowed"] == list(operation.query)
     assert found["suggestion"] is None
@@ -25,14 +25,14 @@ WITH_PARAMETERS = [o for o in OPERATIONS if o.query]
 async def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant(doors: Doors, operation: Operation) -> None:
     names = [name for name in operation.query if len(name) > 3]
     for misspell in (lambda name: name[:1] + name[2:], lambda name: name + "x", str.upper):
-        found = await faults(doors, operation, [(misspell(name), "1") for name in names])
+        found = await errors(doors, operation, [(misspell(name), "1") for name in names])
         assert [f["suggestion"] for f in found] == names
         assert {f["code"] for f in found} == {"unknown_parameter"}
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
 async def test_contry_is_not_country(doors: Doors, operation: Operation) -> None:
-    found = fault(operation, await ask(doors, operation, "contry=SRB"), "contry")
+    found = error_detail(operation, await ask(doors, operation, "contry=SRB"), "contry")
     assert found["code"] == "unknown_parameter"
     if "country" in operation.query:
         assert found["suggestion"] == "country"
@@ -41,7 +41,7 @@ async def test_contry_is_not_country(doors: Doors, operation: Operation) -> None
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
 async def test_characters_that_no_value_may_hold_are_refused_by_name(doors: Doors, operation: Operation) -> None:
     for wrong in ("%25", "a%25b", "%", "%00", "%ff", "%C3%28", "%ED%A0%80", "%0A", "%7F"):
-        found = await faults(doors, operation, [(name, wrong) for name in operation.query])
+        found = await errors(doors, operation, [(name, wrong) for name in operation.query])
         assert [f["parameter"] for f in found] == list(operation.query)
         assert {f["code"] for f in found} == {"invalid_characters"}, wrong
 
@@ -49,7 +49,7 @@ async def test_characters_that_no_value_may_hold_are_refused_by_name(doors: Door
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
 async def test_no_parameter_may_be_empty(doors: Doors, operation: Operation) -> None:
     for name in operation.query:
-        found = fault(operation, await ask(doors, operation, f"{name}="), name)
+        found = error_detail(operation, await ask(doors, operation, f"{name}="), name)
         assert found["code"] in {"invalid_parameter", "invalid_cursor", "unknown_code"}
         assert found["allowed"]
 
@@ -61,7 +61,7 @@ async def test_a_number_of_thirty_digits_is_only_ever_a_word(doors: Doors, opera
         if name == "q":
             assert answer.status_code == 200
         else:
-            fault(operation, answer, name)
+            error_detail(operation, answer, name)
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
@@ -69,7 +69,7 @@ async def test_only_filters_that_take_several_values_may_be_repeated(doors: Door
     values = {name: (words_of(schema) or ["1"])[0] for name, schema in operation.query.items()}
     once = [name for name, schema in operation.query.items() if not is_many(schema)]
     if once:
-        found = await faults(doors, operation, [pair for name in once for pair in [(name, values[name])] * 2])
+        found = await errors(doors, operation, [pair for name in once for pair in [(name, values[name])] * 2])
         assert [f["parameter"] for f in found if f["code"] == "repeated_parameter"] == once
     closed = [name for name, schema in operation.query.items() if is_many(schema) and words_of(schema)]
     answer = await ask(doors, operation, "&".join(f"{name}={values[name]}" for name in closed * 2))
@@ -81,12 +81,12 @@ async def test_a_code_that_nobody_has_is_refused_with_the_codes_that_exist(doors
     for name, schema in operation.query.items():
         if not takes_codes(schema):
             continue
-        found = fault(operation, await ask(doors, operation, f"{name}=No-such-code"), name)
+        found = error_detail(operation, await ask(doors, operation, f"{name}=No-such-code"), name)
         assert found["code"] == "unknown_code"
         if words := words_of(schema):
             assert found["allowed"] == words
-            near = fault(operation, await ask(doors, operation, f"{name}={words[0]}x"), name)
-            assert near["suggestion"] == words[0]
+            closest_match = error_detail(operation, await ask(doors, operation, f"{name}={words[0]}x"), name)
+            assert closest_match["suggestion"] == words[0]
         else:
             (where,) = found["allowed"]
             where = where.removeprefix("see ")
@@ -95,10 +95,10 @@ async def test_a_code_that_nobody_has_is_refused_with_the_codes_that_exist(doors
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-async def test_all_faults_are_told_at_once_and_too_many_not_read(doors: Doors, operation: Operation) -> None:
+async def test_all_errors_are_told_at_once_and_too_many_not_read(doors: Doors, operation: Operation) -> None:
     wrong = [("unheard_of", "1"), *((name, "%25") for name in operation.query)]
-    assert [f["parameter"] for f in await faults(doors, operation, wrong)] == [name for name, _ in wrong]
-    assert (await faults(doors, operation, [("x", "1")] * 201))[0]["code"] == "too_many_parameters"
+    assert [f["parameter"] for f in await errors(doors, operation, wrong)] == [name for name, _ in wrong]
+    assert (await errors(doors, operation, [("x", "1")] * 201))[0]["code"] == "too_many_parameters"
 
 
 IN_PATH = [o for o in OPERATIONS if o.code]
@@ -115,7 +115,7 @@ async def test_a_code_in_the_path_that_cannot_be_is_a_problem(doors: Doors, oper
         answer = await doors[operation.door].request(operation.method.upper(), url, **operation.sent)
         # With a slash inside it is another path, and no operation's.
         if answer.status_code != 404:
-            fault(operation, answer, operation.code)
+            error_detail(operation, answer, operation.code)
         else:
             assert "%2" in code
             assert answer.json()["code"] == "not_found"

@@ -280,12 +280,12 @@ async def test_a_programme_that_nobody_tells_of_is_a_404_with_the_nearest(
     cards.tell("catalog", *unknown(suggestion="ETH-02"))
     cards.tell("funding", *unknown(suggestion=None))
     said = refused(await client.get(f"/programmes/{CODE}"), 404, "not_found")
-    (fault,) = said["errors"]
-    assert (fault["code"], fault["parameter"], fault["suggestion"]) == ("unknown_code", "code", "ETH-02")
+    (error,) = said["errors"]
+    assert (error["code"], error["parameter"], error["suggestion"]) == ("unknown_code", "code", "ETH-02")
     assert said["detail"] == "No service tells of a programme 'ETH-01'. Did you mean ETH-02?"
     cards.tell("catalog", *unknown())
-    (fault,) = refused(await client.get(f"/programmes/{CODE}"), 404, "not_found")["errors"]
-    assert fault["suggestion"] is None
+    (error,) = refused(await client.get(f"/programmes/{CODE}"), 404, "not_found")["errors"]
+    assert error["suggestion"] is None
 
 
 async def test_where_no_service_has_cards_nothing_is_found(cards: Cards, client: httpx.AsyncClient) -> None:
@@ -300,14 +300,14 @@ async def test_without_any_card_a_failure_is_no_404(
     cards.tell("catalog", *unknown())
     async with at(serve, catalog=told[1], funding=closed_origin()) as client:
         said = refused(await client.get(f"/programmes/{CODE}"), 502, "service_unreachable")
-        assert [fault["code"] for fault in said["errors"]] == ["service_unreachable"]
+        assert [error["code"] for error in said["errors"]] == ["service_unreachable"]
         assert "'funding'" in said["detail"]
     async with at(serve, markers=raw.origin, funding=raw.origin, catalog=told[1]) as client:
         said = refused(await client.get(f"/programmes/{CODE}"), 504, "service_timeout")
-        assert [fault["code"] for fault in said["errors"]] == ["service_timeout"] * 2
+        assert [error["code"] for error in said["errors"]] == ["service_timeout"] * 2
     async with at(serve, markers=raw.origin, funding=closed_origin(), catalog=closed_origin()) as client:
         said = refused(await client.get(f"/programmes/{CODE}"), 502, "service_unreachable")
-        assert [fault["code"] for fault in said["errors"]] == [
+        assert [error["code"] for error in said["errors"]] == [
             "service_timeout",
             "service_unreachable",
             "service_unreachable",
@@ -359,7 +359,7 @@ async def test_where_services_disagree_the_code_is_as_asked_for(cards: Cards, cl
 @pytest.mark.parametrize("parameter", ["as_of", "limit", "on"])
 async def test_it_takes_no_parameters(cards: Cards, client: httpx.AsyncClient, parameter: str) -> None:
     said = refused(await client.get(f"/programmes/{CODE}", params={parameter: "1"}), 422, "unknown_parameter")
-    assert [(fault["parameter"], fault["allowed"]) for fault in said["errors"]] == [(parameter, [])]
+    assert [(error["parameter"], error["allowed"]) for error in said["errors"]] == [(parameter, [])]
     assert cards.asked == []
 
 
@@ -372,8 +372,8 @@ async def test_a_code_that_cannot_be_is_refused_before_anybody_is_asked(
     if "%2f" in code:
         refused(answer, 404, "not_found")
     else:
-        (fault,) = refused(answer, 422, "invalid_parameter")["errors"]
-        assert fault["parameter"] == "code"
+        (error,) = refused(answer, 422, "invalid_parameter")["errors"]
+        assert error["parameter"] == "code"
     assert cards.asked == []
 
 

@@ -220,6 +220,6 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def faults(answer: httpx.Response) -> list[tuple[str, str | None]]:
+def errors(answer: httpx.Response) -> list[tuple[str, str | None]]:
     assert answer.status_code == 422, answer.text
     return [(error["code"], error["pointer"]) for error in answer.json()["errors"]]

@@ -534,9 +534,9 @@ async def refused(client: httpx.AsyncClient, path: str, code: str) -> dict[str, 
     """The fault that an answer names, which is that of as_of."""
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
-    (fault,) = answer.json()["errors"]
-    assert (fault["parameter"], fault["code"], answer.json()["code"]) == ("as_of", code, code)
-    found: dict[str, Any] = fault
+    (error,) = answer.json()["errors"]
+    assert (error["parameter"], error["code"], answer.json()["code"]) == ("as_of", code, code)
+    found: dict[str, Any] = error
     return found
 
 
@@ -589,8 +589,8 @@ async def test_with_nothing_loaded_it_was_as_empty_as_it_is(postgres: Postgres) 
             for asked in ("0", "2020-01-01", moment_text(datetime.now(UTC) - timedelta(seconds=1))):
                 then = await running.client.get(with_query(path, as_of=asked))
                 assert (then.status_code, without_as_of(then.json())) == (200, now.json()), path
-            fault = await refused(running.client, with_query(path, as_of=1), "unknown_revision")
-            assert fault["allowed"] == ["0 to 0"]
+            error = await refused(running.client, with_query(path, as_of=1), "unknown_revision")
+            assert error["allowed"] == ["0 to 0"]
 
 
 async def test_a_number_within_a_write_means_the_write(new_database: Databases) -> None:

@@ -35,7 +35,7 @@ from tests.integration.marked import (
     answer,
     answers,
     at,
-    faults,
+    errors,
     made,
     programme,
     refused,
@@ -232,7 +232,7 @@ async def test_a_draft_under_another_marker_is_another_draft(markers: Markers) -
 
 
 @pytest.mark.parametrize(
-    ("members", "fault", "allowed", "suggestion"),
+    ("members", "error", "allowed", "suggestion"),
     [
         ({"programme": "MARC-KNOWN"}, ("unknown_code", "/programme"), "MARK-KNOWN", "MARK-KNOWN"),
         ({"rubric": "hr-marker-illustrativ.1"}, ("unknown_code", "/rubric"), RUBRIC_CODE, RUBRIC_CODE),
@@ -250,13 +250,13 @@ async def test_a_draft_under_another_marker_is_another_draft(markers: Markers) -
     ],
 )  # fmt: skip
 async def test_what_is_not_known_is_named_with_what_is_allowed(
-    markers: Markers, members: Facts, fault: tuple[str, str], allowed: str | None, suggestion: str | None
+    markers: Markers, members: Facts, error: tuple[str, str], allowed: str | None, suggestion: str | None
 ) -> None:
     await markers.copy(programme("MARK-KNOWN"))
     before = await markers.revision()
     sent = {"programme": "MARK-KNOWN", "stage": "programme_document", **members}
     refusal = await markers.send("POST", DRAFTS, IOM, sent)
-    assert faults(refusal) == [fault]
+    assert errors(refusal) == [error]
     (error,) = refusal.json()["errors"]
     assert allowed is None or allowed in error["allowed"]
     assert error["suggestion"] == suggestion
@@ -276,12 +276,12 @@ async def test_an_answer_is_a_level_of_the_scale_and_nothing_like_one(markers: M
     assert all(error["pointer"].startswith("/answers/equality") for error in refusal.json()["errors"])
 
 
-async def test_every_fault_of_the_answers_is_told_at_once(markers: Markers) -> None:
+async def test_every_error_of_the_answers_is_told_at_once(markers: Markers) -> None:
     sent = {"equality": answer(9), "nobody": answer(1), "participation": answer(NOT_APPLICABLE)}
     refusal = await markers.send(
         "POST", DRAFTS, IOM, {"programme": await markers.copied(), "stage": "programme_document", "answers": sent}
     )
-    assert sorted(faults(refusal)) == [
+    assert sorted(errors(refusal)) == [
         ("not_applicable_refused", "/answers/participation"),
         ("unknown_criterion", "/answers/nobody"),
         ("unknown_level", "/answers/equality"),
@@ -306,12 +306,12 @@ async def test_texts_that_say_nothing_or_cannot_be_kept_are_refused(markers: Mar
     begun = await markers.send(
         "POST", DRAFTS, IOM, {"programme": code, "stage": "concept_note", "answers": {"equality": given}}
     )
-    assert faults(begun) == [("invalid_body", "/answers/equality/justification")]
+    assert errors(begun) == [("invalid_body", "/answers/equality/justification")]
     submitted = await markers.submitted(code)
     commented = await markers.review(submitted, comment=text)
-    assert faults(commented) == [("invalid_body", "/comment")]
+    assert errors(commented) == [("invalid_body", "/comment")]
     declared = await markers.declare(code, stage="concept_note", source=text)
-    assert faults(declared) == [("invalid_body", "/source")]
+    assert errors(declared) == [("invalid_body", "/source")]
 
 
 @pytest.mark.parametrize("text", HARMLESS)
@@ -382,9 +382,9 @@ async def test_strange_codes_are_not_found_or_not_valid(markers: Markers, code: 
 async def test_a_member_that_nobody_asked_for_is_refused(markers: Markers) -> None:
     draft = await markers.draft(await markers.copied())
     for members in ({"grade": "A"}, {"version": 2}, {"organization": "ILO"}, {"rubric": RUBRIC_CODE}, {"stage": "x"}):
-        (found,) = faults(await markers.patch(draft, **members))
+        (found,) = errors(await markers.patch(draft, **members))
         assert found == ("invalid_body", f"/{next(iter(members))}")
-    assert faults(await markers.patch(draft, answers=None)) == [("invalid_body", "/answers")]
+    assert errors(await markers.patch(draft, answers=None)) == [("invalid_body", "/answers")]
 
 
 # --- submission ------------------------------------------------------------------------------------------------------
@@ -396,7 +396,7 @@ async def test_a_draft_is_told_all_that_it_lacks(markers: Markers) -> None:
     draft = await markers.draft(await markers.copied(), answers={CODES[3]: bare, CODES[1]: answer(1)})
     refusal = await markers.submit(draft)
     missing = [("missing", f"/answers/{c}") for c in CODES if c not in (CODES[1], CODES[3])]
-    assert faults(refusal) == [*missing, ("missing", f"/answers/{CODES[3]}/justification")]
+    assert errors(refusal) == [*missing, ("missing", f"/answers/{CODES[3]}/justification")]
     still = await markers.send("GET", at(draft), IOM)
     assert still.headers["etag"] == draft.headers["etag"]
 
@@ -574,9 +574,9 @@ async def test_an_own_answer_is_another_one_to_a_criterion_that_was_asked(marker
         (own(equalty=1), ("unknown_criterion", "/answers/equalty")),
         (own(sustainability=1), ("wrong_stage", "/answers/sustainability")),
     ):
-        assert faults(await markers.review(submitted, answers=given)) == [expected]
+        assert errors(await markers.review(submitted, answers=given)) == [expected]
     refusal = await markers.review(submitted, grade="A")
-    assert faults(refusal) == [("not_applicable", "/grade")]
+    assert errors(refusal) == [("not_applicable", "/grade")]
     assert await stored(markers, submitted) == submitted.json()
 
 
@@ -647,14 +647,14 @@ async def test_a_manual_rubric_needs_a_declared_grade_and_the_reviewers(markers:
     code = await markers.copied()
     draft = await markers.draft(code, rubric=rubric, answers={c: answer(2) for c in ("c0", "c1", "c2")})
     refusal = await markers.submit(draft)
-    assert faults(refusal) == [("missing", "/declared_grade")]
+    assert errors(refusal) == [("missing", "/declared_grade")]
     assert refusal.json()["errors"][0]["allowed"] == ["A", "B", "C"]
     draft = made(await markers.patch(draft, declared_grade="B"), 200)
     submitted = made(await markers.submit(draft))
     said = submitted.json()
     assert (said["grade"], said["basis"], said["answered"], said["derived"]["grade"]) == ("B", "declared", True, None)
-    assert faults(await markers.review(submitted)) == [("missing", "/grade")]
-    assert faults(await markers.review(submitted, grade="D")) == [("unknown_code", "/grade")]
+    assert errors(await markers.review(submitted)) == [("missing", "/grade")]
+    assert errors(await markers.review(submitted, grade="D")) == [("unknown_code", "/grade")]
     reviewed = (await markers.reviewed(submitted, grade="C")).json()
     assert (reviewed["grade"], reviewed["basis"], reviewed["differences"]) == ("C", "reviewed", ["declared_reviewed"])
 
@@ -673,14 +673,14 @@ async def test_a_count_rubric_has_grades_of_its_own(markers: Markers) -> None:
         "POST", DRAFTS, IOM,
         {"programme": await markers.copied(), "stage": "programme_document", "rubric": rubric, "declared_grade": "A"},
     )  # fmt: skip
-    assert faults(wrong) == [("unknown_code", "/declared_grade")]
+    assert errors(wrong) == [("unknown_code", "/declared_grade")]
     assert wrong.json()["errors"][0]["allowed"] == ["3", "2", "1", "0"]
     reviewed = await markers.reviewed(submitted, answers={"c2": {"answer": 0, "reason": "x"}})
     assert reviewed.json()["grade"] == "2"
     elsewhere = await markers.send(
         "POST", DRAFTS, IOM, {"programme": code, "stage": "final_report", "rubric": rubric, "answers": {}}
     )
-    assert faults(elsewhere)[0][0] == "stage_not_covered"
+    assert errors(elsewhere)[0][0] == "stage_not_covered"
 
 
 # --- declared grades -------------------------------------------------------------------------------------------------
@@ -718,7 +718,7 @@ async def test_a_declared_grade_gives_way_to_what_is_there(markers: Markers) -> 
 
 
 @pytest.mark.parametrize(
-    ("members", "fault"),
+    ("members", "error"),
     [
         ({"programme": "NOBODY"}, ("unknown_code", "/programme")),
         ({"marker": "human_right"}, ("unknown_code", "/marker")),
@@ -731,9 +731,9 @@ async def test_a_declared_grade_gives_way_to_what_is_there(markers: Markers) -> 
         ({"organization": "NOBODY"}, ("unknown_code", "/organization")),
     ],
 )
-async def test_a_declared_grade_is_of_something_known(markers: Markers, members: Facts, fault: tuple[str, str]) -> None:
+async def test_a_declared_grade_is_of_something_known(markers: Markers, members: Facts, error: tuple[str, str]) -> None:
     sent = {"programme": await markers.copied(), **members}
-    assert faults(await markers.declare(**sent)) == [fault]
+    assert errors(await markers.declare(**sent)) == [error]
 
 
 # --- who may do what -------------------------------------------------------------------------------------------------

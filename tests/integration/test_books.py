@@ -316,10 +316,10 @@ class Row:
 class Refused(Exception):
     """The status of a refusal, and its faults (or the code of the problem and what its detail has to say)."""
 
-    def __init__(self, status: int, *faults: tuple[str, str | None], saying: tuple[str, ...] = ()) -> None:
-        super().__init__(status, faults)
+    def __init__(self, status: int, *errors: tuple[str, str | None], saying: tuple[str, ...] = ()) -> None:
+        super().__init__(status, errors)
         self.status = status
-        self.faults = sorted((code, pointer or "") for code, pointer in faults)
+        self.errors = sorted((code, pointer or "") for code, pointer in errors)
         self.saying = saying
 
 
@@ -359,8 +359,8 @@ class Books:
         kind = sent["kind"]
         if not may_enter(who, kind, sent.get("organization")):
             raise Refused(403, ("forbidden", None))
-        if faults := [*self.faults_by_itself(sent), *self.faults_of_codes(sent, catalogue)]:
-            raise Refused(422, *faults)
+        if errors := [*self.errors_by_itself(sent), *self.errors_of_codes(sent, catalogue)]:
+            raise Refused(422, *errors)
         parties = {name: sent.get(name) for name in MEMBERS if name not in ("tranche", "original")}
         row = self.append(kind=kind, date=sent["date"], amount=Decimal(sent["amount"]), **parties)
         if kind == "deposit":
@@ -373,7 +373,7 @@ class Books:
             self.asked[programme] = (told["title"], told["budget"] and told["budget"]["amount"])
         return row
 
-    def faults_by_itself(self, sent: Facts) -> list[tuple[str, str]]:
+    def errors_by_itself(self, sent: Facts) -> list[tuple[str, str]]:
         kind = sent["kind"]
         found = [("missing", f"/{name}") for name in NEEDS[kind] if sent.get(name) is None]
         taken = (*NEEDS[kind], *TAKES.get(kind, ()))
@@ -391,7 +391,7 @@ class Books:
                 found.append(("in_the_future", "/original/rate_date"))
         return found
 
-    def faults_of_codes(self, sent: Facts, catalogue: Mapping[str, Facts]) -> list[tuple[str, str]]:
+    def errors_of_codes(self, sent: Facts, catalogue: Mapping[str, Facts]) -> list[tuple[str, str]]:
         found = []
         if sent.get("contributor") == "ATLANTIS":
             found.append(("unknown_code", "/contributor"))
@@ -669,10 +669,10 @@ class Suite:
         if refused:
             assert answer.status_code == refused.status, (answer.text, refused)
             problem = answer.json()
-            if refused.faults and refused.status == 422:
-                assert sorted((e["code"], e["pointer"]) for e in problem["errors"]) == refused.faults
-            elif refused.faults:
-                assert problem["code"] == refused.faults[0][0]
+            if refused.errors and refused.status == 422:
+                assert sorted((e["code"], e["pointer"]) for e in problem["errors"]) == refused.errors
+            elif refused.errors:
+                assert problem["code"] == refused.errors[0][0]
             assert all(words in problem["detail"] for words in refused.saying), (problem["detail"], refused.saying)
         else:
             assert answer.status_code in (200, 201, 204), answer.text
@@ -712,16 +712,16 @@ class Suite:
                 return answer, refusals[0][1]
             self.check_entry(answer, outcomes[0])
             return answer, None
-        faults = [(code, f"/entries/{n}{pointer}") for n, outcome in refusals for code, pointer in outcome.faults]
+        errors = [(code, f"/entries/{n}{pointer}") for n, outcome in refusals for code, pointer in outcome.errors]
         if refusals and not command.partial:
-            return answer, Refused(422, *faults)
+            return answer, Refused(422, *errors)
         report = answer.json()
         assert [row["code"] for row in report["outcomes"]] == [getattr(outcome, "code", None) for outcome in outcomes]
         assert [row["status"] for row in report["outcomes"]] == [
             getattr(outcome, "status", 200) for outcome in outcomes
         ]
         errors = [error for row in report["outcomes"] for error in row["errors"]]
-        assert sorted((error["code"], error["pointer"]) for error in errors) == sorted(faults)
+        assert sorted((error["code"], error["pointer"]) for error in errors) == sorted(errors)
         assert (report["written"], report["refused"]) == (len(sent) - len(refusals), len(refusals))
         assert report["dry_run"] == command.dry
         return answer, None

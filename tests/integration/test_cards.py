@@ -159,8 +159,8 @@ async def test_a_programme_that_no_entry_names_is_not_found(funded: RunningApp) 
     said = answer.json()
     assert (answer.status_code, said["code"]) == (404, "not_found")
     assert said["detail"].startswith("No entry names programme 'MKD-01'.")
-    (fault,) = (await funded.client.get(f"{FUNDING}/ETH-01x")).json()["errors"]
-    assert (fault["code"], fault["parameter"], fault["suggestion"]) == ("unknown_code", "code", "ETH-01")
+    (error,) = (await funded.client.get(f"{FUNDING}/ETH-01x")).json()["errors"]
+    assert (error["code"], error["parameter"], error["suggestion"]) == ("unknown_code", "code", "ETH-01")
 
 
 async def test_a_ledgers_card_changes_with_its_entries_and_with_the_budget_that_it_shows(
@@ -315,7 +315,7 @@ async def test_the_gateway_shows_what_both_say(funded: RunningApp, catalogue: Ru
             }
             nobody = await client.get("/programmes/ETH-01x")
             assert nobody.status_code == 404
-            assert [fault["suggestion"] for fault in nobody.json()["errors"]] == ["ETH-01"]
+            assert [error["suggestion"] for error in nobody.json()["errors"]] == ["ETH-01"]
             contract = (await get(client, "/openapi.json"))["paths"]
             assert {"/programmes/{code}", f"{CATALOG}/{{code}}", f"{FUNDING}/{{code}}"} <= set(contract)
             for link in found["parts"][0]["card"]["links"].values():

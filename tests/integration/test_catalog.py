@@ -193,9 +193,9 @@ async def test_facets_count_what_the_filter_returns(catalog: httpx.AsyncClient, 
 async def test_a_code_nobody_has_is_refused_with_the_nearest(catalog: httpx.AsyncClient) -> None:
     answer = await catalog.get(PROGRAMMES, params={"country": "srb"})
     assert answer.status_code == 422
-    (fault,) = answer.json()["errors"]
-    assert (fault["code"], fault["parameter"]) == ("unknown_code", "country")
-    assert fault["suggestion"] == "SRB"
+    (error,) = answer.json()["errors"]
+    assert (error["code"], error["parameter"]) == ("unknown_code", "country")
+    assert error["suggestion"] == "SRB"
     missing = await catalog.get(f"{PROGRAMMES}/mkd-01")
     assert missing.status_code == 404
     assert missing.json()["errors"][0]["suggestion"] == "MKD-01"

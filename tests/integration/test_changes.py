@@ -242,11 +242,11 @@ async def test_a_wrong_question_is_refused(catalog: httpx.AsyncClient, parameter
         CHANGES, params={parameter: value, **({} if parameter == "wait" else {"wait": str(LONGEST_WAIT)})}
     )
     assert (answer.status_code, answer.json()["code"]) == (422, code)
-    (fault,) = answer.json()["errors"]
-    assert fault["parameter"] == parameter
-    assert fault["allowed"]
+    (error,) = answer.json()["errors"]
+    assert error["parameter"] == parameter
+    assert error["allowed"]
     if value == "programmes":
-        assert fault["suggestion"] == "programme"
+        assert error["suggestion"] == "programme"
 
 
 # --- the history of a record ---------------------------------------------------------------------------------------
@@ -547,7 +547,7 @@ async def write_much(url: str, writes: int) -> None:
     await engine.dispose()
 
 
-async def documents_of(url: str, entities: Iterable[str]) -> Documents:
+async def publications_of(url: str, entities: Iterable[str]) -> Documents:
     """What the tables hold of some entities."""
     connection = await asyncpg.connect(url)
     found: Documents = {}
@@ -617,7 +617,7 @@ async def test_a_consumer_that_is_killed_and_resumes_misses_nothing_and_sees_not
     for query, (copy, deaths) in zip(followed, copies, strict=True):
         entities = set(query.get("entity", public))
         assert copy.seen == [seq for seq, entity in entries if entity in entities]
-        assert copy.documents == await documents_of(url, entities)
+        assert copy.documents == await publications_of(url, entities)
         assert copy.after == len(entries)
         assert deaths > 3
         copy.close()

@@ -32,14 +32,14 @@ Databases = Callable[[str], str]
 Records = dict[tuple[str, str], Any]
 API = "/catalog/v1"
 CHANGES = f"{API}/changes"
-KEPT = {
+COPIED_MEMBERS = {
     "place": {"code", "kind", "name", "region", "subregion", "intermediate_region"},
     "programme": {
         "code", "title", "place_label", "status", "stage", "thematic_area", "places", "lead_organization",
         "organizations", "duration", "budget",
     },
 }  # fmt: skip
-ENTITIES = tuple(KEPT)
+ENTITIES = tuple(COPIED_MEMBERS)
 # What is to end ends within this time, in seconds.
 AT_ONCE = 2.0
 NEVER: dict[str, Any] = {"service": "catalog", "reached": 0, "caught_up": None, "age_seconds": None}
@@ -71,7 +71,7 @@ class Source:
     """A catalogue as its followers reach it: the app that answers now, or the fault that is met instead."""
 
     catalog: RunningApp
-    fault: str | None = None
+    error: str | None = None
     asked: list[httpx.QueryParams] = field(default_factory=list)
     when_asked: Callable[[], None] = lambda: None
     _mended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,13 +79,13 @@ class Source:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked.append(httpx.QueryParams(scope["query_string"].decode()))
         self.when_asked()
-        if self.fault is None:
+        if self.error is None:
             await self.catalog.app(scope, receive, send)
             return
-        if self.fault == "no answer":
+        if self.error == "no answer":
             await self._mended.wait()
             return
-        status, body, length = FAULTS[self.fault]
+        status, body, length = FAULTS[self.error]
         headers = [(b"content-type", b"application/json"), (b"content-length", str(length).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": length > len(body)})
@@ -95,14 +95,14 @@ class Source:
         enough = len(self.asked) + times
         return lambda: len(self.asked) >= enough
 
-    async def fail(self, fault: str) -> None:
+    async def fail(self, error: str) -> None:
         """Fail from now on; returns when a follower has met it."""
-        self.fault = fault
+        self.error = error
         self._mended.clear()
         await self.become(self.catalog)
 
     def mend(self) -> None:
-        self.fault = None
+        self.error = None
         self._mended.set()
 
     async def become(self, catalog: RunningApp) -> None:
@@ -247,7 +247,8 @@ def says_the_same(copy: Any, original: Any) -> bool:
 def equal(copies: Records, originals: Records) -> bool:
     """Whether records are copied, no more and no less, with every member that is kept."""
     return copies.keys() == originals.keys() and all(
-        copy.keys() == KEPT[which[0]] and says_the_same(copy, originals[which]) for which, copy in copies.items()
+        copy.keys() == COPIED_MEMBERS[which[0]] and says_the_same(copy, originals[which])
+        for which, copy in copies.items()
     )
 
 
@@ -468,13 +469,13 @@ async def test_who_is_told_of_no_catalogue_follows_none(new_database: Databases)
 # --- a source that fails -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_a_source_that_fails_is_followed_again(followed: Pair, fault: str) -> None:
+@pytest.mark.parametrize("error", FAULTS)
+async def test_a_source_that_fails_is_followed_again(followed: Pair, error: str) -> None:
     beginning = await followed.last_change()
-    await followed.source.fail(fault)
+    await followed.source.fail(error)
     since, was_asked = (await copy_state(followed.markers))["caught_up"], followed.source.was_asked(1)
     for number in range(3):
-        await write(followed.home, retitled("MKD-01", f"{fault} {number}"))
+        await write(followed.home, retitled("MKD-01", f"{error} {number}"))
     # It is asked again, and what was copied is still answered.
     await until(was_asked)
     assert (await copy_state(followed.markers))["caught_up"] == since
@@ -482,7 +483,7 @@ async def test_a_source_that_fails_is_followed_again(followed: Pair, fault: str)
     followed.source.mend()
     await followed.catch_up()
     assert (await copy_state(followed.markers))["caught_up"] > since
-    assert [entry["after"]["title"] for entry in await audited(followed.markers, beginning)] == [f"{fault} 2"]
+    assert [entry["after"]["title"] for entry in await audited(followed.markers, beginning)] == [f"{error} 2"]
 
 
 async def test_the_age_grows_while_the_source_is_away_and_shrinks_again(followed: Pair) -> None:
@@ -668,7 +669,7 @@ async def test_while_a_restored_source_fails_the_copy_stays_and_its_age_is_known
     def fail_later() -> None:
         # The first answer tells that the source was restored.
         if followed.source.catalog is earlier[1] and next(questions):
-            followed.source.fault = "503"
+            followed.source.error = "503"
 
     followed.source.when_asked = fail_later
     await followed.source.become(earlier[1])
@@ -685,13 +686,13 @@ async def test_while_a_restored_source_fails_the_copy_stays_and_its_age_is_known
 # --- the end -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [None, "503", "no answer"])
-async def test_a_service_that_follows_ends_at_once(followed: Pair, fault: str | None) -> None:
+@pytest.mark.parametrize("error", [None, "503", "no answer"])
+async def test_a_service_that_follows_ends_at_once(followed: Pair, error: str | None) -> None:
     async with AsyncExitStack() as stack:
         url, database = followed.to_source.url, followed.markers.database_url
         await stack.enter_async_context(running_app("markers", database, None, catalog_url=url))
-        if fault:
-            await followed.source.fail(fault)
+        if error:
+            await followed.source.fail(error)
         began = time.monotonic()
         await stack.aclose()
         assert time.monotonic() - began < AT_ONCE / 2

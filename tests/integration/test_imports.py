@@ -504,7 +504,7 @@ async def test_a_total_that_does_not_match_is_refused_unless_a_note_explains_it(
     }  # fmt: skip
 
 
-async def test_all_faults_of_a_file_are_named_at_once(untouched: RunningApp) -> None:
+async def test_all_errors_of_a_file_are_named_at_once(untouched: RunningApp) -> None:
     rows = packaged()["requirements"]
     expected = []
     for number, row in enumerate(rows, start=2):
@@ -522,7 +522,7 @@ async def test_all_faults_of_a_file_are_named_at_once(untouched: RunningApp) -> 
     assert len(expected) > 500
 
 
-async def test_of_very_many_faults_the_first_are_listed_and_all_counted(untouched: RunningApp) -> None:
+async def test_of_very_many_errors_the_first_are_listed_and_all_counted(untouched: RunningApp) -> None:
     row = MADE_UP["requirements"][0]
     rows = [{**row, "code": f"ME-2016-{n}", "source_line": str(n), "place_code": "KEM"} for n in range(1, 5001)]
     answer = (await send(untouched, csv_of("requirements", rows))).json()

@@ -126,13 +126,13 @@ async def is_checking(process: Process) -> None:
 @asynccontextmanager
 async def held_while_writing(url: str) -> AsyncIterator[None]:
     """Nobody can write requirements: an import stands at its first one, everything else of it written."""
-    holder = await asyncpg.connect(url)
+    require_scope = await asyncpg.connect(url)
     try:
-        async with holder.transaction():
-            await holder.execute("LOCK TABLE requirement IN SHARE MODE")
+        async with require_scope.transaction():
+            await require_scope.execute("LOCK TABLE requirement IN SHARE MODE")
             yield
     finally:
-        await holder.close()
+        await require_scope.close()
 
 
 async def failed_in_one_line(process: Process) -> str:

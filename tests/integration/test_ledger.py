@@ -90,7 +90,7 @@ def body(kind: str, amount: str = "1.00", date: str = "2024-05-05", **members: A
     return {"kind": kind, "amount": amount, "date": date, **members}
 
 
-def faults(answer: httpx.Response) -> list[tuple[str, str]]:
+def errors(answer: httpx.Response) -> list[tuple[str, str]]:
     assert answer.status_code == 422, answer.text
     return sorted((error["code"], error["pointer"]) for error in answer.json()["errors"])
 
@@ -201,12 +201,12 @@ async def test_a_kind_is_entered_by_those_whose_it_is(tried: Books, kind: str) -
 
 
 async def test_a_fee_is_not_sent(tried: Books) -> None:
-    assert faults(await tried.post(ADMIN, body("agent_fee"))) == [("invalid_body", "/kind")]
+    assert errors(await tried.post(ADMIN, body("agent_fee"))) == [("invalid_body", "/kind")]
 
 
 @pytest.mark.parametrize("date", ["0000-01-01", "9999-12-31", "1989-12-31", "2023-02-29", "2024-04-31", "2024-1-1", ""])
 async def test_a_day_is_one_of_the_calendar(tried: Books, date: str) -> None:
-    assert faults(await tried.post(ADMIN, body("interest", date=date))) == [("invalid_body", "/date")]
+    assert errors(await tried.post(ADMIN, body("interest", date=date))) == [("invalid_body", "/date")]
 
 
 async def test_a_day_has_come(tried: Books) -> None:
@@ -214,7 +214,7 @@ async def test_a_day_has_come(tried: Books) -> None:
     today = await tried.post(AGENT, body("interest", date=f"{now:%Y-%m-%d}"), dry_run="true")
     assert today.status_code == 201
     later = await tried.post(AGENT, body("interest", date=f"{now + timedelta(days=2):%Y-%m-%d}"))
-    assert faults(later) == [("in_the_future", "/date")]
+    assert errors(later) == [("in_the_future", "/date")]
     assert (await tried.post(AGENT, body("interest", date="2024-02-29"), dry_run="true")).status_code == 201
 
 
@@ -224,7 +224,7 @@ async def test_a_day_has_come(tried: Books) -> None:
 )
 async def test_an_amount_is_above_zero_with_its_cents(tried: Books, amount: object) -> None:
     answer = await tried.post(ADMIN, {**body("interest"), "amount": amount})
-    assert faults(answer) == [("invalid_body", "/amount")]
+    assert errors(answer) == [("invalid_body", "/amount")]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ async def test_an_amount_follows_from_the_original_and_its_rate(
 ) -> None:
     sent = body("pledge", amount, contributor="DEU", original={**ORIGINAL, **changed})
     answer = await tried.post(ADMIN, sent, dry_run="true")
-    assert (faults(answer) if found else answer.status_code) == (found or 201), answer.text
+    assert (errors(answer) if found else answer.status_code) == (found or 201), answer.text
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ async def test_an_amount_follows_from_the_original_and_its_rate(
     ],
 )  # fmt: skip
 async def test_a_code_stands_for_something_that_fits(tried: Books, members: Facts, found: tuple[str, str]) -> None:
-    assert faults(await tried.post(ADMIN, {**body("pledge"), **members})) == [found]
+    assert errors(await tried.post(ADMIN, {**body("pledge"), **members})) == [found]
 
 
 async def test_who_takes_part_in_a_programme_may_be_left_open(tried: Books) -> None:
@@ -463,7 +463,7 @@ async def test_an_entry_is_reversed_once_and_a_reversal_never(books: Books) -> N
 async def test_a_reversal_is_dated_between_the_entry_and_today(books: Books) -> None:
     await books.enter("interest", "5.00", "2024-05-05")
     for date in ("2024-05-04", "2098-01-01"):
-        assert faults(await books.reverse("L-000001", date)) == [("invalid_date", "/date")]
+        assert errors(await books.reverse("L-000001", date)) == [("invalid_date", "/date")]
     assert (await books.reverse("L-000001", "2024-05-05")).status_code == 201
     assert await books.balance(on="2024-05-05") == "0.00"
 
@@ -477,7 +477,7 @@ async def test_what_others_rest_on_is_reversed_after_them(books: Books) -> None:
     for code in ("L-000003", "L-000002", "L-000001"):
         assert (await books.reverse(code)).status_code == 201
     again = await books.post(AGENT, body("commitment", contributor="DEU", follows="L-000001"))
-    assert faults(again) == [("does_not_follow", "/follows")]
+    assert errors(again) == [("does_not_follow", "/follows")]
     totals = await books.get(f"{LEDGER}/totals", by="kind")
     assert {total["sum"]["amount"] for total in totals["totals"]} == {"0.00"}
 
@@ -518,7 +518,7 @@ async def test_a_batch_is_written_whole_or_not_at_all(books: Books) -> None:
         body("pledge", "1.00", tranche=3),
     )
     before = await books.revision()
-    found = faults(await books.batch(*sent))
+    found = errors(await books.batch(*sent))
     assert found == [("insufficient_balance", "/entries/2"), ("missing", "/entries/3/contributor"),
                      ("not_applicable", "/entries/3/tranche")]  # fmt: skip
     assert await books.revision() == before
@@ -539,7 +539,7 @@ async def test_what_a_caller_may_not_enter_is_refused_within_a_batch(funded: Boo
     spent = body("expenditure", "5.00", category="travel", **ETHIOPIA)
     report = (await funded.batch(spent, body("interest"), who=ILO, partial="true")).json()
     assert [row["status"] for row in report["outcomes"]] == [200, 403]
-    assert faults(await funded.batch(spent, body("interest"), who=ILO)) == [("forbidden", "/entries/1")]
+    assert errors(await funded.batch(spent, body("interest"), who=ILO)) == [("forbidden", "/entries/1")]
 
 
 async def test_a_contributor_is_listed_and_gives(books: Books) -> None:
@@ -548,7 +548,7 @@ async def test_a_contributor_is_listed_and_gives(books: Books) -> None:
 
     austria = {"code": "AUT", "name": "Austria", "type": "member_state", "country": "AUT"}
     refused(await add(IOM, **austria), 403, "forbidden")
-    assert faults(await books.post(AGENT, body("pledge", contributor="AUT"))) == [("unknown_code", "/contributor")]
+    assert errors(await books.post(AGENT, body("pledge", contributor="AUT"))) == [("unknown_code", "/contributor")]
     for wrong in ({"country": None}, {"type": "individual"}):
         answer = await add(AGENT, **{**austria, **wrong})
         assert answer.status_code == 422, answer.text

@@ -296,8 +296,8 @@ async def test_a_migrated_database_serves_and_is_written_on(landed: Landed) -> N
         for moment in (1, landed.seeded, landed.amended - 1, "2026-01-06T15:00:00Z", "2026-01-06"):
             refused = await client.get(path, params={"as_of": str(moment)})
             assert (refused.status_code, refused.json()["code"]) == (422, "unknown_revision")
-            (fault,) = refused.json()["errors"]
-            assert (fault["parameter"], fault["allowed"]) == ("as_of", [f"{landed.amended} and later"])
+            (error,) = refused.json()["errors"]
+            assert (error["parameter"], error["allowed"]) == ("as_of", [f"{landed.amended} and later"])
         before_all = (await client.get(path, params={"as_of": "2026-01-05"})).json()
         assert (before_all["items"], before_all["revision"]) == ([], 0)
         # The feed begins at the first entry of all.

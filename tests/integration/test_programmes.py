@@ -101,7 +101,7 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def faults(answer: httpx.Response) -> list[tuple[str, str | None]]:
+def errors(answer: httpx.Response) -> list[tuple[str, str | None]]:
     return [(error["code"], error["pointer"]) for error in answer.json()["errors"]]
 
 
@@ -177,7 +177,7 @@ async def test_a_draft_is_amended_member_by_member_and_discarded(client: httpx.A
         assert draft.json()[name] == value
     assert {name: draft.json()[name] for name in CONTENT} == CONTENT
     wrong = await client.patch(path, json={"code": "X-01"}, headers=writing(*AGENCY, match="*"))
-    assert (wrong.status_code, faults(wrong)[0][1]) == (422, "/code")
+    assert (wrong.status_code, errors(wrong)[0][1]) == (422, "/code")
     gone = await client.delete(path, headers={**bearer(*AGENCY), "if-match": draft.headers["etag"]})
     assert (gone.status_code, gone.content) == (204, b"")
     assert (await client.get(path, headers=bearer(*AGENCY))).status_code == 404
@@ -253,7 +253,7 @@ async def test_codes_that_nobody_knows_are_refused_at_once(
 async def test_a_programme_is_amended_with_known_codes(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
     answer = await amend(client, note, AGENCY, objectives=["6", "66"], places=[{"code": "KENN"}])
-    assert faults(answer) == [("unknown_code", "/objectives/1"), ("unknown_code", "/places/0/code")]
+    assert errors(answer) == [("unknown_code", "/objectives/1"), ("unknown_code", "/places/0/code")]
     assert (await client.get(note.headers["location"])).headers["etag"] == note.headers["etag"]
 
 
@@ -263,7 +263,7 @@ async def test_every_unknown_code_is_named(client: httpx.AsyncClient) -> None:
         json=body(thematic_area="9", objectives=["99"], organizations=["NOBODY"], places=[{"code": "ZZZ"}]),
         headers=writing(*AGENCY),
     )
-    assert [pointer for _, pointer in faults(answer)] == [
+    assert [pointer for _, pointer in errors(answer)] == [
         "/thematic_area", "/objectives/0", "/organizations/0", "/places/0/code",
     ]  # fmt: skip
 
@@ -293,7 +293,7 @@ async def test_a_draft_is_told_all_that_it_lacks(client: httpx.AsyncClient) -> N
     answer = await submit(client, draft)
     needed = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
     assert answer.status_code == 422
-    assert faults(answer) == [("missing", f"/{name}") for name in needed]
+    assert errors(answer) == [("missing", f"/{name}") for name in needed]
     still = await client.get(draft.headers["location"], headers=bearer(*AGENCY))
     assert still.headers["etag"] == draft.headers["etag"]
     assert (await client.get(f"{PROGRAMMES}/{draft.json()['code']}")).status_code == 404
@@ -347,13 +347,13 @@ async def test_the_parts_of_a_programme_fit_one_another(
         assert answer.status_code == 201
         return
     assert answer.status_code == 422
-    assert faults(answer) == expected
+    assert errors(answer) == expected
     still = await client.get(draft.headers["location"], headers=bearer(*AGENCY))
     assert still.headers["etag"] == draft.headers["etag"]
     if "title" not in members:
         amended = await amend(client, await submitted(client), AGENCY, **members)
         assert amended.status_code == 422
-        assert faults(amended) == expected
+        assert errors(amended) == expected
 
 
 async def test_a_submitted_programme_is_everybodys(client: httpx.AsyncClient) -> None:
@@ -432,7 +432,7 @@ async def test_what_no_source_states_is_stated_by_whoever_knows(client: httpx.As
         if to not in FOLLOWING["not_stated"]:
             assert refused(answer) == (409, "transition_not_allowed")
         elif to == "approved":
-            assert faults(answer) == [("missing", "/budget_lines"), ("missing", "/duration")]
+            assert errors(answer) == [("missing", "/budget_lines"), ("missing", "/duration")]
         else:
             assert answer.json()["status"] == to
             assert {"status", "stage"}.isdisjoint(gap["field"] for gap in answer.json()["gaps"])
@@ -463,27 +463,27 @@ async def test_an_organization_withdraws_and_submits_again(client: httpx.AsyncCl
 async def test_the_fund_names_its_decision(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
     answer = await move(client, note, "pipeline", decision=None)
-    assert (answer.status_code, faults(answer)) == (422, [("missing", "/decision")])
+    assert (answer.status_code, errors(answer)) == (422, [("missing", "/decision")])
 
 
 async def test_a_status_is_of_a_day_that_fits(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
     tomorrow, yesterday = (today() + timedelta(days) for days in (1, -1))
     future = await move(client, note, "pipeline", date=tomorrow.isoformat(), decision=None)
-    assert faults(future) == [("in_the_future", "/date"), ("missing", "/decision")]
+    assert errors(future) == [("in_the_future", "/date"), ("missing", "/decision")]
     past = await move(client, note, "pipeline", date=yesterday.isoformat())
-    assert faults(past) == [("before_the_last", "/date")]
+    assert errors(past) == [("before_the_last", "/date")]
     no_day = await move(client, note, "pipeline", date="2026-02-30")
-    assert (no_day.status_code, faults(no_day)[0][1]) == (422, "/date")
+    assert (no_day.status_code, errors(no_day)[0][1]) == (422, "/date")
     printed = await client.get(f"{PROGRAMMES}/TUR-01")
-    assert faults(await move(client, printed, "withdrawn", date="2023-12-31")) == [("before_the_last", "/date")]
+    assert errors(await move(client, printed, "withdrawn", date="2023-12-31")) == [("before_the_last", "/date")]
     assert (await move(client, printed, "withdrawn", FUND, "?dry_run=true", date="2024-02-29")).status_code == 200
 
 
 async def test_an_approval_makes_an_allocation_of_a_requirement(client: httpx.AsyncClient) -> None:
     budget = Decimal(CONTENT["budget"])
     bare = await moved(client, await submitted(client, budget_lines=None), "pipeline")
-    assert faults(await move(client, bare, "approved")) == [("missing", "/budget_lines")]
+    assert errors(await move(client, bare, "approved")) == [("missing", "/budget_lines")]
     before = await sums(client)
     amended = await amend(client, bare, AGENCY, budget_lines=CONTENT["budget_lines"])
     approved = await moved(client, amended, "approved")
@@ -521,7 +521,7 @@ async def test_an_organization_amends_its_own_until_it_is_approved(client: httpx
 async def test_an_amended_budget_stays_what_it_is(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
     less = lines(at_0={"amount": "500000.00"}, at_2={"amount": "63000.00"})
-    assert faults(await amend(client, note, AGENCY, budget_lines=less)) == [("budget_does_not_add_up", "/budget_lines")]
+    assert errors(await amend(client, note, AGENCY, budget_lines=less)) == [("budget_does_not_add_up", "/budget_lines")]
     note = await amend(client, note, AGENCY, budget_lines=less, budget="2033000.00")
     assert (note.json()["budget"]["amount"], note.json()["budget"]["stage"]) == ("2033000.00", "requirement")
     approved = await moved(client, note, "pipeline", "approved")
@@ -536,12 +536,12 @@ async def test_an_amended_budget_stays_what_it_is(client: httpx.AsyncClient) -> 
 async def test_who_leads_takes_part(client: httpx.AsyncClient) -> None:
     note = await submitted(client, budget_lines=None)
     answer = await amend(client, note, AGENCY, organizations=["ILO"])
-    assert faults(answer) == [("missing", "/organizations")]
+    assert errors(answer) == [("missing", "/organizations")]
 
 
 async def test_an_amendment_has_a_reason(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
-    assert faults(await amend(client, note, AGENCY, reason=" "))[0][1] == "/reason"
+    assert errors(await amend(client, note, AGENCY, reason=" "))[0][1] == "/reason"
     assert (await amend(client, note, AGENCY, status="approved")).status_code == 422
     assert (await amend(client, note, AGENCY, title=None)).status_code == 422
 
@@ -555,7 +555,7 @@ async def test_a_programme_under_way_is_extended_by_the_fund(client: httpx.Async
     programme = await moved(client, note, "pipeline", "approved")
     assert refused(await extend(client, programme, AGENCY, "2029-06-30")) == (403, "forbidden")
     for end in ("2028-12-31", "2028-12-30"):
-        assert faults(await extend(client, programme, FUND, end)) == [("not_later", "/end")]
+        assert errors(await extend(client, programme, FUND, end)) == [("not_later", "/end")]
     once = await extend(client, programme, FUND, "2029-06-30")
     twice = await extend(client, await moved(client, once, "implementation", "suspended"), FUND, "2029-12-31")
     assert twice.status_code == 200

@@ -299,15 +299,15 @@ async def test_the_whole_edition_is_proven(edition: Packaged, by: list[str]) -> 
 async def test_more_than_two_ways_are_refused(funding: httpx.AsyncClient, by: list[str]) -> None:
     answer = await funding.get(TOTALS, params={"by": by})
     assert answer.status_code == 422
-    assert [fault["parameter"] for fault in answer.json()["errors"]] == ["by"]
+    assert [error["parameter"] for error in answer.json()["errors"]] == ["by"]
 
 
 @pytest.mark.parametrize("by", [["regoin"], ["amount"], ["region", ""], ["edition"]])
 async def test_an_unknown_way_is_refused(funding: httpx.AsyncClient, by: list[str]) -> None:
     answer = await funding.get(TOTALS, params={"by": by})
     assert answer.status_code == 422
-    (fault,) = answer.json()["errors"]
-    assert (fault["code"], fault["parameter"], set(fault["allowed"])) == ("unknown_code", "by", set(WAYS))
+    (error,) = answer.json()["errors"]
+    assert (error["code"], error["parameter"], set(error["allowed"])) == ("unknown_code", "by", set(WAYS))
 
 
 async def test_a_way_that_is_named_twice_is_one(funding: httpx.AsyncClient) -> None:
@@ -588,7 +588,7 @@ async def test_a_code_that_groups_of_totals_use_is_no_term(writable: RunningApp,
     term = {"kind": kind, "code": code, "name": "Called so", "region_code": "north" if kind == "place" else ""}
     with pytest.raises(InvalidRequest) as refused:
         await imported(writable, dict.fromkeys(SLOTS, FIRST), dry=True, vocabulary=[*VOCABULARY, term])
-    assert [fault.pointer for fault in refused.value.faults] == [f"/vocabulary/{len(VOCABULARY) + 2}/code"]
+    assert [error.pointer for error in refused.value.errors] == [f"/vocabulary/{len(VOCABULARY) + 2}/code"]
 
 
 # --- while somebody writes ----------------------------------------------------------------------------------------

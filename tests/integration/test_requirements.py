@@ -590,7 +590,7 @@ async def test_an_unknown_edition_is_not_found_and_the_nearest_is_named(funding:
     assert answer.status_code == 404
     problem = answer.json()
     assert problem["code"] == "not_found"
-    assert [(fault["code"], fault["suggestion"]) for fault in problem["errors"]] == [("unknown_code", "MI-2015")]
+    assert [(error["code"], error["suggestion"]) for error in problem["errors"]] == [("unknown_code", "MI-2015")]
     known = await funding.get(f"{EDITION}{path}")
     assert known.status_code == 200
     assert (await funding.get(f"{EDITION}{path}", headers={"If-None-Match": known.headers["ETag"]})).status_code == 304
@@ -630,7 +630,7 @@ async def test_a_cursor_of_one_nested_list_is_refused_by_another(funding: httpx.
             answer = await funding.get(f"{EDITION}/{asked}", params={"limit": "1", "cursor": cursors[given]})
             assert answer.status_code == (200 if asked == given else 422)
             if asked != given:
-                assert [fault["code"] for fault in answer.json()["errors"]] == ["invalid_cursor"]
+                assert [error["code"] for error in answer.json()["errors"]] == ["invalid_cursor"]
     narrowed = await funding.get(f"{EDITION}/vocabulary", params={"kind": "place", "cursor": cursors["vocabulary"]})
     assert narrowed.status_code == 422
 

@@ -88,7 +88,7 @@ async def test_a_rubric_is_published_once_and_scores_from_then_on(shelf: Running
     assert await revision(shelf) == before + 1
 
 
-async def test_every_fault_is_said_and_nothing_is_written(shelf: RunningApp, publish: Publish) -> None:
+async def test_every_error_is_said_and_nothing_is_written(shelf: RunningApp, publish: Publish) -> None:
     before = await revision(shelf)
     wrong = version("2", status="official", title="", language="English")
     wrong["criteria"][0]["weight"] = 0

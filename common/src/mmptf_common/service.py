@@ -13,8 +13,8 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
 
-from mmptf_common.feed.changes import News
-from mmptf_common.feed.replication import Followed, following
+from mmptf_common.feed.changes import ChangeNotifier
+from mmptf_common.feed.replication import Replication, following
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.app import create_app
 from mmptf_common.http.identity import PublicRequest, open_verifier
@@ -28,10 +28,10 @@ from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import open_database, reading
 from mmptf_common.storage.journal import REVISION, Author
 from mmptf_common.storage.records import moment_text
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.pages import Health
 from mmptf_common.wire.problems import ServiceUnavailable
-from mmptf_common.wire.sources import Document
+from mmptf_common.wire.sources import Publication
 
 MAX_BODY = 1_048_576
 
@@ -56,10 +56,10 @@ class Service:
     counts: Mapping[str, str]
     uploads: Mapping[str, int] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
-    follows: tuple[Followed, ...] = ()
+    follows: tuple[Replication, ...] = ()
 
 
-class Status(Wire):
+class Status(ResponseModel):
     """What a service holds: its version, the revision of its data, how many records, and how old their sources are."""
 
     service: str
@@ -67,7 +67,7 @@ class Status(Wire):
     revision: int
     changed: str | None
     counts: dict[str, int]
-    vintage: list[Document]
+    vintage: list[Publication]
 
 
 def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
@@ -86,7 +86,7 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
             app.state.cache = await stack.enter_async_context(open_cache(redis_url, f"mmptf-{service.name}"))
             app.state.verifier = await stack.enter_async_context(open_verifier(settings))
             app.state.known_codes = {}
-            app.state.news = News(app.state.database)
+            app.state.change_notifier = ChangeNotifier(app.state.database)
             app.state.past = Past(service.metadata)
             for followed in service.follows:
                 if address := addresses[followed.service]:

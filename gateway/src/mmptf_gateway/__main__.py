@@ -34,8 +34,8 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         settings = GatewaySettings()
     except ValidationError as error:
-        for fault in error.errors():
-            print(f"{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        for setting in error.errors():
+            print(f"{str(setting['loc'][0]).upper()}: {setting['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         return 1
     serve(create_app(settings), settings)
     return 0

@@ -16,7 +16,7 @@ from mmptf_common.http.app import create_app as create_shell
 from mmptf_common.process.client import open_client
 from mmptf_gateway import docs, routes
 from mmptf_gateway.contracts import LIMIT_SECONDS, Contracts
-from mmptf_gateway.door import Door
+from mmptf_gateway.dispatch import Dispatch
 from mmptf_gateway.forward import Forwarder
 from mmptf_gateway.settings import GatewaySettings
 
@@ -57,7 +57,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 allow_headers=("*",),
                 expose_headers=EXPOSED,
             ),
-            Middleware(Door, forwarder=forwarder),
+            Middleware(Dispatch, forwarder=forwarder),
         ],
     )
     app.include_router(routes.router)

@@ -13,8 +13,8 @@ import httpx
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from mmptf_common.process.client import failure
-from mmptf_common.wire.base import Code, Wire
-from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, fault
+from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, error_detail
 
 LIMIT_SECONDS = 2.0
 
@@ -29,7 +29,7 @@ def _writable(facts: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-class Card(Wire):
+class Card(ResponseModel):
     """What one service says of one programme; `facts` are the service's own, and its contract describes them.
 
     `changed` is when what the card shows last changed, null where the service does not know; `links` lead to more.
@@ -44,7 +44,7 @@ class Card(Wire):
     facts: Annotated[dict[str, Any], AfterValidator(_writable)]
 
 
-class Missing(Wire):
+class Missing(ResponseModel):
     """Why a service has no card here.
 
     `not_found`: it says nothing of this programme; `no_cards`: it says nothing of programmes at all. Any other `code`
@@ -55,7 +55,7 @@ class Missing(Wire):
     detail: str
 
 
-class Part(Wire):
+class Part(ResponseModel):
     """The part of one service: its card, or why there is none.
 
     `age_seconds`: whole seconds from the card's `changed` to this answer, by the gateway's clock and never below zero:
@@ -68,7 +68,7 @@ class Part(Wire):
     missing: Missing | None
 
 
-class ProgrammeView(Wire):
+class ProgrammeView(ResponseModel):
     """One programme, a part for each service; `complete` means that each has a card, `missing` names those without.
 
     `code` is the code in all cards, which is another one than was asked for where the programme was renamed; where
@@ -81,7 +81,7 @@ class ProgrammeView(Wire):
     parts: list[Part]
 
 
-class RefusalFault(BaseModel):
+class RefusalError(BaseModel):
     """What the gateway reads of one fault of a problem."""
 
     code: str
@@ -94,7 +94,7 @@ class Refusal(BaseModel):
 
     code: str
     detail: str
-    errors: list[RefusalFault] = []
+    errors: list[RefusalError] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +202,13 @@ def _nothing(code: str, answers: Sequence[Answer]) -> ProblemError:
         slow = all(missing.code == TIMEOUT for missing in failed)
         return (GatewayTimeout if slow else BadGateway)(
             " ".join(missing.detail for missing in failed),
-            faults=[fault(missing.code, missing.detail) for missing in failed],
+            errors=[error_detail(missing.code, missing.detail) for missing in failed],
         )
     meant = next((answer.suggestion for answer in answers if answer.suggestion), None)
     detail = f"No service tells of a programme {code!r}."
     return NotFound(
         f"{detail} Did you mean {meant}?" if meant else detail,
-        faults=[fault("unknown_code", detail, parameter="code", suggestion=meant)],
+        errors=[error_detail("unknown_code", detail, parameter="code", suggestion=meant)],
     )
 
 

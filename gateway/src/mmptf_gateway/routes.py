@@ -10,7 +10,7 @@ from starlette.responses import Response
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NoParameters, parse
-from mmptf_common.wire.base import CODE_PATTERN, Wire
+from mmptf_common.wire.base import CODE_PATTERN, ResponseModel
 from mmptf_common.wire.pages import Health
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound
 from mmptf_gateway.programmes import ProgrammeView, programme_view
@@ -21,7 +21,7 @@ PLAIN = openapi.plain(NoParameters)
 ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["ETH-01"])]
 
 
-class Index(Wire):
+class Index(ResponseModel):
     """Where everything is: the gateway's own paths, and the path under which each service answers."""
 
     title: str
@@ -102,5 +102,5 @@ async def contract(request: PublicRequest) -> Response:
     return Response(text, media_type="application/json", headers=conditional.headers(tag))
 
 
-def _json(answer: Wire) -> Response:
+def _json(answer: ResponseModel) -> Response:
     return Response(answer.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})

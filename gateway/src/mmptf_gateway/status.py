@@ -10,8 +10,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from mmptf_common.process.client import failure
-from mmptf_common.wire.base import Wire
-from mmptf_common.wire.sources import Document
+from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.sources import Publication
 
 LIMIT_SECONDS = 2.0
 
@@ -23,10 +23,10 @@ class Said(BaseModel):
     revision: int
     changed: str | None
     counts: dict[str, int]
-    vintage: list[Document]
+    vintage: list[Publication]
 
 
-class ServiceStatus(Wire):
+class ServiceStatus(ResponseModel):
     """One service as seen from the gateway.
 
     reachable: it answered at all; milliseconds: how long that took; error: why nothing is known of its data
@@ -40,10 +40,10 @@ class ServiceStatus(Wire):
     revision: int | None
     changed: str | None
     counts: dict[str, int] | None
-    vintage: list[Document] | None
+    vintage: list[Publication] | None
 
 
-class SuiteStatus(Wire):
+class SuiteStatus(ResponseModel):
     """All services; `missing` names those whose data cannot be served now."""
 
     version: str

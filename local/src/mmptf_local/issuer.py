@@ -189,8 +189,8 @@ def main() -> int:
     try:
         settings = IssuerSettings()
     except ValidationError as error:
-        for fault in error.errors():
-            print(f"{str(fault['loc'][0]).upper()}: {fault['msg']}", file=sys.stderr)
+        for setting in error.errors():
+            print(f"{str(setting['loc'][0]).upper()}: {setting['msg']}", file=sys.stderr)
         return 1
     if settings.environment != "development":
         print(

@@ -47,7 +47,7 @@ def line(amount: str, **members: Any) -> dict[str, Any]:
 
 def found(facts: dict[str, Any]) -> list[tuple[str, str | None]]:
     """The codes and the pointers of what is wrong."""
-    return [(fault.code, fault.pointer) for fault in rules.faults_of(facts)]
+    return [(error.code, error.pointer) for error in rules.errors_of(facts)]
 
 
 def places(*hundredths: int | None) -> list[dict[str, Any]]:
@@ -80,9 +80,9 @@ def test_shares_that_miss_the_whole_by_any_hundredth_are_refused(
     n = data.draw(st.integers(0, len(shares) - 1))
     shares[n] += difference
     assume(difference and shares[n] > 0)
-    (fault,) = rules.faults_of(programme(places=places(*shares)))
-    assert (fault.code, fault.pointer, fault.allowed) == ("shares_do_not_add_up", "/places", ["100.00"])
-    assert f" {money(sum(shares))}," in fault.detail
+    (error,) = rules.errors_of(programme(places=places(*shares)))
+    assert (error.code, error.pointer, error.allowed) == ("shares_do_not_add_up", "/places", ["100.00"])
+    assert f" {money(sum(shares))}," in error.detail
 
 
 @given(whole(), st.data())
@@ -113,8 +113,8 @@ def test_lines_that_miss_the_budget_by_any_cent_are_refused(amounts: list[int], 
     assume(difference and sum(amounts) + difference > 0)
     lines = [line(money(cents), category=category) for cents, category in zip(amounts, CATEGORIES, strict=False)]
     budget = money(sum(amounts) + difference)
-    (fault,) = rules.faults_of(programme(budget={"amount": budget}, budget_lines=lines))
-    assert (fault.code, fault.pointer, fault.allowed) == ("budget_does_not_add_up", "/budget_lines", [budget])
+    (error,) = rules.errors_of(programme(budget={"amount": budget}, budget_lines=lines))
+    assert (error.code, error.pointer, error.allowed) == ("budget_does_not_add_up", "/budget_lines", [budget])
 
 
 @given(st.lists(CENTS, min_size=1, max_size=len(CATEGORIES)), st.integers(1, 3))
@@ -139,10 +139,10 @@ def test_seven_per_cent_of_the_direct_costs_and_not_a_cent_more(amounts: list[in
         return programme(organizations=names, budget={"amount": money(total)}, budget_lines=direct + indirect)
 
     assert found(with_indirect(most)) == []
-    (fault,) = rules.faults_of(with_indirect(most + 1))
-    assert (fault.code, fault.pointer) == ("indirect_costs_too_high", "/budget_lines")
-    assert fault.allowed == [f"0.00 to {money(most)}"]
-    assert fault.detail.startswith(f"/budget_lines: {names[-1]} plans ")
+    (error,) = rules.errors_of(with_indirect(most + 1))
+    assert (error.code, error.pointer) == ("indirect_costs_too_high", "/budget_lines")
+    assert error.allowed == [f"0.00 to {money(most)}"]
+    assert error.detail.startswith(f"/budget_lines: {names[-1]} plans ")
 
 
 def test_indirect_costs_of_several_years_count_together() -> None:
@@ -159,7 +159,7 @@ def test_no_indirect_costs_without_direct_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "faults"),
+    ("members", "errors"),
     [
         ({"budget": None}, [("missing", "/budget")]),
         ({"budget": None, "budget_lines": []}, []),
@@ -176,11 +176,11 @@ def test_no_indirect_costs_without_direct_ones() -> None:
         ({"places": [{"code": "KEN", "share": "50.00"}] * 2}, [("repeated", "/places/1")]),
     ],
 )
-def test_parts_fit_one_another(members: dict[str, Any], faults: list[tuple[str, str]]) -> None:
-    assert found(programme(**members)) == faults
+def test_parts_fit_one_another(members: dict[str, Any], errors: list[tuple[str, str]]) -> None:
+    assert found(programme(**members)) == errors
 
 
-def test_every_fault_is_named_at_once() -> None:
+def test_every_error_is_named_at_once() -> None:
     facts = programme(
         objectives=["6", "6"],
         places=places(5_000, 4_999),
@@ -198,15 +198,15 @@ def test_a_draft_is_told_everything_that_it_lacks(lacking: set[str]) -> None:
     draft = {**programme(), "organization": "IOM", "title": "A", "summary": "B", "thematic_area": "4"}
     for name in lacking:
         draft[name] = [] if name in ("objectives", "places", "organizations") else None
-    faults = rules.missing(draft)
-    assert {fault.pointer for fault in faults} == {f"/{name}" for name in lacking}
-    assert {fault.code for fault in faults} <= {"missing"}
-    assert len(faults) == len(lacking)
+    errors = rules.missing(draft)
+    assert {error.pointer for error in errors} == {f"/{name}" for name in lacking}
+    assert {error.code for error in errors} <= {"missing"}
+    assert len(errors) == len(lacking)
 
 
 def test_who_submits_takes_part() -> None:
     draft = {**programme(), "organization": "WHO", "title": "A", "summary": "B", "thematic_area": "4"}
-    assert [(fault.code, fault.pointer) for fault in rules.missing(draft)] == [("missing", "/organizations")]
+    assert [(error.code, error.pointer) for error in rules.missing(draft)] == [("missing", "/organizations")]
 
 
 # --- what follows --------------------------------------------------------------------------------------------------
@@ -272,15 +272,15 @@ def test_whose_a_programme_is(
 @given(st.integers(-400, 400))
 def test_a_status_is_of_a_day_between_the_last_one_and_today(days: int) -> None:
     day = (TODAY + timedelta(days)).isoformat()
-    codes = [fault.code for fault in rules.status_faults([{"date": HISTORY}], {"date": day}, TODAY)]
+    codes = [error.code for error in rules.status_errors([{"date": HISTORY}], {"date": day}, TODAY)]
     assert codes == (["in_the_future"] if days > 0 else ["before_the_last"] if day < HISTORY else [])
-    assert [f.code for f in rules.status_faults([], {"date": day}, TODAY)] == (["in_the_future"] if days > 0 else [])
+    assert [f.code for f in rules.status_errors([], {"date": day}, TODAY)] == (["in_the_future"] if days > 0 else [])
 
 
 def test_an_approved_programme_says_how_its_money_is_spent_and_when() -> None:
-    assert rules.approval_faults(programme()) == []
-    faults = rules.approval_faults(programme(budget_lines=[], duration=None))
-    assert [(fault.code, fault.pointer) for fault in faults] == [
+    assert rules.approval_errors(programme()) == []
+    errors = rules.approval_errors(programme(budget_lines=[], duration=None))
+    assert [(error.code, error.pointer) for error in errors] == [
         ("missing", "/budget_lines"),
         ("missing", "/duration"),
     ]

@@ -49,8 +49,8 @@ from mmptf_common.http.identity import (
     Reviewer,
     Verifier,
     access_of,
-    holder,
     open_verifier,
+    require_scope,
 )
 from mmptf_common.process.client import open_client
 from mmptf_common.process.settings import ServiceSettings
@@ -188,7 +188,7 @@ async def write(request: Request, who: CatalogWriter) -> Claims:
     return described(who)
 
 
-async def judge(who: Annotated[Identity, holder("markers:assess", "markers:review")]) -> Claims:
+async def judge(who: Annotated[Identity, require_scope("markers:assess", "markers:review")]) -> Claims:
     return described(who)
 
 
@@ -196,7 +196,7 @@ async def administer(who: Administrator) -> Claims:
     return described(who)
 
 
-class Door:
+class Dispatch:
     """A service with one route for each kind of access."""
 
     def __init__(self, verifier: Verifier | None) -> None:
@@ -222,14 +222,14 @@ class Door:
 
 
 @asynccontextmanager
-async def door(provider: Provider, *, keys_url: str | None = None, **ages: float) -> AsyncIterator[Door]:
+async def door(provider: Provider, *, keys_url: str | None = None, **ages: float) -> AsyncIterator[Dispatch]:
     async with open_client(seconds=3) as client:
         keys = KeySet(client, provider.issuer.url, keys_url, **ages)
-        yield Door(Verifier(keys, issuer=provider.issuer.url, audience=AUDIENCE))
+        yield Dispatch(Verifier(keys, issuer=provider.issuer.url, audience=AUDIENCE))
 
 
 @pytest.fixture(scope="module")
-async def entrance(shared: Provider) -> AsyncIterator[Door]:
+async def entrance(shared: Provider) -> AsyncIterator[Dispatch]:
     """A service whose provider is `shared`."""
     async with door(shared, pause=0) as opened:
         yield opened
@@ -270,7 +270,9 @@ def forged(header: Any, claims: Any, secret: bytes = b"") -> str:
 
 
 @pytest.mark.parametrize("algorithm", [*SIGNERS, "the issuer's own"])
-async def test_a_signature_of_each_kind_of_key_is_believed(shared: Provider, entrance: Door, algorithm: str) -> None:
+async def test_a_signature_of_each_kind_of_key_is_believed(
+    shared: Provider, entrance: Dispatch, algorithm: str
+) -> None:
     claims = shared.claims(sub="anna")
     signer = SIGNERS.get(algorithm)
     answer = await entrance.ask(signer.sign(claims) if signer else shared.issuer.token("agency", sub="anna"))
@@ -300,7 +302,7 @@ async def test_a_signature_of_each_kind_of_key_is_believed(shared: Provider, ent
     ],
 )
 async def test_claims_are_read_in_the_forms_that_issuers_write(
-    shared: Provider, entrance: Door, changes: Claims, expected: Claims
+    shared: Provider, entrance: Dispatch, changes: Claims, expected: Claims
 ) -> None:
     everyday = {
         "subject": "agency",
@@ -326,11 +328,11 @@ async def test_claims_of_other_names_are_read_where_they_are_configured(shared: 
         assert verifier is not None
         who = await verifier.identity(shared.issuer.token("agency", **changes))
         assert (who.organization, who.roles) == ("UNICEF", frozenset({"agent"}))
-        answer = await Door(verifier).ask(shared.issuer.token("agency", groups=7))
+        answer = await Dispatch(verifier).ask(shared.issuer.token("agency", groups=7))
         assert_refused(answer, "token_invalid", "not of their type: groups.")
 
 
-async def test_clocks_may_differ_by_half_a_minute(shared: Provider, entrance: Door) -> None:
+async def test_clocks_may_differ_by_half_a_minute(shared: Provider, entrance: Dispatch) -> None:
     now = time.time()
     within: list[Claims] = [{"exp": now - LEEWAY + 5}, {"nbf": now + LEEWAY - 5}, {"iat": now + LEEWAY - 5}]
     early: list[Claims] = [{"nbf": now + LEEWAY + 5}, {"iat": now + LEEWAY + 5}]
@@ -347,7 +349,7 @@ async def test_clocks_may_differ_by_half_a_minute(shared: Provider, entrance: Do
 # --- what each may do
 
 
-async def test_too_little_is_said_with_the_scope_that_is_needed(shared: Provider, entrance: Door) -> None:
+async def test_too_little_is_said_with_the_scope_that_is_needed(shared: Provider, entrance: Dispatch) -> None:
     for path, scope, said in (
         ("/write", "catalog:write", "'catalog:write'"),
         ("/judge", "markers:assess markers:review", "'markers:assess' or 'markers:review'"),
@@ -362,7 +364,9 @@ async def test_too_little_is_said_with_the_scope_that_is_needed(shared: Provider
     assert await entrance.status(shared.issuer.token("agency", scope=None)) == 403
 
 
-async def test_any_of_several_scopes_is_enough_and_admin_is_enough_everywhere(shared: Provider, entrance: Door) -> None:
+async def test_any_of_several_scopes_is_enough_and_admin_is_enough_everywhere(
+    shared: Provider, entrance: Dispatch
+) -> None:
     may = {
         client: [
             path for path in ("/write", "/judge", "/administer")
@@ -394,7 +398,7 @@ def test_an_administrator_counts_as_every_role() -> None:
     assert not person({"agent", "management_unit"}, {"catalog:write"}).may("funding:write")
 
 
-async def test_what_anyone_may_ask_needs_no_token_and_looks_at_none(entrance: Door) -> None:
+async def test_what_anyone_may_ask_needs_no_token_and_looks_at_none(entrance: Dispatch) -> None:
     for headers in ({}, {"Authorization": "Bearer nonsense"}):
         answer = await entrance.client.get("/everyone", headers=headers)
         assert (answer.status_code, answer.json()) == (200, "GET")
@@ -403,7 +407,7 @@ async def test_what_anyone_may_ask_needs_no_token_and_looks_at_none(entrance: Do
 async def test_without_a_provider_nobody_may(shared: Provider) -> None:
     settings = ServiceSettings(database_url=SecretStr("postgresql://nowhere"))
     async with open_verifier(settings) as verifier:
-        closed = Door(verifier)
+        closed = Dispatch(verifier)
         for token in (shared.issuer.token("admin"), "nonsense"):
             answer = await closed.ask(token)
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
@@ -457,7 +461,7 @@ def test_a_function_states_its_access_once() -> None:
     ],
 )
 async def test_a_header_that_brings_no_token_is_refused(
-    entrance: Door, sent: list[bytes], code: str, said: str
+    entrance: Dispatch, sent: list[bytes], code: str, said: str
 ) -> None:
     answer = await entrance.client.post("/write", headers=[(b"Authorization", value) for value in sent])
     if code == "token_missing":
@@ -469,7 +473,7 @@ async def test_a_header_that_brings_no_token_is_refused(
         assert_refused(answer, code, said)
 
 
-async def test_the_scheme_is_read_in_any_case(shared: Provider, entrance: Door) -> None:
+async def test_the_scheme_is_read_in_any_case(shared: Provider, entrance: Dispatch) -> None:
     for scheme in ("bearer ", "BEARER   ", " Bearer "):
         answer = await entrance.client.post(
             "/write", headers={"Authorization": f"{scheme}{shared.issuer.token('agency')} "}
@@ -540,7 +544,7 @@ NAMES_OF_REFUSALS = tuple(refusals(Provider("http://nowhere")))
 
 @pytest.mark.parametrize("name", NAMES_OF_REFUSALS)
 async def test_a_token_that_is_not_good_is_refused(
-    refused: Mapping[str, tuple[str, str]], entrance: Door, name: str
+    refused: Mapping[str, tuple[str, str]], entrance: Dispatch, name: str
 ) -> None:
     token, said = refused[name]
     answer = await entrance.ask(token)
@@ -549,7 +553,7 @@ async def test_a_token_that_is_not_good_is_refused(
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"1", b"null", b'"text"', b"\xff", b"{", b"[" * 3000, b'{"sub":NaN}'])
-async def test_a_signed_payload_that_is_no_object_is_refused(entrance: Door, payload: bytes) -> None:
+async def test_a_signed_payload_that_is_no_object_is_refused(entrance: Dispatch, payload: bytes) -> None:
     signer = SIGNERS["ES256"]
     answer = await entrance.ask(jwt.PyJWS().encode(payload, signer.private, "ES256", {"kid": signer.kid}))
     assert_refused(answer, "token_invalid", "no JSON object")
@@ -572,7 +576,7 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("claim", WRONG)
-async def test_a_claim_of_another_type_is_refused_by_its_name(shared: Provider, entrance: Door, claim: str) -> None:
+async def test_a_claim_of_another_type_is_refused_by_its_name(shared: Provider, entrance: Dispatch, claim: str) -> None:
     for value in WRONG[claim]:
         answer = await entrance.ask(shared.issuer.token("agency", **{claim: value}))
         # What JSON itself does not allow is not looked at any further.
@@ -582,7 +586,7 @@ async def test_a_claim_of_another_type_is_refused_by_its_name(shared: Provider, 
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp"])
-async def test_a_claim_that_is_needed_is_missed_by_its_name(shared: Provider, entrance: Door, claim: str) -> None:
+async def test_a_claim_that_is_needed_is_missed_by_its_name(shared: Provider, entrance: Dispatch, claim: str) -> None:
     token = shared.issuer.token("agency", **{claim: None})
     assert_refused(await entrance.ask(token), "token_invalid", f"missing or not of their type: {claim}.")
 
@@ -596,7 +600,7 @@ ANY_JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(WRONG)), ANY_JSON, min_size=1))
 async def test_whatever_a_signed_token_claims_the_answer_is_yes_or_no(
-    shared: Provider, entrance: Door, changes: Claims
+    shared: Provider, entrance: Dispatch, changes: Claims
 ) -> None:
     signer = SIGNERS["EdDSA"]
     claims = shared.claims() | changes
@@ -612,20 +616,20 @@ async def test_whatever_a_signed_token_claims_the_answer_is_yes_or_no(
 
 
 @given(header=ANY_JSON | st.dictionaries(st.sampled_from(["alg", "kid", "typ", "b64", "crit", "cty", "zip"]), ANY_JSON))
-async def test_whatever_an_unsigned_header_says_the_answer_is_no(entrance: Door, header: Any) -> None:
+async def test_whatever_an_unsigned_header_says_the_answer_is_no(entrance: Dispatch, header: Any) -> None:
     answer = await entrance.ask(forged(header, {}, b"secret"))
     assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
 
 
 @given(st.text(st.sampled_from("ey.AZ09-_~+/="), min_size=1, max_size=40))
-async def test_whatever_looks_like_a_token_the_answer_is_no(entrance: Door, token: str) -> None:
+async def test_whatever_looks_like_a_token_the_answer_is_no(entrance: Dispatch, token: str) -> None:
     assert (await entrance.ask(token)).status_code == 401
 
 
 async def test_what_is_said_of_a_token_fits_into_a_header(shared: Provider) -> None:
     async with open_client(seconds=3) as client:
         verifier = Verifier(KeySet(client, shared.issuer.url), issuer=shared.issuer.url, audience='a"b\\é\n')
-        answer = await Door(verifier).ask(shared.issuer.token("agency"))
+        answer = await Dispatch(verifier).ask(shared.issuer.token("agency"))
     assert 'the audience a"b\\é\n,' in answer.json()["detail"]
     assert "the audience a?b???," in challenge(answer)
 
@@ -834,7 +838,7 @@ async def test_where_the_keys_are_may_be_configured(provider: Provider) -> None:
         identity_keys_url=f"{provider.issuer.url}/keys",
     )
     async with open_verifier(settings) as verifier:
-        assert await Door(verifier).status(provider.issuer.token("agency")) == 200
+        assert await Dispatch(verifier).status(provider.issuer.token("agency")) == 200
     assert provider.asked == ["/keys"]
 
 
@@ -980,6 +984,6 @@ def test_settings_that_cannot_be_meant_are_refused_by_name(
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         ServiceSettings(database_url=NOWHERE, environment=environment, **values)
-    (fault,) = caught.value.errors()
-    assert fault["loc"] == (field,)
-    assert said in fault["msg"]
+    (error,) = caught.value.errors()
+    assert error["loc"] == (field,)
+    assert said in error["msg"]

@@ -38,10 +38,10 @@ def parsed(query: str | bytes) -> Query:
     return parse(Request({"type": "http", "query_string": raw, "headers": []}), Query)
 
 
-def faults(query: str | bytes) -> list[tuple[str | None, str, str | None]]:
+def errors(query: str | bytes) -> list[tuple[str | None, str, str | None]]:
     with pytest.raises(InvalidRequest) as caught:
         parsed(query)
-    return [(fault.parameter, fault.code, fault.suggestion) for fault in caught.value.faults]
+    return [(error.parameter, error.code, error.suggestion) for error in caught.value.errors]
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ def faults(query: str | bytes) -> list[tuple[str | None, str, str | None]]:
     ],
 )
 def test_what_is_not_allowed_is_named(query: str, expected: list[tuple[str | None, str, str | None]]) -> None:
-    assert faults(query) == expected
+    assert errors(query) == expected
 
 
-def test_every_fault_is_said_at_once() -> None:
-    assert [code for _, code, _ in faults("limt=3&country=%25&limit=0&sort=x&budget_min=-1")] == [
+def test_every_error_is_said_at_once() -> None:
+    assert [code for _, code, _ in errors("limt=3&country=%25&limit=0&sort=x&budget_min=-1")] == [
         "unknown_parameter",
         "invalid_characters",
         "invalid_parameter",
@@ -101,7 +101,7 @@ def test_no_query_string_is_anything_but_understood_or_refused(raw: bytes) -> No
     try:
         query = parsed(raw)
     except InvalidRequest as refused:
-        assert refused.faults
+        assert refused.errors
     else:
         assert parsed(canonical(query)) == query
 

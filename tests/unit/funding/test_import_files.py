@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.chart import BarChart
 
-from mmptf_common.wire.problems import Fault, InvalidRequest
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest
 from mmptf_funding.imports import files, template
 from mmptf_funding.imports.files import RawRow, csv_table, open_workbook
 from mmptf_funding.imports.template import TABLES, TableName
@@ -40,10 +40,10 @@ def lines(*cells: Sequence[str], end: str = "\n") -> str:
     return end.join([",".join(HEADER), *(",".join(row) for row in cells), ""])
 
 
-def refused(read: Callable[[], object]) -> list[Fault]:
+def refused(read: Callable[[], object]) -> list[ErrorDetail]:
     with pytest.raises(InvalidRequest) as caught:
         read()
-    return caught.value.faults
+    return caught.value.errors
 
 
 def workbook(*cells: Sequence[Any], name: str = "edition", header: Sequence[Any] = HEADER) -> bytes:
@@ -156,27 +156,27 @@ def test_columns_may_stand_in_any_order_and_the_others_may_be_left_out() -> None
     ],
 )
 def test_every_wrong_column_is_named(header: list[str], found: list[tuple[str, str, str | None]]) -> None:
-    for faults in (
+    for errors in (
         refused(lambda: rows(",".join(header) + "\n" + ",".join(ROW) + "\n")),
         refused(lambda: sheet_rows(workbook(ROW, header=[*header, *[None] * 2]))) if header != [*HEADER, ""] else [],
     ):
-        assert not faults or [(f.code, f.pointer, f.suggestion) for f in faults] == [
+        assert not errors or [(f.code, f.pointer, f.suggestion) for f in errors] == [
             (code, f"/edition/1/{column}", meant) for code, column, meant in found
         ]
-        for fault in faults:
-            assert (fault.allowed == HEADER) == (fault.code == "unknown_column")
-            assert fault.suggestion is None or f"did you mean {fault.suggestion}?" in fault.detail
+        for error in errors:
+            assert (error.allowed == HEADER) == (error.code == "unknown_column")
+            assert error.suggestion is None or f"did you mean {error.suggestion}?" in error.detail
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_another_separator_is_one_unknown_column_and_all_others_missing(separator: str) -> None:
-    faults = refused(lambda: rows(separator.join(HEADER) + "\n"))
-    assert [f.code for f in faults] == ["unknown_column", *["missing_column"] * len(template.required("edition"))]
+    errors = refused(lambda: rows(separator.join(HEADER) + "\n"))
+    assert [f.code for f in errors] == ["unknown_column", *["missing_column"] * len(template.required("edition"))]
 
 
-def test_a_header_without_end_is_one_fault() -> None:
-    (fault,) = refused(lambda: rows("x," * 100_000 + "\n"))
-    assert fault.code == "too_many_columns" and "code, name, publisher" in fault.detail
+def test_a_header_without_end_is_one_error() -> None:
+    (error,) = refused(lambda: rows("x," * 100_000 + "\n"))
+    assert error.code == "too_many_columns" and "code, name, publisher" in error.detail
 
 
 def test_only_a_header_is_no_rows() -> None:
@@ -186,13 +186,13 @@ def test_only_a_header_is_no_rows() -> None:
 def test_a_row_of_another_width_is_named_and_the_others_are_read() -> None:
     found = rows(lines(ROW, ROW[:3], [*ROW, "more"], ROW))
     assert [row.number for row in found] == [2, 3, 4, 5]
-    assert [[(f.code, f.pointer) for f in row.faults] for row in found] == [
+    assert [[(f.code, f.pointer) for f in row.errors] for row in found] == [
         [],
         [("wrong_number_of_cells", "/edition/3/year")],
         [("wrong_number_of_cells", "/edition/4/note")],
         [],
     ]
-    assert "7 columns and this row 3 cells" in found[1].faults[0].detail
+    assert "7 columns and this row 3 cells" in found[1].errors[0].detail
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_a_row_of_another_width_is_named_and_the_others_are_read() -> None:
     ],
 )
 def test_a_file_that_is_no_csv_of_utf8_is_refused_with_the_place(content: bytes, code: str, said: str) -> None:
-    (fault,) = refused(lambda: rows(content))
-    assert fault.code == code and fault.detail.startswith("edition: ") and said in fault.detail
+    (error,) = refused(lambda: rows(content))
+    assert error.code == code and error.detail.startswith("edition: ") and said in error.detail
 
 
 def test_a_large_file_is_read_in_constant_memory() -> None:
@@ -234,17 +234,17 @@ def test_a_table_may_be_left_half_read_after_its_file_is_closed() -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", lines().encode(), lines(ROW).encode(), b"\xef\xbb\xbf"]))
-def test_no_bytes_make_a_csv_fail_otherwise_than_by_faults(content: bytes, before: bytes) -> None:
+def test_no_bytes_make_a_csv_fail_otherwise_than_by_errors(content: bytes, before: bytes) -> None:
     try:
         found = rows(before + content)
     except InvalidRequest as problem:
-        assert problem.faults
+        assert problem.errors
     else:
-        assert all(row.cells or row.faults for row in found)
+        assert all(row.cells or row.errors for row in found)
 
 
 @given(st.lists(st.lists(st.text(alphabet=st.characters(blacklist_categories=["Cs"]), max_size=12)), max_size=4))
-def test_no_cells_make_a_csv_fail_otherwise_than_by_faults(cells: list[list[str]]) -> None:
+def test_no_cells_make_a_csv_fail_otherwise_than_by_errors(cells: list[list[str]]) -> None:
     quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in cells]
     found = rows(lines(*quoted))
     wide = [row for row in cells if len(row) == len(HEADER) and any(row)]
@@ -282,7 +282,7 @@ def test_the_template_is_a_workbook_of_all_tables_with_nothing_in_them(table: Ta
 )
 def test_a_cell_is_the_text_a_csv_would_hold(value: object, text: str) -> None:
     (row,) = sheet_rows(workbook([*ROW[:3], value, *ROW[4:]]))
-    assert (row.number, row.cells, row.faults) == (2, {**FILLED, "year": text}, ())
+    assert (row.number, row.cells, row.errors) == (2, {**FILLED, "year": text}, ())
 
 
 @pytest.mark.parametrize(
@@ -303,10 +303,10 @@ def test_a_cell_is_the_text_a_csv_would_hold(value: object, text: str) -> None:
         (0.00001, "inexact_number"),
     ],
 )
-def test_a_cell_that_is_no_exact_text_or_number_is_a_fault(value: object, code: str) -> None:
+def test_a_cell_that_is_no_exact_text_or_number_is_a_error(value: object, code: str) -> None:
     (row,) = sheet_rows(workbook([*ROW[:3], value, *ROW[4:]]))
     assert row.cells == {name: cell for name, cell in FILLED.items() if name != "year"}
-    assert [(f.code, f.pointer) for f in row.faults] == [(code, "/edition/2/year")]
+    assert [(f.code, f.pointer) for f in row.errors] == [(code, "/edition/2/year")]
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_cell_that_is_no_exact_text_or_number_is_a_fault(value: object, code: 
 )
 def test_cells_of_other_writers_are_read_or_named(xml: str, code: str | None) -> None:
     (row,) = sheet_rows(with_cell(xml))
-    assert [f.code for f in row.faults] == ([code] if code else [])
+    assert [f.code for f in row.errors] == ([code] if code else [])
     assert code or row.cells["year"] in ("2015", "2015.0")
 
 
@@ -349,8 +349,8 @@ def test_cells_of_other_writers_are_read_or_named(xml: str, code: str | None) ->
     ],
 )
 def test_a_sheet_that_is_no_sheet_is_refused(xml: str) -> None:
-    (fault,) = refused(lambda: sheet_rows(with_cell(xml)))
-    assert fault.code == "not_a_workbook" and "\n" not in fault.detail
+    (error,) = refused(lambda: sheet_rows(with_cell(xml)))
+    assert error.code == "not_a_workbook" and "\n" not in error.detail
 
 
 def test_shared_texts_are_read_as_any_other() -> None:
@@ -358,7 +358,7 @@ def test_shared_texts_are_read_as_any_other() -> None:
     assert row == RawRow(2, FILLED)
     # A text that looks like a formula is none.
     (row,) = sheet_rows(with_shared_strings(f"<sst {MAIN}><si><t>=1+1</t></si></sst>"))
-    assert (row.cells["year"], row.faults) == ("=1+1", ())
+    assert (row.cells["year"], row.errors) == ("=1+1", ())
 
 
 @pytest.mark.parametrize("dimension", ["A1", "A1:A1", "C3:D4", "A1:ZZ100000", "nonsense"])
@@ -373,12 +373,12 @@ def test_what_a_sheet_says_of_its_size_is_not_believed(dimension: str) -> None:
         assert [row.number for row in sheet_rows(data)] == [2, 3]
 
 
-def test_a_cell_beyond_the_header_is_a_fault() -> None:
+def test_a_cell_beyond_the_header_is_a_error() -> None:
     for gap in ([], [None], [None] * 40):
         (row,) = sheet_rows(workbook([*ROW, *gap, "more"]))
-        assert [(f.code, f.pointer) for f in row.faults] == [("wrong_number_of_cells", "/edition/2/note")]
-        faults = refused(lambda gap=gap: sheet_rows(workbook(ROW, header=[*HEADER, *gap, "remark"])))  # type: ignore[misc]
-        assert ("unknown_column", "/edition/1/remark") in [(f.code, f.pointer) for f in faults]
+        assert [(f.code, f.pointer) for f in row.errors] == [("wrong_number_of_cells", "/edition/2/note")]
+        errors = refused(lambda gap=gap: sheet_rows(workbook(ROW, header=[*HEADER, *gap, "remark"])))  # type: ignore[misc]
+        assert ("unknown_column", "/edition/1/remark") in [(f.code, f.pointer) for f in errors]
 
 
 def test_blank_rows_and_cells_at_the_end_are_nothing() -> None:
@@ -391,13 +391,13 @@ def test_a_row_far_down_is_refused_before_the_rows_between_are_made_up() -> None
     header = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in HEADER)
     far = '<row r="2000000000"><c t="inlineStr"><is><t>ED-1</t></is></c></row>'
     data = with_sheet(f'<worksheet {MAIN}><sheetData><row r="1">{header}</row>{far}</sheetData></worksheet>')
-    (fault,) = refused(lambda: sheet_rows(data))
-    assert fault.code == "file_too_large" and "100000 rows" in fault.detail
+    (error,) = refused(lambda: sheet_rows(data))
+    assert error.code == "file_too_large" and "100000 rows" in error.detail
 
 
 def test_sheets_that_are_no_table_are_refused_and_a_chart_is_no_sheet() -> None:
-    (fault,) = refused(lambda: sheet_rows(workbook(ROW, name="requirement")))
-    assert (fault.code, fault.suggestion, fault.allowed) == ("unknown_sheet", "requirements", list(TABLES))
+    (error,) = refused(lambda: sheet_rows(workbook(ROW, name="requirement")))
+    assert (error.code, error.suggestion, error.allowed) == ("unknown_sheet", "requirements", list(TABLES))
     book = openpyxl.Workbook()
     book.create_chartsheet("requirements").add_chart(BarChart())
     del book["Sheet"]
@@ -409,8 +409,8 @@ def test_sheets_that_are_no_table_are_refused_and_a_chart_is_no_sheet() -> None:
 
 
 def test_a_sheet_without_a_header_misses_its_columns() -> None:
-    faults = refused(lambda: sheet_rows(workbook(header=[])))
-    assert [(f.code, f.pointer) for f in faults] == [
+    errors = refused(lambda: sheet_rows(workbook(header=[])))
+    assert [(f.code, f.pointer) for f in errors] == [
         ("missing_column", f"/edition/1/{name}") for name in template.required("edition")
     ]
 
@@ -461,17 +461,17 @@ def with_part_twice() -> bytes:
     ],
 )
 def test_what_is_no_workbook_is_refused_in_one_line(data: bytes) -> None:
-    (fault,) = refused(lambda: sheet_rows(data))
-    assert fault.code == "not_a_workbook" and "\n" not in fault.detail
+    (error,) = refused(lambda: sheet_rows(data))
+    assert error.code == "not_a_workbook" and "\n" not in error.detail
 
 
 def test_what_unpacks_to_too_much_is_refused() -> None:
     bomb = with_parts(workbook(ROW), {SHEET: lambda xml: xml + b" " * files.MAX_UNPACKED})
     assert len(bomb) < 200_000
-    (fault,) = refused(lambda: sheet_rows(bomb))
-    assert fault.code == "file_too_large" and str(files.MAX_UNPACKED) in fault.detail
-    (fault,) = refused(lambda: sheet_rows(b"PK\3\4" + b"\0" * files.MAX_WORKBOOK))
-    assert fault.code == "file_too_large" and str(files.MAX_WORKBOOK) in fault.detail
+    (error,) = refused(lambda: sheet_rows(bomb))
+    assert error.code == "file_too_large" and str(files.MAX_UNPACKED) in error.detail
+    (error,) = refused(lambda: sheet_rows(b"PK\3\4" + b"\0" * files.MAX_WORKBOOK))
+    assert error.code == "file_too_large" and str(files.MAX_WORKBOOK) in error.detail
 
 
 def test_an_archive_that_understates_its_parts_unpacks_to_no_more_than_it_states() -> None:
@@ -509,13 +509,13 @@ def test_a_part_that_declares_entities_is_refused(use: str) -> None:
         with_parts(workbook(ROW), {"xl/workbook.xml": f"{LAUGHS}<workbook {MAIN}>{use}</workbook>".encode()}),
         with_parts(workbook(ROW), {"[Content_Types].xml": f"{LAUGHS}<Types>{use}</Types>".encode()}),
     ):
-        (fault,) = refused(lambda data=data: sheet_rows(data))  # type: ignore[misc]
-        assert fault.code == "not_a_workbook"
+        (error,) = refused(lambda data=data: sheet_rows(data))  # type: ignore[misc]
+        assert error.code == "not_a_workbook"
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.integers(1, 12), st.booleans())
-def test_no_damage_makes_a_workbook_fail_otherwise_than_by_faults(seed: int, bytes_changed: int, inside: bool) -> None:
+def test_no_damage_makes_a_workbook_fail_otherwise_than_by_errors(seed: int, bytes_changed: int, inside: bool) -> None:
     chance = random.Random(seed)
 
     def damaged(data: bytes) -> bytes:
@@ -532,6 +532,6 @@ def test_no_damage_makes_a_workbook_fail_otherwise_than_by_faults(seed: int, byt
             warnings.simplefilter("ignore")
             found = [row for table in tables.values() for row in table]
     except InvalidRequest as problem:
-        assert problem.faults
+        assert problem.errors
     else:
-        assert all(row.cells or row.faults for row in found)
+        assert all(row.cells or row.errors for row in found)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmptf_common.wire.problems import Fault
+from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import rules, template
-from mmptf_funding.imports.faults import not_in, row_fault
+from mmptf_funding.imports.errors import not_in, row_error
 from mmptf_funding.imports.files import RawRow
 from mmptf_funding.imports.rules import Term, Vocabulary
 from mmptf_funding.imports.template import TABLES, TableName
@@ -52,15 +52,15 @@ ROW = {
 }
 
 
-def checked(**cells: str | None) -> tuple[Any, list[Fault]]:
+def checked(**cells: str | None) -> tuple[Any, list[ErrorDetail]]:
     """The row with other cells, None for an empty one, as its model and what is wrong with it."""
     raw = RawRow(5, {name: cell for name, cell in {**ROW, **cells}.items() if cell is not None})
-    row, faults = rules.read("requirements", raw)
-    return row, faults if row is None else rules.requirement_faults(raw, row, VOCABULARY)
+    row, errors = rules.read("requirements", raw)
+    return row, errors if row is None else rules.requirement_errors(raw, row, VOCABULARY)
 
 
-def named(faults: list[Fault]) -> list[tuple[str, str | None]]:
-    return [(fault.code, fault.pointer) for fault in faults]
+def named(errors: list[ErrorDetail]) -> list[tuple[str, str | None]]:
+    return [(error.code, error.pointer) for error in errors]
 
 
 def stated(row: Any) -> wire.Requirement:
@@ -70,8 +70,8 @@ def stated(row: Any) -> wire.Requirement:
 
 
 def test_a_right_row_is_what_readers_get() -> None:
-    row, faults = checked()
-    assert faults == []
+    row, errors = checked()
+    assert errors == []
     found = stated(row)
     assert found.sum and (found.sum.amount, found.sum.currency) == ("2500000.50", "USD")
     assert (found.place.country, found.place.as_printed, found.area.as_printed) == ("KEN", "KENYA", None)
@@ -81,8 +81,8 @@ def test_a_right_row_is_what_readers_get() -> None:
 
 
 def test_a_place_that_is_no_country_is_said_to_be_none() -> None:
-    row, faults = checked(place_code="RP-south", place=None, country_code=None)
-    assert faults == []
+    row, errors = checked(place_code="RP-south", place=None, country_code=None)
+    assert errors == []
     assert rules.requirement_columns(row, VOCABULARY)["country"] == "none"
     assert (stated(row).place.country, stated(row).place.footnote) == (None, "for several countries")
 
@@ -139,14 +139,14 @@ def test_a_place_that_is_no_country_is_said_to_be_none() -> None:
     ],
 )
 def test_every_wrong_cell_is_named(cells: dict[str, str | None], found: list[tuple[str, str, str | None]]) -> None:
-    _, faults = checked(**cells)
-    assert [(f.code, f.pointer, f.suggestion) for f in faults] == [
+    _, errors = checked(**cells)
+    assert [(f.code, f.pointer, f.suggestion) for f in errors] == [
         (code, f"/requirements/5/{column}", meant) for code, column, meant in found
     ]
-    for fault in faults:
-        assert fault.detail.startswith(f"requirements, row 5, column {str(fault.pointer).rpartition('/')[2]}: ")
-        assert len(fault.detail) < 400
-        assert fault.suggestion is None or f"did you mean {fault.suggestion}?" in fault.detail
+    for error in errors:
+        assert error.detail.startswith(f"requirements, row 5, column {str(error.pointer).rpartition('/')[2]}: ")
+        assert len(error.detail) < 400
+        assert error.suggestion is None or f"did you mean {error.suggestion}?" in error.detail
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_every_wrong_cell_is_named(cells: dict[str, str | None], found: list[tup
     ],
 )
 def test_an_amount_that_is_not_exact_digits_says_why(given: str, said: str) -> None:
-    _, faults = checked(amount_usd=given)
-    assert named(faults) == [("invalid_value", "/requirements/5/amount_usd")]
-    assert said in faults[0].detail
+    _, errors = checked(amount_usd=given)
+    assert named(errors) == [("invalid_value", "/requirements/5/amount_usd")]
+    assert said in errors[0].detail
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_an_amount_that_is_not_exact_digits_says_why(given: str, said: str) -> N
     ],
 )
 def test_an_amount_is_exact(given: str, exact: str) -> None:
-    row, faults = checked(amount_usd=given)
-    assert faults == []
+    row, errors = checked(amount_usd=given)
+    assert errors == []
     assert (found := stated(row).sum) and found.amount == exact
 
 
@@ -208,16 +208,16 @@ def test_a_code_of_a_long_list_is_suggested_without_the_list() -> None:
 
 
 def test_what_cannot_be_read_of_a_row_does_not_hide_the_rest() -> None:
-    unread = row_fault("requirements", 5, "amount_usd", "formula", "a formula")
+    unread = row_error("requirements", 5, "amount_usd", "formula", "a formula")
     cells = {name: cell for name, cell in ROW.items() if name != "amount_usd"}
     assert rules.read("requirements", RawRow(5, cells, (unread,))) == (None, [unread])
-    _, faults = rules.read("requirements", RawRow(5, {**cells, "status": "requested"}, (unread,)))
-    assert named(faults) == [
+    _, errors = rules.read("requirements", RawRow(5, {**cells, "status": "requested"}, (unread,)))
+    assert named(errors) == [
         ("formula", "/requirements/5/amount_usd"),
         ("unknown_code", "/requirements/5/status"),
     ]
     # A required cell that could not be read is not said to be empty as well.
-    unread = row_fault("requirements", 5, "code", "formula", "a formula")
+    unread = row_error("requirements", 5, "code", "formula", "a formula")
     without = {name: cell for name, cell in ROW.items() if name != "code"}
     assert rules.read("requirements", RawRow(5, without, (unread,))) == (None, [unread])
     # Nor is any cell of a row of which nothing could be read.
@@ -249,20 +249,20 @@ LIKELY = st.sampled_from([
 
 
 @given(st.sampled_from(TABLES), st.data())
-def test_no_cell_makes_a_row_fail_otherwise_than_by_faults(table: TableName, data: st.DataObject) -> None:
+def test_no_cell_makes_a_row_fail_otherwise_than_by_errors(table: TableName, data: st.DataObject) -> None:
     columns = template.columns(table)
     cells = data.draw(st.dictionaries(st.sampled_from(columns), st.one_of(ANY, LIKELY)))
-    row, faults = rules.read(table, RawRow(9, {name: cell for name, cell in cells.items() if cell}))
-    assert (row is None) == bool(faults)
-    for fault in faults:
-        prefix, number, column = str(fault.pointer).strip("/").split("/")
+    row, errors = rules.read(table, RawRow(9, {name: cell for name, cell in cells.items() if cell}))
+    assert (row is None) == bool(errors)
+    for error in errors:
+        prefix, number, column = str(error.pointer).strip("/").split("/")
         assert (prefix, number) == (table, "9") and column in columns
 
 
 @given(st.dictionaries(st.sampled_from(template.columns("requirements")), st.one_of(ANY, LIKELY, st.none())))
 def test_whatever_passes_fits_what_readers_get(cells: dict[str, str | None]) -> None:
-    row, faults = checked(**cells)
-    if not faults:
+    row, errors = checked(**cells)
+    if not errors:
         requirement = stated(row)
         assert (requirement.sum is None) == (requirement.status != "required")
         assert requirement.sources[0].line or requirement.sources[0].locator

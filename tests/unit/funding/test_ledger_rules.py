@@ -88,22 +88,22 @@ def expected(entry: Facts) -> list[tuple[str, str]]:
 
 
 @given(entry=entries())
-def test_every_fault_is_found_and_none_made_up(entry: Facts) -> None:
-    found = rules.faults_of(entry, TODAY)
-    assert sorted((fault.code, fault.pointer) for fault in found) == expected(entry)
+def test_every_error_is_found_and_none_made_up(entry: Facts) -> None:
+    found = rules.errors_of(entry, TODAY)
+    assert sorted((error.code, error.pointer) for error in found) == expected(entry)
     # A pointer names what its detail speaks of.
-    assert all(fault.detail.startswith(f"{fault.pointer}: ") for fault in found)
+    assert all(error.detail.startswith(f"{error.pointer}: ") for error in found)
 
 
 @given(entry=entries())
-def test_an_entry_without_its_faults_has_none(entry: Facts) -> None:
+def test_an_entry_without_its_errors_has_none(entry: Facts) -> None:
     mended = dict(entry)
-    for fault in rules.faults_of(entry, TODAY):
-        assert fault.pointer is not None
-        name = fault.pointer.split("/")[1]
-        if fault.code == "missing":
+    for error in rules.errors_of(entry, TODAY):
+        assert error.pointer is not None
+        name = error.pointer.split("/")[1]
+        if error.code == "missing":
             mended[name] = "SC-1" if name == "reference" else {"category": "travel"}.get(name, "X")
-        elif fault.pointer == "/date":
+        elif error.pointer == "/date":
             mended["date"] = TODAY.isoformat()
         elif name in ("original", "amount"):
             mended["original"] = None
@@ -112,7 +112,7 @@ def test_an_entry_without_its_faults_has_none(entry: Facts) -> None:
     # A date that moved back may leave a rate that is of a later day.
     if mended["original"] and mended["original"]["rate_date"] > mended["date"]:
         mended["original"] = None
-    assert rules.faults_of(mended, TODAY) == []
+    assert rules.errors_of(mended, TODAY) == []
 
 
 @given(entry=entries(of=st.sampled_from(get_args(KindSent))))
@@ -122,9 +122,9 @@ def test_what_is_drawn_here_can_be_sent(entry: Facts) -> None:
 
 def test_the_day_that_is_today_has_come() -> None:
     entry: Facts = {**dict.fromkeys([*VALUES, "original", "reference"]), "kind": "interest", "amount": "1.00"}
-    assert rules.faults_of({**entry, "date": TODAY.isoformat()}, TODAY) == []
-    (fault,) = rules.faults_of({**entry, "date": (TODAY + timedelta(days=1)).isoformat()}, TODAY)
-    assert (fault.code, fault.allowed) == ("in_the_future", ["up to 2026-06-30"])
+    assert rules.errors_of({**entry, "date": TODAY.isoformat()}, TODAY) == []
+    (error,) = rules.errors_of({**entry, "date": (TODAY + timedelta(days=1)).isoformat()}, TODAY)
+    assert (error.code, error.allowed) == ("in_the_future", ["up to 2026-06-30"])
 
 
 @given(deposit=amounts.map(Decimal))

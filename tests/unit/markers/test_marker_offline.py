@@ -77,7 +77,7 @@ def test_a_score_from_two_files_needs_no_settings(tmp_path: Path) -> None:
         (None, {}, ["No such file or directory: "]),
     ],
 )
-def test_every_fault_of_both_files_is_named(
+def test_every_error_of_both_files_is_named(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

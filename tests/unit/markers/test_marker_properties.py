@@ -58,11 +58,11 @@ def outcome_of(document: dict[str, Any]) -> str:
     try:
         rubric = loaded(document)
     except InvalidRubric as refused:
-        assert refused.faults
-        for fault in refused.faults:
-            assert fault.reason
+        assert refused.errors
+        for error in refused.errors:
+            assert error.reason
             # What is missing is named where it belongs.
-            pointed_at(document, fault.path.rpartition("/")[0])
+            pointed_at(document, error.path.rpartition("/")[0])
         return "refused"
     assert dump_rubric(load_rubric(dump_rubric(rubric))) == dump_rubric(rubric)
     codes = [grade.code for grade in rubric.grades]
@@ -89,7 +89,7 @@ def test_loading_refuses_exactly_the_grades_that_no_answers_reach(document: dict
         loaded(document)
         refused = set()
     except InvalidRubric as error:
-        refused = {fault.path for fault in error.faults}
+        refused = {error.path for error in error.errors}
     assert bool(refused) == (len(reached) < len(rubric.grades))
     if not any(path.startswith("/rule") for path in refused):
         assert refused == {f"/grades/{at}" for at in range(len(rubric.grades)) if at not in reached}
@@ -233,8 +233,8 @@ def test_not_applicable_is_refused_where_a_criterion_always_applies(case: tuple[
     always = rubric.model_copy(update={"criteria": (*rubric.criteria[:at], strict, *rubric.criteria[at + 1 :])})
     with pytest.raises(InvalidAnswers) as caught:
         score(always, answers | {strict.code: NOT_APPLICABLE}, STAGE)
-    assert [(f.criterion, f.code) for f in caught.value.faults] == [(strict.code, "not_applicable_refused")]
-    assert NOT_APPLICABLE not in caught.value.faults[0].allowed
+    assert [(f.criterion, f.code) for f in caught.value.errors] == [(strict.code, "not_applicable_refused")]
+    assert NOT_APPLICABLE not in caught.value.errors[0].allowed
 
 
 @settings(max_examples=50)

@@ -19,10 +19,10 @@ def document() -> dict[str, Any]:
     return {**json.loads(CONTENT), "hash": None}
 
 
-def faults_of(document: dict[str, Any]) -> dict[str, str]:
+def errors_of(document: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(InvalidRubric) as caught:
         load_rubric(json.dumps(document).encode())
-    return {fault.path: fault.reason for fault in caught.value.faults}
+    return {error.path: error.reason for error in caught.value.errors}
 
 
 def test_shipped_rubric_round_trips_byte_for_byte() -> None:
@@ -47,8 +47,8 @@ def test_hash_changes_with_any_text(document: dict[str, Any]) -> None:
     assert load_rubric(json.dumps(document).encode()).hash != load_rubric(CONTENT).hash
 
 
-def test_a_wrong_hash_is_a_fault(document: dict[str, Any]) -> None:
-    assert "/hash" in faults_of(document | {"hash": "0" * 64})
+def test_a_wrong_hash_is_a_error(document: dict[str, Any]) -> None:
+    assert "/hash" in errors_of(document | {"hash": "0" * 64})
 
 
 @pytest.mark.parametrize("field", ["title", "status", "hash"])
@@ -57,7 +57,7 @@ def test_a_rubric_is_frozen(field: str) -> None:
         setattr(load_rubric(CONTENT), field, "other")
 
 
-def test_all_faults_are_reported_at_once(document: dict[str, Any]) -> None:
+def test_all_errors_are_reported_at_once(document: dict[str, Any]) -> None:
     document["status"] = "official"
     document["grades"].append(document["grades"][0] | {"code": "E"})
     document["grades"].append(document["grades"][0] | {"code": "B"})
@@ -78,8 +78,8 @@ def test_all_faults_are_reported_at_once(document: dict[str, Any]) -> None:
         {"criterion": "equality", "below": 0, "cap": "A", "reason": "x"},
         {"criterion": "equality", "below": 0, "cap": "B", "reason": "x"},
     ]
-    faults = faults_of(document)
-    assert set(faults) == {
+    errors = errors_of(document)
+    assert set(errors) == {
         "/grades/3",
         "/grades/4/code",
         "/scale/levels/2/value",
@@ -107,18 +107,18 @@ def test_all_faults_are_reported_at_once(document: dict[str, Any]) -> None:
         "/source_document/sha256",
         "/endorsement/date",
     }
-    assert "overlaps" in faults["/rule/bands/1/minimum"]
-    assert "unreachable" in faults["/grades/3"]
-    assert "obligations-analysis" in faults["/gates/0/criterion"]
+    assert "overlaps" in errors["/rule/bands/1/minimum"]
+    assert "unreachable" in errors["/grades/3"]
+    assert "obligations-analysis" in errors["/gates/0/criterion"]
 
 
-def test_a_malformed_section_does_not_hide_the_faults_of_others(document: dict[str, Any]) -> None:
+def test_a_malformed_section_does_not_hide_the_errors_of_others(document: dict[str, Any]) -> None:
     document["criteria"][0]["weight"] = 1.5
     document["criteria"][0]["extra"] = 1
     document["rule"]["bands"][0]["minimum"] = 0.75
     document["grades"][1]["code"] = "A"
     del document["title"]
-    assert set(faults_of(document)) == {
+    assert set(errors_of(document)) == {
         "/criteria/0/weight",
         "/criteria/0/extra",
         "/rule/bands/0/minimum",
@@ -129,7 +129,7 @@ def test_a_malformed_section_does_not_hide_the_faults_of_others(document: dict[s
 
 def test_each_side_of_a_falling_order_of_bands(document: dict[str, Any]) -> None:
     document["rule"]["bands"][0]["minimum"] = "0.4"
-    assert faults_of(document) == {"/rule/bands/1/minimum": "is out of order: minima fall from band to band"}
+    assert errors_of(document) == {"/rule/bands/1/minimum": "is out of order: minima fall from band to band"}
 
 
 def test_a_grade_between_two_attainable_shares_is_unreachable(document: dict[str, Any]) -> None:
@@ -137,43 +137,43 @@ def test_a_grade_between_two_attainable_shares_is_unreachable(document: dict[str
     document["rule"]["bands"][1]["minimum"] = "498/1000"
     document["gates"] = document["gates"][:1]
     document["endorsement"] = OFFICIAL["endorsement"]
-    assert set(faults_of(document)) == {"/grades/1", "/endorsement"}
+    assert set(errors_of(document)) == {"/grades/1", "/endorsement"}
 
 
 def test_a_count_above_the_criteria_of_a_stage_is_unreachable(document: dict[str, Any]) -> None:
     bands = [{"grade": "A", "minimum": 8}, {"grade": "B", "minimum": 5}, {"grade": "C", "minimum": 0}]
     document["rule"] = {"type": "count", "level": 2, "bands": bands}
-    assert faults_of(document) == {"/rule/bands/0/minimum": "A is unreachable at concept_note: 7 criteria apply there"}
+    assert errors_of(document) == {"/rule/bands/0/minimum": "A is unreachable at concept_note: 7 criteria apply there"}
 
 
 def test_a_count_needs_a_level_of_the_scale(document: dict[str, Any]) -> None:
     bands = [{"grade": "A", "minimum": 7}, {"grade": "B", "minimum": 5}, {"grade": "C", "minimum": 0}]
     document["rule"] = {"type": "count", "level": 7, "bands": bands}
-    assert set(faults_of(document)) == {"/rule/level"}
+    assert set(errors_of(document)) == {"/rule/level"}
     document["rule"]["level"] = 0
-    assert set(faults_of(document)) == {"/rule/level"}
+    assert set(errors_of(document)) == {"/rule/level"}
 
 
 def test_a_manual_rule_takes_no_gates(document: dict[str, Any]) -> None:
     document["rule"] = {"type": "manual"}
-    assert set(faults_of(document)) == {"/gates"}
+    assert set(errors_of(document)) == {"/gates"}
     assert load_rubric(json.dumps(document | {"gates": []}).encode()).rule.type == "manual"
 
 
 def test_not_applicable_needs_the_scale(document: dict[str, Any]) -> None:
     document["scale"]["not_applicable"] = False
-    assert set(faults_of(document)) == {"/criteria/8/not_applicable"}
+    assert set(errors_of(document)) == {"/criteria/8/not_applicable"}
 
 
 def test_official_needs_document_file_hash_and_endorsement(document: dict[str, Any]) -> None:
     assert load_rubric(json.dumps(document | OFFICIAL).encode()).status == "official"
     unhashed = copy.deepcopy(document | OFFICIAL)
     unhashed["source_document"]["sha256"] = None
-    assert set(faults_of(unhashed)) == {"/source_document/sha256"}
+    assert set(errors_of(unhashed)) == {"/source_document/sha256"}
     undated = copy.deepcopy(document | OFFICIAL)
     undated["endorsement"]["date"] = None
-    assert set(faults_of(undated)) == {"/endorsement/date"}
-    assert set(faults_of((document | OFFICIAL) | {"status": "illustrative"})) == {"/endorsement"}
+    assert set(errors_of(undated)) == {"/endorsement/date"}
+    assert set(errors_of((document | OFFICIAL) | {"status": "illustrative"})) == {"/endorsement"}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_official_needs_document_file_hash_and_endorsement(document: dict[str, A
 def test_hostile_documents_are_refused_with_a_reason(content: bytes) -> None:
     with pytest.raises(InvalidRubric) as caught:
         load_rubric(content)
-    assert all(fault.reason for fault in caught.value.faults)
+    assert all(error.reason for error in caught.value.errors)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -221,12 +221,12 @@ def test_answers_schema_of_all_stages_holds_every_criterion() -> None:
 
 
 def test_a_rubric_is_never_superseded_in_its_own_words(document: dict[str, Any]) -> None:
-    assert set(faults_of(document | {"status": "superseded"})) == {"/status"}
+    assert set(errors_of(document | {"status": "superseded"})) == {"/status"}
 
 
-def test_what_no_database_takes_is_a_fault(document: dict[str, Any]) -> None:
+def test_what_no_database_takes_is_a_error(document: dict[str, Any]) -> None:
     document["grades"][1]["source"]["note"] = "a\0b"
     long = {"code": "a" * 40, "version": "1" * 24}
-    assert set(faults_of(document | long)) == {"/grades/1/source/note", "/version"}
+    assert set(errors_of(document | long)) == {"/grades/1/source/note", "/version"}
     document["grades"][1]["source"]["note"] = None
     assert load_rubric(json.dumps(document | long | {"version": "1" * 23}).encode())

@@ -110,7 +110,7 @@ def test_a_count_marker_graded_0_to_3_works_with_the_same_code() -> None:
     assert out_of_reach.share is not None and out_of_reach.share.denominator == 4
 
 
-def test_every_fault_in_the_answers_is_reported() -> None:
+def test_every_error_in_the_answers_is_reported() -> None:
     answers = {
         "nothing": 1,
         "sustainability": 2,
@@ -123,7 +123,7 @@ def test_every_fault_in_the_answers_is_reported() -> None:
     }
     with pytest.raises(InvalidAnswers) as caught:
         score(SHIPPED, answers, "concept_note")
-    assert [(fault.criterion, fault.code) for fault in caught.value.faults] == [
+    assert [(error.criterion, error.code) for error in caught.value.errors] == [
         ("nothing", "unknown_criterion"),
         ("sustainability", "wrong_stage"),
         ("equality", "unknown_level"),
@@ -133,18 +133,18 @@ def test_every_fault_in_the_answers_is_reported() -> None:
         ("rights-holders-capacity", "unknown_level"),
         ("duty-bearers-capacity", "unknown_level"),
     ]
-    assert caught.value.faults[2].allowed == [0, 1, 2, 3]
-    assert "sustainability" not in caught.value.faults[0].allowed
+    assert caught.value.errors[2].allowed == [0, 1, 2, 3]
+    assert "sustainability" not in caught.value.errors[0].allowed
 
 
 def test_a_stage_without_criteria_and_answers_without_criteria_are_refused() -> None:
     rubric = loaded(small({"type": "manual"}, ["A", "B"], [1, 1]))
     with pytest.raises(InvalidAnswers) as caught:
         score(rubric, {"c0": 1}, "final_report")
-    assert [(fault.code, fault.allowed) for fault in caught.value.faults] == [("stage_not_covered", [STAGE])]
+    assert [(error.code, error.allowed) for error in caught.value.errors] == [("stage_not_covered", [STAGE])]
     with pytest.raises(InvalidAnswers) as caught:
         score(rubric, {"c0": NOT_APPLICABLE, "c1": NOT_APPLICABLE}, STAGE)
-    assert [fault.code for fault in caught.value.faults] == ["nothing_applicable"]
+    assert [error.code for error in caught.value.errors] == ["nothing_applicable"]
 
 
 def test_the_wire_shapes_are_closed_and_without_defaults() -> None:

@@ -44,10 +44,10 @@ def encoded(**changes: Any) -> bytes:
     return json.dumps(document(**changes)).encode()
 
 
-def faults_of(content: bytes) -> dict[str, str]:
+def errors_of(content: bytes) -> dict[str, str]:
     with pytest.raises(InvalidTranslation) as caught:
         load_translation(content, RUBRIC)
-    return {fault.path: fault.reason for fault in caught.value.faults}
+    return {error.path: error.reason for error in caught.value.errors}
 
 
 def test_only_the_texts_of_a_rubric_are_translated() -> None:
@@ -81,7 +81,7 @@ def test_the_answers_are_described_in_the_language() -> None:
     assert dump_rubric(RUBRIC) == CONTENT
 
 
-def test_every_fault_is_named_at_once() -> None:
+def test_every_error_is_named_at_once() -> None:
     texts = {
         "/criteria/2/quesiton": "Q",
         "/criteria/2/weight": "2",
@@ -92,7 +92,7 @@ def test_every_fault_is_named_at_once() -> None:
         "a~/b": "x",
         "/gates/0/reason": "R",
     }
-    found = faults_of(encoded(texts=texts, hash="0" * 64, language="en", rubric="hr-marker", extra=1, verified="no"))
+    found = errors_of(encoded(texts=texts, hash="0" * 64, language="en", rubric="hr-marker", extra=1, verified="no"))
     assert found.keys() == {
         "/texts/~1criteria~12~1quesiton",
         "/texts/~1criteria~12~1weight",
@@ -115,7 +115,7 @@ def test_every_fault_is_named_at_once() -> None:
 @pytest.mark.parametrize("missing", list(document()))
 def test_every_member_is_needed(missing: str) -> None:
     given_members = {name: value for name, value in document().items() if name != missing}
-    assert f"/{missing}" in faults_of(json.dumps(given_members).encode())
+    assert f"/{missing}" in errors_of(json.dumps(given_members).encode())
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_every_member_is_needed(missing: str) -> None:
     ],
 )
 def test_hostile_documents_are_refused_with_a_reason(content: bytes) -> None:
-    assert all(faults_of(content).values())
+    assert all(errors_of(content).values())
 
 
 def test_a_translation_is_told_from_a_rubric_and_names_its_own() -> None:

@@ -14,9 +14,9 @@ from mmptf_common.http.parameters import Limit, PointInTime, Seconds, Sequence, 
 from mmptf_common.lists.listing import AS_MOMENT, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import Database, reading
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.pages import ChangeRecord
-from mmptf_common.wire.problems import Conflict, ServiceUnavailable, fault
+from mmptf_common.wire.problems import Conflict, ServiceUnavailable, error_detail
 
 # While a reader waits, the database is asked this often whether there is anything new, however many readers wait.
 LOOK_SECONDS = 0.2
@@ -29,7 +29,7 @@ class AuditRecord(ChangeRecord):
     request_id: str | None
 
 
-class Following(Wire):
+class Following(ResponseModel):
     """How to go on behind a page of changes.
 
     `last` is how far this page reaches: the caller who asks for what comes after it misses nothing and sees nothing
@@ -88,7 +88,7 @@ _PAGE = f"""
       JOIN LATERAL (SELECT * FROM revision WHERE number >= seq ORDER BY number LIMIT 1) AS made ON true"""
 
 
-class News:
+class ChangeNotifier:
     """Whether anything was written: one question to the database for all readers who wait."""
 
     def __init__(self, database: Database) -> None:
@@ -162,16 +162,18 @@ async def answer_changes(
 
     row = await look()
     if wait and row["last_of_all"] == query.after:
-        await request.app.state.news.after(query.after, wait, request)
+        await request.app.state.change_notifier.after(query.after, wait, request)
         row = await look()
     if query.after > row["last_of_all"]:
         newest = row["last_of_all"]
-        beyond = fault("beyond_last_change", f"after: {query.after}", parameter="after", allowed=[f"0 to {newest}"])
+        beyond = error_detail(
+            "beyond_last_change", f"after: {query.after}", parameter="after", allowed=[f"0 to {newest}"]
+        )
         raise Conflict(
             f"The last change is {newest}. Who was given {query.after} here has changes that were undone when the"
             " data were restored to an earlier state: begin again with after=0.",
             code="beyond_last_change",
-            faults=[beyond],
+            errors=[beyond],
         )
     # What was looked through, not only what was found: then nothing is looked through twice.
     last = row["last_here"] if row["more"] else row["last_of_all"]

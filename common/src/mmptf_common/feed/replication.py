@@ -20,7 +20,7 @@ from mmptf_common.process.client import open_client
 from mmptf_common.storage.engines import Database, unavailable
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import Facts, Record, put
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.pages import ChangeRecord
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,12 @@ PAGE = 1000
 # A source that fails is asked again after the first pause, and the pause doubles until it is the last.
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
 
-Document = Mapping[str, Any]
+RemoteRecord = Mapping[str, Any]
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class ReplicatedEntity:
     """The records of one entity of another service, and the row that this service keeps of each.
 
     row_of: the row of a document, written at a moment; None where this service keeps no row of the record
@@ -44,15 +44,15 @@ class Copied:
 
     entity: str
     row: type[Record]
-    row_of: Callable[[Document, datetime], Record | None]
+    row_of: Callable[[RemoteRecord, datetime], Record | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class Replication:
     """What a service keeps of another one, in the order in which its rows may refer to one another."""
 
     service: str
-    copies: tuple[Copied, ...]
+    copies: tuple[ReplicatedEntity, ...]
 
 
 class FeedPage(BaseModel):
@@ -85,11 +85,11 @@ class HistoryReplaced(Exception):
     """The source's journal is another one than was followed: it was restored to an earlier state."""
 
 
-class Overtaken(Exception):
+class AlreadyApplied(Exception):
     """Another process of this service has stored these changes already."""
 
 
-def followed_table(metadata: sa.MetaData) -> sa.Table:
+def replication_table(metadata: sa.MetaData) -> sa.Table:
     """How far each source was followed.
 
     last: the last change that was looked at; stored, stored_at: the last one that was stored, by which the journal is
@@ -123,13 +123,13 @@ _MOVE = sa.text(
 )
 
 
-class Follower:
+class Replicator:
     """Follows a source for as long as the service runs; what fails is told in the log and tried again.
 
     Every process of a service may follow: what one of them has stored, the others pass over.
     """
 
-    def __init__(self, followed: Followed, origin: str, database: Database) -> None:
+    def __init__(self, followed: Replication, origin: str, database: Database) -> None:
         """origin: `http://host:port` of the source."""
         self._followed = followed
         self._feed = f"{origin}/{followed.service}/v1/changes"
@@ -142,7 +142,7 @@ class Follower:
             while True:
                 try:
                     await self._follow_one_journal(client)
-                except Overtaken:
+                except AlreadyApplied:
                     continue
                 except (httpx.HTTPError, ValidationError) as error:
                     self._tell(error)
@@ -235,7 +235,7 @@ class Follower:
                 },
             )
             if not moved.rowcount:  # type: ignore[attr-defined]
-                raise Overtaken
+                raise AlreadyApplied
             if write:
                 await self._put(write, {(c.entity, c.key): c.after for c in changes})
         return after
@@ -260,7 +260,7 @@ class Follower:
                 },
             )
             if not added.rowcount:  # type: ignore[attr-defined]
-                raise Overtaken
+                raise AlreadyApplied
             for copied in self._followed.copies:
                 codes: sa.ScalarResult[str] = await session.scalars(sa.select(col(copied.row.code)))
                 for code in codes:
@@ -292,7 +292,7 @@ def batched(items: list[Item], size: int) -> Iterator[list[Item]]:
     return (items[at : at + size] for at in range(0, len(items), size))
 
 
-class CopyState(Wire):
+class CopyState(ResponseModel):
     """How far another service was followed, and how long ago it last said that there was nothing more.
 
     `caught_up` and `age_seconds` are null before the first copy.
@@ -315,9 +315,9 @@ async def copy_state(connection: Any, service: str) -> CopyState:
 
 
 @asynccontextmanager
-async def following(followed: Followed, origin: str, database: Database) -> AsyncIterator[None]:
+async def following(followed: Replication, origin: str, database: Database) -> AsyncIterator[None]:
     """Follow a source in the background until the block ends."""
-    task = asyncio.create_task(Follower(followed, origin, database).run())
+    task = asyncio.create_task(Replicator(followed, origin, database).run())
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from mmptf_common.http import problems
-from mmptf_common.http.middleware import Corridor, HeadAsGet
+from mmptf_common.http.middleware import HeadAsGet, RequestMiddleware
 from mmptf_common.wire.problems import ProblemError
 
 
@@ -43,7 +43,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
-        middleware=[Middleware(Corridor, max_body=max_body, uploads=uploads), *inside, Middleware(HeadAsGet)],
+        middleware=[Middleware(RequestMiddleware, max_body=max_body, uploads=uploads), *inside, Middleware(HeadAsGet)],
     )
     for failure in (ProblemError, RequestValidationError, HTTPException):
         app.add_exception_handler(failure, problems.answer)

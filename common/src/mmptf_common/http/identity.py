@@ -104,7 +104,7 @@ class Access:
         return who
 
 
-def holder(scope: Scope, *others: Scope) -> Any:
+def require_scope(scope: Scope, *others: Scope) -> Any:
     """What makes an annotated Identity the holder of any of these scopes, verified before the function is called."""
     return Depends(Access((scope, *others)))
 
@@ -112,11 +112,11 @@ def holder(scope: Scope, *others: Scope) -> Any:
 # A marker only: a route that anyone may call does no work for it.
 PublicRequest = Annotated[Request, Access()]
 
-CatalogWriter = Annotated[Identity, holder("catalog:write")]
-FundingWriter = Annotated[Identity, holder("funding:write")]
-Assessor = Annotated[Identity, holder("markers:assess")]
-Reviewer = Annotated[Identity, holder("markers:review")]
-Administrator = Annotated[Identity, holder("admin")]
+CatalogWriter = Annotated[Identity, require_scope("catalog:write")]
+FundingWriter = Annotated[Identity, require_scope("funding:write")]
+Assessor = Annotated[Identity, require_scope("markers:assess")]
+Reviewer = Annotated[Identity, require_scope("markers:review")]
+Administrator = Annotated[Identity, require_scope("admin")]
 
 
 def organization_of(who: Identity) -> str:
@@ -252,7 +252,7 @@ class Verifier:
                 raise ValueError("an object is expected")
             return _Claims.model_validate(sent | {ours: sent.get(name) for ours, name in self._renamed.items()})
         except ValidationError as error:
-            ours = {str(fault["loc"][0]) for fault in error.errors(include_url=False, include_input=False)}
+            ours = {str(error["loc"][0]) for error in error.errors(include_url=False, include_input=False)}
             names = ", ".join(sorted(self._renamed.get(name, name) for name in ours))
             raise _invalid(f"Claims of the access token are missing or not of their type: {names}.") from None
         except ValueError:

@@ -17,7 +17,7 @@ access_log = logging.getLogger("mmptf.access")
 error_log = logging.getLogger("mmptf.error")
 
 
-class Corridor:
+class RequestMiddleware:
     """Pure ASGI: gives each request a context, limits bodies, logs once, hides no failure."""
 
     def __init__(self, app: ASGIApp, *, max_body: int, uploads: Mapping[str, int]) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote_plus
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
-from mmptf_common.wire.problems import Fault, InvalidRequest, fault, near, refuse
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any
 
 MAX_PARAMETERS = 200
 # Wildcards do not exist here, and text that no PostgreSQL text value can hold is no filter value.
@@ -206,16 +206,16 @@ def parse(request: Request, model: type[Q]) -> Q:
         pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
         raise InvalidRequest(
-            [fault("too_many_parameters", f"The query has more than {MAX_PARAMETERS} parameters.")]
+            [error_detail("too_many_parameters", f"The query has more than {MAX_PARAMETERS} parameters.")]
         ) from error
     given: dict[str, Any] = {}
-    faults: list[Fault] = []
+    errors: list[ErrorDetail] = []
     for name, value in pairs:
         if name not in shape.schemas:
-            faults.append(_unknown(name, list(shape.schemas)))
+            errors.append(_unknown(name, list(shape.schemas)))
         elif _FORBIDDEN.search(value):
-            faults.append(
-                fault(
+            errors.append(
+                error_detail(
                     "invalid_characters",
                     f"{name}: wildcards (%), control characters and broken UTF-8 are not allowed in a value",
                     parameter=name,
@@ -225,25 +225,27 @@ def parse(request: Request, model: type[Q]) -> Q:
         elif name in shape.many:
             given.setdefault(name, []).append(value)
         elif name in given:
-            faults.append(
-                fault("repeated_parameter", f"{name} is given more than once and takes one value", parameter=name)
+            errors.append(
+                error_detail(
+                    "repeated_parameter", f"{name} is given more than once and takes one value", parameter=name
+                )
             )
         else:
             given[name] = value
     try:
         query = model.model_validate(given)
     except ValidationError as error:
-        faults.extend(_invalid(dict(e), shape) for e in error.errors(include_url=False))
-    refuse(faults)
+        errors.extend(_invalid(dict(e), shape) for e in error.errors(include_url=False))
+    raise_if_any(errors)
     return query
 
 
-def _unknown(name: str, allowed: list[str]) -> Fault:
-    meant = near(name, allowed)
+def _unknown(name: str, allowed: list[str]) -> ErrorDetail:
+    meant = closest_match(name, allowed)
     hint = f"; did you mean {meant}?" if meant else "."
     takes = ", ".join(allowed) if allowed else "no parameters"
     shown = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", name[:64])
-    return fault(
+    return error_detail(
         "unknown_parameter",
         f"{shown!r} is not a parameter here{hint} This operation takes: {takes}.",
         parameter=shown,
@@ -252,16 +254,16 @@ def _unknown(name: str, allowed: list[str]) -> Fault:
     )
 
 
-def _invalid(error: dict[str, Any], shape: _Shape) -> Fault:
+def _invalid(error: dict[str, Any], shape: _Shape) -> ErrorDetail:
     name = str(error["loc"][0])
     allowed = _allowed(shape.schemas[name])
     value = error.get("input")
     is_code = error["type"] == "literal_error"
-    meant = near(value, allowed) if is_code and allowed and isinstance(value, str) else None
+    meant = closest_match(value, allowed) if is_code and allowed and isinstance(value, str) else None
     cause = error.get("ctx", {}).get("error")
     detail = str(cause) if isinstance(cause, ValueError) else str(error["msg"])
     hint = f"; did you mean {meant}?" if meant else ""
-    return fault(
+    return error_detail(
         "unknown_code" if is_code else "invalid_cursor" if name == "cursor" else "invalid_parameter",
         f"{name}: {detail}{hint}",
         parameter=name,

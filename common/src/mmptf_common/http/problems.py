@@ -16,14 +16,14 @@ from mmptf_common.wire.problems import (
     BY_STATUS,
     MEDIA_TYPE,
     BadRequest,
-    Fault,
+    ErrorDetail,
     InternalError,
     InvalidRequest,
     Problem,
     ProblemError,
     UnsupportedMediaType,
-    fault,
-    near,
+    closest_match,
+    error_detail,
 )
 
 
@@ -37,7 +37,7 @@ def document(problem: ProblemError, instance: str, context: RequestContext | Non
         instance=instance,
         code=problem.code,
         request_id=context.request_id if context else None,
-        errors=problem.faults,
+        errors=problem.errors,
     )
 
 
@@ -55,7 +55,7 @@ def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
     """The problem that a routing or parsing failure of the framework stands for."""
     cls = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
     if cls is InvalidRequest:
-        return InvalidRequest([fault("invalid_request", str(error.detail))])
+        return InvalidRequest([error_detail("invalid_request", str(error.detail))])
     headers = dict(error.headers or {})
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(_offered(request, headers["Allow"])))
@@ -82,15 +82,15 @@ def from_validation(request: Request, error: RequestValidationError) -> ProblemE
     is_json = media == "application/json" or media.endswith("+json")
     if tuple(first["loc"]) == ("body",) and error.body and not is_json:
         return UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; application/json is expected.")
-    return InvalidRequest(faults_of(error.errors()))
+    return InvalidRequest(errors_of(error.errors()))
 
 
-def faults_of(errors: Iterable[Mapping[str, Any]]) -> list[Fault]:
+def errors_of(errors: Iterable[Mapping[str, Any]]) -> list[ErrorDetail]:
     """Pydantic's complaints in the words of a problem document: parameter or JSON pointer, and what is allowed."""
-    return [_fault_of(error) for error in errors]
+    return [_error_of(error) for error in errors]
 
 
-def _fault_of(error: Mapping[str, Any]) -> Fault:
+def _error_of(error: Mapping[str, Any]) -> ErrorDetail:
     where, *path = error["loc"] or ("body",)
     context = error.get("ctx", {})
     detail = str(error["msg"])
@@ -100,13 +100,15 @@ def _fault_of(error: Mapping[str, Any]) -> Fault:
         str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ") if "expected" in context else None
     )
     value = error.get("input")
-    suggestion = near(value, allowed) if allowed and isinstance(value, str) else None
+    suggestion = closest_match(value, allowed) if allowed and isinstance(value, str) else None
     code = f"invalid_{'body' if where == 'body' else 'parameter'}"
     if where == "body":
         pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-        return fault(code, f"{pointer or 'body'}: {detail}", pointer=pointer, allowed=allowed, suggestion=suggestion)
+        return error_detail(
+            code, f"{pointer or 'body'}: {detail}", pointer=pointer, allowed=allowed, suggestion=suggestion
+        )
     name = str(path[0]) if path else str(where)
-    return fault(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
+    return error_detail(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
 
 
 async def answer(request: Request, error: Exception) -> Response:

@@ -19,11 +19,11 @@ from mmptf_common.storage.as_of import as_of, within
 from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.money import Money
 
 
-class FacetValue(Wire):
+class FacetValue(ResponseModel):
     """How many rows of the current filter carry one value; `value` null counts rows for which none is stated."""
 
     value: str | None
@@ -31,7 +31,7 @@ class FacetValue(Wire):
     count: int
 
 
-class FacetRange(Wire):
+class FacetRange(ResponseModel):
     """The smallest and largest value among the rows of the current filter, and how many rows state none."""
 
     min: str | None
@@ -39,7 +39,7 @@ class FacetRange(Wire):
     not_stated: int
 
 
-class Facets(Wire):
+class Facets(ResponseModel):
     """Facet counts under a filter; a row that carries several values counts once in each of them."""
 
     filter: str
@@ -49,7 +49,7 @@ class Facets(Wire):
     revision: int
 
 
-class LeftOut(Wire):
+class LeftOut(ResponseModel):
     """Rows that a sum does not contain, and why; `link` is null where no filter finds just them."""
 
     reason: str
@@ -57,7 +57,7 @@ class LeftOut(Wire):
     link: str | None
 
 
-class GroupKey(Wire):
+class GroupKey(ResponseModel):
     """One value that the rows of a group carry; the value `shared` stands for several, `not_stated` for none known."""
 
     by: str
@@ -65,7 +65,7 @@ class GroupKey(Wire):
     name: str | None
 
 
-class TotalGroup(Wire):
+class TotalGroup(ResponseModel):
     """The part of a total that belongs to one value of each dimension alone; no row is in two groups.
 
     `link` lists the rows behind it, null where no filter finds them; `sum` is null where no row states an amount.
@@ -78,7 +78,7 @@ class TotalGroup(Wire):
     left_out: list[LeftOut]
 
 
-class Total(Wire):
+class Total(ResponseModel):
     """One stage of money, on one basis, in one currency: `groups` add up to `sum` exactly.
 
     `rows` counts the rows that are summed, `link` lists them; the rows of `left_out` have links of their own.
@@ -93,7 +93,7 @@ class Total(Wire):
     left_out: list[LeftOut]
 
 
-class Totals(Wire):
+class Totals(ResponseModel):
     """Totals under a filter: stages of money, bases and currencies are never added together."""
 
     by: list[str]
@@ -146,17 +146,17 @@ async def answer_facets(request: Request, listing: Listing) -> Response:
             parts = [
                 f"(SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)"
                 f" ORDER BY n DESC, value), '[]') FROM (SELECT value, {d.name.format('value')} AS name, n"
-                f" FROM (SELECT {d.value} AS value, count(*) AS n FROM hit {d.join} GROUP BY 1) AS part) AS facet)"
+                f" FROM (SELECT {d.value} AS value, count(*) AS n FROM filtered {d.join} GROUP BY 1) AS part) AS facet)"
                 f" AS {name}"
                 for name, d in listing.facets.items()
             ] + [
                 f"(SELECT json_build_object('min', {text.format(f'min({sql})')}, 'max', {text.format(f'max({sql})')},"
-                f" 'not_stated', count(*) FILTER (WHERE {sql} IS NULL)) FROM hit) AS {name}"
+                f" 'not_stated', count(*) FILTER (WHERE {sql} IS NULL)) FROM filtered) AS {name}"
                 for name, (sql, text) in listing.ranges.items()
             ]
             counted = (
-                f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
-                f" SELECT {REVISION} AS revision, (SELECT count(*) FROM hit) AS total, {', '.join(parts)}"
+                f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
+                f" SELECT {REVISION} AS revision, (SELECT count(*) FROM filtered) AS total, {', '.join(parts)}"
             )
             row = await connection.fetchrow(within(shadows, counted), *arguments)
             return row["revision"], Facets.model_validate(
@@ -173,7 +173,7 @@ async def answer_facets(request: Request, listing: Listing) -> Response:
 
 
 async def answer_totals(request: Request, listing: Listing) -> Response:
-    """Exact sums of a list's money under the request's filter, divided by `by`; `hit` names its stage and currency."""
+    """Exact sums of a list's money under the request's filter, divided by `by`."""
     assert listing.totals_query
     query = parse(request, listing.totals_query)
     asked = canonical(query)
@@ -187,12 +187,12 @@ async def answer_totals(request: Request, listing: Listing) -> Response:
         async def compute() -> tuple[str, BaseModel]:
             arguments = Arguments()
             where = condition(listing, query, arguments)
-            hit = within(shadows, f"WITH hit AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})")
+            filtered = within(shadows, f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})")
             # All statements read one snapshot: the whole is counted apart from its parts.
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                parts = await connection.fetch(f"{hit} {_parts(listing, by)}", *arguments)
-                wholes = await connection.fetch(f"{hit} {_wholes(listing)}", *arguments)
+                parts = await connection.fetch(f"{filtered} {_parts(listing, by)}", *arguments)
+                wholes = await connection.fetch(f"{filtered} {_wholes(listing)}", *arguments)
             return revision, _totals(listing, query, by, parts, wholes, revision)
 
         return await answer_cached(request, asked, now, compute)
@@ -211,10 +211,10 @@ def _parts(listing: Listing, by: list[str]) -> str:
     names = ", ".join(f"{d.name.format(f'part.value_{n}')} AS name_{n}" for n, d in enumerate(dimensions))
     keys = ", ".join(f"value_{n}" for n in range(len(by)))
     return (
-        f"SELECT part.*, {names} FROM (SELECT hit.money_stage, hit.basis, hit.currency, {values},"
-        f" sum({amounts.pop()}) AS amount, count(hit.amount) AS summed, {_omissions(listing)}"
-        f" FROM hit {' '.join(d.join for d in dimensions)} WHERE hit.money_stage IS NOT NULL"
-        f" GROUP BY hit.money_stage, hit.basis, hit.currency, {keys}) AS part ORDER BY {keys}"
+        f"SELECT part.*, {names} FROM (SELECT filtered.money_stage, filtered.basis, filtered.currency, {values},"
+        f" sum({amounts.pop()}) AS amount, count(filtered.amount) AS summed, {_omissions(listing)}"
+        f" FROM filtered {' '.join(d.join for d in dimensions)} WHERE filtered.money_stage IS NOT NULL"
+        f" GROUP BY filtered.money_stage, filtered.basis, filtered.currency, {keys}) AS part ORDER BY {keys}"
     )
 
 
@@ -222,7 +222,7 @@ def _wholes(listing: Listing) -> str:
     """How many rows and how much money each total has in all, counted apart from its parts; without a stage too."""
     return (
         f"SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed, count(*) AS found,"
-        f" {_omissions(listing)} FROM hit GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        f" {_omissions(listing)} FROM filtered GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     )
 
 
@@ -234,16 +234,16 @@ def _totals(
         if whole["money_stage"] is None:
             continue
         this = (whole["money_stage"], whole["basis"], whole["currency"])
-        apart = {parameter: whole[column] for column, parameter in listing.apart.items()}
+        split_by = {parameter: whole[column] for column, parameter in listing.split_by.items()}
         groups = []
         for part in parts:
             if (part["money_stage"], part["basis"], part["currency"]) != this:
                 continue
             values = {name: part[f"value_{n}"] for n, name in enumerate(by)}
-            narrowings = [listing.totals[name].narrow(name, value) for name, value in values.items()]
-            narrowed: dict[str, str] | None = dict(apart)
-            for narrowing in narrowings:
-                narrowed = None if narrowed is None or narrowing is None else {**narrowed, **narrowing}
+            drilldowns = [listing.totals[name].drilldown(name, value) for name, value in values.items()]
+            drilldown: dict[str, str] | None = dict(split_by)
+            for drilldown_of in drilldowns:
+                drilldown = None if drilldown is None or drilldown_of is None else {**drilldown, **drilldown_of}
             groups.append(
                 TotalGroup(
                     keys=[
@@ -252,8 +252,8 @@ def _totals(
                     ],
                     sum=_money(part["amount"], part["currency"]),
                     rows=part["summed"],
-                    link=None if narrowed is None else _link(listing, query, _summed(listing, query, narrowed)),
-                    left_out=_left_out(listing, query, [part], narrowed),
+                    link=None if drilldown is None else _link(listing, query, _summed(listing, query, drilldown)),
+                    left_out=_left_out(listing, query, [part], drilldown),
                 )
             )
         totals.append(
@@ -262,9 +262,9 @@ def _totals(
                 basis=whole["basis"],
                 sum=_money(whole["amount"], whole["currency"]),
                 rows=whole["summed"],
-                link=_link(listing, query, _summed(listing, query, apart)),
+                link=_link(listing, query, _summed(listing, query, split_by)),
                 groups=groups,
-                left_out=_left_out(listing, query, [whole], apart),
+                left_out=_left_out(listing, query, [whole], split_by),
             )
         )
     return Totals(
@@ -278,32 +278,32 @@ def _totals(
     )
 
 
-def _summed(listing: Listing, query: BaseModel, narrowed: Mapping[str, str]) -> dict[str, str]:
+def _summed(listing: Listing, query: BaseModel, drilldown: Mapping[str, str]) -> dict[str, str]:
     """A narrowing to the rows that are summed alone, unless the question or the narrowing excludes all of them."""
     added = {
         parameter: value
         for parameter, value in listing.summed.items()
         if not (asked := getattr(query, parameter)) or value in asked
     }
-    return {**added, **narrowed}
+    return {**added, **drilldown}
 
 
 def _left_out(
-    listing: Listing, query: BaseModel, counted: list[Any], narrowed: Mapping[str, str] | None
+    listing: Listing, query: BaseModel, counted: list[Any], drilldown: Mapping[str, str] | None
 ) -> list[LeftOut]:
     """What the sums over some counted rows do not contain, each reason with its own link."""
     found = []
     for n, omission in enumerate(listing.omitted):
         if rows := sum(row[f"omitted_{n}"] for row in counted):
-            known = narrowed is not None and omission.narrowed is not None
-            link = _link(listing, query, {**(narrowed or {}), **(omission.narrowed or {})}) if known else None
+            known = drilldown is not None and omission.drilldown is not None
+            link = _link(listing, query, {**(drilldown or {}), **(omission.drilldown or {})}) if known else None
             found.append(LeftOut(reason=omission.reason, rows=rows, link=link))
     return found
 
 
-def _link(listing: Listing, query: BaseModel, narrowed: Mapping[str, str]) -> str:
-    pairs = [(n, v) for n, v in pairs_of(query) if n != "by" and n not in narrowed]
-    text = urlencode(sorted([*pairs, *narrowed.items()]))
+def _link(listing: Listing, query: BaseModel, drilldown: Mapping[str, str]) -> str:
+    pairs = [(n, v) for n, v in pairs_of(query) if n != "by" and n not in drilldown]
+    text = urlencode(sorted([*pairs, *drilldown.items()]))
     return f"{listing.path}?{text}" if text else listing.path
 
 

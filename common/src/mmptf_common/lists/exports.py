@@ -14,11 +14,11 @@ from starlette.types import Receive, Scope, Send
 from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import ListQuery, canonical
-from mmptf_common.lists.listing import PAGING, Arguments, Listing, check_codes, condition, of_whom, spelled
+from mmptf_common.lists.listing import PAGING, Arguments, Listing, cache_scope, check_codes, condition, with_as_of_links
 from mmptf_common.storage.as_of import as_of, within
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
-from mmptf_common.wire.problems import InvalidRequest, fault
+from mmptf_common.wire.problems import InvalidRequest, error_detail
 
 EXPORT_SECONDS = 3600
 CHUNK_BYTES = 65_536
@@ -42,7 +42,7 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
     if paging:
         raise InvalidRequest(
             [
-                fault(
+                error_detail(
                     "not_applicable",
                     f"{name}: {representation} is always complete and has no pages",
                     parameter=name,
@@ -85,13 +85,15 @@ async def _rows(
             await check_codes(request, connection, listing, query)
             shadows = await as_of(request, connection, query)
             revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-            yield conditional.etag(request, revision, of_whom(listing, asked), representation).encode()
+            yield conditional.etag(request, revision, cache_scope(listing, asked), representation).encode()
             begun = True
             if representation == "csv":
-                columns = ", ".join(f"{spelled(sql, query)} AS {name}" for name, sql in listing.columns.items())
+                columns = ", ".join(
+                    f"{with_as_of_links(sql, query)} AS {name}" for name, sql in listing.columns.items()
+                )
                 source = _copied(connection, within(shadows, f"SELECT {columns} {tail}"), arguments)
             else:
-                document = spelled(listing.document, query)
+                document = with_as_of_links(listing.document, query)
                 source = _lines(connection, within(shadows, f"SELECT {document} {tail}"), arguments)
             buffer = bytearray()
             async with aclosing(source):

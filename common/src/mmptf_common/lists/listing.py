@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, pairs_of, search_terms
 from mmptf_common.wire.codes import NOT_STATED, SHARED
-from mmptf_common.wire.problems import not_one_of, refuse
+from mmptf_common.wire.problems import not_one_of, raise_if_any
 
 # What says how a list is sent, not which rows in which order.
 PAGING = frozenset({"cursor", "limit", "format"})
@@ -53,7 +53,7 @@ VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
 SEARCH = Filter("array_to_tsvector(words) @@ {}::text::tsquery", bind=search_terms)
 
 
-def narrowed_to(parameter: str, value: str) -> Mapping[str, str] | None:
+def drilldown_to(parameter: str, value: str) -> Mapping[str, str] | None:
     """The filter that finds the rows of one group; None where no filter can, for what is shared or not stated."""
     return None if value in (SHARED, NOT_STATED) else {parameter: value}
 
@@ -62,28 +62,29 @@ def narrowed_to(parameter: str, value: str) -> Mapping[str, str] | None:
 class Dimension:
     """One way to divide the rows of a list.
 
-    value:  SQL of the code, over `hit`; join: what is joined to `hit` for it; amount: the part of the money, for sums
-    name:   SQL of the code's name; `{}` stands for the code
-    narrow: the filters whose rows are exactly those of one group: parameter and code -> filters, or None
+    value: SQL of the code, over `filtered`, the rows of the filter; join: what is joined to them for it
+    amount: the part of the money, for sums
+    name: SQL of the code's name; `{}` stands for the code
+    drilldown: the filters whose rows are exactly those of one group: parameter and code -> filters, or None
     """
 
     value: str
     name: str = "NULL::text"
     join: str = ""
-    amount: str = "hit.amount"
-    narrow: Callable[[str, str], Mapping[str, str] | None] = narrowed_to
+    amount: str = "filtered.amount"
+    drilldown: Callable[[str, str], Mapping[str, str] | None] = drilldown_to
 
 
 @dataclass(frozen=True, slots=True)
 class Omission:
-    """Rows that no sum contains: the SQL condition over `hit`, the reason, and the filters that find them."""
+    """Rows that no sum contains: the SQL condition over `filtered`, the reason, and the filters that find them."""
 
     where: str
     reason: str
-    narrowed: Mapping[str, str] | None = None
+    drilldown: Mapping[str, str] | None = None
 
 
-NO_AMOUNT = Omission("hit.amount IS NULL", "no amount is stated in the source")
+NO_AMOUNT = Omission("filtered.amount IS NULL", "no amount is stated in the source")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ class Listing:
     totals: Mapping[str, Dimension] = field(default_factory=dict)
     totals_query: type[PointInTime] | None = None
     totals_path: str | None = None
-    apart: Mapping[str, str] = field(default_factory=dict)
+    split_by: Mapping[str, str] = field(default_factory=dict)
     summed: Mapping[str, str] = field(default_factory=dict)
     omitted: Sequence[Omission] = (NO_AMOUNT,)
 
@@ -135,12 +136,12 @@ class Arguments(list[Any]):
         return f"${len(self)}"
 
 
-def spelled(sql: str, query: PointInTime) -> str:
+def with_as_of_links(sql: str, query: PointInTime) -> str:
     """SQL of what readers get, with the `as_of` of their question in the links that it makes."""
     return sql.replace("{as_of}", urlencode([pair for pair in pairs_of(query) if pair[0] == "as_of"]))
 
 
-def of_whom(listing: Listing, asked: str) -> str:
+def cache_scope(listing: Listing, asked: str) -> str:
     """A canonical question, and what the list is narrowed to whatever is asked: together they are one answer."""
     return "\n".join([asked, *map(str, listing.fixed.values())])
 
@@ -166,7 +167,7 @@ async def check_codes(request: Request, connection: Any, listing: Listing, query
 
     A code is never taken away, so those seen once are remembered and only an unknown one asks the database.
     """
-    faults = []
+    errors = []
     for name, f in listing.filters.items():
         if f.codes is None or not (asked := getattr(query, name)):
             continue
@@ -174,9 +175,9 @@ async def check_codes(request: Request, connection: Any, listing: Listing, query
         if known.issuperset(asked):
             continue
         known.update(row[0] for row in await connection.fetch(f.codes))
-        faults += [
+        errors += [
             not_one_of("unknown_code", name, code, sorted(known), listed_at=f.listed_at)
             for code in asked
             if code not in known
         ]
-    refuse(faults)
+    raise_if_any(errors)

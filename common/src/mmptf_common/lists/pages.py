@@ -18,11 +18,20 @@ from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import representation
 from mmptf_common.http.parameters import ListQuery, PointInTime, canonical, parse
 from mmptf_common.lists.exports import answer_export
-from mmptf_common.lists.listing import PAGING, Arguments, Listing, check_codes, condition, fixed, of_whom, spelled
+from mmptf_common.lists.listing import (
+    PAGING,
+    Arguments,
+    Listing,
+    cache_scope,
+    check_codes,
+    condition,
+    fixed,
+    with_as_of_links,
+)
 from mmptf_common.storage.as_of import as_of, within
 from mmptf_common.storage.engines import Database, reading
 from mmptf_common.storage.journal import REVISION
-from mmptf_common.wire.problems import InvalidRequest, NotFound, fault, near
+from mmptf_common.wire.problems import InvalidRequest, NotFound, closest_match, error_detail
 
 # How PostgreSQL writes a sort value as text: nothing else that a cursor holds may reach it.
 _SORT_VALUES = {
@@ -36,7 +45,7 @@ _SORT_VALUES = {
 
 def _bad_cursor(detail: str) -> InvalidRequest:
     return InvalidRequest(
-        [fault("invalid_cursor", f"cursor: {detail}", parameter="cursor", allowed=["the path in `next`"])]
+        [error_detail("invalid_cursor", f"cursor: {detail}", parameter="cursor", allowed=["the path in `next`"])]
     )
 
 
@@ -93,7 +102,7 @@ def _page_sql(listing: Listing, query: ListQuery) -> tuple[str, Arguments]:
         f" count(*) > {limit}, max(page_position) FILTER (WHERE n = {limit}),"
         f" max(page_key) FILTER (WHERE n = {limit})"
         # ORDER BY takes an output column before a table's column of the same name: these names are no table's.
-        f" FROM (SELECT {spelled(listing.document, query)} AS item,"
+        f" FROM (SELECT {with_as_of_links(listing.document, query)} AS item,"
         f" ({expression})::text AS page_position, {listing.key} AS page_key,"
         f" row_number() OVER (ORDER BY {expression} {direction}, {listing.key} {direction}) AS n"
         f" FROM {listing.rows} WHERE {after}"
@@ -115,7 +124,7 @@ async def answer_list(request: Request, listing: Listing) -> Response:
         shadows = await as_of(request, connection, query)
         if conditional.is_conditional(request):
             revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-            tag = conditional.etag(request, revision, of_whom(listing, asked))
+            tag = conditional.etag(request, revision, cache_scope(listing, asked))
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
         items, total, revision, more, position, key = await connection.fetchrow(within(shadows, sql), *arguments)
@@ -123,7 +132,7 @@ async def answer_list(request: Request, listing: Listing) -> Response:
     return Response(
         f'{{"items":{items},"total":{total},"next":{following},"revision":{conditional.number_of(revision)}}}',
         media_type="application/json",
-        headers=conditional.headers(conditional.etag(request, revision, of_whom(listing, asked))),
+        headers=conditional.headers(conditional.etag(request, revision, cache_scope(listing, asked))),
     )
 
 
@@ -139,7 +148,7 @@ async def fetch_item(
         arguments = Arguments()
         visible = fixed(listing, arguments)
         statement = (
-            f"SELECT {spelled(listing.document, query)}, {listing.version} FROM {listing.rows}"
+            f"SELECT {with_as_of_links(listing.document, query)}, {listing.version} FROM {listing.rows}"
             f" WHERE {visible} AND {listing.key} = {arguments.bind(code)}"
         )
         row = await connection.fetchrow(within(shadows, statement), *arguments)
@@ -151,7 +160,9 @@ async def fetch_item(
             f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments[:-1]
         )
         codes = [row[0] for row in known]
-    raise no_such_record(listing, code, near(code, codes), parameter=parameter, when=" at that time" if shadows else "")
+    raise no_such_record(
+        listing, code, closest_match(code, codes), parameter=parameter, when=" at that time" if shadows else ""
+    )
 
 
 async def renamed(request: Request, connection: Any, entity: str, code: str, path: str) -> Response | None:
@@ -175,8 +186,10 @@ def no_such_record(
 ) -> NotFound:
     """That a list has no record of a code, and which it was most likely meant to be."""
     hint = f" Did you mean {meant}?" if meant else ""
-    unknown = fault("unknown_code", f"{code!r} is not listed at {listing.path}", parameter=parameter, suggestion=meant)
-    return NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}{when}.{hint}", faults=[unknown])
+    unknown = error_detail(
+        "unknown_code", f"{code!r} is not listed at {listing.path}", parameter=parameter, suggestion=meant
+    )
+    return NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}{when}.{hint}", errors=[unknown])
 
 
 async def answer_item(request: Request, listing: Listing, code: str) -> Response:

@@ -9,31 +9,31 @@ from pydantic import Field
 from mmptf_common.http.parameters import ListQuery
 from mmptf_common.lists.listing import Listing
 from mmptf_common.wire.pages import Page
-from mmptf_common.wire.sources import Document
+from mmptf_common.wire.sources import Publication
 
 ENTITY, TABLE = "document", "source_document"
 ABOUT = "A document that facts of this service were taken from, under the code by which its facts name it."
 
 
-class DocumentPage(Page[Document]):
+class PublicationPage(Page[Publication]):
     """One page of documents."""
 
 
-class DocumentQuery(ListQuery):
+class PublicationQuery(ListQuery):
     """Documents, all of them."""
 
     sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
 
 
-def documents_of(service: str) -> Listing:
+def publications_of(service: str) -> Listing:
     """The list at /{service}/v1/documents, over the service's own table of documents."""
     return Listing(
         path=f"/{service}/v1/documents",
         entity=ENTITY,
-        item=Document,
-        page=DocumentPage,
+        item=Publication,
+        page=PublicationPage,
         rows=TABLE,
-        query=DocumentQuery,
+        query=PublicationQuery,
         sorts={"code": ("code", "text")},
         filters={},
         columns={

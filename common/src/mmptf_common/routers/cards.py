@@ -18,14 +18,14 @@ from mmptf_common.lists.pages import renamed
 from mmptf_common.storage.as_of import as_of, within
 from mmptf_common.storage.engines import Database, reading
 from mmptf_common.storage.journal import REVISION
-from mmptf_common.wire.base import CODE_PATTERN, Code, Wire
-from mmptf_common.wire.problems import NotFound, fault, near
+from mmptf_common.wire.base import CODE_PATTERN, Code, ResponseModel
+from mmptf_common.wire.problems import NotFound, closest_match, error_detail
 
 ENTITY = "programme"
 Shown = TypeVar("Shown", bound=BaseModel)
 
 
-class Card(Wire, Generic[Shown]):
+class Card(ResponseModel, Generic[Shown]):
     """What one service says of one programme; `title` is a heading, and `links` lead to what the card leaves out.
 
     `changed` is when what the card shows last changed, null where that is not known. `facts` are the service's own.
@@ -41,7 +41,7 @@ class Card(Wire, Generic[Shown]):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CardData:
     """What the card of one programme is made of: its facts, when they last changed, and name -> path of the rest."""
 
     facts: BaseModel
@@ -51,14 +51,14 @@ class Told:
 
 # Tells of a programme by its code, from one snapshot: connection, shadows and query as `past` has them. None where
 # there is nothing to tell of.
-Tell = Callable[[Any, str, PointInTime, str], Awaitable[Told | None]]
+BuildCard = Callable[[Any, str, PointInTime, str], Awaitable[CardData | None]]
 
 
 def add_card(
     router: APIRouter,
     service: str,
     card: type[Card[Any]],
-    tell: Tell,
+    build: BuildCard,
     *,
     title: str,
     about: str,
@@ -83,8 +83,8 @@ def add_card(
             shadows = await as_of(request, connection, query)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                told = await tell(connection, shadows, query, code)
-                if told is None:
+                data = await build(connection, shadows, query, code)
+                if data is None:
                     return await elsewhere(request, connection, shadows, code)
         tag = conditional.etag(request, revision, canonical(query))
         if conditional.matches(request, tag):
@@ -94,9 +94,9 @@ def add_card(
             code=code,
             title=title,
             revision=conditional.number_of(revision),
-            changed=told.changed,
-            links=dict(told.links),
-            facts=told.facts,
+            changed=data.changed,
+            links=dict(data.links),
+            facts=data.facts,
         )
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
@@ -105,10 +105,12 @@ def add_card(
         if moved := await renamed(request, connection, ENTITY, code, f"/{service}/v1{path}"):
             return moved
         codes = [row[0] for row in await connection.fetch(within(shadows, f"{known} LIMIT 5000"))]
-        meant = near(code, codes)
+        meant = closest_match(code, codes)
         detail = unknown.format(repr(code)) + (" at that time." if shadows else ".")
         hint = f" Did you mean {meant}?" if meant else ""
-        raise NotFound(f"{detail}{hint}", faults=[fault("unknown_code", detail, parameter="code", suggestion=meant)])
+        raise NotFound(
+            f"{detail}{hint}", errors=[error_detail("unknown_code", detail, parameter="code", suggestion=meant)]
+        )
 
     router.add_api_route(
         f"{path}/{{code}}",

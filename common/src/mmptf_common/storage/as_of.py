@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from mmptf_common.http.parameters import PointInTime
 from mmptf_common.storage.journal import JOURNAL_LOCK
-from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, fault
+from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
 
 # How often, and for how long, a question of this very moment waits for a write that is under way.
 LOOKS, LOOK_SECONDS = 20, 0.05
@@ -99,4 +99,4 @@ async def _require_known(connection: Any, moment: datetime) -> None:
 
 
 def _refused(detail: str, allowed: str) -> InvalidRequest:
-    return InvalidRequest([fault("unknown_revision", f"as_of: {detail}", parameter="as_of", allowed=[allowed])])
+    return InvalidRequest([error_detail("unknown_revision", f"as_of: {detail}", parameter="as_of", allowed=[allowed])])

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlmodel import Field, SQLModel, col
 
 from mmptf_common.storage.journal import Write
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 
 Facts = dict[str, Any]
 
@@ -56,7 +56,7 @@ def packaged(package: str, name: str) -> list[Facts]:
     return found
 
 
-def document_of(model: type[Wire], facts: Facts, at: datetime) -> Facts:
+def document_of(model: type[ResponseModel], facts: Facts, at: datetime) -> Facts:
     """What readers get of a record written at a moment; raises ValidationError when the facts do not fit."""
     document: Facts = model.model_validate({**facts, "updated": moment_text(at)}).model_dump(mode="json")
     return document

@@ -34,13 +34,13 @@ Day = Annotated[
 ]
 
 
-class Wire(BaseModel):
+class ResponseModel(BaseModel):
     """Base of everything on the wire: closed, frozen, every field present (absent is null, never missing)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Sent(BaseModel):
+class RequestModel(BaseModel):
     """Base of what callers send: nothing else is taken; a member with a default may be left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,7 +51,7 @@ def unset() -> Any:
     return None
 
 
-class PartSent(Sent):
+class PatchModel(RequestModel):
     """Base of what is sent part by part: a member whose default is `unset` stays as it is where it is not sent."""
 
     def stated(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 
 # Wider than a stored amount, which has 16 digits before the point: a sum of many is one too.
 AmountText = Annotated[str, Field(pattern=r"^-?[0-9]{1,26}\.[0-9]{2}$")]
@@ -15,7 +15,7 @@ AmountSent = Annotated[
 ]
 
 
-class Money(Wire):
+class Money(ResponseModel):
     """An exact amount: a decimal string with two places, and its ISO 4217 currency."""
 
     amount: AmountText

@@ -7,12 +7,12 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 
 Item = TypeVar("Item", bound=BaseModel)
 
 
-class Page(Wire, Generic[Item]):
+class Page(ResponseModel, Generic[Item]):
     """One page of a list: `total` counts every match, `next` is the path of the page after this one."""
 
     items: list[Item]
@@ -21,7 +21,7 @@ class Page(Wire, Generic[Item]):
     revision: int
 
 
-class ChangeRecord(Wire):
+class ChangeRecord(ResponseModel):
     """One change of one record: `before` is null when it was created, `after` when it was deleted.
 
     `revision` is the revision of the data that the change is part of: changes of one write have the same, and none is
@@ -42,7 +42,7 @@ class ChangeRecord(Wire):
     after: dict[str, Any] | None
 
 
-class Health(Wire):
+class Health(ResponseModel):
     """`ready` is false while something that this process needs is missing; `reason` says what."""
 
     ready: bool

@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 
 MEDIA_TYPE = "application/problem+json"
 
 
-class Fault(Wire):
+class ErrorDetail(ResponseModel):
     """One thing that is wrong with a request: where, what, and what would have been allowed."""
 
     parameter: str | None
@@ -22,7 +22,7 @@ class Fault(Wire):
     suggestion: str | None
 
 
-class Problem(Wire):
+class Problem(ResponseModel):
     """An RFC 9457 problem document; `code` is stable, `detail` is for people."""
 
     type: str
@@ -32,7 +32,7 @@ class Problem(Wire):
     instance: str
     code: str
     request_id: str | None
-    errors: list[Fault]
+    errors: list[ErrorDetail]
 
 
 class ProblemError(Exception):
@@ -66,13 +66,13 @@ class ProblemError(Exception):
         self,
         detail: str,
         *,
-        faults: Sequence[Fault] = (),
+        errors: Sequence[ErrorDetail] = (),
         headers: Mapping[str, str] | None = None,
         code: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.faults = list(faults)
+        self.errors = list(errors)
         if code:
             self.code = code
         if headers:
@@ -86,9 +86,9 @@ class InvalidRequest(ProblemError):
     code = "invalid_request"
     title = "The request is not valid"
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(fault.detail for fault in faults), faults=faults)
-        self.code = faults[0].code
+    def __init__(self, errors: Sequence[ErrorDetail]) -> None:
+        super().__init__("; ".join(error.detail for error in errors), errors=errors)
+        self.code = errors[0].code
 
 
 class BadRequest(ProblemError):
@@ -163,14 +163,14 @@ BY_STATUS: dict[int, type[ProblemError]] = {
 }  # fmt: skip
 
 
-def near(word: str, allowed: Iterable[str]) -> str | None:
+def closest_match(word: str, allowed: Iterable[str]) -> str | None:
     """The allowed word that `word` was most likely meant to be; None when nothing is near."""
     by_folded = {candidate.casefold(): candidate for candidate in allowed}
     match = difflib.get_close_matches(word.casefold()[:64], by_folded, n=1, cutoff=0.65)
     return by_folded[match[0]] if match else None
 
 
-def fault(
+def error_detail(
     code: str,
     detail: str,
     *,
@@ -178,25 +178,27 @@ def fault(
     pointer: str | None = None,
     allowed: Iterable[str] | None = None,
     suggestion: str | None = None,
-) -> Fault:
+) -> ErrorDetail:
     """One thing that is wrong with a request; absent members are null."""
     words = None if allowed is None else list(allowed)
-    return Fault(parameter=parameter, pointer=pointer, code=code, detail=detail, allowed=words, suggestion=suggestion)
+    return ErrorDetail(
+        parameter=parameter, pointer=pointer, code=code, detail=detail, allowed=words, suggestion=suggestion
+    )
 
 
-def refuse(faults: Iterable[Fault]) -> None:
+def raise_if_any(errors: Iterable[ErrorDetail]) -> None:
     """Raise InvalidRequest with all faults at once, where there are any."""
-    if found := list(faults):
+    if found := list(errors):
         raise InvalidRequest(found)
 
 
-def unknown_code(pointer: str, code: str, known: Iterable[str] = (), *, listed_at: str | None = None) -> Fault:
+def unknown_code(pointer: str, code: str, known: Iterable[str] = (), *, listed_at: str | None = None) -> ErrorDetail:
     """A code in a body that nothing has, with the nearest that is known; a long list is named by its path."""
     codes = list(known)
-    meant = near(code, codes)
+    meant = closest_match(code, codes)
     where = f"listed at {listed_at}" if listed_at else "known"
     hint = f"; did you mean {meant}?" if meant else ""
-    return fault(
+    return error_detail(
         "unknown_code",
         f"{pointer}: {code!r} is not {where}{hint}",
         pointer=pointer,
@@ -205,13 +207,15 @@ def unknown_code(pointer: str, code: str, known: Iterable[str] = (), *, listed_a
     )
 
 
-def not_one_of(code: str, parameter: str, value: str, allowed: Iterable[str], *, listed_at: str | None = None) -> Fault:
+def not_one_of(
+    code: str, parameter: str, value: str, allowed: Iterable[str], *, listed_at: str | None = None
+) -> ErrorDetail:
     """A value that is not among the allowed ones, with the nearest of them; a long list is named by its path."""
     words = list(allowed)
-    meant = near(value, words)
+    meant = closest_match(value, words)
     where = f"one of the codes at {listed_at}" if listed_at else f"one of {', '.join(words)}"
     hint = f"; did you mean {meant}?" if meant else ""
-    return fault(
+    return error_detail(
         code,
         f"{value[:64]!r} is not a value of {parameter}: it takes {where}{hint}",
         parameter=parameter,

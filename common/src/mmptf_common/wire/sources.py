@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.base import Code, ResponseModel
 
 
-class SourceRef(Wire):
+class SourceRef(ResponseModel):
     """Where one fact stands: the document, the line of its text, and what is printed there.
 
     `line` counts from 1 in the plain text of the document; null where the document has no lines at hand,
@@ -26,7 +26,7 @@ class SourceRef(Wire):
     note: str | None
 
 
-class Gap(Wire):
+class Gap(ResponseModel):
     """Something the sources do not say, or say only in part, so that silence is never mistaken for zero."""
 
     field: str
@@ -34,7 +34,7 @@ class Gap(Wire):
     note: str | None
 
 
-class Document(Wire):
+class Publication(ResponseModel):
     """A publication that facts were taken from."""
 
     code: Code

@@ -23,22 +23,22 @@ from mmptf_common.lists.pages import no_such_record
 from mmptf_common.storage.engines import Database, unavailable
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import Record
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.problems import (
     BadRequest,
-    Fault,
+    ErrorDetail,
     InvalidRequest,
     PreconditionFailed,
     PreconditionRequired,
     ProblemError,
-    fault,
+    error_detail,
 )
 
 Row = TypeVar("Row")
 Stored = TypeVar("Stored", bound=Record)
 
 # How long the answer of a write is kept for those who send it again.
-KEPT = timedelta(days=30)
+IDEMPOTENCY_RETENTION = timedelta(days=30)
 _KEY = re.compile(r'([A-Za-z0-9._:~+/=-]{1,128})|"([A-Za-z0-9._:~+/=-]{1,128})"')
 
 
@@ -56,7 +56,7 @@ class WriteQuery(BaseModel):
 class Answer:
     """What a write answers when it is not the record that it has written."""
 
-    body: Wire
+    body: ResponseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,9 @@ async def _fingerprint(request: Request, digest: str | None) -> str:
 
 async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
     """The answer that the same write got before; InvalidRequest when the key stood for another one."""
-    await write.session.execute(sa.text("DELETE FROM idempotency_key WHERE at < :until"), {"until": write.at - KEPT})
+    await write.session.execute(
+        sa.text("DELETE FROM idempotency_key WHERE at < :until"), {"until": write.at - IDEMPOTENCY_RETENTION}
+    )
     found = await write.session.execute(
         sa.text(
             "SELECT fingerprint, status, headers, body FROM idempotency_key WHERE subject = :subject AND key = :key"
@@ -175,7 +177,7 @@ async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
     if row.fingerprint != fingerprint:
         raise InvalidRequest(
             [
-                fault(
+                error_detail(
                     "idempotency_key_reused",
                     "Idempotency-Key: another write was sent with this key; a new write needs a new one",
                     parameter="Idempotency-Key",
@@ -255,17 +257,17 @@ def _model(answer: Answer) -> Response:
     return Response(answer.body.model_dump_json(), 200, {"Cache-Control": "no-store"}, media_type="application/json")
 
 
-class RowOutcome(Wire):
+class RowOutcome(ResponseModel):
     """What became of one row of a batch: `code` is the record's, `status` and `errors` are those of its refusal."""
 
     row: int
     outcome: Literal["written", "refused"]
     code: str | None
     status: int
-    errors: list[Fault]
+    errors: list[ErrorDetail]
 
 
-class BatchReport(Wire):
+class BatchReport(ResponseModel):
     """What became of a batch, row by row."""
 
     dry_run: bool
@@ -301,8 +303,8 @@ async def write_batch(
                 # Nothing is wrong with the row: the whole is to be sent again.
                 raise
             where = f"{pointer}/{n}"
-            faults = problem.faults or [fault(problem.code, problem.detail, pointer="")]
-            errors = [f.model_copy(update={"pointer": f"{where}{f.pointer or ''}"}) for f in faults]
+            errors = problem.errors or [error_detail(problem.code, problem.detail, pointer="")]
+            errors = [f.model_copy(update={"pointer": f"{where}{f.pointer or ''}"}) for f in errors]
             outcomes.append(RowOutcome(row=n, outcome="refused", code=None, status=problem.status, errors=errors))
         else:
             outcomes.append(RowOutcome(row=n, outcome="written", code=code, status=200, errors=[]))

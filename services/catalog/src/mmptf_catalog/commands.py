@@ -21,8 +21,8 @@ from mmptf_catalog.programmes.records import programme_row, regions_of
 from mmptf_common.http.parameters import words
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import Facts, Record, document_of, load, packaged
-from mmptf_common.wire.base import Wire
-from mmptf_common.wire.sources import Document
+from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.sources import Publication
 
 PACKAGE = "mmptf_catalog"
 REASON = "data of the package"
@@ -40,13 +40,13 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     return await write.revision()
 
 
-def _numbered(row: type[ThematicAreaRow | ObjectiveRow | GuidingPrincipleRow], model: type[Wire]) -> Build:
+def _numbered(row: type[ThematicAreaRow | ObjectiveRow | GuidingPrincipleRow], model: type[ResponseModel]) -> Build:
     return lambda f, at: row(
         code=f["code"], position=f["number"], name=f["name"], updated=at, document=document_of(model, f, at)
     )
 
 
-def _named(row: type[ClusteringRow | OrganizationRow], model: type[Wire]) -> Build:
+def _named(row: type[ClusteringRow | OrganizationRow], model: type[ResponseModel]) -> Build:
     return lambda f, at: row(code=f["code"], name=f["name"], updated=at, document=document_of(model, f, at))
 
 
@@ -64,7 +64,7 @@ def _place(f: Facts, at: datetime) -> PlaceRow:
 
 
 def _source(f: Facts, at: datetime) -> SourceDocumentRow:
-    return SourceDocumentRow(code=f["code"], updated=at, document=document_of(Document, f, at))
+    return SourceDocumentRow(code=f["code"], updated=at, document=document_of(Publication, f, at))
 
 
 _LISTS: dict[str, Build] = {

@@ -8,20 +8,20 @@ from mmptf_catalog import schemas
 from mmptf_catalog.programmes.schemas import Draft, DraftPage, DraftQuery
 from mmptf_common.http.parameters import PointInTime
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing
-from mmptf_common.lists.publications import documents_of
-from mmptf_common.routers.cards import Told, link
+from mmptf_common.lists.publications import publications_of
+from mmptf_common.routers.cards import CardData, link
 from mmptf_common.storage.as_of import within
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 
 PATH = "/catalog/v1"
 
-DOCUMENTS = documents_of("catalog")
+PUBLICATIONS = publications_of("catalog")
 # Byte order is the same on every server, whatever locale it was set up with.
 NAME = ('lower(name) COLLATE "C"', "text")
 
 
 def _code_list(
-    noun: str, item: type[Wire], page: type[Wire], *, numbered: bool, columns: tuple[str, ...] = ()
+    noun: str, item: type[ResponseModel], page: type[ResponseModel], *, numbered: bool, columns: tuple[str, ...] = ()
 ) -> Listing:
     """A code list: everything but its table is the same for all of them."""
     table = noun.replace("-", "_")
@@ -89,7 +89,7 @@ def _several(column: str, table: str) -> Dimension:
     return Dimension(
         value="v.code",
         name=f"(SELECT name FROM {table} AS named WHERE named.code = {{}})",
-        join=f"LEFT JOIN LATERAL unnest(hit.{column}) AS v(code) ON true",
+        join=f"LEFT JOIN LATERAL unnest(filtered.{column}) AS v(code) ON true",
     )
 
 
@@ -99,7 +99,7 @@ def _attributed(division: str, table: str | None) -> Dimension:
     return Dimension(
         value="v.code",
         name=name,
-        join=f"CROSS JOIN LATERAL jsonb_each_text(hit.attribution->'{division}') AS v(code, amount)",
+        join=f"CROSS JOIN LATERAL jsonb_each_text(filtered.attribution->'{division}') AS v(code, amount)",
         amount="v.amount::numeric",
     )
 
@@ -179,15 +179,15 @@ PROGRAMMES = Listing(
     },
     facets={
         "thematic_area": Dimension(
-            "hit.thematic_area", "(SELECT name FROM thematic_area AS named WHERE named.code = {})"
+            "filtered.thematic_area", "(SELECT name FROM thematic_area AS named WHERE named.code = {})"
         ),
         "objective": _several("objectives", "objective"),
         "country": _several("countries", "place"),
         "region": _several("regions", "place"),
         "organization": _several("organizations", "organization"),
-        "stage": Dimension("hit.stage"),
+        "stage": Dimension("filtered.stage"),
     },
-    ranges={"budget": ("hit.amount", AS_TEXT), "updated": ("hit.updated", AS_MOMENT)},
+    ranges={"budget": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
     facet_query=schemas.ProgrammeFilter,
     totals_query=schemas.ProgrammeTotalsQuery,
     totals={
@@ -198,17 +198,17 @@ PROGRAMMES = Listing(
         "organization": _attributed("organization", "organization"),
         "stage": _attributed("stage", None),
     },
-    apart={"money_stage": "budget_stage"},
+    split_by={"money_stage": "budget_stage"},
 )
 
 
-async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, code: str) -> Told | None:
+async def programme_card(connection: Any, shadows: str, query: PointInTime, code: str) -> CardData | None:
     """A programme's card, taken from its document."""
     row = await connection.fetchrow(within(shadows, "SELECT document, updated FROM programme WHERE code = $1"), code)
     if row is None:
         return None
     path = f"{PROGRAMMES.path}/{code}"
-    return Told(
+    return CardData(
         facts=schemas.ProgrammeFacts.model_validate_json(row["document"], extra="ignore"),
         changed=row["updated"],
         links={"programme": link(path, query), "history": f"{path}/history"},

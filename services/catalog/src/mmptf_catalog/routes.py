@@ -23,7 +23,7 @@ add_card(
     router,
     "catalog",
     schemas.ProgrammeCard,
-    queries.tell_of_programme,
+    queries.programme_card,
     title="Programme",
     about="A programme at one glance: what it is, where, whose, how much is budgeted, and what no source states.",
     known="SELECT code FROM programme",
@@ -61,4 +61,4 @@ add_listing(
     example="SRB",
 )
 add_listing(router, queries.ORGANIZATIONS, about="An organization that the sources name.", example="IOM")
-add_listing(router, queries.DOCUMENTS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")
+add_listing(router, queries.PUBLICATIONS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")

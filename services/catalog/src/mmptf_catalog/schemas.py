@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Search, Values
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.pages import Page
@@ -22,14 +22,14 @@ Status = Literal[
 ]  # fmt: skip
 
 
-class CodeName(Wire):
+class CodeName(ResponseModel):
     """A code and the name it stands for."""
 
     code: Code
     name: str
 
 
-class ProgrammePlace(Wire):
+class ProgrammePlace(ResponseModel):
     """A place of a programme: `share` is its per cent of the budget, null where the source gives none."""
 
     code: Code
@@ -43,7 +43,7 @@ BudgetStage = Literal["programme_budget", "requirement", "allocation"]
 Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
 
 
-class Budget(Wire):
+class Budget(ResponseModel):
     """A programme's budget, as its sources print it or as its organization states it.
 
     `stage` is `requirement` while it is asked for and `allocation` once it is approved. Where a source does not say
@@ -59,7 +59,7 @@ class Budget(Wire):
     sources: list[SourceRef]
 
 
-class BudgetLine(Wire):
+class BudgetLine(ResponseModel):
     """What one organization means to spend in one year under one UNSDG category, in the budget's currency."""
 
     organization: Code
@@ -68,7 +68,7 @@ class BudgetLine(Wire):
     amount: AmountText
 
 
-class Extension(Wire):
+class Extension(ResponseModel):
     """A no-cost extension: the last day that it replaces, and the decision behind it."""
 
     end: date
@@ -77,7 +77,7 @@ class Extension(Wire):
     decision: str
 
 
-class Duration(Wire):
+class Duration(ResponseModel):
     """The first and the last day of a programme, the last as extended."""
 
     start: date
@@ -85,7 +85,7 @@ class Duration(Wire):
     extensions: list[Extension]
 
 
-class StatusRecord(Wire):
+class StatusRecord(ResponseModel):
     """A status that a programme had, with the date as precisely as it is known, the reason, and what decided it."""
 
     status: Status
@@ -98,7 +98,7 @@ class StatusRecord(Wire):
     sources: list[SourceRef]
 
 
-class Programme(Wire):
+class Programme(ResponseModel):
     """A joint programme of the Fund. What no source states is null or empty and named in `gaps`.
 
     `lead_organization` submitted it; `budget_lines` add up to the budget where there are any.
@@ -124,7 +124,7 @@ class Programme(Wire):
     updated: datetime
 
 
-class CardBudget(Wire):
+class CardBudget(ResponseModel):
     """A programme's budget with its stage and precision; the programme itself has its sources."""
 
     amount: AmountText
@@ -133,7 +133,7 @@ class CardBudget(Wire):
     precision: Literal["exact", "rounded"]
 
 
-class ProgrammeFacts(Wire):
+class ProgrammeFacts(ResponseModel):
     """What of a programme a reader needs at one glance; what no source states is null or empty and named in `gaps`."""
 
     title: str | None
@@ -154,7 +154,7 @@ class ProgrammeCard(Card[ProgrammeFacts]):
     """What the catalogue says of a programme; `changed` is when anything of the programme last changed."""
 
 
-class ThematicArea(Wire):
+class ThematicArea(ResponseModel):
     """One of the Fund's thematic areas."""
 
     code: Code
@@ -164,7 +164,7 @@ class ThematicArea(Wire):
     updated: datetime
 
 
-class Objective(Wire):
+class Objective(ResponseModel):
     """One of the 23 objectives of the Global Compact for Migration (A/RES/73/195), by its short title."""
 
     code: Code
@@ -174,14 +174,14 @@ class Objective(Wire):
     updated: datetime
 
 
-class ClusteredArea(Wire):
+class ClusteredArea(ResponseModel):
     """The objectives that a scheme clusters under one thematic area."""
 
     thematic_area: Code
     objectives: list[Code]
 
 
-class Clustering(Wire):
+class Clustering(ResponseModel):
     """A named, versioned scheme of objectives under thematic areas; a programme's area is never derived from it."""
 
     code: Code
@@ -194,7 +194,7 @@ class Clustering(Wire):
     updated: datetime
 
 
-class GuidingPrinciple(Wire):
+class GuidingPrinciple(ResponseModel):
     """One of the ten guiding principles of the Global Compact for Migration."""
 
     code: Code
@@ -204,7 +204,7 @@ class GuidingPrinciple(Wire):
     updated: datetime
 
 
-class Place(Wire):
+class Place(ResponseModel):
     """A country or territory (ISO 3166-1 alpha-3) or a region (UN M49, three digits as text)."""
 
     code: Code
@@ -221,7 +221,7 @@ class Place(Wire):
     updated: datetime
 
 
-class Organization(Wire):
+class Organization(ResponseModel):
     """An organization that the sources name."""
 
     code: Code

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import Facts, document_of, load, packaged
-from mmptf_common.wire.sources import Document
+from mmptf_common.wire.sources import Publication
 from mmptf_funding import schemas
 from mmptf_funding.editions.schemas import ResultsMatrix
 from mmptf_funding.imports.commands import import_edition
@@ -78,7 +78,7 @@ def _with_sum(facts: Facts, *names: str) -> Facts:
 
 
 def _source(f: Facts, at: datetime) -> SourceDocumentRow:
-    return SourceDocumentRow(code=f["code"], updated=at, document=document_of(Document, f, at))
+    return SourceDocumentRow(code=f["code"], updated=at, document=document_of(Publication, f, at))
 
 
 def _stage(f: Facts, at: datetime) -> MoneyStageRow:

@@ -12,7 +12,7 @@ from mmptf_common.http.conditional import number_of
 from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
 from mmptf_common.lists.aggregates import answer_cached
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
-from mmptf_common.lists.publications import documents_of
+from mmptf_common.lists.publications import publications_of
 from mmptf_common.storage.as_of import as_of, within
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
@@ -21,9 +21,9 @@ from mmptf_funding import rules, schemas
 
 PATH = "/funding/v1"
 
-DOCUMENTS = documents_of("funding")
+PUBLICATIONS = publications_of("funding")
 CONTRIBUTING_COUNTRIES = "SELECT country FROM contributor WHERE country IS NOT NULL"
-CONTRIBUTOR = Dimension("hit.contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
+CONTRIBUTOR = Dimension("filtered.contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 
 MONEY_STAGES = Listing(
     path=f"{PATH}/money-stages",
@@ -94,21 +94,21 @@ CONTRIBUTIONS = Listing(
     },
     facets={
         "contributor": CONTRIBUTOR,
-        "contributor_type": Dimension("hit.contributor_type"),
-        "country": Dimension("hit.country"),
-        "stage": Dimension("hit.money_stage"),
-        "basis": Dimension("hit.basis"),
+        "contributor_type": Dimension("filtered.contributor_type"),
+        "country": Dimension("filtered.country"),
+        "stage": Dimension("filtered.money_stage"),
+        "basis": Dimension("filtered.basis"),
     },
-    ranges={"amount": ("hit.amount", AS_TEXT), "updated": ("hit.updated", AS_MOMENT)},
+    ranges={"amount": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
     facet_query=schemas.ContributionFilter,
     totals={
         "contributor": CONTRIBUTOR,
-        "contributor_type": Dimension("hit.contributor_type"),
-        "stage": Dimension("hit.money_stage"),
-        "basis": Dimension("hit.basis"),
+        "contributor_type": Dimension("filtered.contributor_type"),
+        "stage": Dimension("filtered.money_stage"),
+        "basis": Dimension("filtered.basis"),
     },
     totals_query=schemas.ContributionTotalsQuery,
-    apart={"money_stage": "stage", "basis": "basis"},
+    split_by={"money_stage": "stage", "basis": "basis"},
 )
 
 TARGETS = Listing(

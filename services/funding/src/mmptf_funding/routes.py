@@ -56,4 +56,4 @@ add_listing(
     about="A stage of money, from what is asked for to what is spent; different stages are never added together.",
     example="contribution",
 )
-add_listing(router, queries.DOCUMENTS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")
+add_listing(router, queries.PUBLICATIONS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")

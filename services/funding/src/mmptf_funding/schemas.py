@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Values
-from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
@@ -22,7 +22,7 @@ PERCENT = r"^[0-9]{1,6}\.[0-9]{2}$"
 NUMBER = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
 
 
-class Stage(Wire):
+class Stage(ResponseModel):
     """A stage of money; amounts of different stages are never added together."""
 
     code: Code
@@ -33,7 +33,7 @@ class Stage(Wire):
     updated: datetime
 
 
-class ContributorRef(Wire):
+class ContributorRef(ResponseModel):
     """A contributor as a contribution names it."""
 
     code: Code
@@ -42,7 +42,7 @@ class ContributorRef(Wire):
     country: str | None
 
 
-class Contributor(Wire):
+class Contributor(ResponseModel):
     """Who gives to the Fund; `country` is the ISO 3166-1 alpha-3 code of a Member State."""
 
     code: Code
@@ -54,7 +54,7 @@ class Contributor(Wire):
     updated: datetime
 
 
-class Contribution(Wire):
+class Contribution(ResponseModel):
     """An amount given to the Fund, cumulative to `as_of`.
 
     `basis` says what the amount counts. It is `unspecified`, and `stage` then `contribution`, where the source does
@@ -74,7 +74,7 @@ class Contribution(Wire):
     updated: datetime
 
 
-class Target(Wire):
+class Target(ResponseModel):
     """A capitalization target: a dated record, since the Fund sets a new one for each review forum."""
 
     code: Code
@@ -89,14 +89,14 @@ class Target(Wire):
     updated: datetime
 
 
-class Fraction(Wire):
+class Fraction(ResponseModel):
     """An exact share, in lowest terms."""
 
     numerator: Annotated[str, Field(pattern=r"^[0-9]+$")]
     denominator: Annotated[str, Field(pattern=r"^[0-9]+$")]
 
 
-class Contributed(Wire):
+class Contributed(ResponseModel):
     """What was contributed at one stage and on one basis, and its share of a target.
 
     `per_cent` is the exact `share` rounded half to even to two places; `after_due` is true when the contributions
@@ -114,21 +114,21 @@ class Contributed(Wire):
     per_cent: Annotated[str, Field(pattern=PERCENT)]
 
 
-class TargetProgress(Wire):
+class TargetProgress(ResponseModel):
     """How far contributions have come towards one target; bases are never added together."""
 
     target: Target
     contributed: list[Contributed]
 
 
-class Progress(Wire):
+class Progress(ResponseModel):
     """Progress towards every target, the latest due first."""
 
     targets: list[TargetProgress]
     revision: int
 
 
-class PrintedFigure(Wire):
+class PrintedFigure(ResponseModel):
     """A figure as a source prints it; `value` is its decimal reading in `unit`."""
 
     value: Annotated[str, Field(pattern=NUMBER)]
@@ -137,7 +137,7 @@ class PrintedFigure(Wire):
     as_printed: str
 
 
-class ComputedFigure(Wire):
+class ComputedFigure(ResponseModel):
     """The same figure computed from the rows at `link`; `difference` is printed minus computed."""
 
     value: Annotated[str, Field(pattern=NUMBER)]
@@ -146,7 +146,7 @@ class ComputedFigure(Wire):
     rows: int
 
 
-class Fact(Wire):
+class Fact(ResponseModel):
     """A figure that the Fund publishes about itself, beside what our own rows add up to, where they can."""
 
     code: Code

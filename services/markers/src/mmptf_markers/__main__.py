@@ -18,7 +18,7 @@ from mmptf_common.wire.problems import Conflict
 from mmptf_markers.app import SERVICE
 from mmptf_markers.commands import publish_rubric, publish_translation
 from mmptf_markers.engine.loading import load_rubric
-from mmptf_markers.engine.reading import DocumentFault, InvalidDocument, read_json
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, read_json
 from mmptf_markers.engine.rubric import STAGES
 from mmptf_markers.engine.scoring import InvalidAnswers, score
 from mmptf_markers.engine.translation import is_translation
@@ -79,12 +79,12 @@ def _score(arguments: argparse.Namespace) -> int:
     except (OSError, InvalidDocument) as error:
         reasons += _said(arguments.rubric, error)
     try:
-        faults: list[DocumentFault] = []
-        answers = read_json(arguments.answers.read_bytes(), faults)
+        errors: list[DocumentError] = []
+        answers = read_json(arguments.answers.read_bytes(), errors)
         if not isinstance(answers, dict):
-            faults.append(DocumentFault(path="", reason="is not an object of criterion codes and answers"))
-        if faults:
-            raise InvalidDocument(faults)
+            errors.append(DocumentError(path="", reason="is not an object of criterion codes and answers"))
+        if errors:
+            raise InvalidDocument(errors)
     except (OSError, InvalidDocument) as error:
         reasons += _said(arguments.answers, error)
     if rubric and isinstance(answers, dict):
@@ -92,7 +92,7 @@ def _score(arguments: argparse.Namespace) -> int:
             result = score(rubric, answers, arguments.stage)
         except InvalidAnswers as error:
             reasons += [
-                f"{arguments.answers}: {fault.criterion or 'answers'}: {fault.reason}" for fault in error.faults
+                f"{arguments.answers}: {error.criterion or 'answers'}: {error.reason}" for error in error.errors
             ]
         else:
             if not reasons:
@@ -104,7 +104,7 @@ def _score(arguments: argparse.Namespace) -> int:
 def _said(file: Path, error: OSError | InvalidDocument) -> list[str]:
     if isinstance(error, OSError):
         return [str(error)]
-    return [f"{file}: {fault.path or '/'}: {fault.reason}" for fault in error.faults]
+    return [f"{file}: {error.path or '/'}: {error.reason}" for error in error.errors]
 
 
 def _fail(verb: str, reasons: list[str]) -> int:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel
 
-from mmptf_common.feed.replication import Copied, Document, Followed
+from mmptf_common.feed.replication import RemoteRecord, ReplicatedEntity, Replication
 from mmptf_markers.models import PlaceRow, ProgrammeRow
 
 
@@ -60,7 +60,7 @@ class KnownProgramme(BaseModel):
     budget: Budget | None
 
 
-def place_row(document: Document, at: datetime) -> PlaceRow:
+def place_row(document: RemoteRecord, at: datetime) -> PlaceRow:
     """The copy of a place; ValidationError where the catalogue's record lacks something."""
     place = KnownPlace.model_validate(document)
     return PlaceRow(
@@ -72,7 +72,7 @@ def place_row(document: Document, at: datetime) -> PlaceRow:
     )
 
 
-def programme_row(document: Document, at: datetime) -> ProgrammeRow:
+def programme_row(document: RemoteRecord, at: datetime) -> ProgrammeRow:
     """The copy of a programme; ValidationError where the catalogue's record lacks something."""
     programme = KnownProgramme.model_validate(document)
     budget = programme.budget
@@ -90,6 +90,7 @@ def programme_row(document: Document, at: datetime) -> ProgrammeRow:
     )
 
 
-CATALOGUE = Followed(
-    "catalog", (Copied("place", PlaceRow, place_row), Copied("programme", ProgrammeRow, programme_row))
+CATALOGUE = Replication(
+    "catalog",
+    (ReplicatedEntity("place", PlaceRow, place_row), ReplicatedEntity("programme", ProgrammeRow, programme_row)),
 )

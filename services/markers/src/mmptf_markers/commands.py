@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import document_of, load, moment_text, packaged
-from mmptf_common.wire.problems import Conflict, near
-from mmptf_common.wire.sources import Document
+from mmptf_common.wire.problems import Conflict, closest_match
+from mmptf_common.wire.sources import Publication
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.engine.translation import coverage, load_translation, rubric_named
@@ -34,7 +34,7 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     """
     write = await begin_write(session, author, "data of the package")
     sources = [
-        SourceDocumentRow(code=f["code"], updated=write.at, document=document_of(Document, f, write.at))
+        SourceDocumentRow(code=f["code"], updated=write.at, document=document_of(Publication, f, write.at))
         for f in packaged("mmptf_markers", "documents")
     ]
     await load(write, sources)
@@ -98,7 +98,7 @@ async def _published(write: Write, code: str) -> RubricRow:
     found = await write.session.get(RubricRow, code)
     if found is None:
         known = list(await write.session.scalars(sa.text("SELECT code FROM rubric ORDER BY code")))
-        meant = near(code, known)
+        meant = closest_match(code, known)
         hint = f"; did you mean {meant}?" if meant else ""
         raise Conflict(f"{code!r} is not published; published are {', '.join(known)}{hint}")
     return found

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from mmptf_common.feed.replication import Copied, Document, Followed
+from mmptf_common.feed.replication import RemoteRecord, ReplicatedEntity, Replication
 from mmptf_markers.models import AllocationRow
 
 CURRENCY = "USD"
@@ -35,7 +35,7 @@ class Allocation(Entry):
     sum: Sum
 
 
-def allocation_row(document: Document, at: datetime) -> AllocationRow | None:
+def allocation_row(document: RemoteRecord, at: datetime) -> AllocationRow | None:
     """The copy of an allocation, None for any other entry; ValidationError where the record lacks something."""
     if Entry.model_validate(document).kind != "allocation":
         return None
@@ -49,4 +49,4 @@ def allocation_row(document: Document, at: datetime) -> AllocationRow | None:
     )
 
 
-LEDGER = Followed("funding", (Copied("ledger_entry", AllocationRow, allocation_row),))
+LEDGER = Replication("funding", (ReplicatedEntity("ledger_entry", AllocationRow, allocation_row),))

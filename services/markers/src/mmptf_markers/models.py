@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from mmptf_common.feed.replication import followed_table
+from mmptf_common.feed.replication import replication_table
 from mmptf_common.storage.journal_schema import add_journal
 from mmptf_common.storage.records import Record, codes, renamed_code_table
 from mmptf_markers.standings import STANDING, STANDING_COUNT
@@ -165,6 +165,6 @@ standing_count = sa.Table(
     ),
     info={"derived": STANDING_COUNT},
 )
-followed = followed_table(Base.metadata)
+followed = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})

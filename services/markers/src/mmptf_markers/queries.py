@@ -12,9 +12,9 @@ from mmptf_common.http.openapi import dump
 from mmptf_common.http.parameters import PointInTime, canonical, parse
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
-from mmptf_common.lists.publications import documents_of
+from mmptf_common.lists.publications import publications_of
 from mmptf_common.storage.engines import reading
-from mmptf_common.wire.problems import InvalidRequest, fault, not_one_of, unknown_code
+from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
 from mmptf_markers import rubrics, schemas
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import Rubric, answers_schema
@@ -22,7 +22,7 @@ from mmptf_markers.engine.translation import Translation, translated
 
 PATH = "/markers/v1"
 
-DOCUMENTS = documents_of("markers")
+PUBLICATIONS = publications_of("markers")
 
 
 RUBRICS = Listing(
@@ -129,7 +129,7 @@ async def score_answers(request: Request, asked: schemas.ScoreRequest) -> Score:
     if asked.version is None and not in_force:
         named = ", ".join(f"{row['version']} by {row['superseded_by']}" for row in rows)
         detail = f"every version of {asked.rubric} is superseded: {named}; name one to score under it all the same"
-        raise InvalidRequest([fault("superseded", detail, pointer="/version", allowed=list(versions))])
+        raise InvalidRequest([error_detail("superseded", detail, pointer="/version", allowed=list(versions))])
     version = asked.version or in_force[0]
     if version not in versions:
         raise InvalidRequest([unknown_code("/version", version, list(versions))])

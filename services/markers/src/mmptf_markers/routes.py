@@ -85,4 +85,4 @@ async def score(
     return await queries.score_answers(request, asked)
 
 
-add_listing(router, queries.DOCUMENTS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")
+add_listing(router, queries.PUBLICATIONS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")

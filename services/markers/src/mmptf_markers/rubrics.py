@@ -9,8 +9,8 @@ from functools import lru_cache
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.wire.problems import Fault, InvalidRequest, fault, near
-from mmptf_markers.engine.results import Answer, AnswerFault, Score
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail
+from mmptf_markers.engine.results import Answer, AnswerError, Score
 from mmptf_markers.engine.rubric import Rubric, Stage
 from mmptf_markers.engine.scoring import InvalidAnswers, score
 
@@ -34,17 +34,19 @@ def scored(rubric: Rubric, answers: Mapping[str, Answer], stage: Stage) -> Score
     try:
         return score(rubric, answers, stage)
     except InvalidAnswers as error:
-        raise InvalidRequest([_fault_of(found) for found in error.faults]) from error
+        raise InvalidRequest([_error_of(found) for found in error.errors]) from error
 
 
-def _fault_of(found: AnswerFault) -> Fault:
+def _error_of(found: AnswerError) -> ErrorDetail:
     allowed = [str(value) for value in found.allowed]
-    return fault(
+    return error_detail(
         found.code,
         f"{found.criterion or 'answers'}: {found.reason}",
         pointer=f"/answers/{found.criterion}" if found.criterion else "/answers",
         allowed=allowed,
-        suggestion=near(found.criterion, allowed) if found.criterion and found.code == "unknown_criterion" else None,
+        suggestion=closest_match(found.criterion, allowed)
+        if found.criterion and found.code == "unknown_criterion"
+        else None,
     )
 
 

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmptf_common.http.parameters import ListQuery, Values
-from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.pages import Page
 from mmptf_markers.engine.results import Answer
 from mmptf_markers.engine.rubric import Language, Rubric, RubricStatus, Sha256, SourceDocument, Stage
 from mmptf_markers.engine.translation import Coverage
 
 
-class PublishedRubric(Wire):
+class PublishedRubric(ResponseModel):
     """One published version of a rubric: `content` never changes, `hash` proves it, `status` is its standing now.
 
     `superseded_by` is the rubric that holds in its place, null while it is not superseded.
@@ -44,7 +44,7 @@ class RubricQuery(ListQuery):
     status: Annotated[list[RubricStatus], Field(default_factory=list, max_length=100)]
 
 
-class PublishedTranslation(Wire):
+class PublishedTranslation(ResponseModel):
     """The texts of a published rubric in one language, by JSON Pointers into its `content`; `hash` is the rubric's.
 
     `verified` is false where nobody who answers for the rubric has confirmed them.
@@ -86,7 +86,7 @@ class AnswersSchemaQuery(BaseModel):
     ] = None
 
 
-class ScoreRequest(Wire):
+class ScoreRequest(ResponseModel):
     """Answers to score, by criterion, under a rubric at a stage.
 
     A version of null is the one published last among those that are not superseded.

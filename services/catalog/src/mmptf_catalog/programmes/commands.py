@@ -26,7 +26,7 @@ from mmptf_catalog.rules import STAGE_OF_STATUS
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import Facts, document_of, submission
-from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, fault, refuse, unknown_code
+from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, error_detail, raise_if_any, unknown_code
 from mmptf_common.writes.commands import Created, require_match, row_of
 
 CURRENCY = "USD"
@@ -43,7 +43,7 @@ async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
     organization = await _listed_organization(write, who)
     if sent.code.lower() in RESERVED:
         detail = f"/code: {sent.code} is part of a path and no code"
-        raise InvalidRequest([fault("reserved", detail, pointer="/code")])
+        raise InvalidRequest([error_detail("reserved", detail, pointer="/code")])
     await _require_free(write, DraftRow, sent.code)
     await _require_free(write, ProgrammeRow, sent.code)
     draft = {**NOTHING_STATED, "code": sent.code, "organization": organization, **sent.stated()}
@@ -84,7 +84,7 @@ async def submit_draft(write: Write, code: str) -> Created:
     }
     stated = {name: draft[name] for name in NOTHING_STATED if draft[name]}
     _state(facts, stated, write, organization)
-    refuse([*rules.missing(draft), *rules.faults_of(facts)])
+    raise_if_any([*rules.missing(draft), *rules.errors_of(facts)])
     left_out = {"places.share": facts["places"][0]["share"], "budget_lines": facts["budget_lines"]}
     facts["gaps"] = [
         {"field": name, "kind": "not_stated_in_source", "note": None} for name, said in left_out.items() if not said
@@ -115,11 +115,11 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Amendmen
     lead = facts["lead_organization"]
     if lead and lead not in facts["organizations"]:
         detail = f"/organizations: {lead} leads the programme and has to take part in it"
-        raise InvalidRequest([fault("missing", detail, pointer="/organizations")])
-    faults = [*rules.emptied(stated), *rules.faults_of(facts)]
+        raise InvalidRequest([error_detail("missing", detail, pointer="/organizations")])
+    errors = [*rules.emptied(stated), *rules.errors_of(facts)]
     if "budget_lines" in stated and facts["budget"] and facts["budget"]["stage"] == "allocation":
-        faults += rules.approval_faults(facts)
-    refuse(faults)
+        errors += rules.approval_errors(facts)
+    raise_if_any(errors)
     await _store(write, facts)
 
 
@@ -134,17 +134,21 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
         raise Conflict(
             f"{code} is {status}, and from there it becomes {offered}.",
             code="transition_not_allowed",
-            faults=[fault("transition_not_allowed", f"/status: {sent.status}", pointer="/status", allowed=following)],
+            errors=[
+                error_detail("transition_not_allowed", f"/status: {sent.status}", pointer="/status", allowed=following)
+            ],
         )
     if not who.is_management_unit and (status, sent.status) not in rules.OWN_STEPS:
         raise Forbidden(f"That {code} becomes {sent.status} is decided by the Fund, not by its organization.")
     change = sent.model_dump(mode="json")
-    faults = rules.status_faults(facts["status_history"], change, write.at.date())
+    errors = rules.status_errors(facts["status_history"], change, write.at.date())
     if who.is_management_unit and sent.decision is None:
-        faults.append(fault("missing", "/decision: name the decision that caused the change", pointer="/decision"))
+        errors.append(
+            error_detail("missing", "/decision: name the decision that caused the change", pointer="/decision")
+        )
     if sent.status == "approved":
-        faults += rules.approval_faults(facts)
-    refuse(faults)
+        errors += rules.approval_errors(facts)
+    raise_if_any(errors)
     budget = facts["budget"]
     if sent.status == "approved" or (
         STAGE_OF_STATUS[sent.status] == "funded" and budget and budget["stage"] == "requirement"
@@ -174,7 +178,7 @@ async def extend(write: Write, code: str, sent: ExtensionSent) -> None:
         raise Conflict(f"{code} {why}, so there is nothing to extend.", code="not_extendable")
     if sent.end <= duration["end"]:
         detail = f"/end: {sent.end} is not after the present end, {duration['end']}"
-        raise InvalidRequest([fault("not_later", detail, pointer="/end", allowed=[f"after {duration['end']}"])])
+        raise InvalidRequest([error_detail("not_later", detail, pointer="/end", allowed=[f"after {duration['end']}"])])
     extension = {"end": sent.end, "previous_end": duration["end"], "reason": sent.reason, "decision": sent.decision}
     facts["duration"] = {**duration, "end": sent.end, "extensions": [*duration["extensions"], extension]}
     await _store(write, facts)
@@ -308,7 +312,7 @@ async def _names(write: Write, facts: Facts) -> Mapping[str, Mapping[str, Facts]
         "places": (PlaceRow, _pointed("/places/{}/code", [place["code"] for place in facts["places"]])),
     }
     names: dict[str, dict[str, Facts]] = {}
-    faults = []
+    errors = []
     for kind, (row, pointed) in asked.items():
         names[kind] = {}
         if not pointed:
@@ -322,8 +326,8 @@ async def _names(write: Write, facts: Facts) -> Mapping[str, Mapping[str, Facts]
             listing = await write.session.execute(sa.select(row.code, row.document))
             known = [found.code for found in listing if found.document.get("kind") != "region"]
             listed = f"/catalog/v1/{kind.replace('_', '-')}"
-            faults += [unknown_code(pointer, code, known, listed_at=listed) for pointer, code in unknown]
-    refuse(faults)
+            errors += [unknown_code(pointer, code, known, listed_at=listed) for pointer, code in unknown]
+    raise_if_any(errors)
     return names
 
 

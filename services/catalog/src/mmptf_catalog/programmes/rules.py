@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from mmptf_catalog.rules import CENT, WHOLE
-from mmptf_common.wire.problems import Fault, fault
+from mmptf_common.wire.problems import ErrorDetail, error_detail
 
 Facts = Mapping[str, Any]
 
@@ -50,29 +50,29 @@ def owns(programme: Facts, organization: str | None) -> bool:
 NEEDED = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
 
 
-def missing(draft: Facts) -> list[Fault]:
+def missing(draft: Facts) -> list[ErrorDetail]:
     """What a draft has to say before it can be submitted, and does not yet."""
     found = [
-        fault("missing", f"/{name}: has to be stated before the draft is submitted", pointer=f"/{name}")
+        error_detail("missing", f"/{name}: has to be stated before the draft is submitted", pointer=f"/{name}")
         for name in NEEDED
         if not draft[name]
     ]
     if draft["organization"] not in draft["organizations"] and draft["organizations"]:
         detail = f"/organizations: {draft['organization']} submits the programme and has to take part in it"
-        found.append(fault("missing", detail, pointer="/organizations"))
+        found.append(error_detail("missing", detail, pointer="/organizations"))
     return found
 
 
-def emptied(stated: Facts) -> list[Fault]:
+def emptied(stated: Facts) -> list[ErrorDetail]:
     """What an amendment would take away from a programme that is submitted, and cannot."""
     return [
-        fault("missing", f"/{name}: a programme that is submitted states it", pointer=f"/{name}")
+        error_detail("missing", f"/{name}: a programme that is submitted states it", pointer=f"/{name}")
         for name in NEEDED
         if name in stated and not stated[name]
     ]
 
 
-def faults_of(programme: Facts) -> list[Fault]:
+def errors_of(programme: Facts) -> list[ErrorDetail]:
     """Everything in which a programme's parts do not fit one another."""
     return [
         *_repeated(programme),
@@ -82,64 +82,66 @@ def faults_of(programme: Facts) -> list[Fault]:
     ]
 
 
-def _repeated(programme: Facts) -> Iterator[Fault]:
+def _repeated(programme: Facts) -> Iterator[ErrorDetail]:
     for name in ("objectives", "organizations", "places"):
         codes = [entry["code"] if isinstance(entry, Mapping) else entry for entry in programme[name]]
         for n, code in enumerate(codes):
             if code in codes[:n]:
-                yield fault("repeated", f"/{name}/{n}: {code} is there already", pointer=f"/{name}/{n}")
+                yield error_detail("repeated", f"/{name}/{n}: {code} is there already", pointer=f"/{name}/{n}")
 
 
-def _of_shares(places: Sequence[Facts]) -> Iterator[Fault]:
+def _of_shares(places: Sequence[Facts]) -> Iterator[ErrorDetail]:
     stated = [Decimal(place["share"]) for place in places if place["share"] is not None]
     if not stated:
         return
     if len(stated) < len(places):
-        yield fault("shares_incomplete", "/places: every place has a share, or none has", pointer="/places")
+        yield error_detail("shares_incomplete", "/places: every place has a share, or none has", pointer="/places")
     elif sum(stated) != WHOLE:
         detail = f"/places: the shares add up to {sum(stated)}, and 100.00 is expected"
-        yield fault("shares_do_not_add_up", detail, pointer="/places", allowed=["100.00"])
+        yield error_detail("shares_do_not_add_up", detail, pointer="/places", allowed=["100.00"])
     for n, place in enumerate(places):
         if place["share"] is not None and Decimal(place["share"]) == 0:
             detail = f"/places/{n}/share: a place without a share is left out"
-            yield fault("invalid_share", detail, pointer=f"/places/{n}/share")
+            yield error_detail("invalid_share", detail, pointer=f"/places/{n}/share")
 
 
-def _of_duration(duration: Facts | None) -> Iterator[Fault]:
+def _of_duration(duration: Facts | None) -> Iterator[ErrorDetail]:
     if duration and duration["end"] < duration["start"]:
         detail = f"/duration/end: {duration['end']} is before the start, {duration['start']}"
-        yield fault("ends_before_it_starts", detail, pointer="/duration/end")
+        yield error_detail("ends_before_it_starts", detail, pointer="/duration/end")
 
 
-def _of_budget(programme: Facts) -> Iterator[Fault]:
+def _of_budget(programme: Facts) -> Iterator[ErrorDetail]:
     lines = programme["budget_lines"]
     if not lines:
         return
     pointer = "/budget_lines"
     if programme["budget"] is None:
-        yield fault("missing", "/budget: budget lines have to add up to a budget", pointer="/budget")
+        yield error_detail("missing", "/budget: budget lines have to add up to a budget", pointer="/budget")
     else:
         total, stated = sum(Decimal(line["amount"]) for line in lines), Decimal(programme["budget"]["amount"])
         if total != stated:
             detail = f"{pointer}: the lines add up to {total}, and the budget is {stated}"
-            yield fault("budget_does_not_add_up", detail, pointer=pointer, allowed=[str(stated)])
+            yield error_detail("budget_does_not_add_up", detail, pointer=pointer, allowed=[str(stated)])
     keys = [(line["organization"], line["year"], line["category"]) for line in lines]
     duration = programme["duration"]
     for n, key in enumerate(keys):
         where = f"{pointer}/{n}"
         if key in keys[:n]:
-            yield fault("repeated", f"{where}: this organization, year and category are there already", pointer=where)
+            yield error_detail(
+                "repeated", f"{where}: this organization, year and category are there already", pointer=where
+            )
         if key[0] not in programme["organizations"]:
             detail = f"{where}/organization: {key[0]} does not take part in the programme"
             allowed = list(programme["organizations"])
-            yield fault("not_taking_part", detail, pointer=f"{where}/organization", allowed=allowed)
+            yield error_detail("not_taking_part", detail, pointer=f"{where}/organization", allowed=allowed)
         if duration and not int(duration["start"][:4]) <= key[1] <= int(duration["end"][:4]):
             detail = f"{where}/year: {key[1]} is outside the duration, {duration['start']} to {duration['end']}"
-            yield fault("outside_the_duration", detail, pointer=f"{where}/year")
+            yield error_detail("outside_the_duration", detail, pointer=f"{where}/year")
     yield from _of_indirect_costs(lines)
 
 
-def _of_indirect_costs(lines: Sequence[Facts]) -> Iterator[Fault]:
+def _of_indirect_costs(lines: Sequence[Facts]) -> Iterator[ErrorDetail]:
     for organization in dict.fromkeys(line["organization"] for line in lines):
         own = [line for line in lines if line["organization"] == organization]
         indirect = sum((Decimal(line["amount"]) for line in own if line["category"] == INDIRECT), Decimal(0))
@@ -150,26 +152,28 @@ def _of_indirect_costs(lines: Sequence[Facts]) -> Iterator[Fault]:
                 f"/budget_lines: {organization} plans indirect costs of {indirect}; {INDIRECT_PER_CENT} per cent of its"
                 f" direct costs of {direct} are {most}"
             )
-            yield fault("indirect_costs_too_high", detail, pointer="/budget_lines", allowed=[f"0.00 to {most}"])
+            yield error_detail("indirect_costs_too_high", detail, pointer="/budget_lines", allowed=[f"0.00 to {most}"])
 
 
-def status_faults(history: Sequence[Facts], sent: Facts, today: date) -> list[Fault]:
+def status_errors(history: Sequence[Facts], sent: Facts, today: date) -> list[ErrorDetail]:
     """What is wrong with the day and the decision of a status change."""
     found = []
     if sent["date"] > today.isoformat():
         detail = f"/date: {sent['date']} is not past yet"
-        found.append(fault("in_the_future", detail, pointer="/date", allowed=[f"up to {today}"]))
+        found.append(error_detail("in_the_future", detail, pointer="/date", allowed=[f"up to {today}"]))
     if history and sent["date"] < history[-1]["date"]:
         detail = f"/date: {sent['date']} is before the present status, which is of {history[-1]['date']}"
-        found.append(fault("before_the_last", detail, pointer="/date", allowed=[f"from {history[-1]['date']} on"]))
+        found.append(
+            error_detail("before_the_last", detail, pointer="/date", allowed=[f"from {history[-1]['date']} on"])
+        )
     return found
 
 
-def approval_faults(programme: Facts) -> list[Fault]:
+def approval_errors(programme: Facts) -> list[ErrorDetail]:
     """What has to be stated before a programme is approved: how the approved amount is to be spent, to the cent."""
     needed = {"budget_lines": "how the approved amount is to be spent", "duration": "from when to when it runs"}
     return [
-        fault("missing", f"/{name}: a programme is approved with {what}; amend it first", pointer=f"/{name}")
+        error_detail("missing", f"/{name}: a programme is approved with {what}; amend it first", pointer=f"/{name}")
         for name, what in needed.items()
         if not programme[name]
     ]

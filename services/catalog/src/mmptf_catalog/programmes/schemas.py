@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mmptf_catalog.schemas import BudgetLine, Year
 from mmptf_common.http.parameters import ListQuery, Search
-from mmptf_common.wire.base import Code, Day, PartSent, Sent, Text, Wire, unset
+from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountSent
 from mmptf_common.wire.pages import Page
@@ -25,21 +25,21 @@ Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history
 Decision = Annotated[Text, Field(max_length=300, description="The decision behind it, such as a meeting and its date.")]
 
 
-class PlaceSent(Sent):
+class PlaceSent(RequestModel):
     """A place by its code; the shares of all places are given, and add up to 100.00, or none is."""
 
     code: Code
     share: Share | None = None
 
 
-class DurationSent(Sent):
+class DurationSent(RequestModel):
     """The first and the last day."""
 
     start: Day
     end: Day
 
 
-class BudgetLineSent(Sent):
+class BudgetLineSent(RequestModel):
     """What one organization means to spend in one year under one UNSDG category."""
 
     organization: Code
@@ -48,7 +48,7 @@ class BudgetLineSent(Sent):
     amount: AmountSent
 
 
-class Content(PartSent):
+class Content(PatchModel):
     """What a programme says of itself. A member that is not sent stays as it is.
 
     budget: US dollars; budget_lines add up to it, to the cent
@@ -77,7 +77,7 @@ class Amendment(Content):
     reason: Reason
 
 
-class StatusSent(Sent):
+class StatusSent(RequestModel):
     """The status that a programme has from a day on, and what brought it about."""
 
     status: NewStatus
@@ -86,7 +86,7 @@ class StatusSent(Sent):
     decision: Decision | None = None
 
 
-class ExtensionSent(Sent):
+class ExtensionSent(RequestModel):
     """A later last day, without more money."""
 
     end: Day
@@ -101,34 +101,34 @@ class StatusOf(StatusSent):
     etag: Annotated[str, Field(pattern=r'^"[^"]{1,200}"$')]
 
 
-class StatusBatch(Sent):
+class StatusBatch(RequestModel):
     """Status changes that are written together, such as those of one meeting."""
 
     changes: Annotated[list[StatusOf], Field(min_length=1, max_length=500)]
 
 
-class OrganizationSent(Sent):
+class OrganizationSent(RequestModel):
     """An organization that may take part in programmes."""
 
     code: Code
     name: Title
 
 
-class DraftPlace(Wire):
+class DraftPlace(ResponseModel):
     """A place of a draft, and its per cent of the budget."""
 
     code: Code
     share: str | None
 
 
-class DraftDuration(Wire):
+class DraftDuration(ResponseModel):
     """The first and the last day of a draft's programme."""
 
     start: date
     end: date
 
 
-class Draft(Wire):
+class Draft(ResponseModel):
     """A programme before it is submitted: seen by its organization alone."""
 
     code: Code

@@ -106,7 +106,7 @@ RESULTS = Listing(
 def _term(column: str, kind: str) -> Dimension:
     """A column that holds the code of a term; where editions name it differently, the latest edition does."""
     return Dimension(
-        f"hit.{column}",
+        f"filtered.{column}",
         f"(SELECT name FROM term WHERE kind = '{kind}' AND term = {{}} ORDER BY edition DESC LIMIT 1)",
     )
 
@@ -129,7 +129,7 @@ def _one_population(_: str, value: str) -> dict[str, str]:
 NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several' END"
 BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
 COUNTRY = Dimension(
-    "hit.country",
+    "filtered.country",
     "(SELECT name FROM term WHERE kind = 'place' AND country = {} ORDER BY edition DESC LIMIT 1)",
 )
 
@@ -193,42 +193,42 @@ REQUIREMENTS = Listing(
         "target_populations_line": "populations_line",
     },
     facets={
-        "edition": Dimension("hit.edition", "(SELECT name FROM edition WHERE code = {})"),
+        "edition": Dimension("filtered.edition", "(SELECT name FROM edition WHERE code = {})"),
         **BY_TERM,
         "country": COUNTRY,
-        "status": Dimension("hit.status"),
+        "status": Dimension("filtered.status"),
         "target_population": replace(
             _term("population", "target_population"),
             value="v.code",
-            join="LEFT JOIN LATERAL unnest(hit.populations) AS v(code) ON true",
+            join="LEFT JOIN LATERAL unnest(filtered.populations) AS v(code) ON true",
         ),
-        "populations_named": Dimension(NAMED.format("hit.populations")),
+        "populations_named": Dimension(NAMED.format("filtered.populations")),
     },
-    ranges={"amount": ("hit.amount", AS_TEXT), "updated": ("hit.updated", AS_MOMENT)},
+    ranges={"amount": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
     facet_query=schemas.RequirementFilter,
     totals={
         **BY_TERM,
         "country": COUNTRY,
         "target_population": replace(
             _term("population", "target_population"),
-            value="CASE cardinality(hit.populations) WHEN 0 THEN 'none' WHEN 1 THEN hit.populations[1]"
+            value="CASE cardinality(filtered.populations) WHEN 0 THEN 'none' WHEN 1 THEN filtered.populations[1]"
             f" ELSE '{SHARED}' END",
-            narrow=_one_population,
+            drilldown=_one_population,
         ),
-        "status": Dimension("hit.status"),
+        "status": Dimension("filtered.status"),
     },
     totals_query=schemas.RequirementTotalsQuery,
     totals_path="/totals",
-    apart={"basis": "edition"},
+    split_by={"basis": "edition"},
     summed={"status": "required"},
     omitted=(
         Omission(
-            "hit.status = 'funded'",
+            "filtered.status = 'funded'",
             "fully funded: the source says so in place of an amount, which is neither zero nor unknown",
             {"status": "funded"},
         ),
         Omission(
-            "hit.status = 'missing_in_source'",
+            "filtered.status = 'missing_in_source'",
             "the amount is missing in the source; what other figures imply is no amount of the source",
             {"status": "missing_in_source"},
         ),

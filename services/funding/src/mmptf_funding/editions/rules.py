@@ -28,12 +28,12 @@ def reconciled(
     requirements: the path of the list of requirements; asked: what its links carry on of the question
     """
     document = json.loads(row["document"])
-    narrowed = [("edition", edition), *asked]
+    drilldown = [("edition", edition), *asked]
     if row["division"] != "edition":
-        narrowed.append((row["division"], row["value"]))
+        drilldown.append((row["division"], row["value"]))
     if row["region"] is not None:
-        narrowed.append(("region", row["region"]))
-    link = f"{requirements}?{urlencode(sorted(narrowed))}"
+        drilldown.append(("region", row["region"]))
+    link = f"{requirements}?{urlencode(sorted(drilldown))}"
     explanations: list[schemas.Explanation] = []
     amount, implied, missing = row["computed"] or Decimal(0), row["implied"] or Decimal(0), row["missing"]
     if row["unit"] == "per_cent":
@@ -54,7 +54,7 @@ def reconciled(
     if missing and not equal:
         behind = [("edition", edition), *asked, ("status", "missing_in_source")]
         if row["unit"] != "per_cent":
-            behind = [*narrowed, behind[-1]]
+            behind = [*drilldown, behind[-1]]
         elif row["region"] is not None:
             behind.append(("region", row["region"]))
         explanations.append(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Search, Values
-from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.codes import MoneyStage
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
@@ -28,7 +28,7 @@ CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
 
 
-class Edition(Wire):
+class Edition(ResponseModel):
     """A publication of funding requirements; its vocabulary, totals and initiatives are read below its path."""
 
     code: Code
@@ -41,7 +41,7 @@ class Edition(Wire):
     updated: datetime
 
 
-class Term(Wire):
+class Term(ResponseModel):
     """One entry of an edition's vocabulary: a region, a programmatic area, a target population or a place.
 
     `position` is its place in the table, `as_printed` are the spellings that the edition uses. `region` and `country`
@@ -61,7 +61,7 @@ class Term(Wire):
     updated: datetime
 
 
-class NamedTerm(Wire):
+class NamedTerm(ResponseModel):
     """A term as a requirement carries it: code and name of the vocabulary, and what the heading prints."""
 
     code: Code
@@ -69,7 +69,7 @@ class NamedTerm(Wire):
     as_printed: str | None
 
 
-class RequirementPlace(Wire):
+class RequirementPlace(ResponseModel):
     """The place of a requirement; `country` is null where it is no single country."""
 
     code: Code
@@ -79,7 +79,7 @@ class RequirementPlace(Wire):
     footnote: str | None
 
 
-class Requirement(Wire):
+class Requirement(ResponseModel):
     """What one place asks for in one programmatic area.
 
     `sum` is null unless `status` is `required`: `funded` means fully funded, which is neither zero nor unknown;
@@ -104,7 +104,7 @@ class Requirement(Wire):
     updated: datetime
 
 
-class PrintedTotal(Wire):
+class PrintedTotal(ResponseModel):
     """A total or percentage that an edition prints, or that its publisher's figures state for the whole edition.
 
     `value` names what it is a total of: the code of a place, an area, a region, or the edition. `sum` is null where
@@ -127,7 +127,7 @@ class PrintedTotal(Wire):
     updated: datetime
 
 
-class Explanation(Wire):
+class Explanation(ResponseModel):
     """Why a computed figure differs from the printed one: the cause, the rows behind it, and what they account for."""
 
     cause: Literal["missing_in_source", "printed_note"]
@@ -137,7 +137,7 @@ class Explanation(Wire):
     link: str | None
 
 
-class ReconciledTotal(Wire):
+class ReconciledTotal(ResponseModel):
     """One printed figure beside what the rows at `link` add up to; `difference` is printed minus computed.
 
     `agreement` is `explained` when missing amounts account for the whole difference, or when the printed total has a
@@ -162,7 +162,7 @@ class ReconciledTotal(Wire):
     explanations: list[Explanation]
 
 
-class Reconciliation(Wire):
+class Reconciliation(ResponseModel):
     """Figures that an edition prints beside the computed ones; `counts` says how many of all agree."""
 
     edition: Code
@@ -172,7 +172,7 @@ class Reconciliation(Wire):
     revision: int
 
 
-class Initiative(Wire):
+class Initiative(ResponseModel):
     """A multiregional initiative, fund or co-funding of an edition.
 
     `sum` is what is asked for over `period`, `overall` the whole budget where one is stated. Periods and currencies
@@ -200,7 +200,7 @@ class Initiative(Wire):
     updated: datetime
 
 
-class Output(Wire):
+class Output(ResponseModel):
     """An output of a results matrix, in words of our own."""
 
     number: str | None
@@ -209,7 +209,7 @@ class Output(Wire):
     indicators: list[str]
 
 
-class Outcome(Wire):
+class Outcome(ResponseModel):
     """An outcome of a results matrix and its outputs, in words of our own."""
 
     number: str | None
@@ -218,7 +218,7 @@ class Outcome(Wire):
     outputs: list[Output]
 
 
-class ResultsMatrix(Wire):
+class ResultsMatrix(ResponseModel):
     """The results matrix that a region prints: impact, outcomes, outputs; lines are those of the edition's document."""
 
     code: Code

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.wire.problems import InvalidRequest, fault, near
+from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail
 from mmptf_funding.imports.commands import Progress, import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.schemas import ImportReport
@@ -42,9 +42,9 @@ def run(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
             tables = _open(arguments.files, stack)
             report = asyncio.run(_import(settings, tables, arguments.dry_run))
     except InvalidRequest as problem:
-        for found in problem.faults:
+        for found in problem.errors:
             print(found.detail, file=sys.stderr)
-        print(f"funding: import failed: {problem.detail if len(problem.faults) > 1 else 'nothing was written'}",
+        print(f"funding: import failed: {problem.detail if len(problem.errors) > 1 else 'nothing was written'}",
               file=sys.stderr)  # fmt: skip
         return 1
     _print(report)
@@ -61,15 +61,15 @@ def _open(files: list[Path], stack: ExitStack) -> Tables:
             found = {name: csv_table(name, stack.enter_context(path.open("rb")))}
         else:
             expected = [f"{table}.csv" for table in TABLES]
-            meant = near(path.name, expected)
+            meant = closest_match(path.name, expected)
             raise InvalidRequest(
-                [fault("unknown_file", f"{path}: an .xlsx workbook or one of {', '.join(expected)} is expected",
+                [error_detail("unknown_file", f"{path}: an .xlsx workbook or one of {', '.join(expected)} is expected",
                        allowed=expected, suggestion=meant)]
             )  # fmt: skip
         for name in found:
             if name in tables:
                 raise InvalidRequest(
-                    [fault("repeated_table", f"{path}: the table {name} is in an earlier file already")]
+                    [error_detail("repeated_table", f"{path}: the table {name} is in an earlier file already")]
                 )
         tables |= found
     return tables

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import load, moment_text
-from mmptf_common.wire.problems import Fault, fault
+from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.editions.queries import reconcile
 from mmptf_funding.imports import rules
-from mmptf_funding.imports.faults import MAX_FAULTS, Faults, not_in, other_edition, repeated, row_fault, taken
+from mmptf_funding.imports.errors import MAX_ERRORS, ImportErrors, not_in, other_edition, repeated, row_error, taken
 from mmptf_funding.imports.files import RawRow, Tables
 from mmptf_funding.imports.records import Small, records_of
 from mmptf_funding.imports.rules import Term, Vocabulary
@@ -48,25 +48,25 @@ async def import_edition(
     Raises InvalidRequest with every fault (row, column, reason): nothing is written then. Whether the transaction is
     committed is the caller's choice, so a dry run is an import that is rolled back.
     """
-    faults = Faults()
-    small: Small = {name: _read(name, tables.get(name, iter(())), faults) for name in TABLES if name != "requirements"}
+    errors = ImportErrors()
+    small: Small = {name: _read(name, tables.get(name, iter(())), errors) for name in TABLES if name != "requirements"}
     requirements = tables.get("requirements", iter(()))
     first = list(islice(requirements, FIRST_ROWS))
     connection = await _driver(write.session)
-    edition = await _edition_of(connection, small["edition"], first, faults)
-    if edition is None or faults.any_of("vocabulary"):
+    edition = await _edition_of(connection, small["edition"], first, errors)
+    if edition is None or errors.any_of("vocabulary"):
         # Without them rows that are right would seem wrong.
-        faults.refuse()
+        errors.raise_if_any()
     assert edition
-    vocabulary = await _vocabulary(connection, edition, small, faults, alone=not first)
-    faults.add(await _document_taken(connection, small["edition"]))
-    staged = await _stage(connection, chain(first, requirements), vocabulary, faults, progress)
-    records = records_of(small, vocabulary, write.at, faults)
-    await _add_repeated_rows(connection, edition, faults)
-    faults.add(await _initiatives_taken(connection, edition, small["initiatives"]))
-    if not (faults.found or packaged):
-        faults.add(await _rows_left_out(connection, edition))
-    faults.refuse()
+    vocabulary = await _vocabulary(connection, edition, small, errors, alone=not first)
+    errors.add(await _document_taken(connection, small["edition"]))
+    staged = await _stage(connection, chain(first, requirements), vocabulary, errors, progress)
+    records = records_of(small, vocabulary, write.at, errors)
+    await _add_repeated_rows(connection, edition, errors)
+    errors.add(await _initiatives_taken(connection, edition, small["initiatives"]))
+    if not (errors.found or packaged):
+        errors.add(await _rows_left_out(connection, edition))
+    errors.raise_if_any()
     report: dict[str, TableReport] = {}
     for name, rows in records:
         actions = await load(write, rows, keep_corrections=packaged)
@@ -77,8 +77,8 @@ async def import_edition(
     report["requirements"] = _counted(staged, written)
     figures = await reconcile(connection, edition)
     if not packaged:
-        faults.add(_mismatch(figure) for figure in figures if figure.agreement == "different")
-        faults.refuse()
+        errors.add(_mismatch(figure) for figure in figures if figure.agreement == "different")
+        errors.raise_if_any()
     counts = Counter(figure.agreement for figure in figures)
     return ImportReport(
         edition=edition,
@@ -95,8 +95,8 @@ def _counted(rows: int, actions: Counter[str]) -> TableReport:
     return TableReport(rows=rows, created=created, amended=amended, unchanged=rows - created - amended)
 
 
-def _mismatch(figure: wire.ReconciledTotal) -> Fault:
-    return fault(
+def _mismatch(figure: wire.ReconciledTotal) -> ErrorDetail:
+    return error_detail(
         "total_does_not_match",
         f"printed-totals: {figure.division} {figure.name}: {figure.as_printed} is printed, and the rows add up to"
         f" {figure.computed_figure or 'no amount'}",
@@ -110,40 +110,42 @@ async def _driver(session: AsyncSession) -> Any:
     return (await connection.get_raw_connection()).driver_connection
 
 
-def _read(table: TableName, rows: Iterator[RawRow], faults: Faults) -> list[tuple[RawRow, Any]]:
+def _read(table: TableName, rows: Iterator[RawRow], errors: ImportErrors) -> list[tuple[RawRow, Any]]:
     found = []
     for raw in rows:
         row, wrong = rules.read(table, raw)
-        faults.add(wrong)
+        errors.add(wrong)
         if row is not None:
             found.append((raw, row))
     return found
 
 
 async def _edition_of(
-    connection: Any, given: list[tuple[RawRow, Any]], first: list[RawRow], faults: Faults
+    connection: Any, given: list[tuple[RawRow, Any]], first: list[RawRow], errors: ImportErrors
 ) -> str | None:
     """The edition that is imported: the one the file describes, or else the one its rows name."""
     if len(given) > 1:
         raw = given[1][0]
-        faults.add([row_fault("edition", raw.number, "code", "one_row", "one edition is imported at a time")])
+        errors.add([row_error("edition", raw.number, "code", "one_row", "one edition is imported at a time")])
     if given:
         return str(given[0][1].code)
     naming = next((row for row in first if "edition" in row.cells), None)
     if naming is None:
-        faults.add(wrong for row in first for wrong in row.faults)
-        faults.add([fault("nothing_to_import", "neither an edition nor requirements that name one are in the file")])
+        errors.add(wrong for row in first for wrong in row.errors)
+        errors.add(
+            [error_detail("nothing_to_import", "neither an edition nor requirements that name one are in the file")]
+        )
         return None
     code = naming.cells["edition"]
     known = [row["code"] for row in await connection.fetch("SELECT code FROM edition ORDER BY code")]
     if code in known:
         return code
-    if not faults.any_of("edition"):
-        faults.add([not_in("requirements", naming.number, "edition", code, known)])
+    if not errors.any_of("edition"):
+        errors.add([not_in("requirements", naming.number, "edition", code, known)])
     return None
 
 
-async def _vocabulary(connection: Any, edition: str, given: Small, faults: Faults, *, alone: bool) -> Vocabulary:
+async def _vocabulary(connection: Any, edition: str, given: Small, errors: ImportErrors, *, alone: bool) -> Vocabulary:
     """The vocabulary of an edition: what is stored of it, and over it what the file brings.
 
     alone: the file brings no requirements, so what published ones say of a term has to stay as it is
@@ -161,25 +163,25 @@ async def _vocabulary(connection: Any, edition: str, given: Small, faults: Fault
     rows: dict[tuple[str, str], int] = {}
     for raw, row in given["vocabulary"]:
         if first := rows.get((row.kind, row.code)):
-            faults.add([repeated("vocabulary", raw.number, "code", row.code, first)])
+            errors.add([repeated("vocabulary", raw.number, "code", row.code, first)])
         rows.setdefault((row.kind, row.code), raw.number)
-        faults.add(other_edition("vocabulary", raw.number, row.edition, edition))
+        errors.add(other_edition("vocabulary", raw.number, row.edition, edition))
         term = Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
         if published and terms[row.kind].get(row.code, term) != term:
             detail = f"requirements are published with {row.code} as it was; bring them along"
-            faults.add([row_fault("vocabulary", raw.number, "code", "requirements_expected", detail)])
+            errors.add([row_error("vocabulary", raw.number, "code", "requirements_expected", detail)])
         terms[row.kind][row.code] = term
     for raw, row in given["vocabulary"]:
         if row.kind == "place" and row.region_code not in terms["region"]:
-            faults.add([not_in("vocabulary", raw.number, "region_code", row.region_code or "", terms["region"])])
+            errors.add([not_in("vocabulary", raw.number, "region_code", row.region_code or "", terms["region"])])
     documents = {row["code"] for row in await connection.fetch("SELECT code FROM source_document")}
     documents |= {row.document for _, row in given["edition"]}
     return Vocabulary(edition, terms, frozenset(documents))
 
 
-async def _document_taken(connection: Any, given: list[tuple[RawRow, Any]]) -> list[Fault]:
+async def _document_taken(connection: Any, given: list[tuple[RawRow, Any]]) -> list[ErrorDetail]:
     """An edition whose document is stored under another title, and not as this edition's own."""
-    faults = []
+    errors = []
     for raw, row in given:
         title = await connection.fetchval(
             "SELECT document->>'title' FROM source_document WHERE code = $1"
@@ -189,12 +191,12 @@ async def _document_taken(connection: Any, given: list[tuple[RawRow, Any]]) -> l
         )
         if title not in (None, row.name):
             detail = f"{row.document} is {title!r}"
-            faults.append(row_fault("edition", raw.number, "document", "other_document", detail))
-    return faults
+            errors.append(row_error("edition", raw.number, "document", "other_document", detail))
+    return errors
 
 
 async def _stage(
-    connection: Any, rows: Iterator[RawRow], vocabulary: Vocabulary, faults: Faults, progress: Progress
+    connection: Any, rows: Iterator[RawRow], vocabulary: Vocabulary, errors: ImportErrors, progress: Progress
 ) -> int:
     """Check requirements one after the other and copy them beside the table; returns how many rows there are.
 
@@ -219,9 +221,9 @@ async def _stage(
                 progress("checking", found)
             row, wrong = rules.read("requirements", raw)
             if row is not None:
-                wrong = rules.requirement_faults(raw, row, vocabulary)
+                wrong = rules.requirement_errors(raw, row, vocabulary)
             if wrong:
-                faults.add(wrong)
+                errors.add(wrong)
             else:
                 columns = rules.requirement_columns(row, vocabulary)
                 document = rules.requirement_document(columns, vocabulary)
@@ -232,15 +234,15 @@ async def _stage(
     return found
 
 
-async def _add_repeated_rows(connection: Any, edition: str, faults: Faults) -> None:
+async def _add_repeated_rows(connection: Any, edition: str, errors: ImportErrors) -> None:
     """Staged rows that are there already: the same code or the same line twice, a code of another edition."""
 
-    async def add(fault_of: Callable[[Any], Fault], query: str, *arguments: str) -> None:
+    async def add(error_of: Callable[[Any], ErrorDetail], query: str, *arguments: str) -> None:
         rows = await connection.fetch(
-            f"SELECT *, count(*) OVER () AS found FROM ({query}) AS wrong ORDER BY row LIMIT {MAX_FAULTS}", *arguments
+            f"SELECT *, count(*) OVER () AS found FROM ({query}) AS wrong ORDER BY row LIMIT {MAX_ERRORS}", *arguments
         )
-        faults.add(map(fault_of, rows))
-        faults.found += rows[0]["found"] - len(rows) if rows else 0
+        errors.add(map(error_of, rows))
+        errors.found += rows[0]["found"] - len(rows) if rows else 0
 
     await connection.execute("CREATE INDEX ON staged (code); ANALYZE staged")
     await add(
@@ -262,7 +264,7 @@ async def _add_repeated_rows(connection: Any, edition: str, faults: Faults) -> N
     )
 
 
-async def _initiatives_taken(connection: Any, edition: str, given: list[tuple[RawRow, Any]]) -> list[Fault]:
+async def _initiatives_taken(connection: Any, edition: str, given: list[tuple[RawRow, Any]]) -> list[ErrorDetail]:
     """Initiatives whose code another edition has."""
     rows = {row.code: raw.number for raw, row in given}
     found = await connection.fetch(
@@ -271,16 +273,16 @@ async def _initiatives_taken(connection: Any, edition: str, given: list[tuple[Ra
     return [taken("initiatives", rows[code], code, other) for code, other in found]
 
 
-async def _rows_left_out(connection: Any, edition: str) -> list[Fault]:
+async def _rows_left_out(connection: Any, edition: str) -> list[ErrorDetail]:
     """Published requirements that are not among the staged ones, where any are."""
     absent = await connection.fetch(
         "SELECT code FROM requirement WHERE edition = $1 AND EXISTS (SELECT FROM staged)"
         " AND NOT EXISTS (SELECT FROM staged WHERE staged.code = requirement.code) ORDER BY 1 LIMIT $2",
         edition,
-        MAX_FAULTS,
+        MAX_ERRORS,
     )
     return [
-        fault(
+        error_detail(
             "row_is_left_out",
             f"requirements: {row['code']} is published and not in the file; an import brings the whole edition",
             pointer=f"/requirements/{row['code']}",

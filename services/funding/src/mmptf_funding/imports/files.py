@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, cast
 
 from openpyxl import load_workbook
 
-from mmptf_common.wire.problems import Fault, InvalidRequest, fault, near, refuse
-from mmptf_funding.imports.faults import file_fault, row_fault
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any
+from mmptf_funding.imports.errors import file_error, row_error
 from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, required
 
 # A workbook is small: the edition of 2015 has 100 KB. Unpacked it is read in pieces, but for its texts.
@@ -37,7 +37,7 @@ class RawRow:
 
     number: int
     cells: Cells
-    faults: tuple[Fault, ...] = ()
+    errors: tuple[ErrorDetail, ...] = ()
 
 
 def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
@@ -58,16 +58,16 @@ def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
                     number,
                     {},
                     (
-                        row_fault(
+                        row_error(
                             table, number, names[min(len(cells), len(names) - 1)], "wrong_number_of_cells",
                             f"the header has {len(names)} columns and this row {len(cells)} cells",
                         ),
                     ),
                 )  # fmt: skip
     except UnicodeDecodeError as error:
-        raise file_fault("not_utf8", f"{table}: the file is not UTF-8 text, at or after row {number}") from error
+        raise file_error("not_utf8", f"{table}: the file is not UTF-8 text, at or after row {number}") from error
     except csv.Error as error:
-        raise file_fault("not_csv", f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
+        raise file_error("not_csv", f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
 
 
 def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
     decode = codecs.getincrementaldecoder("utf-8-sig")().decode
     while line := file.readline(MAX_LINE):
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            raise file_fault("line_too_long", f"{table}: a line of more than {MAX_LINE} bytes")
+            raise file_error("line_too_long", f"{table}: a line of more than {MAX_LINE} bytes")
         yield decode(line)
     yield decode(b"", final=True)
 
@@ -83,26 +83,26 @@ def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
 def _check_header(table: TableName, header: list[str]) -> None:
     known = columns(table)
     if len(header) > MAX_COLUMNS:
-        raise file_fault("too_many_columns", f"{table}: a header of {len(header)} columns; it takes {', '.join(known)}")
-    faults = []
+        raise file_error("too_many_columns", f"{table}: a header of {len(header)} columns; it takes {', '.join(known)}")
+    errors = []
     for name in dict.fromkeys(header):
         if name not in known:
-            meant = near(name, known)
+            meant = closest_match(name, known)
             hint = f"; did you mean {meant}?" if meant else ""
-            faults.append(
-                row_fault(
+            errors.append(
+                row_error(
                     table, 1, name[:64] or "(empty)", "unknown_column", f"this is no column of the template{hint}",
                     allowed=known, suggestion=meant,
                 )
             )  # fmt: skip
         elif header.count(name) > 1:
-            faults.append(row_fault(table, 1, name, "repeated_column", "the column is there more than once"))
-    faults += [
-        row_fault(table, 1, name, "missing_column", "the column has to be there")
+            errors.append(row_error(table, 1, name, "repeated_column", "the column is there more than once"))
+    errors += [
+        row_error(table, 1, name, "missing_column", "the column has to be there")
         for name in required(table)
         if name not in header
     ]
-    refuse(faults)
+    raise_if_any(errors)
 
 
 @contextmanager
@@ -114,16 +114,16 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
             book = load_workbook(plain, read_only=True, data_only=False, keep_links=False)
         except Exception as error:
             # A hand-made workbook makes the parser fail in whatever way; none of them is a failure of ours.
-            raise file_fault("not_a_workbook", "the file cannot be read as an XLSX workbook") from error
+            raise file_error("not_a_workbook", "the file cannot be read as an XLSX workbook") from error
         try:
             sheets = {sheet.title: sheet for sheet in book.worksheets if sheet.title != GUIDE}
-            faults = [
-                fault("unknown_sheet", f"{name!r} is no table of the template", allowed=list(TABLES),
-                      suggestion=near(name, TABLES))
+            errors = [
+                error_detail("unknown_sheet", f"{name!r} is no table of the template", allowed=list(TABLES),
+                      suggestion=closest_match(name, TABLES))
                 for name in sheets
                 if name not in TABLES
             ]  # fmt: skip
-            refuse(faults)
+            raise_if_any(errors)
             yield {cast("TableName", name): _sheet(cast("TableName", name), sheet) for name, sheet in sheets.items()}
         finally:
             book.close()
@@ -134,7 +134,7 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size > MAX_WORKBOOK:
-        raise file_fault("file_too_large", f"a workbook of at most {MAX_WORKBOOK} bytes is read; this has {size}")
+        raise file_error("file_too_large", f"a workbook of at most {MAX_WORKBOOK} bytes is read; this has {size}")
     unpacked = 0
     try:
         with zipfile.ZipFile(file) as archive, zipfile.ZipFile(plain, "w") as parts:
@@ -148,7 +148,7 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
                     while piece := source.read(io.DEFAULT_BUFFER_SIZE):
                         unpacked += len(piece)
                         if unpacked > MAX_UNPACKED:
-                            raise file_fault(
+                            raise file_error(
                                 "file_too_large", f"the workbook unpacks to more than {MAX_UNPACKED} bytes"
                             )
                         part.write(piece)
@@ -156,7 +156,7 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
         raise
     except Exception as error:
         # A broken, an encrypted and an odd archive each end in another error.
-        raise file_fault("not_a_workbook", "the file is no XLSX workbook: no zip archive, or a broken one") from error
+        raise file_error("not_a_workbook", "the file is no XLSX workbook: no zip archive, or a broken one") from error
 
 
 def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
@@ -166,7 +166,7 @@ def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
     try:
         for number, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS), start=1):
             if number > MAX_ROWS:
-                raise file_fault("file_too_large", f"{table}: a sheet of at most {MAX_ROWS} rows is read; use CSV")
+                raise file_error("file_too_large", f"{table}: a sheet of at most {MAX_ROWS} rows is read; use CSV")
             if number == 1:
                 names = [str(cell.value) if cell.value is not None else "" for cell in cells]
                 while names and not names[-1]:
@@ -174,23 +174,23 @@ def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
                 _check_header(table, names)
                 continue
             filled: Cells = {}
-            faults = []
+            errors = []
             for name, cell in zip(names, cells, strict=False):
                 text, problem = _text(cell)
                 if problem:
-                    faults.append(row_fault(table, number, name, *problem))
+                    errors.append(row_error(table, number, name, *problem))
                 elif text:
                     filled[name] = text
             if any(cell.value is not None for cell in cells[len(names) :]):
-                faults.append(
-                    row_fault(table, number, names[-1], "wrong_number_of_cells", "there is a cell beyond the header")
+                errors.append(
+                    row_error(table, number, names[-1], "wrong_number_of_cells", "there is a cell beyond the header")
                 )
-            if filled or faults:
-                yield RawRow(number, filled, tuple(faults))
+            if filled or errors:
+                yield RawRow(number, filled, tuple(errors))
     except InvalidRequest:
         raise
     except Exception as error:
-        raise file_fault("not_a_workbook", f"the sheet {table} cannot be read") from error
+        raise file_error("not_a_workbook", f"the sheet {table} cannot be read") from error
     if not names:
         _check_header(table, names)
 

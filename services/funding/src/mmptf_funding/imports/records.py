@@ -8,10 +8,10 @@ from typing import Any
 
 from mmptf_common.http.parameters import words
 from mmptf_common.storage.records import Record, document_of
-from mmptf_common.wire.sources import Document
+from mmptf_common.wire.sources import Publication
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import rules
-from mmptf_funding.imports.faults import Faults, not_in, other_edition, repeated, row_fault
+from mmptf_funding.imports.errors import ImportErrors, not_in, other_edition, repeated, row_error
 from mmptf_funding.imports.files import RawRow
 from mmptf_funding.imports.rules import Vocabulary
 from mmptf_funding.imports.template import TableName
@@ -23,24 +23,26 @@ MAX_CODE = 64
 Small = dict[TableName, list[tuple[RawRow, Any]]]
 
 
-def records_of(small: Small, vocabulary: Vocabulary, at: datetime, faults: Faults) -> list[tuple[str, list[Record]]]:
+def records_of(
+    small: Small, vocabulary: Vocabulary, at: datetime, errors: ImportErrors
+) -> list[tuple[str, list[Record]]]:
     """The records of the small tables: table and rows, in the order in which they refer to one another."""
     edition = vocabulary.edition
     editions = [row for _, row in small["edition"]]
-    totals = [_printed_total(*pair, n, vocabulary, at, faults) for n, pair in enumerate(small["printed-totals"], 1)]
-    initiatives = [_initiative(*pair, n, vocabulary, at, faults) for n, pair in enumerate(small["initiatives"], 1)]
+    totals = [_printed_total(*pair, n, vocabulary, at, errors) for n, pair in enumerate(small["printed-totals"], 1)]
+    initiatives = [_initiative(*pair, n, vocabulary, at, errors) for n, pair in enumerate(small["initiatives"], 1)]
     tables: tuple[tuple[TableName, Sequence[Record]], ...] = (("printed-totals", totals), ("initiatives", initiatives))
     for table, rows in tables:
         seen: dict[str, int] = {}
         for (raw, _), row in zip(small[table], rows, strict=True):
             if first := seen.get(row.code):
-                faults.add([repeated(table, raw.number, "code", row.code, first)])
+                errors.add([repeated(table, raw.number, "code", row.code, first)])
             seen.setdefault(row.code, raw.number)
     documents: list[Record] = []
     for row in editions:
         facts = {"code": row.document, "title": row.name, "publisher": row.publisher, "year": row.year}
         facts |= {"kind": "publication", "url": None, "note": None}
-        documents.append(SourceDocumentRow(code=row.document, updated=at, document=document_of(Document, facts, at)))
+        documents.append(SourceDocumentRow(code=row.document, updated=at, document=document_of(Publication, facts, at)))
     found: list[tuple[str, list[Record]]] = [
         ("documents", documents),
         ("edition", [_edition(row, at) for row in editions]),
@@ -85,46 +87,46 @@ def _term(row: Any, position: int, edition: str, at: datetime) -> TermRow:
 
 
 def _printed_total(
-    raw: RawRow, row: Any, position: int, vocabulary: Vocabulary, at: datetime, faults: Faults
+    raw: RawRow, row: Any, position: int, vocabulary: Vocabulary, at: datetime, errors: ImportErrors
 ) -> PrintedTotalRow:
     terms = vocabulary.terms
     name = vocabulary.edition
-    faults.add(other_edition("printed-totals", raw.number, row.edition, vocabulary.edition))
+    errors.add(other_edition("printed-totals", raw.number, row.edition, vocabulary.edition))
     if row.division == "edition":
         if row.value != vocabulary.edition:
-            faults.add([not_in("printed-totals", raw.number, "value", row.value, [vocabulary.edition])])
+            errors.add([not_in("printed-totals", raw.number, "value", row.value, [vocabulary.edition])])
     elif (term := terms[row.division].get(row.value)) is None:
-        faults.add([not_in("printed-totals", raw.number, "value", row.value, terms[row.division])])
+        errors.add([not_in("printed-totals", raw.number, "value", row.value, terms[row.division])])
     else:
         name = term.name
     if row.region_code is not None and row.region_code not in terms["region"]:
-        faults.add([not_in("printed-totals", raw.number, "region_code", row.region_code, terms["region"])])
+        errors.add([not_in("printed-totals", raw.number, "region_code", row.region_code, terms["region"])])
     if row.region_code is not None and row.division in ("edition", "region"):
-        faults.add([
-            row_fault("printed-totals", raw.number, "region_code", "not_applicable", "only areas and places have one")
+        errors.add([
+            row_error("printed-totals", raw.number, "region_code", "not_applicable", "only areas and places have one")
         ])  # fmt: skip
     if row.source_document not in vocabulary.documents:
-        faults.add([
+        errors.add([
             not_in(
                 "printed-totals", raw.number, "source_document", row.source_document, sorted(vocabulary.documents)
             )
         ])  # fmt: skip
     share = row.unit == "per_cent"
     if share and row.printed is None:
-        faults.add([row_fault("printed-totals", raw.number, "printed", "empty_cell", "a percentage is expected")])
+        errors.add([row_error("printed-totals", raw.number, "printed", "empty_cell", "a percentage is expected")])
     per_cent = row.printed if share else None
     if per_cent is not None and per_cent >= 1000:
-        faults.add([row_fault("printed-totals", raw.number, "printed", "invalid_value", "no percentage is that large")])
+        errors.add([row_error("printed-totals", raw.number, "printed", "invalid_value", "no percentage is that large")])
         per_cent = None
     code = ".".join(filter(None, (row.edition, row.division, row.region_code, row.value, "share" if share else None)))
     if len(code) > MAX_CODE:
-        faults.add(
-            [row_fault("printed-totals", raw.number, "value", "invalid_value", f"{code} is over {MAX_CODE} characters")]
+        errors.add(
+            [row_error("printed-totals", raw.number, "value", "invalid_value", f"{code} is over {MAX_CODE} characters")]
         )
         code = code[:MAX_CODE].rstrip("-_.")
     elif row.code not in (None, code):
-        faults.add(
-            [row_fault("printed-totals", raw.number, "code", "other_code", f"{row.code}, and {code} is expected")]
+        errors.add(
+            [row_error("printed-totals", raw.number, "code", "other_code", f"{row.code}, and {code} is expected")]
         )
     facts = {
         "code": code,
@@ -156,13 +158,13 @@ def _printed_total(
 
 
 def _initiative(
-    raw: RawRow, row: Any, position: int, vocabulary: Vocabulary, at: datetime, faults: Faults
+    raw: RawRow, row: Any, position: int, vocabulary: Vocabulary, at: datetime, errors: ImportErrors
 ) -> InitiativeRow:
-    faults.add(other_edition("initiatives", raw.number, row.edition, vocabulary.edition))
+    errors.add(other_edition("initiatives", raw.number, row.edition, vocabulary.edition))
     for amount, currency in (("amount", "currency"), ("overall_amount", "overall_currency")):
         if (getattr(row, amount) is None) != (getattr(row, currency) is None):
-            faults.add([
-                row_fault("initiatives", raw.number, currency, "empty_cell", f"{amount} and {currency} go together")
+            errors.add([
+                row_error("initiatives", raw.number, currency, "empty_cell", f"{amount} and {currency} go together")
             ])  # fmt: skip
     stated = "name" if row.amount is None else "amount"
     facts = {

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from mmptf_common.http.parameters import words
-from mmptf_common.wire.problems import Fault
+from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.imports import template
-from mmptf_funding.imports.faults import not_in, row_fault, shown
+from mmptf_funding.imports.errors import not_in, row_error, shown
 from mmptf_funding.imports.files import RawRow
 from mmptf_funding.imports.template import ROWS, RequirementRow, TableName
 
@@ -47,40 +47,40 @@ class Vocabulary:
     searched: dict[tuple[str | None, ...], list[str]] = field(default_factory=dict)
 
 
-def read(table: TableName, raw: RawRow) -> tuple[Any, list[Fault]]:
+def read(table: TableName, raw: RawRow) -> tuple[Any, list[ErrorDetail]]:
     """A row as its model, or None and everything that is wrong with its cells."""
-    faults = list(raw.faults)
-    if faults and not raw.cells:
-        return None, faults
+    errors = list(raw.errors)
+    if errors and not raw.cells:
+        return None, errors
     try:
         row = ROWS[table].model_validate(raw.cells)
     except ValidationError as error:
         # A cell that could not be read seems empty; it is named once.
-        unread = {fault.pointer for fault in faults}
-        found = [_cell_fault(table, raw, dict(e)) for e in error.errors(include_url=False)]
-        return None, faults + [fault for fault in found if fault.pointer not in unread]
-    return (None, faults) if faults else (row, [])
+        unread = {error.pointer for error in errors}
+        found = [_cell_error(table, raw, dict(e)) for e in error.errors(include_url=False)]
+        return None, errors + [error for error in found if error.pointer not in unread]
+    return (None, errors) if errors else (row, [])
 
 
-def _cell_fault(table: TableName, raw: RawRow, error: dict[str, Any]) -> Fault:
+def _cell_error(table: TableName, raw: RawRow, error: dict[str, Any]) -> ErrorDetail:
     column = str(error["loc"][0]) if error["loc"] else template.columns(table)[0]
     given = raw.cells.get(column)
     if error["type"] == "missing":
-        return row_fault(table, raw.number, column, "empty_cell", "a value is expected")
+        return row_error(table, raw.number, column, "empty_cell", "a value is expected")
     cause = error.get("ctx", {}).get("error")
     detail = str(cause) if isinstance(cause, ValueError) else str(error["msg"])
     if error["type"] == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         return not_in(table, raw.number, column, given or "", allowed)
-    return row_fault(table, raw.number, column, "invalid_value", f"{shown(given)}: {detail}")
+    return row_error(table, raw.number, column, "invalid_value", f"{shown(given)}: {detail}")
 
 
-def requirement_faults(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary) -> list[Fault]:
+def requirement_errors(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
     """What is wrong with a requirement whose cells are each right: codes, names beside codes, amount and status."""
-    faults: list[Fault] = []
+    errors: list[ErrorDetail] = []
 
     def add(column: str, code: str, detail: str) -> None:
-        faults.append(row_fault("requirements", raw.number, column, code, detail))
+        errors.append(row_error("requirements", raw.number, column, code, detail))
 
     if row.edition != vocabulary.edition:
         add("edition", "other_edition", f"{shown(row.edition)}, and this import is of {vocabulary.edition}")
@@ -88,7 +88,7 @@ def requirement_faults(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary)
     for kind, code in (("region", row.region_code), ("place", row.place_code), ("area", row.area_code)):
         found[kind] = vocabulary.terms[kind].get(code)
         if found[kind] is None:
-            faults.append(not_in("requirements", raw.number, f"{kind}_code", code, vocabulary.terms[kind]))
+            errors.append(not_in("requirements", raw.number, f"{kind}_code", code, vocabulary.terms[kind]))
     for kind, name in (("region", row.region), ("place", row.place), ("area", row.area)):
         if (term := found[kind]) and name is not None and name != term.name:
             add(kind, "other_name", f"{shown(name)}, and {term.code} is {term.name!r} in the vocabulary")
@@ -110,19 +110,19 @@ def requirement_faults(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary)
     seen: set[str] = set()
     for code in row.target_populations:
         if code not in vocabulary.terms["target_population"]:
-            faults.append(
+            errors.append(
                 not_in("requirements", raw.number, "target_populations", code, vocabulary.terms["target_population"])
             )
         elif code in seen:
             add("target_populations", "repeated_code", f"{code} is there twice")
         seen.add(code)
     if row.source_document not in vocabulary.documents:
-        faults.append(
+        errors.append(
             not_in("requirements", raw.number, "source_document", row.source_document, sorted(vocabulary.documents))
         )
     if row.source_line is None and row.source_locator is None:
         add("source_line", "empty_cell", "a line, or a source_locator, is expected: every figure says where it stands")
-    return faults
+    return errors
 
 
 def requirement_columns(row: RequirementRow, vocabulary: Vocabulary) -> Facts:

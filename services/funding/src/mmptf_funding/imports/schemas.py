@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_funding.editions.schemas import Agreement, ReconciledTotal
 
 
-class TableReport(Wire):
+class TableReport(ResponseModel):
     """What an import does with the rows of one table; nothing is ever removed."""
 
     rows: int
@@ -19,7 +19,7 @@ class TableReport(Wire):
     unchanged: int
 
 
-class ImportReport(Wire):
+class ImportReport(ResponseModel):
     """What an import did, or would do as a dry run.
 
     `agreement` counts the printed totals that the rows add up to, `explained` lists those that differ for a stated

@@ -13,7 +13,15 @@ from sqlmodel import col
 from mmptf_common.http.identity import Identity
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import Facts, document_of, moment_text, submission
-from mmptf_common.wire.problems import Conflict, Fault, Forbidden, InvalidRequest, fault, refuse, unknown_code
+from mmptf_common.wire.problems import (
+    Conflict,
+    ErrorDetail,
+    Forbidden,
+    InvalidRequest,
+    error_detail,
+    raise_if_any,
+    unknown_code,
+)
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding import schemas as wire
 from mmptf_funding.ledger import rules
@@ -40,11 +48,11 @@ async def enter(write: Write, who: Identity, sent: EntrySent, catalogue: Catalog
     if not rules.may_write(who, sent.kind, sent.organization):
         raise Forbidden(f"{sent.kind}: entered by {rules.writers(sent.kind)}.")
     entry: Facts = {**sent.model_dump(mode="json"), "reverses": None, "flags": [], "recorded_by": who.organization}
-    faults = rules.faults_of(entry, write.at.date())
-    faults += await _unknown_contributor(write, entry["contributor"])
-    faults += await _unknown_to_catalogue(write, entry, catalogue)
-    faults += await _wrong_predecessor(write, entry)
-    refuse(faults)
+    errors = rules.errors_of(entry, write.at.date())
+    errors += await _unknown_contributor(write, entry["contributor"])
+    errors += await _unknown_to_catalogue(write, entry, catalogue)
+    errors += await _wrong_predecessor(write, entry)
+    raise_if_any(errors)
     entry["flags"] = await _flags(write, entry)
     row = await _append(write, entry)
     if entry["kind"] == "deposit" and (fee := rules.fee(row.amount)):
@@ -69,7 +77,7 @@ async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) ->
     if not row.date.isoformat() <= sent.date <= today:
         allowed = [f"{row.date} to {today}"]
         detail = f"/date: {sent.date} is not between the entry's own date and today"
-        raise InvalidRequest([fault("invalid_date", detail, pointer="/date", allowed=allowed)])
+        raise InvalidRequest([error_detail("invalid_date", detail, pointer="/date", allowed=allowed)])
     following = await _following(write, code)
     if kept := [follower for follower in following if follower.kind != "agent_fee"]:
         codes = ", ".join(follower.code for follower in kept)
@@ -87,7 +95,7 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
         raise Conflict(f"{sent.code} is listed already.", code="code_taken")
     if (sent.type == "member_state") != (sent.country is not None):
         detail = "/country: a Member State has the code of its country, and nobody else has one"
-        raise InvalidRequest([fault("not_applicable", detail, pointer="/country")])
+        raise InvalidRequest([error_detail("not_applicable", detail, pointer="/country")])
     source = submission(write, f"{CONTRIBUTORS.path}/{sent.code}", "name")
     facts = {**sent.model_dump(mode="json"), "as_printed": sent.name, "sources": [source]}
     write.session.add(
@@ -163,16 +171,16 @@ async def _append_reversal(
     return await _append(write, entry)
 
 
-async def _unknown_contributor(write: Write, code: str | None) -> list[Fault]:
+async def _unknown_contributor(write: Write, code: str | None) -> list[ErrorDetail]:
     if code is None or await write.session.get(ContributorRow, code) is not None:
         return []
     known = list(await write.session.scalars(sa.select(col(ContributorRow.code))))
     return [unknown_code("/contributor", code, known, listed_at=CONTRIBUTORS.path)]
 
 
-async def _unknown_to_catalogue(write: Write, entry: Facts, catalogue: Catalogue) -> list[Fault]:
+async def _unknown_to_catalogue(write: Write, entry: Facts, catalogue: Catalogue) -> list[ErrorDetail]:
     """Codes that the catalogue does not list. While it is away, what the ledger holds already is taken as known."""
-    faults = []
+    errors = []
     for noun, path in NOUNS.items():
         code = entry[noun]
         if code is None:
@@ -183,16 +191,16 @@ async def _unknown_to_catalogue(write: Write, entry: Facts, catalogue: Catalogue
             if await write.session.scalar(held) is None:
                 raise catalogue.failed
         elif not catalogue.knows(noun, code):
-            faults.append(unknown_code(f"/{noun}", code, listed_at=f"/catalog/v1/{path}"))
+            errors.append(unknown_code(f"/{noun}", code, listed_at=f"/catalog/v1/{path}"))
         else:
             # A code that was renamed is entered as what it is now.
             entry[noun] = catalogue.code(noun, code)
             if noun == "programme":
-                faults += await _learn(write, catalogue.programme(code), entry)
-    return faults
+                errors += await _learn(write, catalogue.programme(code), entry)
+    return errors
 
 
-async def _learn(write: Write, programme: Programme, entry: Facts) -> list[Fault]:
+async def _learn(write: Write, programme: Programme, entry: Facts) -> list[ErrorDetail]:
     """Keep what the catalogue says of a programme; a fault when the organization does not take part in it."""
     facts = programme.model_dump(mode="json")
     stored = await write.session.get(ProgrammeRow, programme.code)
@@ -204,11 +212,11 @@ async def _learn(write: Write, programme: Programme, entry: Facts) -> list[Fault
     # The sources leave open who takes part in many programmes.
     if organization and partners and organization not in partners and entry["kind"] != "refund":
         detail = f"/organization: {organization} does not take part in {programme.code}"
-        return [fault("not_taking_part", detail, pointer="/organization", allowed=partners)]
+        return [error_detail("not_taking_part", detail, pointer="/organization", allowed=partners)]
     return []
 
 
-async def _wrong_predecessor(write: Write, entry: Facts) -> list[Fault]:
+async def _wrong_predecessor(write: Write, entry: Facts) -> list[ErrorDetail]:
     """An entry that follows one which is not there, of another kind or contributor, or reversed."""
     code, kind = entry["follows"], rules.KINDS[entry["kind"]].follows
     if code is None or kind is None:
@@ -226,7 +234,7 @@ async def _wrong_predecessor(write: Write, entry: Facts) -> list[Fault]:
         if reversed_by
         else None
     )
-    return [fault("does_not_follow", f"/follows: {code} {why}", pointer="/follows")] if why else []
+    return [error_detail("does_not_follow", f"/follows: {code} {why}", pointer="/follows")] if why else []
 
 
 async def _following(write: Write, code: str) -> Sequence[EntryRow]:
@@ -292,13 +300,13 @@ async def _lowest(
     write: Write, plus: Sequence[str], minus: Sequence[str], since: date, parties: dict[str, str | None]
 ) -> tuple[date, Decimal]:
     """The first day since a date, that day included, on which a balance is lowest, and the balance."""
-    narrowed = "".join(f" AND {name} = :{name}" for name in parties)
+    only = "".join(f" AND {name} = :{name}" for name in parties)
     found = await write.session.execute(
         sa.text(
             "SELECT date, total FROM (SELECT date, sum(sum(signed)) OVER (ORDER BY date) AS total FROM"
             " (SELECT CAST(:since AS date) AS date, CAST(0 AS numeric(18, 2)) AS signed UNION ALL"
             " SELECT date, CASE WHEN kind = ANY(:plus) THEN amount ELSE -amount END FROM ledger_entry"
-            f" WHERE kind = ANY(:kinds){narrowed}) AS entry GROUP BY date) AS day"
+            f" WHERE kind = ANY(:kinds){only}) AS entry GROUP BY date) AS day"
             " WHERE date >= :since ORDER BY total, date LIMIT 1"
         ).bindparams(
             sa.bindparam("plus", list(plus), type_=ARRAY(sa.Text)),

@@ -18,7 +18,7 @@ from mmptf_common.http.conditional import number_of
 from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
 from mmptf_common.lists.aggregates import answer_cached
 from mmptf_common.lists.listing import Dimension, Filter, Listing
-from mmptf_common.routers.cards import Told, link
+from mmptf_common.routers.cards import CardData, link
 from mmptf_common.storage.as_of import as_of, within
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
@@ -36,7 +36,7 @@ CURRENCY = "USD"
 
 def _coded(column: str, name: str = "NULL::text") -> Dimension:
     """A member that some kinds of entries do not have."""
-    return Dimension(f"coalesce(hit.{column}, '{NOT_STATED}')", name)
+    return Dimension(f"coalesce(filtered.{column}, '{NOT_STATED}')", name)
 
 
 def _known(column: str) -> str:
@@ -47,7 +47,7 @@ LISTED_AT = f"{PATH}/ledger/facets"
 CONTRIBUTOR = _coded("contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 PROGRAMME = _coded("programme", "(SELECT document->>'title' FROM programme AS named WHERE named.code = {})")
 DIMENSIONS = {
-    "kind": Dimension("hit.kind"),
+    "kind": Dimension("filtered.kind"),
     "contributor": CONTRIBUTOR,
     "programme": PROGRAMME,
     "organization": _coded("organization"),
@@ -105,19 +105,19 @@ LEDGER = Listing(
         "recorded_by": "document->>'recorded_by'",
         "updated": "document->>'updated'",
     },
-    facets={name: Dimension(f"hit.{name}", d.name) for name, d in DIMENSIONS.items()}
-    | {"flag": Dimension("v.code", join="LEFT JOIN LATERAL unnest(hit.flags) AS v(code) ON true")},
-    ranges={"date": ("hit.date", "({})::text"), "amount": ("hit.amount", "({})::text")},
+    facets={name: Dimension(f"filtered.{name}", d.name) for name, d in DIMENSIONS.items()}
+    | {"flag": Dimension("v.code", join="LEFT JOIN LATERAL unnest(filtered.flags) AS v(code) ON true")},
+    ranges={"date": ("filtered.date", "({})::text"), "amount": ("filtered.amount", "({})::text")},
     facet_query=schemas.EntryFilter,
     totals={
         **DIMENSIONS,
         "year": Dimension(
-            "to_char(hit.date, 'YYYY')",
-            narrow=lambda _, year: {"date_from": f"{year}-01-01", "date_to": f"{year}-12-31"},
+            "to_char(filtered.date, 'YYYY')",
+            drilldown=lambda _, year: {"date_from": f"{year}-01-01", "date_to": f"{year}-12-31"},
         ),
     },
     totals_query=schemas.EntryTotalsQuery,
-    apart={"money_stage": "kind"},
+    split_by={"money_stage": "kind"},
 )
 
 _PARTIES = ("contributor", "programme", "organization")
@@ -297,7 +297,7 @@ def _programme(code: str, programme: schemas.KnownProgramme, ledger: Ledger) -> 
     )
 
 
-async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, code: str) -> Told | None:
+async def programme_card(connection: Any, shadows: str, query: PointInTime, code: str) -> CardData | None:
     """A programme's card: its statement, from the entries that name it."""
     rows = await connection.fetch(within(shadows, f"SELECT * FROM ({_SUMS}) AS sums WHERE programme = $2"), None, code)
     if not rows:
@@ -311,7 +311,7 @@ async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, c
         code,
     )
     known = schemas.KnownProgramme.model_validate_json(programme)
-    return Told(
+    return CardData(
         facts=_programme(code, known, Ledger(rows, dict(pairs_of(query)))),
         changed=changed,
         links={

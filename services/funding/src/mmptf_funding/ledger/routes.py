@@ -147,7 +147,7 @@ add_card(
     router,
     "funding",
     schemas.LedgerCard,
-    queries.tell_of_programme,
+    queries.programme_card,
     title="Ledger",
     about="A programme's statement: what it was allocated, received and spent, beside what it asks for.",
     known="SELECT DISTINCT programme FROM ledger_entry WHERE programme IS NOT NULL",

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from mmptf_common.http.identity import Identity
-from mmptf_common.wire.problems import Fault, fault
+from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_funding.ledger.schemas import Kind as KindName
 
 CENT = Decimal("0.01")
@@ -82,44 +82,44 @@ def writers(kind: str) -> str:
     return " or ".join(found)
 
 
-def faults_of(entry: Facts, today: date) -> list[Fault]:
+def errors_of(entry: Facts, today: date) -> list[ErrorDetail]:
     """Everything that is wrong with an entry by itself."""
     kind = KINDS[entry["kind"]]
     found = []
     for name in PARTIES:
         if entry[name] is None and name in kind.needs:
-            found.append(fault("missing", f"/{name}: a {entry['kind']} needs it", pointer=f"/{name}"))
+            found.append(error_detail("missing", f"/{name}: a {entry['kind']} needs it", pointer=f"/{name}"))
         elif entry[name] is not None and name not in kind.needs | kind.takes:
             taken = sorted(kind.needs | kind.takes)
             detail = f"/{name}: a {entry['kind']} has none; it takes {', '.join(taken) or 'no party'}"
-            found.append(fault("not_applicable", detail, pointer=f"/{name}", allowed=taken))
+            found.append(error_detail("not_applicable", detail, pointer=f"/{name}", allowed=taken))
     if kind.referenced and entry["reference"] is None:
         detail = f"/reference: a {entry['kind']} names the decision or document behind it"
-        found.append(fault("missing", detail, pointer="/reference"))
+        found.append(error_detail("missing", detail, pointer="/reference"))
     if entry["date"] > today.isoformat():
         detail = f"/date: {entry['date']} is not past yet"
-        found.append(fault("in_the_future", detail, pointer="/date", allowed=[f"up to {today}"]))
+        found.append(error_detail("in_the_future", detail, pointer="/date", allowed=[f"up to {today}"]))
     return [*found, *_of_original(entry)]
 
 
-def _of_original(entry: Facts) -> list[Fault]:
+def _of_original(entry: Facts) -> list[ErrorDetail]:
     original = entry["original"]
     if original is None:
         return []
     found = []
     if original["currency"] == "USD":
         detail = "/original/currency: an amount in US dollars has no other original"
-        found.append(fault("not_applicable", detail, pointer="/original/currency"))
+        found.append(error_detail("not_applicable", detail, pointer="/original/currency"))
     expected = Decimal(original["amount"]) * Decimal(original["rate"])
     if abs(expected - Decimal(entry["amount"])) >= CENT:
         detail = (
             f"/amount: {original['amount']} {original['currency']} at {original['rate']} are"
             f" {expected.quantize(CENT, ROUND_HALF_EVEN)} USD, not {entry['amount']}"
         )
-        found.append(fault("amount_does_not_follow", detail, pointer="/amount"))
+        found.append(error_detail("amount_does_not_follow", detail, pointer="/amount"))
     if original["rate_date"] > entry["date"]:
         detail = f"/original/rate_date: {original['rate_date']} is after the entry's own date"
-        found.append(fault("in_the_future", detail, pointer="/original/rate_date"))
+        found.append(error_detail("in_the_future", detail, pointer="/original/rate_date"))
     return found
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import Code, Day, Sent, Text, Wire
+from mmptf_common.wire.base import Code, Day, RequestModel, ResponseModel, Text
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
@@ -37,7 +37,7 @@ OnDay = Annotated[
 ]
 
 
-class OriginalSent(Sent):
+class OriginalSent(RequestModel):
     """An amount in the currency in which it was given: US dollars for one unit of it, on a day, by a source."""
 
     amount: AmountSent
@@ -47,7 +47,7 @@ class OriginalSent(Sent):
     rate_source: Annotated[Text, Field(max_length=200)]
 
 
-class EntrySent(Sent):
+class EntrySent(RequestModel):
     """An entry to be written, in US dollars. Which members a kind needs, and which it takes, its refusal says.
 
     follows: the pledge of a commitment, or the commitment that a deposit pays
@@ -70,20 +70,20 @@ class EntrySent(Sent):
     note: Annotated[Text, Field(max_length=2000)] | None = None
 
 
-class EntryBatch(Sent):
+class EntryBatch(RequestModel):
     """Entries that are written together, in this order."""
 
     entries: Annotated[list[EntrySent], Field(min_length=1, max_length=1000)]
 
 
-class ReversalSent(Sent):
+class ReversalSent(RequestModel):
     """A reversal: from when on the entry does not count, and why."""
 
     date: Day
     reason: Reason
 
 
-class ContributorSent(Sent):
+class ContributorSent(RequestModel):
     """Somebody who gives to the Fund; a Member State has the ISO 3166-1 alpha-3 code of its country."""
 
     code: Code
@@ -92,7 +92,7 @@ class ContributorSent(Sent):
     country: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
 
 
-class Original(Wire):
+class Original(ResponseModel):
     """An amount in the currency in which it was given, and how it became US dollars."""
 
     sum: Money
@@ -101,7 +101,7 @@ class Original(Wire):
     rate_source: str
 
 
-class Entry(Wire):
+class Entry(ResponseModel):
     """One entry of the ledger, which is never changed: a mistake is corrected by an entry that reverses it.
 
     `sum` is negative for a reversal, so that whatever is added up is net. `flags` were raised when it was written.
@@ -183,7 +183,7 @@ class CapitalizationQuery(PointInTime):
     interval: Annotated[Interval, Field(description="The length of a period.")] = "year"
 
 
-class Line(Wire):
+class Line(ResponseModel):
     """What the entries of a kind add up to, reversals among them; `rows` counts them and `link` lists them."""
 
     kind: Kind
@@ -192,7 +192,7 @@ class Line(Wire):
     link: str
 
 
-class Delivery(Wire):
+class Delivery(ResponseModel):
     """What was spent of what was transferred and not refunded, exactly; null where nothing was transferred."""
 
     net_funded: Money
@@ -201,7 +201,7 @@ class Delivery(Wire):
     per_cent: str | None
 
 
-class Commitments(Wire):
+class Commitments(ResponseModel):
     """What was committed in signed arrangements, what of it was paid, and what is still to come."""
 
     committed: Line
@@ -209,7 +209,7 @@ class Commitments(Wire):
     outstanding: Money
 
 
-class FundStatement(Wire):
+class FundStatement(ResponseModel):
     """The Fund on a day: sources minus uses are the balance with the administrative agent.
 
     Pledges, commitments, allocations and expenditure are other stages of the same money, and stand beside the cash.
@@ -229,7 +229,7 @@ class FundStatement(Wire):
     revision: int
 
 
-class ContributorStatement(Wire):
+class ContributorStatement(ResponseModel):
     """What one contributor has announced, signed and paid, and what is still to come."""
 
     contributor: Code
@@ -239,7 +239,7 @@ class ContributorStatement(Wire):
     deposits: Line
 
 
-class ProgrammeBudget(Wire):
+class ProgrammeBudget(ResponseModel):
     """A programme's budget as the catalogue stated it when the ledger last asked, and how much of it was allocated."""
 
     sum: Money
@@ -248,7 +248,7 @@ class ProgrammeBudget(Wire):
     allocated: Fraction
 
 
-class ProgrammeStatement(Wire):
+class ProgrammeStatement(ResponseModel):
     """What one programme was allocated, received and spent, beside what it asks for."""
 
     programme: Code
@@ -266,7 +266,7 @@ class LedgerCard(Card[ProgrammeStatement]):
     """What the ledger says of a programme; `changed` is when its last entry was written, or its budget asked for."""
 
 
-class OrganizationStatement(Wire):
+class OrganizationStatement(ResponseModel):
     """What one organization received and spent, over all programmes."""
 
     organization: Code
@@ -276,7 +276,7 @@ class OrganizationStatement(Wire):
     overspent: bool
 
 
-class ContributorStatements(Wire):
+class ContributorStatements(ResponseModel):
     """The statement of every contributor that the ledger knows."""
 
     on: datetime.date | None
@@ -284,7 +284,7 @@ class ContributorStatements(Wire):
     revision: int
 
 
-class ProgrammeStatements(Wire):
+class ProgrammeStatements(ResponseModel):
     """The statement of every programme that the ledger knows."""
 
     on: datetime.date | None
@@ -292,7 +292,7 @@ class ProgrammeStatements(Wire):
     revision: int
 
 
-class OrganizationStatements(Wire):
+class OrganizationStatements(ResponseModel):
     """The statement of every organization that the ledger knows."""
 
     on: datetime.date | None
@@ -300,7 +300,7 @@ class OrganizationStatements(Wire):
     revision: int
 
 
-class OutstandingCommitment(Wire):
+class OutstandingCommitment(ResponseModel):
     """A commitment, what was paid of it, and what is still to come; `link` lists its payments."""
 
     commitment: Code
@@ -311,7 +311,7 @@ class OutstandingCommitment(Wire):
     outstanding: Money
 
 
-class OutstandingCommitments(Wire):
+class OutstandingCommitments(ResponseModel):
     """Commitments that are not fully paid, the oldest first."""
 
     on: datetime.date | None
@@ -320,7 +320,7 @@ class OutstandingCommitments(Wire):
     revision: int
 
 
-class TargetShare(Wire):
+class TargetShare(ResponseModel):
     """How much of a capitalization target a sum is, exactly."""
 
     target: Code
@@ -328,7 +328,7 @@ class TargetShare(Wire):
     per_cent: str
 
 
-class Capitalized(Wire):
+class Capitalized(ResponseModel):
     """What was pledged, committed and deposited up to the end of a period; `targets` are shares of the deposits."""
 
     end: datetime.date
@@ -338,7 +338,7 @@ class Capitalized(Wire):
     targets: list[TargetShare]
 
 
-class Capitalization(Wire):
+class Capitalization(ResponseModel):
     """The capitalization of the Fund over time, from the first entry to the last, cumulative."""
 
     periods: list[Capitalized]

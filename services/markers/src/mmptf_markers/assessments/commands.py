@@ -14,7 +14,15 @@ from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import Facts, document_of, submission
 from mmptf_common.wire.base import CODE_PATTERN
-from mmptf_common.wire.problems import Conflict, Fault, Forbidden, InvalidRequest, fault, refuse, unknown_code
+from mmptf_common.wire.problems import (
+    Conflict,
+    ErrorDetail,
+    Forbidden,
+    InvalidRequest,
+    error_detail,
+    raise_if_any,
+    unknown_code,
+)
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_markers import rubrics
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS
@@ -41,7 +49,7 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
     organization = organization_of(who)
     _require_part(programme, organization)
     rubric = await _rubric(write, sent.rubric)
-    refuse(_year_faults(sent.stage, sent.year))
+    raise_if_any(_year_errors(sent.stage, sent.year))
     earlier = await _newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
     if earlier is not None and earlier.status == "submitted":
         raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code="under_review")
@@ -99,7 +107,7 @@ async def submit_draft(write: Write, code: str) -> Created:
         assert newest
         raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code="under_review")
     found = _score(rubric, draft["answers"], draft["stage"])
-    refuse(_faults_of_draft(rubric, draft, found))
+    raise_if_any(_errors_of_draft(rubric, draft, found))
     grade = found.grade or draft["declared_grade"]
     facts: Facts = {
         **{name: draft[name] for name in ("code", "organization", "programme", "stage", "year", "version", "corrects")},
@@ -140,12 +148,13 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     own = {criterion: answer.model_dump(mode="json") for criterion, answer in sent.answers.items()}
     said = {criterion: answer["answer"] for criterion, answer in facts["answers"].items()}
     unchanged = [criterion for criterion, answer in own.items() if said.get(criterion) == answer["answer"]]
-    refuse(
-        fault("not_another", f"/answers/{c}: that is the assessor's answer", pointer=f"/answers/{c}") for c in unchanged
+    raise_if_any(
+        error_detail("not_another", f"/answers/{c}: that is the assessor's answer", pointer=f"/answers/{c}")
+        for c in unchanged
     )
     found = _score(rubric, {**facts["answers"], **own}, facts["stage"])
     manual = isinstance(rubric.rule, ManualRule)
-    refuse(_grade_faults(rubric, sent.grade, "/grade", needed=manual, allowed=manual))
+    raise_if_any(_grade_errors(rubric, sent.grade, "/grade", needed=manual, allowed=manual))
     grade = found.grade or sent.grade
     facts = {
         **facts,
@@ -169,18 +178,18 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
     """Enter a grade that was declared in the past and of which no answers are held; it counts as accepted."""
     programme = await _programme(write, sent.programme)
     grades = await rubrics.grades_of(write.session, sent.marker)
-    faults = _year_faults(sent.stage, sent.year)
+    errors = _year_errors(sent.stage, sent.year)
     if not grades:
         known = await rubrics.markers(write.session)
-        faults.append(unknown_code("/marker", sent.marker, known))
+        errors.append(unknown_code("/marker", sent.marker, known))
     elif sent.grade not in grades:
-        faults.append(unknown_code("/grade", sent.grade, grades))
+        errors.append(unknown_code("/grade", sent.grade, grades))
     organizations = await _organizations(write)
     if sent.organization not in organizations:
-        faults.append(unknown_code("/organization", sent.organization, organizations))
+        errors.append(unknown_code("/organization", sent.organization, organizations))
     if date.fromisoformat(sent.date) > write.at.date():
-        faults.append(fault("in_the_future", f"/date: {sent.date} is not past", pointer="/date"))
-    refuse(faults)
+        errors.append(error_detail("in_the_future", f"/date: {sent.date} is not past", pointer="/date"))
+    raise_if_any(errors)
     newest = await _newest(write, sent.programme, sent.marker, sent.stage, sent.year)
     if newest is not None:
         raise Conflict(f"{newest.code} says it already.", code="already_assessed")
@@ -218,7 +227,7 @@ def _stated(facts: Facts, sent: AssessmentContent) -> Facts:
 def _draft_row(write: Write, facts: Facts, rubric: Rubric) -> DraftRow:
     """A draft's row; InvalidRequest where an answer does not fit the rubric."""
     found = _score(rubric, facts["answers"], facts["stage"])
-    refuse(_grade_faults(rubric, facts["declared_grade"], "/declared_grade", needed=False, allowed=True))
+    raise_if_any(_grade_errors(rubric, facts["declared_grade"], "/declared_grade", needed=False, allowed=True))
     said = {
         **{name: facts[name] for name in facts if name not in ("rubric", "grade", "missing", "updated")},
         "rubric": found.rubric,
@@ -265,39 +274,41 @@ async def _store(write: Write, facts: Facts) -> None:
     )  # fmt: skip
 
 
-def _faults_of_draft(rubric: Rubric, draft: Facts, found: Score) -> list[Fault]:
+def _errors_of_draft(rubric: Rubric, draft: Facts, found: Score) -> list[ErrorDetail]:
     """What a draft lacks to be submitted."""
     answers: Mapping[str, Facts] = draft["answers"]
-    faults = [
-        fault("missing", f"/answers/{c}: this criterion is not answered", pointer=f"/answers/{c}")
+    errors = [
+        error_detail("missing", f"/answers/{c}: this criterion is not answered", pointer=f"/answers/{c}")
         for c in found.missing
     ]
-    faults += [
-        fault("missing", f"/answers/{c}/justification: say why", pointer=f"/answers/{c}/justification")
+    errors += [
+        error_detail("missing", f"/answers/{c}/justification: say why", pointer=f"/answers/{c}/justification")
         for c, answer in answers.items()
         if not answer["justification"]
     ]
     needed = isinstance(rubric.rule, ManualRule)
-    return faults + _grade_faults(rubric, draft["declared_grade"], "/declared_grade", needed=needed, allowed=True)
+    return errors + _grade_errors(rubric, draft["declared_grade"], "/declared_grade", needed=needed, allowed=True)
 
 
-def _grade_faults(rubric: Rubric, grade: str | None, pointer: str, *, needed: bool, allowed: bool) -> list[Fault]:
+def _grade_errors(rubric: Rubric, grade: str | None, pointer: str, *, needed: bool, allowed: bool) -> list[ErrorDetail]:
     grades = [grade.code for grade in rubric.grades]
     if grade is None:
         detail = f"{pointer}: under this rubric the answers give no grade, so it is stated"
-        return [fault("missing", detail, pointer=pointer, allowed=grades)] if needed else []
+        return [error_detail("missing", detail, pointer=pointer, allowed=grades)] if needed else []
     if not allowed:
-        return [fault("not_applicable", f"{pointer}: under this rubric the answers give the grade", pointer=pointer)]
+        return [
+            error_detail("not_applicable", f"{pointer}: under this rubric the answers give the grade", pointer=pointer)
+        ]
     return [] if grade in grades else [unknown_code(pointer, grade, grades)]
 
 
-def _year_faults(stage: str, year: int | None) -> list[Fault]:
+def _year_errors(stage: str, year: int | None) -> list[ErrorDetail]:
     if (stage == "annual_report") == (year is not None):
         return []
     code, detail = (
         ("missing", "an annual report is of a year") if year is None else ("not_applicable", f"a {stage} is of no year")
     )
-    return [fault(code, f"/year: {detail}", pointer="/year")]
+    return [error_detail(code, f"/year: {detail}", pointer="/year")]
 
 
 def _score(rubric: Rubric, answers: Mapping[str, Facts], stage: Stage) -> Score:

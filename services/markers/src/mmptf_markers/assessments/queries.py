@@ -17,7 +17,7 @@ from mmptf_common.storage.as_of import as_of, within
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.storage.records import Facts
-from mmptf_common.wire.problems import Conflict, InvalidRequest, fault
+from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers import rubrics
 from mmptf_markers.assessments import schemas
 from mmptf_markers.engine.rubric import STAGES, Rubric, level_position
@@ -184,7 +184,7 @@ def _nothing_earlier(later: Facts, named: str | None, *, known: bool) -> Excepti
         return Conflict(f"{named} is not earlier than {later['code']}.", code="nothing_earlier")
     detail = f"earlier: {named!r} is no earlier assessment of {later['programme']}"
     allowed = [f"see {ASSESSMENTS.path}?programme={later['programme']}"]
-    return InvalidRequest([fault("unknown_code", detail, parameter="earlier", allowed=allowed)])
+    return InvalidRequest([error_detail("unknown_code", detail, parameter="earlier", allowed=allowed)])
 
 
 def _compared(first: Rubric, earlier: Facts, second: Rubric, later: Facts) -> list[schemas.Compared]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values
-from mmptf_common.wire.base import Code, Day, PartSent, Sent, Text, Wire, unset
+from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
 from mmptf_markers.engine.results import Answer, RubricUsed, Share
@@ -21,7 +21,7 @@ Line = Annotated[Text, Field(max_length=300)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)]
 
 
-class Evidence(Wire):
+class Evidence(ResponseModel):
     """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
 
     title: Line
@@ -30,7 +30,7 @@ class Evidence(Wire):
     locator: Line | None
 
 
-class EvidenceSent(Sent):
+class EvidenceSent(RequestModel):
     """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
 
     title: Line
@@ -39,7 +39,7 @@ class EvidenceSent(Sent):
     locator: Line | None = None
 
 
-class Action(Wire):
+class Action(ResponseModel):
     """What is to be done, by whom, until when; `done` is the day on which it was."""
 
     action: Said
@@ -48,7 +48,7 @@ class Action(Wire):
     done: date | None
 
 
-class ActionSent(Sent):
+class ActionSent(RequestModel):
     """What is to be done, by whom, until when; `done` is the day on which it was."""
 
     action: Said
@@ -57,7 +57,7 @@ class ActionSent(Sent):
     done: Day | None = None
 
 
-class AnswerSent(Sent):
+class AnswerSent(RequestModel):
     """An answer to one criterion: a value of the rubric's scale or `not_applicable`, and what supports it."""
 
     answer: Answer
@@ -66,7 +66,7 @@ class AnswerSent(Sent):
     actions: Annotated[list[ActionSent], Field(default_factory=list, max_length=20)]
 
 
-class RiskSent(Sent):
+class RiskSent(RequestModel):
     """A risk to human rights that due diligence has found, and what is done about it."""
 
     risk: Said
@@ -76,7 +76,7 @@ class RiskSent(Sent):
     due: Day | None = None
 
 
-class AssessmentContent(PartSent):
+class AssessmentContent(PatchModel):
     """What an assessment says. A member that is not sent stays as it is, and so does an answer; null takes one back."""
 
     answers: Annotated[dict[Code, AnswerSent | None], Field(default_factory=unset, max_length=200)]
@@ -100,14 +100,14 @@ class AssessmentSent(AssessmentContent):
     rubric: Code | None = None
 
 
-class ReviewedAnswerSent(Sent):
+class ReviewedAnswerSent(RequestModel):
     """The answer that the reviewer gives where the assessor's does not hold, and why."""
 
     answer: Answer
     reason: Said
 
 
-class ReviewSent(Sent):
+class ReviewSent(RequestModel):
     """What the reviewer decides; `grade` is given where the rubric leaves it to the assessor, and only there."""
 
     decision: Literal["accept", "return"]
@@ -116,7 +116,7 @@ class ReviewSent(Sent):
     grade: Code | None = None
 
 
-class DeclarationSent(Sent):
+class DeclarationSent(RequestModel):
     """A grade that was declared in the past, and of which no answers are held."""
 
     programme: Code
@@ -129,7 +129,7 @@ class DeclarationSent(Sent):
     source: Annotated[Line, Field(description="Where that is written.")]
 
 
-class Risk(Wire):
+class Risk(ResponseModel):
     """A risk to human rights that due diligence has found, and what is done about it."""
 
     risk: str
@@ -139,7 +139,7 @@ class Risk(Wire):
     due: date | None
 
 
-class Answered(Wire):
+class Answered(ResponseModel):
     """An answer to one criterion, and what supports it."""
 
     answer: Answer
@@ -148,7 +148,7 @@ class Answered(Wire):
     actions: list[Action]
 
 
-class AssessmentDraft(Wire):
+class AssessmentDraft(ResponseModel):
     """An assessment before it is submitted: seen by its organization alone.
 
     `missing` are the criteria without an answer, `grade` is what the answers give so far, null while any is missing.
@@ -170,7 +170,7 @@ class AssessmentDraft(Wire):
     updated: datetime
 
 
-class Derived(Wire):
+class Derived(ResponseModel):
     """The grade that answers give under the rubric; `/assessments/{code}/score` explains it; null if manual."""
 
     grade: Code | None
@@ -179,7 +179,7 @@ class Derived(Wire):
     reason: str
 
 
-class ReviewedAnswer(Wire):
+class ReviewedAnswer(ResponseModel):
     """An answer that the reviewer has given in the place of the assessor's."""
 
     answer: Answer
@@ -187,7 +187,7 @@ class ReviewedAnswer(Wire):
     reason: str
 
 
-class Review(Wire):
+class Review(ResponseModel):
     """What the reviewer decided; `answers` are those that differ, and `derived` is what comes of them."""
 
     decision: Literal["accept", "return"]
@@ -199,7 +199,7 @@ class Review(Wire):
     grade: Code
 
 
-class CheckedAgainst(Wire):
+class CheckedAgainst(ResponseModel):
     """How far the copy of the catalogue had come that an assessment was checked against, and how old it was then."""
 
     reached: int
@@ -207,7 +207,7 @@ class CheckedAgainst(Wire):
     age_seconds: int | None
 
 
-class Assessment(Wire):
+class Assessment(ResponseModel):
     """One version of an assessment, as it was submitted: its answers never change, a correction is another version.
 
     Three grades stand side by side: `declared_grade` by the organization, `derived` from its answers, and `reviewed`.
@@ -287,7 +287,7 @@ class ComparisonQuery(PointInTime):
     ] = None
 
 
-class Compared(Wire):
+class Compared(ResponseModel):
     """One criterion in both: `change` is `not_comparable` where the scales differ or the criterion does not apply."""
 
     criterion: Code
@@ -297,7 +297,7 @@ class Compared(Wire):
     change: Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"]
 
 
-class Comparison(Wire):
+class Comparison(ResponseModel):
     """What improved and what fell from one assessment of a programme to a later one, by the answers that count."""
 
     programme: Code

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from mmptf_markers.engine.reading import DocumentFault, InvalidDocument, pointer, read_json, repeated
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, repeated
 from mmptf_markers.engine.rubric import (
     Bands,
     CountRule,
@@ -25,8 +25,8 @@ from mmptf_markers.engine.rubric import (
 
 # With more totals than this at hand the search for one in a narrow band is given up, in favour of the rubric.
 _TOTALS_TRIED: Final = 2_000
-Faults = Iterator[tuple[str, str]]
-Checks = tuple[tuple[set[str], Callable[[Rubric], Faults]], ...]
+Errors = Iterator[tuple[str, str]]
+Checks = tuple[tuple[set[str], Callable[[Rubric], Errors]], ...]
 
 
 class InvalidRubric(InvalidDocument):
@@ -39,11 +39,11 @@ def load_rubric(content: bytes) -> Rubric:
     A `hash` of null is filled in; any other must be the content hash. Raises InvalidRubric with every
     fault found; only a check which needs a malformed section waits until that section is well formed.
     """
-    faults: list[DocumentFault] = []
+    errors: list[DocumentError] = []
     try:
-        raw = read_json(content, faults)
+        raw = read_json(content, errors)
     except InvalidDocument as error:
-        raise InvalidRubric(error.faults) from None
+        raise InvalidRubric(error.errors) from None
     unsealed = isinstance(raw, dict) and raw.get("hash", "") is None
     if unsealed:
         raw["hash"] = "0" * 64
@@ -51,15 +51,15 @@ def load_rubric(content: bytes) -> Rubric:
         rubric = Rubric.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        faults.extend(DocumentFault(path=_path(detail["loc"]), reason=detail["msg"]) for detail in details)
+        errors.extend(DocumentError(path=_path(detail["loc"]), reason=detail["msg"]) for detail in details)
         if not all(detail["loc"] for detail in details):
-            raise InvalidRubric(faults) from None
+            raise InvalidRubric(errors) from None
         rubric = _sound_part(raw, {str(detail["loc"][0]) for detail in details})
-    faults.extend(_fit_faults(rubric))
-    if not faults and not unsealed and rubric.hash != content_hash(rubric):
-        faults.append(DocumentFault(path="/hash", reason=f"is not the content hash {content_hash(rubric)}"))
-    if faults:
-        raise InvalidRubric(faults)
+    errors.extend(_fit_errors(rubric))
+    if not errors and not unsealed and rubric.hash != content_hash(rubric):
+        errors.append(DocumentError(path="/hash", reason=f"is not the content hash {content_hash(rubric)}"))
+    if errors:
+        raise InvalidRubric(errors)
     return rubric.model_copy(update={"hash": content_hash(rubric)})
 
 
@@ -78,18 +78,18 @@ def _sound_part(raw: dict[str, Any], malformed: set[str]) -> Rubric:
     )
 
 
-def _fit_faults(rubric: Rubric) -> Iterator[DocumentFault]:
+def _fit_errors(rubric: Rubric) -> Iterator[DocumentError]:
     """What does not fit together in the sections which are well formed."""
     sound = rubric.model_fields_set
-    found = [fault for needs, check in _CHECKS if needs <= sound for fault in check(rubric)]
-    arithmetic = [fault for needs, check in _ARITHMETIC if needs <= sound for fault in check(rubric)]
+    found = [error for needs, check in _CHECKS if needs <= sound for error in check(rubric)]
+    arithmetic = [error for needs, check in _ARITHMETIC if needs <= sound for error in check(rubric)]
     found += arithmetic
     if not arithmetic and all(needs <= sound for needs, _ in _ARITHMETIC):
-        found += _reach_faults(rubric)
+        found += _reach_errors(rubric)
     elif {"rule", "grades", "gates"} <= sound:
-        found += _named_faults(rubric)
+        found += _named_errors(rubric)
     for path, reason in found:
-        yield DocumentFault(path=path, reason=reason)
+        yield DocumentError(path=path, reason=reason)
 
 
 def _path(location: Sequence[int | str]) -> str:
@@ -97,8 +97,8 @@ def _path(location: Sequence[int | str]) -> str:
     return pointer([step for at, step in enumerate(location) if (location[0], at) != ("rule", 1)])
 
 
-def _code_faults(section: str) -> Callable[[Rubric], Faults]:
-    def check(rubric: Rubric) -> Faults:
+def _code_errors(section: str) -> Callable[[Rubric], Errors]:
+    def check(rubric: Rubric) -> Errors:
         codes = [item.code for item in getattr(rubric, section)]
         if not codes:
             yield f"/{section}", "is empty"
@@ -109,12 +109,12 @@ def _code_faults(section: str) -> Callable[[Rubric], Faults]:
     return check
 
 
-def _name_faults(rubric: Rubric) -> Faults:
+def _name_errors(rubric: Rubric) -> Errors:
     if len(f"{rubric.code}.{rubric.version}") > 64:
         yield "/version", "is longer than 64 characters together with the code"
 
 
-def _grade_faults(rubric: Rubric) -> Faults:
+def _grade_errors(rubric: Rubric) -> Errors:
     for at, grade in enumerate(rubric.grades):
         for name, text in grade.source:
             # No database takes it, and only the texts of this model let it pass.
@@ -122,7 +122,7 @@ def _grade_faults(rubric: Rubric) -> Faults:
                 yield f"/grades/{at}/source/{name}", "holds the character U+0000"
 
 
-def _scale_faults(rubric: Rubric) -> Faults:
+def _scale_errors(rubric: Rubric) -> Errors:
     values = [Fraction(level.value) for level in rubric.scale.levels]
     if len(values) < 2:
         yield "/scale/levels", "a scale has two levels or more"
@@ -133,7 +133,7 @@ def _scale_faults(rubric: Rubric) -> Faults:
             yield f"/scale/levels/{at}/value", "is not above the level before it"
 
 
-def _criterion_faults(rubric: Rubric) -> Faults:
+def _criterion_errors(rubric: Rubric) -> Errors:
     for at, criterion in enumerate(rubric.criteria):
         if Fraction(criterion.weight) <= 0:
             yield f"/criteria/{at}/weight", "is not positive"
@@ -143,20 +143,20 @@ def _criterion_faults(rubric: Rubric) -> Faults:
             yield f"/criteria/{at}/stages", "names a stage twice"
 
 
-def _principle_faults(rubric: Rubric) -> Faults:
+def _principle_errors(rubric: Rubric) -> Errors:
     known = [principle.code for principle in rubric.principles]
     for at, criterion in enumerate(rubric.criteria):
         if criterion.principle not in known:
             yield _unknown(f"/criteria/{at}/principle", "principle", criterion.principle, known)
 
 
-def _not_applicable_faults(rubric: Rubric) -> Faults:
+def _not_applicable_errors(rubric: Rubric) -> Errors:
     for at, criterion in enumerate(rubric.criteria):
         if criterion.not_applicable and not rubric.scale.not_applicable:
             yield f"/criteria/{at}/not_applicable", "the scale has no not_applicable"
 
 
-def _band_faults(rubric: Rubric) -> Faults:
+def _band_errors(rubric: Rubric) -> Errors:
     if isinstance(rubric.rule, ManualRule):
         return
     grades = [grade.code for grade in rubric.grades]
@@ -179,7 +179,7 @@ def _band_faults(rubric: Rubric) -> Faults:
             yield f"{path}/grade", "is out of order: bands follow the grades, best first"
 
 
-def _named_faults(rubric: Rubric) -> Faults:
+def _named_errors(rubric: Rubric) -> Errors:
     if isinstance(rubric.rule, ManualRule):
         return
     named = [band.grade for band in rubric.rule.bands] + [gate.cap for gate in rubric.gates]
@@ -188,7 +188,7 @@ def _named_faults(rubric: Rubric) -> Faults:
             yield f"/grades/{at}", f"{grade.code} is unreachable: no band and no gate has it"
 
 
-def _count_faults(rubric: Rubric) -> Faults:
+def _count_errors(rubric: Rubric) -> Errors:
     if not isinstance(rubric.rule, CountRule):
         return
     levels = [level.value for level in rubric.scale.levels]
@@ -205,7 +205,7 @@ def _count_faults(rubric: Rubric) -> Faults:
                 )
 
 
-def _gate_faults(rubric: Rubric) -> Faults:
+def _gate_errors(rubric: Rubric) -> Errors:
     criteria = [criterion.code for criterion in rubric.criteria]
     levels = [level.value for level in rubric.scale.levels]
     grades = [grade.code for grade in rubric.grades]
@@ -226,7 +226,7 @@ def _gate_faults(rubric: Rubric) -> Faults:
             yield f"/gates/{at}", "is a duplicate: the same criterion and level"
 
 
-def _standing_faults(rubric: Rubric) -> Faults:
+def _standing_errors(rubric: Rubric) -> Errors:
     document, endorsement = rubric.source_document, rubric.endorsement
     if rubric.status == "official":
         if document is None:
@@ -239,7 +239,7 @@ def _standing_faults(rubric: Rubric) -> Faults:
         yield "/endorsement", "an illustrative rubric is endorsed by nobody: null"
 
 
-def _reach_faults(rubric: Rubric) -> Faults:
+def _reach_errors(rubric: Rubric) -> Errors:
     """Grades which no set of applicable answers leads to; only where the arithmetic has no fault."""
     if isinstance(rubric.rule, ManualRule):
         return
@@ -327,19 +327,19 @@ def _unknown(path: str, noun: str, value: object, known: Sequence[object]) -> tu
 
 
 _CHECKS: Final[Checks] = (
-    ({"code", "version"}, _name_faults),
-    ({"grades"}, _grade_faults),
-    ({"principles"}, _code_faults("principles")),
-    ({"criteria", "principles"}, _principle_faults),
-    ({"criteria", "scale"}, _not_applicable_faults),
-    ({"status", "source_document", "endorsement"}, _standing_faults),
+    ({"code", "version"}, _name_errors),
+    ({"grades"}, _grade_errors),
+    ({"principles"}, _code_errors("principles")),
+    ({"criteria", "principles"}, _principle_errors),
+    ({"criteria", "scale"}, _not_applicable_errors),
+    ({"status", "source_document", "endorsement"}, _standing_errors),
 )
 _ARITHMETIC: Final[Checks] = (
-    ({"grades"}, _code_faults("grades")),
-    ({"criteria"}, _code_faults("criteria")),
-    ({"scale"}, _scale_faults),
-    ({"criteria"}, _criterion_faults),
-    ({"rule", "grades"}, _band_faults),
-    ({"rule", "criteria", "scale"}, _count_faults),
-    ({"rule", "criteria", "scale", "grades", "gates"}, _gate_faults),
+    ({"grades"}, _code_errors("grades")),
+    ({"criteria"}, _code_errors("criteria")),
+    ({"scale"}, _scale_errors),
+    ({"criteria"}, _criterion_errors),
+    ({"rule", "grades"}, _band_errors),
+    ({"rule", "criteria", "scale"}, _count_errors),
+    ({"rule", "criteria", "scale", "grades", "gates"}, _gate_errors),
 )

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mmptf_common.wire.base import Wire
+from mmptf_common.wire.base import ResponseModel
 
 
-class DocumentFault(Wire):
+class DocumentError(ResponseModel):
     """One thing wrong with a document: where, as a JSON Pointer into it, and why."""
 
     path: str
@@ -17,24 +17,24 @@ class DocumentFault(Wire):
 class InvalidDocument(ValueError):
     """A document was refused; `faults` lists everything found."""
 
-    def __init__(self, faults: Sequence[DocumentFault]) -> None:
+    def __init__(self, errors: Sequence[DocumentError]) -> None:
         """Keep the faults, and name them all in the message."""
-        super().__init__("; ".join(f"{fault.path or '/'}: {fault.reason}" for fault in faults))
-        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{error.path or '/'}: {error.reason}" for error in errors))
+        self.errors = tuple(errors)
 
 
-def read_json(content: bytes, faults: list[DocumentFault]) -> Any:
+def read_json(content: bytes, errors: list[DocumentError]) -> Any:
     """A JSON document (UTF-8); each key that stands twice becomes a fault. Raises InvalidDocument when it is none."""
 
     def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key in repeated([key for key, _ in pairs]):
-            faults.append(DocumentFault(path="", reason=f"key {key!r} stands twice in one object"))
+            errors.append(DocumentError(path="", reason=f"key {key!r} stands twice in one object"))
         return dict(pairs)
 
     try:
         return json.loads(content.decode(), object_pairs_hook=unrepeated)
     except (ValueError, RecursionError) as error:
-        raise InvalidDocument([DocumentFault(path="", reason=f"is not JSON in UTF-8: {error}")]) from None
+        raise InvalidDocument([DocumentError(path="", reason=f"is not JSON in UTF-8: {error}")]) from None
 
 
 def pointer(steps: Sequence[int | str]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
-from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_markers.engine.rubric import RubricStatus, Stage
 
 Answer = StrictInt | StrictStr
@@ -19,7 +19,7 @@ FaultCode = Literal[
 ]
 
 
-class AnswerFault(Wire):
+class AnswerError(ResponseModel):
     """One thing wrong with the answers; `criterion` is null where the fault is in the answers as a whole.
 
     `allowed` lists what is possible there: answers, criterion codes, or stages.
@@ -31,7 +31,7 @@ class AnswerFault(Wire):
     allowed: list[int | str]
 
 
-class RubricUsed(Wire):
+class RubricUsed(ResponseModel):
     """The rubric behind a score, pinned by its content hash."""
 
     code: Code
@@ -41,7 +41,7 @@ class RubricUsed(Wire):
     marker: Code
 
 
-class Share(Wire):
+class Share(ResponseModel):
     """An exact share in lowest terms, and in per cent: a decimal string of two places, rounded down."""
 
     numerator: Annotated[int, Field(ge=0)]
@@ -55,7 +55,7 @@ def share_of(exact: Fraction) -> Share:
     return Share(numerator=exact.numerator, denominator=exact.denominator, percentage=f"{whole}.{hundredths:02d}")
 
 
-class Provisional(Wire):
+class Provisional(ResponseModel):
     """How far an incomplete set of answers has come; the share counts the answered criteria only."""
 
     answered: int
@@ -63,7 +63,7 @@ class Provisional(Wire):
     share_of_answered: Share | None
 
 
-class CriterionScore(Wire):
+class CriterionScore(ResponseModel):
     """What one answer contributes: exact decimal strings, null where the criterion carries no points."""
 
     criterion: Code
@@ -76,7 +76,7 @@ class CriterionScore(Wire):
     explanation: str
 
 
-class AppliedGate(Wire):
+class AppliedGate(ResponseModel):
     """A gate which the answers fall under; `capped` is the grade it took away, null where it took none."""
 
     criterion: Code
@@ -88,7 +88,7 @@ class AppliedGate(Wire):
     reason: str
 
 
-class Change(Wire):
+class Change(ResponseModel):
     """One answer to raise, and by how many levels."""
 
     criterion: Code
@@ -99,7 +99,7 @@ class Change(Wire):
     steps: int
 
 
-class NextGrade(Wire):
+class NextGrade(ResponseModel):
     """A better grade, and the fewest changes which lead to exactly that grade."""
 
     grade: Code
@@ -107,7 +107,7 @@ class NextGrade(Wire):
     changes: list[Change]
 
 
-class Score(Wire):
+class Score(ResponseModel):
     """The grade and its reasons.
 
     `next_grade` is the better grade nearest by: null at the best grade, without a grade, and under a count where too

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from mmptf_common.wire.base import Code, Wire
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.sources import SourceRef
 
 Stage = Literal["concept_note", "programme_document", "annual_report", "final_report"]
@@ -21,7 +21,7 @@ RubricStatus = Literal["illustrative", "official", "superseded"]
 NOT_APPLICABLE: Final = "not_applicable"
 
 
-def _one_fault(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+def _one_error(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     try:
         return handler(value)
     except ValidationError:
@@ -31,12 +31,12 @@ def _one_fault(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 Text = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f][^\x00-\x08\x0b-\x1f\x7f]*$", max_length=4000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 DecimalText = Annotated[str, Field(pattern=r"^-?[0-9]{1,6}(\.[0-9]{1,6})?$")]
-Exact = Annotated[Annotated[int, Field(ge=-999_999, le=999_999)] | DecimalText, WrapValidator(_one_fault)]
+Exact = Annotated[Annotated[int, Field(ge=-999_999, le=999_999)] | DecimalText, WrapValidator(_one_error)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 ShareText = Annotated[str, Field(pattern=r"^([0-9]{1,6}/[1-9][0-9]{0,5}|[0-9]{1,3}(\.[0-9]{1,6})?)$")]
 
 
-class Grade(Wire):
+class Grade(ResponseModel):
     """One outcome of the marker, what it means, and where that is printed."""
 
     code: Code
@@ -45,7 +45,7 @@ class Grade(Wire):
     source: SourceRef
 
 
-class Level(Wire):
+class Level(ResponseModel):
     """One answer on the scale; `value` is an exact integer or decimal string."""
 
     value: Exact
@@ -53,14 +53,14 @@ class Level(Wire):
     description: Text
 
 
-class Scale(Wire):
+class Scale(ResponseModel):
     """The answers to choose from, lowest first, and whether a criterion may allow `not_applicable`."""
 
     levels: tuple[Level, ...]
     not_applicable: bool
 
 
-class Principle(Wire):
+class Principle(ResponseModel):
     """A principle which criteria serve."""
 
     code: Code
@@ -68,7 +68,7 @@ class Principle(Wire):
     description: Text
 
 
-class Criterion(Wire):
+class Criterion(ResponseModel):
     """One question, the weight of its answer, and the stages at which it is asked."""
 
     code: Code
@@ -80,14 +80,14 @@ class Criterion(Wire):
     not_applicable: bool
 
 
-class ShareBand(Wire):
+class ShareBand(ResponseModel):
     """A grade and the least share of points that gives it: an exact fraction or decimal string, 0 to 1."""
 
     grade: Code
     minimum: ShareText
 
 
-class CountBand(Wire):
+class CountBand(ResponseModel):
     """A grade and the least number of criteria met that gives it."""
 
     grade: Code
@@ -97,14 +97,14 @@ class CountBand(Wire):
 Bands = Sequence[ShareBand | CountBand]
 
 
-class WeightedShareRule(Wire):
+class WeightedShareRule(ResponseModel):
     """Points (weight times value) as a share of those to be had; `not_applicable` is left out of both."""
 
     type: Literal["weighted_share"]
     bands: tuple[ShareBand, ...]
 
 
-class CountRule(Wire):
+class CountRule(ResponseModel):
     """The number of criteria answered at `level` or above; `not_applicable` does not count as met."""
 
     type: Literal["count"]
@@ -112,13 +112,13 @@ class CountRule(Wire):
     bands: tuple[CountBand, ...]
 
 
-class ManualRule(Wire):
+class ManualRule(ResponseModel):
     """The assessor sets the grade and the answers support it."""
 
     type: Literal["manual"]
 
 
-class Gate(Wire):
+class Gate(ResponseModel):
     """An answer below this level on this criterion caps the grade."""
 
     criterion: Code
@@ -127,7 +127,7 @@ class Gate(Wire):
     reason: Text
 
 
-class SourceDocument(Wire):
+class SourceDocument(ResponseModel):
     """The document a rubric was taken from; `sha256` is the hash of the file."""
 
     title: Text
@@ -136,7 +136,7 @@ class SourceDocument(Wire):
     sha256: Sha256 | None
 
 
-class Endorsement(Wire):
+class Endorsement(ResponseModel):
     """Who adopted the rubric, and when."""
 
     body: Text
@@ -144,7 +144,7 @@ class Endorsement(Wire):
     reference: Text | None
 
 
-class Rubric(Wire):
+class Rubric(ResponseModel):
     """One version of a marker's questionnaire, from `load_rubric`, never changed; grades are best first."""
 
     code: Code

@@ -7,7 +7,7 @@ from math import lcm
 from typing import Any, Final, NamedTuple
 
 from mmptf_markers.engine.results import (
-    AnswerFault,
+    AnswerError,
     AppliedGate,
     Change,
     CriterionScore,
@@ -42,10 +42,10 @@ SET_BY_ASSESSOR: Final = "set by the assessor"
 class InvalidAnswers(ValueError):
     """Answers were refused; `faults` lists everything found."""
 
-    def __init__(self, faults: Sequence[AnswerFault]) -> None:
+    def __init__(self, errors: Sequence[AnswerError]) -> None:
         """Keep the faults, and name them all in the message."""
-        super().__init__("; ".join(f"{fault.criterion or 'answers'}: {fault.reason}" for fault in faults))
-        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{error.criterion or 'answers'}: {error.reason}" for error in errors))
+        self.errors = tuple(errors)
 
 
 class _Outcome(NamedTuple):
@@ -104,19 +104,19 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
     """Position on the scale by criterion code, null for not applicable; raises InvalidAnswers."""
     if not criteria:
         reason = f"the rubric has no criterion at {stage!r}"
-        raise InvalidAnswers([_fault(None, "stage_not_covered", reason, stages_of(rubric))])
+        raise InvalidAnswers([_error(None, "stage_not_covered", reason, stages_of(rubric))])
     asked = {criterion.code: criterion for criterion in criteria}
     elsewhere = {criterion.code: criterion for criterion in rubric.criteria}
     values = [level.value for level in rubric.scale.levels]
     levels: dict[str, int | None] = {}
-    faults: list[AnswerFault] = []
+    errors: list[AnswerError] = []
     for code, answer in answers.items():
         if code not in elsewhere:
-            faults.append(_fault(code, "unknown_criterion", "the rubric has no such criterion", list(asked)))
+            errors.append(_error(code, "unknown_criterion", "the rubric has no such criterion", list(asked)))
             continue
         if code not in asked:
             at = elsewhere[code].stages
-            faults.append(_fault(code, "wrong_stage", f"is not asked at {stage}, only at {', '.join(at)}", list(asked)))
+            errors.append(_error(code, "wrong_stage", f"is not asked at {stage}, only at {', '.join(at)}", list(asked)))
             continue
         allowed = [*values, NOT_APPLICABLE] if asked[code].not_applicable else values
         # Compared with its type: True equals 1 and 2.0 equals 2, and neither is an answer.
@@ -124,15 +124,15 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
         if place is not None:
             levels[code] = place
         elif answer != NOT_APPLICABLE:
-            faults.append(_fault(code, "unknown_level", "the answer is no level of the scale", allowed))
+            errors.append(_error(code, "unknown_level", "the answer is no level of the scale", allowed))
         elif asked[code].not_applicable:
             levels[code] = None
         else:
-            faults.append(_fault(code, "not_applicable_refused", "this criterion always applies", allowed))
-    if not faults and len(levels) == len(asked) and all(level is None for level in levels.values()):
-        faults.append(_fault(None, "nothing_applicable", "at least one criterion must apply", []))
-    if faults:
-        raise InvalidAnswers(faults)
+            errors.append(_error(code, "not_applicable_refused", "this criterion always applies", allowed))
+    if not errors and len(levels) == len(asked) and all(level is None for level in levels.values()):
+        errors.append(_error(None, "nothing_applicable", "at least one criterion must apply", []))
+    if errors:
+        raise InvalidAnswers(errors)
     return levels
 
 
@@ -355,5 +355,5 @@ def _below(rubric: Rubric, gate: Gate, levels: Levels) -> bool:
     return level is not None and level < level_position(rubric, gate.below)
 
 
-def _fault(criterion: str | None, code: FaultCode, reason: str, allowed: Sequence[int | str]) -> AnswerFault:
-    return AnswerFault(criterion=criterion, code=code, reason=reason, allowed=list(allowed))
+def _error(criterion: str | None, code: FaultCode, reason: str, allowed: Sequence[int | str]) -> AnswerError:
+    return AnswerError(criterion=criterion, code=code, reason=reason, allowed=list(allowed))

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, ValidationError
 
-from mmptf_common.wire.base import Code, Wire
-from mmptf_markers.engine.reading import DocumentFault, InvalidDocument, pointer, read_json
+from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json
 from mmptf_markers.engine.rubric import Language, Rubric, Sha256, SourceDocument, Text
 
 # The members of a rubric that are texts for its readers.
@@ -19,7 +19,7 @@ _TEXT: Final = re.compile(
 )
 
 
-class Translation(Wire):
+class Translation(ResponseModel):
     """The texts of one version of a rubric in one language, by JSON Pointers into the rubric.
 
     `source` is the document that they were taken from; `verified` is false where nobody who answers for the rubric
@@ -35,7 +35,7 @@ class Translation(Wire):
     verified: bool
 
 
-class Coverage(Wire):
+class Coverage(ResponseModel):
     """How many of a rubric's texts a translation has, and the JSON Pointers of those it has not."""
 
     translated: int
@@ -68,7 +68,7 @@ def rubric_named(content: bytes) -> RubricNamed:
     try:
         return RubricNamed.model_validate(_read(content, []))
     except ValidationError as error:
-        raise InvalidTranslation(_faults_of(error)) from None
+        raise InvalidTranslation(_errors_of(error)) from None
 
 
 def load_translation(content: bytes, rubric: Rubric) -> Translation:
@@ -76,17 +76,17 @@ def load_translation(content: bytes, rubric: Rubric) -> Translation:
 
     Texts may be missing (see `coverage`). Raises InvalidTranslation with every fault found.
     """
-    faults: list[DocumentFault] = []
-    raw = _read(content, faults)
+    errors: list[DocumentError] = []
+    raw = _read(content, errors)
     translation = None
     try:
         translation = Translation.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
-        faults += _faults_of(error)
+        errors += _errors_of(error)
     if isinstance(raw, dict):
-        faults += _fit_faults(raw, rubric)
-    if translation is None or faults:
-        raise InvalidTranslation(faults)
+        errors += _fit_errors(raw, rubric)
+    if translation is None or errors:
+        raise InvalidTranslation(errors)
     return translation
 
 
@@ -111,29 +111,29 @@ def texts_of(rubric: Rubric) -> dict[str, str]:
     return {path: value for path, value in _members(rubric.model_dump(mode="json"), "") if _TEXT.fullmatch(path)}
 
 
-def _read(content: bytes, faults: list[DocumentFault]) -> Any:
+def _read(content: bytes, errors: list[DocumentError]) -> Any:
     try:
-        return read_json(content, faults)
+        return read_json(content, errors)
     except InvalidDocument as error:
-        raise InvalidTranslation(error.faults) from None
+        raise InvalidTranslation(error.errors) from None
 
 
-def _faults_of(error: ValidationError) -> list[DocumentFault]:
+def _errors_of(error: ValidationError) -> list[DocumentError]:
     details = error.errors(include_url=False)
-    return [DocumentFault(path=pointer(detail["loc"]), reason=detail["msg"]) for detail in details]
+    return [DocumentError(path=pointer(detail["loc"]), reason=detail["msg"]) for detail in details]
 
 
-def _fit_faults(raw: dict[str, Any], rubric: Rubric) -> Iterator[DocumentFault]:
+def _fit_errors(raw: dict[str, Any], rubric: Rubric) -> Iterator[DocumentError]:
     """What of a document, well formed or not, does not fit the rubric."""
     for name in ("rubric", "version", "hash"):
         expected = rubric.code if name == "rubric" else getattr(rubric, name)
         if isinstance(raw.get(name), str) and raw[name] != expected:
-            yield DocumentFault(path=f"/{name}", reason=f"is not that of {rubric.code}.{rubric.version}: {expected}")
+            yield DocumentError(path=f"/{name}", reason=f"is not that of {rubric.code}.{rubric.version}: {expected}")
     language = raw.get("language")
     if language == rubric.language:
-        yield DocumentFault(path="/language", reason=f"is the language of the rubric itself, {language}")
+        yield DocumentError(path="/language", reason=f"is the language of the rubric itself, {language}")
     if isinstance(language, str) and len(f"{rubric.code}.{rubric.version}.{language}") > 64:
-        yield DocumentFault(path="/language", reason="is longer than 64 characters together with the rubric's code")
+        yield DocumentError(path="/language", reason="is longer than 64 characters together with the rubric's code")
     if isinstance(raw.get("texts"), dict):
         texts, members = texts_of(rubric), dict(_members(rubric.model_dump(mode="json"), ""))
         for path in raw["texts"]:
@@ -143,7 +143,7 @@ def _fit_faults(raw: dict[str, Any], rubric: Rubric) -> Iterator[DocumentFault]:
             if path not in members:
                 meant = difflib.get_close_matches(path[:64], texts, n=1)
                 reason = f"the rubric has no {path!r}" + (f"; did you mean {meant[0]!r}?" if meant else "")
-            yield DocumentFault(path=pointer(["texts", path]), reason=reason)
+            yield DocumentError(path=pointer(["texts", path]), reason=reason)
 
 
 def _members(node: Any, path: str) -> Iterator[tuple[str, Any]]:

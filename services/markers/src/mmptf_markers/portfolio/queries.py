@@ -20,7 +20,7 @@ from mmptf_common.http.conditional import number_of
 from mmptf_common.http.parameters import NoParameters, PointInTime, canonical, pairs_of, parse
 from mmptf_common.lists.aggregates import answer_cached
 from mmptf_common.lists.listing import Arguments, Filter, Listing, check_codes, condition
-from mmptf_common.routers.cards import Told, link
+from mmptf_common.routers.cards import CardData, link
 from mmptf_common.storage.as_of import Past, as_of, within
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
@@ -321,7 +321,7 @@ def _folded(
 
 
 def _grade_share(grade: str | None, rows: Sequence[Any], asked: Question | None) -> schemas.GradeShare:
-    narrowed = asked and (_only(asked, "assessed", "false") if grade is None else _only(asked, "grade", grade))
+    drilldown = asked and (_only(asked, "assessed", "false") if grade is None else _only(asked, "grade", grade))
     sums: dict[tuple[str, str], tuple[Decimal, int]] = defaultdict(lambda: (Decimal(0), 0))
     for row in rows:
         if row["with_budget"]:
@@ -338,7 +338,7 @@ def _grade_share(grade: str | None, rows: Sequence[Any], asked: Question | None)
         without_budget=programmes - sum(row["with_budget"] for row in rows),
         allocated=_money(sum(row["allocated"] for row in rows), LEDGER_CURRENCY) if with_allocation else None,
         without_allocation=programmes - with_allocation,
-        link=narrowed and f"{STANDINGS.path}?{urlencode(sorted(narrowed))}",
+        link=drilldown and f"{STANDINGS.path}?{urlencode(sorted(drilldown))}",
     )
 
 
@@ -346,7 +346,7 @@ def _money(amount: Decimal, currency: str) -> Money:
     return Money(amount=f"{amount:.2f}", currency=currency)
 
 
-async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, code: str) -> Told | None:
+async def programme_card(connection: Any, shadows: str, query: PointInTime, code: str) -> CardData | None:
     """The markers' card of a programme that is known here; without an assessment that is what it tells."""
     standing = f"SELECT {_STANDING} AS document FROM {STANDING_ROWS} WHERE programme = $1 ORDER BY marker"
     rows = await connection.fetch(within(shadows, standing), code)
@@ -361,7 +361,7 @@ async def tell_of_programme(connection: Any, shadows: str, query: PointInTime, c
         code,
     )
     standings = [schemas.Standing.model_validate_json(row["document"]) for row in rows]
-    return Told(
+    return CardData(
         facts=schemas.MarkerFacts(standings=standings, open_actions=open_actions),
         changed=changed,
         links={

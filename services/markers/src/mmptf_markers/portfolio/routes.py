@@ -108,7 +108,7 @@ add_card(
     router,
     "markers",
     schemas.MarkerCard,
-    queries.tell_of_programme,
+    queries.programme_card,
     title="Markers",
     about="The grade that counts for a programme under each marker, whether another is under review, and open actions.",
     known="SELECT code FROM programme",

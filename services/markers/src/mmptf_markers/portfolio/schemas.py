@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mmptf_common.feed.replication import CopyState
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import Code, Day, Wire
+from mmptf_common.wire.base import Code, Day, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.periods import Interval
@@ -23,14 +23,14 @@ from mmptf_markers.portfolio.rules import Standing as TargetStanding
 TargetCode = Annotated[Code | None, Field(description="Code of a target; by default that of the human-rights marker.")]
 
 
-class ExactShare(Wire):
+class ExactShare(ResponseModel):
     """A share of two whole numbers."""
 
     numerator: int
     denominator: int
 
 
-class MarkerTarget(Wire):
+class MarkerTarget(ResponseModel):
     """What a marker is to reach: at least `minimum` of the programmes at a stage of the catalogue have these grades."""
 
     code: Code
@@ -54,14 +54,14 @@ class TargetQuery(ListQuery):
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
 
 
-class NamedCode(Wire):
+class NamedCode(ResponseModel):
     """A code and what it stands for."""
 
     code: Code
     name: str
 
 
-class Standing(Wire):
+class Standing(ResponseModel):
     """What counts for one programme under one marker: its newest accepted assessment, nothing while there is none.
 
     `under_review` tells that another one is submitted and not reviewed; `answered` is false for a grade that was only
@@ -95,7 +95,7 @@ class StandingPage(Page[Standing]):
     """One page of standings."""
 
 
-class MarkerFacts(Wire):
+class MarkerFacts(ResponseModel):
     """What counts for a programme under each marker, and how many of the actions that were asked for are not done."""
 
     standings: list[Standing]
@@ -158,7 +158,7 @@ class OverTimeQuery(BaseModel):
     interval: Annotated[Interval, Field(description="Length of a period.")] = "quarter"
 
 
-class Budgets(Wire):
+class Budgets(ResponseModel):
     """The budgets of some programmes at one stage of money; budgets of different stages are never added together."""
 
     stage: str
@@ -166,7 +166,7 @@ class Budgets(Wire):
     programmes: int
 
 
-class GradeShare(Wire):
+class GradeShare(ResponseModel):
     """The programmes with one grade, null for those without, and their money at each of its stages.
 
     `budgets` are the catalogue's: what is required, or what was granted. `allocated` is what the ledger has allocated,
@@ -184,7 +184,7 @@ class GradeShare(Wire):
     link: str | None
 
 
-class RubricShare(Wire):
+class RubricShare(ResponseModel):
     """How many of the grades come from one version of a rubric; null for grades that were only declared."""
 
     rubric: Code | None
@@ -192,7 +192,7 @@ class RubricShare(Wire):
     programmes: int
 
 
-class Indicator(Wire):
+class Indicator(ResponseModel):
     """How many programmes have a grade that counts for the target, and whether that is enough.
 
     `share` is exact, null where there are no programmes; its percentage is rounded down. `short_by`: how many more
@@ -212,14 +212,14 @@ class Indicator(Wire):
     mixed: bool
 
 
-class IndicatorGroup(Wire):
+class IndicatorGroup(ResponseModel):
     """The indicator of one part of the programmes; code null: those that state none."""
 
     code: str | None
     indicator: Indicator
 
 
-class IndicatorAnswer(Wire):
+class IndicatorAnswer(ResponseModel):
     """The indicator of the programmes that were asked for, and of its parts.
 
     `overlapping`: whether a programme can be in several groups, which then add up to more than the whole.
@@ -233,7 +233,7 @@ class IndicatorAnswer(Wire):
     revision: int
 
 
-class Period(Wire):
+class Period(ResponseModel):
     """The indicator as it was known at the end of a period; the last period has not ended."""
 
     period_end: date
@@ -241,7 +241,7 @@ class Period(Wire):
     indicator: Indicator
 
 
-class OverTime(Wire):
+class OverTime(ResponseModel):
     """The indicator period by period, from the first write of this service on."""
 
     target: MarkerTarget
@@ -249,13 +249,13 @@ class OverTime(Wire):
     revision: int
 
 
-class Copies(Wire):
+class Copies(ResponseModel):
     """The state of each copy that this service keeps of another one's records."""
 
     copies: list[CopyState]
 
 
-class LevelCount(Wire):
+class LevelCount(ResponseModel):
     """How many programmes gave one answer."""
 
     answer: Answer
@@ -263,7 +263,7 @@ class LevelCount(Wire):
     programmes: int
 
 
-class CriterionStanding(Wire):
+class CriterionStanding(ResponseModel):
     """How a criterion is answered across programmes; `share` of the highest level, exact, null where nobody answers."""
 
     rubric: Code
@@ -276,14 +276,14 @@ class CriterionStanding(Wire):
     levels: list[LevelCount]
 
 
-class CriteriaAnswer(Wire):
+class CriteriaAnswer(ResponseModel):
     """The criteria of the rubrics behind the grades that count, the weakest first."""
 
     criteria: list[CriterionStanding]
     revision: int
 
 
-class ActionRecord(Wire):
+class ActionRecord(ResponseModel):
     """An action that an accepted assessment asks for; `owner` is a role or a unit, `done` the day on which it was."""
 
     code: str

@@ -7,14 +7,14 @@ import logging
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
-from mmptf_common.wire.problems import InternalError, NotFound, ProblemError, near
+from mmptf_common.wire.problems import InternalError, NotFound, ProblemError, closest_match
 from mmptf_gateway.forward import Forwarder, first_segment
 from mmptf_gateway.settings import OWN_SEGMENTS
 
 log = logging.getLogger("mmptf.error")
 
 
-class Door:
+class Dispatch:
     """Pure ASGI: one look-up by the first segment of the path; failures become problems inside the CORS headers."""
 
     def __init__(self, app: ASGIApp, *, forwarder: Forwarder) -> None:
@@ -49,7 +49,7 @@ class Door:
         if (name := first.decode("latin-1")) in OWN_SEGMENTS:
             return self.app
         names = [name for name, _ in self.forwarder.services.values()]
-        meant = near(name, names)
+        meant = closest_match(name, names)
         raise NotFound(
             f"No service is named {name[:64]!r}{f'; did you mean {meant}?' if meant else '.'} A path begins with the"
             f" name of a service: {', '.join(names)}. The gateway's own paths are listed at /."
