@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_catalog.app import SERVICE
-from mmptf_catalog.commands import PACKAGE
 from mmptf_catalog.models import ProgrammeRow
 from mmptf_catalog.programmes.records import programme_row
+from mmptf_catalog.seed import PACKAGE
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage import migrations

@@ -18,7 +18,7 @@ from mmptf_catalog.programmes import examples as programmes
 from mmptf_funding.ledger import schemas as ledger
 from mmptf_local.suite import Suite
 from mmptf_markers.assessments import examples as marked
-from mmptf_markers.commands import packaged_rubrics
+from mmptf_markers.seed import packaged_rubrics
 from tests.tokens import writing
 
 RUBRIC = next(packaged_rubrics())

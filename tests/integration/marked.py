@@ -12,11 +12,10 @@ from typing import Any
 import httpx
 
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_markers.catalogue import place_row, programme_row
-from mmptf_markers.commands import publish_rubric
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Stage, criteria_at
-from mmptf_markers.ledger import allocation_row
+from mmptf_markers.replication import allocation_row, place_row, programme_row
+from mmptf_markers.rubrics.commands import publish_rubric
 from tests.conftest import RunningApp
 from tests.tokens import bearer
 from tests.unit.markers.rubrics import CONTENT, loaded

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 
-from mmptf_catalog import schemas as catalog_schemas
+from mmptf_catalog.programmes.schemas import ProgrammeCard
 from mmptf_funding.ledger import schemas as ledger_schemas
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
@@ -99,7 +99,7 @@ async def test_a_programme_is_shown_as_its_document_has_it(catalog: httpx.AsyncC
     for programme in page["items"]:
         code = programme["code"]
         card = await get(catalog, f"{CATALOG}/{code}")
-        catalog_schemas.ProgrammeCard.model_validate(card)
+        ProgrammeCard.model_validate(card)
         budget = programme["budget"]
         shown = {name: programme[name] for name in card["facts"]}
         if budget:

@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from mmptf_catalog.commands import load_packaged_data
 from mmptf_catalog.models import OrganizationRow
+from mmptf_catalog.seed import load_packaged_data
 from mmptf_common.storage.as_of import Past, within
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, Write, begin_write

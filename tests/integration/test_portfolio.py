@@ -19,8 +19,8 @@ from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import document_of, put
 from mmptf_local.cache import Cache
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, STAGES
+from mmptf_markers.indicator.schemas import MarkerTarget
 from mmptf_markers.models import TargetRow
-from mmptf_markers.portfolio.schemas import MarkerTarget
 from tests.conftest import running_app
 from tests.integration.marked import (
     ACTIONS,

@@ -15,10 +15,10 @@ from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import put
 from mmptf_local.postgres import Postgres
-from mmptf_markers.catalogue import programme_row
-from mmptf_markers.commands import load_packaged_data
 from mmptf_markers.engine.rubric import STAGES
 from mmptf_markers.models import ProgrammeRow, standing, standing_count
+from mmptf_markers.replication import programme_row
+from mmptf_markers.seed import load_packaged_data
 from tests.conftest import running_app
 from tests.integration.marked import DRAFTS, INDICATOR, IOM, Markers, answers, made, programme
 from tests.integration.test_migrations import migrate_to

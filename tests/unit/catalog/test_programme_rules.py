@@ -12,9 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mmptf_catalog.programmes import rules
-from mmptf_catalog.programmes.schemas import NewStatus
-from mmptf_catalog.rules import STAGE_OF_STATUS
-from mmptf_catalog.schemas import Status
+from mmptf_catalog.programmes.rules import STAGE_OF_STATUS
+from mmptf_catalog.programmes.schemas import NewStatus, Status
 from mmptf_common.wire.codes import BudgetCategory
 
 STATUSES = get_args(Status)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmptf_catalog.rules import attribute, attribute_places, divide
+from mmptf_catalog.programmes.rules import attribute, attribute_places, divide
 
 AMOUNTS = st.decimals(min_value=0, max_value=Decimal("9999999999.99"), places=2)
 

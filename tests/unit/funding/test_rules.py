@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmptf_funding.rules import per_cent, share
+from mmptf_funding.contributions.rules import per_cent, share
 
 
 @pytest.mark.parametrize(

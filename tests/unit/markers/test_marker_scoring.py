@@ -11,7 +11,7 @@ from mmptf_markers.engine.loading import InvalidRubric, load_rubric
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
 from mmptf_markers.engine.scoring import InvalidAnswers, score
-from mmptf_markers.schemas import ScoreRequest
+from mmptf_markers.rubrics.schemas import ScoreRequest
 from tests.unit.markers.rubrics import CONTENT, STAGE, Answers, loaded, small
 
 SHIPPED = load_rubric(CONTENT)

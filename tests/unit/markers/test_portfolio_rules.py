@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmptf_markers.portfolio.rules import short_by, standing
+from mmptf_markers.indicator.rules import short_by, standing
 
 NINE_TENTHS = Fraction(9, 10)
 COUNTS = st.integers(0, 10**6)

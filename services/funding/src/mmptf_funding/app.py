@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
+from mmptf_common.lists.publications import ABOUT, publications_of
 from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
-from mmptf_funding.commands import load_packaged_data
+from mmptf_funding.contributions import routes as contributions
+from mmptf_funding.editions import routes as editions
 from mmptf_funding.imports import routes as imports
+from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.models import Base
-from mmptf_funding.routes import router
+from mmptf_funding.seed import load_packaged_data
+
+router = APIRouter()
+for feature in (contributions, ledger, editions, imports):
+    router.include_router(feature.router)
+add_listing(router, publications_of("funding"), about=ABOUT, example="mptf-human-rights-brochure-2024")
 
 SERVICE = Service(
     name="funding",

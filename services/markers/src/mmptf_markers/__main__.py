@@ -16,12 +16,12 @@ from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.wire.problems import Conflict
 from mmptf_markers.app import SERVICE
-from mmptf_markers.commands import publish_rubric, publish_translation
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.reading import DocumentError, InvalidDocument, read_json
 from mmptf_markers.engine.rubric import STAGES
 from mmptf_markers.engine.scoring import InvalidAnswers, score
 from mmptf_markers.engine.translation import is_translation
+from mmptf_markers.rubrics.commands import publish_rubric, publish_translation
 
 
 def _add_publishing(parser: argparse.ArgumentParser) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
+from mmptf_common.lists.publications import ABOUT, publications_of
 from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
-from mmptf_markers.catalogue import CATALOGUE
-from mmptf_markers.commands import load_packaged_data
-from mmptf_markers.ledger import LEDGER
+from mmptf_markers.assessments import routes as assessments
+from mmptf_markers.indicator import routes as indicator
 from mmptf_markers.models import Base
-from mmptf_markers.routes import router
+from mmptf_markers.replication import CATALOGUE, LEDGER
+from mmptf_markers.rubrics import routes as rubrics
+from mmptf_markers.seed import load_packaged_data
+
+router = APIRouter()
+for feature in (assessments, indicator, rubrics):
+    router.include_router(feature.router)
+add_listing(router, publications_of("markers"), about=ABOUT, example="mptf-human-rights-brochure-2024")
 
 SERVICE = Service(
     name="markers",

@@ -8,10 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.requests import Request
 
-from mmptf_catalog import schemas as wire
+from mmptf_catalog.code_lists.queries import ORGANIZATIONS
+from mmptf_catalog.code_lists.schemas import Organization
 from mmptf_catalog.models import DraftRow, ObjectiveRow, OrganizationRow, PlaceRow, ProgrammeRow, ThematicAreaRow
 from mmptf_catalog.programmes import rules
+from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES
 from mmptf_catalog.programmes.records import draft_row, facts_of, programme_row
+from mmptf_catalog.programmes.rules import STAGE_OF_STATUS
 from mmptf_catalog.programmes.schemas import (
     Amendment,
     Content,
@@ -21,8 +24,6 @@ from mmptf_catalog.programmes.schemas import (
     StatusOf,
     StatusSent,
 )
-from mmptf_catalog.queries import DRAFTS, ORGANIZATIONS, PROGRAMMES
-from mmptf_catalog.rules import STAGE_OF_STATUS
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import Facts, document_of, submission
@@ -190,7 +191,7 @@ async def add_organization(write: Write, who: Identity, sent: OrganizationSent) 
         raise Conflict(f"{sent.code} is listed already.", code="code_taken")
     source = submission(write, f"{ORGANIZATIONS.path}/{sent.code}", "name", _stated_by(who.organization))
     facts = {"code": sent.code, "name": sent.name, "kind": "un_organization", "sources": [source]}
-    document = document_of(wire.Organization, facts, write.at)
+    document = document_of(Organization, facts, write.at)
     write.session.add(OrganizationRow(code=sent.code, name=sent.name, updated=write.at, document=document))
     return Created(ORGANIZATIONS, sent.code)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from mmptf_catalog import rules, schemas
 from mmptf_catalog.models import DraftRow, ProgrammeRow
-from mmptf_catalog.programmes.schemas import Draft
+from mmptf_catalog.programmes.rules import STAGE_OF_STATUS, attribute, attribute_places
+from mmptf_catalog.programmes.schemas import Draft, Programme
 from mmptf_common.http.parameters import words
 from mmptf_common.storage.records import Facts, document_of
 
@@ -28,7 +28,7 @@ def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], at: da
     status = facts["status"] or "not_stated"
     budget = facts["budget"]
     document = document_of(
-        schemas.Programme,
+        Programme,
         {
             **facts,
             "thematic_area": facts["thematic_area"] and named("thematic_areas", facts["thematic_area"]),
@@ -39,7 +39,7 @@ def programme_row(facts: Facts, names: Mapping[str, Mapping[str, Facts]], at: da
                 for p in facts["places"]
             ],
             "status": status,
-            "stage": rules.STAGE_OF_STATUS[status],
+            "stage": STAGE_OF_STATUS[status],
             "budget": budget and {**budget, "sources": [s for s in facts["sources"] if s["field"] == "budget"]},
             "sources": [s for s in facts["sources"] if s["field"] != "budget"],
         },
@@ -72,14 +72,14 @@ def _attribution(programme: Facts, region_of: Mapping[str, str | None]) -> dict[
     amount = Decimal(programme["budget"]["amount"])
     partial = {gap["field"] for gap in programme["gaps"] if gap["kind"] == "partly_stated"}
     shares = {p["code"]: p["share"] and Decimal(p["share"]) for p in programme["places"]}
-    country, region = rules.attribute_places(amount, shares, region_of, complete="places" not in partial)
+    country, region = attribute_places(amount, shares, region_of, complete="places" not in partial)
     area = programme["thematic_area"]
     divided = {
-        "thematic_area": rules.attribute(amount, [area["code"]] if area else []),
-        "objective": rules.attribute(amount, [o["code"] for o in programme["objectives"]]),
+        "thematic_area": attribute(amount, [area["code"]] if area else []),
+        "objective": attribute(amount, [o["code"] for o in programme["objectives"]]),
         "country": country,
         "region": region,
-        "organization": rules.attribute(
+        "organization": attribute(
             amount, [o["code"] for o in programme["organizations"]], complete="organizations" not in partial
         ),
         "stage": {programme["stage"]: amount},

@@ -1,4 +1,4 @@
-"""The writes of programmes over HTTP, and the drafts of the caller's organization."""
+"""Programmes over HTTP: what is read, what is written, and the drafts of the caller's organization."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from mmptf_catalog import schemas as wire
+from mmptf_catalog.code_lists.queries import ORGANIZATIONS
+from mmptf_catalog.code_lists.schemas import Organization
 from mmptf_catalog.programmes import commands, examples, schemas
-from mmptf_catalog.queries import DRAFTS, ORGANIZATIONS, PROGRAMMES
+from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES, programme_card
+from mmptf_catalog.programmes.schemas import Programme, ProgrammeCard
 from mmptf_common.http import openapi
 from mmptf_common.http.identity import CatalogWriter, Identity
+from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.drafts import Step, add_drafts
+from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import Answer, BatchQuery, BatchReport, WriteQuery, answer_write, write_batch
 
 router = APIRouter()
-
 ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["WBALKANS-01"])]
 ConceptCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["KEN-01"])]
 FundedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["UGA-01"])]
@@ -30,6 +33,12 @@ def _require_management_unit(who: Identity, what: str) -> None:
         raise Forbidden(f"{what} by the Fund's management unit.")
 
 
+add_listing(
+    router,
+    PROGRAMMES,
+    about="A joint programme of the Fund: what its sources state, what they do not, and its dated status.",
+    example="MKD-01",
+)
 add_drafts(
     router,
     DRAFTS,
@@ -62,7 +71,7 @@ add_drafts(
     "/programmes/{code}",
     name="amend",
     tags=["programmes"],
-    response_model=wire.Programme,
+    response_model=Programme,
     summary="Amend a programme",
     **openapi.write("PATCH", WriteQuery, changes=True),
 )
@@ -86,7 +95,7 @@ async def amend_programme(
     "/programmes/{code}/status",
     name="change-status",
     tags=["programmes"],
-    response_model=wire.Programme,
+    response_model=Programme,
     summary="Change the status of a programme",
     **openapi.write("POST", WriteQuery, changes=True),
 )
@@ -110,7 +119,7 @@ async def change_status(
     "/programmes/{code}/extensions",
     name="extend",
     tags=["programmes"],
-    response_model=wire.Programme,
+    response_model=Programme,
     summary="Extend a programme",
     **openapi.write("POST", WriteQuery, changes=True),
 )
@@ -161,7 +170,7 @@ async def change_statuses(
     "/organizations",
     name="create",
     tags=["organizations"],
-    response_model=wire.Organization,
+    response_model=Organization,
     summary="List an organization",
     **openapi.write("POST", WriteQuery, created=True),
 )
@@ -173,3 +182,16 @@ async def add_organization(
     """List an organization, so that it can take part in programmes. By the Fund's management unit."""
     _require_management_unit(who, f"Organizations are listed at {ORGANIZATIONS.path}")
     return await answer_write(request, who, lambda write: commands.add_organization(write, who, sent), reason="listed")
+
+
+add_card(
+    router,
+    "catalog",
+    ProgrammeCard,
+    programme_card,
+    title="Programme",
+    about="A programme at one glance: what it is, where, whose, how much is budgeted, and what no source states.",
+    known="SELECT code FROM programme",
+    unknown="There is no programme {}",
+    example="MKD-01",
+)

@@ -23,13 +23,13 @@ from mmptf_common.wire.problems import (
     unknown_code,
 )
 from mmptf_common.writes.commands import Created, row_of
-from mmptf_funding import schemas as wire
+from mmptf_funding.contributions.queries import CONTRIBUTORS
+from mmptf_funding.contributions.schemas import Contributor
 from mmptf_funding.ledger import rules
 from mmptf_funding.ledger.catalogue import NOUNS, Asked, Catalogue, Programme
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.ledger.schemas import ContributorSent, Entry, EntrySent, ReversalSent
 from mmptf_funding.models import ContributorRow, EntryRow, ProgrammeRow
-from mmptf_funding.queries import CONTRIBUTORS
 
 CURRENCY = "USD"
 
@@ -105,7 +105,7 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
             type=sent.type,
             country=sent.country,
             updated=write.at,
-            document=document_of(wire.Contributor, facts, write.at),
+            document=document_of(Contributor, facts, write.at),
         )
     )
     return Created(CONTRIBUTORS, sent.code)

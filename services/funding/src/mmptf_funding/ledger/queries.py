@@ -25,10 +25,10 @@ from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.periods import Interval, ends
+from mmptf_funding.contributions.rules import per_cent, share
+from mmptf_funding.contributions.schemas import Fraction
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.schemas import Line
-from mmptf_funding.rules import per_cent, share
-from mmptf_funding.schemas import Fraction
 
 PATH = "/funding/v1"
 CURRENCY = "USD"
@@ -46,6 +46,7 @@ def _known(column: str) -> str:
 LISTED_AT = f"{PATH}/ledger/facets"
 CONTRIBUTOR = _coded("contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 PROGRAMME = _coded("programme", "(SELECT document->>'title' FROM programme AS named WHERE named.code = {})")
+
 DIMENSIONS = {
     "kind": Dimension("filtered.kind"),
     "contributor": CONTRIBUTOR,
@@ -194,6 +195,7 @@ def money(amount: Decimal) -> Money:
 _SUMS = """
     SELECT kind, contributor, programme, organization, sum(amount) AS amount, count(*) AS rows FROM ledger_entry
      WHERE $1::text IS NULL OR date <= $1::text::date GROUP BY 1, 2, 3, 4"""
+
 # A payment counts for its commitment up to what was committed: what exceeds it is no commitment paid.
 _PAYMENTS = """
     SELECT commitment.code, commitment.contributor, commitment.date, commitment.amount AS committed,

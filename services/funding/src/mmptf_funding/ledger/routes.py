@@ -16,11 +16,10 @@ from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import Answer, BatchQuery, BatchReport, Created, WriteQuery, answer_write, write_batch
-from mmptf_funding import schemas as wire
+from mmptf_funding.contributions.schemas import Contributor
 from mmptf_funding.ledger import catalogue, commands, queries, schemas
 
 router = APIRouter()
-
 EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["L-000006"])]
 
 
@@ -98,7 +97,7 @@ add_listing(
     "/contributors",
     name="create",
     tags=["contributors"],
-    response_model=wire.Contributor,
+    response_model=Contributor,
     summary="List a contributor",
     **openapi.write("POST", WriteQuery, created=True),
 )

@@ -15,7 +15,7 @@ from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.periods import Interval
 from mmptf_common.wire.sources import SourceRef
-from mmptf_funding.schemas import ContributorType, Fraction
+from mmptf_funding.contributions.schemas import ContributorType, Fraction
 
 # What can be written; a fee follows from its deposit.
 KindSent = Literal[
@@ -377,5 +377,6 @@ DEPOSIT: dict[str, Any] = {
     "thematic_area": "2",
     "reference": "Standard administrative arrangement, second instalment",
 }
+
 REVERSAL = {"date": "2026-07-15", "reason": "Reported for the wrong programme."}
 CONTRIBUTOR = {"code": "AUT", "name": "Austria", "type": "member_state", "country": "AUT"}

@@ -24,7 +24,6 @@ from mmptf_common.wire.problems import (
     unknown_code,
 )
 from mmptf_common.writes.commands import Created, row_of
-from mmptf_markers import rubrics
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS
 from mmptf_markers.assessments.schemas import (
     Assessment,
@@ -37,6 +36,7 @@ from mmptf_markers.assessments.schemas import (
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import ManualRule, Rubric, Stage
 from mmptf_markers.models import AssessmentRow, DraftRow, ProgrammeRow
+from mmptf_markers.rubrics import queries as rubrics
 
 # The marker that is meant where none is named.
 MARKER = "human_rights"

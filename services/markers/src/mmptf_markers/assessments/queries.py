@@ -18,13 +18,12 @@ from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.storage.records import Facts
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
-from mmptf_markers import rubrics
 from mmptf_markers.assessments import schemas
 from mmptf_markers.engine.rubric import STAGES, Rubric, level_position
 from mmptf_markers.engine.scoring import score
+from mmptf_markers.rubrics import queries as rubrics
 
 PATH = "/markers/v1"
-
 # Programmes as the copy of the catalogue has them or ever had them: who asks of the past asks with its codes.
 _KNOWN = "code, stage, thematic_area, organizations"
 EVER = f"(SELECT {_KNOWN} FROM programme UNION ALL SELECT {_KNOWN} FROM programme_past) AS known"
@@ -48,6 +47,7 @@ DRAFTS = Listing(
         **{name: f"document->>'{name}'" for name in ("version", "declared_grade", "grade", "updated")},
     },
 )
+
 ASSESSMENTS = Listing(
     path=f"{PATH}/assessments",
     entity="assessment",

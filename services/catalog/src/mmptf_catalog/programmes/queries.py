@@ -1,87 +1,25 @@
-"""What is read from the catalogue: each list as SQL over its table."""
+"""What is read of programmes and drafts, as SQL over their tables, and a programme's card."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mmptf_catalog import schemas
-from mmptf_catalog.programmes.schemas import Draft, DraftPage, DraftQuery
+from mmptf_catalog.code_lists.queries import PATH
+from mmptf_catalog.programmes.schemas import (
+    Draft,
+    DraftPage,
+    DraftQuery,
+    Programme,
+    ProgrammeFacts,
+    ProgrammeFilter,
+    ProgrammePage,
+    ProgrammeQuery,
+    ProgrammeTotalsQuery,
+)
 from mmptf_common.http.parameters import PointInTime
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing
-from mmptf_common.lists.publications import publications_of
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData, link
 from mmptf_common.storage.as_of import within
-from mmptf_common.wire.base import ResponseModel
-
-PATH = "/catalog/v1"
-
-PUBLICATIONS = publications_of("catalog")
-# Byte order is the same on every server, whatever locale it was set up with.
-NAME = ('lower(name) COLLATE "C"', "text")
-
-
-def _code_list(
-    noun: str, item: type[ResponseModel], page: type[ResponseModel], *, numbered: bool, columns: tuple[str, ...] = ()
-) -> Listing:
-    """A code list: everything but its table is the same for all of them."""
-    table = noun.replace("-", "_")
-    sorts = {"number": ("position", "int4")} if numbered else {"code": ("code", "text")}
-    return Listing(
-        path=f"{PATH}/{noun}s",
-        entity=table,
-        item=item,
-        page=page,
-        rows=table,
-        query=schemas.NumberedQuery if numbered else schemas.NamedQuery,
-        sorts={**sorts, "name": NAME},
-        filters={},
-        columns={"code": "code", "name": "name", **{c: f"document->>'{c}'" for c in columns}, **SOURCED},
-    )
-
-
-THEMATIC_AREAS = _code_list(
-    "thematic-area", schemas.ThematicArea, schemas.ThematicAreaPage, numbered=True, columns=("number",)
-)
-OBJECTIVES = _code_list("objective", schemas.Objective, schemas.ObjectivePage, numbered=True, columns=("number",))
-GUIDING_PRINCIPLES = _code_list(
-    "guiding-principle", schemas.GuidingPrinciple, schemas.GuidingPrinciplePage, numbered=True, columns=("number",)
-)
-ORGANIZATIONS = _code_list(
-    "organization", schemas.Organization, schemas.OrganizationPage, numbered=False, columns=("kind",)
-)
-CLUSTERINGS = _code_list(
-    "clustering", schemas.Clustering, schemas.ClusteringPage, numbered=False, columns=("version", "areas", "note")
-)
-
-PLACES = Listing(
-    path=f"{PATH}/places",
-    entity="place",
-    item=schemas.Place,
-    page=schemas.PlacePage,
-    rows="place",
-    query=schemas.PlaceQuery,
-    sorts={"code": ("code", "text"), "name": NAME},
-    filters={
-        "kind": Filter("kind = ANY({}::text[])"),
-        "region": Filter(
-            "regions && {}::text[]",
-            codes="SELECT code FROM place WHERE kind = 'region'",
-            listed_at=f"{PATH}/places?kind=region",
-        ),
-        "q": SEARCH,
-    },
-    columns={
-        "code": "code",
-        **{
-            name: f"document->>'{name}'"
-            for name in (
-                "kind", "name", "m49", "iso_alpha2", "region", "subregion", "intermediate_region", "footnote",
-                "user_assigned",
-            )
-        },
-        **SOURCED,
-    },
-)  # fmt: skip
 
 
 def _several(column: str, table: str) -> Dimension:
@@ -127,10 +65,10 @@ DRAFTS = Listing(
 PROGRAMMES = Listing(
     path=f"{PATH}/programmes",
     entity="programme",
-    item=schemas.Programme,
-    page=schemas.ProgrammePage,
+    item=Programme,
+    page=ProgrammePage,
     rows="programme",
-    query=schemas.ProgrammeQuery,
+    query=ProgrammeQuery,
     sorts={
         "code": ("code", "text"),
         "title": ('title_order COLLATE "C"', "text"),
@@ -188,8 +126,8 @@ PROGRAMMES = Listing(
         "stage": Dimension("filtered.stage"),
     },
     ranges={"budget": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
-    facet_query=schemas.ProgrammeFilter,
-    totals_query=schemas.ProgrammeTotalsQuery,
+    facet_query=ProgrammeFilter,
+    totals_query=ProgrammeTotalsQuery,
     totals={
         "thematic_area": _attributed("thematic_area", "thematic_area"),
         "objective": _attributed("objective", "objective"),
@@ -209,7 +147,7 @@ async def programme_card(connection: Any, shadows: str, query: PointInTime, code
         return None
     path = f"{PROGRAMMES.path}/{code}"
     return CardData(
-        facts=schemas.ProgrammeFacts.model_validate_json(row["document"], extra="ignore"),
+        facts=ProgrammeFacts.model_validate_json(row["document"], extra="ignore"),
         changed=row["updated"],
         links={"programme": link(path, query), "history": f"{path}/history"},
     )

@@ -1,4 +1,4 @@
-"""What follows from amounts, without I/O: shares of a target, exact and in per cent."""
+"""Exact shares and per cent, without I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written to the funding service: each record with its journal entry."""
+"""How the packaged data of the funding service are brought into its database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import Facts, document_of, load, packaged
 from mmptf_common.wire.sources import Publication
-from mmptf_funding import schemas
+from mmptf_funding.contributions.schemas import Contribution, Contributor, Fact, Stage, Target
 from mmptf_funding.editions.schemas import ResultsMatrix
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import Tables, csv_table
@@ -82,7 +82,7 @@ def _source(f: Facts, at: datetime) -> SourceDocumentRow:
 
 
 def _stage(f: Facts, at: datetime) -> MoneyStageRow:
-    return MoneyStageRow(code=f["code"], position=f["number"], updated=at, document=document_of(schemas.Stage, f, at))
+    return MoneyStageRow(code=f["code"], position=f["number"], updated=at, document=document_of(Stage, f, at))
 
 
 def _contributor(f: Facts, at: datetime) -> ContributorRow:
@@ -92,7 +92,7 @@ def _contributor(f: Facts, at: datetime) -> ContributorRow:
         type=f["type"],
         country=f["country"],
         updated=at,
-        document=document_of(schemas.Contributor, f, at),
+        document=document_of(Contributor, f, at),
     )
 
 
@@ -109,7 +109,7 @@ def _contribution(f: Facts, contributor: Facts, at: datetime) -> ContributionRow
         basis=f["basis"],
         as_of=date.fromisoformat(f["as_of"]),
         updated=at,
-        document=document_of(schemas.Contribution, {**_with_sum(f), "contributor": who}, at),
+        document=document_of(Contribution, {**_with_sum(f), "contributor": who}, at),
     )
 
 
@@ -121,13 +121,13 @@ def _target(f: Facts, at: datetime) -> TargetRow:
         currency=f["currency"],
         due=date.fromisoformat(f["due"]),
         updated=at,
-        document=document_of(schemas.Target, {**_with_sum(f), "verified": verified}, at),
+        document=document_of(Target, {**_with_sum(f), "verified": verified}, at),
     )
 
 
 def _fact(f: Facts, at: datetime) -> FactRow:
     # `computed` is not stored: it is computed from the rows of the moment at each read.
-    document = document_of(schemas.Fact, {**_without(f, "computed_by"), "computed": None}, at)
+    document = document_of(Fact, {**_without(f, "computed_by"), "computed": None}, at)
     return FactRow(
         code=f["code"],
         printed=Decimal(f["printed"]["value"]),

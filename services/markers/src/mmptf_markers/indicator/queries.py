@@ -27,12 +27,12 @@ from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.periods import ends
 from mmptf_common.wire.problems import Conflict, InvalidRequest, not_one_of
-from mmptf_markers import rubrics
 from mmptf_markers.assessments.queries import ASSESSMENTS, EVER, OF_PROGRAMME, PATH
 from mmptf_markers.engine.results import share_of
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
-from mmptf_markers.ledger import CURRENCY as LEDGER_CURRENCY
-from mmptf_markers.portfolio import rules, schemas
+from mmptf_markers.indicator import rules, schemas
+from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
+from mmptf_markers.rubrics import queries as rubrics
 from mmptf_markers.standings import counts
 
 # The parameters of a question, and what each of them asks for.
@@ -48,6 +48,7 @@ STANDING_ROWS = """(
            a.stage AS assessed_stage, a.year AS assessed_year, a.document AS said
       FROM standing AS s JOIN programme AS p ON p.code = s.programme
       LEFT JOIN assessment AS a ON a.code = s.assessment) AS standing"""
+
 _STANDING = """json_build_object(
     'code', code, 'programme', programme, 'title', known->'title', 'marker', marker, 'stage', stage,
     'thematic_area', known->'thematic_area', 'grade', grade, 'basis', said->'basis', 'answered', said->'answered',
@@ -59,6 +60,7 @@ _STANDING = """json_build_object(
     'allocated', CASE WHEN allocated IS NOT NULL
                       THEN json_build_object('amount', allocated::text, 'currency', '{ledger}') END,
     'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""".replace("{ledger}", LEDGER_CURRENCY)
+
 _REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(standing.countries))"
 
 STANDINGS = Listing(
@@ -128,6 +130,7 @@ STANDINGS = Listing(
         "allocated": "allocated",
     },
 )
+
 # The indicator's programmes and marker are those of its target.
 _OF_TARGET = replace(STANDINGS, filters={n: f for n, f in STANDINGS.filters.items() if n not in ("marker", "stage")})
 
@@ -166,6 +169,7 @@ ACTIONS = Listing(
         "done": "done",
     },
 )
+
 TARGETS = Listing(
     path=f"{PATH}/targets",
     entity="target",
@@ -200,6 +204,7 @@ DIVISIONS: Mapping[str | None, tuple[str, str]] = {
     "assessed_stage": ("standing.assessed_stage", ""),
     "rubric": ("standing.rubric", ""),
 }
+
 OVERLAPPING = frozenset({"country", "region", "organization"})
 
 

@@ -1,4 +1,4 @@
-"""The marker service over HTTP."""
+"""Rubrics over HTTP: published versions, translations, the answers that they take, and scores."""
 
 from typing import Annotated
 
@@ -8,18 +8,15 @@ from starlette.responses import Response
 from mmptf_common.http import openapi
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NoParameters, parse
-from mmptf_common.lists import publications
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.wire.base import CODE_PATTERN
-from mmptf_markers import queries, schemas
-from mmptf_markers.assessments.routes import router as assessments
 from mmptf_markers.engine.results import Score
-from mmptf_markers.portfolio.routes import router as portfolio
+from mmptf_markers.rubrics.queries import RUBRICS, TRANSLATIONS, answer_answers_schema, score_answers
+from mmptf_markers.rubrics.schemas import AnswersSchemaQuery, ScoreRequest
 
 router = APIRouter()
-router.include_router(assessments)
-router.include_router(portfolio)
 RUBRIC = "hr-marker-illustrative.1"
+
 EXAMPLE = {
     "rubric": "hr-marker-illustrative",
     "version": "1",
@@ -34,6 +31,7 @@ EXAMPLE = {
         "national-institutions": "not_applicable",
     },
 }
+
 RubricCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[RUBRIC])]
 
 
@@ -43,19 +41,19 @@ RubricCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[
     tags=["rubrics"],
     summary="Describe the answers under one of the rubrics",
     response_class=Response,
-    **openapi.read(schemas.AnswersSchemaQuery, missing=True, only=("application/schema+json",)),
+    **openapi.read(AnswersSchemaQuery, missing=True, only=("application/schema+json",)),
 )
 async def answers_schema(request: PublicRequest, code: RubricCode) -> Response:
     """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all.
 
     Its texts are in the language of the rubric, or in that of one of its translations.
     """
-    return await queries.answer_answers_schema(request, code)
+    return await answer_answers_schema(request, code)
 
 
 add_listing(
     router,
-    queries.RUBRICS,
+    RUBRICS,
     about="One version of a marker's questionnaire: criteria, scale and grading rule as immutable data, with its hash.",
     example=RUBRIC,
 )
@@ -63,7 +61,7 @@ add_listing(
 
 add_listing(
     router,
-    queries.TRANSLATIONS,
+    TRANSLATIONS,
     about="The texts of one published rubric in one language, beside the rubric, whose content and hash never change.",
     example=f"{RUBRIC}.fr",
 )
@@ -73,7 +71,7 @@ add_listing(
 async def score(
     request: PublicRequest,
     response: Response,
-    asked: Annotated[schemas.ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
+    asked: Annotated[ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
 ) -> Score:
     """Grade answers under a published rubric, without keeping them.
 
@@ -82,7 +80,4 @@ async def score(
     """
     parse(request, NoParameters)
     response.headers["Cache-Control"] = "no-store"
-    return await queries.score_answers(request, asked)
-
-
-add_listing(router, queries.PUBLICATIONS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")
+    return await score_answers(request, asked)

@@ -1,4 +1,4 @@
-"""The funding service's wire shapes: contributors and contributions, targets and progress, and facts of the Fund."""
+"""The wire shapes of contributions, contributors, targets, progress and printed figures."""
 
 from __future__ import annotations
 

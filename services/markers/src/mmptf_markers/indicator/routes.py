@@ -11,7 +11,7 @@ from mmptf_common.http.parameters import NoParameters
 from mmptf_common.lists.pages import answer_list
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
-from mmptf_markers.portfolio import queries, schemas
+from mmptf_markers.indicator import queries, schemas
 
 router = APIRouter()
 

@@ -1,50 +1,18 @@
-"""What is written to the marker service: rubrics, each version once and for good, and their translations."""
+"""What is written of rubrics: each version once and for good, and their translations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from importlib.resources import files
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_common.storage.journal import Author, Write, begin_write
-from mmptf_common.storage.records import document_of, load, moment_text, packaged
+from mmptf_common.storage.journal import Write
+from mmptf_common.storage.records import document_of, load, moment_text
 from mmptf_common.wire.problems import Conflict, closest_match
-from mmptf_common.wire.sources import Publication
-from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.engine.translation import coverage, load_translation, rubric_named
-from mmptf_markers.models import RubricRow, SourceDocumentRow, TargetRow, TranslationRow
-from mmptf_markers.portfolio.schemas import MarkerTarget
-from mmptf_markers.schemas import PublishedRubric, PublishedTranslation
-
-
-def packaged_rubrics() -> Iterator[Rubric]:
-    """The rubrics that this package carries, checked as a whole; raises InvalidRubric."""
-    for file in sorted((files("mmptf_markers") / "data" / "rubrics").iterdir(), key=lambda file: file.name):
-        yield load_rubric(file.read_bytes())
-
-
-async def load_packaged_data(session: AsyncSession, author: Author) -> int:
-    """Publish the packaged rubrics that are not published yet; returns the revision of the data.
-
-    A packaged rubric that differs from the published one of the same version is refused by the database.
-    """
-    write = await begin_write(session, author, "data of the package")
-    sources = [
-        SourceDocumentRow(code=f["code"], updated=write.at, document=document_of(Publication, f, write.at))
-        for f in packaged("mmptf_markers", "documents")
-    ]
-    await load(write, sources)
-    await load(write, [_row(rubric, write.at) for rubric in packaged_rubrics()])
-    targets = [
-        TargetRow(code=f["code"], marker=f["marker"], updated=write.at, document=document_of(MarkerTarget, f, write.at))
-        for f in packaged("mmptf_markers", "targets")
-    ]
-    await load(write, targets)
-    return await write.revision()
+from mmptf_markers.models import RubricRow, TranslationRow
+from mmptf_markers.rubrics.schemas import PublishedRubric, PublishedTranslation
 
 
 async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -> str:

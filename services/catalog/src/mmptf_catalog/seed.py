@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mmptf_catalog import schemas
+from mmptf_catalog.code_lists.schemas import Clustering, GuidingPrinciple, Objective, Organization, Place, ThematicArea
 from mmptf_catalog.models import (
     ClusteringRow,
     GuidingPrincipleRow,
@@ -59,7 +59,7 @@ def _place(f: Facts, at: datetime) -> PlaceRow:
         regions=regions_of(f),
         words=words(f["name"]),
         updated=at,
-        document=document_of(schemas.Place, f, at),
+        document=document_of(Place, f, at),
     )
 
 
@@ -69,10 +69,10 @@ def _source(f: Facts, at: datetime) -> SourceDocumentRow:
 
 _LISTS: dict[str, Build] = {
     "documents": _source,
-    "thematic_areas": _numbered(ThematicAreaRow, schemas.ThematicArea),
-    "objectives": _numbered(ObjectiveRow, schemas.Objective),
-    "clusterings": _named(ClusteringRow, schemas.Clustering),
-    "guiding_principles": _numbered(GuidingPrincipleRow, schemas.GuidingPrinciple),
+    "thematic_areas": _numbered(ThematicAreaRow, ThematicArea),
+    "objectives": _numbered(ObjectiveRow, Objective),
+    "clusterings": _named(ClusteringRow, Clustering),
+    "guiding_principles": _numbered(GuidingPrincipleRow, GuidingPrinciple),
     "places": _place,
-    "organizations": _named(OrganizationRow, schemas.Organization),
+    "organizations": _named(OrganizationRow, Organization),
 }

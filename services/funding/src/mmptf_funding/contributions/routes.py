@@ -1,4 +1,4 @@
-"""The funding service over HTTP."""
+"""Contributions over HTTP, with contributors, targets, progress, printed figures and the stages of money."""
 
 from __future__ import annotations
 
@@ -8,52 +8,49 @@ from starlette.responses import Response
 from mmptf_common.http import openapi
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import PointInTime
-from mmptf_common.lists import publications
 from mmptf_common.routers.lists import add_listing
-from mmptf_funding import queries, schemas
-from mmptf_funding.editions.routes import router as editions
-from mmptf_funding.imports.routes import router as imports
-from mmptf_funding.ledger.routes import router as ledger
+from mmptf_funding.contributions.queries import (
+    CONTRIBUTIONS,
+    CONTRIBUTORS,
+    FACTS,
+    MONEY_STAGES,
+    TARGETS,
+    answer_progress,
+)
+from mmptf_funding.contributions.schemas import Progress
 
 router = APIRouter()
 
 add_listing(
     router,
-    queries.CONTRIBUTIONS,
+    CONTRIBUTIONS,
     about="An amount given to the Fund by one contributor, with the stage of money and the basis it is counted on.",
     example="DEU-2024-01",
 )
-add_listing(
-    router, queries.CONTRIBUTORS, about="Who gives to the Fund: a Member State or another contributor.", example="DEU"
-)
+add_listing(router, CONTRIBUTORS, about="Who gives to the Fund: a Member State or another contributor.", example="DEU")
 add_listing(
     router,
-    queries.TARGETS,
+    TARGETS,
     about="A capitalization target: the amount, and the review forum by which it is to be reached.",
     example="IMRF-2026",
 )
 
 
-@router.get("/progress", name="get", tags=["progress"], response_model=schemas.Progress, **openapi.read(PointInTime))
+@router.get("/progress", name="get", tags=["progress"], response_model=Progress, **openapi.read(PointInTime))
 async def progress(request: PublicRequest) -> Response:
     """Contributions as an exact share of every capitalization target, for each stage and basis apart."""
-    return await queries.answer_progress(request)
+    return await answer_progress(request)
 
-
-router.include_router(ledger)
-router.include_router(editions)
-router.include_router(imports)
 
 add_listing(
     router,
-    queries.FACTS,
+    FACTS,
     about="A figure that the Fund publishes about itself, beside what the rows of this service add up to.",
     example="contributions-mobilised",
 )
 add_listing(
     router,
-    queries.MONEY_STAGES,
+    MONEY_STAGES,
     about="A stage of money, from what is asked for to what is spent; different stages are never added together.",
     example="contribution",
 )
-add_listing(router, queries.PUBLICATIONS, about=publications.ABOUT, example="mptf-human-rights-brochure-2024")

@@ -1,9 +1,13 @@
-"""What is read from the marker service: published rubrics, and a score of answers under one of them."""
+"""What is read of published rubrics, and a score of answers under one of them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
 
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,26 +16,39 @@ from mmptf_common.http.openapi import dump
 from mmptf_common.http.parameters import PointInTime, canonical, parse
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
-from mmptf_common.lists.publications import publications_of
 from mmptf_common.storage.engines import reading
-from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
-from mmptf_markers import rubrics, schemas
-from mmptf_markers.engine.results import Score
-from mmptf_markers.engine.rubric import Rubric, answers_schema
+from mmptf_common.wire.problems import (
+    ErrorDetail,
+    InvalidRequest,
+    closest_match,
+    error_detail,
+    not_one_of,
+    unknown_code,
+)
+from mmptf_markers.engine.results import Answer, AnswerError, Score
+from mmptf_markers.engine.rubric import Rubric, Stage, answers_schema
+from mmptf_markers.engine.scoring import InvalidAnswers, score
 from mmptf_markers.engine.translation import Translation, translated
+from mmptf_markers.rubrics.schemas import (
+    AnswersSchemaQuery,
+    PublishedRubric,
+    PublishedRubricPage,
+    PublishedTranslation,
+    PublishedTranslationPage,
+    RubricQuery,
+    ScoreRequest,
+    TranslationQuery,
+)
 
 PATH = "/markers/v1"
-
-PUBLICATIONS = publications_of("markers")
-
 
 RUBRICS = Listing(
     path=f"{PATH}/rubrics",
     entity="rubric",
-    item=schemas.PublishedRubric,
-    page=schemas.PublishedRubricPage,
+    item=PublishedRubric,
+    page=PublishedRubricPage,
     rows="rubric",
-    query=schemas.RubricQuery,
+    query=RubricQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "rubric": Filter("rubric = ANY({}::text[])", "SELECT DISTINCT rubric FROM rubric", f"{PATH}/rubrics"),
@@ -51,14 +68,13 @@ RUBRICS = Listing(
     },
 )
 
-
 TRANSLATIONS = Listing(
     path=f"{PATH}/translations",
     entity="translation",
-    item=schemas.PublishedTranslation,
-    page=schemas.PublishedTranslationPage,
+    item=PublishedTranslation,
+    page=PublishedTranslationPage,
     rows="translation",
-    query=schemas.TranslationQuery,
+    query=TranslationQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "rubric": Filter("rubric = ANY({}::text[])", "SELECT code FROM rubric", f"{PATH}/rubrics"),
@@ -80,12 +96,12 @@ TRANSLATIONS = Listing(
 
 async def answer_answers_schema(request: Request, code: str) -> Response:
     """The JSON Schema that answers under one published rubric have to satisfy."""
-    query = parse(request, schemas.AnswersSchemaQuery)
+    query = parse(request, AnswersSchemaQuery)
     found = await fetch_item(request, RUBRICS, code, PointInTime())
     if isinstance(found, Response):
         return found
     document, version = found
-    rubric = rubrics.read(document)
+    rubric = read(document)
     if query.language not in (None, rubric.language):
         translation, version = await _translation(request, rubric, query.language)
         rubric = translated(rubric, translation)
@@ -112,13 +128,13 @@ async def _translation(request: Request, rubric: Rubric, language: str) -> tuple
     return Translation(rubric=rubric.code, version=rubric.version, **facts), found[language]["version"]
 
 
-async def score_answers(request: Request, asked: schemas.ScoreRequest) -> Score:
+async def score_answers(request: Request, asked: ScoreRequest) -> Score:
     """Grade answers under a published rubric, keeping nothing; InvalidRequest names every answer that does not fit."""
     async with reading(request.app.state.database) as connection:
         rows = await connection.fetch(
             "SELECT version, status, document->>'superseded_by' AS superseded_by, document::text FROM rubric"
             " WHERE rubric = $1"
-            f" ORDER BY {rubrics.PUBLISHED} DESC",
+            f" ORDER BY {PUBLISHED} DESC",
             asked.rubric,
         )
         if not rows:
@@ -134,5 +150,73 @@ async def score_answers(request: Request, asked: schemas.ScoreRequest) -> Score:
     if version not in versions:
         raise InvalidRequest([unknown_code("/version", version, list(versions))])
     published = versions[version]
-    result = rubrics.scored(rubrics.read(published["document"]), asked.answers, asked.stage)
+    result = scored(read(published["document"]), asked.answers, asked.stage)
     return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})
+
+
+# When a version was published: `updated` moves when it is superseded.
+PUBLISHED = "(SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubric.code)"
+
+
+def code_of(rubric: Rubric) -> str:
+    """The code under which a version of a rubric is published."""
+    return f"{rubric.code}.{rubric.version}"
+
+
+@lru_cache(maxsize=64)
+def read(document: str) -> Rubric:
+    """What a published rubric says; it never changes, so it is read once for each standing."""
+    return Rubric.model_validate(json.loads(document)["content"])
+
+
+def scored(rubric: Rubric, answers: Mapping[str, Answer], stage: Stage) -> Score:
+    """The grade that answers give, and its reasons; InvalidRequest names every answer that does not fit."""
+    try:
+        return score(rubric, answers, stage)
+    except InvalidAnswers as error:
+        raise InvalidRequest([_error_of(found) for found in error.errors]) from error
+
+
+def _error_of(found: AnswerError) -> ErrorDetail:
+    allowed = [str(value) for value in found.allowed]
+    return error_detail(
+        found.code,
+        f"{found.criterion or 'answers'}: {found.reason}",
+        pointer=f"/answers/{found.criterion}" if found.criterion else "/answers",
+        allowed=allowed,
+        suggestion=closest_match(found.criterion, allowed)
+        if found.criterion and found.code == "unknown_criterion"
+        else None,
+    )
+
+
+async def published(session: AsyncSession, code: str | None, *, marker: str) -> Rubric | None:
+    """The version of a rubric that is named, else that of a marker which was published last and is not superseded."""
+    which = "code = :named" if code else "document->>'marker' = :named AND status <> 'superseded'"
+    found = await session.scalar(
+        sa.text(f"SELECT document::text FROM rubric WHERE {which} ORDER BY {PUBLISHED} DESC LIMIT 1"),
+        {"named": code or marker},
+    )
+    return read(found) if found else None
+
+
+async def codes(session: AsyncSession) -> list[str]:
+    """The codes of all versions of all rubrics."""
+    return list(await session.scalars(sa.text("SELECT code FROM rubric ORDER BY code")))
+
+
+async def markers(session: AsyncSession) -> list[str]:
+    """The markers that any rubric is of."""
+    return list(await session.scalars(sa.text("SELECT DISTINCT document->>'marker' FROM rubric ORDER BY 1")))
+
+
+async def grades_of(session: AsyncSession, marker: str) -> list[str]:
+    """Every grade that any rubric of a marker knows."""
+    found = await session.scalars(
+        sa.text(
+            "SELECT DISTINCT grade->>'code' FROM rubric, json_array_elements(document#>'{content,grades}') AS grade"
+            " WHERE document->>'marker' = :marker ORDER BY 1"
+        ),
+        {"marker": marker},
+    )
+    return list(found)

@@ -1,4 +1,4 @@
-"""What is read from the funding service: each list as SQL over its table, and progress towards the targets."""
+"""What is read of contributions: each list as SQL over its table, and progress towards the targets."""
 
 from __future__ import annotations
 
@@ -12,26 +12,46 @@ from mmptf_common.http.conditional import number_of
 from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
 from mmptf_common.lists.aggregates import answer_cached
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
-from mmptf_common.lists.publications import publications_of
 from mmptf_common.storage.as_of import as_of, within
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.money import Money
-from mmptf_funding import rules, schemas
+from mmptf_funding.contributions.rules import per_cent, share
+from mmptf_funding.contributions.schemas import (
+    Contributed,
+    Contribution,
+    ContributionFilter,
+    ContributionPage,
+    ContributionQuery,
+    ContributionTotalsQuery,
+    Contributor,
+    ContributorPage,
+    ContributorQuery,
+    Fact,
+    FactPage,
+    FactQuery,
+    Fraction,
+    Progress,
+    Stage,
+    StagePage,
+    StageQuery,
+    Target,
+    TargetPage,
+    TargetProgress,
+    TargetQuery,
+)
 
 PATH = "/funding/v1"
-
-PUBLICATIONS = publications_of("funding")
 CONTRIBUTING_COUNTRIES = "SELECT country FROM contributor WHERE country IS NOT NULL"
 CONTRIBUTOR = Dimension("filtered.contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 
 MONEY_STAGES = Listing(
     path=f"{PATH}/money-stages",
     entity="money_stage",
-    item=schemas.Stage,
-    page=schemas.StagePage,
+    item=Stage,
+    page=StagePage,
     rows="money_stage",
-    query=schemas.StageQuery,
+    query=StageQuery,
     sorts={"number": ("position", "int4")},
     filters={},
     columns={"code": "code", "name": "document->>'name'", "definition": "document->>'definition'", **SOURCED},
@@ -40,10 +60,10 @@ MONEY_STAGES = Listing(
 CONTRIBUTORS = Listing(
     path=f"{PATH}/contributors",
     entity="contributor",
-    item=schemas.Contributor,
-    page=schemas.ContributorPage,
+    item=Contributor,
+    page=ContributorPage,
     rows="contributor",
-    query=schemas.ContributorQuery,
+    query=ContributorQuery,
     sorts={"code": ("code", "text"), "name": ('lower(name) COLLATE "C"', "text")},
     filters={
         "contributor_type": Filter("type = ANY({}::text[])"),
@@ -62,10 +82,10 @@ CONTRIBUTORS = Listing(
 CONTRIBUTIONS = Listing(
     path=f"{PATH}/contributions",
     entity="contribution",
-    item=schemas.Contribution,
-    page=schemas.ContributionPage,
+    item=Contribution,
+    page=ContributionPage,
     rows="contribution",
-    query=schemas.ContributionQuery,
+    query=ContributionQuery,
     sorts={"amount": ("amount", "numeric"), "code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "contributor": Filter("contributor = ANY({}::text[])", "SELECT code FROM contributor", f"{PATH}/contributors"),
@@ -100,24 +120,24 @@ CONTRIBUTIONS = Listing(
         "basis": Dimension("filtered.basis"),
     },
     ranges={"amount": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
-    facet_query=schemas.ContributionFilter,
+    facet_query=ContributionFilter,
     totals={
         "contributor": CONTRIBUTOR,
         "contributor_type": Dimension("filtered.contributor_type"),
         "stage": Dimension("filtered.money_stage"),
         "basis": Dimension("filtered.basis"),
     },
-    totals_query=schemas.ContributionTotalsQuery,
+    totals_query=ContributionTotalsQuery,
     split_by={"money_stage": "stage", "basis": "basis"},
 )
 
 TARGETS = Listing(
     path=f"{PATH}/targets",
     entity="target",
-    item=schemas.Target,
-    page=schemas.TargetPage,
+    item=Target,
+    page=TargetPage,
     rows="target",
-    query=schemas.TargetQuery,
+    query=TargetQuery,
     sorts={"due": ("due", "date"), "code": ("code", "text")},
     filters={},
     columns={
@@ -137,6 +157,7 @@ TARGETS = Listing(
 # What our own rows say of a printed figure: the value, how many rows it rests on, and where they are read. The figures
 # were printed over contributions of unspecified basis, so only those are counted.
 _LISTED = "contribution WHERE money_stage = 'contribution'"
+
 _COMPUTED = f"""
     SELECT 'contributions_sum' AS way, coalesce(sum(amount), 0) AS value, count(*) AS rows,
            '{PATH}/contributions?stage=contribution' AS link FROM {_LISTED}
@@ -154,8 +175,8 @@ LINK = "link || CASE WHEN '{as_of}' = '' THEN '' WHEN strpos(link, '?') > 0 THEN
 FACTS = Listing(
     path=f"{PATH}/facts",
     entity="fact",
-    item=schemas.Fact,
-    page=schemas.FactPage,
+    item=Fact,
+    page=FactPage,
     rows=f"fact LEFT JOIN ({_COMPUTED}) AS computed ON computed.way = fact.computed_by",
     version=REVISION,
     document=(
@@ -163,7 +184,7 @@ FACTS = Listing(
         " json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,"
         " 'link', " + LINK + ", 'rows', rows)::text END || '}'"
     ),
-    query=schemas.FactQuery,
+    query=FactQuery,
     sorts={"code": ("code", "text")},
     filters={},
     columns={
@@ -181,7 +202,6 @@ FACTS = Listing(
     },
 )
 
-
 _GIVEN = (
     "SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS rows, max(as_of) AS as_of"
     " FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
@@ -194,7 +214,7 @@ async def answer_progress(request: Request) -> Response:
     async with reading(request.app.state.database) as connection:
         shadows = await as_of(request, connection, query)
 
-        async def compute() -> tuple[str, schemas.Progress]:
+        async def compute() -> tuple[str, Progress]:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
                 targets = await connection.fetch(
@@ -202,22 +222,22 @@ async def answer_progress(request: Request) -> Response:
                 )
                 given = await connection.fetch(within(shadows, _GIVEN))
             progress = [
-                schemas.TargetProgress(
-                    target=schemas.Target.model_validate_json(target["document"]),
+                TargetProgress(
+                    target=Target.model_validate_json(target["document"]),
                     contributed=[_contributed(g, target, query) for g in given if g["currency"] == target["currency"]],
                 )
                 for target in targets
             ]
-            return revision, schemas.Progress(targets=progress, revision=number_of(revision))
+            return revision, Progress(targets=progress, revision=number_of(revision))
 
         now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
         return await answer_cached(request, canonical(query), now, compute)
 
 
-def _contributed(given: Any, target: Any, query: PointInTime) -> schemas.Contributed:
+def _contributed(given: Any, target: Any, query: PointInTime) -> Contributed:
     rows = urlencode([*pairs_of(query), ("basis", given["basis"]), ("stage", given["money_stage"])])
-    exact = rules.share(given["amount"], target["amount"])
-    return schemas.Contributed(
+    exact = share(given["amount"], target["amount"])
+    return Contributed(
         stage=given["money_stage"],
         basis=given["basis"],
         sum=Money(amount=f"{given['amount']:.2f}", currency=given["currency"]),
@@ -226,6 +246,6 @@ def _contributed(given: Any, target: Any, query: PointInTime) -> schemas.Contrib
         as_of=given["as_of"],
         # A target due in a year is due at its end at the latest.
         after_due=given["as_of"].year > target["due"].year,
-        share=schemas.Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
-        per_cent=rules.per_cent(exact),
+        share=Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
+        per_cent=per_cent(exact),
     )

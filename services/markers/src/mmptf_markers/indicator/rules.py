@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Literal
 
-Standing = Literal["met", "not_met", "not_applicable"]
+from mmptf_markers.indicator.schemas import TargetStanding
 
 
-def standing(counted: int, programmes: int, minimum: Fraction) -> Standing:
+def standing(counted: int, programmes: int, minimum: Fraction) -> TargetStanding:
     """Whether a share of the programmes is reached; where there are none nothing is met and nothing is missed."""
     if not programmes:
         return "not_applicable"

@@ -1,4 +1,4 @@
-"""The marker service's wire shapes: published rubrics and how they are asked for, and answers to score."""
+"""The wire shapes of published rubrics, their translations and scores."""
 
 from datetime import datetime
 from typing import Annotated, Literal

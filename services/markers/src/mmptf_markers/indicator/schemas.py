@@ -18,8 +18,8 @@ from mmptf_common.wire.sources import SourceRef
 from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.engine.results import Answer, Share
 from mmptf_markers.engine.rubric import Stage
-from mmptf_markers.portfolio.rules import Standing as TargetStanding
 
+TargetStanding = Literal["met", "not_met", "not_applicable"]
 TargetCode = Annotated[Code | None, Field(description="Code of a target; by default that of the human-rights marker.")]
 
 

@@ -1,0 +1,85 @@
+"""What is read of the code lists: each as SQL over its table."""
+
+from __future__ import annotations
+
+from mmptf_catalog.code_lists.schemas import (
+    Clustering,
+    ClusteringPage,
+    GuidingPrinciple,
+    GuidingPrinciplePage,
+    NamedQuery,
+    NumberedQuery,
+    Objective,
+    ObjectivePage,
+    Organization,
+    OrganizationPage,
+    Place,
+    PlacePage,
+    PlaceQuery,
+    ThematicArea,
+    ThematicAreaPage,
+)
+from mmptf_common.lists.listing import SEARCH, SOURCED, Filter, Listing
+from mmptf_common.wire.base import ResponseModel
+
+PATH = "/catalog/v1"
+# Byte order is the same on every server, whatever locale it was set up with.
+NAME = ('lower(name) COLLATE "C"', "text")
+
+
+def _code_list(
+    noun: str, item: type[ResponseModel], page: type[ResponseModel], *, numbered: bool, columns: tuple[str, ...] = ()
+) -> Listing:
+    """A code list: everything but its table is the same for all of them."""
+    table = noun.replace("-", "_")
+    sorts = {"number": ("position", "int4")} if numbered else {"code": ("code", "text")}
+    return Listing(
+        path=f"{PATH}/{noun}s",
+        entity=table,
+        item=item,
+        page=page,
+        rows=table,
+        query=NumberedQuery if numbered else NamedQuery,
+        sorts={**sorts, "name": NAME},
+        filters={},
+        columns={"code": "code", "name": "name", **{c: f"document->>'{c}'" for c in columns}, **SOURCED},
+    )
+
+
+THEMATIC_AREAS = _code_list("thematic-area", ThematicArea, ThematicAreaPage, numbered=True, columns=("number",))
+OBJECTIVES = _code_list("objective", Objective, ObjectivePage, numbered=True, columns=("number",))
+GUIDING_PRINCIPLES = _code_list(
+    "guiding-principle", GuidingPrinciple, GuidingPrinciplePage, numbered=True, columns=("number",)
+)
+ORGANIZATIONS = _code_list("organization", Organization, OrganizationPage, numbered=False, columns=("kind",))
+CLUSTERINGS = _code_list("clustering", Clustering, ClusteringPage, numbered=False, columns=("version", "areas", "note"))
+
+PLACES = Listing(
+    path=f"{PATH}/places",
+    entity="place",
+    item=Place,
+    page=PlacePage,
+    rows="place",
+    query=PlaceQuery,
+    sorts={"code": ("code", "text"), "name": NAME},
+    filters={
+        "kind": Filter("kind = ANY({}::text[])"),
+        "region": Filter(
+            "regions && {}::text[]",
+            codes="SELECT code FROM place WHERE kind = 'region'",
+            listed_at=f"{PATH}/places?kind=region",
+        ),
+        "q": SEARCH,
+    },
+    columns={
+        "code": "code",
+        **{
+            name: f"document->>'{name}'"
+            for name in (
+                "kind", "name", "m49", "iso_alpha2", "region", "subregion", "intermediate_region", "footnote",
+                "user_assigned",
+            )
+        },
+        **SOURCED,
+    },
+)  # fmt: skip
