@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from mmptf_common.storage import migrations
-from mmptf_common.storage.as_of import Past, within
+from mmptf_common.storage.as_of import AsOfTables, with_ctes
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import moment_text
 from mmptf_local.cache import Cache
@@ -315,14 +315,14 @@ class Answer:
 Rows = dict[str, list[str]]
 
 
-async def rows_of(running: RunningApp, shadows: str = "") -> Rows:
-    """Every row of every table of records, whole, now or as the shadows show it."""
+async def rows_of(running: RunningApp, ctes: str = "") -> Rows:
+    """Every row of every table of records, whole, now or as the clause gives it."""
     found = {}
     async with running.app.state.database.pool.acquire() as connection:
         for table in service_of(running.name).metadata.sorted_tables:
             if "entity" in table.info:
                 name = table.name
-                rows = within(shadows, f"SELECT to_jsonb({name})::text FROM {name} ORDER BY code")
+                rows = with_ctes(ctes, f"SELECT to_jsonb({name})::text FROM {name} ORDER BY code")
                 found[name] = [row[0] for row in await connection.fetch(rows)]
     return found
 
@@ -351,7 +351,7 @@ async def remember(running: RunningApp) -> Remembered:
 @pytest.mark.parametrize("service", ["catalog", "funding"])
 async def test_every_earlier_answer_is_given_again(new_database: Databases, redis_server: Cache, service: str) -> None:
     dice = random.Random(service)
-    past = Past(service_of(service).metadata)
+    tables = AsOfTables(service_of(service).metadata)
     async with running_app(service, new_database(service), redis_server.url) as running:
         remembered = [await remember(running)]
         for _ in range(3):
@@ -363,7 +363,7 @@ async def test_every_earlier_answer_is_given_again(new_database: Databases, redi
             assert len({repr(then.answers[path]) for then in remembered}) > 1, path
         assert {answer.status for then in remembered for answer in then.answers.values()} >= {200}
         for then in dice.sample(remembered, len(remembered)):
-            assert await rows_of(running, past.shadows(then.revision)) == then.rows
+            assert await rows_of(running, tables.ctes(then.revision)) == then.rows
             for path, answer in dice.sample(sorted(then.answers.items()), 2 * len(then.answers) // 3):
                 asked = then.revision if dice.random() < 0.5 else then.moment
                 assert await Answer.of(running.client, with_query(path, as_of=asked)) == answer, (path, asked)

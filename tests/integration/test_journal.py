@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from mmptf_catalog.models import OrganizationRow
 from mmptf_catalog.seed import load_packaged_data
-from mmptf_common.storage.as_of import Past, within
+from mmptf_common.storage.as_of import AsOfTables, with_ctes
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import load, moment_text
@@ -434,12 +434,12 @@ async def driver_of(session: AsyncSession) -> asyncpg.Connection:
     return (await (await session.connection()).get_raw_connection()).driver_connection
 
 
-async def documents_at(connection: asyncpg.Connection, service: str, shadows: str = "") -> Documents:
-    """Every document of a service, now or as the shadows show the tables."""
+async def documents_at(connection: asyncpg.Connection, service: str, ctes: str = "") -> Documents:
+    """Every document of a service, now or as the clause gives the tables."""
     found: Documents = {}
     for table in service_of(service).metadata.sorted_tables:
         if "entity" in table.info:
-            rows = await connection.fetch(within(shadows, f"SELECT code, document::text FROM {table.name}"))
+            rows = await connection.fetch(with_ctes(ctes, f"SELECT code, document::text FROM {table.name}"))
             found |= {(table.info["entity"], code): document for code, document in rows}
     return found
 
@@ -460,7 +460,7 @@ async def test_the_journal_replayed_from_nothing_is_the_data(
 ) -> None:
     """Every document to the letter, now and at each revision."""
     dice = random.Random(service)
-    past = Past(service_of(service).metadata)
+    tables = AsOfTables(service_of(service).metadata)
     kept = {await newest(reader): await documents_at(reader, service)}
     for number in range(24):
         async with sessions() as session, session.begin():
@@ -478,5 +478,5 @@ async def test_the_journal_replayed_from_nothing_is_the_data(
         number = revision["number"]
         documents = replayed(documents, entries[revision["first"] - 1 : number])
         assert documents == kept[number]
-        assert documents == await documents_at(reader, service, past.shadows(number))
+        assert documents == await documents_at(reader, service, tables.ctes(number))
     assert {entry["action"] for entry in entries} == {"create", "amend", "delete"}

@@ -23,7 +23,7 @@ from mmptf_common.lists import publications
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import add_feed
 from mmptf_common.storage import migrations
-from mmptf_common.storage.as_of import Past
+from mmptf_common.storage.as_of import AsOfTables
 from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import open_database, reading
 from mmptf_common.storage.journal import REVISION, Author
@@ -87,7 +87,7 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
             app.state.verifier = await stack.enter_async_context(open_verifier(settings))
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
-            app.state.past = Past(service.metadata)
+            app.state.as_of_tables = AsOfTables(service.metadata)
             for followed in service.follows:
                 if address := addresses[followed.service]:
                     await stack.enter_async_context(following(followed, address, app.state.database))

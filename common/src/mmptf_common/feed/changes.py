@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import Limit, PointInTime, Seconds, Sequence, canonical, parse
+from mmptf_common.http.parameters import Limit, Seconds, Sequence, canonical, parse
+from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import AS_MOMENT, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import Database, reading
@@ -137,7 +138,8 @@ async def answer_history(request: Request, listing: Listing, code: str, *, owner
         known = await connection.fetchval(f"SELECT EXISTS (SELECT FROM change WHERE {where.format(1, 2, 3)})", *values)
     if not known:
         # A renamed code is led on, and an unknown one refused, as for the record itself.
-        found = await fetch_item(request, listing, code, PointInTime())
+        async with snapshot(request) as data:
+            found = await fetch_item(data, listing, code)
         if isinstance(found, Response):
             return found
     path = f"{listing.path}/{code}/history"

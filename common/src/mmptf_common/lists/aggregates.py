@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -12,13 +12,9 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http import conditional
 from mmptf_common.http.parameters import canonical, pairs_of, parse
+from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import Arguments, Listing, check_codes, condition
-from mmptf_common.storage.as_of import as_of, within
-from mmptf_common.storage.cache import Cache
-from mmptf_common.storage.engines import reading
-from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.money import Money
 
@@ -105,97 +101,69 @@ class Totals(ResponseModel):
     revision: int
 
 
-async def answer_cached(
-    request: Request, asked: str, revision: str, compute: Callable[[], Awaitable[tuple[str, BaseModel]]]
-) -> Response:
-    """An aggregate from the cache or computed now, labelled with Cache-Status; 304 when the caller has it.
-
-    `compute` returns the revision that it saw and the answer: a write in between makes it newer than `revision`,
-    and then it is kept under its own.
-    """
-    tag = conditional.etag(request, revision, asked)
-    # With a tag the question was answered before; whether `*` has an answer is known only once there is one.
-    if conditional.names(request, tag):
-        return conditional.not_modified(tag)
-    cache: Cache = request.app.state.cache
-    body, status = await cache.get(tag)
-    if body is None:
-        revision, answer = await compute()
-        body = answer.model_dump_json().encode()
-        tag = conditional.etag(request, revision, asked)
-        if await cache.put(tag, body):
-            status += "; stored"
-    if conditional.matches(request, tag):
-        return conditional.not_modified(tag)
-    return Response(body, media_type="application/json", headers={**conditional.headers(tag), "Cache-Status": status})
-
-
 async def answer_facets(request: Request, listing: Listing) -> Response:
     """Facet counts of a list under the request's filter."""
     assert listing.facet_query
     query = parse(request, listing.facet_query)
-    asked = canonical(query)
-    async with reading(request.app.state.database) as connection:
-        await check_codes(request, connection, listing, query)
-        shadows = await as_of(request, connection, query)
-        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+    await check_codes(request, listing, query)
+    async with snapshot(request, query) as data:
 
-        async def compute() -> tuple[str, BaseModel]:
-            arguments = Arguments()
-            where = condition(listing, query, arguments)
-            parts = [
-                f"(SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)"
-                f" ORDER BY n DESC, value), '[]') FROM (SELECT value, {d.name.format('value')} AS name, n"
-                f" FROM (SELECT {d.value} AS value, count(*) AS n FROM filtered {d.join} GROUP BY 1) AS part) AS facet)"
-                f" AS {name}"
-                for name, d in listing.facets.items()
-            ] + [
-                f"(SELECT json_build_object('min', {text.format(f'min({sql})')}, 'max', {text.format(f'max({sql})')},"
-                f" 'not_stated', count(*) FILTER (WHERE {sql} IS NULL)) FROM filtered) AS {name}"
-                for name, (sql, text) in listing.ranges.items()
-            ]
-            counted = (
-                f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
-                f" SELECT {REVISION} AS revision, (SELECT count(*) FROM filtered) AS total, {', '.join(parts)}"
-            )
-            row = await connection.fetchrow(within(shadows, counted), *arguments)
-            return row["revision"], Facets.model_validate(
+        async def build(revision: int) -> Facets:
+            row = await data.fetchrow(*_facets_sql(listing, query))
+            return Facets.model_validate(
                 {
-                    "filter": asked,
+                    "filter": canonical(query),
                     "total": row["total"],
                     "facets": {name: json.loads(row[name]) for name in listing.facets},
                     "ranges": {name: json.loads(row[name]) for name in listing.ranges},
-                    "revision": conditional.number_of(row["revision"]),
+                    "revision": revision,
                 }
             )
 
-        return await answer_cached(request, asked, now, compute)
+        return await data.cached(build)
+
+
+def _facets_sql(listing: Listing, query: BaseModel) -> tuple[Any, ...]:
+    """The statement of all facets and ranges, then its values."""
+    arguments = Arguments()
+    where = condition(listing, query, arguments)
+    parts = [
+        f"(SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)"
+        f" ORDER BY n DESC, value), '[]') FROM (SELECT value, {d.name.format('value')} AS name, n"
+        f" FROM (SELECT {d.value} AS value, count(*) AS n FROM filtered {d.join} GROUP BY 1) AS part) AS facet)"
+        f" AS {name}"
+        for name, d in listing.facets.items()
+    ] + [
+        f"(SELECT json_build_object('min', {text.format(f'min({sql})')}, 'max', {text.format(f'max({sql})')},"
+        f" 'not_stated', count(*) FILTER (WHERE {sql} IS NULL)) FROM filtered) AS {name}"
+        for name, (sql, text) in listing.ranges.items()
+    ]
+    statement = (
+        f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
+        f" SELECT (SELECT count(*) FROM filtered) AS total, {', '.join(parts)}"
+    )
+    return statement, *arguments
 
 
 async def answer_totals(request: Request, listing: Listing) -> Response:
     """Exact sums of a list's money under the request's filter, divided by `by`."""
     assert listing.totals_query
     query = parse(request, listing.totals_query)
-    asked = canonical(query)
     chosen = query.by  # type: ignore[attr-defined]
     by: list[str] = [chosen] if isinstance(chosen, str) else chosen
-    async with reading(request.app.state.database) as connection:
-        await check_codes(request, connection, listing, query)
-        shadows = await as_of(request, connection, query)
-        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+    await check_codes(request, listing, query)
+    async with snapshot(request, query) as data:
 
-        async def compute() -> tuple[str, BaseModel]:
+        async def build(revision: int) -> Totals:
             arguments = Arguments()
             where = condition(listing, query, arguments)
-            filtered = within(shadows, f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})")
-            # All statements read one snapshot: the whole is counted apart from its parts.
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                parts = await connection.fetch(f"{filtered} {_parts(listing, by)}", *arguments)
-                wholes = await connection.fetch(f"{filtered} {_wholes(listing)}", *arguments)
-            return revision, _totals(listing, query, by, parts, wholes, revision)
+            filtered = f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
+            # The whole is counted apart from its parts.
+            parts = await data.fetch(f"{filtered} {_parts(listing, by)}", *arguments)
+            wholes = await data.fetch(f"{filtered} {_wholes(listing)}", *arguments)
+            return _totals(listing, query, by, parts, wholes, revision)
 
-        return await answer_cached(request, asked, now, compute)
+        return await data.cached(build)
 
 
 def _omissions(listing: Listing) -> str:
@@ -227,7 +195,7 @@ def _wholes(listing: Listing) -> str:
 
 
 def _totals(
-    listing: Listing, query: BaseModel, by: list[str], parts: list[Any], wholes: list[Any], revision: str
+    listing: Listing, query: BaseModel, by: list[str], parts: list[Any], wholes: list[Any], revision: int
 ) -> Totals:
     totals = []
     for whole in wholes:
@@ -274,7 +242,7 @@ def _totals(
         link=_link(listing, query, {}),
         totals=totals,
         left_out=_left_out(listing, query, wholes, {}),
-        revision=conditional.number_of(revision),
+        revision=revision,
     )
 
 

@@ -14,10 +14,8 @@ from starlette.types import Receive, Scope, Send
 from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import ListQuery, canonical
+from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import PAGING, Arguments, Listing, cache_scope, check_codes, condition, with_as_of_links
-from mmptf_common.storage.as_of import as_of, within
-from mmptf_common.storage.engines import reading
-from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 
 EXPORT_SECONDS = 3600
@@ -77,24 +75,23 @@ async def _rows(
         f" ORDER BY {expression} {direction}, {listing.key} {direction}"
     )
     asked = canonical(query, without=PAGING)
-    async with reading(request.app.state.database) as connection:
-        transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+    await check_codes(request, listing, query)
+    async with snapshot(request, query) as data:
+        transaction = data.connection.transaction(isolation="repeatable_read", readonly=True)
         await transaction.start()
         begun = False
         try:
-            await check_codes(request, connection, listing, query)
-            shadows = await as_of(request, connection, query)
-            revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+            revision = await data.revision()
             yield conditional.etag(request, revision, cache_scope(listing, asked), representation).encode()
             begun = True
             if representation == "csv":
                 columns = ", ".join(
                     f"{with_as_of_links(sql, query)} AS {name}" for name, sql in listing.columns.items()
                 )
-                source = _copied(connection, within(shadows, f"SELECT {columns} {tail}"), arguments)
+                source = _copied(data.connection, data.statement(f"SELECT {columns} {tail}"), arguments)
             else:
                 document = with_as_of_links(listing.document, query)
-                source = _lines(connection, within(shadows, f"SELECT {document} {tail}"), arguments)
+                source = _lines(data.connection, data.statement(f"SELECT {document} {tail}"), arguments)
             buffer = bytearray()
             async with aclosing(source):
                 async for piece in source:
@@ -107,7 +104,7 @@ async def _rows(
             if begun:
                 # The caller left, or the database did: what is still on its way makes the connection useless,
                 # and the pool opens another one.
-                connection.terminate()
+                data.connection.terminate()
             else:
                 await transaction.rollback()
             raise

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, pairs_of, search_terms
+from mmptf_common.storage.engines import reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.problems import not_one_of, raise_if_any
 
@@ -136,7 +137,7 @@ class Arguments(list[Any]):
         return f"${len(self)}"
 
 
-def with_as_of_links(sql: str, query: PointInTime) -> str:
+def with_as_of_links(sql: str, query: BaseModel) -> str:
     """SQL of what readers get, with the `as_of` of their question in the links that it makes."""
     return sql.replace("{as_of}", urlencode([pair for pair in pairs_of(query) if pair[0] == "as_of"]))
 
@@ -162,8 +163,8 @@ def condition(listing: Listing, query: BaseModel, arguments: Arguments) -> str:
     return " AND ".join(clauses) or "true"
 
 
-async def check_codes(request: Request, connection: Any, listing: Listing, query: BaseModel) -> None:
-    """Refuse codes that do not exist, with the nearest one that does.
+async def check_codes(request: Request, listing: Listing, query: BaseModel) -> None:
+    """Raise InvalidRequest for codes that do not exist, with the nearest one that does.
 
     A code is never taken away, so those seen once are remembered and only an unknown one asks the database.
     """
@@ -174,7 +175,8 @@ async def check_codes(request: Request, connection: Any, listing: Listing, query
         known: set[str] = request.app.state.known_codes.setdefault(f.codes, set())
         if known.issuperset(asked):
             continue
-        known.update(row[0] for row in await connection.fetch(f.codes))
+        async with reading(request.app.state.database) as connection:
+            known.update(row[0] for row in await connection.fetch(f.codes))
         errors += [
             not_one_of("unknown_code", name, code, sorted(known), listed_at=f.listed_at)
             for code in asked

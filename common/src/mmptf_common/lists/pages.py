@@ -8,7 +8,6 @@ import json
 import re
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
 
 from starlette.datastructures import URL
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import representation
 from mmptf_common.http.parameters import ListQuery, PointInTime, canonical, parse
+from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.exports import answer_export
 from mmptf_common.lists.listing import (
     PAGING,
@@ -28,8 +28,6 @@ from mmptf_common.lists.listing import (
     fixed,
     with_as_of_links,
 )
-from mmptf_common.storage.as_of import as_of, within
-from mmptf_common.storage.engines import Database, reading
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.problems import InvalidRequest, NotFound, closest_match, error_detail
 
@@ -114,20 +112,17 @@ async def answer_list(request: Request, listing: Listing) -> Response:
     """One page as JSON, or the whole filtered list as CSV or NDJSON; 304 when the caller has it already."""
     query = parse(request, listing.query)
     chosen = representation(request, query)
-    database: Database = request.app.state.database
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
     asked = canonical(query)
     sql, arguments = _page_sql(listing, query)
-    async with reading(database) as connection:
-        await check_codes(request, connection, listing, query)
-        shadows = await as_of(request, connection, query)
+    await check_codes(request, listing, query)
+    async with snapshot(request, query) as data:
         if conditional.is_conditional(request):
-            revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-            tag = conditional.etag(request, revision, cache_scope(listing, asked))
+            tag = conditional.etag(request, await data.revision(), cache_scope(listing, asked))
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
-        items, total, revision, more, position, key = await connection.fetchrow(within(shadows, sql), *arguments)
+        items, total, revision, more, position, key = await data.fetchrow(sql, *arguments)
     following = f'"{_next(listing, asked, [position, key])}"' if more else "null"
     return Response(
         f'{{"items":{items},"total":{total},"next":{following},"revision":{conditional.number_of(revision)}}}',
@@ -137,46 +132,42 @@ async def answer_list(request: Request, listing: Listing) -> Response:
 
 
 async def fetch_item(
-    request: Request, listing: Listing, code: str, query: PointInTime, *, parameter: str = "code"
+    data: Snapshot, listing: Listing, code: str, *, parameter: str = "code"
 ) -> tuple[str, str] | Response:
     """One record's document and version, or the 308 to its new code; NotFound with the nearest code there is.
 
     parameter: what the path calls the code
     """
-    async with reading(request.app.state.database) as connection:
-        shadows = await as_of(request, connection, query)
-        arguments = Arguments()
-        visible = fixed(listing, arguments)
-        statement = (
-            f"SELECT {with_as_of_links(listing.document, query)}, {listing.version} FROM {listing.rows}"
-            f" WHERE {visible} AND {listing.key} = {arguments.bind(code)}"
-        )
-        row = await connection.fetchrow(within(shadows, statement), *arguments)
-        if row is not None:
-            return row[0], row[1]
-        if moved := await renamed(request, connection, listing.entity, code, listing.path):
-            return moved
-        known = await connection.fetch(
-            f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments[:-1]
-        )
-        codes = [row[0] for row in known]
-    raise no_such_record(
-        listing, code, closest_match(code, codes), parameter=parameter, when=" at that time" if shadows else ""
+    arguments = Arguments()
+    visible = fixed(listing, arguments)
+    statement = (
+        f"SELECT {with_as_of_links(listing.document, data.query)}, {listing.version} FROM {listing.rows}"
+        f" WHERE {visible} AND {listing.key} = {arguments.bind(code)}"
     )
+    row = await data.fetchrow(statement, *arguments)
+    if row is not None:
+        return row[0], row[1]
+    if moved := await renamed(data, listing.entity, code, listing.path):
+        return moved
+    known = await data.connection.fetch(
+        f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments[:-1]
+    )
+    meant = closest_match(code, [row[0] for row in known])
+    raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.as_of_ctes else "")
 
 
-async def renamed(request: Request, connection: Any, entity: str, code: str, path: str) -> Response | None:
+async def renamed(data: Snapshot, entity: str, code: str, path: str) -> Response | None:
     """The 308 to what a record is called now; None where this code was not renamed.
 
     path: what stands before the code in the path of the request
     """
-    current = await connection.fetchval(
+    current = await data.connection.fetchval(
         "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", entity, code
     )
     if current is None:
         return None
-    rest = request.url.path.removeprefix(f"{path}/{code}")
-    location = URL(f"{path}/{current}{rest}").replace(query=request.url.query)
+    url = data.request.url
+    location = URL(f"{path}/{current}{url.path.removeprefix(f'{path}/{code}')}").replace(query=url.query)
     headers = {"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
     return Response(status_code=308, headers=headers)
 
@@ -195,7 +186,8 @@ def no_such_record(
 async def answer_item(request: Request, listing: Listing, code: str) -> Response:
     """One record by its code; 304 when the caller has it already."""
     query = parse(request, PointInTime)
-    found = await fetch_item(request, listing, code, query)
+    async with snapshot(request, query) as data:
+        found = await fetch_item(data, listing, code)
     if isinstance(found, Response):
         return found
     document, version = found

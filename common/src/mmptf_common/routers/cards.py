@@ -4,20 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
-from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
+from mmptf_common.http.parameters import PointInTime, canonical, parse
+from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.pages import renamed
-from mmptf_common.storage.as_of import as_of, within
-from mmptf_common.storage.engines import Database, reading
-from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.base import CODE_PATTERN, Code, ResponseModel
 from mmptf_common.wire.problems import NotFound, closest_match, error_detail
 
@@ -49,9 +45,8 @@ class CardData:
     links: Mapping[str, str]
 
 
-# Tells of a programme by its code, from one snapshot: connection, shadows and query as `past` has them. None where
-# there is nothing to tell of.
-BuildCard = Callable[[Any, str, PointInTime, str], Awaitable[CardData | None]]
+# What the card of a programme is made of, by the programme's code; None where the service has nothing about it.
+BuildCard = Callable[[Snapshot, str], Awaitable[CardData | None]]
 
 
 def add_card(
@@ -78,14 +73,10 @@ def add_card(
 
     async def get(request: PublicRequest, code: CodeInPath) -> Response:
         query = parse(request, PointInTime)
-        database: Database = request.app.state.database
-        async with reading(database) as connection:
-            shadows = await as_of(request, connection, query)
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                data = await build(connection, shadows, query, code)
-                if data is None:
-                    return await elsewhere(request, connection, shadows, code)
+        async with snapshot(request, query) as data, data.repeatable_read() as revision:
+            made_of = await build(data, code)
+            if made_of is None:
+                return await elsewhere(data, code)
         tag = conditional.etag(request, revision, canonical(query))
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
@@ -94,19 +85,19 @@ def add_card(
             code=code,
             title=title,
             revision=conditional.number_of(revision),
-            changed=data.changed,
-            links=dict(data.links),
-            facts=data.facts,
+            changed=made_of.changed,
+            links=dict(made_of.links),
+            facts=made_of.facts,
         )
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
-    async def elsewhere(request: Request, connection: Any, shadows: str, code: str) -> Response:
+    async def elsewhere(data: Snapshot, code: str) -> Response:
         """The 308 to a renamed programme; NotFound with the nearest code there is."""
-        if moved := await renamed(request, connection, ENTITY, code, f"/{service}/v1{path}"):
+        if moved := await renamed(data, ENTITY, code, f"/{service}/v1{path}"):
             return moved
-        codes = [row[0] for row in await connection.fetch(within(shadows, f"{known} LIMIT 5000"))]
+        codes = [row[0] for row in await data.fetch(f"{known} LIMIT 5000")]
         meant = closest_match(code, codes)
-        detail = unknown.format(repr(code)) + (" at that time." if shadows else ".")
+        detail = unknown.format(repr(code)) + (" at that time." if data.as_of_ctes else ".")
         hint = f" Did you mean {meant}?" if meant else ""
         raise NotFound(
             f"{detail}{hint}", errors=[error_detail("unknown_code", detail, parameter="code", suggestion=meant)]
@@ -122,9 +113,3 @@ def add_card(
         description=about,
         **openapi.read(PointInTime, missing=True),
     )
-
-
-def link(path: str, query: PointInTime, **parameters: str) -> str:
-    """A path with its parameters, at the time that was asked for."""
-    text = urlencode(sorted({**dict(pairs_of(query)), **parameters}.items()))
-    return f"{path}?{text}" if text else path

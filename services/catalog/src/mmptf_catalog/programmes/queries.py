@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mmptf_catalog.code_lists.queries import PATH
 from mmptf_catalog.programmes.schemas import (
     Draft,
@@ -16,10 +14,9 @@ from mmptf_catalog.programmes.schemas import (
     ProgrammeQuery,
     ProgrammeTotalsQuery,
 )
-from mmptf_common.http.parameters import PointInTime
+from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, Dimension, Filter, Listing
-from mmptf_common.routers.cards import CardData, link
-from mmptf_common.storage.as_of import within
+from mmptf_common.routers.cards import CardData
 
 
 def _several(column: str, table: str) -> Dimension:
@@ -140,14 +137,14 @@ PROGRAMMES = Listing(
 )
 
 
-async def programme_card(connection: Any, shadows: str, query: PointInTime, code: str) -> CardData | None:
+async def programme_card(data: Snapshot, code: str) -> CardData | None:
     """A programme's card, taken from its document."""
-    row = await connection.fetchrow(within(shadows, "SELECT document, updated FROM programme WHERE code = $1"), code)
+    row = await data.fetchrow("SELECT document, updated FROM programme WHERE code = $1", code)
     if row is None:
         return None
     path = f"{PROGRAMMES.path}/{code}"
     return CardData(
         facts=ProgrammeFacts.model_validate_json(row["document"], extra="ignore"),
         changed=row["updated"],
-        links={"programme": link(path, query), "history": f"{path}/history"},
+        links={"programme": data.link(path), "history": f"{path}/history"},
     )

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.conditional import number_of
-from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
-from mmptf_common.lists.aggregates import answer_cached
+from mmptf_common.http.parameters import PointInTime, parse
+from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
-from mmptf_common.storage.as_of import as_of, within
-from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.money import Money
 from mmptf_funding.contributions.rules import per_cent, share
@@ -211,38 +207,31 @@ _GIVEN = (
 async def answer_progress(request: Request) -> Response:
     """Contributions as a share of every target, exact, for each stage and basis apart."""
     query = parse(request, PointInTime)
-    async with reading(request.app.state.database) as connection:
-        shadows = await as_of(request, connection, query)
+    async with snapshot(request, query) as data:
 
-        async def compute() -> tuple[str, Progress]:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                targets = await connection.fetch(
-                    within(shadows, "SELECT document, amount, currency, due FROM target ORDER BY due DESC, code")
-                )
-                given = await connection.fetch(within(shadows, _GIVEN))
+        async def build(revision: int) -> Progress:
+            targets = await data.fetch("SELECT document, amount, currency, due FROM target ORDER BY due DESC, code")
+            given = await data.fetch(_GIVEN)
             progress = [
                 TargetProgress(
                     target=Target.model_validate_json(target["document"]),
-                    contributed=[_contributed(g, target, query) for g in given if g["currency"] == target["currency"]],
+                    contributed=[_contributed(g, target, data) for g in given if g["currency"] == target["currency"]],
                 )
                 for target in targets
             ]
-            return revision, Progress(targets=progress, revision=number_of(revision))
+            return Progress(targets=progress, revision=revision)
 
-        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-        return await answer_cached(request, canonical(query), now, compute)
+        return await data.cached(build)
 
 
-def _contributed(given: Any, target: Any, query: PointInTime) -> Contributed:
-    rows = urlencode([*pairs_of(query), ("basis", given["basis"]), ("stage", given["money_stage"])])
+def _contributed(given: Any, target: Any, data: Snapshot) -> Contributed:
     exact = share(given["amount"], target["amount"])
     return Contributed(
         stage=given["money_stage"],
         basis=given["basis"],
         sum=Money(amount=f"{given['amount']:.2f}", currency=given["currency"]),
         rows=given["rows"],
-        link=f"{PATH}/contributions?{rows}",
+        link=data.link(f"{PATH}/contributions", basis=given["basis"], stage=given["money_stage"]),
         as_of=given["as_of"],
         # A target due in a year is due at its end at the latest.
         after_due=given["as_of"].year > target["due"].year,

@@ -10,14 +10,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.conditional import number_of
-from mmptf_common.http.parameters import canonical, pairs_of, parse
-from mmptf_common.lists.aggregates import answer_cached
+from mmptf_common.http.parameters import parse
+from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
 from mmptf_common.lists.pages import answer_list, fetch_item
-from mmptf_common.storage.as_of import as_of, within
-from mmptf_common.storage.engines import reading
-from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.codes import SHARED
 from mmptf_funding.editions import rules, schemas
 
@@ -270,7 +266,8 @@ INITIATIVES = Listing(
 async def answer_of_edition(request: Request, listing: Listing, edition: str) -> Response:
     """A list below an edition's path; 404 when there is no such edition."""
     query = parse(request, listing.query)
-    found = await fetch_item(request, EDITIONS, edition, query, parameter="edition")
+    async with snapshot(request, query) as data:
+        found = await fetch_item(data, EDITIONS, edition, parameter="edition")
     if isinstance(found, Response):
         return found
     path = listing.path.format(edition=edition)
@@ -303,19 +300,15 @@ _WHOLES = """
 async def answer_reconciliation(request: Request, edition: str) -> Response:
     """Every printed figure of an edition beside what its rows add up to, every difference with its explanation."""
     query = parse(request, schemas.ReconciliationQuery)
-    found = await fetch_item(request, EDITIONS, edition, query, parameter="edition")
-    if isinstance(found, Response):
-        return found
-    async with reading(request.app.state.database) as connection:
-        shadows = await as_of(request, connection, query)
+    async with snapshot(request, query) as data:
+        found = await fetch_item(data, EDITIONS, edition, parameter="edition")
+        if isinstance(found, Response):
+            return found
 
-        async def compute() -> tuple[str, schemas.Reconciliation]:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                asked = [pair for pair in pairs_of(query) if pair[0] == "as_of"]
-                figures = await reconcile(connection, edition, shadows, asked)
+        async def build(revision: int) -> schemas.Reconciliation:
+            figures = await reconcile(data, edition, data.as_of_pairs())
             counts = Counter(figure.agreement for figure in figures)
-            return revision, schemas.Reconciliation(
+            return schemas.Reconciliation(
                 edition=edition,
                 stage="requirement",
                 counts={agreement: counts[agreement] for agreement in ("equal", "explained", "different")},
@@ -325,22 +318,19 @@ async def answer_reconciliation(request: Request, edition: str) -> Response:
                     if (not query.division or figure.division in query.division)
                     and (not query.agreement or figure.agreement in query.agreement)
                 ],
-                revision=number_of(revision),
+                revision=revision,
             )
 
-        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-        return await answer_cached(request, canonical(query), now, compute)
+        return await data.cached(build)
 
 
-async def reconcile(
-    connection: Any, edition: str, shadows: str = "", asked: Sequence[tuple[str, str]] = ()
-) -> list[schemas.ReconciledTotal]:
+async def reconcile(data: Any, edition: str, as_of: Sequence[tuple[str, str]] = ()) -> list[schemas.ReconciledTotal]:
     """The printed figures of an edition, each beside the computed one, in the order of the source.
 
-    shadows: the tables as they were, for the data of an earlier revision; asked: what links carry on of the question
+    data: a snapshot, or the connection of a write under way; as_of: the parameter with which links carry it on
     """
-    wholes = {row["region"]: row for row in await connection.fetch(within(shadows, _WHOLES), edition)}
+    wholes = {row["region"]: row for row in await data.fetch(_WHOLES, edition)}
     return [
-        rules.reconciled(edition, row, wholes, f"{PATH}/requirements", asked)
-        for row in await connection.fetch(within(shadows, _COMPUTED), edition)
+        rules.reconciled(edition, row, wholes, f"{PATH}/requirements", as_of)
+        for row in await data.fetch(_COMPUTED, edition)
     ]

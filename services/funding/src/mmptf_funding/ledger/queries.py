@@ -14,14 +14,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.conditional import number_of
-from mmptf_common.http.parameters import PointInTime, canonical, pairs_of, parse
-from mmptf_common.lists.aggregates import answer_cached
+from mmptf_common.http.parameters import parse
+from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Dimension, Filter, Listing
-from mmptf_common.routers.cards import CardData, link
-from mmptf_common.storage.as_of import as_of, within
-from mmptf_common.storage.engines import reading
-from mmptf_common.storage.journal import REVISION
+from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.periods import Interval, ends
@@ -211,36 +207,27 @@ _PAYMENTS = """
      GROUP BY commitment.code, commitment.contributor, commitment.date, commitment.amount
      ORDER BY commitment.date, commitment.code"""
 
-Compute = Callable[[Any, str, str | None, Ledger], Awaitable[dict[str, Any]]]
+# What a statement on a day says, beside the day and the revision.
+Compute = Callable[[Snapshot, str | None, Ledger], Awaitable[dict[str, Any]]]
 
 
 async def answer_statement(request: Request, model: type[BaseModel], compute: Compute) -> Response:
     """A statement on a day, from one snapshot, cached under its revision."""
     query = parse(request, schemas.StatementQuery)
-    asked = {"date_to": query.on} if query.on else {}
-    asked |= dict(pairs_of(query, without=frozenset({"on"})))
-    async with reading(request.app.state.database) as connection:
-        shadows = await as_of(request, connection, query)
+    async with snapshot(request, query) as data:
 
-        async def computed() -> tuple[str, BaseModel]:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                ledger = Ledger(await connection.fetch(within(shadows, _SUMS), query.on), asked)
-                members = await compute(connection, shadows, query.on, ledger)
-            return revision, model.model_validate({"on": query.on, "revision": number_of(revision), **members})
+        async def build(revision: int) -> BaseModel:
+            asked = dict(data.as_of_pairs()) | ({"date_to": query.on} if query.on else {})
+            ledger = Ledger(await data.fetch(_SUMS, query.on), asked)
+            members = await compute(data, query.on, ledger)
+            return model.model_validate({"on": query.on, "revision": revision, **members})
 
-        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-        return await answer_cached(request, canonical(query), now, computed)
+        return await data.cached(build)
 
 
-async def _payments(connection: Any, shadows: str, on: str | None) -> list[Any]:
-    found: list[Any] = await connection.fetch(within(shadows, _PAYMENTS), on)
-    return found
-
-
-async def fund(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+async def fund(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
     """The statement of the Fund: sources, uses, balance, and the other stages of the same money."""
-    payments = await _payments(connection, shadows, on)
+    payments = await data.fetch(_PAYMENTS, on)
     sources = sum((ledger.amount(kind) for kind in rules.SOURCES), Decimal(0))
     uses = sum((ledger.amount(kind) * rules.SIGN.get(kind, 1) for kind in rules.USES), Decimal(0))
     return {
@@ -257,12 +244,12 @@ async def fund(connection: Any, shadows: str, on: str | None, ledger: Ledger) ->
     }
 
 
-async def contributors(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+async def contributors(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
     """What each contributor has announced, signed and paid."""
     paid: dict[str, Decimal] = defaultdict(Decimal)
-    for row in await _payments(connection, shadows, on):
+    for row in await data.fetch(_PAYMENTS, on):
         paid[row["contributor"]] += row["paid"]
-    names = dict(await connection.fetch(within(shadows, "SELECT code, name FROM contributor")))
+    names = dict(await data.fetch("SELECT code, name FROM contributor"))
     return {
         "items": [
             schemas.ContributorStatement(
@@ -277,9 +264,9 @@ async def contributors(connection: Any, shadows: str, on: str | None, ledger: Le
     }
 
 
-async def programmes(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+async def programmes(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
     """What each programme was allocated, received and spent, beside its budget."""
-    rows = await connection.fetch(within(shadows, "SELECT code, document FROM programme"))
+    rows = await data.fetch("SELECT code, document FROM programme")
     known = {row["code"]: schemas.KnownProgramme.model_validate_json(row["document"]) for row in rows}
     return {"items": [_programme(code, known[code], ledger) for code in ledger.codes("programme")]}
 
@@ -299,26 +286,24 @@ def _programme(code: str, programme: schemas.KnownProgramme, ledger: Ledger) -> 
     )
 
 
-async def programme_card(connection: Any, shadows: str, query: PointInTime, code: str) -> CardData | None:
+async def programme_card(data: Snapshot, code: str) -> CardData | None:
     """A programme's card: its statement, from the entries that name it."""
-    rows = await connection.fetch(within(shadows, f"SELECT * FROM ({_SUMS}) AS sums WHERE programme = $2"), None, code)
+    rows = await data.fetch(f"SELECT * FROM ({_SUMS}) AS sums WHERE programme = $2", None, code)
     if not rows:
         return None
-    programme, changed = await connection.fetchrow(
-        within(
-            shadows,
-            "SELECT document, greatest(updated, (SELECT max(updated) FROM ledger_entry WHERE programme = $1))"
-            " FROM programme WHERE code = $1",
-        ),
+    programme, changed = await data.fetchrow(
+        """
+        SELECT document, greatest(updated, (SELECT max(updated) FROM ledger_entry WHERE programme = $1))
+          FROM programme WHERE code = $1""",
         code,
     )
     known = schemas.KnownProgramme.model_validate_json(programme)
     return CardData(
-        facts=_programme(code, known, Ledger(rows, dict(pairs_of(query)))),
+        facts=_programme(code, known, Ledger(rows, dict(data.as_of_pairs()))),
         changed=changed,
         links={
-            "entries": link(LEDGER.path, query, programme=code),
-            "statement": link(f"{PATH}/statement/programmes", query),
+            "entries": data.link(LEDGER.path, programme=code),
+            "statement": data.link(f"{PATH}/statement/programmes"),
         },
     )
 
@@ -336,7 +321,7 @@ def _budget(programme: schemas.KnownProgramme, allocated: Decimal) -> schemas.Pr
     )
 
 
-async def organizations(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+async def organizations(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
     """What each organization received and spent."""
     return {
         "items": [
@@ -352,7 +337,7 @@ async def organizations(connection: Any, shadows: str, on: str | None, ledger: L
     }
 
 
-async def commitments(connection: Any, shadows: str, on: str | None, ledger: Ledger) -> dict[str, Any]:
+async def commitments(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
     """The commitments that are not fully paid."""
     items = [
         schemas.OutstandingCommitment(
@@ -363,7 +348,7 @@ async def commitments(connection: Any, shadows: str, on: str | None, ledger: Led
             paid=money(row["paid"]),
             outstanding=money(row["committed"] - row["paid"]),
         )
-        for row in await _payments(connection, shadows, on)
+        for row in await data.fetch(_PAYMENTS, on)
         if row["paid"] < row["committed"]
     ]
     return {"items": items, "outstanding": money(sum((Decimal(i.outstanding.amount) for i in items), Decimal(0)))}
@@ -377,21 +362,14 @@ _BY_DAY = """
 async def answer_capitalization(request: Request) -> Response:
     """What was pledged, committed and deposited up to the end of each period."""
     query = parse(request, schemas.CapitalizationQuery)
-    async with reading(request.app.state.database) as connection:
-        shadows = await as_of(request, connection, query)
+    async with snapshot(request, query) as data:
 
-        async def computed() -> tuple[str, BaseModel]:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                days = await connection.fetch(within(shadows, _BY_DAY))
-                targets = await connection.fetch(
-                    within(shadows, "SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
-                )
-            periods = _periods(days, targets, query.interval)
-            return revision, schemas.Capitalization(periods=periods, revision=number_of(revision))
+        async def build(revision: int) -> schemas.Capitalization:
+            days = await data.fetch(_BY_DAY)
+            targets = await data.fetch("SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
+            return schemas.Capitalization(periods=_periods(days, targets, query.interval), revision=revision)
 
-        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-        return await answer_cached(request, canonical(query), now, computed)
+        return await data.cached(build)
 
 
 def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.Capitalized]:

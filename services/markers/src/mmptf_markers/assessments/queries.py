@@ -11,11 +11,9 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.parameters import canonical, parse
+from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
-from mmptf_common.storage.as_of import as_of, within
-from mmptf_common.storage.engines import reading
-from mmptf_common.storage.journal import REVISION
 from mmptf_common.storage.records import Facts
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
@@ -108,19 +106,20 @@ def counting_answers(assessment: Facts) -> dict[str, Any]:
 async def answer_score(request: Request, code: str) -> Response:
     """How the grade of an assessment came about, computed anew from its answers and its rubric."""
     query = parse(request, schemas.ScoreQuery)
-    found = await fetch_item(request, ASSESSMENTS, code, query)
-    if isinstance(found, Response):
-        return found
-    document, version = found
-    assessment = json.loads(document)
-    if assessment["rubric"] is None:
-        raise Conflict(f"{code} is a declared grade: there are no answers to explain it by.", code="not_answered")
-    if query.answers == "reviewer" and assessment["reviewed"] is None:
-        raise Conflict(f"{code} is not reviewed yet.", code="not_reviewed")
-    tag = conditional.etag(request, version, canonical(query))
-    if conditional.matches(request, tag):
-        return conditional.not_modified(tag)
-    rubric = await _rubric(request, assessment)
+    async with snapshot(request, query) as data:
+        found = await fetch_item(data, ASSESSMENTS, code)
+        if isinstance(found, Response):
+            return found
+        document, version = found
+        assessment = json.loads(document)
+        if assessment["rubric"] is None:
+            raise Conflict(f"{code} is a declared grade: there are no answers to explain it by.", code="not_answered")
+        if query.answers == "reviewer" and assessment["reviewed"] is None:
+            raise Conflict(f"{code} is not reviewed yet.", code="not_reviewed")
+        tag = conditional.etag(request, version, canonical(query))
+        if conditional.matches(request, tag):
+            return conditional.not_modified(tag)
+        rubric = await _rubric(data, assessment)
     answers = {c: answer["answer"] for c, answer in assessment["answers"].items()}
     told = score(rubric, counting_answers(assessment) if query.answers == "reviewer" else answers, assessment["stage"])
     return Response(told.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
@@ -129,35 +128,21 @@ async def answer_score(request: Request, code: str) -> Response:
 async def answer_comparison(request: Request, code: str) -> Response:
     """What improved and what fell from an earlier assessment of a programme to this one."""
     query = parse(request, schemas.ComparisonQuery)
-    found = await fetch_item(request, ASSESSMENTS, code, query)
-    if isinstance(found, Response):
-        return found
-    later = json.loads(found[0])
-    async with reading(request.app.state.database) as connection:
-        shadows = await as_of(request, connection, query)
-        rows = await connection.fetch(
-            within(
-                shadows,
-                "SELECT document::text FROM assessment WHERE programme = $1 AND marker = $2 AND code <> $3"
-                " AND ($4::text IS NULL AND status = 'accepted' OR code = $4)",
-            ),
-            later["programme"], later["marker"], code, query.earlier,
-        )  # fmt: skip
-        revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-    candidates = [json.loads(row[0]) for row in rows]
-    if query.earlier is None:
-        candidates = [c for c in candidates if (c["stage"], c["year"]) != (later["stage"], later["year"])]
-    before = [c for c in candidates if _moment(c) < _moment(later)]
-    if not before:
-        raise _nothing_earlier(later, query.earlier, known=bool(candidates) or query.earlier == code)
-    earlier = max(before, key=_moment)
-    for which in (earlier, later):
-        if which["rubric"] is None:
-            raise Conflict(f"{which['code']} is a declared grade: it has no answers to compare.", code="not_answered")
-    tag = conditional.etag(request, revision, canonical(query))
-    if conditional.matches(request, tag):
-        return conditional.not_modified(tag)
-    compared = _compared(await _rubric(request, earlier), earlier, await _rubric(request, later), later)
+    async with snapshot(request, query) as data, data.repeatable_read() as revision:
+        found = await fetch_item(data, ASSESSMENTS, code)
+        if isinstance(found, Response):
+            return found
+        later = json.loads(found[0])
+        earlier = await _earlier(data, later, query.earlier)
+        for which in (earlier, later):
+            if which["rubric"] is None:
+                raise Conflict(
+                    f"{which['code']} is a declared grade: it has no answers to compare.", code="not_answered"
+                )
+        tag = conditional.etag(request, revision, canonical(query))
+        if conditional.matches(request, tag):
+            return conditional.not_modified(tag)
+        compared = _compared(await _rubric(data, earlier), earlier, await _rubric(data, later), later)
     answer = schemas.Comparison(
         programme=later["programme"],
         earlier=earlier["code"],
@@ -170,6 +155,24 @@ async def answer_comparison(request: Request, code: str) -> Response:
         revision=conditional.number_of(revision),
     )
     return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+
+
+async def _earlier(data: Snapshot, later: Facts, named: str | None) -> Facts:
+    """The assessment that is named, else the last accepted one before this; Conflict or InvalidRequest without."""
+    rows = await data.fetch(
+        """
+        SELECT document::text FROM assessment
+         WHERE programme = $1 AND marker = $2 AND code <> $3
+           AND ($4::text IS NULL AND status = 'accepted' OR code = $4)""",
+        later["programme"], later["marker"], later["code"], named,
+    )  # fmt: skip
+    candidates = [json.loads(row[0]) for row in rows]
+    if named is None:
+        candidates = [c for c in candidates if (c["stage"], c["year"]) != (later["stage"], later["year"])]
+    before = [c for c in candidates if _moment(c) < _moment(later)]
+    if not before:
+        raise _nothing_earlier(later, named, known=bool(candidates) or named == later["code"])
+    return max(before, key=_moment)
 
 
 def _moment(assessment: Facts) -> tuple[int, int, int]:
@@ -218,11 +221,11 @@ def _change(rubric: Rubric, before: Any, after: Any) -> Change:
         return "not_comparable"
 
 
-async def _rubric(request: Request, assessment: Facts) -> Rubric:
+async def _rubric(data: Snapshot, assessment: Facts) -> Rubric:
     """The rubric that an assessment is pinned to; it is never removed."""
     used = assessment["rubric"]
-    async with reading(request.app.state.database) as connection:
-        document = await connection.fetchval(
+    return rubrics.read(
+        await data.connection.fetchval(
             "SELECT document::text FROM rubric WHERE code = $1", f"{used['code']}.{used['version']}"
         )
-    return rubrics.read(document)
+    )

@@ -11,19 +11,14 @@ from fractions import Fraction
 from typing import Any
 from urllib.parse import urlencode
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.feed.replication import copy_state
-from mmptf_common.http.conditional import number_of
-from mmptf_common.http.parameters import NoParameters, PointInTime, canonical, pairs_of, parse
-from mmptf_common.lists.aggregates import answer_cached
+from mmptf_common.http.parameters import NoParameters, canonical, pairs_of, parse
+from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Arguments, Filter, Listing, check_codes, condition
-from mmptf_common.routers.cards import CardData, link
-from mmptf_common.storage.as_of import Past, as_of, within
-from mmptf_common.storage.engines import reading
-from mmptf_common.storage.journal import REVISION
+from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.periods import ends
 from mmptf_common.wire.problems import Conflict, InvalidRequest, not_one_of
@@ -211,28 +206,23 @@ OVERLAPPING = frozenset({"country", "region", "organization"})
 async def answer_indicator(request: Request) -> Response:
     """Whether the target is met, as a whole and for each part, from one snapshot."""
     query = parse(request, schemas.IndicatorQuery)
-    async with reading(request.app.state.database) as connection:
-        await check_codes(request, connection, _OF_TARGET, query)
-        shadows = await as_of(request, connection, query)
-        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+    await check_codes(request, _OF_TARGET, query)
+    async with snapshot(request, query) as data:
 
-        async def compute() -> tuple[str, BaseModel]:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                target = await _target(connection, shadows, query.target)
-                whole = await _indicators(connection, shadows, target, query, None)
-                groups = await _indicators(connection, shadows, target, query, query.by) if query.by else {}
-            return revision, schemas.IndicatorAnswer(
+        async def build(revision: int) -> schemas.IndicatorAnswer:
+            target = await _target(data, query.target)
+            whole = await _indicators(data, target, query, None)
+            groups = await _indicators(data, target, query, query.by) if query.by else {}
+            return schemas.IndicatorAnswer(
                 target=target,
                 whole=whole.get(None) or _folded([], {}, target, None),
                 by=query.by,
                 overlapping=query.by in OVERLAPPING,
                 groups=[schemas.IndicatorGroup(code=code, indicator=found) for code, found in groups.items()],
-                revision=number_of(revision),
+                revision=revision,
             )
 
-        answer = await answer_cached(request, canonical(query), now, compute)
-        return await _aged(connection, answer)
+        return await _aged(data.connection, await data.cached(build))
 
 
 async def _aged(connection: Any, answer: Response) -> Response:
@@ -243,12 +233,12 @@ async def _aged(connection: Any, answer: Response) -> Response:
     return answer
 
 
-async def _target(connection: Any, shadows: str, code: str | None) -> schemas.MarkerTarget:
-    rows = dict(await connection.fetch(within(shadows, "SELECT code, document::text FROM target ORDER BY code")))
+async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
+    rows = dict(await data.fetch("SELECT code, document::text FROM target ORDER BY code"))
     wanted = code or TARGET
-    now = await connection.fetch("SELECT code FROM target")
+    now = await data.connection.fetch("SELECT code FROM target")
     if wanted not in rows and (code is None or wanted in {row["code"] for row in now}):
-        when = "was not known at that time" if shadows else "is not loaded"
+        when = "was not known at that time" if data.as_of_ctes else "is not loaded"
         raise Conflict(f"The target {wanted} {when}.", code="no_target")
     if wanted not in rows:
         raise InvalidRequest([not_one_of("unknown_code", "target", wanted, rows, listed_at=TARGETS.path)])
@@ -256,7 +246,7 @@ async def _target(connection: Any, shadows: str, code: str | None) -> schemas.Ma
 
 
 async def _indicators(
-    connection: Any, shadows: str, target: schemas.MarkerTarget, query: schemas.StandingFilter, by: str | None
+    data: Snapshot, target: schemas.MarkerTarget, query: schemas.StandingFilter, by: str | None
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes, those that state none last."""
     key, join = DIVISIONS[by]
@@ -269,8 +259,8 @@ async def _indicators(
     else:
         alike = f"{key} AS key, grade, rubric, budget_stage, currency"
         statement = counts(alike, f"{STANDING_ROWS} {join} WHERE {of_target} AND {where}")
-    rows = await connection.fetch(within(shadows, statement), *arguments)
-    statuses = dict(await connection.fetch(within(shadows, "SELECT code, status FROM rubric")))
+    rows = await data.fetch(statement, *arguments)
+    statuses = dict(await data.fetch("SELECT code, status FROM rubric"))
     groups: dict[str | None, list[Any]] = defaultdict(list)
     for row in rows:
         groups[row["key"]].append(row)
@@ -351,18 +341,17 @@ def _money(amount: Decimal, currency: str) -> Money:
     return Money(amount=f"{amount:.2f}", currency=currency)
 
 
-async def programme_card(connection: Any, shadows: str, query: PointInTime, code: str) -> CardData | None:
+async def programme_card(data: Snapshot, code: str) -> CardData | None:
     """The markers' card of a programme that is known here; without an assessment that is what it tells."""
-    standing = f"SELECT {_STANDING} AS document FROM {STANDING_ROWS} WHERE programme = $1 ORDER BY marker"
-    rows = await connection.fetch(within(shadows, standing), code)
+    rows = await data.fetch(
+        f"SELECT {_STANDING} AS document FROM {STANDING_ROWS} WHERE programme = $1 ORDER BY marker", code
+    )
     if not rows:
         return None
-    open_actions, changed = await connection.fetchrow(
-        within(
-            shadows,
-            f"SELECT (SELECT count(*) FROM {ACTIONS.rows} WHERE programme = $1 AND done IS NULL),"
-            " (SELECT max(updated) FROM assessment WHERE programme = $1)",
-        ),
+    open_actions, changed = await data.fetchrow(
+        f"""
+        SELECT (SELECT count(*) FROM {ACTIONS.rows} WHERE programme = $1 AND done IS NULL),
+               (SELECT max(updated) FROM assessment WHERE programme = $1)""",
         code,
     )
     standings = [schemas.Standing.model_validate_json(row["document"]) for row in rows]
@@ -370,8 +359,8 @@ async def programme_card(connection: Any, shadows: str, query: PointInTime, code
         facts=schemas.MarkerFacts(standings=standings, open_actions=open_actions),
         changed=changed,
         links={
-            "assessments": link(ASSESSMENTS.path, query, programme=code),
-            "actions": link(ACTIONS.path, query, programme=code),
+            "assessments": data.link(ASSESSMENTS.path, programme=code),
+            "actions": data.link(ACTIONS.path, programme=code),
         },
     )
 
@@ -380,58 +369,49 @@ async def answer_over_time(request: Request) -> Response:
     """The indicator as it was known at the end of each period since the first write."""
     query = parse(request, schemas.OverTimeQuery)
     today = datetime.now(UTC).date()
-    past: Past = request.app.state.past
-    async with reading(request.app.state.database) as connection:
-        now = await connection.fetchval(f"SELECT {REVISION}")
+    async with snapshot(request, query) as data:
 
-        async def compute() -> tuple[str, BaseModel]:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(f"SELECT {REVISION}")
-                target = await _target(connection, "", query.target)
-                first = await connection.fetchval("SELECT min(at) FROM revision WHERE repeatable")
-                periods = []
-                for end in ends(first.date(), today, query.interval) if first else ():
-                    number, at = await connection.fetchrow(
-                        "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
-                    )
-                    then = schemas.StandingFilter.model_validate({"as_of": str(number)})
-                    found = await _indicators(connection, past.shadows(number), target, then, None)
-                    whole = found.get(None) or _folded([], {}, target, None)
-                    periods.append(schemas.Period(period_end=end, at=at, indicator=whole))
-            return revision, schemas.OverTime(target=target, periods=periods, revision=number_of(revision))
+        async def build(revision: int) -> schemas.OverTime:
+            target = await _target(data, query.target)
+            first = await data.fetchval("SELECT min(at) FROM revision WHERE repeatable")
+            periods = []
+            for end in ends(first.date(), today, query.interval) if first else ():
+                number, at = await data.fetchrow(
+                    "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
+                )
+                then = schemas.StandingFilter.model_validate({"as_of": str(number)})
+                found = await _indicators(data.at_revision(number), target, then, None)
+                whole = found.get(None) or _folded([], {}, target, None)
+                periods.append(schemas.Period(period_end=end, at=at, indicator=whole))
+            return schemas.OverTime(target=target, periods=periods, revision=revision)
 
         # Another day may begin another period, though nothing was written.
-        return await answer_cached(request, f"{canonical(query)}\n{today}", now, compute)
+        return await data.cached(build, asked=f"{canonical(query)}\n{today}")
 
 
 async def answer_criteria(request: Request) -> Response:
     """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
     query = parse(request, schemas.MarkerFilter)
-    async with reading(request.app.state.database) as connection:
-        await check_codes(request, connection, STANDINGS, query)
-        shadows = await as_of(request, connection, query)
-        now = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
+    await check_codes(request, STANDINGS, query)
+    async with snapshot(request, query) as data:
 
-        async def compute() -> tuple[str, BaseModel]:
+        async def build(revision: int) -> schemas.CriteriaAnswer:
             arguments = Arguments()
             where = condition(STANDINGS, query, arguments)
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                revision = await connection.fetchval(within(shadows, f"SELECT {REVISION}"))
-                rows = await connection.fetch(
-                    within(
-                        shadows,
-                        "SELECT rubric, answer.key AS criterion, coalesce(said->'reviewed'->'answers'->answer.key"
-                        "->>'answer', answer.value->>'answer') AS answer, count(*) AS programmes"
-                        f" FROM {STANDING_ROWS} CROSS JOIN LATERAL json_each(said->'answers') AS answer"
-                        f" WHERE rubric IS NOT NULL AND {where} GROUP BY 1, 2, 3",
-                    ),
-                    *arguments,
-                )
-                documents = dict(await connection.fetch(within(shadows, "SELECT code, document::text FROM rubric")))
-            return revision, schemas.CriteriaAnswer(criteria=_criteria(rows, documents), revision=number_of(revision))
+            rows = await data.fetch(
+                f"""
+                SELECT rubric, answer.key AS criterion,
+                       coalesce(said->'reviewed'->'answers'->answer.key->>'answer', answer.value->>'answer') AS answer,
+                       count(*) AS programmes
+                  FROM {STANDING_ROWS} CROSS JOIN LATERAL json_each(said->'answers') AS answer
+                 WHERE rubric IS NOT NULL AND {where}
+                 GROUP BY 1, 2, 3""",
+                *arguments,
+            )
+            documents = dict(await data.fetch("SELECT code, document::text FROM rubric"))
+            return schemas.CriteriaAnswer(criteria=_criteria(rows, documents), revision=revision)
 
-        answer = await answer_cached(request, canonical(query), now, compute)
-        return await _aged(connection, answer)
+        return await _aged(data.connection, await data.cached(build))
 
 
 def _criteria(rows: Iterable[Any], documents: Mapping[str, str]) -> list[schemas.CriterionStanding]:
@@ -474,8 +454,8 @@ def _weakness(criterion: schemas.CriterionStanding) -> tuple[bool, Fraction, str
 async def answer_copies(request: Request) -> Response:
     """How far the catalogue and the ledger were followed, and how long ago."""
     parse(request, NoParameters)
-    async with reading(request.app.state.database) as connection:
-        copies = [await copy_state(connection, service) for service in AGES]
+    async with snapshot(request) as data:
+        copies = [await copy_state(data.connection, service) for service in AGES]
     return Response(
         schemas.Copies(copies=copies).model_dump_json(),
         media_type="application/json",

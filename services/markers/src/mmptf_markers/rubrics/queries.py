@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.openapi import dump
-from mmptf_common.http.parameters import PointInTime, canonical, parse
+from mmptf_common.http.parameters import canonical, parse
+from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
-from mmptf_common.storage.engines import reading
 from mmptf_common.wire.problems import (
     ErrorDetail,
     InvalidRequest,
@@ -97,14 +97,15 @@ TRANSLATIONS = Listing(
 async def answer_answers_schema(request: Request, code: str) -> Response:
     """The JSON Schema that answers under one published rubric have to satisfy."""
     query = parse(request, AnswersSchemaQuery)
-    found = await fetch_item(request, RUBRICS, code, PointInTime())
-    if isinstance(found, Response):
-        return found
-    document, version = found
-    rubric = read(document)
-    if query.language not in (None, rubric.language):
-        translation, version = await _translation(request, rubric, query.language)
-        rubric = translated(rubric, translation)
+    async with snapshot(request, query) as data:
+        found = await fetch_item(data, RUBRICS, code)
+        if isinstance(found, Response):
+            return found
+        document, version = found
+        rubric = read(document)
+        if query.language not in (None, rubric.language):
+            translation, version = await _translation(data, rubric, query.language)
+            rubric = translated(rubric, translation)
     tag = conditional.etag(request, version, canonical(query))
     if conditional.matches(request, tag):
         return conditional.not_modified(tag)
@@ -113,13 +114,12 @@ async def answer_answers_schema(request: Request, code: str) -> Response:
     return Response(dump(schema), media_type="application/schema+json", headers=headers)
 
 
-async def _translation(request: Request, rubric: Rubric, language: str) -> tuple[Translation, str]:
+async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[Translation, str]:
     """A rubric's translation and its version; InvalidRequest names the languages that there are."""
-    async with reading(request.app.state.database) as connection:
-        rows = await connection.fetch(
-            f"SELECT language, document::text, {VERSION} AS version FROM translation WHERE rubric = $1 ORDER BY 1",
-            f"{rubric.code}.{rubric.version}",
-        )
+    rows = await data.fetch(
+        f"SELECT language, document::text, {VERSION} AS version FROM translation WHERE rubric = $1 ORDER BY 1",
+        f"{rubric.code}.{rubric.version}",
+    )
     found = {row["language"]: row for row in rows}
     if language not in found:
         raise InvalidRequest([not_one_of("unknown_code", "language", language, [rubric.language, *found])])
@@ -130,15 +130,15 @@ async def _translation(request: Request, rubric: Rubric, language: str) -> tuple
 
 async def score_answers(request: Request, asked: ScoreRequest) -> Score:
     """Grade answers under a published rubric, keeping nothing; InvalidRequest names every answer that does not fit."""
-    async with reading(request.app.state.database) as connection:
-        rows = await connection.fetch(
-            "SELECT version, status, document->>'superseded_by' AS superseded_by, document::text FROM rubric"
-            " WHERE rubric = $1"
-            f" ORDER BY {PUBLISHED} DESC",
+    async with snapshot(request) as data:
+        rows = await data.fetch(
+            f"""
+            SELECT version, status, document->>'superseded_by' AS superseded_by, document::text
+              FROM rubric WHERE rubric = $1 ORDER BY {PUBLISHED} DESC""",
             asked.rubric,
         )
         if not rows:
-            known = [row[0] for row in await connection.fetch("SELECT DISTINCT rubric FROM rubric")]
+            known = [row[0] for row in await data.fetch("SELECT DISTINCT rubric FROM rubric")]
             raise InvalidRequest([unknown_code("/rubric", asked.rubric, known)])
     versions = {row["version"]: row for row in rows}
     in_force = [row["version"] for row in rows if row["status"] != "superseded"]
