@@ -6,9 +6,10 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import httpx
 import hypothesis
@@ -20,7 +21,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from mmptf_common import cli
-from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import Service
 from mmptf_common.storage import migrations
 from mmptf_local.cache import Cache, redis_binary, running_cache
@@ -48,9 +48,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return ByFile(config, log)
 
 
-def service_of(name: str) -> Service:
+def service_of(name: str) -> Service[Any]:
     """The definition of one service."""
-    service: Service = importlib.import_module(f"mmptf_{name}.app").SERVICE
+    service: Service[Any] = importlib.import_module(f"mmptf_{name}.app").SERVICE
     return service
 
 
@@ -76,8 +76,8 @@ def new_database(postgres: Postgres) -> Callable[[str], str]:
         if service not in templates:
             url = postgres.url(service)
             asyncio_run(migrations.migrate(url, f"mmptf_{service}"))
-            settings = ServiceSettings(database_url=SecretStr(url))
-            asyncio_run(cli.seed(service_of(service), settings))
+            definition = service_of(service)
+            asyncio_run(cli.seed(definition, definition.settings(database_url=SecretStr(url))))
             templates.add(service)
         return postgres.create_database(f"{service}_{next(numbers)}", template=service)
 
@@ -99,21 +99,26 @@ class RunningApp:
     client: httpx.AsyncClient
     database_url: str
 
+    def set(self, **settings: object) -> None:
+        """Change some of the settings while it runs: the addresses of the services that it asks."""
+        self.app.state.settings = self.app.state.settings.model_copy(update=settings)
+
 
 @asynccontextmanager
 async def running_app(
-    name: str, database_url: str, redis_url: str | None, *, catalog_url: str | None = None
+    name: str, database_url: str, redis_url: str | None, **settings: object
 ) -> AsyncIterator[RunningApp]:
-    settings = ServiceSettings(
+    """An app of a service; `settings` are those that only some services have."""
+    known = service_of(name).settings(
         database_url=SecretStr(database_url),
         redis_url=SecretStr(redis_url) if redis_url else None,
         database_pool=4,
         environment="development",
-        catalog_url=catalog_url,
         identity_issuer=issuer().url,
         identity_audience=AUDIENCE,
+        **settings,
     )
-    app = importlib.import_module(f"mmptf_{name}.app").create_app(settings)
+    app = importlib.import_module(f"mmptf_{name}.app").create_app(known)
     async with LifespanManager(app) as manager:
         transport = httpx.ASGITransport(app=manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
@@ -125,13 +130,12 @@ AppFactory = Callable[[str], AbstractAsyncContextManager[RunningApp]]
 
 @pytest.fixture(scope="session")
 async def apps(new_database: Callable[[str], str], redis_server: Cache) -> AsyncIterator[dict[str, RunningApp]]:
-    """All three services on the packaged data; tests that use them only read."""
-    async with (
-        running_app("catalog", new_database("catalog"), redis_server.url) as catalog,
-        running_app("funding", new_database("funding"), redis_server.url) as funding,
-        running_app("markers", new_database("markers"), redis_server.url) as markers,
-    ):
-        yield {"catalog": catalog, "funding": funding, "markers": markers}
+    """Every service on the packaged data; tests that use them only read."""
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(running_app(name, new_database(name), redis_server.url))
+            for name in SERVICES
+        }
 
 
 @pytest.fixture(scope="session")

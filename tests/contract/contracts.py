@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Iterator
@@ -14,11 +13,11 @@ from typing import Any
 import jsonschema
 from pydantic import SecretStr
 
-from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import create_service
 from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
 from mmptf_gateway.settings import GatewaySettings
+from tests.conftest import service_of
 from tests.tokens import bearer, writing
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +40,9 @@ def document(door: str) -> Publication:
     if door == "gateway":
         own = create_app(GatewaySettings.model_construct(services={})).openapi()
         return merge({name: document(name) for name in SERVICES}, own)
-    nowhere = ServiceSettings.model_construct(database_url=SecretStr("postgresql://"))
-    return create_service(importlib.import_module(f"mmptf_{door}.app").SERVICE, nowhere).openapi()
+    service = service_of(door)
+    nowhere = service.settings.model_construct(database_url=SecretStr("postgresql://"))
+    return create_service(service, nowhere).openapi()
 
 
 @cache

@@ -1177,7 +1177,7 @@ async def test_the_books_are_kept(
         running_app("funding", new_database("funding"), redis_server.url) as funding,
         served(catalog.app) as catalog_url,
     ):
-        funding.app.state.catalog_url = catalog_url
+        funding.set(catalog_url=catalog_url)
         suite = Suite(catalog, funding)
         for command in commands:
             note(f"{command}")

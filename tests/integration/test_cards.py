@@ -65,8 +65,10 @@ async def funded(new_database: Callable[[str], str], catalogue: RunningApp) -> A
         entry("refund", "60.00", **ETHIOPIA),
         entry("allocation", "50.00", programme="MDA-01", reference="SC-2"),
     ]
-    async with running_app("funding", new_database("funding"), None) as running, served(catalogue.app) as url:
-        running.app.state.catalog_url = url
+    async with (
+        served(catalogue.app) as url,
+        running_app("funding", new_database("funding"), None, catalog_url=url) as running,
+    ):
         answer = await running.client.post(f"{LEDGER}/batch", json={"entries": entries}, headers=writing("admin"))
         assert answer.status_code == 200, answer.text
         yield running

@@ -110,8 +110,7 @@ async def catalogue(new_database: Callable[[str], str]) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def books(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[Books]:
-    async with running_app("funding", new_database("funding"), None) as running:
-        running.app.state.catalog_url = catalogue
+    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
         yield Books(running)
 
 
@@ -126,12 +125,12 @@ async def funded(books: Books) -> Books:
 @contextmanager
 def catalogue_at(books: Books, url: str | None) -> Iterator[None]:
     """Another catalogue, or none, for as long as the block runs."""
-    state = books.running.app.state
-    before, state.catalog_url = state.catalog_url, url
+    before = books.running.app.state.settings.catalog_url
+    books.running.set(catalog_url=url)
     try:
         yield
     finally:
-        state.catalog_url = before
+        books.running.set(catalog_url=before)
 
 
 # --- what a kind has, and who enters it ------------------------------------------------------------------------------
@@ -140,8 +139,7 @@ def catalogue_at(books: Books, url: str | None) -> Iterator[None]:
 @pytest.fixture(scope="module")
 async def tried(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[Books]:
     """A ledger in which everything is tried and nothing kept, but for what may be followed, and money."""
-    async with running_app("funding", new_database("funding"), None) as running:
-        running.app.state.catalog_url = catalogue
+    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
         found = Books(running)
         await found.enter("pledge", "500.00", "2024-01-01", contributor="DEU")
         await found.enter("commitment", "500.00", "2024-01-01", contributor="DEU", follows="L-000001")
@@ -564,7 +562,7 @@ async def test_a_contributor_is_listed_and_gives(books: Books) -> None:
 
 async def test_while_the_catalogue_is_away_what_is_known_is_entered_on(funded: Books) -> None:
     await funded.enter("transfer", "10.00", **ETHIOPIA)
-    funded.running.app.state.catalog_url = f"http://{LOOPBACK}:{free_port()}"
+    funded.running.set(catalog_url=f"http://{LOOPBACK}:{free_port()}")
     assert (await funded.post(AGENT, body("transfer", "10.00", **ETHIOPIA))).status_code == 201
     assert (await funded.post(AGENT, body("interest"))).status_code == 201
     before = await funded.revision()
@@ -628,7 +626,7 @@ async def test_a_programme_that_was_renamed_is_entered_under_its_present_code(
             "INSERT INTO renamed_code (entity, code, current) VALUES ('programme', 'ETH-00', 'ETH-01')"
         )
         assert (await running.client.get("/catalog/v1/programmes/ETH-00")).status_code == 308
-        books.running.app.state.catalog_url = url
+        books.running.set(catalog_url=url)
         answer = await books.post(UNIT, body("allocation", programme="ETH-00", reference="SC"))
         assert answer.status_code == 201, answer.text
         (item,) = (await books.get(f"{STATEMENT}/programmes"))["items"]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import asyncpg
 from alembic.util import CommandError
@@ -26,11 +27,11 @@ from mmptf_common.storage.journal import Author
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb that only one service has; `run` returns the exit code."""
+    """A verb that only one service has; `run` takes the service's settings and returns the exit code."""
 
     help: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[ServiceSettings, argparse.Namespace], int]
+    run: Callable[[Any, argparse.Namespace], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class OfflineVerb:
 
 
 def main(
-    service: Service,
+    service: Service[Any],
     arguments: list[str] | None = None,
     *,
     own: Mapping[str, Verb | OfflineVerb] = MappingProxyType({}),
@@ -63,11 +64,11 @@ def main(
     if isinstance(special, OfflineVerb):
         return special.run(parsed)
     if verb == "openapi":
-        nowhere = ServiceSettings.model_construct(database_url=SecretStr("postgresql://"))
+        nowhere = service.settings.model_construct(database_url=SecretStr("postgresql://"))
         sys.stdout.write(openapi.dump(create_service(service, nowhere).openapi()))
         return 0
     try:
-        settings = ServiceSettings()
+        settings = service.settings()
     except ValidationError as error:
         for setting in error.errors():
             print(f"{str(setting['loc'][0]).upper()}: {setting['msg']}", file=sys.stderr)
@@ -89,7 +90,7 @@ def main(
     return 0
 
 
-async def seed(service: Service, settings: ServiceSettings) -> int:
+async def seed(service: Service[Any], settings: ServiceSettings) -> int:
     """Load the packaged data in one transaction; returns the revision of the data."""
     engine = write_engine(settings.database_url.get_secret_value(), size=1)
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import MetaData
@@ -34,29 +35,36 @@ from mmptf_common.wire.problems import ServiceUnavailable
 from mmptf_common.wire.sources import Publication
 
 MAX_BODY = 1_048_576
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def _follows_nothing(settings: ServiceSettings) -> tuple[()]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class Service(Generic[Settings]):
     """What makes one service different from another.
 
+    settings: the class of what an operator can set, with the addresses of the services that it asks or follows
     counts: name -> table, reported by the service's status; seed: loads the packaged data, returns the revision
     uploads: path -> bytes of a body that may be larger than elsewhere
     private: the entities whose changes are nobody's but their owners'
-    follows: the other services whose records it keeps a copy of
+    follows: what it keeps a copy of, each with the address of its source, or None where that is not followed
     """
 
     name: str
     title: str
     description: str
     package: str
+    settings: type[Settings]
     metadata: MetaData
     router: APIRouter
     seed: Callable[[AsyncSession, Author], Awaitable[int]]
     counts: Mapping[str, str]
     uploads: Mapping[str, int] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
-    follows: tuple[Replication, ...] = ()
+    follows: Callable[[Settings], Iterable[tuple[Replication, str | None]]] = _follows_nothing
 
 
 class Status(ResponseModel):
@@ -70,9 +78,8 @@ class Status(ResponseModel):
     vintage: list[Publication]
 
 
-def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
+def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     """One service's app. Nothing is connected until it starts; it refuses to start on a schema that is not at head."""
-    addresses = {"catalog": settings.catalog_url, "funding": settings.funding_url}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -88,8 +95,8 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
             app.state.as_of_tables = AsOfTables(service.metadata)
-            for followed in service.follows:
-                if address := addresses[followed.service]:
+            for followed, address in service.follows(settings):
+                if address:
                     await stack.enter_async_context(following(followed, address, app.state.database))
             # What start-up made lives as long as the process: taken out of the collector's rounds, pauses shrink.
             gc.collect()
@@ -104,7 +111,7 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
         max_body=MAX_BODY,
         uploads=service.uploads,
     )
-    app.state.catalog_url = settings.catalog_url
+    app.state.settings = settings
     app.state.is_ending = lambda: False
     app.include_router(service.router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
@@ -115,14 +122,14 @@ def create_service(service: Service, settings: ServiceSettings) -> FastAPI:
 class SchemaNotAtHead(RuntimeError):
     """The database was not migrated to what this version of the service needs."""
 
-    def __init__(self, service: Service, found: str | None, newest: str) -> None:
+    def __init__(self, service: Service[Any], found: str | None, newest: str) -> None:
         super().__init__(
             f"the database of {service.name} is at schema {found or 'none'} and this version needs {newest};"
             f" run: python -m {service.package} migrate"
         )
 
 
-def _own_routes(service: Service) -> APIRouter:
+def _own_routes(service: Service[Any]) -> APIRouter:
     router = APIRouter()
     status_path = f"/{service.name}/v1/status"
     plain = openapi.plain(NoParameters)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import aiohttp
 import httpx
@@ -23,9 +23,8 @@ from mmptf_common.process.client import open_client
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.wire.problems import Forbidden, ServiceUnavailable, Unauthorized
 
-Scope = Literal["catalog:write", "funding:write", "markers:assess", "markers:review", "admin"]
-Role = Literal["management_unit", "agent"]
-"""The Fund's management unit; its administrative agent."""
+ADMIN = "admin"
+"""The scope that includes every other scope and every role."""
 
 # What may have signed a token, with the type and the curve of the key that it takes: nothing with a shared secret,
 # with which whoever verifies a token could make one.
@@ -50,7 +49,7 @@ class Identity:
 
     subject: who, as the identity provider names it
     organization: for whom, the code of an organization; None where the token does not say
-    roles: only those that the suite knows
+    roles: as the token names them; a service asks for those that it knows
     """
 
     subject: str
@@ -61,22 +60,15 @@ class Identity:
     @property
     def is_admin(self) -> bool:
         """May do everything, and counts as every role."""
-        return "admin" in self.scopes
+        return ADMIN in self.scopes
 
-    @property
-    def is_management_unit(self) -> bool:
-        return self._is("management_unit")
+    def has_role(self, role: str) -> bool:
+        """Whether the token names this role, or carries admin."""
+        return role in self.roles or self.is_admin
 
-    @property
-    def is_agent(self) -> bool:
-        return self._is("agent")
-
-    def may(self, scope: Scope) -> bool:
+    def may(self, scope: str) -> bool:
         """Whether the token carries this scope, or admin."""
         return scope in self.scopes or self.is_admin
-
-    def _is(self, role: Role) -> bool:
-        return role in self.roles or self.is_admin
 
 
 # A class whose instances FastAPI calls must not postpone its annotations: they would be looked up in no module.
@@ -84,7 +76,7 @@ class Identity:
 class Access:
     """Who may call a route, stated in its function's signature: who has one of these scopes; without scopes, anyone."""
 
-    scopes: tuple[Scope, ...] = ()
+    scopes: tuple[str, ...] = ()
 
     async def __call__(self, request: Request) -> Identity:
         """Verify the request's token. Unauthorized 401, Forbidden 403, ServiceUnavailable 503."""
@@ -104,7 +96,7 @@ class Access:
         return who
 
 
-def require_scope(scope: Scope, *others: Scope) -> Any:
+def require_scope(scope: str, *others: str) -> Any:
     """What makes an annotated Identity the holder of any of these scopes, verified before the function is called."""
     return Depends(Access((scope, *others)))
 
@@ -112,11 +104,7 @@ def require_scope(scope: Scope, *others: Scope) -> Any:
 # A marker only: a route that anyone may call does no work for it.
 PublicRequest = Annotated[Request, Access()]
 
-CatalogWriter = Annotated[Identity, require_scope("catalog:write")]
-FundingWriter = Annotated[Identity, require_scope("funding:write")]
-Assessor = Annotated[Identity, require_scope("markers:assess")]
-Reviewer = Annotated[Identity, require_scope("markers:review")]
-Administrator = Annotated[Identity, require_scope("admin")]
+Administrator = Annotated[Identity, require_scope(ADMIN)]
 
 
 def organization_of(who: Identity) -> str:
@@ -219,7 +207,7 @@ class Verifier:
         return Identity(
             subject=claims.sub,
             organization=claims.organization,
-            roles=_words(claims.roles) & frozenset(get_args(Role)),
+            roles=_words(claims.roles),
             scopes=_words(claims.scope or claims.scp),
         )
 

@@ -47,13 +47,12 @@ class ServerSettings(BaseSettings):
 class ServiceSettings(ServerSettings):
     """A service's own database, the shared cache, and whose access tokens it believes.
 
+    A service that asks or follows another one adds the address of that one in a class of its own.
+
     DATABASE_URL      postgresql://… of this service's database
     DATABASE_POOL     most connections that reads may hold (writes have their own, half as many)
     REDIS_URL         redis://… ; without it aggregates are computed at each request
     ENVIRONMENT       development believes an identity provider without TLS
-
-    CATALOG_URL       http://… of the catalogue, for the services that ask it when they write, or follow it
-    FUNDING_URL       http://… of the funding service, for the services that follow its ledger
 
     IDENTITY_ISSUER   https://… the identity provider, as its tokens write it in `iss`; without it nobody may
                       do what needs a token
@@ -67,8 +66,6 @@ class ServiceSettings(ServerSettings):
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
     redis_url: SecretStr | None = None
     environment: Literal["production", "development"] = "production"
-    catalog_url: str | None = None
-    funding_url: str | None = None
     identity_issuer: Annotated[str | None, AfterValidator(_web_address)] = None
     identity_audience: Annotated[str | None, Field(validate_default=True), AfterValidator(_with_its_issuer)] = None
     identity_keys_url: Annotated[str | None, AfterValidator(_web_address)] = None

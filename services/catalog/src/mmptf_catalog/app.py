@@ -29,6 +29,7 @@ SERVICE = Service(
         " of United Nations Security Council resolution 1244 (1999)."
     ),
     package="mmptf_catalog",
+    settings=ServiceSettings,
     metadata=Base.metadata,
     router=router,
     seed=load_packaged_data,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from mmptf_common.lists.publications import ABOUT, publications_of
-from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
 from mmptf_funding.contributions import routes as contributions
@@ -14,6 +13,7 @@ from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.models import Base
 from mmptf_funding.seed import load_packaged_data
+from mmptf_funding.settings import FundingSettings
 
 router = APIRouter()
 for feature in (contributions, ledger, editions, imports):
@@ -29,6 +29,7 @@ SERVICE = Service(
         " stand side by side. Amounts are exact; a total names its stage of money, and stages are never added together."
     ),
     package="mmptf_funding",
+    settings=FundingSettings,
     metadata=Base.metadata,
     router=router,
     seed=load_packaged_data,
@@ -49,6 +50,6 @@ SERVICE = Service(
 )
 
 
-def create_app(settings: ServiceSettings) -> FastAPI:
+def create_app(settings: FundingSettings) -> FastAPI:
     """The funding service's app; connects to nothing before it starts."""
     return create_service(SERVICE, settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from mmptf_common.lists.publications import ABOUT, publications_of
-from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
 from mmptf_markers.assessments import routes as assessments
@@ -14,6 +13,7 @@ from mmptf_markers.models import Base
 from mmptf_markers.replication import CATALOGUE, LEDGER
 from mmptf_markers.rubrics import routes as rubrics
 from mmptf_markers.seed import load_packaged_data
+from mmptf_markers.settings import MarkersSettings
 
 router = APIRouter()
 for feature in (assessments, indicator, rubrics):
@@ -29,6 +29,7 @@ SERVICE = Service(
         " illustrative, and every answer says so."
     ),
     package="mmptf_markers",
+    settings=MarkersSettings,
     metadata=Base.metadata,
     router=router,
     seed=load_packaged_data,
@@ -39,10 +40,10 @@ SERVICE = Service(
         "documents": "source_document",
     },
     private=frozenset({"draft", "programme", "place", "allocation"}),
-    follows=(CATALOGUE, LEDGER),
+    follows=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )
 
 
-def create_app(settings: ServiceSettings) -> FastAPI:
+def create_app(settings: MarkersSettings) -> FastAPI:
     """The marker service's app; connects to nothing before it starts."""
     return create_service(SERVICE, settings)

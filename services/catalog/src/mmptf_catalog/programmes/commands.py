@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.requests import Request
 
+from mmptf_catalog.access import MANAGEMENT_UNIT
 from mmptf_catalog.code_lists.queries import ORGANIZATIONS
 from mmptf_catalog.code_lists.schemas import Organization
 from mmptf_catalog.models import DraftRow, ObjectiveRow, OrganizationRow, PlaceRow, ProgrammeRow, ThematicAreaRow
@@ -101,7 +102,7 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Amendmen
     facts = await _programme(write, code)
     status = facts["status"] or "not_stated"
     _require_part(who, facts)
-    allowed = rules.AMENDED_BY_FUND if who.is_management_unit else rules.AMENDED_BY_ORGANIZATION
+    allowed = rules.AMENDED_BY_FUND if who.has_role(MANAGEMENT_UNIT) else rules.AMENDED_BY_ORGANIZATION
     if status not in allowed:
         if status in rules.AMENDED_BY_FUND:
             raise Forbidden(f"{code} is {status}; from its approval on the Fund's management unit amends a programme.")
@@ -139,11 +140,11 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
                 error_detail("transition_not_allowed", f"/status: {sent.status}", pointer="/status", allowed=following)
             ],
         )
-    if not who.is_management_unit and (status, sent.status) not in rules.OWN_STEPS:
+    if not who.has_role(MANAGEMENT_UNIT) and (status, sent.status) not in rules.OWN_STEPS:
         raise Forbidden(f"That {code} becomes {sent.status} is decided by the Fund, not by its organization.")
     change = sent.model_dump(mode="json")
     errors = rules.status_errors(facts["status_history"], change, write.at.date())
-    if who.is_management_unit and sent.decision is None:
+    if who.has_role(MANAGEMENT_UNIT) and sent.decision is None:
         errors.append(
             error_detail("missing", "/decision: name the decision that caused the change", pointer="/decision")
         )
@@ -206,7 +207,7 @@ async def _listed_organization(write: Write, who: Identity) -> str:
 
 
 def _require_part(who: Identity, facts: Facts) -> None:
-    if not who.is_management_unit and not rules.owns(facts, who.organization):
+    if not who.has_role(MANAGEMENT_UNIT) and not rules.owns(facts, who.organization):
         raise Forbidden(f"{facts['code']} is not a programme of {who.organization or 'an organization that you name'}.")
 
 

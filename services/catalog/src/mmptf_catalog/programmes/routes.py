@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
 from mmptf_catalog.code_lists.queries import ORGANIZATIONS
 from mmptf_catalog.code_lists.schemas import Organization
 from mmptf_catalog.programmes import commands, examples, schemas
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES, programme_card
 from mmptf_catalog.programmes.schemas import Programme, ProgrammeCard
 from mmptf_common.http import openapi
-from mmptf_common.http.identity import CatalogWriter, Identity
+from mmptf_common.http.identity import Identity
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.drafts import Step, add_drafts
 from mmptf_common.routers.lists import add_listing
@@ -29,7 +30,7 @@ FundedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[
 
 
 def _require_management_unit(who: Identity, what: str) -> None:
-    if not who.is_management_unit:
+    if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden(f"{what} by the Fund's management unit.")
 
 

@@ -12,11 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.identity import FundingWriter, PublicRequest
+from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import parse
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden, UnsupportedMediaType
 from mmptf_common.writes.commands import Answer, WriteQuery, answer_write
+from mmptf_funding.access import MANAGEMENT_UNIT, FundingWriter
 from mmptf_funding.imports import schemas, template
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
@@ -61,7 +62,7 @@ async def create(request: Request, who: FundingWriter) -> Response:
     Every row is checked and the printed totals are reconciled; all of it is committed, or nothing. For the Fund's
     management unit.
     """
-    if not who.is_management_unit:
+    if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden("Editions are imported by the Fund's management unit.")
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in (CSV, XLSX):

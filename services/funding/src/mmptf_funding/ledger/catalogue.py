@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from mmptf_common.process.client import failure, open_client
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, ProblemError, ServiceUnavailable
+from mmptf_funding.settings import FundingSettings
 
 ANSWER_SECONDS = 3.0
 # For everything that a batch names.
@@ -69,7 +70,8 @@ class Catalogue:
 async def ask(request: Request, asked: Iterable[Asked]) -> Catalogue:
     """Ask for every code once, in one connection; a catalogue that does not answer is told as its failure."""
     told: dict[Asked, Coded | None] = {}
-    url = request.app.state.catalog_url
+    settings: FundingSettings = request.app.state.settings
+    url = settings.catalog_url
     if not (wanted := dict.fromkeys(asked)):
         return Catalogue(told, None)
     if url is None:

@@ -9,13 +9,14 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.identity import FundingWriter, PublicRequest
+from mmptf_common.http.identity import PublicRequest
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import Answer, BatchQuery, BatchReport, Created, WriteQuery, answer_write, write_batch
+from mmptf_funding.access import AGENT, MANAGEMENT_UNIT, FundingWriter
 from mmptf_funding.contributions.schemas import Contributor
 from mmptf_funding.ledger import catalogue, commands, queries, schemas
 
@@ -105,7 +106,7 @@ async def add_contributor(
     request: Request, sent: Annotated[schemas.ContributorSent, openapi.example(schemas.CONTRIBUTOR)], who: FundingWriter
 ) -> Response:
     """List somebody who gives to the Fund. By the administrative agent or the Fund's management unit."""
-    if not (who.is_agent or who.is_management_unit):
+    if not (who.has_role(AGENT) or who.has_role(MANAGEMENT_UNIT)):
         raise Forbidden("Contributors are listed by the administrative agent or the Fund's management unit.")
     return await answer_write(request, who, lambda write: commands.add_contributor(write, sent), reason="listed")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmptf_common.http.identity import Identity
 from mmptf_common.wire.problems import ErrorDetail, error_detail
+from mmptf_funding.access import AGENT, MANAGEMENT_UNIT
 from mmptf_funding.ledger.schemas import Kind as KindName
 
 CENT = Decimal("0.01")
@@ -70,7 +71,7 @@ def may_write(who: Identity, kind: str, organization: str | None) -> bool:
     """Whether a caller writes entries of a kind, and reverses them."""
     rule = KINDS[kind]
     own = rule.by_organization and organization is not None and organization == who.organization
-    return (rule.by_agent and who.is_agent) or (rule.by_fund and who.is_management_unit) or own
+    return (rule.by_agent and who.has_role(AGENT)) or (rule.by_fund and who.has_role(MANAGEMENT_UNIT)) or own
 
 
 def writers(kind: str) -> str:

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.identity import Assessor, PublicRequest, Reviewer
+from mmptf_common.http.identity import PublicRequest
 from mmptf_common.routers.drafts import Step, add_drafts
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteQuery, answer_write
+from mmptf_markers.access import MANAGEMENT_UNIT, Assessor, Reviewer
 from mmptf_markers.assessments import commands, examples, schemas
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, answer_comparison, answer_score
 from mmptf_markers.engine.results import Score
@@ -88,7 +89,7 @@ async def declare(
     request: Request, sent: Annotated[schemas.DeclarationSent, openapi.example(examples.DECLARATION)], who: Reviewer
 ) -> Response:
     """A grade of the past of which no answers are held, marked as such. By the Fund's management unit."""
-    if not who.is_management_unit:
+    if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden("Declared grades are entered by the Fund's management unit.")
     return await answer_write(request, who, lambda write: commands.declare(write, sent), reason=sent.source)
 

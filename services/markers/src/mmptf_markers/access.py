@@ -1,0 +1,11 @@
+"""Who may assess programmes, and who may review assessments."""
+
+from typing import Annotated
+
+from mmptf_common.http.identity import Identity, require_scope
+
+MANAGEMENT_UNIT = "management_unit"
+"""The role of the Fund's management unit."""
+
+Assessor = Annotated[Identity, require_scope("markers:assess")]
+Reviewer = Annotated[Identity, require_scope("markers:review")]
