@@ -1,9 +1,11 @@
 # The suite's verbs; `make help` lists them. Everything that is installed goes into .tools and .venv of this folder.
 PYTHON ?= python3
 UV := UV_PYTHON_DOWNLOADS=never .tools/bin/uv
-MEMBERS := common services/catalog services/funding services/markers gateway local
+# Every process that is deployed is named once, in suite.toml: [services.NAME] and [NAME].
+SERVICES := $(shell sed -n 's/^\[services\.\(.*\)\]$$/\1/p' suite.toml)
+OTHERS := $(shell sed -n 's/^\[\([a-z0-9]*\)\]$$/\1/p' suite.toml)
+MEMBERS := common local $(OTHERS) $(addprefix services/,$(SERVICES))
 INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/python --constraint requirements.txt
-SERVICES := catalog funding markers
 PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 
 .PHONY: help up test check bench contracts images pins
@@ -20,7 +22,7 @@ test: check  ## everything: checks, then all tests against a real PostgreSQL and
 
 check: .venv/tests  ## style, types and import contracts
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .
-	@.venv/bin/mypy --no-error-summary common/src gateway/src local/src $(wildcard services/*/src)
+	@.venv/bin/mypy --no-error-summary $(addsuffix /src,$(MEMBERS))
 	@.venv/bin/lint-imports --config pyproject.toml > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
 
 bench: .venv/tests  ## compare with peers, in one run
@@ -30,8 +32,8 @@ contracts: .venv/tests  ## write openapi.json of each service and the merged one
 	@for name in $(SERVICES); do .venv/bin/python -m mmptf_$$name openapi > services/$$name/openapi.json || exit 1; done
 	@.venv/bin/python -m mmptf_gateway openapi $(foreach name,$(SERVICES),$(name)=services/$(name)/openapi.json) > gateway/openapi.json
 
-images:  ## build the four images with docker or podman (IMAGE_TOOL=podman TAG=1.2.0)
-	@for name in $(SERVICES) gateway; do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name \
+images:  ## build the image of each process with docker or podman (IMAGE_TOOL=podman TAG=1.2.0)
+	@for name in $(SERVICES) $(OTHERS); do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name \
 	  --build-arg REVISION=$$(git rev-parse HEAD) --tag mmptf-$$name:$(or $(TAG),latest) . || exit 1; done
 
 pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, with hashes, in requirements.txt

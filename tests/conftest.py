@@ -27,9 +27,8 @@ from mmptf_local.cache import Cache, redis_binary, running_cache
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.postgres import Postgres, running_postgres
 from mmptf_local.state import temporary_state
+from tests.suite import SERVICES
 from tests.tokens import issuer
-
-SERVICES = ("catalog", "funding", "markers")
 
 # A busy machine is no finding.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -56,7 +55,7 @@ def service_of(name: str) -> Service[Any]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    with temporary_state() as state, running_postgres(state, durable=False) as server:
+    with temporary_state() as state, running_postgres(state, databases=SERVICES, durable=False) as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""The suite as its callers meet it: three services and the gateway, each a process of its own."""
+"""The suite as its callers meet it: every service and the gateway, each a process of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import running_suite
-from tests.contract.contracts import DOORS, SERVICES, Publication
+from tests.contract.contracts import DOORS, Publication
 from tests.contract.fuzzing import start
 from tests.contract.prelude import prepare
+from tests.suite import DATABASE_VARIABLES
 from tests.tokens import identity
 
 Ask = Callable[..., Any]
@@ -41,7 +42,7 @@ def urls(
         if line.startswith("{"):
             log_lines.append({"process": process, **json.loads(line)})
 
-    environment = {f"{name.upper()}_DATABASE_URL": new_database(name) for name in SERVICES}
+    environment = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
     environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), **identity()}
     with running_suite(Path("/nowhere"), environment, log=keep) as suite:
         prepare(suite)

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -18,14 +17,11 @@ from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
 from mmptf_gateway.settings import GatewaySettings
 from tests.conftest import service_of
+from tests.suite import FOLDERS, NAMES, ROOT, SERVICES
 from tests.tokens import bearer, writing
 
-ROOT = Path(__file__).parents[2]
-SERVICES = ("catalog", "funding", "markers")
-DOORS = (*SERVICES, "gateway")
-COMMITTED = {name: ROOT / "services" / name / "openapi.json" for name in SERVICES} | {
-    "gateway": ROOT / "gateway" / "openapi.json"
-}
+DOORS = NAMES
+COMMITTED = {name: folder / "openapi.json" for name, folder in FOLDERS.items()}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PROBLEM = "application/problem+json"
 

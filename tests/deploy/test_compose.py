@@ -18,15 +18,12 @@ import pytest
 from mmptf_local.postgres import Postgres, running_postgres
 from mmptf_local.processes import CannotStart, free_port, run
 from mmptf_local.state import temporary_state
+from tests.suite import DEPLOYABLES, NAMES, ROOT, SERVICES
 
-ROOT = Path(__file__).parents[2]
-SERVICES = ("catalog", "funding", "markers")
-APPS = ("gateway", *SERVICES)
+APPS = NAMES
 PASSWORDS = {
     "POSTGRES_PASSWORD": "of-the-superuser",
-    "CATALOG_DATABASE_PASSWORD": "of-catalog",
-    "FUNDING_DATABASE_PASSWORD": "of-funding",
-    "MARKERS_DATABASE_PASSWORD": "of-markers",
+    **{f"{name.upper()}_DATABASE_PASSWORD": f"of-{name}" for name in SERVICES},
     "REDIS_PASSWORD": "of-redis",
 }
 Config = dict[str, Any]
@@ -117,11 +114,10 @@ def test_each_service_finds_those_that_it_asks_or_follows(config: Config) -> Non
     addresses = {name: f"http://{name}:8000" for name in SERVICES}
     known = {name: config["services"][name]["environment"] for name in APPS}
     assert known["gateway"]["SERVICES"] == ",".join(f"{name}={url}" for name, url in addresses.items())
-    told = {
-        name: {other for other in SERVICES if known[name].get(f"{other.upper()}_URL") == addresses[other]}
-        for name in SERVICES
-    }
-    assert told == {"catalog": set(), "funding": {"catalog"}, "markers": {"catalog", "funding"}}
+    for each in DEPLOYABLES:
+        asked = {f"{name.upper()}_URL": f"http://{name}:8000" for name in each.asks}
+        given = {f"{name.upper()}_URL" for name in NAMES} & known[each.name].keys()
+        assert {variable: known[each.name][variable] for variable in given} == asked
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -205,7 +201,7 @@ async def test_the_script_gives_each_service_a_database_that_no_other_opens(
     address = {"PGHOST": "127.0.0.1", "PGPORT": str(fresh_server.port), "PGPASSWORD": superuser}
     run_script(config, address, {})
     run_script(config, address, {"FUNDING_DATABASE_PASSWORD": "it's-another"})
-    own = {"catalog": "of-catalog", "funding": "it's-another", "markers": "of-markers"}
+    own = {name: f"of-{name}" for name in SERVICES} | {"funding": "it's-another"}
 
     async def connect(role: str, database: str, password: str) -> asyncpg.Connection:
         return await asyncpg.connect(

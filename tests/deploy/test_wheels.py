@@ -17,14 +17,10 @@ import pytest
 
 from mmptf_local.postgres import Postgres
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, run, wait_until
+from tests.suite import FOLDERS, NAMES, ROOT, SERVICES
 
-ROOT = Path(__file__).parents[2]
 PINS = ROOT / "requirements.txt"
-SERVICES = ("catalog", "funding", "markers")
-FOLDERS = {"common": ROOT / "common", "gateway": ROOT / "gateway"} | {
-    name: ROOT / "services" / name for name in SERVICES
-}
-DEPLOYABLE = ("gateway", *SERVICES)
+DEPLOYABLE = NAMES
 
 
 def uv(*arguments: str | Path) -> str:
@@ -45,7 +41,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One environment for each deployable, which holds it, `common`, and what the two need."""
     folder = tmp_path_factory.mktemp("wheels")
     wheels: dict[str, Path] = {}
-    for name, source in FOLDERS.items():
+    for name, source in {"common": ROOT / "common", **FOLDERS}.items():
         uv("build", "--wheel", "--out-dir", folder / name, source)
         (wheels[name],) = (folder / name).glob("*.whl")
 

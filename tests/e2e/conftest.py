@@ -9,7 +9,8 @@ import pytest
 
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
-from mmptf_local.suite import DATABASE_VARIABLES, Suite, running_suite
+from mmptf_local.suite import Suite, running_suite
+from tests.suite import DATABASE_VARIABLES
 
 
 @pytest.fixture(scope="module")

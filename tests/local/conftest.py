@@ -9,6 +9,7 @@ import pytest
 
 from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
+from tests.suite import NAMES
 
 
 @pytest.fixture
@@ -27,9 +28,9 @@ def module_state() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which `python -m mmptf_catalog` and its three neighbours are stand-ins."""
+    """An environment in which `python -m mmptf_catalog` and all others of the map are stand-ins."""
     folder = tmp_path_factory.mktemp("stand_ins")
-    for name in ("catalog", "funding", "markers", "gateway"):
+    for name in NAMES:
         package = folder / f"mmptf_{name}"
         package.mkdir()
         (package / "__init__.py").touch()

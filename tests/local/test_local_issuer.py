@@ -19,7 +19,8 @@ from mmptf_common.process.settings import ServiceSettings
 from mmptf_local.__main__ import token_commands
 from mmptf_local.issuer import AUDIENCE, CLIENTS, LIFETIME
 from mmptf_local.processes import Child, answers_ready, free_port, wait_until
-from mmptf_local.suite import SERVICES, running_suite
+from mmptf_local.suite import running_suite
+from tests.suite import DATABASE_VARIABLES, NAMES
 
 COMMAND = [sys.executable, "-m", "mmptf_local.issuer"]
 CLEAN = {name: value for name, value in os.environ.items() if name not in {"ENVIRONMENT", "HOST", "PORT", "LOG_LEVEL"}}
@@ -171,9 +172,9 @@ def test_the_commands_that_are_shown_give_each_client_its_token(url: str) -> Non
 
 
 def test_a_suite_that_is_run_as_in_production_has_no_issuer_of_its_own(environment: dict[str, str]) -> None:
-    given = {f"{name.upper()}_DATABASE_URL": "postgresql://elsewhere/x" for name in SERVICES}
+    given = dict.fromkeys(DATABASE_VARIABLES.values(), "postgresql://elsewhere/x")
     env = environment | given | {"REDIS_URL": "redis://elsewhere", "ENVIRONMENT": "production"}
     with running_suite(Path("/nowhere"), env) as suite:
-        assert list(suite.children) == [*SERVICES, "gateway"]
+        assert tuple(suite.children) == NAMES
         seen = httpx.get(f"{suite.urls['funding']}/environment").json()
     assert not {"IDENTITY_ISSUER", "IDENTITY_AUDIENCE"} & set(seen)

@@ -14,6 +14,7 @@ from mmptf_local import postgres as module
 from mmptf_local.postgres import Postgres, running_postgres
 from mmptf_local.processes import CannotStart
 from mmptf_local.state import UNPRIVILEGED_UID
+from tests.suite import SERVICES
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
 
@@ -36,7 +37,7 @@ def fetch(url: str, *statements: str) -> object:
 @pytest.fixture(scope="module")
 def server(module_state: Path) -> Iterator[Postgres]:
     """One server for the tests that do not stop it."""
-    with running_postgres(module_state, durable=False) as running:
+    with running_postgres(module_state, databases=SERVICES, durable=False) as running:
         yield running
 
 

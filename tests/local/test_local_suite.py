@@ -18,8 +18,7 @@ import pytest
 from mmptf_local.cache import redis_binary
 from mmptf_local.processes import CannotStart, answers_ready, free_port
 from mmptf_local.suite import Suite, running_suite
-
-NAMES = ["catalog", "funding", "markers", "gateway"]
+from tests.suite import DATABASE_VARIABLES, DEPLOYABLES, NAMES, SERVICES
 
 
 def seen_by(suite: Suite, name: str) -> dict[str, str]:
@@ -47,7 +46,7 @@ def suite(module_state: Path, environment: dict[str, str]) -> Iterator[Suite]:
 
 def test_each_service_gets_its_own_settings_and_nobody_elses(suite: Suite, environment: dict[str, str]) -> None:
     assert list(suite.urls) == ["issuer", *NAMES]
-    for name in NAMES[:3]:
+    for name in SERVICES:
         seen = seen_by(suite, name)
         assert seen["DATABASE_URL"] == suite.database_urls[name]
         assert seen["REDIS_URL"] == suite.redis_url
@@ -55,24 +54,29 @@ def test_each_service_gets_its_own_settings_and_nobody_elses(suite: Suite, envir
         assert suite.urls[name] == f"http://127.0.0.1:{seen['PORT']}"
         assert (seen["IDENTITY_ISSUER"], seen["IDENTITY_AUDIENCE"]) == (suite.urls["issuer"], "mmptf")
         assert asyncio.run(times_loaded(suite.database_urls[name])) == 1
+    for each in DEPLOYABLES:
+        seen = seen_by(suite, each.name)
+        addresses = {other.address_variable: suite.urls[other.name] for other in DEPLOYABLES if other.name in each.asks}
+        assert {other.address_variable for other in DEPLOYABLES} & seen.keys() == addresses.keys()
+        assert addresses.items() <= seen.items()
     gateway = seen_by(suite, "gateway")
-    assert gateway["SERVICES"] == ",".join(f"{name}={suite.urls[name]}" for name in NAMES[:3])
+    assert gateway["SERVICES"] == ",".join(f"{name}={suite.urls[name]}" for name in SERVICES)
     assert gateway["PORT"] == environment["PORT"]
     assert not {"DATABASE_URL", "REDIS_URL", "IDENTITY_ISSUER", "IDENTITY_AUDIENCE"} & gateway.keys()
 
 
 def test_databases_of_others_are_used_as_they_are(suite: Suite, environment: dict[str, str]) -> None:
-    given = {f"{name.upper()}_DATABASE_URL": suite.database_urls[name] for name in NAMES[:3]}
+    given = {variable: suite.database_urls[name] for name, variable in DATABASE_VARIABLES.items()}
     identity = {"IDENTITY_ISSUER": suite.urls["issuer"], "IDENTITY_AUDIENCE": "other", "IDENTITY_ROLES_CLAIM": "groups"}
     other = environment | given | identity | {"REDIS_URL": suite.redis_url, "PORT": str(free_port())}
     said: list[str] = []
     with running_suite(Path("/nowhere"), other, progress=said.append) as second:
-        assert list(second.urls) == list(second.children) == NAMES
+        assert tuple(second.urls) == tuple(second.children) == NAMES
         assert identity.items() <= seen_by(second, "markers").items()
         assert not identity.keys() & seen_by(second, "gateway").keys()
         assert seen_by(second, "markers")["DATABASE_URL"] == suite.database_urls["markers"]
         assert not any(name in seen_by(second, "markers") for name in given)
-    assert "neither migrated nor loaded, for its database is yours: catalog, funding, markers" in said
+    assert "neither migrated nor loaded, for its database is yours: " + ", ".join(SERVICES) in said
     assert asyncio.run(times_loaded(suite.database_urls["catalog"])) == 1
 
 
@@ -106,14 +110,14 @@ def test_one_service_down_leaves_the_others_up(suite: Suite) -> None:
     suite.children["funding"].process.kill()
     assert suite.children["funding"].process.wait() == -signal.SIGKILL
     ready = [name for name in NAMES if answers_ready(suite.urls[name] + "/health/ready")]
-    assert ready == ["catalog", "markers", "gateway"]
+    assert ready == [name for name in NAMES if name != "funding"]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_up_names_a_child_that_ends_and_stops_the_others_in_reverse_order(
     environment: dict[str, str], stop: signal.Signals
 ) -> None:
-    given = {f"{name.upper()}_DATABASE_URL": "postgresql://elsewhere/x" for name in NAMES[:3]}
+    given = dict.fromkeys(DATABASE_VARIABLES.values(), "postgresql://elsewhere/x")
     gateway = f"http://127.0.0.1:{free_port()}"
     env = environment | given | {"PORT": gateway.rpartition(":")[2]}
     command = [sys.executable, "-m", "mmptf_local", "up"]
@@ -135,11 +139,8 @@ def test_up_names_a_child_that_ends_and_stops_the_others_in_reverse_order(
     assert f"  reference  {gateway}/docs" in lines
     assert any(line.startswith("  agency          TOKEN=$(curl ") for line in lines)
     assert "catalog has ended by itself (killed by SIGKILL); the others keep running" in lines
-    assert [line.split()[0] for line in lines if line.endswith("asked to stop")] == [
-        "gateway",
-        "markers",
-        "funding",
-    ]
+    stopped = [line.split()[0] for line in lines if line.endswith("asked to stop")]
+    assert stopped == [name for name in reversed(NAMES) if name != "catalog"]
     assert lines[-1].endswith("stopped")
 
 

@@ -13,9 +13,10 @@ from typing import NoReturn
 
 from mmptf_local.issuer import CLIENTS
 from mmptf_local.processes import CannotStart, Child
-from mmptf_local.suite import SERVICES, Suite, running_suite
+from mmptf_local.suite import Suite, running_suite
 
-COLOURS = {"postgres": 34, "cache": 35, "issuer": 37, "catalog": 32, "funding": 33, "markers": 36, "gateway": 31}
+# What a terminal takes for green, yellow, cyan, red, blue, magenta and white.
+COLOURS = (32, 33, 36, 31, 34, 35, 37)
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -37,11 +38,15 @@ class Console:
         self._began = time.monotonic()
         self._lock = threading.Lock()
         self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._labels: dict[str, int] = {}
 
     def log(self, label: str, line: str) -> None:
         """A line of a child, after its label."""
         name = f"{label:<8} │"
-        self.write(f"\x1b[{COLOURS[label]}m{name}\x1b[0m {line}" if self._colour else f"{name} {line}")
+        with self._lock:
+            number = self._labels.setdefault(label, len(self._labels))
+        colour = COLOURS[number % len(COLOURS)]
+        self.write(f"\x1b[{colour}m{name}\x1b[0m {line}" if self._colour else f"{name} {line}")
 
     def progress(self, line: str) -> None:
         """A step that is done, after the seconds since the beginning."""
@@ -69,7 +74,7 @@ def _up(console: Console) -> int:
 def _welcome(suite: Suite) -> str:
     gateway = suite.urls["gateway"]
     rows = [("gateway", gateway), ("reference", f"{gateway}/docs")]
-    rows += [(name, suite.urls[name]) for name in SERVICES]
+    rows += [(name, url) for name, url in suite.urls.items() if name not in ("gateway", "issuer")]
     lines = ["", *(f"  {name:<10} {url}" for name, url in rows), ""]
     if issuer := suite.urls.get("issuer"):
         lines += ["An access token of each role:"]

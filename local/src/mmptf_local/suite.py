@@ -1,8 +1,8 @@
-"""The suite on one machine: a database server, a cache, an issuer, three services, the gateway, started in order."""
+"""The suite on one machine: a database server, a cache, an issuer, and every process of the map, started in order."""
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,10 @@ from mmptf_local.processes import (
     is_free,
     wait_until,
 )
+from mmptf_local.suite_map import Deployable, read_map
 
-SERVICES = ("catalog", "funding", "markers")
-PORT_VARIABLES = {"gateway": "PORT"} | {name: f"{name.upper()}_PORT" for name in ("issuer", *SERVICES)}
-DATABASE_VARIABLES = {name: f"{name.upper()}_DATABASE_URL" for name in SERVICES}
-GIVEN_TO_CHILDREN = ("DATABASE_URL", "REDIS_URL", "HOST", "SERVICES", "CATALOG_URL", "FUNDING_URL")
+ISSUER_PORT = "ISSUER_PORT"
+GIVEN_TO_CHILDREN = ("DATABASE_URL", "REDIS_URL", "HOST", "SERVICES")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Suite:
     """A running suite; a test may kill any of its children."""
 
     urls: Mapping[str, str]
-    """`http://127.0.0.1:port` of `catalog`, `funding`, `markers` and `gateway`, and of `issuer` where it is our own."""
+    """`http://127.0.0.1:port` of every process of the map, and of `issuer` where it is our own."""
     children: Mapping[str, Child]
     """By the same names, and `postgres` and `cache` where they are our own."""
     database_urls: Mapping[str, str]
@@ -46,6 +45,7 @@ def running_suite(
     state_dir: Path | None = None,
     environment: Mapping[str, str] = os.environ,
     *,
+    map_file: Path | None = None,
     cache_binary: Path | None = None,
     durable: bool = True,
     log: Log | None = None,
@@ -53,18 +53,19 @@ def running_suite(
 ) -> Iterator[Suite]:
     """Start everything, yield once each `GET /health/ready` is answered by 200, stop all in reverse order.
 
-    Ports and servers come from the environment: PORT (gateway, default 8000), CATALOG_PORT, FUNDING_PORT,
-    MARKERS_PORT and ISSUER_PORT (default: free ones), CATALOG_DATABASE_URL, FUNDING_DATABASE_URL,
-    MARKERS_DATABASE_URL and REDIS_URL (default: servers of our own, with data in `state_dir`), IDENTITY_ISSUER
-    and what belongs to it (default in development: an issuer of our own). Databases of our own are migrated and
-    loaded; those of others are left as they are. `progress` is told of each step that is done. CannotStart
-    when a port is taken or a step fails.
+    What there is to start stands in `map_file`, by default the checkout's suite.toml. Ports and servers come from the
+    environment: PORT (gateway), NAME_PORT and ISSUER_PORT (default: the map's, else free ones), NAME_DATABASE_URL and
+    REDIS_URL (default: servers of our own, with data in `state_dir`), IDENTITY_ISSUER and what belongs to it (default
+    in development: an issuer of our own). Databases of our own are migrated and loaded; those of others are left as
+    they are. `progress` is called with each step that is done. CannotStart when a port is taken or a step fails.
     """
-    ports = _wanted_ports(environment)
+    deployables = read_map(map_file)
+    ports = _wanted_ports(deployables, environment)
     with ExitStack() as stack:
         children: dict[str, Child] = {}
         postgres: Postgres | None = None
-        own = [name for name, variable in DATABASE_VARIABLES.items() if not environment.get(variable)]
+        variables = {each.name: each.database_variable for each in deployables if "database" in each.needs}
+        own = [name for name, variable in variables.items() if not environment.get(variable)]
         if own:
             folder = state_dir or state.state_dir()
             postgres = stack.enter_context(
@@ -74,7 +75,7 @@ def running_suite(
             progress(f"postgres ready, data in {folder}")
         databases = {
             name: postgres.url(name) if postgres and name in own else environment[variable]
-            for name, variable in DATABASE_VARIABLES.items()
+            for name, variable in variables.items()
         }
         redis_url = environment.get("REDIS_URL")
         if not redis_url:
@@ -83,18 +84,18 @@ def running_suite(
             redis_url = cache.url
             progress("cache ready")
 
-        names = (*(("issuer",) if _needs_issuer(environment) else ()), *SERVICES, "gateway")
+        names = (*(("issuer",) if _needs_issuer(environment) else ()), *(each.name for each in deployables))
         for name in names:
             while name not in ports:
                 if (port := free_port()) not in ports.values():
                     ports[name] = port
         urls = {name: f"http://{LOOPBACK}:{ports[name]}" for name in names}
-        environments = _environments(environment, databases, redis_url, urls, ports)
+        environments = _environments(deployables, environment, databases, redis_url, urls, ports)
         for verb, done in (("migrate", "migrated"), ("seed", "data loaded")):
             if own:
                 _run_together(verb, {name: environments[name] for name in own})
                 progress(f"{done}: {', '.join(own)}")
-        if others := [name for name in SERVICES if name not in own]:
+        if others := [name for name in variables if name not in own]:
             progress(f"neither migrated nor loaded, for its database is yours: {', '.join(others)}")
 
         for name, env in environments.items():
@@ -106,10 +107,12 @@ def running_suite(
         yield Suite(urls, children, databases, redis_url, postgres)
 
 
-def _wanted_ports(environment: Mapping[str, str]) -> dict[str, int]:
+def _wanted_ports(deployables: Sequence[Deployable], environment: Mapping[str, str]) -> dict[str, int]:
+    stated = [(each.name, each.port_variable, each.port) for each in deployables]
     ports: dict[str, int] = {}
-    for name, variable in PORT_VARIABLES.items():
-        given = environment.get(variable) or ("8000" if name == "gateway" else None)
+    # Those with a port by default first, so that one that is asked for twice is said of the other.
+    for name, variable, default in sorted([*stated, ("issuer", ISSUER_PORT, None)], key=lambda each: each[2] is None):
+        given = environment.get(variable) or (str(default) if default else None)
         if given is None:
             continue
         if not given.isdecimal() or not 0 < int(given) < 65536:
@@ -130,6 +133,7 @@ def _needs_issuer(environment: Mapping[str, str]) -> bool:
 
 
 def _environments(
+    deployables: Sequence[Deployable],
     environment: Mapping[str, str],
     databases: Mapping[str, str],
     redis_url: str,
@@ -137,17 +141,25 @@ def _environments(
     ports: Mapping[str, int],
 ) -> dict[str, dict[str, str]]:
     # No child sees a setting that is meant for another one.
-    withheld = {*GIVEN_TO_CHILDREN, *PORT_VARIABLES.values(), *DATABASE_VARIABLES.values()}
+    withheld = {*GIVEN_TO_CHILDREN, ISSUER_PORT}
+    for each in deployables:
+        withheld |= {each.port_variable, each.address_variable, each.database_variable}
     shared = {"LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", "HOST": LOOPBACK, "ENVIRONMENT": "development"}
     given = {key: value for key, value in environment.items() if key.startswith("IDENTITY_")}
     identity = {"IDENTITY_ISSUER": urls["issuer"], "IDENTITY_AUDIENCE": AUDIENCE} if "issuer" in urls else given
     shared |= {key: value for key, value in environment.items() if key not in withheld | given.keys()}
     result = {name: shared | {"PORT": str(ports[name])} for name in urls}
-    for name in SERVICES:
-        result[name] |= {"DATABASE_URL": databases[name], "REDIS_URL": redis_url, **identity}
-    result["funding"] |= {"CATALOG_URL": urls["catalog"]}
-    result["markers"] |= {"CATALOG_URL": urls["catalog"], "FUNDING_URL": urls["funding"]}
-    result["gateway"]["SERVICES"] = ",".join(f"{name}={urls[name]}" for name in SERVICES)
+    for each in deployables:
+        own = result[each.name]
+        if "database" in each.needs:
+            own["DATABASE_URL"] = databases[each.name]
+        if "cache" in each.needs:
+            own["REDIS_URL"] = redis_url
+        if "identity" in each.needs:
+            own |= identity
+        own |= {other.address_variable: urls[other.name] for other in deployables if other.name in each.asks}
+    services = [each.name for each in deployables if each.is_service]
+    result["gateway"]["SERVICES"] = ",".join(f"{name}={urls[name]}" for name in services)
     return result
 
 
