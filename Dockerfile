@@ -1,4 +1,4 @@
-# One recipe, four images: docker build --build-arg SERVICE=catalog .   (or funding, markers, gateway)
+# One recipe for every image: docker build --build-arg SERVICE=catalog .   (or any other name in suite.toml)
 
 FROM python:3.11.14-slim-bookworm AS python
 # The base image carries its standard library without bytecode, and the process may not write any: every start
@@ -19,7 +19,7 @@ ARG SERVICE
 # constraints: only what this service needs is installed, and its hashes are checked.
 RUN --mount=type=cache,target=/root/.cache/uv \
     set -eu; \
-    member="services/${SERVICE:?one of catalog, funding, markers, gateway}"; \
+    member="services/${SERVICE:?a name in suite.toml}"; \
     [ -d "$member" ] || member="$SERVICE"; \
     uv build --wheel --out-dir dist common; \
     uv build --wheel --out-dir dist "$member"; \

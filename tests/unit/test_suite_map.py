@@ -71,6 +71,7 @@ def test_the_shared_package_names_no_service_no_scope_and_no_role() -> None:
     roles = {role for client in CLIENTS.values() for role in client.roles}
     assert scopes and roles
     named = words({*SERVICES, *scopes, *roles})
+    assert all(map(named.search, ("CATALOG_URL", "mmptf_catalog", '"funding:write"', "is_management_unit")))
     found = {
         f"{path.relative_to(COMMON)}:{number}: {line.strip()}"
         for path in COMMON.rglob("*.py")
