@@ -20,15 +20,22 @@ from mmptf_common.wire.problems import ServiceUnavailable
 # Timestamps are cut out of JSON and cursors as text, so every connection speaks UTC.
 SERVER_SETTINGS = {"timezone": "UTC", "application_name": "mmptf"}
 
-UNREACHABLE = (
-    OSError,
-    asyncio.TimeoutError,
+# A connection is lost, and those beside it in the pool probably too: the database has ended or restarted.
+LOST = (
+    ConnectionError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    # Raised between the server's last message, which ends the connection, and the end itself.
+    asyncpg.InternalClientError,
+)
+UNREACHABLE = (
+    *LOST,
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
     InterfaceError,
     OperationalError,
     PoolTimeout,
@@ -87,11 +94,16 @@ def unavailable(error: BaseException) -> ServiceUnavailable | None:
 
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[Any]:
-    """A read connection; a database that is gone is a 503, not a failure of ours."""
+    """A read connection; a database that is gone is a 503, not a failure of ours.
+
+    When a connection is lost, the pool replaces all that it has: the next read gets one that works.
+    """
     try:
         async with database.pool.acquire(timeout=5) as connection:
             yield connection
     except Exception as error:
+        if isinstance(error, LOST):
+            await database.pool.expire_connections()
         if problem := unavailable(error):
             raise problem from error
         raise

@@ -1,0 +1,35 @@
+"""Connections to the database: what follows when they are lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+
+from tests.conftest import asyncio_run, running_app
+
+PATH = "/catalog/v1/organizations"
+SIZE = 4
+
+
+async def terminate_all(url: str) -> None:
+    """End every other connection to a database, as its restart does."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await connection.close()
+
+
+async def test_at_most_one_read_fails_after_all_connections_were_lost(new_database: Callable[[str], str]) -> None:
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        pool = running.app.state.database.pool
+        await asyncio.gather(*(pool.fetchval("SELECT pg_sleep(0.2)") for _ in range(SIZE)))
+        assert pool.get_idle_size() == SIZE
+        # The loop of the app stands still meanwhile: it does not learn that its connections are closed.
+        asyncio_run(terminate_all(running.database_url))
+        answers = [await running.client.get(PATH) for _ in range(SIZE)]
+        assert answers[0].status_code in (200, 503)
+        assert [answer.status_code for answer in answers[1:]] == [200] * (SIZE - 1)
