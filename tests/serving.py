@@ -1,4 +1,4 @@
-"""An app of this process, served over HTTP for those who ask it that way."""
+"""An app of this process, served over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access tokens for tests: a real issuer beside them, and the headers of whoever asks."""
+"""Access tokens for tests: a real issuer beside them, and the headers of its clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmptf_local.processes import LOOPBACK, free_port
 
 @cache
 def issuer() -> Issuer:
-    """The issuer whose tokens the apps under test believe, served over HTTP until the tests end."""
+    """The issuer whose tokens the apps under test accept, served over HTTP until the tests end."""
     port = free_port()
     found = Issuer(f"http://{LOOPBACK}:{port}")
     server = uvicorn.Server(
@@ -28,12 +28,12 @@ def issuer() -> Issuer:
 
 
 def identity() -> dict[str, str]:
-    """The environment of a service that believes the issuer."""
+    """The environment of a service that accepts the issuer's tokens."""
     return {"IDENTITY_ISSUER": issuer().url, "IDENTITY_AUDIENCE": AUDIENCE}
 
 
 def bearer(client: str, organization: str | None = None, **claims: object) -> dict[str, str]:
-    """The header that says who asks: one of the issuer's clients, for an organization."""
+    """The header with the token of one of the issuer's clients, for an organization."""
     return {"authorization": f"Bearer {issuer().token(client, organization=organization, **claims)}"}
 
 

@@ -10,7 +10,7 @@ from mmptf_common.storage.journal import Author, begin_write
 
 
 async def write_sql(database_url: str, *statements: str) -> None:
-    """Carry out statements as one write, which the journal keeps."""
+    """Carry out statements as one write, which is journalled."""
     engine = write_engine(database_url, size=1)
     async with AsyncSession(engine) as session, session.begin():
         await begin_write(session, Author("test"), "a test")

@@ -1,4 +1,4 @@
-"""How the tests ask: requests as the contract exemplifies them, and answers held against it."""
+"""Requests with the examples of the contract, and answers compared with it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import httpx
 
 from tests.contract.contracts import PROBLEM, Operation, Publication
 
-Doors = dict[str, httpx.AsyncClient]
+ApiClients = dict[str, httpx.AsyncClient]
 
 
 async def ask(
-    doors: Doors, operation: Operation, query: str = "", *, method: str | None = None, **options: Any
+    apis: ApiClients, operation: Operation, query: str = "", *, method: str | None = None, **options: Any
 ) -> httpx.Response:
     """One request as the contract exemplifies it, with a query string that is sent as it stands.
 
@@ -29,7 +29,7 @@ async def ask(
         if name in operation.query and name not in query:
             query = f"{query}&{name}=true" if query else f"{name}=true"
     path = f"{operation.path}?{query}" if query else operation.path
-    return await doors[operation.door].request(method or operation.method.upper(), path, **options)
+    return await apis[operation.api].request(method or operation.method.upper(), path, **options)
 
 
 def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> Publication:
@@ -51,8 +51,8 @@ def error_detail(operation: Operation, answer: httpx.Response, parameter: str) -
     return first
 
 
-async def errors(doors: Doors, operation: Operation, pairs: Iterable[tuple[str, str]]) -> list[Publication]:
+async def errors(apis: ApiClients, operation: Operation, pairs: Iterable[tuple[str, str]]) -> list[Publication]:
     """What a 422 says of several parameters, each of them wrong."""
     query = "&".join(f"{name}={value}" for name, value in pairs)
-    found: list[Publication] = problem(operation, await ask(doors, operation, query))["errors"]
+    found: list[Publication] = problem(operation, await ask(apis, operation, query))["errors"]
     return found

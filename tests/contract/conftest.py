@@ -1,4 +1,4 @@
-"""The suite as its callers meet it: every service and the gateway, each a process of its own."""
+"""The suite as its callers use it: every service and the gateway, each a process of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import running_suite
-from tests.contract.contracts import DOORS, Publication
+from tests.contract.contracts import APIS, Publication
 from tests.contract.fuzzing import start
 from tests.contract.prelude import prepare
 from tests.suite import DATABASE_VARIABLES
@@ -36,7 +36,7 @@ def log_lines() -> list[Publication]:
 def urls(
     new_database: Callable[[str], str], redis_server: Cache, log_lines: list[Publication]
 ) -> Iterator[Mapping[str, str]]:
-    """`http://127.0.0.1:port` of each door; the data are the packaged ones and a few entries, and nobody writes."""
+    """`http://127.0.0.1:port` of each API; the data are the packaged ones and a few entries, and nobody writes."""
 
     def keep(process: str, line: str) -> None:
         if line.startswith("{"):
@@ -59,12 +59,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def fuzzing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fuzzed]]:
-    """Schemathesis at every door and the folders of its reports, begun with the first test here: it takes longest."""
+    """Schemathesis against every API and the folders of its reports; it starts first because it takes longest."""
     running: dict[str, Fuzzed] = {}
     if any(item.path.name == FUZZ for item in request.session.items):
         urls = request.getfixturevalue("urls")
-        folders = {door: tmp_path_factory.mktemp(door) for door in DOORS}
-        running = {door: (start(door, urls[door], folder), folder) for door, folder in folders.items()}
+        folders = {api: tmp_path_factory.mktemp(api) for api in APIS}
+        running = {api: (start(api, urls[api], folder), folder) for api, folder in folders.items()}
     yield running
     for process, _ in running.values():
         process.kill()
@@ -72,9 +72,9 @@ def fuzzing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-async def doors(urls: Mapping[str, str]) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
-    """A client for each door."""
-    clients = {name: httpx.AsyncClient(base_url=urls[name], timeout=30) for name in DOORS}
+async def apis(urls: Mapping[str, str]) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    """A client for each API."""
+    clients = {name: httpx.AsyncClient(base_url=urls[name], timeout=30) for name in APIS}
     yield clients
     for client in clients.values():
         await client.aclose()

@@ -1,4 +1,4 @@
-"""The contracts of the suite as the tests walk them: every operation of every service, and of the gateway."""
+"""The contracts of the suite: every operation of every service, and of the gateway."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import service_of
 from tests.suite import FOLDERS, NAMES, ROOT, SERVICES
 from tests.tokens import bearer, writing
 
-DOORS = NAMES
+APIS = NAMES
 COMMITTED = {name: folder / "openapi.json" for name, folder in FOLDERS.items()}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PROBLEM = "application/problem+json"
@@ -31,39 +31,39 @@ Publication = dict[str, Any]
 
 
 @cache
-def document(door: str) -> Publication:
+def document(api: str) -> Publication:
     """The contract of a service, or the gateway's merged one, made by the code at hand without a database."""
-    if door == "gateway":
+    if api == "gateway":
         own = create_app(GatewaySettings.model_construct(services={})).openapi()
         return merge({name: document(name) for name in SERVICES}, own)
-    service = service_of(door)
+    service = service_of(api)
     nowhere = service.settings.model_construct(database_url=SecretStr("postgresql://"))
     return create_service(service, nowhere).openapi()
 
 
 @cache
-def validator(door: str, reference: str) -> jsonschema.Draft202012Validator:
+def validator(api: str, reference: str) -> jsonschema.Draft202012Validator:
     """A validator of one of a contract's schemas, formats included."""
     return jsonschema.Draft202012Validator(
-        {"$ref": reference, "components": document(door)["components"]},
+        {"$ref": reference, "components": document(api)["components"]},
         format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
     )
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation as it is asked for at one door."""
+    """One operation of one API."""
 
-    door: str
+    api: str
     method: str
     template: str
 
     def __str__(self) -> str:
-        return f"{self.door}:{self.id}"
+        return f"{self.api}:{self.id}"
 
     @property
     def contract(self) -> Publication:
-        found: Publication = document(self.door)["paths"][self.template][self.method]
+        found: Publication = document(self.api)["paths"][self.template][self.method]
         return found
 
     @property
@@ -147,30 +147,30 @@ class Operation:
 
     def check(self, status: int, answer: Any) -> None:
         """Hold a JSON answer against what the contract says of its status; raises ValidationError."""
-        validator(self.door, self.schema_of(status)[1]["$ref"]).validate(answer)
+        validator(self.api, self.schema_of(status)[1]["$ref"]).validate(answer)
 
 
 def _walked() -> list[Operation]:
     """Every operation at its service, and at the gateway, which changes nothing, its own and one of each kind."""
     found, kinds = [], set()
-    for door in DOORS:
-        for template, item in document(door)["paths"].items():
+    for api in APIS:
+        for template, item in document(api)["paths"].items():
             for method in METHODS:
                 if method not in item:
                     continue
-                operation = Operation(door, method, template)
+                operation = Operation(api, method, template)
                 kind = (template.split("/")[1], method, operation.is_list, operation.code is None, operation.is_open)
-                if door != "gateway" or operation.id.startswith("gateway-") or kind not in kinds:
+                if api != "gateway" or operation.id.startswith("gateway-") or kind not in kinds:
                     found.append(operation)
-                if door == "gateway":
+                if api == "gateway":
                     kinds.add(kind)
     return found
 
 
 OPERATIONS = _walked()
-AT_SERVICES = [o for o in OPERATIONS if o.door != "gateway"]
-# Each operation at the door that answers it: what the gateway forwards is not its own.
-OWN = [o for o in OPERATIONS if o.door != "gateway" or o.id.startswith("gateway-")]
+AT_SERVICES = [o for o in OPERATIONS if o.api != "gateway"]
+# Each operation of the API that answers it: what the gateway forwards is not its own.
+OWN = [o for o in OPERATIONS if o.api != "gateway" or o.id.startswith("gateway-")]
 READS = [o for o in OPERATIONS if o.is_read]
 VERSIONED = [o for o in OPERATIONS if o.is_versioned]
 LISTS = [o for o in OPERATIONS if o.is_list]

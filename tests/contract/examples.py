@@ -22,14 +22,14 @@ NUMBERS = {"revision", "last", "milliseconds", "reached", "age_seconds"}
 PLACES = {"next", "locator", "link"}
 
 
-def file_of(door: str) -> Path:
+def file_of(api: str) -> Path:
     """Where the examples of a service or of the gateway are committed."""
-    return Path(str(files(f"mmptf_{door}"))) / "examples.json"
+    return Path(str(files(f"mmptf_{api}"))) / "examples.json"
 
 
-def load(door: str) -> dict[str, dict[str, Any]]:
+def load(api: str) -> dict[str, dict[str, Any]]:
     """The examples of a service or of the gateway's own paths: operationId -> request, body, status, response."""
-    found: dict[str, dict[str, Any]] = json.loads(file_of(door).read_text("utf-8"))
+    found: dict[str, dict[str, Any]] = json.loads(file_of(api).read_text("utf-8"))
     return found
 
 

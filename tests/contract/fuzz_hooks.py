@@ -1,4 +1,4 @@
-"""What Schemathesis is told beyond the contract: the codes that exist, and what one parameter means for another.
+"""What Schemathesis needs to know beyond the contract: the codes that exist, and what one parameter means for another.
 
 A contract closes the words that never change. Codes come from code lists, which grow, so the contract says where they
 are listed and no more; here they are read from those lists and closed, which makes both sides sharper: a valid request
@@ -68,12 +68,12 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Publicatio
 def _codes(path: str, name: str) -> list[str]:
     """The codes of a filter, read where the refusal of an unknown one says that they are listed."""
     if path == "/markers/v1/drafts":
-        # Nobody is told anything of drafts without a token.
+        # Without a token drafts are not shown.
         return COPIED[name]
     (refused,) = client.get(path, params={name: UNHEARD_OF}).json()["errors"]
     listed_at = refused["allowed"][0].removeprefix("see ")
     if path.startswith("/markers/") and (listed_at.startswith("/catalog/") or name == "grade"):
-        # The catalogue, of which markers keeps a copy, is not behind every door.
+        # The catalogue, of which markers keeps a copy, is not behind every API.
         return COPIED[name]
     if listed_at.endswith("/facets"):
         return [facet["value"] for facet in client.get(listed_at).json()["facets"][name]][:MOST_VALUES]
@@ -167,7 +167,7 @@ def _contributor(raw_schema: Publication, name: str) -> Publication:
 def _entry(raw_schema: Publication, name: str) -> Publication:
     """An entry with everything that its kind needs and nothing that it does not take."""
     parties = tuple(rules.PARTIES)
-    # The areas are the catalogue's, which is not behind every door.
+    # The areas are the catalogue's, which is not behind every API.
     areas = {"enum": ["1", "2", "3", "4", "5", None]}
     paid = _narrowed(raw_schema, name, parties, kind={"enum": ["pledge", "commitment", "deposit"]}, date=PAST,
                      contributor=_listed("/funding/v1/contributors"), thematic_area=areas)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Schemathesis on one door, as a process beside the other tests; SCHEMATHESIS_EXAMPLES=200 makes it thorough."""
+"""Schemathesis against one API, as a process beside the other tests; SCHEMATHESIS_EXAMPLES=200 makes it thorough."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FEWER = "1"
 HISTORY = "^(?!documents|drafts).*-history$"
 
 
-def start(door: str, url: str, folder: Path) -> subprocess.Popen[str]:
-    """Schemathesis on one door; what it says and its report go to the folder."""
+def start(api: str, url: str, folder: Path) -> subprocess.Popen[str]:
+    """Schemathesis against one API; what it says and its report go to the folder."""
     command: list[str | Path] = [Path(sys.executable).with_name("st"), "--no-color"]
     command += ["--config-file", ROOT / "tests/contract/schemathesis.toml", "run", f"{url}/openapi.json"]
     command += ["--checks", "all", "--mode", "all", "--report", "json", "--report-json-path", folder / "report.json"]
     command += ["--header", f"Authorization: {bearer('admin', 'IOM')['authorization']}"]
-    command += ["--max-examples", EXAMPLES or (FEWER if door == "gateway" else FEW)]
+    command += ["--max-examples", EXAMPLES or (FEWER if api == "gateway" else FEW)]
     if EXAMPLES is None:
         # The same cases in every run: what fails is the change. New ones are drawn by the thorough run.
         command += ["--seed", "1", "--phases", "examples,fuzzing", "--exclude-operation-id-regex", HISTORY]

@@ -1,4 +1,4 @@
-"""What is written before the contracts are walked, so that every operation has something to answer with."""
+"""Writes before the contract tests, so that every operation has something to answer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ASSESSED = (
 
 def prepare(suite: Suite) -> None:
     """An assessment of each standing, drafts, a concept note, an approved programme, and a ledger with entries."""
-    # First, while the catalogue is as it was packaged: what is copied of it later is not told in one order.
+    # First, while the catalogue is as it was packaged: what is replicated of it later has no fixed order.
     urls = suite.urls
     publish(suite.database_urls["markers"], TRANSLATION)
     assess(f"{urls['markers']}/markers/v1")

@@ -13,7 +13,7 @@ import httpx
 from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import running_suite
-from tests.contract.contracts import DOORS, OWN, Operation
+from tests.contract.contracts import APIS, OWN, Operation
 from tests.contract.examples import file_of, key_of, load, shown
 from tests.contract.prelude import prepare
 from tests.tokens import identity
@@ -26,10 +26,10 @@ def first_request(operation: Operation) -> str:
     return f"{operation.method.upper()} {operation.path}{query}"
 
 
-def capture(door: str, client: httpx.Client) -> None:
-    known = load(door)
+def capture(api: str, client: httpx.Client) -> None:
+    known = load(api)
     examples = {}
-    for operation in [o for o in OWN if o.door == door]:
+    for operation in [o for o in OWN if o.api == api]:
         request = known.get(key_of(operation), {}).get("request") or first_request(operation)
         method, path = request.split(" ")
         answer = client.request(method, path, **operation.sent)
@@ -39,16 +39,16 @@ def capture(door: str, client: httpx.Client) -> None:
             "status": answer.raise_for_status().status_code,
             "response": shown(answer),
         }
-    file_of(door).write_text(json.dumps(examples, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    file_of(api).write_text(json.dumps(examples, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
 def main() -> None:
     environment = {**os.environ, "PORT": str(free_port()), **identity()}
     with temporary_state() as state, running_suite(state, environment, durable=False) as suite:
         prepare(suite)
-        for door in DOORS:
-            with httpx.Client(base_url=suite.urls[door]) as client:
-                capture(door, client)
+        for api in APIS:
+            with httpx.Client(base_url=suite.urls[api]) as client:
+                capture(api, client)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from mmptf_catalog.programmes.examples import STATUS_BATCH
 from mmptf_common.http.identity import access_of
 from mmptf_local.issuer import CLIENTS, Issuer
 from tests.conftest import service_of
-from tests.contract.asking import Doors, ask, problem
+from tests.contract.asking import ApiClients, ask, problem
 from tests.contract.contracts import AT_SERVICES, OPERATIONS, SERVICES, Operation
 from tests.tokens import bearer, issuer
 
@@ -71,13 +71,13 @@ def test_no_operation_is_forgotten() -> None:
     assert {str(o) for o in PROTECTED} == set(RULES)
 
 
-@pytest.mark.parametrize("door", SERVICES)
-def test_every_operation_states_its_access_in_the_signature_of_its_route(door: str) -> None:
-    nowhere = service_of(door).settings.model_construct(database_url=SecretStr("postgresql://"))
-    app = importlib.import_module(f"mmptf_{door}.app").create_app(nowhere)
+@pytest.mark.parametrize("api", SERVICES)
+def test_every_operation_states_its_access_in_the_signature_of_its_route(api: str) -> None:
+    nowhere = service_of(api).settings.model_construct(database_url=SecretStr("postgresql://"))
+    app = importlib.import_module(f"mmptf_{api}.app").create_app(nowhere)
     routes = [r for r in iter_route_contexts(app.routes) if isinstance(r.original_route, APIRoute)]
     stated = {r.operation_id or r.unique_id: access_of(r.endpoint) for r in routes if r.endpoint}
-    for operation in (o for o in AT_SERVICES if o.door == door):
+    for operation in (o for o in AT_SERVICES if o.api == api):
         access = stated[operation.id]
         assert access is not None, operation
         assert operation.contract["security"] == ([{"bearer": list(access.scopes)}] if access.scopes else [])
@@ -107,7 +107,7 @@ def bad_tokens() -> dict[str, tuple[str, str]]:
     }  # fmt: skip
 
 
-async def asked(doors: Doors, operation: Operation, headers: dict[str, str]) -> httpx.Response:
+async def asked(apis: ApiClients, operation: Operation, headers: dict[str, str]) -> httpx.Response:
     """The example of an operation, asked by whoever the headers say; a batch as a whole, of states that are known."""
     own = {name: value for name, value in operation.headers.items() if name != "authorization"}
     options = {**operation.sent, "headers": {**operation.sent["headers"], **own, **headers}}
@@ -115,26 +115,26 @@ async def asked(doors: Doors, operation: Operation, headers: dict[str, str]) -> 
         options["headers"].pop("authorization", None)
     if operation.id.endswith("status-changes-create"):
         (change,) = STATUS_BATCH["changes"]
-        known = await doors[operation.door].get(f"/catalog/v1/programmes/{change['programme']}")
+        known = await apis[operation.api].get(f"/catalog/v1/programmes/{change['programme']}")
         options["json"] = {"changes": [{**change, "etag": known.headers["etag"]}]}
     query = "?dry_run=true" if operation.writes else ""
-    return await doors[operation.door].request(operation.method.upper(), operation.path + query, **options)
+    return await apis[operation.api].request(operation.method.upper(), operation.path + query, **options)
 
 
 @pytest.mark.parametrize("operation", [o for o in OPERATIONS if not o.is_open], ids=str)
-async def test_nobody_is_believed_without_a_good_token(doors: Doors, operation: Operation) -> None:
-    missing = await asked(doors, operation, {})
+async def test_every_protected_operation_needs_a_valid_token(apis: ApiClients, operation: Operation) -> None:
+    missing = await asked(apis, operation, {})
     assert problem(operation, missing, 401)["code"] == "token_missing"
     assert missing.headers["www-authenticate"] == 'Bearer realm="mmptf"'
     for name, (token, code) in bad_tokens().items():
-        answer = await asked(doors, operation, {"authorization": f"Bearer {token}"})
+        answer = await asked(apis, operation, {"authorization": f"Bearer {token}"})
         assert problem(operation, answer, 401)["code"] == code, name
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
         assert token not in answer.text
 
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=str)
-async def test_each_role_may_what_is_its_own(doors: Doors, operation: Operation) -> None:
+async def test_each_role_may_use_its_own_operations_only(apis: ApiClients, operation: Operation) -> None:
     rule = RULES[str(operation)]
     (scope,) = operation.contract["security"][0]["bearer"]
     statuses = {"management-unit": rule.management_unit, "agent": rule.agent, "reviewer": rule.reviewer}
@@ -148,7 +148,7 @@ async def test_each_role_may_what_is_its_own(doors: Doors, operation: Operation)
                 expected = statuses[client]
             # The Fund and its agent write for themselves.
             for_whom = organization if client in ("agency", "admin") else None
-            answer = await asked(doors, operation, bearer(client, for_whom))
+            answer = await asked(apis, operation, bearer(client, for_whom))
             if expected is None:
                 assert scope not in known.scopes, client
                 assert problem(operation, answer, 403)["code"] == "insufficient_scope"
@@ -160,11 +160,11 @@ async def test_each_role_may_what_is_its_own(doors: Doors, operation: Operation)
 
 
 @pytest.mark.parametrize("operation", OPEN, ids=str)
-async def test_what_is_published_needs_no_token_and_takes_any(doors: Doors, operation: Operation) -> None:
-    without = await ask(doors, operation)
+async def test_public_operations_need_no_token_and_accept_any(apis: ApiClients, operation: Operation) -> None:
+    without = await ask(apis, operation)
     assert without.status_code == operation.done
     for token in ("garbage", issuer().token("agency", exp=1)):
-        answer = await ask(doors, operation, headers={"authorization": f"Bearer {token}"})
+        answer = await ask(apis, operation, headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == operation.done
         if operation.is_versioned:
             assert answer.headers["etag"] == without.headers["etag"]

@@ -1,4 +1,4 @@
-"""A client that a stranger generates from the committed contract reads, pages and scores, and understands a refusal."""
+"""A client generated from the committed contract reads, pages and scores, and parses a problem."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("door", ["catalog", "gateway"])
-def test_a_generated_client_works(folder: Path, urls: Mapping[str, str], door: str) -> None:
-    command = [sys.executable, "-c", USE, urls[door]]
+@pytest.mark.parametrize("api", ["catalog", "gateway"])
+def test_a_generated_client_works(folder: Path, urls: Mapping[str, str], api: str) -> None:
+    command = [sys.executable, "-c", USE, urls[api]]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {

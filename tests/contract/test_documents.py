@@ -10,8 +10,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mmptf_common.http.openapi import dump
 from tests.contract.contracts import (
+    APIS,
     COMMITTED,
-    DOORS,
     METHODS,
     OPERATIONS,
     SERVICES,
@@ -21,20 +21,20 @@ from tests.contract.contracts import (
 )
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_the_committed_contract_is_what_the_code_makes(door: str) -> None:
-    assert COMMITTED[door].read_text("utf-8") == dump(document(door)), "stale: run `make contracts`"
+@pytest.mark.parametrize("api", APIS)
+def test_the_committed_contract_is_what_the_code_makes(api: str) -> None:
+    assert COMMITTED[api].read_text("utf-8") == dump(document(api)), "stale: run `make contracts`"
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_contract_is_valid_openapi_3_1(door: str) -> None:
-    assert document(door)["openapi"].startswith("3.1.")
-    OpenAPIV31SpecValidator(document(door)).validate()
+@pytest.mark.parametrize("api", APIS)
+def test_a_contract_is_valid_openapi_3_1(api: str) -> None:
+    assert document(api)["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(document(api)).validate()
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_operation_ids_are_unique_and_made_of_tag_and_function(door: str) -> None:
-    operations = [o for o in OPERATIONS if o.door == door]
+@pytest.mark.parametrize("api", APIS)
+def test_operation_ids_are_unique_and_made_of_tag_and_function(api: str) -> None:
+    operations = [o for o in OPERATIONS if o.api == api]
     ids = [o.id for o in operations]
     assert len(set(ids)) == len(ids)
     for operation in operations:
@@ -44,7 +44,7 @@ def test_operation_ids_are_unique_and_made_of_tag_and_function(door: str) -> Non
         assert operation.contract["description"]
 
 
-def test_the_gateway_tells_of_every_operation_of_every_service() -> None:
+def test_the_merged_contract_has_every_operation_of_every_service() -> None:
     merged = document("gateway")["paths"]
     for service in SERVICES:
         for template, item in document(service)["paths"].items():
@@ -72,12 +72,12 @@ def test_an_operation_says_what_it_takes(operation: Operation) -> None:
         assert {"304", "503"} <= set(operation.contract["responses"])
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_what_is_sent_has_every_property_and_no_other(door: str) -> None:
-    schemas = document(door)["components"]["schemas"]
+@pytest.mark.parametrize("api", APIS)
+def test_what_is_sent_has_every_property_and_no_other(api: str) -> None:
+    schemas = document(api)["components"]["schemas"]
     waiting = [
         name
-        for item in document(door)["paths"].values()
+        for item in document(api)["paths"].values()
         for method in METHODS
         if method in item
         for name in references(item[method]["responses"])
@@ -91,7 +91,7 @@ def test_what_is_sent_has_every_property_and_no_other(door: str) -> None:
         if "properties" in schemas[name]:
             assert set(schemas[name].get("required", ())) == set(schemas[name]["properties"]), name
             assert schemas[name]["additionalProperties"] is False, name
-    waiting = list(references(document(door)["paths"]))
+    waiting = list(references(document(api)["paths"]))
     while waiting:
         if (name := waiting.pop()) not in seen:
             seen.add(name)

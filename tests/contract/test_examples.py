@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.asking import Doors
-from tests.contract.contracts import DOORS, OPERATIONS, OWN, Operation
+from tests.contract.asking import ApiClients
+from tests.contract.contracts import APIS, OPERATIONS, OWN, Operation
 from tests.contract.examples import key_of, load, shown
 
 
@@ -19,18 +19,18 @@ async def test_every_operation_shows_an_answer(operation: Operation) -> None:
     assert content["example"]
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_no_example_is_of_an_operation_that_is_gone(door: str) -> None:
-    assert set(load(door)) == {key_of(o) for o in OWN if o.door == door}
+@pytest.mark.parametrize("api", APIS)
+def test_no_example_is_of_an_operation_that_is_gone(api: str) -> None:
+    assert set(load(api)) == {key_of(o) for o in OWN if o.api == api}
 
 
 @pytest.mark.parametrize("operation", OWN, ids=str)
-async def test_an_example_is_what_is_answered(doors: Doors, operation: Operation) -> None:
-    example = load(operation.door)[key_of(operation)]
+async def test_an_example_is_what_is_answered(apis: ApiClients, operation: Operation) -> None:
+    example = load(operation.api)[key_of(operation)]
     method, path = example["request"].split(" ")
     assert (method.lower(), example["body"]) == (operation.method, operation.body)
-    for door in {operation.door, "gateway"} if path.startswith(f"/{operation.door}/") else {operation.door}:
-        answer = await doors[door].request(method, path, **operation.sent)
+    for api in {operation.api, "gateway"} if path.startswith(f"/{operation.api}/") else {operation.api}:
+        answer = await apis[api].request(method, path, **operation.sent)
         assert (answer.status_code, shown(answer)) == (example["status"], example["response"])
     if operation.done != 204:
         (content, *_) = operation.contract["responses"][str(operation.done)]["content"].values()

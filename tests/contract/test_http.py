@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.asking import Doors, ask, error_detail, problem
+from tests.contract.asking import ApiClients, ask, error_detail, problem
 from tests.contract.contracts import (
+    APIS,
     AT_SERVICES,
-    DOORS,
     LISTS,
     OPERATIONS,
     PROBLEM,
@@ -39,8 +39,8 @@ NOT_KEPT = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-async def test_the_example_is_answered_as_declared(doors: Doors, operation: Operation) -> None:
-    answer = await ask(doors, operation)
+async def test_the_example_is_answered_as_declared(apis: ApiClients, operation: Operation) -> None:
+    answer = await ask(apis, operation)
     assert answer.status_code == operation.done, answer.text
     if answer.content:
         media, _ = operation.schema_of(operation.done)
@@ -57,8 +57,8 @@ def test_all_that_is_made_from_stored_data_has_a_tag() -> None:
 
 
 @pytest.mark.parametrize("operation", VERSIONED, ids=str)
-async def test_an_answer_need_not_be_sent_twice(doors: Doors, operation: Operation) -> None:
-    first = await ask(doors, operation)
+async def test_an_answer_need_not_be_sent_twice(apis: ApiClients, operation: Operation) -> None:
+    first = await ask(apis, operation)
     tag = first.headers["etag"]
     assert tag.startswith('"')
     assert tag.endswith('"')
@@ -66,36 +66,36 @@ async def test_an_answer_need_not_be_sent_twice(doors: Doors, operation: Operati
     assert first.headers["cache-control"] == f"{whose}, no-cache"
     assert ("authorization" in first.headers["vary"].lower()) == (not operation.is_open)
     assert "accept" in first.headers["vary"].lower()
-    assert (await ask(doors, operation)).headers["etag"] == tag
+    assert (await ask(apis, operation)).headers["etag"] == tag
     for asked in (tag, f"W/{tag}", f'"other", {tag}', "*"):
-        again = await ask(doors, operation, headers={"if-none-match": asked})
+        again = await ask(apis, operation, headers={"if-none-match": asked})
         assert (again.status_code, again.content) == (304, b""), asked
         assert again.headers["etag"] == tag
         assert again.headers["cache-control"] == f"{whose}, no-cache"
     for asked in ('"other"', tag[1:-1], tag[:-2] + '"', "", '"', "\x80\xff", '"' * 500, "," * 500):
-        again = await ask(doors, operation, headers={"if-none-match": asked.encode("latin-1")})
+        again = await ask(apis, operation, headers={"if-none-match": asked.encode("latin-1")})
         assert (again.status_code, again.content) == (200, first.content), asked
 
 
 @pytest.mark.parametrize("operation", VERSIONED, ids=str)
-async def test_what_is_refused_is_refused_whatever_the_caller_has(doors: Doors, operation: Operation) -> None:
+async def test_what_is_refused_is_refused_whatever_the_caller_has(apis: ApiClients, operation: Operation) -> None:
     for name in operation.query.keys() - {"q"}:
         for asked in ("*", '"other"'):
-            answer = await ask(doors, operation, f"{name}=No-such-code", headers={"if-none-match": asked})
+            answer = await ask(apis, operation, f"{name}=No-such-code", headers={"if-none-match": asked})
             error_detail(operation, answer, name)
 
 
-async def test_different_questions_have_different_tags(doors: Doors) -> None:
-    for door in DOORS:
-        tags = [(await ask(doors, o)).headers["etag"] for o in VERSIONED if o.door == door]
+async def test_different_requests_have_different_tags(apis: ApiClients) -> None:
+    for api in APIS:
+        tags = [(await ask(apis, o)).headers["etag"] for o in VERSIONED if o.api == api]
         assert len(set(tags)) == len(tags)
 
 
 @pytest.mark.parametrize("operation", READS, ids=str)
-async def test_head_is_get_without_the_body(doors: Doors, operation: Operation) -> None:
+async def test_head_is_get_without_the_body(apis: ApiClients, operation: Operation) -> None:
     queries = ["", "no_such_parameter=1", *(["format=csv", "format=ndjson"] if operation.is_list else [])]
     for query in queries:
-        get, head = [await ask(doors, operation, query, method=method) for method in ("GET", "HEAD")]
+        get, head = [await ask(apis, operation, query, method=method) for method in ("GET", "HEAD")]
         assert head.status_code == get.status_code
         assert head.content == b""
         if operation.is_versioned:
@@ -107,15 +107,15 @@ def matches(template: str, path: str) -> bool:
     return re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path) is not None
 
 
-PATHS = sorted({(o.door, o.template) for o in OPERATIONS})
+PATHS = sorted({(o.api, o.template) for o in OPERATIONS})
 
 
-@pytest.mark.parametrize(("door", "template"), PATHS)
+@pytest.mark.parametrize(("api", "template"), PATHS)
 async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
-    doors: Doors, door: str, template: str
+    apis: ApiClients, api: str, template: str
 ) -> None:
-    paths = document(door)["paths"]
-    path = next(o.path for o in OPERATIONS if (o.door, o.template) == (door, template))
+    paths = document(api)["paths"]
+    path = next(o.path for o in OPERATIONS if (o.api, o.template) == (api, template))
     offered = {method.upper() for method in paths[template]}
     # The name of a list's part could be the code of a record, too.
     taken = {method.upper() for other in paths if matches(other, path) for method in paths[other]}
@@ -123,7 +123,7 @@ async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
         if "GET" in methods:
             methods.add("HEAD")
     for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - offered - taken:
-        answer = await doors[door].request(method, path)
+        answer = await apis[api].request(method, path)
         assert answer.status_code == 405, method
         assert {name.strip() for name in answer.headers["allow"].split(",")} == offered
         if method != "HEAD":
@@ -132,10 +132,12 @@ async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-async def test_a_given_request_id_is_kept_and_a_malformed_one_is_not(doors: Doors, operation: Operation) -> None:
+async def test_a_given_request_id_is_returned_and_a_malformed_one_is_replaced(
+    apis: ApiClients, operation: Operation
+) -> None:
     for query in ("", "no_such_parameter=1"):
         for given, kept in (("a-caller.Gave_it1", True), ("x" * 65, False), ("not well formed", False)):
-            answer = await ask(doors, operation, query, headers={"x-request-id": given})
+            answer = await ask(apis, operation, query, headers={"x-request-id": given})
             (found,) = answer.headers.get_list("x-request-id")
             assert found
             assert (found == given) == kept
@@ -143,24 +145,24 @@ async def test_a_given_request_id_is_kept_and_a_malformed_one_is_not(doors: Door
                 assert answer.json()["request_id"] == found
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_given_trace_is_kept_into_the_log(doors: Doors, door: str, log_lines: list[Publication]) -> None:
-    trace_id = f"{DOORS.index(door) + 1:032x}"
-    service = door if door != "gateway" else "catalog"
-    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01", "x-request-id": f"traced-at-{door}"}
-    await doors[door].get(f"/{service}/v1/status", headers=headers)
-    processes = {service, door}
+@pytest.mark.parametrize("api", APIS)
+async def test_a_given_trace_is_logged(apis: ApiClients, api: str, log_lines: list[Publication]) -> None:
+    trace_id = f"{APIS.index(api) + 1:032x}"
+    service = api if api != "gateway" else "catalog"
+    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01", "x-request-id": f"traced-at-{api}"}
+    await apis[api].get(f"/{service}/v1/status", headers=headers)
+    processes = {service, api}
     for _ in range(250):
         if {line["process"] for line in log_lines if line.get("trace_id") == trace_id} == processes:
             break
         await asyncio.sleep(0.02)
     lines = [line for line in log_lines if line.get("trace_id") == trace_id]
     assert {line["process"] for line in lines} == processes
-    assert {line["request_id"] for line in lines} == {f"traced-at-{door}"}
+    assert {line["request_id"] for line in lines} == {f"traced-at-{api}"}
 
 
-async def test_an_unknown_path_is_a_problem_too(doors: Doors) -> None:
-    for door in DOORS:
+async def test_an_unknown_path_is_a_problem_too(apis: ApiClients) -> None:
+    for api in APIS:
         for path in (
             "/nowhere",
             "/catalog/v1",
@@ -170,8 +172,8 @@ async def test_an_unknown_path_is_a_problem_too(doors: Doors) -> None:
             "/%00",
             "/%ff",
         ):
-            answer = await doors[door].get(doors[door].base_url.copy_with(raw_path=path.encode()))
-            assert answer.status_code == 404, (door, path)
+            answer = await apis[api].get(apis[api].base_url.copy_with(raw_path=path.encode()))
+            assert answer.status_code == 404, (api, path)
             assert answer.headers["content-type"] == PROBLEM
             assert answer.json()["code"] == "not_found"
 
@@ -184,18 +186,18 @@ NOT_JSON: tuple[tuple[int, Any], ...] = (
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-async def test_a_body_that_is_none_is_a_declared_problem(doors: Doors, operation: Operation) -> None:
+async def test_a_body_that_is_none_is_a_declared_problem(apis: ApiClients, operation: Operation) -> None:
     schema = validator(
-        operation.door, operation.contract["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        operation.api, operation.contract["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     )
     for status, content in NOT_JSON:
         if content == b"{}" and schema.is_valid({}):
             continue
-        answer = await ask(doors, operation, json=None, content=content, headers={"content-type": "application/json"})
+        answer = await ask(apis, operation, json=None, content=content, headers={"content-type": "application/json"})
         problem(operation, answer, status)
     whole = json.dumps(operation.body).encode()
     for media in ("text/plain", "application/x-www-form-urlencoded", "application/xml"):
-        answer = await ask(doors, operation, json=None, content=whole, headers={"content-type": media})
+        answer = await ask(apis, operation, json=None, content=whole, headers={"content-type": media})
         problem(operation, answer, 415)
 
 
@@ -208,22 +210,22 @@ MAY_BE += [(name, value) for name in ("comment", "source") for value in ("%", "1
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-async def test_every_member_of_a_body_is_held_by_its_pointer(doors: Doors, operation: Operation) -> None:
+async def test_every_member_of_a_body_is_held_by_its_pointer(apis: ApiClients, operation: Operation) -> None:
     for name in operation.body:
         values: tuple[Any, ...] = (None, 1, "%", "a\x00b", [], "1" * 30)
         for wrong in values:
-            answer = await ask(doors, operation, json={**operation.body, name: wrong})
+            answer = await ask(apis, operation, json={**operation.body, name: wrong})
             if answer.status_code != operation.done:
                 found = problem(operation, answer)["errors"]
                 assert all(error["pointer"].startswith(f"/{name}") for error in found)
             else:
                 assert (name, wrong) in MAY_BE
-    (found,) = problem(operation, await ask(doors, operation, json={**operation.body, "rubrik": "x"}))["errors"]
+    (found,) = problem(operation, await ask(apis, operation, json={**operation.body, "rubrik": "x"}))["errors"]
     assert found["pointer"] == "/rubrik"
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
-async def test_a_representation_is_negotiated(doors: Doors, operation: Operation) -> None:
+async def test_a_representation_is_negotiated(apis: ApiClients, operation: Operation) -> None:
     csv, ndjson, json_ = "text/csv; charset=utf-8", "application/x-ndjson", "application/json"
     for accept, media in {
         "": json_, "*/*": json_, "application/json": json_, "text/html, */*;q=0.1": json_, "text/csv": csv,
@@ -231,11 +233,11 @@ async def test_a_representation_is_negotiated(doors: Doors, operation: Operation
         "text/csv;q=0.5, application/json;q=0.4": csv, "text/csv;q=0.4, application/json;q=0.5": json_,
         "text/csv;q=0, application/json;q=0.001": json_, "application/json;q=0.3, application/x-ndjson": ndjson,
     }.items():  # fmt: skip
-        answer = await ask(doors, operation, headers={"accept": accept} if accept else {})
+        answer = await ask(apis, operation, headers={"accept": accept} if accept else {})
         assert (answer.status_code, answer.headers["content-type"]) == (200, media), accept
     for accept in ("text/html", "application/xml", "image/*", "application/json;q=0", "nonsense", "*/*;q=0.0"):
-        assert problem(operation, await ask(doors, operation, headers={"accept": accept}), 406)["code"] == (
+        assert problem(operation, await ask(apis, operation, headers={"accept": accept}), 406)["code"] == (
             "not_acceptable"
         )
-    answer = await ask(doors, operation, "format=csv", headers={"accept": "application/json"})
+    answer = await ask(apis, operation, "format=csv", headers={"accept": "application/json"})
     assert answer.headers["content-type"] == csv

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from tests.contract.asking import Doors, ask, error_detail
+from tests.contract.asking import ApiClients, ask, error_detail
 from tests.contract.contracts import AT_SERVICES, LISTS, SERVICES, Operation, Publication, validator, words_of
 
 SORTED = [(o, sort) for o in LISTS for sort in words_of(o.query["sort"]) or () if o in AT_SERVICES]
 
 
-async def walk(doors: Doors, operation: Operation, query: str) -> list[Publication]:
+async def walk(apis: ApiClients, operation: Operation, query: str) -> list[Publication]:
     """Every row, page after page, by the path of the next as it was given; the first page held against the contract."""
-    client = doors[operation.door]
+    client = apis[operation.api]
     path: str | None = f"{operation.path}?{query}"
     rows: list[Publication] = []
     while path:
@@ -42,72 +42,72 @@ def test_every_operation_that_answers_pages_is_tested_as_a_list() -> None:
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
-async def test_limit_is_one_to_a_thousand_and_fifty_if_not_given(doors: Doors, operation: Operation) -> None:
+async def test_limit_is_one_to_a_thousand_and_fifty_if_not_given(apis: ApiClients, operation: Operation) -> None:
     schema = operation.query["limit"]
     assert (schema["minimum"], schema["maximum"], schema["default"]) == (1, 1000, 50)
     for query, most in (("", 50), ("limit=1", 1), ("limit=50", 50), ("limit=1000", 1000)):
-        page = (await ask(doors, operation, query)).json()
+        page = (await ask(apis, operation, query)).json()
         assert len(page["items"]) == min(most, page["total"])
     for wrong in ("0", "1001", "-1", "1.0", "1e2", "+1", "0x1", "٣", "ten", " 1"):
-        found = error_detail(operation, await ask(doors, operation, f"limit={wrong.replace('+', '%2B')}"), "limit")
+        found = error_detail(operation, await ask(apis, operation, f"limit={wrong.replace('+', '%2B')}"), "limit")
         assert (found["code"], found["allowed"]) == ("invalid_parameter", ["1 to 1000"])
 
 
 @pytest.mark.parametrize(("operation", "sort"), SORTED, ids=str)
 async def test_pages_and_exports_hold_the_same_rows_in_the_same_order(
-    doors: Doors, operation: Operation, sort: str
+    apis: ApiClients, operation: Operation, sort: str
 ) -> None:
-    whole = await walk(doors, operation, f"sort={sort}&limit=1000")
-    assert await walk(doors, operation, f"sort={sort}&limit={len(whole) // 3 + 1}") == whole
-    ndjson = (await ask(doors, operation, f"sort={sort}&format=ndjson")).text
+    whole = await walk(apis, operation, f"sort={sort}&limit=1000")
+    assert await walk(apis, operation, f"sort={sort}&limit={len(whole) // 3 + 1}") == whole
+    ndjson = (await ask(apis, operation, f"sort={sort}&format=ndjson")).text
     assert [json.loads(line) for line in ndjson.splitlines()] == whole
-    answer = await ask(doors, operation, f"sort={sort}&format=csv")
+    answer = await ask(apis, operation, f"sort={sort}&format=csv")
     assert "\r" not in answer.text.partition("\n")[0]
     assert [row["code"] for row in csv.DictReader(io.StringIO(answer.text))] == [row["code"] for row in whole]
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
-async def test_every_line_of_an_export_is_an_item(doors: Doors, operation: Operation) -> None:
+async def test_every_line_of_an_export_is_an_item(apis: ApiClients, operation: Operation) -> None:
     page = operation.contract["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
-    items = validator(operation.door, f"{page}/properties/items/items")
-    answer = await ask(doors, operation, "format=ndjson")
+    items = validator(operation.api, f"{page}/properties/items/items")
+    answer = await ask(apis, operation, "format=ndjson")
     assert answer.text.endswith("\n")
     for line in answer.text.splitlines():
         items.validate(json.loads(line))
     name = operation.path.strip("/").replace("/", "-")
     assert answer.headers["content-disposition"] == f'inline; filename="{name}.ndjson"'
-    table = list(csv.reader(io.StringIO((await ask(doors, operation, "format=csv")).text)))
+    table = list(csv.reader(io.StringIO((await ask(apis, operation, "format=csv")).text)))
     assert {len(row) for row in table} == {len(table[0])}
     assert len(set(table[0])) == len(table[0])
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
-async def test_an_export_has_no_pages(doors: Doors, operation: Operation) -> None:
+async def test_an_export_has_no_pages(apis: ApiClients, operation: Operation) -> None:
     for representation in ("csv", "ndjson"):
         for paging in ("limit=1", "cursor=abc"):
-            answer = await ask(doors, operation, f"format={representation}&{paging}")
+            answer = await ask(apis, operation, f"format={representation}&{paging}")
             assert error_detail(operation, answer, paging.partition("=")[0])["code"] == "not_applicable"
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
-async def test_a_cursor_is_good_for_its_own_list_and_order_only(doors: Doors, operation: Operation) -> None:
-    following = (await ask(doors, operation, "limit=1")).json()["next"]
+async def test_a_cursor_is_good_for_its_own_list_and_order_only(apis: ApiClients, operation: Operation) -> None:
+    following = (await ask(apis, operation, "limit=1")).json()["next"]
     if following is None:
-        following = (await ask(doors, _longest(operation), "limit=1")).json()["next"]
+        following = (await ask(apis, _longest(operation), "limit=1")).json()["next"]
         wrong = [_cursor(following)]
     else:
-        assert (await doors[operation.door].get(following, headers=operation.headers)).status_code == 200
+        assert (await apis[operation.api].get(following, headers=operation.headers)).status_code == 200
         cursor = _cursor(following)
-        others = [o for o in LISTS if o.door == operation.door and o.path != operation.path][:3]
-        pages = [(await ask(doors, other, "limit=1")).json()["next"] for other in others]
+        others = [o for o in LISTS if o.api == operation.api and o.path != operation.path][:3]
+        pages = [(await ask(apis, other, "limit=1")).json()["next"] for other in others]
         wrong = [_cursor(page) for page in pages if page]
         wrong += [cursor[:-n] for n in (1, 2, 3, 4, 5, 8, len(cursor) - 1)] + [cursor[1:], cursor + "A", cursor * 2]
         for sort in words_of(operation.query["sort"]) or ():
             if sort != operation.query["sort"]["default"]:
-                found = error_detail(operation, await ask(doors, operation, f"sort={sort}&cursor={cursor}"), "cursor")
+                found = error_detail(operation, await ask(apis, operation, f"sort={sort}&cursor={cursor}"), "cursor")
                 assert found["code"] == "invalid_cursor"
     for each in [*wrong, "x", "AAAA", "garbage", "bnVsbA", "WzEsMiwzXQ", "W10", "a" * 1001, "a=", "a.b", "-", "1"]:
-        found = error_detail(operation, await ask(doors, operation, f"cursor={each}"), "cursor")
+        found = error_detail(operation, await ask(apis, operation, f"cursor={each}"), "cursor")
         assert found["code"] == "invalid_cursor", each
 
 
@@ -119,23 +119,23 @@ FORGED: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize(("operation", "sort"), SORTED, ids=str)
-async def test_a_forged_cursor_reaches_nothing(doors: Doors, operation: Operation, sort: str) -> None:
-    following = (await ask(doors, operation, f"sort={sort}&limit=1")).json()["next"]
+async def test_a_forged_cursor_reaches_nothing(apis: ApiClients, operation: Operation, sort: str) -> None:
+    following = (await ask(apis, operation, f"sort={sort}&limit=1")).json()["next"]
     if following is None:
         return
     asked, value, key = json.loads(base64.urlsafe_b64decode(_cursor(following) + "=="))
     for made in [[asked, forged, key] for forged in FORGED] + [[asked, value, forged] for forged in FORGED[-5:]]:
         cursor = base64.urlsafe_b64encode(json.dumps(made).encode()).decode().rstrip("=")
-        answer = await ask(doors, operation, f"sort={sort}&cursor={cursor}")
+        answer = await ask(apis, operation, f"sort={sort}&cursor={cursor}")
         if answer.status_code != 200:
             assert error_detail(operation, answer, "cursor")["code"] == "invalid_cursor", made
 
 
 @pytest.mark.parametrize("operation", [o for o in LISTS if "q" in o.query or "country" in o.query], ids=str)
-async def test_a_cursor_belongs_to_its_filter(doors: Doors, operation: Operation) -> None:
-    cursor = _cursor((await ask(doors, operation, "limit=1")).json()["next"])
+async def test_a_cursor_belongs_to_its_filter(apis: ApiClients, operation: Operation) -> None:
+    cursor = _cursor((await ask(apis, operation, "limit=1")).json()["next"])
     query = "q=a" if "q" in operation.query else "country=DEU"
-    found = error_detail(operation, await ask(doors, operation, f"{query}&cursor={cursor}"), "cursor")
+    found = error_detail(operation, await ask(apis, operation, f"{query}&cursor={cursor}"), "cursor")
     assert found["code"] == "invalid_cursor"
 
 
@@ -144,5 +144,5 @@ def _cursor(following: str) -> str:
 
 
 def _longest(operation: Operation) -> Operation:
-    """A list of the same door that surely has a second page, for those that have none."""
+    """A list of the same API that surely has a second page, for those that have none."""
     return next(o for o in LISTS if o.path in {"/catalog/v1/places", "/funding/v1/contributors"})

@@ -1,18 +1,18 @@
-"""Every parameter of every operation is held strictly: what an operation does not take, it refuses and explains."""
+"""Every parameter of every operation is validated: what an operation does not take is rejected with the reason."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.contract.asking import Doors, ask, error_detail, errors, problem
+from tests.contract.asking import ApiClients, ask, error_detail, errors, problem
 from tests.contract.contracts import LISTS, OPERATIONS, Operation, is_many, takes_codes, words_of
 
 LONG_NUMBER = "1" * 30
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-async def test_an_unknown_parameter_is_refused_with_all_that_are_known(doors: Doors, operation: Operation) -> None:
-    found = error_detail(operation, await ask(doors, operation, "nobody_knows_this=1"), "nobody_knows_this")
+async def test_an_unknown_parameter_is_refused_with_all_that_are_known(apis: ApiClients, operation: Operation) -> None:
+    found = error_detail(operation, await ask(apis, operation, "nobody_knows_this=1"), "nobody_knows_this")
     assert found["code"] == "unknown_parameter"
     assert found["allowed"] == list(operation.query)
     assert found["suggestion"] is None
@@ -22,42 +22,44 @@ WITH_PARAMETERS = [o for o in OPERATIONS if o.query]
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
-async def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant(doors: Doors, operation: Operation) -> None:
+async def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant(
+    apis: ApiClients, operation: Operation
+) -> None:
     names = [name for name in operation.query if len(name) > 3]
     for misspell in (lambda name: name[:1] + name[2:], lambda name: name + "x", str.upper):
-        found = await errors(doors, operation, [(misspell(name), "1") for name in names])
+        found = await errors(apis, operation, [(misspell(name), "1") for name in names])
         assert [f["suggestion"] for f in found] == names
         assert {f["code"] for f in found} == {"unknown_parameter"}
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
-async def test_contry_is_not_country(doors: Doors, operation: Operation) -> None:
-    found = error_detail(operation, await ask(doors, operation, "contry=SRB"), "contry")
+async def test_contry_is_not_country(apis: ApiClients, operation: Operation) -> None:
+    found = error_detail(operation, await ask(apis, operation, "contry=SRB"), "contry")
     assert found["code"] == "unknown_parameter"
     if "country" in operation.query:
         assert found["suggestion"] == "country"
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
-async def test_characters_that_no_value_may_hold_are_refused_by_name(doors: Doors, operation: Operation) -> None:
+async def test_characters_that_no_value_may_hold_are_refused_by_name(apis: ApiClients, operation: Operation) -> None:
     for wrong in ("%25", "a%25b", "%", "%00", "%ff", "%C3%28", "%ED%A0%80", "%0A", "%7F"):
-        found = await errors(doors, operation, [(name, wrong) for name in operation.query])
+        found = await errors(apis, operation, [(name, wrong) for name in operation.query])
         assert [f["parameter"] for f in found] == list(operation.query)
         assert {f["code"] for f in found} == {"invalid_characters"}, wrong
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
-async def test_no_parameter_may_be_empty(doors: Doors, operation: Operation) -> None:
+async def test_no_parameter_may_be_empty(apis: ApiClients, operation: Operation) -> None:
     for name in operation.query:
-        found = error_detail(operation, await ask(doors, operation, f"{name}="), name)
+        found = error_detail(operation, await ask(apis, operation, f"{name}="), name)
         assert found["code"] in {"invalid_parameter", "invalid_cursor", "unknown_code"}
         assert found["allowed"]
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
-async def test_a_number_of_thirty_digits_is_only_ever_a_word(doors: Doors, operation: Operation) -> None:
+async def test_a_number_of_thirty_digits_is_only_ever_a_word(apis: ApiClients, operation: Operation) -> None:
     for name in operation.query:
-        answer = await ask(doors, operation, f"{name}={LONG_NUMBER}")
+        answer = await ask(apis, operation, f"{name}={LONG_NUMBER}")
         if name == "q":
             assert answer.status_code == 200
         else:
@@ -65,40 +67,42 @@ async def test_a_number_of_thirty_digits_is_only_ever_a_word(doors: Doors, opera
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
-async def test_only_filters_that_take_several_values_may_be_repeated(doors: Doors, operation: Operation) -> None:
+async def test_only_filters_that_take_several_values_may_be_repeated(apis: ApiClients, operation: Operation) -> None:
     values = {name: (words_of(schema) or ["1"])[0] for name, schema in operation.query.items()}
     once = [name for name, schema in operation.query.items() if not is_many(schema)]
     if once:
-        found = await errors(doors, operation, [pair for name in once for pair in [(name, values[name])] * 2])
+        found = await errors(apis, operation, [pair for name in once for pair in [(name, values[name])] * 2])
         assert [f["parameter"] for f in found if f["code"] == "repeated_parameter"] == once
     closed = [name for name, schema in operation.query.items() if is_many(schema) and words_of(schema)]
-    answer = await ask(doors, operation, "&".join(f"{name}={values[name]}" for name in closed * 2))
+    answer = await ask(apis, operation, "&".join(f"{name}={values[name]}" for name in closed * 2))
     assert answer.status_code == operation.done, answer.text
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
-async def test_a_code_that_nobody_has_is_refused_with_the_codes_that_exist(doors: Doors, operation: Operation) -> None:
+async def test_an_unknown_code_is_rejected_with_the_codes_that_exist(apis: ApiClients, operation: Operation) -> None:
     for name, schema in operation.query.items():
         if not takes_codes(schema):
             continue
-        found = error_detail(operation, await ask(doors, operation, f"{name}=No-such-code"), name)
+        found = error_detail(operation, await ask(apis, operation, f"{name}=No-such-code"), name)
         assert found["code"] == "unknown_code"
         if words := words_of(schema):
             assert found["allowed"] == words
-            closest_match = error_detail(operation, await ask(doors, operation, f"{name}={words[0]}x"), name)
+            closest_match = error_detail(operation, await ask(apis, operation, f"{name}={words[0]}x"), name)
             assert closest_match["suggestion"] == words[0]
         else:
             (where,) = found["allowed"]
             where = where.removeprefix("see ")
-            listed = (await doors[where.split("/")[1]].get(where)).json()
+            listed = (await apis[where.split("/")[1]].get(where)).json()
             assert listed.get("total") or listed["facets"][name]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-async def test_all_errors_are_told_at_once_and_too_many_not_read(doors: Doors, operation: Operation) -> None:
+async def test_all_errors_are_reported_at_once_and_too_many_are_not_read(
+    apis: ApiClients, operation: Operation
+) -> None:
     wrong = [("unheard_of", "1"), *((name, "%25") for name in operation.query)]
-    assert [f["parameter"] for f in await errors(doors, operation, wrong)] == [name for name, _ in wrong]
-    assert (await errors(doors, operation, [("x", "1")] * 201))[0]["code"] == "too_many_parameters"
+    assert [f["parameter"] for f in await errors(apis, operation, wrong)] == [name for name, _ in wrong]
+    assert (await errors(apis, operation, [("x", "1")] * 201))[0]["code"] == "too_many_parameters"
 
 
 IN_PATH = [o for o in OPERATIONS if o.code]
@@ -108,11 +112,11 @@ IMPOSSIBLE = (
 
 
 @pytest.mark.parametrize("operation", IN_PATH, ids=str)
-async def test_a_code_in_the_path_that_cannot_be_is_a_problem(doors: Doors, operation: Operation) -> None:
+async def test_a_code_in_the_path_that_cannot_be_is_a_problem(apis: ApiClients, operation: Operation) -> None:
     for code in IMPOSSIBLE:
         raw = operation.template.replace(f"{{{operation.code}}}", code).encode()
-        url = doors[operation.door].base_url.copy_with(raw_path=raw)
-        answer = await doors[operation.door].request(operation.method.upper(), url, **operation.sent)
+        url = apis[operation.api].base_url.copy_with(raw_path=raw)
+        answer = await apis[operation.api].request(operation.method.upper(), url, **operation.sent)
         # With a slash inside it is another path, and no operation's.
         if answer.status_code != 404:
             error_detail(operation, answer, operation.code)
@@ -122,12 +126,14 @@ async def test_a_code_in_the_path_that_cannot_be_is_a_problem(doors: Doors, oper
 
 
 @pytest.mark.parametrize("operation", IN_PATH, ids=str)
-async def test_a_code_that_nobody_has_is_a_404_with_the_nearest(doors: Doors, operation: Operation) -> None:
+async def test_an_unknown_code_in_the_path_is_a_404_with_the_closest_match(
+    apis: ApiClients, operation: Operation
+) -> None:
     known = next(p for p in operation.contract["parameters"] if p["in"] == "path")["schema"]["examples"][0]
     nearby = {f"{known}x": known} if len(known) > 2 else {}
     for given, meant in {"no-such-code-at-all": None, LONG_NUMBER: None, "x" * 64: None, **nearby}.items():
         path = operation.template.replace(f"{{{operation.code}}}", given)
-        answer = await doors[operation.door].request(operation.method.upper(), path, **operation.sent)
+        answer = await apis[operation.api].request(operation.method.upper(), path, **operation.sent)
         if operation.writes:
             # Which one was meant is said by the list that the code is looked up in.
             meant = None

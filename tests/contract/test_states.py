@@ -40,11 +40,11 @@ OF_A_TARGET = {"indicator-get", "indicator-over-time"}
 def of(service: str, operations: list[Operation]) -> list[Operation]:
     """Those of a service whose example the packaged data can answer."""
     return [
-        o for o in operations if o.door == service and o.id not in NOT_PACKAGED and not o.template.startswith(UNTOLD)
+        o for o in operations if o.api == service and o.id not in NOT_PACKAGED and not o.template.startswith(UNTOLD)
     ]
 
 
-def door(running: RunningApp) -> dict[str, httpx.AsyncClient]:
+def clients_of(running: RunningApp) -> dict[str, httpx.AsyncClient]:
     return {running.name: running.client}
 
 
@@ -79,21 +79,21 @@ async def test_another_revision_gives_every_answer_of_several_records_another_ta
     new_database: NewDatabase, redis_server: Cache, service: str
 ) -> None:
     async with running_app(service, new_database(service), redis_server.url) as running:
-        before = {o: await ask(door(running), o) for o in of(service, VERSIONED) if record_of(o) is None}
+        before = {o: await ask(clients_of(running), o) for o in of(service, VERSIONED) if record_of(o) is None}
         assert len(before) > 2
         await write(running)
         for operation, earlier in before.items():
             tag = earlier.headers["etag"]
-            now = await ask(door(running), operation, headers={"if-none-match": tag})
+            now = await ask(clients_of(running), operation, headers={"if-none-match": tag})
             assert now.status_code == 200
             assert now.headers["etag"] != tag
             if "revision" in earlier.json():
                 assert now.json()["revision"] == earlier.json()["revision"] + 1
             if operation.is_list:
                 for representation in ("csv", "ndjson"):
-                    answer = await ask(door(running), operation, f"format={representation}")
+                    answer = await ask(clients_of(running), operation, f"format={representation}")
                     again = {"if-none-match": answer.headers["etag"]}
-                    same = await ask(door(running), operation, f"format={representation}", headers=again)
+                    same = await ask(clients_of(running), operation, f"format={representation}", headers=again)
                     assert (same.status_code, same.content) == (304, b"")
                     assert answer.headers["etag"] not in {tag, now.headers["etag"]}
 
@@ -105,11 +105,11 @@ async def test_a_record_gets_another_tag_when_it_is_written_itself(
     async with running_app(service, new_database(service), redis_server.url) as running:
         operations = {o: record for o in of(service, VERSIONED) if (record := record_of(o))}
         assert len(operations) > 1
-        tags = {o: (await ask(door(running), o)).headers["etag"] for o in operations}
+        tags = {o: (await ask(clients_of(running), o)).headers["etag"] for o in operations}
         for record in set(operations.values()):
             await write(running, *record)
             for operation, of_record in operations.items():
-                now = await ask(door(running), operation, headers={"if-none-match": tags[operation]})
+                now = await ask(clients_of(running), operation, headers={"if-none-match": tags[operation]})
                 assert now.status_code == (200 if of_record == record else 304)
                 assert (now.headers["etag"] == tags[operation]) == (of_record != record)
                 tags[operation] = now.headers["etag"]
@@ -128,7 +128,7 @@ async def test_with_nothing_loaded_every_answer_is_empty_and_right(
         running_app(service, full_url, redis_server.url) as full,
     ):
         for operation in of(service, AT_SERVICES):
-            answer = await ask(door(empty), operation)
+            answer = await ask(clients_of(empty), operation)
             if operation.code:
                 problem(operation, answer, 404)
             elif operation.id in OF_A_TARGET:
@@ -145,13 +145,13 @@ async def test_with_nothing_loaded_every_answer_is_empty_and_right(
         for operation in of(service, LISTS):
             if operation.code:
                 continue
-            page = (await ask(door(empty), operation)).json()
+            page = (await ask(clients_of(empty), operation)).json()
             assert page == {"items": [], "total": 0, "next": None, "revision": 0}
-            assert (await ask(door(empty), operation, "format=ndjson")).text == ""
-            header = (await ask(door(empty), operation, "format=csv")).text
+            assert (await ask(clients_of(empty), operation, "format=ndjson")).text == ""
+            header = (await ask(clients_of(empty), operation, "format=csv")).text
             assert header.endswith("\n")
             assert header.count("\n") == 1
-            assert (await ask(door(full), operation, "format=csv")).text.startswith(header)
+            assert (await ask(clients_of(full), operation, "format=csv")).text.startswith(header)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -213,10 +213,10 @@ async def test_without_its_database_every_operation_says_so(
         running_app(service, url, redis_server.url) as running,
     ):
         for operation in of(service, AT_SERVICES):
-            assert (await ask(door(running), operation)).status_code == operation.done
+            assert (await ask(clients_of(running), operation)).status_code == operation.done
         cut()
         for operation in of(service, AT_SERVICES):
-            answer = await ask(door(running), operation)
+            answer = await ask(clients_of(running), operation)
             if operation.id in {"health-live", "imports-template"}:
                 assert answer.status_code == 200
             elif operation.id == "health-ready":
@@ -226,4 +226,4 @@ async def test_without_its_database_every_operation_says_so(
             else:
                 assert problem(operation, answer, 503)["code"] == "unavailable"
                 assert int(answer.headers["retry-after"]) > 0
-                assert "unknown_parameter" in (await ask(door(running), operation, "unheard_of=1")).text
+                assert "unknown_parameter" in (await ask(clients_of(running), operation, "unheard_of=1")).text

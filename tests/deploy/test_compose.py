@@ -141,9 +141,9 @@ def test_each_app_is_built_from_the_one_recipe(config: Config) -> None:
     assert {build["context"] for build in built.values()} == {str(ROOT)}
 
 
-def test_the_gateway_is_told_of_every_service(config: Config) -> None:
-    told = config["services"]["gateway"]["environment"]["SERVICES"]
-    assert dict(entry.split("=") for entry in told.split(",")) == {name: f"http://{name}:8000" for name in SERVICES}
+def test_the_gateway_knows_the_address_of_every_service(config: Config) -> None:
+    services = config["services"]["gateway"]["environment"]["SERVICES"]
+    assert dict(entry.split("=") for entry in services.split(",")) == {name: f"http://{name}:8000" for name in SERVICES}
 
 
 def test_what_runs_on_is_restarted_and_asked_for_its_health(config: Config) -> None:
@@ -165,7 +165,7 @@ def test_no_container_has_more_rights_than_it_needs(config: Config) -> None:
         assert mine or service["user"] in {"postgres", "redis"}, name
 
 
-def test_the_cache_forgets_and_keeps_nothing_on_disk(config: Config) -> None:
+def test_the_cache_has_no_volume_and_evicts_keys(config: Config) -> None:
     command = config["services"]["redis"]["command"]
     options = dict(zip(command[1::2], command[2::2], strict=True))
     assert options["--maxmemory-policy"] == "allkeys-lru"

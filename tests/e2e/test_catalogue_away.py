@@ -24,8 +24,8 @@ from mmptf_local.processes import Child, answers_ready, wait_until
 from mmptf_local.suite import Suite
 from mmptf_markers.assessments.examples import AMENDMENT, DRAFT
 from tests.e2e.test_retries import token
-from tests.integration.test_changes import amend, delete
-from tests.integration.test_following import chained, documents, equal, programme, settings_of, until
+from tests.integration.changes import amend, delete
+from tests.integration.replicas import chained, documents, equal, programme, settings_of, until
 
 DEATHS, WRITES_EACH, WRITERS = 3, 40, 2
 CODE, FUNDED = DRAFT["programme"], "ECU-01"
@@ -70,7 +70,7 @@ def processes(suite: Suite) -> Iterator[dict[str, Process]]:
 
 @asynccontextmanager
 async def asking(suite: Suite, client: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who asks at the one door of the suite."""
+    """A caller of the gateway."""
     headers = {"authorization": f"Bearer {token(suite, client)}"}
     async with httpx.AsyncClient(base_url=suite.urls["gateway"], headers=headers) as asking_client:
         yield asking_client
@@ -82,7 +82,7 @@ async def copy_state(client: httpx.AsyncClient) -> dict[str, Any]:
     return found
 
 
-async def standing(client: httpx.AsyncClient, code: str = CODE) -> dict[str, Any]:
+async def current_grade(client: httpx.AsyncClient, code: str = CODE) -> dict[str, Any]:
     """What markers say of a programme, if nothing else is said of the one that is assessed."""
     answer = await client.get("/markers/v1/standings", params={"programme": code})
     (found,) = answer.raise_for_status().json()["items"]
@@ -90,7 +90,7 @@ async def standing(client: httpx.AsyncClient, code: str = CODE) -> dict[str, Any
     return said
 
 
-async def test_assessments_go_on_while_the_catalogue_is_away(suite: Suite, processes: dict[str, Process]) -> None:
+async def test_assessments_are_written_while_the_catalogue_is_down(suite: Suite, processes: dict[str, Process]) -> None:
     async with asking(suite, "agency") as agency, asking(suite, "management-unit") as fund:
 
         async def is_copied() -> bool:
@@ -120,7 +120,7 @@ async def test_assessments_go_on_while_the_catalogue_is_away(suite: Suite, proce
 
         await until(is_older)
         assert int((await agency.get("/markers/v1/indicator")).headers["catalogue-age"]) > said["age_seconds"]
-        assert (await standing(agency))["under_review"] is True
+        assert (await current_grade(agency))["under_review"] is True
 
         await asyncio.to_thread(processes["catalog"].start)
         path = f"/catalog/v1/programmes/{CODE}"
@@ -130,7 +130,7 @@ async def test_assessments_go_on_while_the_catalogue_is_away(suite: Suite, proce
         assert answer.status_code == 200, answer.text
 
         async def is_amended() -> bool:
-            return bool((await standing(agency))["title"] == "Named otherwise")
+            return bool((await current_grade(agency))["title"] == "Named otherwise")
 
         await until(is_amended, seconds=15)
         state = await copy_state(agency)
@@ -196,7 +196,7 @@ async def write_much(catalog: Database, death: int, writer: int) -> None:
                 await session.execute(sa.text(statement.replace(":", "\\:")))
 
 
-async def test_what_the_ledger_allocates_stands_beside_the_grade_as_soon_as_it_is_followed(
+async def test_allocations_are_shown_beside_the_grade_as_soon_as_they_are_replicated(
     suite: Suite, processes: dict[str, Process]
 ) -> None:
     async with asking(suite, "agent") as agent, asking(suite, "management-unit") as fund:
@@ -209,7 +209,7 @@ async def test_what_the_ledger_allocates_stands_beside_the_grade_as_soon_as_it_i
             return code
 
         async def allocated(amount: str | None) -> bool:
-            said = (await standing(fund, FUNDED))["allocated"]
+            said = (await current_grade(fund, FUNDED))["allocated"]
             return bool((said and said["amount"]) == amount)
 
         assert await allocated(None)
@@ -233,7 +233,7 @@ async def test_what_the_ledger_allocates_stands_beside_the_grade_as_soon_as_it_i
         grades = (await fund.get("/markers/v1/indicator")).json()["whole"]["grades"]
         (grade,) = [grade for grade in grades if grade["allocated"] is not None]
         assert grade["allocated"] == {"amount": "99.90", "currency": "USD"}
-        assert grade["grade"] == (await standing(fund, FUNDED))["grade"]
+        assert grade["grade"] == (await current_grade(fund, FUNDED))["grade"]
 
 
 async def test_markers_end_at_once_though_the_catalogue_hangs(suite: Suite, processes: dict[str, Process]) -> None:

@@ -30,7 +30,7 @@ class Draft:
 
     code: str
     body: bytes
-    told: list[tuple[int, bytes, str]] = field(default_factory=list)
+    answers: list[tuple[int, bytes, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -119,7 +119,7 @@ async def test_a_hundred_writes_sent_a_thousand_times_are_a_hundred_writes(suite
         for n in range(WRITES)
     ]
     tally = Tally()
-    doors = [f"{suite.urls[name]}{DRAFTS}" for name in ("gateway", "catalog")]
+    addresses = [f"{suite.urls[name]}{DRAFTS}" for name in ("gateway", "catalog")]
     at_once = asyncio.Semaphore(AT_ONCE)
     sent = 0
     due = asyncio.Semaphore(0)
@@ -127,7 +127,7 @@ async def test_a_hundred_writes_sent_a_thousand_times_are_a_hundred_writes(suite
     is_up.set()
 
     async def attempt(draft: Draft, cut: float | None) -> bool:
-        """Send a write once through either door; whether it was acknowledged."""
+        """Send a write once through the gateway or directly; whether it was acknowledged."""
         nonlocal sent
         head = f"{authorization}Idempotency-Key: {draft.code}\r\n"
         async with at_once:
@@ -135,7 +135,7 @@ async def test_a_hundred_writes_sent_a_thousand_times_are_a_hundred_writes(suite
             if sent % (WRITES * SENT_EACH // (DEATHS + 1)) == 0:
                 due.release()
             try:
-                answer = await send(chance.choice(doors), head, draft.body, cut)
+                answer = await send(chance.choice(addresses), head, draft.body, cut)
             except OSError:  # nobody listens there now
                 answer = None
             if answer is None:
@@ -149,7 +149,7 @@ async def test_a_hundred_writes_sent_a_thousand_times_are_a_hundred_writes(suite
                 return False
         status, headers, content = answer
         tally.replayed += "idempotency-replayed" in headers
-        draft.told.append((status, content, headers.get("etag", "")))
+        draft.answers.append((status, content, headers.get("etag", "")))
         return True
 
     async def die() -> None:
@@ -195,7 +195,7 @@ def are_written_once(suite: Suite, drafts: list[Draft]) -> None:
         assert page["total"] == WRITES
         assert set(present) == {draft.code for draft in drafts}
         for draft in drafts:
-            ((status, content, tag),) = set(draft.told)
+            ((status, content, tag),) = set(draft.answers)
             assert status == 201
             assert json.loads(content) == present[draft.code]
             read = client.get(f"{DRAFTS}/{draft.code}")

@@ -43,23 +43,23 @@ def suite(log: list[tuple[str, str]]) -> Iterator[Suite]:
 
 
 @pytest.fixture(scope="module")
-def door(suite: Suite) -> Iterator[httpx.Client]:
+def gateway(suite: Suite) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=suite.urls["gateway"], timeout=10) as client:
         yield client
 
 
-def test_the_real_data_are_read_through_one_door(door: httpx.Client) -> None:
-    assert door.get("/catalog/v1/programmes").json()["total"] == 18
-    contributions = door.get("/funding/v1/contributions").json()["items"]
+def test_the_real_data_are_read_through_the_gateway(gateway: httpx.Client) -> None:
+    assert gateway.get("/catalog/v1/programmes").json()["total"] == 18
+    contributions = gateway.get("/funding/v1/contributions").json()["items"]
     assert sum(Decimal(c["sum"]["amount"]) for c in contributions) == Decimal("57425741.00")
-    progress = door.get("/funding/v1/progress").json()["targets"][0]
+    progress = gateway.get("/funding/v1/progress").json()["targets"][0]
     assert progress["target"]["sum"]["amount"] == "150000000.00"
     assert progress["contributed"][0]["per_cent"] == "38.28"
-    assert door.get("/markers/v1/rubrics").json()["items"][0]["status"] == "illustrative"
+    assert gateway.get("/markers/v1/rubrics").json()["items"][0]["status"] == "illustrative"
 
 
-def test_status_tells_what_every_service_holds(door: httpx.Client) -> None:
-    services = {s["service"]: s for s in door.get("/status").json()["services"]}
+def test_status_states_what_every_service_holds(gateway: httpx.Client) -> None:
+    services = {s["service"]: s for s in gateway.get("/status").json()["services"]}
     assert tuple(services) == SERVICES
     assert all(s["reachable"] and s["version"] and s["revision"] > 0 for s in services.values())
     assert services["catalog"]["counts"]["programmes"] == 18
@@ -67,30 +67,30 @@ def test_status_tells_what_every_service_holds(door: httpx.Client) -> None:
     assert any(document["year"] == 2024 for document in services["funding"]["vintage"])
 
 
-def test_links_work_at_the_door_as_at_the_service(suite: Suite, door: httpx.Client) -> None:
+def test_links_work_at_the_gateway_as_at_the_service(suite: Suite, gateway: httpx.Client) -> None:
     path: str | None = "/catalog/v1/programmes?limit=7"
     codes: list[str] = []
     while path:
-        page = door.get(path)
+        page = gateway.get(path)
         assert page.json() == httpx.get(suite.urls["catalog"] + path).json()
         codes += [p["code"] for p in page.json()["items"]]
         path = page.json()["next"]
     assert len(set(codes)) == 18
 
 
-def test_conditional_requests_pass_through(door: httpx.Client) -> None:
+def test_conditional_requests_pass_through(gateway: httpx.Client) -> None:
     for path in PATHS.values():
-        first = door.get(path)
-        again = door.get(path, headers={"if-none-match": first.headers["etag"]})
+        first = gateway.get(path)
+        again = gateway.get(path, headers={"if-none-match": first.headers["etag"]})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
 
 
 def test_one_request_is_found_in_every_log_by_its_id_and_its_trace(
-    door: httpx.Client, log: list[tuple[str, str]]
+    gateway: httpx.Client, log: list[tuple[str, str]]
 ) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     headers = {"x-request-id": "integrator-42", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
-    assert door.get("/funding/v1/progress", headers=headers).headers["x-request-id"] == "integrator-42"
+    assert gateway.get("/funding/v1/progress", headers=headers).headers["x-request-id"] == "integrator-42"
     end = time.monotonic() + 5
     found: dict[str, dict[str, object]] = {}
     while set(found) != {"gateway", "funding"} and time.monotonic() < end:
@@ -101,18 +101,18 @@ def test_one_request_is_found_in_every_log_by_its_id_and_its_trace(
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_killing_one_service_leaves_the_others_answering(suite: Suite, door: httpx.Client, name: str) -> None:
+def test_killing_one_service_leaves_the_others_answering(suite: Suite, gateway: httpx.Client, name: str) -> None:
     suite.children[name].process.kill()
     suite.children[name].process.wait()
     for other, path in PATHS.items():
-        answer = door.get(path)
+        answer = gateway.get(path)
         if suite.children[other].process.poll() is None:
             assert answer.status_code == 200
         else:
             assert answer.status_code == 502
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["code"] == "service_unreachable"
-    status = door.get("/status").json()
+    status = gateway.get("/status").json()
     assert {s["service"]: s["reachable"] for s in status["services"]}[name] is False
     assert name in status["missing"]
-    assert door.get("/openapi.json").status_code == 200
+    assert gateway.get("/openapi.json").status_code == 200

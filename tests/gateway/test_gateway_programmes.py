@@ -59,7 +59,7 @@ class Cards:
         self.asked: list[tuple[str, str]] = []
         self.together: asyncio.Barrier | None = None
 
-    def tell(self, service: str, *answer: Any, code: str = CODE) -> None:
+    def set_answer(self, service: str, *answer: Any, code: str = CODE) -> None:
         """What a service says under a code; its card where nothing is given."""
         self.answers[f"/{service}/v1/cards/programmes/{code}"] = answer or (200, card(service, code))
 
@@ -78,22 +78,22 @@ class Cards:
 
 
 @pytest.fixture(scope="module")
-def told(serve: Serve) -> Any:
+def served_cards(serve: Serve) -> Any:
     with serve(cards := Cards()) as origin:
         yield cards, origin
 
 
 @pytest.fixture
-def cards(told: tuple[Cards, str]) -> Cards:
-    cards, _ = told
+def cards(served_cards: tuple[Cards, str]) -> Cards:
+    cards, _ = served_cards
     cards.answers, cards.asked = {}, []
     return cards
 
 
 @pytest.fixture(scope="module")
-def gateway(told: tuple[Cards, str], serve: Serve) -> Any:
+def gateway(served_cards: tuple[Cards, str], serve: Serve) -> Any:
     """The gateway, not in alphabetical order."""
-    settings = GatewaySettings(services=dict.fromkeys(("markers", "catalog", "funding"), told[1]))
+    settings = GatewaySettings(services=dict.fromkeys(("markers", "catalog", "funding"), served_cards[1]))
     with serve(create_app(settings)) as origin:
         yield origin
 
@@ -136,7 +136,7 @@ async def test_every_card_is_passed_on_unread_in_the_order_of_the_settings(
     cards: Cards, client: httpx.AsyncClient
 ) -> None:
     for service in ("catalog", "funding", "markers"):
-        cards.tell(service)
+        cards.set_answer(service)
     answer = await client.get(f"/programmes/{CODE}", headers={"x-request-id": "asked-once"})
     found = answer.json()
     assert [part["service"] for part in found["parts"]] == ["markers", "catalog", "funding"]
@@ -152,7 +152,7 @@ async def test_every_card_is_passed_on_unread_in_the_order_of_the_settings(
 
 async def test_all_services_are_asked_at_once(cards: Cards, client: httpx.AsyncClient) -> None:
     for service in ("catalog", "funding", "markers"):
-        cards.tell(service)
+        cards.set_answer(service)
     # Each answers when all were asked.
     cards.together = asyncio.Barrier(3)
     try:
@@ -163,9 +163,9 @@ async def test_all_services_are_asked_at_once(cards: Cards, client: httpx.AsyncC
 
 async def test_an_age_is_counted_from_what_the_card_says(cards: Cards, client: httpx.AsyncClient) -> None:
     now = datetime.now(UTC)
-    cards.tell("catalog", 200, card("catalog", changed=(now - timedelta(seconds=90)).isoformat()))
-    cards.tell("funding", 200, card("funding", changed=(now + timedelta(hours=1)).isoformat()))
-    cards.tell("markers", 200, card("markers", changed=None))
+    cards.set_answer("catalog", 200, card("catalog", changed=(now - timedelta(seconds=90)).isoformat()))
+    cards.set_answer("funding", 200, card("funding", changed=(now + timedelta(hours=1)).isoformat()))
+    cards.set_answer("markers", 200, card("markers", changed=None))
     found = parts(await view(client))
     assert 90 <= found["catalog"]["age_seconds"] < 100
     assert (found["funding"]["age_seconds"], found["markers"]["age_seconds"]) == (0, None)
@@ -173,7 +173,7 @@ async def test_an_age_is_counted_from_what_the_card_says(cards: Cards, client: h
 
 
 async def test_a_member_of_a_later_convention_makes_a_card_no_worse(cards: Cards, client: httpx.AsyncClient) -> None:
-    cards.tell("catalog", 200, card("catalog", later={"a": 1}))
+    cards.set_answer("catalog", 200, card("catalog", later={"a": 1}))
     assert parts(await view(client))["catalog"]["card"] == card("catalog")
 
 
@@ -230,9 +230,9 @@ async def test_a_service_without_a_card_is_named_with_the_reason(
     cards: Cards, client: httpx.AsyncClient, kind: str
 ) -> None:
     answer, code = NO_CARD[kind]
-    cards.tell("catalog")
-    cards.tell("markers")
-    cards.tell("funding", *answer)
+    cards.set_answer("catalog")
+    cards.set_answer("markers")
+    cards.set_answer("funding", *answer)
     found = await view(client)
     assert (found["code"], found["missing"]) == (CODE, ["funding"])
     part = parts(found)["funding"]
@@ -245,11 +245,11 @@ async def test_a_service_without_a_card_is_named_with_the_reason(
 
 
 async def test_what_does_not_answer_is_waited_for_no_longer_than_the_limit(
-    cards: Cards, told: Any, serve: Serve, raw: Any, monkeypatch: pytest.MonkeyPatch
+    cards: Cards, served_cards: Any, serve: Serve, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programmes, "LIMIT_SECONDS", 0.3)
-    cards.tell("catalog")
-    async with at(serve, funding=raw.origin, catalog=told[1], markers=closed_origin()) as client:
+    cards.set_answer("catalog")
+    async with at(serve, funding=raw.origin, catalog=served_cards[1], markers=closed_origin()) as client:
         raw.answers(b"")
         began = time.perf_counter()
         found = await view(client)
@@ -274,16 +274,14 @@ async def test_what_does_not_answer_is_waited_for_no_longer_than_the_limit(
 # --- nothing at all --------------------------------------------------------------------------------------------------
 
 
-async def test_a_programme_that_nobody_tells_of_is_a_404_with_the_nearest(
-    cards: Cards, client: httpx.AsyncClient
-) -> None:
-    cards.tell("catalog", *unknown(suggestion="ETH-02"))
-    cards.tell("funding", *unknown(suggestion=None))
+async def test_an_unknown_programme_is_a_404_with_the_closest_match(cards: Cards, client: httpx.AsyncClient) -> None:
+    cards.set_answer("catalog", *unknown(suggestion="ETH-02"))
+    cards.set_answer("funding", *unknown(suggestion=None))
     said = refused(await client.get(f"/programmes/{CODE}"), 404, "not_found")
     (error,) = said["errors"]
     assert (error["code"], error["parameter"], error["suggestion"]) == ("unknown_code", "code", "ETH-02")
     assert said["detail"] == "No service tells of a programme 'ETH-01'. Did you mean ETH-02?"
-    cards.tell("catalog", *unknown())
+    cards.set_answer("catalog", *unknown())
     (error,) = refused(await client.get(f"/programmes/{CODE}"), 404, "not_found")["errors"]
     assert error["suggestion"] is None
 
@@ -293,16 +291,16 @@ async def test_where_no_service_has_cards_nothing_is_found(cards: Cards, client:
 
 
 async def test_without_any_card_a_failure_is_no_404(
-    cards: Cards, told: Any, serve: Serve, raw: Any, monkeypatch: pytest.MonkeyPatch
+    cards: Cards, served_cards: Any, serve: Serve, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programmes, "LIMIT_SECONDS", 0.3)
     raw.answers(b"")
-    cards.tell("catalog", *unknown())
-    async with at(serve, catalog=told[1], funding=closed_origin()) as client:
+    cards.set_answer("catalog", *unknown())
+    async with at(serve, catalog=served_cards[1], funding=closed_origin()) as client:
         said = refused(await client.get(f"/programmes/{CODE}"), 502, "service_unreachable")
         assert [error["code"] for error in said["errors"]] == ["service_unreachable"]
         assert "'funding'" in said["detail"]
-    async with at(serve, markers=raw.origin, funding=raw.origin, catalog=told[1]) as client:
+    async with at(serve, markers=raw.origin, funding=raw.origin, catalog=served_cards[1]) as client:
         said = refused(await client.get(f"/programmes/{CODE}"), 504, "service_timeout")
         assert [error["code"] for error in said["errors"]] == ["service_timeout"] * 2
     async with at(serve, markers=raw.origin, funding=closed_origin(), catalog=closed_origin()) as client:
@@ -318,8 +316,8 @@ async def test_without_any_card_a_failure_is_no_404(
 
 
 def rename(cards: Cards, service: str, new: str = CODE, old: str = "ETH-00") -> None:
-    cards.tell(service, 308, b"", (b"location", f"/{service}/v1/cards/programmes/{new}".encode()), code=old)
-    cards.tell(service, code=new)
+    cards.set_answer(service, 308, b"", (b"location", f"/{service}/v1/cards/programmes/{new}".encode()), code=old)
+    cards.set_answer(service, code=new)
 
 
 async def test_a_renamed_programme_is_shown_under_its_present_code(cards: Cards, client: httpx.AsyncClient) -> None:
@@ -334,10 +332,10 @@ async def test_who_knows_nothing_of_the_old_code_is_asked_for_the_new_one(
     cards: Cards, client: httpx.AsyncClient
 ) -> None:
     rename(cards, "catalog")
-    cards.tell("funding", *unknown(), code="ETH-00")
-    cards.tell("funding")
-    cards.tell("markers", *unknown(), code="ETH-00")
-    cards.tell("markers", *unknown("Nor under this one."))
+    cards.set_answer("funding", *unknown(), code="ETH-00")
+    cards.set_answer("funding")
+    cards.set_answer("markers", *unknown(), code="ETH-00")
+    cards.set_answer("markers", *unknown("Nor under this one."))
     found = await view(client, "ETH-00")
     assert (found["code"], found["missing"]) == (CODE, ["markers"])
     assert [part["service"] for part in found["parts"]] == ["markers", "catalog", "funding"]
@@ -347,7 +345,7 @@ async def test_who_knows_nothing_of_the_old_code_is_asked_for_the_new_one(
 
 async def test_where_services_disagree_the_code_is_as_asked_for(cards: Cards, client: httpx.AsyncClient) -> None:
     rename(cards, "catalog")
-    cards.tell("funding", code="ETH-00")
+    cards.set_answer("funding", code="ETH-00")
     found = await view(client, "ETH-00")
     assert (found["code"], found["missing"]) == ("ETH-00", ["markers"])
     assert [part["card"] and part["card"]["code"] for part in found["parts"]] == [None, CODE, "ETH-00"]
@@ -364,7 +362,7 @@ async def test_it_takes_no_parameters(cards: Cards, client: httpx.AsyncClient, p
 
 
 @pytest.mark.parametrize("code", ["-", "a b", "%25", "%00", "x" * 65, "..%2fx", "'"])
-async def test_a_code_that_cannot_be_is_refused_before_anybody_is_asked(
+async def test_a_malformed_code_is_rejected_before_any_service_is_asked(
     cards: Cards, client: httpx.AsyncClient, code: str
 ) -> None:
     url = client.base_url.copy_with(raw_path=f"/programmes/{code}".replace(" ", "%20").encode())

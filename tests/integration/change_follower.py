@@ -1,4 +1,4 @@
-"""A consumer of a service's changes, as another system would write one: its own copy, kept by following them."""
+"""A consumer of a service's changes, as another system would write one: a copy of its records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Documents = dict[tuple[str, str], Any]
 
 
 class Copy:
-    """The records and how far they were followed, stored together: a file that outlives its reader."""
+    """The copied records and the position in the feed, stored together in a file."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)

@@ -1,4 +1,4 @@
-"""Programmes and assessments for tests of the marker service, and what is done to them over HTTP."""
+"""A client of the marker service for tests, with programmes and assessments for it."""
 
 from __future__ import annotations
 
@@ -108,25 +108,25 @@ LEVEL_OF = {"A": 3, "B": 2, "C": 1}
 
 @dataclass(frozen=True)
 class Markers:
-    """A marker service of its own, and what is done to it."""
+    """A marker service with a database of its own, and requests to it."""
 
     running: RunningApp
 
     async def copy(self, *documents: Facts, places: Iterable[Facts] = ()) -> None:
-        """Keep programmes and places as if they had been followed."""
+        """Store programmes and places as if they had been replicated."""
         async with self.running.app.state.database.sessions() as session, session.begin():
             write = await begin_write(session, Author("test"), "followed")
             for row in [*(place_row(p, write.at) for p in places), *(programme_row(d, write.at) for d in documents)]:
                 await session.merge(row)
 
     async def allocate(self, programme: str, amount: str) -> None:
-        """Keep an allocation as if it had been followed."""
+        """Store an allocation as if it had been replicated."""
         async with self.running.app.state.database.sessions() as session, session.begin():
             write = await begin_write(session, Author("test"), "followed")
             session.add(allocation_row(allocation(programme, amount), write.at))
 
     async def copied(self, **members: Any) -> str:
-        """The code of a programme that nobody has assessed."""
+        """The code of a replicated programme without an assessment."""
         document = programme(**members)
         await self.copy(document)
         return str(document["code"])
@@ -146,7 +146,7 @@ class Markers:
         match: str | None = None,
         key: str | None = None,
     ) -> httpx.Response:
-        """One request; a write of its own, unless its key is given."""
+        """The answer to one request; a new idempotency key, unless one is given."""
         headers = {"idempotency-key": key or str(uuid.uuid4()), **(who.headers() if who else {})}
         headers |= {"if-match": match} if match else {}
         content = None if sent is None else json.dumps(sent)

@@ -35,7 +35,7 @@ async def get(client: httpx.AsyncClient, path: str, **query: str | int) -> Facts
 
 
 async def amend(running: RunningApp, code: str, title: str) -> None:
-    """Give a programme another title, in the catalogue or in what the ledger was told of it."""
+    """Give a programme another title, in the catalogue or in what the ledger has stored of it."""
     await write_sql(
         running.database_url,
         "UPDATE programme SET updated = statement_timestamp(), document = (document::jsonb || jsonb_build_object("
@@ -190,8 +190,8 @@ async def test_a_ledgers_card_changes_with_its_entries_and_with_the_budget_that_
     assert card["changed"] == card["facts"]["budget"]["asked"] == last["updated"]
     assert card["facts"]["title"] == "Its own"
     await amend(funded, "ETH-01", "As told without an entry")
-    told = await get(funded.client, f"{FUNDING}/ETH-01")
-    assert told["changed"] == told["facts"]["budget"]["asked"] > card["changed"]
+    renamed = await get(funded.client, f"{FUNDING}/ETH-01")
+    assert renamed["changed"] == renamed["facts"]["budget"]["asked"] > card["changed"]
 
 
 async def test_a_card_is_of_one_revision_whatever_is_written(funded: RunningApp) -> None:
@@ -216,12 +216,12 @@ async def test_a_card_is_of_one_revision_whatever_is_written(funded: RunningApp)
 
 
 @pytest.fixture
-def door(request: pytest.FixtureRequest) -> RunningApp:
+def service(request: pytest.FixtureRequest) -> RunningApp:
     found: RunningApp = request.getfixturevalue(request.param)
     return found
 
 
-BOTH = pytest.mark.parametrize(("door", "path"), [("catalogue", CATALOG), ("funded", FUNDING)], indirect=["door"])
+BOTH = pytest.mark.parametrize(("service", "path"), [("catalogue", CATALOG), ("funded", FUNDING)], indirect=["service"])
 
 
 async def write(running: RunningApp) -> None:
@@ -233,58 +233,58 @@ async def write(running: RunningApp) -> None:
 
 
 @BOTH
-async def test_a_card_has_a_tag_until_the_next_revision(door: RunningApp, path: str) -> None:
-    first = await door.client.get(f"{path}/ETH-01")
+async def test_a_card_has_a_tag_until_the_next_revision(service: RunningApp, path: str) -> None:
+    first = await service.client.get(f"{path}/ETH-01")
     tag = {"if-none-match": first.headers["etag"]}
     assert first.headers["cache-control"] == "public, no-cache"
-    same = await door.client.get(f"{path}/ETH-01", headers=tag)
+    same = await service.client.get(f"{path}/ETH-01", headers=tag)
     assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
-    assert (await door.client.get(f"{path}/MDA-01", headers=tag)).status_code == 200
-    await write(door)
-    now = await door.client.get(f"{path}/ETH-01", headers=tag)
+    assert (await service.client.get(f"{path}/MDA-01", headers=tag)).status_code == 200
+    await write(service)
+    now = await service.client.get(f"{path}/ETH-01", headers=tag)
     assert now.status_code == 200
     assert now.headers["etag"] != first.headers["etag"]
     assert now.json()["facts"] != first.json()["facts"]
 
 
 @BOTH
-async def test_a_card_is_given_again_as_it_was(door: RunningApp, path: str) -> None:
-    before = await get(door.client, f"{path}/ETH-01")
+async def test_a_card_is_given_again_as_it_was(service: RunningApp, path: str) -> None:
+    before = await get(service.client, f"{path}/ETH-01")
     revision = before["revision"]
-    await write(door)
-    assert (await get(door.client, f"{path}/ETH-01"))["facts"] != before["facts"]
-    then = await get(door.client, f"{path}/ETH-01", as_of=revision)
+    await write(service)
+    assert (await get(service.client, f"{path}/ETH-01"))["facts"] != before["facts"]
+    then = await get(service.client, f"{path}/ETH-01", as_of=revision)
     assert {k: then[k] for k in ("revision", "changed")} == {k: before[k] for k in ("revision", "changed")}
-    if door.name == "catalog":
+    if service.name == "catalog":
         assert then["facts"] == before["facts"]
-        linked = await get(door.client, then["links"]["programme"])
+        linked = await get(service.client, then["links"]["programme"])
         assert {name: linked[name] for name in ("title", "status")} == {
             n: then["facts"][n] for n in ("title", "status")
         }
     else:
-        assert then["facts"] == await stated(door, "ETH-01", as_of=revision)
-        assert (await get(door.client, then["links"]["entries"]))["total"] == 4
-        assert (await get(door.client, then["links"]["statement"]))["revision"] == revision
-    answer = await door.client.get(f"{path}/ETH-01", params={"as_of": "0"})
+        assert then["facts"] == await stated(service, "ETH-01", as_of=revision)
+        assert (await get(service.client, then["links"]["entries"]))["total"] == 4
+        assert (await get(service.client, then["links"]["statement"]))["revision"] == revision
+    answer = await service.client.get(f"{path}/ETH-01", params={"as_of": "0"})
     assert answer.status_code == 404
     assert "at that time" in answer.json()["detail"]
-    assert (await door.client.get(f"{path}/ETH-01", params={"as_of": "999999"})).status_code == 422
+    assert (await service.client.get(f"{path}/ETH-01", params={"as_of": "999999"})).status_code == 422
 
 
 @BOTH
-async def test_a_renamed_programme_is_led_to_its_card(door: RunningApp, path: str) -> None:
-    await rename(door, "ETH-00", "ETH-01")
-    answer = await door.client.get(f"{path}/ETH-00", params={"as_of": "1"})
+async def test_a_renamed_programme_is_led_to_its_card(service: RunningApp, path: str) -> None:
+    await rename(service, "ETH-00", "ETH-01")
+    answer = await service.client.get(f"{path}/ETH-00", params={"as_of": "1"})
     assert (answer.status_code, answer.headers["location"]) == (308, f"{path}/ETH-01?as_of=1")
-    assert (await door.client.get(f"{path}/ETH-00", follow_redirects=True)).json()["code"] == "ETH-01"
+    assert (await service.client.get(f"{path}/ETH-00", follow_redirects=True)).json()["code"] == "ETH-01"
 
 
 @BOTH
-async def test_what_a_card_does_not_take_is_refused(door: RunningApp, path: str) -> None:
+async def test_what_a_card_does_not_take_is_refused(service: RunningApp, path: str) -> None:
     for query, code in (({"on": "2024-01-01"}, "unknown_parameter"), ({"as_of": "now"}, "invalid_parameter")):
-        answer = await door.client.get(f"{path}/ETH-01", params=query)
+        answer = await service.client.get(f"{path}/ETH-01", params=query)
         assert (answer.status_code, answer.json()["code"]) == (422, code)
-    assert (await door.client.get(f"{path}/-")).status_code == 422
+    assert (await service.client.get(f"{path}/-")).status_code == 422
 
 
 # --- together --------------------------------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ async def test_facets_count_what_the_filter_returns(catalog: httpx.AsyncClient, 
         assert page["total"] == facet["count"], (name, facet)
 
 
-async def test_a_code_nobody_has_is_refused_with_the_nearest(catalog: httpx.AsyncClient) -> None:
+async def test_an_unknown_code_is_rejected_with_the_closest_match(catalog: httpx.AsyncClient) -> None:
     answer = await catalog.get(PROGRAMMES, params={"country": "srb"})
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]

@@ -1,101 +1,26 @@
-"""The changes as readers follow them: each once, in order, at once; and the history of single records."""
+"""The change feed: its pages, its filters, what a change says, and the history of one record."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import random
-import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlsplit
 
-import asyncpg
 import httpx
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from mmptf_common.feed.changes import LOOK_SECONDS, ChangePage
-from mmptf_common.storage.engines import write_engine
-from mmptf_common.storage.journal import Author, begin_write
-from tests.conftest import SERVICES, RunningApp, running_app, service_of
-from tests.integration.change_follower import Copy, Documents, follow
+from tests.conftest import SERVICES, RunningApp, running_app
+from tests.integration.changes import CHANGES, LONGEST_WAIT, Databases, all_changes, amend, ask, create, delete, write
 
-Databases = Callable[[str], str]
-# How many writes are made while a consumer follows them.
-WRITES = int(os.environ.get("CONSUMER_WRITES", "900"))
-WRITERS = 8
-LONGEST_WAIT = 15
-CHANGES = "/catalog/v1/changes"
 ORGANIZATIONS = "/catalog/v1/organizations"
-SECRETS = ("the-actor", "the-request")
 
 
 @pytest.fixture
 async def running(new_database: Databases) -> AsyncIterator[RunningApp]:
     async with running_app("catalog", new_database("catalog"), None) as app:
         yield app
-
-
-async def write(running: RunningApp, *statements: str, reason: str | None = None) -> int:
-    """Statements as one write of an organization's; its last change."""
-    author = Author("the-actor", "IOM", "the-request")
-    async with running.app.state.database.sessions() as session, session.begin():
-        it = await begin_write(session, author, reason)
-        for statement in statements:
-            await session.execute(sa.text(statement.replace(":", "\\:")))
-        return await it.revision()
-
-
-def create(code: str, name: str = "Name", table: str = "organization") -> str:
-    document = json.dumps({"code": code, "name": name, "updated": "2026-01-01T00:00:00Z"})
-    return f"INSERT INTO {table} (code, name, updated, document) VALUES ('{code}', '{name}', now(), '{document}')"
-
-
-def amend(code: str, table: str = "organization", **members: Any) -> str:
-    return f"UPDATE {table} SET document = (document::jsonb || '{json.dumps(members)}')::json WHERE code = '{code}'"
-
-
-def delete(code: str, table: str = "organization") -> str:
-    return f"DELETE FROM {table} WHERE code = '{code}'"
-
-
-async def ask(client: httpx.AsyncClient, path: str = CHANGES, **query: Any) -> dict[str, Any]:
-    """A page, which is what the contract says, and tells nothing about who made a change."""
-    answer = await client.get(path, params=query or None)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["cache-control"] == "no-store"
-    assert "etag" not in answer.headers
-    assert not any(secret in answer.text for secret in SECRETS)
-    ChangePage.model_validate_json(answer.content)
-    page: dict[str, Any] = answer.json()
-    assert set(page) == {"items", "last", "more", "next", "revision"}
-    for change in page["items"]:
-        assert set(change) == {
-            "seq", "revision", "at", "entity", "key", "action", "organization", "reason", "changed", "before", "after",
-        }  # fmt: skip
-    return page
-
-
-async def all_changes(client: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
-    """Every change from the first page on, by `next`; each page says how far it reaches."""
-    items: list[dict[str, Any]] = []
-    page = await ask(client, **query)
-    while True:
-        items += page["items"]
-        assert page["last"] >= (page["items"][-1]["seq"] if page["items"] else query.get("after", 0))
-        assert len(page["items"]) == query.get("limit", 100) or not page["more"]
-        following = httpx.URL(page["next"])
-        assert following.path == CHANGES
-        assert int(following.params["after"]) == page["last"]
-        if not page["more"]:
-            return items
-        page = await ask(client, page["next"])
 
 
 # --- the pages -----------------------------------------------------------------------------------------------------
@@ -144,7 +69,7 @@ async def test_pages_of_every_size_hold_the_same_changes(running: RunningApp) ->
     assert await ask(running.client, end["next"]) == end
 
 
-async def test_who_knows_more_than_there_is_is_told_so_at_once(running: RunningApp) -> None:
+async def test_a_position_behind_the_last_change_is_rejected_at_once(running: RunningApp) -> None:
     """As after a backup was restored: the reader holds what is undone, and would miss what takes its numbers."""
     newest = (await ask(running.client, limit=1))["revision"]
     for path in (CHANGES, "/catalog/v1/programmes/MKD-01/history"):
@@ -157,7 +82,7 @@ async def test_who_knows_more_than_there_is_is_told_so_at_once(running: RunningA
     assert (await ask(running.client, after=newest + 1))["items"] == []
 
 
-async def test_only_some_records_are_followed_without_looking_twice(running: RunningApp) -> None:
+async def test_a_feed_of_some_entities_reads_no_change_twice(running: RunningApp) -> None:
     whole = await all_changes(running.client, limit=1000)
     for number in range(3):
         statements = [create(f"ORG-{number}"), *(amend(f"{n}", "thematic_area", note=f"{number}") for n in (1, 2))]
@@ -237,7 +162,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("parameter", "value", "code"), WRONG)
-async def test_a_wrong_question_is_refused(catalog: httpx.AsyncClient, parameter: str, value: str, code: str) -> None:
+async def test_a_wrong_parameter_of_the_feed_is_rejected(
+    catalog: httpx.AsyncClient, parameter: str, value: str, code: str
+) -> None:
     answer = await catalog.get(
         CHANGES, params={parameter: value, **({} if parameter == "wait" else {"wait": str(LONGEST_WAIT)})}
     )
@@ -319,305 +246,3 @@ async def test_the_history_of_a_record_that_was_renamed(running: RunningApp) -> 
     assert (led.status_code, led.headers["location"]) == (308, f"{ORGANIZATIONS}/NEW/history?limit=5")
     unknown = await running.client.get(f"{ORGANIZATIONS}/IOMM/history")
     assert (unknown.status_code, unknown.json()["errors"][0]["suggestion"]) == (404, "IOM")
-
-
-# --- waiting -------------------------------------------------------------------------------------------------------
-
-
-async def waiting(running: RunningApp, number: int = 1, **query: Any) -> list[asyncio.Task[httpx.Response]]:
-    """Requests that wait for the next change, and were not answered yet."""
-    after = (await ask(running.client, limit=1))["revision"]
-    query = {"wait": LONGEST_WAIT, "after": after, **query}
-    tasks = [asyncio.create_task(running.client.get(CHANGES, params=query)) for _ in range(number)]
-    answered, _ = await asyncio.wait(tasks, timeout=2 * LOOK_SECONDS)
-    assert not answered
-    return tasks
-
-
-async def test_what_is_there_already_is_answered_at_once(running: RunningApp) -> None:
-    await (await waiting(running, wait=1))[0]
-    newest = await write(running, create("ORG"))
-    began = time.monotonic()
-    for after in (0, newest - 1):
-        assert (await ask(running.client, after=after, wait=LONGEST_WAIT, limit=1))["items"]
-    assert time.monotonic() - began < 3 * LOOK_SECONDS
-
-
-async def test_a_change_is_answered_as_soon_as_it_is_committed(running: RunningApp) -> None:
-    tasks = await waiting(running, 3)
-    async with running.app.state.database.sessions() as session:
-        async with session.begin():
-            await begin_write(session, Author("the-actor"))
-            await session.execute(sa.text(create("ORG").replace(":", "\\:")))
-            # What is not committed is not there.
-            answered, _ = await asyncio.wait(tasks, timeout=2 * LOOK_SECONDS)
-            assert not answered
-        committed = time.monotonic()
-    for answer in await asyncio.gather(*tasks):
-        assert [item["key"] for item in answer.json()["items"]] == ["ORG"]
-    assert time.monotonic() - committed < 0.5
-
-
-async def test_when_nothing_comes_the_answer_is_empty(running: RunningApp) -> None:
-    newest = (await ask(running.client, limit=1))["revision"]
-    began = time.monotonic()
-    answers = await asyncio.gather(*(ask(running.client, after=newest, wait=1, limit=5) for _ in range(3)))
-    assert 1 <= time.monotonic() - began < 1 + 3 * LOOK_SECONDS
-    for page in answers:
-        assert (page["items"], page["last"], page["more"]) == ([], newest, False)
-        assert page["next"] == f"{CHANGES}?after={newest}&limit=5&wait=1"
-    # A write that is undone is none.
-    (task,) = await waiting(running, wait=1)
-    async with running.app.state.database.sessions() as session:
-        await begin_write(session, Author("the-actor"))
-        await session.execute(sa.text(create("ORG").replace(":", "\\:")))
-        await session.rollback()
-    assert (await task).json()["items"] == []
-
-
-async def test_whoever_waits_for_some_records_gets_them(running: RunningApp) -> None:
-    """Changes of other records may end the waiting, but are not given, and none is missed by asking again."""
-    (task,) = await waiting(running, entity="place")
-    newest = await write(running, create("ORG"))
-    following = asyncio.create_task(_first(running.client, task))
-    newest = await write(running, amend("SRB", "place", note="changed"))
-    async with asyncio.timeout(2):
-        page = await following
-    assert [(item["seq"], item["entity"], item["key"]) for item in page["items"]] == [(newest, "place", "SRB")]
-
-
-async def _first(client: httpx.AsyncClient, task: asyncio.Task[httpx.Response]) -> dict[str, Any]:
-    page: dict[str, Any] = (await task).json()
-    while not page["items"]:
-        page = await ask(client, page["next"])
-    return page
-
-
-@dataclass
-class Way:
-    """A way to a database that can be cut: its URL, and how often something was sent to the database on it."""
-
-    url: str = ""
-    sent: int = 0
-    is_cut: bool = False
-    writers: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    def cut(self) -> None:
-        """Break every connection, and let nobody through until it is mended."""
-        self.is_cut = True
-        for writer in self.writers:
-            writer.transport.abort()
-        self.writers.clear()
-
-    def mend(self) -> None:
-        self.is_cut = False
-
-
-@asynccontextmanager
-async def way_to(url: str) -> AsyncIterator[Way]:
-    target = urlsplit(url)
-    way = Way()
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counts: bool) -> None:
-        while data := await reader.read(65_536):
-            way.sent += counts
-            writer.write(data)
-        writer.close()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if way.is_cut:
-            writer.transport.abort()
-            return
-        there_reader, there_writer = await asyncio.open_connection(target.hostname, target.port)
-        way.writers.extend((writer, there_writer))
-        tasks.update(
-            asyncio.create_task(pump(*ends)) for ends in ((reader, there_writer, True), (there_reader, writer, False))
-        )
-
-    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        way.url = target._replace(netloc=f"{target.netloc.rpartition(':')[0]}:{port}").geturl()
-        yield way
-        way.cut()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def test_many_who_wait_are_one_question(new_database: Databases) -> None:
-    async with way_to(new_database("catalog")) as way, running_app("catalog", way.url, None) as running:
-        tasks = await waiting(running, 50, wait=3)
-        before, began = way.sent, time.monotonic()
-        answered, _ = await asyncio.wait(tasks, timeout=1.5)
-        looks = (time.monotonic() - began) / LOOK_SECONDS
-        assert not answered
-        # A question, and what gives its connection back.
-        assert 0.5 * looks < way.sent - before < 3 * looks
-        newest = await write(running, create("ORG"))
-        async with asyncio.timeout(1):
-            answers = await asyncio.gather(*tasks)
-        assert {answer.json()["last"] for answer in answers} == {newest}
-
-
-async def test_a_database_that_goes_away_meanwhile_is_said_to_be_gone(new_database: Databases) -> None:
-    async with way_to(new_database("catalog")) as way, running_app("catalog", way.url, None) as running:
-        tasks = await waiting(running, 10)
-        newest = (await ask(running.client, limit=1))["revision"]
-        way.cut()
-        async with asyncio.timeout(3):
-            for answer in await asyncio.gather(*tasks):
-                assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-                assert int(answer.headers["retry-after"]) > 0
-        way.mend()
-        # It is back, and so are those who follow.
-        assert (await ask(running.client, after=newest, wait=1))["last"] == newest
-
-
-async def test_a_database_that_cannot_be_asked_is_found_out_once_for_all_who_wait(running: RunningApp) -> None:
-    tasks = await waiting(running, 4)
-    async with AsyncExitStack() as stack:
-        pool = running.app.state.database.pool
-        for _ in range(pool.get_max_size()):
-            await stack.enter_async_context(pool.acquire())
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        async with asyncio.timeout(1):
-            answers = await asyncio.gather(*tasks)
-    for answer in answers:
-        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-
-
-async def test_who_left_while_waiting_holds_nothing(running: RunningApp) -> None:
-    tasks = await waiting(running, 50)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    pool = running.app.state.database.pool
-    async with asyncio.timeout(1):
-        assert pool.get_idle_size() == pool.get_size()
-        newest = await write(running, create("ORG"))
-        assert (await ask(running.client, after=newest - 1, wait=1))["last"] == newest
-
-
-# --- a consumer ----------------------------------------------------------------------------------------------------
-
-
-class Killed(Exception):
-    """The consumer dies here."""
-
-
-CREATE = (
-    "INSERT INTO {table} (code, name, updated, document) VALUES (CAST(:code AS text), CAST(:said AS text), now(),"
-    " json_build_object('code', CAST(:code AS text), 'name', CAST(:said AS text)))"
-    " ON CONFLICT (code) DO UPDATE SET document = excluded.document"
-)
-STATEMENTS = (
-    CREATE.format(table="organization"),
-    CREATE.format(table="clustering"),
-    "UPDATE organization SET document = (document::jsonb || jsonb_build_object('said', CAST(:said AS text)))::json"
-    " WHERE code IN (CAST(:code AS text), 'IOM')",
-    "UPDATE clustering SET document = (document::jsonb || jsonb_build_object('said', CAST(:said AS text)))::json"
-    " WHERE code = :code",
-    "DELETE FROM organization WHERE code = :code",
-    "DELETE FROM clustering WHERE code = :code",
-)
-
-
-async def write_much(url: str, writes: int) -> None:
-    """Many writes by several writers at once: each of one to four changes, some undone, in part or as a whole."""
-    engine = write_engine(url, size=WRITERS)
-    sessions = async_sessionmaker(engine)
-    numbers = iter(range(writes))
-
-    async def statement(session: AsyncSession, dice: random.Random, said: str) -> None:
-        await session.execute(sa.text(dice.choice(STATEMENTS)), {"code": f"ORG-{dice.randrange(40)}", "said": said})
-
-    async def writer(dice: random.Random) -> None:
-        for number in numbers:
-            async with sessions() as session, session.begin():
-                await begin_write(session, Author("the-actor"), f"write {number}")
-                for part in range(dice.randint(1, 3)):
-                    await statement(session, dice, f"{number}.{part}")
-                if number % 10 == 3:
-                    async with session.begin_nested() as nested:
-                        await statement(session, dice, "not to be")
-                        await nested.rollback()
-                if number % 10 == 7:
-                    await session.rollback()
-
-    await asyncio.gather(*(writer(random.Random(number)) for number in range(WRITERS)))
-    await engine.dispose()
-
-
-async def publications_of(url: str, entities: Iterable[str]) -> Documents:
-    """What the tables hold of some entities."""
-    connection = await asyncpg.connect(url)
-    found: Documents = {}
-    for table in service_of("catalog").metadata.sorted_tables:
-        entity: str = table.info.get("entity", "")
-        if entity in entities:
-            for code, document in await connection.fetch(f"SELECT code, document::text FROM {table.name}"):
-                found[entity, code] = json.loads(document)
-    await connection.close()
-    return found
-
-
-async def consume(
-    client: httpx.AsyncClient, path: Path, is_over: Callable[[], bool], dice: random.Random, **query: Any
-) -> tuple[Copy, int]:
-    """Follow until the writes are over, killed and begun again on the way; the copy, and how often it died."""
-    deaths = 0
-
-    def point() -> None:
-        if dice.random() < 0.05 and not is_over():
-            raise Killed
-
-    while True:
-        copy = Copy(path)
-        life = asyncio.create_task(follow(client, CHANGES, copy, until=is_over, point=point, **query))
-        await asyncio.wait({life}, timeout=None if is_over() else dice.uniform(0.001, 0.3))
-        if not life.done():
-            life.cancel()
-        try:
-            await life
-        except (Killed, asyncio.CancelledError):
-            copy.close()
-            deaths += 1
-        else:
-            return copy, deaths
-
-
-async def test_a_consumer_that_is_killed_and_resumes_misses_nothing_and_sees_nothing_twice(
-    new_database: Databases, tmp_path: Path
-) -> None:
-    followed: list[dict[str, Any]] = [
-        {"limit": 1000, "wait": 1},
-        {"limit": 40, "wait": 1},
-        {"limit": 100, "wait": 1, "entity": ["clustering", "place"]},
-    ]
-    url = new_database("catalog")
-    async with way_to(url) as way, running_app("catalog", way.url, None) as running:
-        writing = asyncio.create_task(write_much(url, WRITES))
-        consuming = [
-            asyncio.create_task(
-                consume(running.client, tmp_path / f"{n}.sqlite", writing.done, random.Random(n), **query)
-            )
-            for n, query in enumerate(followed)
-        ]
-        # On the way the service loses its database for a moment.
-        await asyncio.wait({writing}, timeout=1)
-        way.cut()
-        await asyncio.wait({writing}, timeout=0.2)
-        way.mend()
-        await writing
-        copies = await asyncio.gather(*consuming)
-    connection = await asyncpg.connect(url)
-    entries = await connection.fetch("SELECT seq, entity FROM change ORDER BY seq")
-    await connection.close()
-    assert len(entries) > 1.2 * WRITES
-    public = {table.info["entity"] for table in service_of("catalog").metadata.sorted_tables if "entity" in table.info}
-    for query, (copy, deaths) in zip(followed, copies, strict=True):
-        entities = set(query.get("entity", public))
-        assert copy.seen == [seq for seq, entity in entries if entity in entities]
-        assert copy.documents == await publications_of(url, entities)
-        assert copy.after == len(entries)
-        assert deaths > 3
-        copy.close()

@@ -20,7 +20,7 @@ from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.routes import XLSX
 from mmptf_local.postgres import Postgres
 from tests.conftest import asyncio_run, running_app
-from tests.integration.test_imports import MADE_UP, workbook_of
+from tests.integration.editions import MADE_UP, workbook_of
 from tests.tokens import writing
 
 ROWS = 12_000
@@ -178,7 +178,7 @@ async def test_cut_off_while_it_writes(url: str, files: list[Path], admin: async
         await failed_in_one_line(process)
 
 
-async def test_cut_off_over_http_the_caller_is_told_to_try_again(url: str, admin: asyncpg.Connection) -> None:
+async def test_an_import_that_is_cut_off_is_a_503(url: str, admin: asyncpg.Connection) -> None:
     headers = {**writing("management-unit"), "content-type": XLSX}
     async with running_app("funding", url, None) as service:
         async with held_while_writing(url):

@@ -1,4 +1,4 @@
-"""The journal: kept by the database, in commit order, without gaps, and never ahead of what the client is told."""
+"""The journal: kept by the database, in commit order, without gaps, and never ahead of the answer to the client."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def written(reader: asyncpg.Connection) -> list[asyncpg.Record]:
     return revisions
 
 
-# --- what the client is told ---------------------------------------------------------------------------------------
+# --- the answer to the client -------------------------------------------------------------------------------------
 
 
 async def test_a_write_changes_revision_and_etag_at_once(database: str) -> None:
@@ -221,7 +221,7 @@ async def test_times_increase_when_the_clock_stands_still(sessions: Sessions, re
     await written(reader)
 
 
-async def test_what_is_said_of_a_write_is_kept_word_for_word(sessions: Sessions, reader: asyncpg.Connection) -> None:
+async def test_actor_and_reason_of_a_write_are_stored_unchanged(sessions: Sessions, reader: asyncpg.Connection) -> None:
     author = Author('o\'brien \\ "x" %s :y', "Organización\t№ 1", "{request}")
     for who, why in ((author, "as ' they \\n said;\n--"), (Author("nobody else"), None)):
         async with sessions() as session, session.begin():

@@ -89,7 +89,7 @@ async def test_every_wrong_answer_is_named_at_once(markers: httpx.AsyncClient) -
     ("member", "sent", "meant"),
     [("rubric", "hr-marker-ilustrative", "hr-marker-illustrative"), ("version", "11", "1")],
 )
-async def test_a_rubric_that_nobody_published_is_named_with_the_nearest(
+async def test_an_unknown_rubric_is_rejected_with_the_closest_match(
     markers: httpx.AsyncClient, member: str, sent: str, meant: str
 ) -> None:
     answer = await markers.post("/markers/v1/score", json={**request(), member: sent})

@@ -49,7 +49,9 @@ async def test_two_deployments_that_migrate_at_once_take_turns(postgres: Postgre
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_the_journal_of_every_table_of_records_is_kept(new_database: Callable[[str], str], service: str) -> None:
+async def test_every_table_of_records_has_its_journal_triggers(
+    new_database: Callable[[str], str], service: str
+) -> None:
     """A past row is the row itself, column by column; what keeps it is there for every table, under its own name."""
     connection = await asyncpg.connect(new_database(service))
     try:

@@ -1,21 +1,14 @@
-"""Totals of requirements under random questions and writes: every figure is proven by the rows at its own link."""
+"""Totals of requirements: every figure is proven by the rows at its link, also after and during writes."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
 import json
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
-from importlib.resources import files
 from itertools import chain, product
-from typing import Any
-from urllib.parse import urlencode
 
 import asyncpg
 import httpx
@@ -24,7 +17,7 @@ import sqlalchemy as sa
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mmptf_common.lists.aggregates import LeftOut, Total, TotalGroup, Totals
+from mmptf_common.lists.aggregates import Totals
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.problems import InvalidRequest
@@ -33,236 +26,23 @@ from mmptf_funding.imports.files import RawRow, Tables
 from mmptf_funding.imports.schemas import ImportReport
 from mmptf_local.cache import Cache
 from tests.conftest import RunningApp, running_app
+from tests.integration.requirement_model import (
+    FUNDING,
+    REQUIREMENTS,
+    TOTALS,
+    WAYS,
+    Pairs,
+    Row,
+    asking,
+    check_totals,
+    export,
+    journalled,
+    populations,
+    questions,
+    ways,
+)
 
-Row = dict[str, Any]
-Pairs = list[tuple[str, str]]
-
-FUNDING = "/funding/v1"
-REQUIREMENTS = f"{FUNDING}/requirements"
-TOTALS = f"{FUNDING}/totals"
-WAYS = ("region", "place", "country", "area", "target_population", "status")
-LEFT_OUT = {"funded": "fully funded", "missing_in_source": "missing in the source"}
 AUTHOR = Author("test")
-
-
-# --- what is asked -----------------------------------------------------------------------------------------------
-
-
-def packaged(name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader((files("mmptf_funding") / f"data/MI-2015/{name}.csv").read_text("utf-8").splitlines()))
-
-
-PACKAGED = packaged("requirements")
-TERMS = packaged("vocabulary")
-CODES = {
-    "edition": ["MI-2015"],
-    "country": ["none", *(term["country_code"] for term in TERMS if term["country_code"])],
-    "status": ["required", "funded", "missing_in_source"],
-    **{
-        kind: [term["code"] for term in TERMS if term["kind"] == kind]
-        for kind in ("region", "place", "area", "target_population")
-    },
-}
-MOMENTS = ("2015-01-01", "2015-06-30T12:00:00+02:00", "2199-12-31T23:59:59.999999Z")
-FILTERS = (*CODES, "populations_named", "amount_min", "amount_max", "updated_since", "q")
-
-
-def own_values(row: Mapping[str, str]) -> dict[str, list[str]]:
-    """The values of filters that find a packaged row."""
-    return {
-        "edition": [row["edition"]],
-        "region": [row["region_code"]],
-        "place": [row["place_code"]],
-        "country": [row["country_code"] or "none"],
-        "area": [row["area_code"]],
-        "status": [row["status"]],
-        "target_population": row["target_populations"].split("|"),
-    }
-
-
-@st.composite
-def questions(draw: st.DrawFn) -> Pairs:
-    """Filters as a query string has them; most find a row that was drawn first, so that few answers are empty."""
-    row = draw(st.sampled_from(PACKAGED))
-    pairs: Pairs = []
-    for name in draw(st.lists(st.sampled_from(FILTERS), unique=True, min_size=1, max_size=5)):
-        if name in CODES:
-            others = draw(st.lists(st.sampled_from(CODES[name]), max_size=4))
-            # A value that is there twice means nothing else.
-            values = [*others, *(draw(st.sampled_from(own_values(row)[name])) for _ in range(draw(st.integers(0, 2))))]
-        elif name == "populations_named":
-            values = [draw(st.sampled_from(["one", "several", "several", "none"]))]
-        elif name == "updated_since":
-            values = [draw(st.sampled_from(MOMENTS))]
-        elif name == "q":
-            words = folded(" ".join(row[text] for text in ("place", "region", "area")))
-            chosen = draw(st.lists(st.sampled_from(words), min_size=1, max_size=2))
-            values = [" ".join(word[: draw(st.integers(1, len(word)))] for word in chosen)]
-            values = [draw(st.sampled_from([str.upper, str.title, str.lower]))(values[0])]
-        else:
-            figure = draw(st.one_of(st.just(row["amount_usd"] or "0.00"), st.decimals(0, 10**8, places=2).map(str)))
-            values = [draw(st.sampled_from([figure, figure.removesuffix(".00"), figure.removesuffix("0")]))]
-        pairs += [(name, value) for value in values]
-    return pairs
-
-
-ways = st.lists(st.sampled_from(WAYS), min_size=1, max_size=2, unique=True)
-
-
-# --- what a plain reading finds ----------------------------------------------------------------------------------
-
-
-def folded(text: str) -> list[str]:
-    bare = unicodedata.normalize("NFD", text).casefold()
-    return re.findall(r"\w+", "".join(c for c in bare if not unicodedata.combining(c)))
-
-
-def populations(row: Row) -> list[str]:
-    return [population["code"] for population in row["target_populations"]]
-
-
-def named(row: Row) -> str:
-    return {0: "none", 1: "one"}.get(len(row["target_populations"]), "several")
-
-
-def fulfils(row: Row, name: str, values: list[str]) -> bool:
-    """Whether a row is found by one filter."""
-    if name == "target_population":
-        return bool(set(populations(row)) & set(values))
-    if name == "populations_named":
-        return named(row) == values[0]
-    if name == "amount_min":
-        return row["sum"] is not None and Decimal(row["sum"]["amount"]) >= Decimal(values[0])
-    if name == "amount_max":
-        return row["sum"] is not None and Decimal(row["sum"]["amount"]) <= Decimal(values[0])
-    if name == "updated_since":
-        since = values[0] if "T" in values[0] else f"{values[0]}T00:00:00Z"
-        return datetime.fromisoformat(row["updated"]) >= datetime.fromisoformat(since)
-    if name == "q":
-        terms = (row["place"], row["region"], row["area"])
-        spoken = [word for term in terms for word in folded(f"{term['name']} {term['as_printed'] or ''}")]
-        return all(any(word.startswith(start) for word in spoken) for start in folded(values[0]))
-    if name in ("edition", "status"):
-        return row[name] in values
-    return key_of(row, name) in values
-
-
-def key_of(row: Row, way: str) -> str:
-    """The one group that a row is in."""
-    if way == "target_population":
-        return {"none": "none", "several": "shared"}.get(named(row)) or str(populations(row)[0])
-    if way == "country":
-        return row["place"]["country"] or "none"
-    return str(row[way] if way == "status" else row[way]["code"])
-
-
-def plainly(rows: Iterable[Row], pairs: Pairs) -> list[Row]:
-    asked: dict[str, list[str]] = {}
-    for name, value in pairs:
-        asked.setdefault(name, []).append(value)
-    return [row for row in rows if all(fulfils(row, name, values) for name, values in asked.items())]
-
-
-# --- what an answer is held against -------------------------------------------------------------------------------
-
-
-async def all_pages(client: httpx.AsyncClient, link: str | None) -> list[Row]:
-    assert link is not None
-    rows: list[Row] = []
-    path: str | None = link
-    while path:
-        page = (await client.get(path)).json()
-        rows += page["items"]
-        path = page["next"]
-        assert (len(rows) == page["total"]) == (path is None)
-    return rows
-
-
-async def export(client: httpx.AsyncClient, link: str) -> list[Row]:
-    answer = await client.get(httpx.URL(link).copy_add_param("format", "ndjson"))
-    assert answer.status_code == 200, answer.text
-    return [json.loads(line) for line in answer.text.splitlines()]
-
-
-async def journalled(running: RunningApp) -> int:
-    return int(await running.app.state.database.pool.fetchval("SELECT max(seq) FROM change"))
-
-
-def asking(pairs: Pairs, by: list[str]) -> httpx.URL:
-    return httpx.URL(f"{TOTALS}?{urlencode([*pairs, *(('by', way) for way in by)])}")
-
-
-def codes(rows: Iterable[Row]) -> list[str]:
-    return sorted(row["code"] for row in rows)
-
-
-def summed(rows: Iterable[Row]) -> Money | None:
-    """What rows add up to, exactly; None if no row has an amount."""
-    amounts = [Decimal(row["sum"]["amount"]) for row in rows if row["sum"]]
-    return Money(amount=str(sum(amounts)), currency="USD") if amounts else None
-
-
-async def check_left_out(client: httpx.AsyncClient, found: list[LeftOut], rows: list[Row]) -> None:
-    """Rows without an amount are left out, each for its reason, each reason with just its rows."""
-    states = Counter(row["status"] for row in rows if row["sum"] is None)
-    assert [part.rows for part in found] == [states[status] for status in LEFT_OUT if states[status]]
-    for part, status in zip(found, (status for status in LEFT_OUT if states[status]), strict=True):
-        assert LEFT_OUT[status] in part.reason
-        assert codes(await all_pages(client, part.link)) == codes(row for row in rows if row["status"] == status)
-
-
-async def check_sum(client: httpx.AsyncClient, part: Total | TotalGroup, rows: list[Row]) -> None:
-    """A sum is that of the rows at its link, exactly as many as it says, and tells what it leaves out."""
-    behind = await all_pages(client, part.link)
-    assert part.sum == summed(behind) == summed(rows)
-    stating = [row for row in rows if row["sum"]]
-    assert part.rows == len(stating)
-    # Where nothing is summed, the question itself may ask for nothing but rows that are left out.
-    assert codes(behind) == codes(stating) or not stating
-    await check_left_out(client, part.left_out, rows)
-
-
-async def check_total(client: httpx.AsyncClient, total: Total, by: list[str], rows: list[Row]) -> None:
-    """A total and each of its groups are the exact sums of the rows at their links, and no row is in two groups."""
-    await check_sum(client, total, rows)
-    grouped: list[Row] = []
-    for group in total.groups:
-        assert [key.by for key in group.keys] == by
-        within = [row for row in rows if [key_of(row, key.by) for key in group.keys] == [k.value for k in group.keys]]
-        assert within
-        await check_sum(client, group, within)
-        grouped += within
-    assert codes(grouped) == codes(rows)
-    parts = [Decimal(group.sum.amount) for group in total.groups if group.sum]
-    assert (str(sum(parts)) if parts else None) == (total.sum.amount if total.sum else None)
-
-
-async def check_totals(running: RunningApp, rows: list[Row], pairs: Pairs, by: list[str]) -> Totals:
-    """Ask for totals and hold every figure against the rows behind it; `rows` are all there are."""
-    client = running.client
-    answer = await client.get(asking(pairs, by))
-    assert answer.status_code == 200, answer.text
-    totals = Totals.model_validate(answer.json())
-    hit = plainly(rows, pairs)
-    assert totals.revision == await journalled(running)
-    assert totals.by == sorted(by)
-    assert totals.rows == len(hit)
-    assert codes(await export(client, totals.link)) == codes(hit)
-    await check_left_out(client, totals.left_out, hit)
-    # Editions are apart: each is a total of its own.
-    assert [total.basis for total in totals.totals] == sorted({row["edition"] for row in hit})
-    for total in totals.totals:
-        assert total.stage == "requirement"
-        await check_total(client, total, totals.by, [row for row in hit if row["edition"] == total.basis])
-    # The same question in another order, or as the answer spells it, is the same question.
-    spelt = httpx.QueryParams(totals.filter).multi_items()
-    assert httpx.URL(totals.link).query.decode() == totals.filter
-    twice = [pair for pair in pairs if pair[0] in CODES]
-    for same in ((pairs[::-1], by[::-1]), (spelt, by), ([*twice, *pairs], by)):
-        again = await client.get(asking(*same))
-        assert (again.content, again.headers["ETag"]) == (answer.content, answer.headers["ETag"])
-    return totals
-
 
 # --- the packaged edition -----------------------------------------------------------------------------------------
 
@@ -296,28 +76,28 @@ async def test_the_whole_edition_is_proven(edition: Packaged, by: list[str]) -> 
 
 
 @pytest.mark.parametrize("by", [["region", "place", "area"], list(WAYS), ["region", "region", "area"], ["status"] * 3])
-async def test_more_than_two_ways_are_refused(funding: httpx.AsyncClient, by: list[str]) -> None:
+async def test_more_than_two_dimensions_are_rejected(funding: httpx.AsyncClient, by: list[str]) -> None:
     answer = await funding.get(TOTALS, params={"by": by})
     assert answer.status_code == 422
     assert [error["parameter"] for error in answer.json()["errors"]] == ["by"]
 
 
 @pytest.mark.parametrize("by", [["regoin"], ["amount"], ["region", ""], ["edition"]])
-async def test_an_unknown_way_is_refused(funding: httpx.AsyncClient, by: list[str]) -> None:
+async def test_an_unknown_dimension_is_rejected(funding: httpx.AsyncClient, by: list[str]) -> None:
     answer = await funding.get(TOTALS, params={"by": by})
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
     assert (error["code"], error["parameter"], set(error["allowed"])) == ("unknown_code", "by", set(WAYS))
 
 
-async def test_a_way_that_is_named_twice_is_one(funding: httpx.AsyncClient) -> None:
+async def test_a_dimension_that_is_named_twice_counts_once(funding: httpx.AsyncClient) -> None:
     twice = await funding.get(TOTALS, params={"by": ["area", "area"]})
     once = await funding.get(TOTALS, params={"by": "area"})
     assert twice.json()["by"] == ["area"]
     assert (twice.content, twice.headers["ETag"]) == (once.content, once.headers["ETag"])
 
 
-async def test_without_a_way_it_is_by_region(funding: httpx.AsyncClient) -> None:
+async def test_totals_are_by_region_without_a_dimension(funding: httpx.AsyncClient) -> None:
     plain = await funding.get(TOTALS)
     assert plain.json()["by"] == ["region"]
     asked = await funding.get(TOTALS, params={"by": "region"})
@@ -325,6 +105,7 @@ async def test_without_a_way_it_is_by_region(funding: httpx.AsyncClient) -> None
 
 
 # --- a second edition, and writes ---------------------------------------------------------------------------------
+
 
 SECOND = "SE-2016"
 DOCUMENT = "second-edition-2016"
@@ -487,7 +268,7 @@ OF_BOTH: list[Pairs] = [
     start=st.lists(cells, min_size=len(SLOTS), max_size=len(SLOTS)),
     steps=st.lists(st.tuples(CHANGES, st.sampled_from(OF_BOTH), ways), min_size=1, max_size=4),
 )
-async def test_figures_follow_every_write_and_editions_stay_apart(
+async def test_totals_change_with_every_write_and_editions_are_separate(
     writable: RunningApp, start: list[Cell], steps: list[tuple[tuple[str, dict[str, Cell]], Pairs, list[str]]]
 ) -> None:
     stated = dict(zip(SLOTS, start, strict=True))
@@ -592,6 +373,7 @@ async def test_a_code_that_groups_of_totals_use_is_no_term(writable: RunningApp,
 
 
 # --- while somebody writes ----------------------------------------------------------------------------------------
+
 
 # Each moves money or rows from one group to another.
 WRITES = (

@@ -117,7 +117,7 @@ async def test_another_content_under_a_published_version_is_refused(shelf: Runni
     assert await revision(shelf) == before + 1
 
 
-async def test_a_superseded_rubric_keeps_what_it_says_and_is_not_chosen(shelf: RunningApp, publish: Publish) -> None:
+async def test_a_superseded_rubric_is_unchanged_and_is_not_chosen(shelf: RunningApp, publish: Publish) -> None:
     old = (await shelf.client.get(f"{RUBRICS}/{FIRST}")).json()
     before = await revision(shelf)
     assert (await publish(version("2"), "--supersedes", FIRST)).code == 0
@@ -223,9 +223,7 @@ async def amend_as_seed(shelf: RunningApp, statement: str) -> None:
         "status = 'official'",
     ],
 )
-async def test_the_database_refuses_to_change_what_a_published_rubric_says(
-    apps: dict[str, RunningApp], changed: str
-) -> None:
+async def test_the_database_rejects_changes_of_a_published_rubric(apps: dict[str, RunningApp], changed: str) -> None:
     connection = await asyncpg.connect(apps["markers"].database_url)
     try:
         with pytest.raises(asyncpg.RestrictViolationError, match="never changes"):
@@ -262,7 +260,7 @@ async def test_two_who_publish_at_once_take_turns(
 
 
 @pytest.mark.parametrize("missing", ["file", "database"])
-async def test_what_cannot_be_reached_is_said_in_one_line(
+async def test_a_publication_that_fails_prints_one_line(
     publish: Publish, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
     if missing == "file":

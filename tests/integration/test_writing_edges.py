@@ -51,9 +51,7 @@ async def amend(client: httpx.AsyncClient, code: str, who: str = "agency", **mem
     return await client.patch(f"{PROGRAMMES}/{code}", json=sent, headers=writing(who, match="*"))
 
 
-async def test_a_writer_who_waits_too_long_is_told_to_try_again(
-    running: RunningApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_write_that_waits_too_long_is_a_503(running: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """More writers than connections, and one that takes long: 503, which is worth a retry, not 500."""
     monkeypatch.setattr(running.app.state.database.engine.sync_engine.pool, "_timeout", 0.2)
     connection = await asyncpg.connect(running.database_url)

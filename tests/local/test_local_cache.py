@@ -13,7 +13,7 @@ from mmptf_local.processes import CannotStart
 
 
 @pytest.mark.parametrize("binary", [valkey_binary, redis_binary])
-def test_a_cache_keeps_nothing_on_disk_and_opens_to_its_password_alone(binary: Callable[[], Path]) -> None:
+def test_a_cache_writes_nothing_to_disk_and_needs_its_password(binary: Callable[[], Path]) -> None:
     async def use(url: str) -> dict[str | None, str | None]:
         async with Redis.from_url(url, decode_responses=True) as client:
             await client.set("key", "value")

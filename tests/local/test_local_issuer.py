@@ -98,7 +98,7 @@ def test_it_says_where_everything_is(url: str, issuer: httpx.Client) -> None:
         ("admin", None, set(), "admin"),
     ],
 )
-def test_each_client_gets_a_token_that_services_believe(
+def test_each_client_gets_a_token_that_services_accept(
     url: str, issuer: httpx.Client, client: str, organization: str | None, roles: set[str], scope: str
 ) -> None:
     answer = issuer.post("/token", data=GRANT | {"client_id": client, "unknown": "ignored", "scope": ""})

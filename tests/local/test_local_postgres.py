@@ -139,7 +139,7 @@ def test_starts_again_with_its_data_after_a_stop_a_crash_and_a_reused_process_nu
 
 
 @as_root
-def test_root_is_told_which_folder_the_unprivileged_user_cannot_pass(state: Path) -> None:
+def test_root_sees_which_folder_the_unprivileged_user_cannot_enter(state: Path) -> None:
     closed = state / "closed"
     closed.mkdir(mode=0o700)
     with (

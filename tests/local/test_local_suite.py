@@ -29,7 +29,7 @@ def seen_by(suite: Suite, name: str) -> dict[str, str]:
 
 
 async def times_loaded(url: str) -> int:
-    """How often a stand-in has been told to load its data."""
+    """How often a stand-in was asked to load its data."""
     connection = await asyncpg.connect(url)
     try:
         return int(await connection.fetchval("SELECT count(*) FROM loaded"))

@@ -193,7 +193,7 @@ def test_every_error_is_named_at_once() -> None:
 
 
 @given(st.sets(st.sampled_from(["title", "summary", "objectives", "places", "organizations", "duration", "budget"])))
-def test_a_draft_is_told_everything_that_it_lacks(lacking: set[str]) -> None:
+def test_every_missing_member_of_a_draft_is_reported(lacking: set[str]) -> None:
     draft = {**programme(), "organization": "IOM", "title": "A", "summary": "B", "thematic_area": "4"}
     for name in lacking:
         draft[name] = [] if name in ("objectives", "places", "organizations") else None

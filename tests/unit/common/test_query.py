@@ -79,7 +79,7 @@ def test_what_is_not_allowed_is_named(query: str, expected: list[tuple[str | Non
     assert errors(query) == expected
 
 
-def test_every_error_is_said_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     assert [code for _, code, _ in errors("limt=3&country=%25&limit=0&sort=x&budget_min=-1")] == [
         "unknown_parameter",
         "invalid_characters",
@@ -89,7 +89,7 @@ def test_every_error_is_said_at_once() -> None:
     ]
 
 
-def test_equal_questions_have_one_canonical_spelling() -> None:
+def test_equal_queries_have_one_canonical_form() -> None:
     one = parsed("country=TUR&country=SRB&limit=50&updated_since=2024-01-01&budget_min=1.50")
     same = parsed("budget_min=1.5&updated_since=2024-01-01T01:00:00%2B01:00&country=SRB&country=TUR&country=SRB")
     assert canonical(one) == canonical(same)

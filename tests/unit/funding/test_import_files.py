@@ -362,7 +362,7 @@ def test_shared_texts_are_read_as_any_other() -> None:
 
 
 @pytest.mark.parametrize("dimension", ["A1", "A1:A1", "C3:D4", "A1:ZZ100000", "nonsense"])
-def test_what_a_sheet_says_of_its_size_is_not_believed(dimension: str) -> None:
+def test_the_size_that_a_sheet_states_is_not_trusted(dimension: str) -> None:
     data = with_parts(
         workbook(ROW, ROW),
         {SHEET: lambda xml: re.sub(rb'<dimension ref="[^"]*"', f'<dimension ref="{dimension}"'.encode(), xml)},

@@ -177,7 +177,7 @@ def test_a_kind_is_written_by_those_whose_it_is(who: Identity, kind: str, organi
 
 
 @given(kind=kinds)
-def test_nobody_confirms_money_to_themselves(kind: str) -> None:
+def test_a_partner_enters_its_own_expenditure_and_refunds_only(kind: str) -> None:
     """What an organization receives it does not enter, and who transfers does not allocate."""
     partner = Identity("partner", "IOM", frozenset(), frozenset({"funding:write"}))
     if rules.may_write(partner, kind, "IOM"):

@@ -113,22 +113,23 @@ def test_the_explanation_recomputes_to_the_grade(case: tuple[Rubric, Answers]) -
     result = score(rubric, answers, STAGE)
     assert result.share is not None
     codes = [grade.code for grade in rubric.grades]
-    for told in result.criteria:
-        assert told.answer == answers[told.criterion]
-        if told.answer == NOT_APPLICABLE:
+    for scored in result.criteria:
+        assert scored.answer == answers[scored.criterion]
+        if scored.answer == NOT_APPLICABLE:
             continue
-        assert told.points is not None and told.label == f"level {told.answer}"
+        assert scored.points is not None and scored.label == f"level {scored.answer}"
         if rubric.rule.type == "weighted_share":
-            assert Fraction(told.points) == Fraction(told.weight) * Fraction(told.answer)
+            assert Fraction(scored.points) == Fraction(scored.weight) * Fraction(scored.answer)
             said = (
-                f"Answered {told.answer} ({told.label}) with weight {told.weight}: {told.points} of {told.of} points."
+                f"Answered {scored.answer} ({scored.label}) with weight {scored.weight}:"
+                f" {scored.points} of {scored.of} points."
             )
         else:
             assert rubric.rule.type == "count"
-            assert Fraction(told.points) == (Fraction(told.answer) >= Fraction(rubric.rule.level))
-            met = "meets" if told.points == "1" else "does not meet"
-            said = f"Answered {told.answer} ({told.label}), which {met} the required level {rubric.rule.level}."
-        assert told.explanation == said
+            assert Fraction(scored.points) == (Fraction(scored.answer) >= Fraction(rubric.rule.level))
+            met = "meets" if scored.points == "1" else "does not meet"
+            said = f"Answered {scored.answer} ({scored.label}), which {met} the required level {rubric.rule.level}."
+        assert scored.explanation == said
     points = sum(Fraction(criterion.points) for criterion in result.criteria if criterion.points is not None)
     of = sum(Fraction(criterion.of) for criterion in result.criteria if criterion.of is not None)
     assert Fraction(result.share.numerator, result.share.denominator) == points / of
@@ -168,7 +169,7 @@ def test_raising_an_answer_never_lowers_the_grade(case: tuple[Rubric, Answers], 
 
 @settings(max_examples=150)
 @given(cases())
-def test_the_way_to_each_better_grade_is_the_one_of_an_exhaustive_search(case: tuple[Rubric, Answers]) -> None:
+def test_the_steps_to_each_better_grade_are_those_of_an_exhaustive_search(case: tuple[Rubric, Answers]) -> None:
     rubric, answers = case
     values = [level.value for level in rubric.scale.levels]
     choices = [[one] if one == NOT_APPLICABLE else values[values.index(one) :] for one in answers.values()]

@@ -139,7 +139,7 @@ def test_hostile_documents_are_refused_with_a_reason(content: bytes) -> None:
     assert all(errors_of(content).values())
 
 
-def test_a_translation_is_told_from_a_rubric_and_names_its_own() -> None:
+def test_a_translation_is_no_rubric_and_names_its_own() -> None:
     assert is_translation(encoded()) and not is_translation(CONTENT) and not is_translation(b"{")
     named = rubric_named(encoded())
     assert f"{named.rubric}.{named.version}" == "hr-marker-illustrative.1"

@@ -82,7 +82,7 @@ async def changed(markers: Markers, chance: random.Random, codes: list[str]) -> 
             await markers.copy(programme(code, stage="closed"))
 
 
-async def test_what_is_kept_is_what_the_records_say(markers: Markers) -> None:
+async def test_stored_current_grades_equal_those_of_the_records(markers: Markers) -> None:
     chance = random.Random(20261125)
     codes = [f"S-{n}" for n in range(6)]
     await markers.copy(*(programme(code) for code in codes))
@@ -136,7 +136,7 @@ async def test_many_rows_are_one_statement_whatever_each_of_them_lacks(markers: 
         lacking = ({"budget": None}, {}, {"thematic_area": None}, {"budget": None, "thematic_area": None})
         rows = [programme_row(programme(f"S-{n}", **lacking[n % 4]), write.at) for n in range(40)]
         connection = (await session.connection()).sync_connection
-        sa.event.listen(connection, "before_cursor_execute", lambda *told: sent.append(told[2]))
+        sa.event.listen(connection, "before_cursor_execute", lambda *event: sent.append(event[2]))
         await put(write, rows)
         await put(write, rows)
     assert [statement.split(" (")[0] for statement in sent] == 2 * ["INSERT INTO programme"]

@@ -1,0 +1,260 @@
+"""Random commands to the ledger and the catalogue: entries, reversals and programmes, right and wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+Facts = dict[str, Any]
+Who = tuple[str, str | None]
+
+CATALOG, FUNDING = "/catalog/v1", "/funding/v1"
+LEDGER, STATEMENT = f"{FUNDING}/ledger", f"{FUNDING}/statement"
+CENT = Decimal("0.01")
+
+AGENT, UNIT, ADMIN, REVIEWER = ("agent", None), ("management-unit", None), ("admin", None), ("reviewer", None)
+IOM, ILO, WHO = ("agency", "IOM"), ("agency", "ILO"), ("agency", "WHO")
+CALLERS: tuple[Who, ...] = (AGENT, UNIT, ADMIN, REVIEWER, IOM, ILO, WHO)
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "pledge": ("contributor",), "commitment": ("contributor",), "deposit": ("contributor",),
+    "allocation": ("programme",), "transfer": ("programme", "organization"),
+    "expenditure": ("programme", "organization", "category"), "refund": ("programme", "organization"),
+    "direct_cost": (), "bank_charge": (), "interest": (),
+}  # fmt: skip
+TAKES: Mapping[str, tuple[str, ...]] = {
+    "pledge": ("thematic_area", "original"), "commitment": ("thematic_area", "original", "follows"),
+    "deposit": ("thematic_area", "original", "follows"), "transfer": ("tranche",),
+}  # fmt: skip
+PRECEDED = {"commitment": "pledge", "deposit": "commitment"}
+REFERENCED = ("allocation", "direct_cost")
+KINDS = (*NEEDS, "agent_fee")
+MEMBERS = ("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original")
+CONTRIBUTORS = ("DEU", "USA")
+DRAFTED = ("TST-01", "TST-02")
+DAYS = ("2023-12-31", "2024-02-28", "2024-02-29", "2024-03-01", "2025-06-30", "2025-12-31")
+NOT_YET = "2099-12-31"
+
+
+@dataclass(frozen=True)
+class Enter:
+    """Entries, one by itself or several as a batch; `follows` is an index into the entries that it may follow."""
+
+    who: Who
+    entries: tuple[Facts, ...]
+    batch: bool = False
+    partial: bool = False
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Reverse:
+    who: Who
+    entry: int
+    date: str
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Programme:
+    """One command to the catalogue: `do` is draft, amend_draft, discard, submit, amend, status or extend."""
+
+    do: str
+    who: Who
+    code: str
+    sent: Facts = field(default_factory=dict)
+    match: str | None = "present"
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Compare:
+    """No write: the present answers are stored for later, and all tables are compared with the journal."""
+
+
+Command = Enter | Reverse | Programme | Compare
+
+amounts = st.one_of(st.integers(1, 400), st.sampled_from([49, 50, 51, 150, 250, 9_999, 100_000])).map(
+    lambda cents: f"{Decimal(cents) / 100:.2f}"
+)
+rarely = st.integers(0, 7).map(lambda n: n == 0)
+VALUES: Mapping[str, st.SearchStrategy[Any]] = {
+    "contributor": st.sampled_from([*CONTRIBUTORS] * 4 + ["ATLANTIS"]),
+    "programme": st.sampled_from(["ETH-01", *DRAFTED] * 3 + ["NONE-99"]),
+    "organization": st.sampled_from(["ILO", "IOM", "ILO", "IOM", "WHO", "UN-X"]),
+    "thematic_area": st.sampled_from(["1", "2", "1", "2", "9"]),
+    "category": st.sampled_from(["supplies", "travel"]),
+    "tranche": st.integers(1, 3),
+    "follows": st.integers(0, 3),
+    "original": st.sampled_from(["twice", "twice", "wrong", "dollars", "later"]),
+}
+MALFORMED = (("date", "2023-02-29"), ("date", "0000-01-01"), ("amount", "-1.00"), ("amount", "1.5"), ("amount", "0.00"))
+
+
+@st.composite
+def entry(draw: st.DrawFn) -> Facts:
+    """The body of an entry; most are valid, some have one error."""
+    kind = draw(st.sampled_from([*NEEDS, "deposit", "deposit", "commitment", "allocation", "transfer", "expenditure"]))
+    sent: Facts = {"kind": kind, "date": draw(st.sampled_from(DAYS)), "amount": draw(amounts)}
+    if kind in ("deposit", "allocation"):
+        sent["amount"] = draw(st.sampled_from([sent["amount"], "40.00", "12.50"]))
+    for name in NEEDS[kind]:
+        sent[name] = draw(VALUES[name])
+    for name in TAKES.get(kind, ()):
+        if draw(st.booleans()):
+            sent[name] = draw(VALUES[name])
+    if kind in REFERENCED:
+        sent["reference"] = "SC-1"
+    if draw(rarely):
+        wrong = draw(st.sampled_from(["without", "with", "malformed", "not_yet", "unreferenced"]))
+        if wrong == "without" and NEEDS[kind]:
+            del sent[draw(st.sampled_from(NEEDS[kind]))]
+        elif wrong == "with":
+            name = draw(st.sampled_from(MEMBERS))
+            sent[name] = draw(VALUES[name])
+        elif wrong == "malformed":
+            name, value = draw(st.sampled_from(MALFORMED))
+            sent[name] = value
+        elif wrong == "not_yet":
+            sent["date"] = NOT_YET
+        else:
+            sent.pop("reference", None)
+    return sent
+
+
+@st.composite
+def entering(draw: st.DrawFn) -> Enter:
+    batch = draw(st.integers(0, 3)) == 0
+    sent = tuple(draw(st.lists(entry(), min_size=1, max_size=4))) if batch else (draw(entry()),)
+    first = sent[0]
+    right: Who = UNIT if first["kind"] == "allocation" else AGENT
+    if first["kind"] in ("expenditure", "refund"):
+        right = draw(st.sampled_from([AGENT, ("agency", first.get("organization", "IOM"))]))
+    who = draw(st.sampled_from(CALLERS)) if draw(rarely) else ADMIN if batch else right
+    return Enter(who, sent, batch, batch and draw(st.booleans()), draw(rarely))
+
+
+reversing = st.builds(
+    Reverse,
+    who=st.sampled_from([AGENT, AGENT, AGENT, UNIT, ADMIN, IOM, ILO]),
+    entry=st.integers(0, 30),
+    date=st.sampled_from([*DAYS, DAYS[-1], DAYS[-1], NOT_YET]),
+    dry=rarely,
+)
+
+
+def full(scale: int) -> Facts:
+    """A valid content of a programme."""
+    line = {"organization": "IOM", "year": 2026}
+    return {
+        "title": f"Programme of {scale}",
+        "summary": "What is meant to be done, and by whom.",
+        "thematic_area": "4",
+        "objectives": ["6", "18"],
+        "places": [{"code": "KEN", "share": "60.00"}, {"code": "UGA", "share": "40.00"}],
+        "organizations": ["IOM", "ILO"],
+        "duration": {"start": "2026-01-01", "end": "2027-12-31"},
+        "budget": f"{scale * 107}.00",
+        "budget_lines": [
+            {**line, "category": "staff_and_personnel", "amount": f"{scale * 100}.00"},
+            {**line, "category": "indirect_costs", "amount": f"{scale * 7}.00"},
+        ],
+    }
+
+
+def lines_with(**first: Any) -> list[Facts]:
+    one, two = full(10)["budget_lines"]
+    return [{**one, **first}, two]
+
+
+# One member that does not fit the rest, or leaves it fitting.
+CHANGES: tuple[Facts, ...] = (
+    {"title": "Another title"},
+    {"places": [{"code": "KEN", "share": "33.33"}, {"code": "UGA", "share": "66.67"}]},
+    {"places": [{"code": "KEN", "share": None}]},
+    {"places": [{"code": "KEN", "share": "60.00"}, {"code": "UGA", "share": "39.99"}]},
+    {"places": [{"code": "KEN", "share": "100.00"}, {"code": "UGA", "share": None}]},
+    {"places": [{"code": "KEN", "share": "50.00"}, {"code": "KEN", "share": "50.00"}]},
+    {"places": [{"code": "KEN", "share": "100.00"}, {"code": "UGA", "share": "0.00"}]},
+    {"thematic_area": "99"},
+    {"organizations": ["ILO"]},
+    {"organizations": ["IOM", "WHO"]},
+    {"budget": "1070.01"},
+    {"budget_lines": lines_with(amount="1000.01")},
+    {"budget_lines": lines_with(amount="999.99")},
+    {"budget_lines": lines_with(organization="ILO")},
+    {"budget_lines": lines_with(organization="WHO")},
+    {"budget_lines": lines_with(year=2029)},
+    {"budget_lines": lines_with(category="indirect_costs")},
+    {"budget_lines": []},
+    {"budget": "1.00", "budget_lines": []},
+    {"duration": {"start": "2026-06-01", "end": "2026-05-31"}},
+    {"duration": {"start": "2026-01-01", "end": "2026-12-31"}},
+    full(20),
+    full(10),
+)
+NEXT_STEPS = (
+    ["pipeline"] * 3 + ["approved"] * 3 + ["implementation"] * 2
+    + ["withdrawn", "not_selected", "suspended", "cancelled", "operationally_closed", "concept_note"]
+)  # fmt: skip
+present = st.sampled_from(["present"] * 9 + ["*", "stale", None])
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> Facts:
+    sent = full(draw(st.sampled_from([10, 25])))
+    if draw(st.integers(0, 3)) == 0:
+        sent |= draw(st.sampled_from(CHANGES))
+    if draw(rarely):
+        del sent[draw(st.sampled_from(sorted(sent)))]
+    return sent
+
+
+@st.composite
+def of_programme(draw: st.DrawFn) -> Programme:
+    do = draw(st.sampled_from(["draft"] * 3 + ["submit"] * 3 + ["amend"] * 2 + ["status"] * 5 + ["extend"] * 2
+                              + ["amend_draft", "discard"]))  # fmt: skip
+    who: Who = IOM if do in ("draft", "submit", "amend_draft", "discard") else UNIT
+    sent: Facts = {}
+    if do == "draft":
+        sent = draw(contents())
+    elif do in ("amend", "amend_draft"):
+        sent = draw(st.sampled_from(CHANGES))
+        who = draw(st.sampled_from([IOM, IOM, UNIT]))
+    elif do == "status":
+        sent = {"status": draw(st.sampled_from(NEXT_STEPS)), "decision": None if draw(rarely) else "SC-2"}
+        sent["date"] = draw(st.sampled_from(["today"] * 8 + [NOT_YET, "2023-12-31"]))
+    elif do == "extend":
+        sent = {"end": draw(st.sampled_from(["2027-12-31", "2028-06-30", "2029-12-31"])), "decision": "SC-3"}
+    if draw(rarely):
+        who = draw(st.sampled_from(CALLERS))
+    return Programme(do, who, draw(st.sampled_from([*DRAFTED, DRAFTED[0]])), sent, draw(present), draw(rarely))
+
+
+LED = (
+    Programme("draft", IOM, "TST-01", full(10)),
+    Programme("submit", IOM, "TST-01"),
+    Enter(
+        UNIT, ({"kind": "allocation", "date": DAYS[1], "amount": "30.00", "programme": "ETH-01", "reference": "SC"},)
+    ),
+    Enter(AGENT, ({"kind": "commitment", "date": DAYS[1], "amount": "50.00", "contributor": "DEU"},)),
+    Enter(AGENT, ({"kind": "deposit", "date": DAYS[2], "amount": "40.50", "contributor": "DEU", "follows": 0},)),
+    Enter(
+        AGENT, ({"kind": "transfer", "date": DAYS[3], "amount": "20.00", "programme": "ETH-01", "organization": "ILO"},)
+    ),
+    Reverse(AGENT, 3, DAYS[4]),
+    Reverse(AGENT, 3, DAYS[5]),
+)
+# Money is there and a programme is on its way before most sequences begin, or nothing is at all.
+sequences = st.tuples(
+    st.sampled_from([LED, LED, LED, ()]),
+    st.lists(
+        st.one_of(entering(), entering(), entering(), reversing, of_programme(), of_programme(), st.just(Compare())),
+        min_size=12,
+        max_size=45,
+    ),
+).map(lambda parts: [*parts[0], *parts[1]])

@@ -1,0 +1,576 @@
+"""The two services beside the model: commands are carried out by both, and every answer is compared."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
+from typing import Any
+
+import asyncpg
+import httpx
+
+from mmptf_catalog.programmes.records import facts_of, programme_row
+from tests.conftest import RunningApp, service_of
+from tests.integration.books import Books, Refused, Row
+from tests.integration.books_commands import (
+    CATALOG,
+    CENT,
+    DAYS,
+    FUNDING,
+    LEDGER,
+    MALFORMED,
+    NOT_YET,
+    PRECEDED,
+    REVIEWER,
+    STATEMENT,
+    Command,
+    Compare,
+    Enter,
+    Facts,
+    Programme,
+    Reverse,
+)
+from tests.tokens import bearer, writing
+
+
+def money(amount: Decimal) -> Facts:
+    return {"amount": f"{amount:.2f}", "currency": "USD"}
+
+
+def now_as_of(text: str) -> str:
+    """An answer as of a revision without the parameter in its links: as it was when that revision was the newest."""
+    return re.sub(r'([?&"])as_of=\d+(&?)', lambda match: match[1] if match[2] else '"' if match[1] == '"' else "", text)
+
+
+@dataclass
+class Suite:
+    """The two services, the model after the same commands, and answers to compare later."""
+
+    catalog: RunningApp
+    funding: RunningApp
+    books: Books = field(default_factory=Books)
+    answers: list[tuple[RunningApp, int, str, int, str]] = field(default_factory=list)
+    steps: int = 0
+
+    async def get(self, running: RunningApp, path: str) -> Any:
+        answer = await running.client.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer.json()
+
+    async def revision(self, running: RunningApp) -> int:
+        return int(await running.app.state.database.pool.fetchval("SELECT coalesce(max(number), 0) FROM revision"))
+
+    # - commands -
+
+    async def do(self, command: Command) -> None:
+        self.steps += 1
+        if isinstance(command, Compare):
+            await self.store_answers()
+            await self.replay()
+            return
+        running = self.catalog if isinstance(command, Programme) else self.funding
+        before = await self.revision(running)
+        books = copy.deepcopy(self.books)
+        if isinstance(command, Enter):
+            answer, refused = await self.enter(command)
+        elif isinstance(command, Reverse):
+            answer, refused = await self.reverse(command)
+        else:
+            answer, refused = await self.programme(command)
+        if refused:
+            assert answer.status_code == refused.status, (answer.text, refused)
+            problem = answer.json()
+            if refused.errors and refused.status == 422:
+                assert sorted((e["code"], e["pointer"]) for e in problem["errors"]) == refused.errors
+            elif refused.errors:
+                assert problem["code"] == refused.errors[0][0]
+            assert all(words in problem["detail"] for words in refused.saying), (problem["detail"], refused.saying)
+        else:
+            assert answer.status_code in (200, 201, 204), answer.text
+        if refused or command.dry:
+            self.books = books
+            assert await self.revision(running) == before
+        await self.check()
+
+    async def enter(self, command: Enter) -> tuple[httpx.Response, Refused | None]:
+        sent = [self.completed(facts) for facts in command.entries]
+        query = {"dry_run": str(command.dry).lower()}
+        headers = writing(*command.who)
+        if command.batch:
+            query["partial"] = str(command.partial).lower()
+            answer = await self.funding.client.post(
+                f"{LEDGER}/batch", json={"entries": sent}, params=query, headers=headers
+            )
+        else:
+            answer = await self.funding.client.post(LEDGER, json=sent[0], params=query, headers=headers)
+        if command.who == REVIEWER:
+            return answer, Refused(403, ("insufficient_scope", None))
+        if any((name, facts.get(name)) in MALFORMED for facts in sent for name in ("date", "amount")):
+            return answer, Refused(422)
+        listed = await self.get(self.catalog, f"{CATALOG}/programmes?limit=1000")
+        catalogue = {item["code"]: item for item in listed["items"]}
+        outcomes: list[Row | Refused] = []
+        for facts in sent:
+            books = copy.deepcopy(self.books)
+            try:
+                outcomes.append(self.books.enter(command.who, facts, catalogue))
+            except Refused as refused:
+                self.books = books
+                outcomes.append(refused)
+        refusals = [(n, outcome) for n, outcome in enumerate(outcomes) if isinstance(outcome, Refused)]
+        if not command.batch:
+            if refusals:
+                return answer, refusals[0][1]
+            self.check_entry(answer, outcomes[0])
+            return answer, None
+        errors = [(code, f"/entries/{n}{pointer}") for n, outcome in refusals for code, pointer in outcome.errors]
+        if refusals and not command.partial:
+            return answer, Refused(422, *errors)
+        report = answer.json()
+        assert [row["code"] for row in report["outcomes"]] == [getattr(outcome, "code", None) for outcome in outcomes]
+        assert [row["status"] for row in report["outcomes"]] == [
+            getattr(outcome, "status", 200) for outcome in outcomes
+        ]
+        reported = [(error["code"], error["pointer"]) for row in report["outcomes"] for error in row["errors"]]
+        assert sorted(reported) == sorted(errors)
+        assert (report["written"], report["refused"]) == (len(sent) - len(refusals), len(refusals))
+        assert report["dry_run"] == command.dry
+        return answer, None
+
+    def check_entry(self, answer: httpx.Response, row: Row | Refused) -> None:
+        """Check that the answer shows the entry that was sent, under the next code."""
+        assert isinstance(row, Row)
+        assert answer.status_code == 201, answer.text
+        said = answer.json()
+        assert (said["code"], said["kind"], said["date"]) == (row.code, row.kind, row.date)
+        assert said["sum"] == money(row.amount)
+        assert answer.headers["location"] == f"{LEDGER}/{row.code}"
+        parties = {"programme": row.programme, "organization": row.organization}
+        if row.kind in ("expenditure", "refund") and not row.reverses:
+            flag = {"expenditure": "expenditure_exceeds_transfers", "refund": "refund_exceeds_unspent"}[row.kind]
+            days = {r.date for r in self.books.rows if r.date >= row.date}
+            spent = {
+                day: self.books.total("expenditure", day, **parties)
+                - self.books.total("transfer", day, **parties)
+                + self.books.total("refund", day, **parties)
+                for day in days
+            }
+            if spent[row.date] > 0:
+                assert said["flags"] == [flag]
+            elif max(spent.values()) <= 0:
+                assert said["flags"] == []
+
+    def completed(self, facts: Facts) -> Facts:
+        """The body of an entry, with the code that `follows` stands for, and an original that matches the amount."""
+        sent = dict(facts)
+        if (place := sent.get("follows")) is not None:
+            wanted = [row for row in self.books.rows if row.kind == PRECEDED.get(sent["kind"])] or self.books.rows
+            sent["follows"] = wanted[place % len(wanted)].code if wanted and place < 3 else "L-999999"
+        if how := sent.get("original"):
+            twice = 2 * Decimal(sent["amount"]) + (Decimal("0.03") if how == "wrong" else 0)
+            sent["original"] = {
+                "amount": f"{max(twice, CENT):.2f}",
+                "currency": "USD" if how == "dollars" else "CHF",
+                "rate": "0.5000",
+                "rate_date": NOT_YET if how == "later" else DAYS[0],
+                "rate_source": "a table of rates",
+            }
+        return sent
+
+    async def reverse(self, command: Reverse) -> tuple[httpx.Response, Refused | None]:
+        rows = self.books.rows
+        code = rows[command.entry % len(rows)].code if rows else "L-000001"
+        # Of two reasons to refuse, either may be named: one at a time.
+        date = DAYS[-1] if self.books.reversal_of(code) else command.date
+        answer = await self.funding.client.post(
+            f"{LEDGER}/{code}/reversal",
+            json={"date": date, "reason": "It was wrong."},
+            params={"dry_run": str(command.dry).lower()},
+            headers=writing(*command.who),
+        )
+        try:
+            row = self.books.reverse(command.who, code, date)
+        except Refused as refused:
+            return answer, refused
+        self.check_entry(answer, row)
+        assert answer.json()["reverses"] == code
+        return answer, None
+
+    async def programme(self, command: Programme) -> tuple[httpx.Response, Refused | None]:
+        do, code = command.do, command.code
+        noun = "drafts" if do in ("draft", "amend_draft", "discard", "submit") else "programmes"
+        path = f"{CATALOG}/{noun}/{code}"
+        ways: dict[str, tuple[str, str, Facts | None]] = {
+            "draft": ("POST", f"{CATALOG}/drafts", {**command.sent, "code": code}),
+            "amend_draft": ("PATCH", path, command.sent),
+            "discard": ("DELETE", path, None),
+            "submit": ("POST", f"{path}/submission", None),
+            "amend": ("PATCH", path, {**command.sent, "reason": "It was asked for."}),
+            "status": ("POST", f"{path}/status", {**command.sent, "reason": "It was decided."}),
+            "extend": ("POST", f"{path}/extensions", {**command.sent, "reason": "It takes longer."}),
+        }
+        method, path, sent = ways[do]
+        if sent and sent.get("date") == "today":
+            sent["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
+        match = command.match
+        if match == "present":
+            known = await self.catalog.client.get(f"{CATALOG}/{noun}/{code}", headers=bearer("admin"))
+            match = known.headers.get("etag", "*")
+        elif match == "stale":
+            match = '"1-stale"'
+        query = {"dry_run": str(command.dry).lower()}
+        answer = await self.catalog.client.request(
+            method, path, json=sent, params=query, headers=writing(*command.who, match=match)
+        )
+        try:
+            self.books.command(command)
+        except Refused as refused:
+            return answer, refused
+        return answer, None
+
+    # - what has to hold after each of them -
+
+    async def check(self) -> None:
+        on = [None, *DAYS][self.steps % (len(DAYS) + 1)]
+        await self.check_statements(on)
+        if self.steps % 3 == 0:
+            await self.check_totals()
+        await self.check_programmes()
+        for _, parties, signs in self.books.balances():
+            if self.books.rows:
+                assert self.books.lowest(parties, signs, "")[0] >= 0
+
+    def line(self, kind: str, on: str | None, **parties: str) -> Facts:
+        rows = self.books.found(kind, on, **parties)
+        return {"kind": kind, "sum": money(sum((r.amount for r in rows), Decimal(0))), "rows": len(rows)}
+
+    def delivery(self, on: str | None, **parties: str) -> Facts:
+        books = self.books
+        net = books.total("transfer", on, **parties) - books.total("refund", on, **parties)
+        spent = books.total("expenditure", on, **parties)
+        share = spent / net if net else None
+        return {
+            "net_funded": money(net),
+            "expenditure": money(spent),
+            "share": share,
+            "per_cent": None if share is None else f"{(share * 100).quantize(CENT, ROUND_HALF_EVEN)}",
+        }
+
+    def commitments(self, on: str | None, contributor: str | None = None) -> Facts:
+        who = {"contributor": contributor} if contributor else {}
+        paid = sum((amount for _, amount in self.books.paid(on, contributor).values()), Decimal(0))
+        committed = self.books.total("commitment", on, **who)
+        return {
+            "committed": self.line("commitment", on, **who),
+            "paid": money(paid),
+            "outstanding": money(committed - paid),
+        }
+
+    def overspent(self, on: str | None, **parties: str) -> bool:
+        rows = self.books.found("expenditure", on, **parties)
+        return any(
+            self.books.total("expenditure", on, programme=p, organization=o)
+            > self.books.total("transfer", on, programme=p, organization=o)
+            - self.books.total("refund", on, programme=p, organization=o)
+            for p, o in {(row.programme, row.organization) for row in rows}
+        )
+
+    async def check_statements(self, on: str | None) -> None:
+        books, query = self.books, f"?on={on}" if on else ""
+        fund = await self.get(self.funding, STATEMENT + query)
+        links: list[Facts] = []
+        said = self.without_links(fund, links)
+        sources = [self.line(kind, on) for kind in ("deposit", "interest")]
+        uses = [self.line(kind, on) for kind in ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")]
+        signs = {
+            "deposit": 1,
+            "interest": 1,
+            "transfer": 1,
+            "refund": -1,
+            "agent_fee": 1,
+            "direct_cost": 1,
+            "bank_charge": 1,
+        }
+        got = sum((signs[line["kind"]] * Decimal(line["sum"]["amount"]) for line in sources), Decimal(0))
+        used = sum((signs[line["kind"]] * Decimal(line["sum"]["amount"]) for line in uses), Decimal(0))
+        assert said == {
+            "on": on,
+            "sources": sources,
+            "total_sources": money(got),
+            "uses": uses,
+            "total_uses": money(used),
+            "balance": money(got - used),
+            "pledges": self.line("pledge", on),
+            "commitments": self.commitments(on),
+            "allocations": self.line("allocation", on),
+            "not_yet_transferred": money(books.total("allocation", on) - books.total("transfer", on)),
+            "delivery": self.delivery(on),
+            "revision": await self.revision(self.funding),
+        }
+        counted = [row for row in books.rows if on is None or row.date <= on]
+        contributors = await self.items("contributors", query, links)
+        assert contributors == [
+            {
+                "contributor": code,
+                "name": {"DEU": "Germany", "USA": "United States of America"}.get(code, ""),
+                "pledges": self.line("pledge", on, contributor=code),
+                "commitments": self.commitments(on, code),
+                "deposits": self.line("deposit", on, contributor=code),
+            }
+            | {"name": contributors[n]["name"]}
+            for n, code in enumerate(sorted({row.contributor for row in counted if row.contributor}))
+        ]
+        programmes = await self.items("programmes", query, links)
+        for item in programmes:
+            budget = item.pop("budget")
+            title, amount = books.asked[item["programme"]]
+            assert item.pop("title") == title
+            assert (budget and budget["sum"]["amount"]) == amount
+            if budget:
+                share = Decimal(budget["allocated"]["numerator"]) / Decimal(budget["allocated"]["denominator"])
+                assert share == books.total("allocation", on, programme=item["programme"]) / Decimal(amount or 1)
+        assert programmes == [
+            {
+                "programme": code,
+                "allocations": self.line("allocation", on, programme=code),
+                "transfers": self.line("transfer", on, programme=code),
+                "refunds": self.line("refund", on, programme=code),
+                "not_yet_transferred": money(
+                    books.total("allocation", on, programme=code) - books.total("transfer", on, programme=code)
+                ),
+                "delivery": self.delivery(on, programme=code),
+                "overspent": self.overspent(on, programme=code),
+            }
+            for code in sorted({row.programme for row in counted if row.programme})
+        ]
+        organizations = await self.items("organizations", query, links)
+        assert organizations == [
+            {
+                "organization": code,
+                "transfers": self.line("transfer", on, organization=code),
+                "refunds": self.line("refund", on, organization=code),
+                "delivery": self.delivery(on, organization=code),
+                "overspent": self.overspent(on, organization=code),
+            }
+            for code in sorted({row.organization for row in counted if row.organization})
+        ]
+        self.add_up(said, contributors, programmes, organizations)
+        await self.check_outstanding(on, query, said)
+        if self.steps % 5 == 0:
+            for line in links:
+                await self.walk(line)
+
+    def add_up(
+        self, fund: Facts, contributors: list[Facts], programmes: list[Facts], organizations: list[Facts]
+    ) -> None:
+        """Check that the parts that are answered add up to the whole, independently of the model."""
+
+        def whole(line: Facts, items: list[Facts], name: str) -> None:
+            assert sum((Decimal(i[name]["sum"]["amount"]) for i in items), Decimal(0)) == Decimal(line["sum"]["amount"])
+            assert sum(i[name]["rows"] for i in items) == line["rows"]
+
+        whole(fund["sources"][0], contributors, "deposits")
+        whole(fund["pledges"], contributors, "pledges")
+        whole(fund["allocations"], programmes, "allocations")
+        for items in (programmes, organizations):
+            whole(fund["uses"][0], items, "transfers")
+            whole(fund["uses"][1], items, "refunds")
+            for name in ("net_funded", "expenditure"):
+                parts = sum((Decimal(item["delivery"][name]["amount"]) for item in items), Decimal(0))
+                assert parts == Decimal(fund["delivery"][name]["amount"])
+        for name in ("paid", "outstanding"):
+            parts = sum((Decimal(item["commitments"][name]["amount"]) for item in contributors), Decimal(0))
+            assert parts == Decimal(fund["commitments"][name]["amount"])
+
+    async def check_outstanding(self, on: str | None, query: str, fund: Facts) -> None:
+        outstanding = await self.get(self.funding, f"{STATEMENT}/commitments{query}")
+        expected = [
+            (row.date, row.code, row.contributor, money(row.amount), money(paid), money(row.amount - paid))
+            for row, paid in self.books.paid(on).values()
+            if paid < row.amount
+        ]
+        names = ("date", "commitment", "contributor", "committed", "paid", "outstanding")
+        assert [tuple(item[name] for name in names) for item in outstanding["items"]] == sorted(
+            expected, key=lambda item: item[:2]
+        )
+        assert outstanding["outstanding"] == fund["commitments"]["outstanding"]
+
+    async def items(self, what: str, query: str, links: list[Facts]) -> list[Facts]:
+        said = await self.get(self.funding, f"{STATEMENT}/{what}{query}")
+        found: list[Facts] = [self.without_links(item, links) for item in said["items"]]
+        return found
+
+    def without_links(self, said: Any, links: list[Facts]) -> Any:
+        """An answer without the links of its lines, which go into `links`; shares as decimals."""
+        if isinstance(said, list):
+            return [self.without_links(item, links) for item in said]
+        if not isinstance(said, dict):
+            return said
+        if set(said) == {"kind", "sum", "rows", "link"}:
+            links.append(said)
+        if "net_funded" in said and said["share"]:
+            said["share"] = Decimal(said["share"]["numerator"]) / Decimal(said["share"]["denominator"])
+        return {name: self.without_links(value, links) for name, value in said.items() if name != "link"}
+
+    async def walk(self, line: Facts) -> None:
+        """Check that the rows at a line's link are as many as it counts and have its sum."""
+        rows, path = [], f"{line['link']}&limit=3"
+        while path:
+            page = await self.get(self.funding, path)
+            rows += page["items"]
+            path = page["next"]
+        assert len(rows) == line["rows"] == page["total"]
+        assert money(sum((Decimal(row["sum"]["amount"]) for row in rows), Decimal(0))) == line["sum"]
+        assert {row["kind"] for row in rows} <= {line["kind"]}
+
+    async def check_totals(self) -> None:
+        ways = ["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"]
+        by = [ways[self.steps // 3 % 7], ways[self.steps // 21 % 7]]
+        query = "&".join(f"by={way}" for way in dict.fromkeys(by))
+        totals = await self.get(self.funding, f"{LEDGER}/totals?{query}")
+        assert totals["rows"] == len(self.books.rows)
+        assert [total["stage"] for total in totals["totals"]] == sorted({row.kind for row in self.books.rows})
+        for total in totals["totals"]:
+            rows = self.books.found(total["stage"])
+            assert (total["sum"], total["rows"]) == (money(sum((r.amount for r in rows), Decimal(0))), len(rows))
+            sums: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+            for row in rows:
+                keys = {**vars(row), "year": row.date[:4]} if hasattr(row, "__dict__") else {}
+                sums[tuple(keys[way] or "not_stated" for way in totals["by"])] += row.amount
+            groups = {tuple(key["value"] for key in group["keys"]): group["sum"] for group in total["groups"]}
+            assert groups == {key: money(amount) for key, amount in sums.items()}
+
+    async def check_programmes(self) -> None:
+        for code, said in self.books.programmes.items():
+            item = await self.get(self.catalog, f"{CATALOG}/programmes/{code}")
+            assert (item["status"], item["title"]) == (said["status"], said["title"])
+            assert (item["budget"]["amount"], item["budget_lines"]) == (said["budget"], said["budget_lines"])
+            assert [{"code": p["code"], "share": p["share"]} for p in item["places"]] == said["places"]
+            duration = {name: item["duration"][name] for name in ("start", "end")}
+            assert duration == said["duration"]
+            shares = [Decimal(place["share"]) for place in item["places"] if place["share"]]
+            assert sum(shares) in (0, 100)
+            lines = [Decimal(line["amount"]) for line in item["budget_lines"]]
+            assert sum(lines) in (0, Decimal(item["budget"]["amount"]))
+        drafts = await self.catalog.client.get(f"{CATALOG}/drafts", headers=bearer("admin"))
+        assert [draft["code"] for draft in drafts.json()["items"]] == sorted(self.books.drafts)
+        ways = ("country", "region", "stage", "organization", "thematic_area")
+        totals = await self.get(self.catalog, f"{CATALOG}/programmes/totals?by={ways[self.steps % 5]}")
+        for total in totals["totals"]:
+            parts = sum((Decimal(group["sum"]["amount"]) for group in total["groups"]), Decimal(0))
+            assert parts == Decimal(total["sum"]["amount"])
+
+    # - nothing is lost -
+
+    async def store_answers(self) -> None:
+        """Store the present answers; `compare_stored` compares them with those as of this revision."""
+        last = f"L-{max(len(self.books.rows), 1):06d}"
+        by_ledger = (
+            STATEMENT, f"{STATEMENT}?on={DAYS[2]}", f"{STATEMENT}/contributors", f"{STATEMENT}/programmes",
+            f"{STATEMENT}/organizations", f"{STATEMENT}/commitments", f"{FUNDING}/capitalization?interval=month",
+            f"{LEDGER}?limit=1000", f"{LEDGER}/totals?by=programme&by=year", f"{LEDGER}/facets",
+            f"{LEDGER}/{last}", f"{LEDGER}?format=csv",
+        )  # fmt: skip
+        by_catalogue = (
+            f"{CATALOG}/programmes?limit=1000",
+            f"{CATALOG}/programmes/totals?by=country",
+            f"{CATALOG}/programmes/TST-01",
+        )
+        for running, paths in ((self.funding, by_ledger), (self.catalog, by_catalogue)):
+            revision = await self.revision(running)
+            for path in paths:
+                answer = await running.client.get(path)
+                self.answers.append((running, revision, path, answer.status_code, answer.text))
+
+    async def compare_stored(self) -> None:
+        for running, revision, path, status, text in self.answers:
+            again = await running.client.get(f"{path}{'&' if '?' in path else '?'}as_of={revision}")
+            assert again.status_code == status, (path, revision, again.text)
+            if status == 200:
+                assert now_as_of(again.text) == text, (path, revision)
+
+    async def replay(self) -> None:
+        """Check that the journal, replayed from the start, gives every table, present and past, as text."""
+        for running in (self.catalog, self.funding):
+            pool = running.app.state.database.pool
+            changes = await pool.fetch(
+                "SELECT entity, key, action, before::text, after::text, first, at FROM change"
+                " JOIN revision ON seq BETWEEN first AND number ORDER BY seq"
+            )
+            now: dict[tuple[str, str], str] = {}
+            versions: dict[tuple[str, str], list[tuple[int, str | None]]] = defaultdict(list)
+            for change in changes:
+                record = (change["entity"], change["key"])
+                assert now.get(record) == change["before"]
+                assert change["action"] == ("create" if record not in now else "amend" if change["after"] else "delete")
+                now[record] = change["after"]
+                if change["after"] is None:
+                    del now[record]
+                if versions[record] and versions[record][-1][0] == change["first"]:
+                    versions[record].pop()
+                versions[record].append((change["first"], change["after"]))
+            await self.compare(running, pool, now, versions)
+        await self.check_derived(now)
+
+    async def compare(
+        self,
+        running: RunningApp,
+        pool: asyncpg.Pool,
+        now: Mapping[tuple[str, str], str],
+        versions: Mapping[tuple[str, str], list[tuple[int, str | None]]],
+    ) -> None:
+        seen = set()
+        for table in service_of(running.name).metadata.sorted_tables:
+            if "entity" not in table.info:
+                continue
+            entity = table.info["entity"]
+            seen.add(entity)
+            mine = {record: said for record, said in versions.items() if record[0] == entity}
+            rows = await pool.fetch(f"SELECT code, document::text AS document, revised FROM {table.name}")
+            assert {row["code"]: row["document"] for row in rows} == {
+                key: document for (of, key), document in now.items() if of == entity
+            }
+            assert {row["code"]: row["revised"] for row in rows} == {
+                key: said[-1][0] for (_, key), said in mine.items() if said[-1][1] is not None
+            }
+            past = await pool.fetch(f"SELECT code, document::text, revised, replaced FROM {table.name}_past")
+            assert sorted(tuple(row) for row in past) == sorted(
+                (key, document, first, after[0])
+                for (_, key), said in mine.items()
+                for (first, document), after in pairwise(said)
+                if document is not None
+            )
+        assert {entity for entity, _ in now} <= seen
+
+    async def check_derived(self, now: Mapping[tuple[str, str], str]) -> None:
+        """Check that the columns of entries and programmes equal what their documents state."""
+        documents = {key: json.loads(text) for (entity, key), text in now.items() if entity == "ledger_entry"}
+        rows = await self.funding.app.state.database.pool.fetch("SELECT * FROM ledger_entry ORDER BY number")
+        assert [row["code"] for row in rows] == sorted(documents) == [row.code for row in self.books.rows]
+        same = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "follows", "reverses")
+        for row, kept in zip(rows, self.books.rows, strict=True):
+            said = documents[row["code"]]
+            assert {name: row[name] for name in (*same, "flags")} == {name: said[name] for name in (*same, "flags")}
+            assert (row["number"], row["amount"]) == (int(row["code"][2:]), Decimal(said["sum"]["amount"]))
+            assert row["date"].isoformat() == said["date"]
+            assert row["updated"] == datetime.fromisoformat(said["updated"])
+            assert [getattr(kept, name) for name in same] == [said[name] for name in same]
+            assert (kept.date, kept.amount) == (said["date"], Decimal(said["sum"]["amount"]))
+        pool = self.catalog.app.state.database.pool
+        names = {}
+        for kind in ("thematic_area", "objective", "organization", "place"):
+            rows = await pool.fetch(f"SELECT code, document::text FROM {kind}")
+            names[f"{kind}s"] = {code: json.loads(text) for code, text in rows}
+        for row in await pool.fetch("SELECT *, document::text AS text FROM programme"):
+            built = programme_row(facts_of(json.loads(row["text"])), names, row["updated"])
+            assert built.document == json.loads(row["text"])
+            derived = set(type(built).model_fields) - {"document", "attribution"}
+            assert {name: row[name] for name in derived} == {name: getattr(built, name) for name in derived}
+            assert json.loads(row["attribution"]) == built.attribution

@@ -1,0 +1,297 @@
+"""Editions for tests of imports: the packaged one and a made-up one, as files, and what is stored of them."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import openpyxl
+
+from mmptf_funding.imports import template
+from mmptf_funding.imports.routes import CSV
+from mmptf_funding.imports.routes import PATH as IMPORTS
+from mmptf_funding.imports.template import TABLES, TableName
+from tests.conftest import RunningApp
+from tests.tokens import writing
+
+Rows = list[dict[str, str]]
+Edition = dict[TableName, Rows]
+
+PACKAGED = files("mmptf_funding") / "data" / "MI-2015"
+EXPORTS: dict[TableName, str] = {
+    "edition": "/funding/v1/editions?format=csv",
+    "vocabulary": "/funding/v1/editions/{}/vocabulary?format=csv",
+    "requirements": "/funding/v1/requirements?format=csv",
+    "printed-totals": "/funding/v1/editions/{}/printed-totals?format=csv",
+    "initiatives": "/funding/v1/initiatives?format=csv",
+}
+NDJSON = "/funding/v1/requirements?format=ndjson"
+
+
+def requirement(place: str, area: str, line: int, **cells: str) -> dict[str, str]:
+    return {
+        "code": f"ME-2016-{place}-{area}",
+        "edition": "ME-2016",
+        "region_code": {"KEN": "east", "UGA": "east", "RP-west": "west"}[place],
+        "place_code": place,
+        "place": {"KEN": "Kenya", "UGA": "Uganda", "RP-west": "Regional Programmes"}[place],
+        "area_code": area,
+        "status": "required",
+        "target_populations": "migrants",
+        "source_document": "made-up-2016",
+        "source_line": str(line),
+        **cells,
+    }
+
+
+def term(kind: str, code: str, name: str, **cells: str) -> dict[str, str]:
+    return {"edition": "ME-2016", "kind": kind, "code": code, "name": name, **cells}
+
+
+def total(division: str, value: str, printed: str, as_printed: str, **cells: str) -> dict[str, str]:
+    return {
+        "edition": "ME-2016",
+        "division": division,
+        "value": value,
+        "unit": "USD",
+        "printed": printed,
+        "as_printed": as_printed,
+        "source_document": "made-up-2016",
+        **cells,
+    }
+
+
+# An edition that never was, with everything an edition has: two regions, three places, two areas, every status.
+MADE_UP: Edition = {
+    "edition": [
+        {
+            "code": "ME-2016",
+            "name": "A made-up edition",
+            "year": "2016",
+            "document": "made-up-2016",
+            "currency": "USD",
+            "note": "Nobody published it, “ever”.",
+        }
+    ],
+    "vocabulary": [
+        term("region", "east", "The East"),
+        term("region", "west", "The West", as_printed="West|The west"),
+        term("area", "health", "Health"),
+        term("area", "border", "Border Management"),
+        term("target_population", "migrants", "Migrants"),
+        term("target_population", "students", "Students"),
+        term("place", "KEN", "Kenya", region_code="east", country_code="KEN"),
+        term("place", "UGA", "Uganda", region_code="east", country_code="UGA", footnote="A footnote, with a comma."),
+        term("place", "RP-west", "Regional Programmes", region_code="west"),
+    ],
+    "requirements": [
+        requirement("KEN", "health", 11, amount_usd="1000000.50", target_populations="migrants|students"),
+        requirement("KEN", "border", 12, amount_usd="500000.00", country_code="KEN", note='He said "five".'),
+        requirement("UGA", "health", 13, status="funded", amount_as_printed="Funded", target_populations=""),
+        requirement("UGA", "border", 14, amount_usd="0.10", confidence="low", heading_line="9", place_line="8"),
+        requirement("RP-west", "health", 15, amount_usd="2000000.00", place_as_printed="REGIONAL"),
+        requirement("RP-west", "border", 16, status="missing_in_source", implied_amount_usd="750000.00"),
+    ],
+    "printed-totals": [
+        total("place", "KEN", "1500000.50", "1,500,000.5", source_line="20"),
+        total("place", "UGA", "0.10", "0.1"),
+        total("place", "RP-west", "2750000.00", "2,750,000"),
+        total("area", "health", "1000000.50", "1,000,000.5", region_code="east"),
+        total("area", "health", "66.7", "66.7%", region_code="east", unit="per_cent"),
+        total("area", "health", "3000000.50", "3,000,000.5"),
+        total("area", "border", "1250000.10", "1,250,000.1"),
+        total("region", "east", "1500000.60", "1,500,000.6"),
+        total("region", "west", "2750000.00", "2,750,000"),
+        total("edition", "ME-2016", "4250000.60", "4,250,000.6"),
+    ],
+    "initiatives": [
+        {
+            "code": "ME-2016-fund-1",
+            "edition": "ME-2016",
+            "kind": "fund",
+            "section": "Funds",
+            "name": "A fund",
+            "amount": "300000.00",
+            "currency": "EUR",
+            "precision": "rounded",
+            "source_document": "made-up-2016",
+        }
+    ],
+}
+
+
+def packaged() -> Edition:
+    """The edition of the package as rows."""
+    return {name: list(csv.DictReader(io.StringIO((PACKAGED / f"{name}.csv").read_text("utf-8")))) for name in TABLES}
+
+
+def csv_of(table: TableName, rows: Rows) -> bytes:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, template.columns(table), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode()
+
+
+def workbook_of(edition: Mapping[TableName, Rows]) -> bytes:
+    """The tables as sheets, with numbers where a person would type numbers."""
+    book = openpyxl.Workbook(write_only=True)
+    for table, rows in edition.items():
+        sheet = book.create_sheet(table)
+        sheet.append(template.columns(table))
+        for row in rows:
+            sheet.append([_typed(name, row.get(name, "")) for name in template.columns(table)])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _typed(column: str, text: str) -> str | int | float | None:
+    if column in ("amount_usd", "implied_amount_usd", "printed", "amount") and text:
+        return float(text)
+    if (column == "year" or column.endswith("_line")) and text:
+        return int(text)
+    return text or None
+
+
+def with_amount(edition: Edition, code: str, more: str) -> Edition:
+    """The edition with an amount raised, and all totals that it is a part of."""
+    changed = deepcopy(edition)
+    (row,) = (row for row in changed["requirements"] if row["code"] == code)
+    row["amount_usd"] = str(Decimal(row["amount_usd"]) + Decimal(more))
+    within = {name: row[f"{name}_code"] for name in ("region", "place", "area")} | {"edition": row["edition"]}
+    for printed in changed["printed-totals"]:
+        behind = within[printed["division"]] == printed["value"]
+        if behind and printed.get("region_code", "") in ("", row["region_code"]) and printed["unit"] == "USD":
+            printed["printed"] = str(Decimal(printed["printed"]) + Decimal(more))
+    return changed
+
+
+def without_moment(ndjson: str) -> list[str]:
+    return [re.sub(r',"updated":"[^"]*"\}$', "}", line) for line in ndjson.splitlines()]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that an import may change: rows by table, the last change, the exports."""
+
+    rows: dict[str, int]
+    seq: int
+    exports: dict[str, bytes]
+
+
+async def state_of(service: RunningApp) -> State:
+    connection = await asyncpg.connect(service.database_url)
+    try:
+        names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        rows = {name: await connection.fetchval(f"SELECT count(*) FROM {name}") for (name,) in names}
+        seq = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
+        temporary = await connection.fetchval("SELECT count(*) FROM pg_class WHERE relpersistence = 't'")
+    finally:
+        await connection.close()
+    assert temporary == 0
+    return State(rows, seq, await exports_of(service))
+
+
+async def exports_of(service: RunningApp) -> dict[str, bytes]:
+    """The five tables of all editions as CSV, and the requirements with their moments."""
+    editions = [item["code"] for item in (await service.client.get("/funding/v1/editions")).json()["items"]]
+    paths = dict.fromkeys(path.format(edition) for edition in editions for path in EXPORTS.values())
+    found = {}
+    for path in (*paths, NDJSON):
+        answer = await service.client.get(path)
+        assert answer.status_code == 200
+        found[path] = answer.content
+    return found
+
+
+async def send(service: RunningApp, body: Any, media: str = CSV, *, dry_run: bool = False) -> httpx.Response:
+    query = "?dry_run=true" if dry_run else ""
+    headers = {**writing("management-unit"), "content-type": media}
+    return await service.client.post(f"{IMPORTS}{query}", content=body, headers=headers)
+
+
+async def refusal(service: RunningApp, body: bytes, media: str = CSV) -> list[dict[str, Any]]:
+    """The errors of an import, the same of a dry run and of the import itself."""
+    answer = await send(service, body, media)
+    problem = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    dry = (await send(service, body, media, dry_run=True)).json()
+    assert (dry["code"], dry["errors"]) == (problem["code"], problem["errors"])
+    assert problem["errors"]
+    errors: list[dict[str, Any]] = problem["errors"]
+    return errors
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    out: str
+    err: str
+
+
+async def command(url: str, *arguments: str | Path) -> Finished:
+    """Run the service's command as a process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "mmptf_funding", "import", *map(str, arguments),
+        env={**os.environ, "DATABASE_URL": url}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+def write_files(folder: Path, edition: Mapping[TableName, Rows]) -> list[Path]:
+    paths = []
+    for table, rows in edition.items():
+        paths.append(folder / f"{table}.csv")
+        paths[-1].write_bytes(csv_of(table, rows))
+    return paths
+
+
+def changed(table: TableName, row: int, **cells: str) -> Edition:
+    """The made-up edition with other cells in one row, which is numbered from 0."""
+    edition = deepcopy(MADE_UP)
+    edition[table][row] |= cells
+    return edition
+
+
+def more(table: TableName, *rows: dict[str, str]) -> Edition:
+    edition = deepcopy(MADE_UP)
+    edition[table] += rows
+    return edition
+
+
+REQUIREMENTS = csv_of("requirements", MADE_UP["requirements"])
+
+
+async def pieces(number: int, taken: list[int]) -> AsyncIterator[bytes]:
+    for n in range(number):
+        taken.append(n)
+        yield b"x" * 1_048_576
+
+
+async def journal_of(url: str, after: int = 0) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        found: list[asyncpg.Record] = await connection.fetch(
+            "SELECT seq, entity, key, action, actor, request_id, before, after::jsonb - 'updated' AS after"
+            " FROM change JOIN revision ON seq BETWEEN first AND number WHERE seq > $1 ORDER BY seq",
+            after,
+        )
+        return found
+    finally:
+        await connection.close()

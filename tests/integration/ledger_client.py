@@ -1,0 +1,103 @@
+"""A client of the ledger for tests, and the entries that it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from mmptf_funding.ledger import rules
+from tests.conftest import RunningApp
+from tests.tokens import writing
+
+Facts = dict[str, Any]
+Who = tuple[str, str | None]
+
+LEDGER, STATEMENT = "/funding/v1/ledger", "/funding/v1/statement"
+AGENT, UNIT, ADMIN = ("agent", None), ("management-unit", None), ("admin", None)
+IOM, ILO = ("agency", "IOM"), ("agency", "ILO")
+ETHIOPIA: Facts = {"programme": "ETH-01", "organization": "ILO"}
+ORIGINAL = {"amount": "10.00", "currency": "EUR", "rate": "1.0850", "rate_date": "2024-01-01", "rate_source": "a table"}
+MEMBERS: Facts = {
+    "contributor": "DEU", "programme": "ETH-01", "organization": "ILO", "thematic_area": "2", "category": "supplies",
+    "tranche": 1, "follows": "L-000001", "original": ORIGINAL,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LedgerClient:
+    """A funding service with a database of its own, and requests to its ledger."""
+
+    running: RunningApp
+
+    async def post(self, who: Who, sent: Facts, path: str = "", **query: str) -> httpx.Response:
+        return await self.running.client.post(f"{LEDGER}{path}", json=sent, params=query, headers=writing(*who))
+
+    async def enter(self, kind: str, amount: str, date: str = "2024-05-05", who: Who = AGENT, **members: Any) -> Facts:
+        """The entry that was written, by ADMIN, who may write every kind."""
+        if kind in ("allocation", "direct_cost"):
+            members = {"reference": "SC-1", **members}
+        answer = await self.post(ADMIN if who == AGENT else who, body(kind, amount, date, **members))
+        assert answer.status_code == 201, answer.text
+        found: Facts = answer.json()
+        return found
+
+    async def reverse(self, code: str, date: str = "2024-06-30", who: Who = ADMIN) -> httpx.Response:
+        return await self.post(who, {"date": date, "reason": "It was wrong."}, f"/{code}/reversal")
+
+    async def batch(self, *entries: Facts, who: Who = ADMIN, **query: str) -> httpx.Response:
+        return await self.post(who, {"entries": list(entries)}, "/batch", **query)
+
+    async def get(self, path: str, **query: str) -> Any:
+        answer = await self.running.client.get(path, params=query or None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def rows(self, **query: str) -> list[Facts]:
+        page = await self.get(LEDGER, limit="1000", **query)
+        found: list[Facts] = page["items"]
+        return found
+
+    async def balance(self, **query: str) -> str:
+        return str((await self.get(STATEMENT, **query))["balance"]["amount"])
+
+    async def revision(self) -> int:
+        return int((await self.get(LEDGER))["revision"])
+
+
+def body(kind: str, amount: str = "1.00", date: str = "2024-05-05", **members: Any) -> Facts:
+    return {"kind": kind, "amount": amount, "date": date, **members}
+
+
+def errors(answer: httpx.Response) -> list[tuple[str, str]]:
+    assert answer.status_code == 422, answer.text
+    return sorted((error["code"], error["pointer"]) for error in answer.json()["errors"])
+
+
+def refused(answer: httpx.Response, status: int, code: str, *words: str) -> None:
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code), answer.text
+    assert all(word in problem["detail"] for word in words), problem["detail"]
+
+
+@contextmanager
+def catalogue_at(ledger: LedgerClient, url: str | None) -> Iterator[None]:
+    """Let the service ask another catalogue, or none, within the block."""
+    before = ledger.running.app.state.settings.catalog_url
+    ledger.running.set(catalog_url=url)
+    try:
+        yield
+    finally:
+        ledger.running.set(catalog_url=before)
+
+
+def right(kind: str) -> Facts:
+    """An entry of a kind with everything that it needs and takes."""
+    rule = rules.KINDS[kind]
+    members = {name: MEMBERS[name] for name in rule.needs | rule.takes}
+    if "follows" in members:
+        members["follows"] = {"commitment": "L-000001", "deposit": "L-000002"}[kind]
+    return body(kind, "10.85", reference="SC-1", **members)

@@ -1,0 +1,159 @@
+"""Batches: all or nothing, or every part that is right."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.conftest import RunningApp, running_app
+from tests.integration.programme_writes import DECIDED, PROGRAMMES, comparable, is_replayed, moved, state, submitted
+from tests.tokens import writing
+
+
+@pytest.fixture(scope="module")
+async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
+    async with running_app("catalog", new_database("catalog"), None) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+async def reader(running: RunningApp) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(running.database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def client(running: RunningApp) -> httpx.AsyncClient:
+    return running.client
+
+
+BATCH = "/catalog/v1/status-changes"
+
+
+def row_of(programme: httpx.Response, status: str, **members: Any) -> dict[str, Any]:
+    """A row that gives a programme a status on the day of its present one."""
+    record = programme.json()
+    day = record["status_history"][-1]["date"]
+    return {
+        "programme": record["code"], "etag": programme.headers["etag"], "status": status, "date": day, **DECIDED,
+        **members,
+    }  # fmt: skip
+
+
+async def batch(client: httpx.AsyncClient, rows: list[dict[str, Any]], query: str = "") -> httpx.Response:
+    return await client.post(f"{BATCH}{query}", json={"changes": rows}, headers=writing("management-unit"))
+
+
+async def status_of(client: httpx.AsyncClient, *programmes: httpx.Response) -> list[str]:
+    return [(await client.get(f"{PROGRAMMES}/{p.json()['code']}")).json()["status"] for p in programmes]
+
+
+async def test_a_batch_is_written_as_one(client: httpx.AsyncClient, reader: asyncpg.Connection) -> None:
+    notes = [await submitted(client) for _ in range(3)]
+    statuses = ["pipeline", "not_selected", "withdrawn"]
+    rows = [row_of(note, status) for note, status in zip(notes, statuses, strict=True)]
+    headers = writing("management-unit")
+    answer = await client.post(BATCH, json={"changes": rows}, headers=headers)
+    codes = [note.json()["code"] for note in notes]
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "dry_run": False,
+        "written": 3,
+        "refused": 0,
+        "outcomes": [
+            {"row": n, "outcome": "written", "code": code, "status": 200, "errors": []} for n, code in enumerate(codes)
+        ],
+    }
+    assert await status_of(client, *notes) == statuses
+    newest = await reader.fetchrow("SELECT * FROM revision ORDER BY number DESC LIMIT 1")
+    changed = await reader.fetch("SELECT key FROM change WHERE seq >= $1 ORDER BY seq", newest["first"])
+    assert [row[0] for row in changed] == codes
+    after = await state(reader)
+    again = await client.post(BATCH, json={"changes": rows}, headers=headers)
+    assert comparable(again) == comparable(answer)
+    assert is_replayed(again)
+    assert await state(reader) == after
+
+
+async def test_a_batch_is_all_or_nothing(client: httpx.AsyncClient, reader: asyncpg.Connection) -> None:
+    good, stale, wrong, last = [await submitted(client) for _ in range(4)]
+    rows = [
+        row_of(good, "pipeline"),
+        row_of(stale, "pipeline", etag='"1-stale"'),
+        row_of(wrong, "implementation"),
+        row_of(last, "pipeline", decision=None, date="2099-01-01"),
+        {**row_of(last, "pipeline"), "programme": "NO-SUCH-01"},
+    ]
+    before = await state(reader)
+    answer = await batch(client, rows)
+    assert answer.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [
+        ("/changes/1", "precondition_failed"),
+        ("/changes/2/status", "transition_not_allowed"),
+        ("/changes/3/date", "in_the_future"),
+        ("/changes/3/decision", "missing"),
+        ("/changes/4", "unknown_code"),
+    ]
+    assert await state(reader) == before
+
+
+async def test_a_partial_batch_writes_what_is_right(client: httpx.AsyncClient, reader: asyncpg.Connection) -> None:
+    first, wrong, last = [await submitted(client) for _ in range(3)]
+    rows = [row_of(first, "pipeline"), row_of(wrong, "approved"), row_of(last, "not_selected")]
+    tried = await batch(client, rows, "?partial=true&dry_run=true")
+    assert (tried.json()["dry_run"], tried.json()["written"]) == (True, 2)
+    assert await status_of(client, first, wrong, last) == ["concept_note"] * 3
+    answer = await batch(client, rows, "?partial=true")
+    assert answer.status_code == 200
+    report = answer.json()
+    assert {**report, "dry_run": True} == tried.json()
+    assert (report["written"], report["refused"]) == (2, 1)
+    assert [(o["row"], o["outcome"], o["status"]) for o in report["outcomes"]] == [
+        (0, "written", 200),
+        (1, "refused", 409),
+        (2, "written", 200),
+    ]
+    (error,) = report["outcomes"][1]["errors"]
+    assert (error["pointer"], error["code"]) == ("/changes/1/status", "transition_not_allowed")
+    assert error["allowed"] == ["pipeline", "not_selected", "withdrawn"]
+    assert await status_of(client, first, wrong, last) == ["pipeline", "concept_note", "not_selected"]
+    unmoved = await client.get(wrong.headers["location"])
+    assert unmoved.headers["etag"] == wrong.headers["etag"]
+    assert await reader.fetchval("SELECT count(*) FROM change WHERE key = $1", wrong.json()["code"]) == 3
+
+
+async def test_a_programme_named_twice_is_stale_the_second_time(client: httpx.AsyncClient) -> None:
+    note = await submitted(client)
+    rows = [row_of(note, "pipeline"), row_of(note, "not_selected")]
+    refused = await batch(client, rows)
+    assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [("/changes/1", "precondition_failed")]
+    assert await status_of(client, note) == ["concept_note"]
+    partial = await batch(client, rows, "?partial=true")
+    assert [(o["outcome"], o["status"]) for o in partial.json()["outcomes"]] == [("written", 200), ("refused", 412)]
+    assert await status_of(client, note) == ["pipeline"]
+
+
+async def test_a_batch_of_which_nothing_is_right_writes_nothing(
+    client: httpx.AsyncClient, reader: asyncpg.Connection
+) -> None:
+    note = await submitted(client)
+    before = await reader.fetchval("SELECT max(number) FROM revision")
+    answer = await batch(client, [row_of(note, "approved")] * 2, "?partial=true")
+    assert (answer.status_code, answer.json()["written"], answer.json()["refused"]) == (200, 0, 2)
+    assert await reader.fetchval("SELECT max(number) FROM revision") == before
+
+
+async def test_an_organization_withdraws_its_own_in_a_batch(client: httpx.AsyncClient) -> None:
+    mine, other = await submitted(client), await submitted(client)
+    theirs = await moved(client, other, "pipeline")
+    rows = [row_of(mine, "withdrawn", decision=None), row_of(theirs, "approved")]
+    answer = await client.post(f"{BATCH}?partial=true", json={"changes": rows}, headers=writing("agency"))
+    assert [(o["outcome"], o["status"]) for o in answer.json()["outcomes"]] == [("written", 200), ("refused", 403)]
+    assert await status_of(client, mine, theirs) == ["withdrawn", "pipeline"]
+    strange = await client.post(f"{BATCH}?partial=true", json={"changes": rows}, headers=writing("agency", "ILO"))
+    assert [o["status"] for o in strange.json()["outcomes"]] == [412, 403]

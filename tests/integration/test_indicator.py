@@ -1,0 +1,224 @@
+"""The indicator: its target, the assessments that count for it, and the headers of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.records import document_of, put
+from mmptf_markers.indicator.schemas import MarkerTarget
+from mmptf_markers.models import TargetRow
+from tests.conftest import running_app
+from tests.integration.indicator import CRITERIA, LIFE, OVER_TIME, current_grades, listed, whole
+from tests.integration.marked import (
+    ACTIONS,
+    API,
+    ASSESSMENTS,
+    INDICATOR,
+    RUBRIC_CODE,
+    STANDINGS,
+    Facts,
+    Markers,
+    answer,
+    answers,
+    made,
+    programme,
+)
+from tests.unit.markers.rubrics import small
+
+
+@pytest.fixture
+async def markers(new_database: Callable[[str], str]) -> AsyncIterator[Markers]:
+    async with running_app("markers", new_database("markers"), None) as running:
+        yield Markers(running)
+
+
+# --- the target ------------------------------------------------------------------------------------------------------
+
+
+async def test_nineteen_of_twenty_one_are_enough_and_eighteen_are_not(markers: Markers) -> None:
+    codes = [f"P-{n:02}" for n in range(1, 22)]
+    await markers.copy(*(programme(code) for code in codes), programme("Q-01", stage="pipeline"))
+    none = await whole(markers)
+    assert (none["programmes"], none["unassessed"], none["counted"]) == (21, 21, 0)
+    assert (none["standing"], none["short_by"], none["share"]["percentage"]) == ("not_met", 19, "0.00")
+    for n, code in enumerate(codes[:18]):
+        made(await markers.declare(code, "AB"[n % 2]))
+    made(await markers.declare(codes[18], "C"))
+    # What is not funded counts for nothing.
+    made(await markers.declare("Q-01", "A"))
+    missed = await whole(markers)
+    assert (missed["standing"], missed["short_by"], missed["counted"]) == ("not_met", 1, 18)
+    assert missed["share"] == {"numerator": 6, "denominator": 7, "percentage": "85.71"}
+    assert (missed["assessed"], missed["unassessed"], missed["under_review"]) == (19, 2, 0)
+    submitted = await markers.submitted(codes[19], 2)
+    waiting = await whole(markers)
+    assert (waiting["standing"], waiting["under_review"], waiting["unassessed"]) == ("not_met", 1, 2)
+    await markers.reviewed(submitted)
+    met = await whole(markers)
+    assert (met["standing"], met["short_by"], met["counted"]) == ("met", 0, 19)
+    assert met["share"] == {"numerator": 19, "denominator": 21, "percentage": "90.47"}
+    assert (met["assessed"], met["unassessed"], met["under_review"]) == (20, 1, 0)
+
+
+async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Markers) -> None:
+    bands = [{"grade": str(grade), "minimum": f"{grade}/3"} for grade in (3, 2, 1, 0)]
+    document = small({"type": "weighted_share", "bands": bands}, ["3", "2", "1", "0"], [1, 2], gates=[(1, 1, "0")])
+    rubric = await markers.publish({**document, "code": "inclusion", "marker": "inclusion"})
+    target = {"code": "inclusion-half", "marker": "inclusion", "name": "Half", "grades": ["3", "2"], "stage": "funded"}
+    async with markers.running.app.state.database.sessions() as session, session.begin():
+        write = await begin_write(session, Author("test"))
+        facts = {**target, "minimum": {"numerator": 1, "denominator": 2}, "sources": []}
+        document = document_of(MarkerTarget, facts, write.at)
+        await put(write, [TargetRow(code="inclusion-half", marker="inclusion", updated=write.at, document=document)])
+    for code, given in {"T-3": (2, 2), "T-2": (0, 2), "T-0": (2, 0), "T-9": None}.items():
+        await markers.copy(programme(code))
+        if given:
+            said = {f"c{at}": answer(level) for at, level in enumerate(given)}
+            await markers.accepted(code, answers=said, rubric=rubric)
+    graded = {code: item["grade"] for code, item in (await current_grades(markers, marker="inclusion")).items()}
+    assert graded == {"T-3": "3", "T-2": "2", "T-0": "0", "T-9": None}
+    found = await whole(markers, target="inclusion-half")
+    assert (found["standing"], found["counted"], found["programmes"]) == ("met", 2, 4)
+    assert [grade["grade"] for grade in found["grades"]] == ["0", "2", "3", None]
+    assert await listed(markers, found["grades"][2]["link"]) == ["T-3"]
+    capped = (await markers.get(ASSESSMENTS, programme="T-0"))["items"][0]["derived"]
+    assert (capped["grade"], capped["before_gates"]) == ("0", "1")
+    # The marker that everybody knows is untouched by it.
+    assert (await whole(markers))["unassessed"] == 4
+
+
+async def test_nothing_is_met_and_nothing_missed_without_programmes(markers: Markers) -> None:
+    for n in range(2):
+        found = await markers.get(INDICATOR, by="country")
+        assert (found["groups"], found["overlapping"]) == ([], True)
+        assert {**found["whole"], "target": None} == {
+            "programmes": 0, "assessed": 0, "unassessed": 0, "under_review": 0, "counted": 0, "share": None,
+            "standing": "not_applicable", "short_by": 0, "grades": [], "rubrics": [], "mixed": False, "target": None,
+        }  # fmt: skip
+        # The stage of the target is one that is known, though no programme is at it.
+        assert (await markers.get(STANDINGS, stage="funded"))["items"] == []
+        if not n:
+            await markers.copy(programme("Q-01", stage="pipeline"))
+
+
+# --- what counts -----------------------------------------------------------------------------------------------------
+
+
+async def test_the_newest_accepted_assessment_counts(markers: Markers) -> None:
+    code = await markers.copied()
+    stages = [("annual_report", 2024), ("concept_note", None), ("annual_report", 2023), ("programme_document", None),
+              ("annual_report", 2025), ("final_report", None)]  # fmt: skip
+    declared: list[tuple[int, int, str]] = []
+    for (stage, year), grade in zip(stages, "BACACB", strict=True):
+        said = made(await markers.declare(code, grade, stage=stage, year=year)).json()
+        declared.append((LIFE.index(stage), year or 0, said["code"]))
+        current = (await current_grades(markers))[code]
+        assert current["assessment"] == max(declared)[2]
+    # The next version of the same stage; submitted it does not count yet, and returned it never does.
+    first = await markers.submitted(code, 1, stage="final_report", answers=answers(1, "final_report"))
+    current = (await current_grades(markers))[code]
+    assert (current["grade"], current["under_review"]) == ("B", True)
+    await markers.reviewed(first, decision="return")
+    current = (await current_grades(markers))[code]
+    assert (current["grade"], current["under_review"]) == ("B", False)
+    second = await markers.accepted(code, 3, stage="final_report", answers=answers(3, "final_report"))
+    assert second["version"] == 3
+    current = (await current_grades(markers))[code]
+    assert (current["assessment"], current["grade"], current["answered"]) == (second["code"], "A", True)
+    third = await markers.accepted(code, 1, stage="final_report", answers=answers(1, "final_report"))
+    assert (await current_grades(markers))[code]["assessment"] == third["code"]
+    # An earlier stage that is assessed later changes nothing.
+    await markers.accepted(code, 3)
+    assert (await current_grades(markers))[code]["assessment"] == third["code"]
+
+
+async def test_a_year_is_due_until_its_report_is_submitted(markers: Markers) -> None:
+    code = await markers.copied(duration={"start": "2024-07-01", "end": "2026-06-30"})
+
+    async def due(year: int) -> bool:
+        return code in await current_grades(markers, due_for=year)
+
+    assert [await due(year) for year in (2023, 2024, 2025, 2026, 2027)] == [False, True, True, True, False]
+    report: Facts = {"stage": "annual_report", "year": 2025, "answers": answers(3, "annual_report")}
+    submitted = await markers.submitted(code, **report)
+    assert [await due(year) for year in (2024, 2025, 2026)] == [True, False, True]
+    await markers.reviewed(submitted, decision="return")
+    assert await due(2025)
+    await markers.accepted(code, **report)
+    assert not await due(2025)
+
+
+async def test_versions_of_rubrics_are_not_mixed_unseen(markers: Markers) -> None:
+    codes = [await markers.copied() for _ in range(3)]
+    await markers.accepted(codes[0], 3)
+    one = await whole(markers)
+    assert (one["mixed"], one["rubrics"]) == (
+        False, [{"rubric": RUBRIC_CODE, "status": "illustrative", "programmes": 1}],
+    )  # fmt: skip
+    made(await markers.declare(codes[1], "B"))
+    declared = await whole(markers)
+    assert (declared["mixed"], declared["rubrics"][1]) == (True, {"rubric": None, "status": None, "programmes": 1})
+    other = {**small({"type": "manual"}, ["A", "B", "C"], [1]), "code": "other", "marker": "human_rights"}
+    rubric = await markers.publish(other, RUBRIC_CODE)
+    reviewed = await markers.submitted(codes[2], rubric=rubric, answers={"c0": answer(1)}, declared_grade="A")
+    await markers.reviewed(reviewed, grade="C")
+    assert (await whole(markers))["rubrics"] == [
+        {"rubric": RUBRIC_CODE, "status": "superseded", "programmes": 1},
+        {"rubric": "other.1", "status": "illustrative", "programmes": 1},
+        {"rubric": None, "status": None, "programmes": 1},
+    ]
+    assert (await current_grades(markers))[codes[0]]["rubric_status"] == "superseded"
+
+
+# --- whether anything is new -----------------------------------------------------------------------------------------
+
+
+async def test_an_unchanged_indicator_is_a_304(markers: Markers) -> None:
+    code = await markers.copied()
+    client = markers.running.client
+    paths = (INDICATOR, f"{INDICATOR}?by=country", STANDINGS, CRITERIA, ACTIONS, OVER_TIME)
+
+    async def tags(sent: Mapping[str, str]) -> dict[str, httpx.Response]:
+        return {p: await client.get(p, headers={"if-none-match": sent[p]} if sent else {}) for p in paths}
+
+    before = {path: answered.headers["etag"] for path, answered in (await tags({})).items()}
+    assert len({*before.values()}) == len(paths)
+    assert {(a.status_code, a.content) for a in (await tags(before)).values()} == {(304, b"")}
+    # A submission changes what waits for review, and nothing else.
+    submitted = await markers.submitted(code)
+    found = await tags(before)
+    assert {a.status_code for a in found.values()} == {200}
+    assert found[INDICATOR].json()["whole"]["under_review"] == 1
+    assert found[STANDINGS].json()["items"][0]["under_review"] is True
+    await markers.reviewed(submitted)
+    assert {a.status_code for a in (await tags({p: a.headers["etag"] for p, a in found.items()})).values()} == {200}
+
+
+async def test_every_indicator_has_the_ages_of_the_replicas(markers: Markers) -> None:
+    client = markers.running.client
+    sources = {"catalogue-age": ("catalog", 90), "ledger-age": ("funding", 300)}
+    for is_known in (False, True):
+        if is_known:
+            async with markers.running.app.state.database.sessions() as session, session.begin():
+                for service, age in sources.values():
+                    followed = sa.text("INSERT INTO followed VALUES (:service, 7, 7, now(), :caught_up)")
+                    caught_up = datetime.now(UTC) - timedelta(seconds=age)
+                    await session.execute(followed, {"service": service, "caught_up": caught_up})
+        for path in (INDICATOR, f"{INDICATOR}?by=region", f"{INDICATOR}?as_of=1", CRITERIA):
+            first = await client.get(path)
+            again = await client.get(path, headers={"if-none-match": first.headers["etag"]})
+            assert (first.status_code, again.status_code) == (200, 304)
+            for answered in (first, again):
+                for header, (_, age) in sources.items():
+                    stated = answered.headers[header]
+                    assert age <= int(stated) < age + 60 if is_known else stated == "unknown"
+    copies = (await markers.get(f"{API}/copies"))["copies"]
+    assert [(copy["service"], copy["reached"]) for copy in copies] == [("catalog", 7), ("funding", 7)]
+    for copy, (_, age) in zip(copies, sources.values(), strict=True):
+        assert age <= copy["age_seconds"] < age + 60

@@ -1,0 +1,223 @@
+"""Balances that must not fall below zero, flags, and reversals."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from tests.conftest import running_app
+from tests.integration.ledger_client import (
+    AGENT,
+    ETHIOPIA,
+    ILO,
+    IOM,
+    LEDGER,
+    STATEMENT,
+    UNIT,
+    Facts,
+    LedgerClient,
+    body,
+    errors,
+    refused,
+)
+from tests.serving import served
+
+
+@pytest.fixture(scope="module")
+async def catalogue(new_database: Callable[[str], str]) -> AsyncIterator[str]:
+    """The catalogue of the packaged data, over HTTP."""
+    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as url:
+        yield url
+
+
+@pytest.fixture
+async def ledger(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[LedgerClient]:
+    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
+        yield LedgerClient(running)
+
+
+@pytest.fixture
+async def funded(ledger: LedgerClient) -> LedgerClient:
+    """A thousand dollars came in, and six hundred are meant for a programme."""
+    await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
+    await ledger.enter("allocation", "600.00", "2024-02-10", programme="ETH-01")
+    return ledger
+
+
+# --- balances and flags ----------------------------------------------------------------------------------------------
+
+
+async def test_what_is_not_there_is_not_paid(funded: LedgerClient) -> None:
+    before = await funded.revision()
+    refused(
+        await funded.post(AGENT, body("bank_charge", "990.01", "2024-01-10")),
+        409, "insufficient_balance", "On 2024-01-10", "-0.01 USD",
+    )  # fmt: skip
+    refused(await funded.post(AGENT, body("bank_charge", "0.01", "2024-01-09")), 409, "insufficient_balance", "-0.01")
+    assert await funded.revision() == before
+    await funded.enter("bank_charge", "990.00", "2024-01-10")
+    assert await funded.balance() == "0.00"
+
+
+async def test_a_backdated_entry_does_not_overdraw_a_later_day(funded: LedgerClient) -> None:
+    await funded.enter("bank_charge", "900.00", "2024-04-01")
+    sent = body("bank_charge", "90.01", "2024-02-01")
+    refused(await funded.post(AGENT, sent), 409, "insufficient_balance", "On 2024-04-01", "-0.01 USD")
+    await funded.enter("interest", "50.00", "2024-04-02")
+    refused(await funded.post(AGENT, sent), 409, "insufficient_balance", "On 2024-04-01", "-0.01 USD")
+    await funded.enter("interest", "0.01", "2024-03-01")
+    assert (await funded.post(AGENT, sent)).status_code == 201
+
+
+async def test_no_more_is_transferred_than_was_allocated(funded: LedgerClient) -> None:
+    for sent in (
+        body("transfer", "600.01", **ETHIOPIA),
+        body("transfer", "0.01", "2024-02-09", **ETHIOPIA),
+        body("transfer", "0.01", programme="MDA-01", organization="IOM"),
+    ):
+        refused(await funded.post(AGENT, sent), 409, "exceeds_allocation", "-0.01 USD", sent["programme"])
+    await funded.enter("transfer", "600.00", **ETHIOPIA)
+    refused(
+        await funded.post(UNIT, {"date": "2024-06-01", "reason": "Less."}, "/L-000003/reversal"),
+        409, "exceeds_allocation", "On 2024-06-01", "-600.00 USD",
+    )  # fmt: skip
+    (programme,) = (await funded.get(f"{STATEMENT}/programmes"))["items"]
+    assert programme["not_yet_transferred"]["amount"] == "0.00"
+
+
+async def test_no_more_is_refunded_than_was_received(funded: LedgerClient) -> None:
+    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+    refused(await funded.post(ILO, body("refund", "100.01", **ETHIOPIA)), 409, "exceeds_transfers", "ILO", "-0.01 USD")
+    refused(await funded.post(ILO, body("refund", "1.00", "2024-02-29", **ETHIOPIA)), 409, "exceeds_transfers")
+    await funded.enter("refund", "100.00", who=ILO, **ETHIOPIA)
+    refused(await funded.reverse("L-000004"), 409, "exceeds_transfers", "-100.00 USD")
+    assert await funded.balance() == "990.00"
+
+
+async def test_a_refund_that_was_paid_out_again_is_not_reversed(funded: LedgerClient) -> None:
+    await funded.enter("transfer", "600.00", "2024-03-01", **ETHIOPIA)
+    await funded.enter("refund", "600.00", "2024-04-01", **ETHIOPIA)
+    await funded.enter("bank_charge", "990.00", "2024-04-02")
+    refused(await funded.reverse("L-000005", "2024-04-01"), 409, "insufficient_balance", "On 2024-04-02", "-600.00")
+
+
+async def test_expenditure_above_transfers_is_written_and_flagged(funded: LedgerClient) -> None:
+    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+    spent = {**ETHIOPIA, "category": "travel"}
+    assert (await funded.enter("expenditure", "100.00", who=ILO, **spent))["flags"] == []
+    assert (await funded.enter("expenditure", "0.01", **spent))["flags"] == ["expenditure_exceeds_transfers"]
+    refund = await funded.enter("refund", "1.00", who=ILO, **ETHIOPIA)
+    assert refund["flags"] == ["refund_exceeds_unspent"]
+    found = await funded.rows(flag="refund_exceeds_unspent")
+    assert [row["code"] for row in found] == [refund["code"]]
+    facets = (await funded.get(f"{LEDGER}/facets"))["facets"]
+    assert {f["value"]: f["count"] for f in facets["flag"]} == {
+        None: 5, "expenditure_exceeds_transfers": 1, "refund_exceeds_unspent": 1
+    }  # fmt: skip
+    for what in ("programmes", "organizations"):
+        (item,) = (await funded.get(f"{STATEMENT}/{what}"))["items"]
+        assert item["overspent"] is True
+        (item,) = (await funded.get(f"{STATEMENT}/{what}", on="2024-05-04"))["items"]
+        assert item["overspent"] is False
+
+
+async def test_a_backdated_expenditure_that_overspends_a_later_day_is_flagged(funded: LedgerClient) -> None:
+    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+    spent = {**ETHIOPIA, "category": "travel"}
+    await funded.enter("expenditure", "100.00", "2024-05-01", **spent)
+    backdated = await funded.enter("expenditure", "50.00", "2024-04-01", **spent)
+    assert backdated["flags"] == ["expenditure_exceeds_transfers"]
+
+
+async def test_a_backdated_deposit_that_exceeds_its_commitment_later_is_flagged(ledger: LedgerClient) -> None:
+    await ledger.enter("commitment", "100.00", "2024-01-01", contributor="DEU")
+    await ledger.enter("deposit", "100.00", "2024-03-01", contributor="DEU", follows="L-000001")
+    backdated = await ledger.enter("deposit", "1.00", "2024-02-01", contributor="DEU", follows="L-000001")
+    assert backdated["flags"] == ["deposit_exceeds_commitment"]
+
+
+async def test_a_transfer_that_is_spent_later_than_it_is_reversed_is_flagged(funded: LedgerClient) -> None:
+    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+    await funded.enter("expenditure", "60.00", "2024-05-01", **ETHIOPIA, category="travel")
+    assert (await funded.reverse("L-000004", "2024-04-01")).json()["flags"] == ["expenditure_exceeds_transfers"]
+
+
+async def test_a_reversed_transfer_that_was_spent_is_flagged(funded: LedgerClient) -> None:
+    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+    await funded.enter("expenditure", "60.00", "2024-05-01", **ETHIOPIA, category="travel")
+    assert (await funded.reverse("L-000004", "2024-05-01")).json()["flags"] == ["expenditure_exceeds_transfers"]
+
+
+async def test_a_deposit_above_its_commitment_is_written_and_flagged(ledger: LedgerClient) -> None:
+    await ledger.enter("commitment", "100.00", "2024-01-01", contributor="DEU")
+    pays: Facts = {"contributor": "DEU", "follows": "L-000001"}
+    assert (await ledger.enter("deposit", "60.00", "2024-02-01", **pays))["flags"] == []
+    assert (await ledger.enter("deposit", "60.00", "2024-03-01", **pays))["flags"] == ["deposit_exceeds_commitment"]
+    fund = await ledger.get(STATEMENT)
+    commitments = {name: fund["commitments"][name]["amount"] for name in ("paid", "outstanding")}
+    assert commitments == {"paid": "100.00", "outstanding": "0.00"}
+    assert (await ledger.get(f"{STATEMENT}/commitments"))["items"] == []
+    (item,) = (await ledger.get(f"{STATEMENT}/commitments", on="2024-02-28"))["items"]
+    assert (item["paid"]["amount"], item["outstanding"]["amount"]) == ("60.00", "40.00")
+
+
+# --- reversals -------------------------------------------------------------------------------------------------------
+
+
+async def test_an_entry_is_reversed_once_and_a_reversal_never(ledger: LedgerClient) -> None:
+    await ledger.enter("interest", "5.00")
+    assert (await ledger.reverse("L-000001")).status_code == 201
+    revision = await ledger.revision()
+    refused(await ledger.reverse("L-000002"), 409, "not_reversible", "L-000001")
+    twice = await ledger.reverse("L-000001")
+    assert twice.status_code == 409, twice.text
+    refused(await ledger.reverse("L-000009"), 404, "not_found")
+    assert await ledger.revision() == revision
+
+
+async def test_a_reversal_is_dated_between_the_entry_and_today(ledger: LedgerClient) -> None:
+    await ledger.enter("interest", "5.00", "2024-05-05")
+    for date in ("2024-05-04", "2098-01-01"):
+        assert errors(await ledger.reverse("L-000001", date)) == [("invalid_date", "/date")]
+    assert (await ledger.reverse("L-000001", "2024-05-05")).status_code == 201
+    assert await ledger.balance(on="2024-05-05") == "0.00"
+
+
+async def test_what_others_rest_on_is_reversed_after_them(ledger: LedgerClient) -> None:
+    await ledger.enter("pledge", "9.00", contributor="DEU")
+    await ledger.enter("commitment", "9.00", contributor="DEU", follows="L-000001")
+    await ledger.enter("deposit", "9.00", contributor="DEU", follows="L-000002")
+    refused(await ledger.reverse("L-000001"), 409, "not_reversible", "L-000002")
+    refused(await ledger.reverse("L-000002"), 409, "not_reversible", "L-000003")
+    for code in ("L-000003", "L-000002", "L-000001"):
+        assert (await ledger.reverse(code)).status_code == 201
+    again = await ledger.post(AGENT, body("commitment", contributor="DEU", follows="L-000001"))
+    assert errors(again) == [("does_not_follow", "/follows")]
+    totals = await ledger.get(f"{LEDGER}/totals", by="kind")
+    assert {total["sum"]["amount"] for total in totals["totals"]} == {"0.00"}
+
+
+async def test_a_reversal_is_of_those_whose_entry_it_is(funded: LedgerClient) -> None:
+    await funded.enter("transfer", "10.00", **ETHIOPIA)
+    await funded.enter("expenditure", "5.00", **ETHIOPIA, category="travel")
+    for who, code, status in ((ILO, "L-000004", 403), (IOM, "L-000005", 403), (UNIT, "L-000005", 403)):
+        refused(await funded.reverse(code, who=who), status, "forbidden")
+    assert (await funded.reverse("L-000005", who=ILO)).status_code == 201
+
+
+async def test_an_entry_that_is_reversed_is_another_answer(ledger: LedgerClient) -> None:
+    await ledger.enter("interest", "5.00")
+    path = f"{LEDGER}/L-000001"
+    before = await ledger.running.client.get(path)
+    revision = await ledger.revision()
+    assert (await ledger.reverse("L-000001")).status_code == 201
+    after = await ledger.running.client.get(path, headers={"if-none-match": before.headers["etag"]})
+    assert after.status_code == 200
+    assert after.headers["etag"] != before.headers["etag"]
+    assert (before.json()["reversed_by"], after.json()["reversed_by"]) == (None, "L-000002")
+    assert {**after.json(), "reversed_by": None} == before.json()
+    assert await ledger.get(path, as_of=str(revision)) == before.json()
+    (created,) = (await ledger.get(f"{path}/history"))["items"]
+    assert (created["action"], created["organization"], created["before"]) == ("create", None, None)
+    assert created["after"] == {name: value for name, value in before.json().items() if name != "reversed_by"}
