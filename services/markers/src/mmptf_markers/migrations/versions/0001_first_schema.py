@@ -7,6 +7,9 @@ from sqlalchemy.dialects import postgresql
 revision = "0001"
 down_revision = None
 
+# A table that no other service has: what tells databases apart whose revision does not name their service.
+OWN_TABLE = "rubric"
+
 
 def upgrade() -> None:  # noqa: D103
     op.create_table(

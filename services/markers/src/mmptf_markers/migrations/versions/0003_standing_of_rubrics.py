@@ -4,10 +4,27 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from mmptf_common.storage.journal_schema import UNDER_WAY, keep
-
 revision = "0003"
 down_revision = "0002"
+
+FIRST = "nullif(current_setting('mmptf.first', true), '')::bigint"
+
+
+def _journal(table: str, entity: str) -> list[str]:
+    """The statements that put a table of records under the journal, as they were when this version was made."""
+    execute = f"EXECUTE FUNCTION journal_keep('{entity}')"
+    return [
+        f"CREATE TABLE {table}_past (replaced bigint NOT NULL, LIKE {table}, PRIMARY KEY (code, revised))",
+        f"CREATE TRIGGER stamp BEFORE UPDATE ON {table} FOR EACH ROW"
+        " WHEN (OLD.document::text <> NEW.document::text OR OLD.code <> NEW.code) EXECUTE FUNCTION journal_stamp()",
+        f"CREATE TRIGGER keep_created AFTER INSERT ON {table}"
+        f" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT {execute}",
+        f"CREATE TRIGGER keep_amended AFTER UPDATE ON {table}"
+        f" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT {execute}",
+        f"CREATE TRIGGER keep_all BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {execute}",
+        f"CREATE TRIGGER keep_deleted AFTER DELETE ON {table}"
+        f" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT {execute}",
+    ]
 
 
 def upgrade() -> None:  # noqa: D103
@@ -43,11 +60,11 @@ def upgrade() -> None:  # noqa: D103
         sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
         sa.Column("rubric", sa.String(), nullable=False),
         sa.Column("language", sa.String(), nullable=False),
-        sa.Column("revised", sa.BigInteger(), server_default=sa.text(UNDER_WAY), nullable=False),
+        sa.Column("revised", sa.BigInteger(), server_default=sa.text(FIRST), nullable=False),
         sa.ForeignKeyConstraint(["rubric"], ["rubric.code"]),
         sa.PrimaryKeyConstraint("code"),
     )
     op.create_index(op.f("ix_translation_rubric"), "translation", ["rubric"], unique=False)
     op.create_index(op.f("ix_translation_updated"), "translation", ["updated"], unique=False)
-    for statement in keep("translation", "translation"):
+    for statement in _journal("translation", "translation"):
         op.execute(statement)
