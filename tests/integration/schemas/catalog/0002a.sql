@@ -1,0 +1,114 @@
+CREATE TABLE revision (first bigint PRIMARY KEY, number bigint NOT NULL UNIQUE, at timestamptz NOT NULL, actor text NOT NULL, organization text, reason text, request_id text, repeatable boolean NOT NULL DEFAULT true);
+CREATE INDEX ix_revision_at ON revision (at);
+INSERT INTO revision (first, number, at, actor, reason, request_id, repeatable) SELECT min(seq), max(seq), at, actor, max(reason), request_id, max(seq) >= (SELECT coalesce(max(seq), 0) FROM change WHERE action <> 'create') FROM change GROUP BY at, actor, request_id;
+ALTER TABLE change DROP COLUMN at, DROP COLUMN actor, DROP COLUMN reason, DROP COLUMN request_id, ALTER COLUMN before TYPE json USING before::json, ALTER COLUMN after TYPE json USING after::json;
+CREATE TABLE idempotency_key (subject text, key text, fingerprint text NOT NULL, status int NOT NULL, headers json NOT NULL, body text NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (subject, key));
+CREATE INDEX ix_idempotency_key_at ON idempotency_key (at);
+CREATE FUNCTION journal_stamp() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.revised := nullif(current_setting('mmptf.first', true), '')::bigint;
+  RETURN NEW;
+END $$;
+CREATE FUNCTION journal_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  entity text := TG_ARGV[0];
+  past text := quote_ident(TG_TABLE_NAME || '_past');
+  write bigint := nullif(current_setting('mmptf.first', true), '')::bigint;
+  last bigint;
+  changes bigint;
+BEGIN
+  SELECT coalesce(max(seq), 0) INTO last FROM change;
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO change (seq, entity, key, action, after)
+    SELECT last + row_number() OVER (), entity, n.code, 'create', n.document FROM new_rows AS n;
+  ELSIF TG_OP = 'UPDATE' THEN
+    INSERT INTO change (seq, entity, key, action, before, after)
+    SELECT last + row_number() OVER (), entity, code, 'amend', o.document, n.document FROM old_rows AS o JOIN new_rows AS n USING (code) WHERE o.document::text <> n.document::text;
+  ELSE
+    INSERT INTO change (seq, entity, key, action, before)
+    SELECT last + row_number() OVER (), entity, o.code, 'delete', o.document FROM old_rows AS o;
+  END IF;
+  GET DIAGNOSTICS changes = ROW_COUNT;
+  IF changes = 0 THEN
+    RETURN NULL;
+  END IF;
+  IF write IS NULL THEN
+    RAISE EXCEPTION 'records of % are changed outside a write', TG_TABLE_NAME;
+  END IF;
+  -- A row that is replaced twice by one write was nobody's answer in between.
+  IF TG_OP = 'UPDATE' THEN
+    EXECUTE 'INSERT INTO ' || past || ' SELECT $1, o.* FROM old_rows AS o JOIN new_rows AS n USING (code) WHERE o.document::text <> n.document::text AND o.revised < $1' USING write;
+  ELSIF TG_OP = 'DELETE' THEN
+    EXECUTE 'INSERT INTO ' || past || ' SELECT $1, o.* FROM old_rows AS o WHERE o.revised < $1' USING write;
+  END IF;
+  INSERT INTO revision (first, number, at, actor, organization, reason, request_id)
+  SELECT write, last + changes, w.at, w.actor, w.organization, w.reason, w.request_id
+    FROM json_to_record(current_setting('mmptf.write')::json)
+      AS w(at timestamptz, actor text, organization text, reason text, request_id text)
+  ON CONFLICT (first) DO UPDATE SET number = EXCLUDED.number;
+  RETURN NULL;
+END $$;
+ALTER TABLE source_document ADD COLUMN revised bigint NOT NULL DEFAULT 0;
+UPDATE source_document SET revised = revision.first FROM (SELECT key, max(seq) AS seq FROM change WHERE entity = 'document' GROUP BY key) AS newest JOIN revision ON newest.seq BETWEEN revision.first AND revision.number WHERE source_document.code = newest.key;
+ALTER TABLE source_document ALTER COLUMN revised SET DEFAULT nullif(current_setting('mmptf.first', true), '')::bigint;
+CREATE TABLE source_document_past (replaced bigint NOT NULL, LIKE source_document, PRIMARY KEY (code, revised));
+CREATE TRIGGER stamp BEFORE UPDATE ON source_document FOR EACH ROW WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp();
+CREATE TRIGGER keep_created AFTER INSERT ON source_document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('document');
+CREATE TRIGGER keep_amended AFTER UPDATE ON source_document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('document');
+CREATE TRIGGER keep_deleted AFTER DELETE ON source_document REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('document');
+ALTER TABLE thematic_area ADD COLUMN revised bigint NOT NULL DEFAULT 0;
+UPDATE thematic_area SET revised = revision.first FROM (SELECT key, max(seq) AS seq FROM change WHERE entity = 'thematic_area' GROUP BY key) AS newest JOIN revision ON newest.seq BETWEEN revision.first AND revision.number WHERE thematic_area.code = newest.key;
+ALTER TABLE thematic_area ALTER COLUMN revised SET DEFAULT nullif(current_setting('mmptf.first', true), '')::bigint;
+CREATE TABLE thematic_area_past (replaced bigint NOT NULL, LIKE thematic_area, PRIMARY KEY (code, revised));
+CREATE TRIGGER stamp BEFORE UPDATE ON thematic_area FOR EACH ROW WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp();
+CREATE TRIGGER keep_created AFTER INSERT ON thematic_area REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('thematic_area');
+CREATE TRIGGER keep_amended AFTER UPDATE ON thematic_area REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('thematic_area');
+CREATE TRIGGER keep_deleted AFTER DELETE ON thematic_area REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('thematic_area');
+ALTER TABLE objective ADD COLUMN revised bigint NOT NULL DEFAULT 0;
+UPDATE objective SET revised = revision.first FROM (SELECT key, max(seq) AS seq FROM change WHERE entity = 'objective' GROUP BY key) AS newest JOIN revision ON newest.seq BETWEEN revision.first AND revision.number WHERE objective.code = newest.key;
+ALTER TABLE objective ALTER COLUMN revised SET DEFAULT nullif(current_setting('mmptf.first', true), '')::bigint;
+CREATE TABLE objective_past (replaced bigint NOT NULL, LIKE objective, PRIMARY KEY (code, revised));
+CREATE TRIGGER stamp BEFORE UPDATE ON objective FOR EACH ROW WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp();
+CREATE TRIGGER keep_created AFTER INSERT ON objective REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('objective');
+CREATE TRIGGER keep_amended AFTER UPDATE ON objective REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('objective');
+CREATE TRIGGER keep_deleted AFTER DELETE ON objective REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('objective');
+ALTER TABLE clustering ADD COLUMN revised bigint NOT NULL DEFAULT 0;
+UPDATE clustering SET revised = revision.first FROM (SELECT key, max(seq) AS seq FROM change WHERE entity = 'clustering' GROUP BY key) AS newest JOIN revision ON newest.seq BETWEEN revision.first AND revision.number WHERE clustering.code = newest.key;
+ALTER TABLE clustering ALTER COLUMN revised SET DEFAULT nullif(current_setting('mmptf.first', true), '')::bigint;
+CREATE TABLE clustering_past (replaced bigint NOT NULL, LIKE clustering, PRIMARY KEY (code, revised));
+CREATE TRIGGER stamp BEFORE UPDATE ON clustering FOR EACH ROW WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp();
+CREATE TRIGGER keep_created AFTER INSERT ON clustering REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('clustering');
+CREATE TRIGGER keep_amended AFTER UPDATE ON clustering REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('clustering');
+CREATE TRIGGER keep_deleted AFTER DELETE ON clustering REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('clustering');
+ALTER TABLE guiding_principle ADD COLUMN revised bigint NOT NULL DEFAULT 0;
+UPDATE guiding_principle SET revised = revision.first FROM (SELECT key, max(seq) AS seq FROM change WHERE entity = 'guiding_principle' GROUP BY key) AS newest JOIN revision ON newest.seq BETWEEN revision.first AND revision.number WHERE guiding_principle.code = newest.key;
+ALTER TABLE guiding_principle ALTER COLUMN revised SET DEFAULT nullif(current_setting('mmptf.first', true), '')::bigint;
+CREATE TABLE guiding_principle_past (replaced bigint NOT NULL, LIKE guiding_principle, PRIMARY KEY (code, revised));
+CREATE TRIGGER stamp BEFORE UPDATE ON guiding_principle FOR EACH ROW WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp();
+CREATE TRIGGER keep_created AFTER INSERT ON guiding_principle REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('guiding_principle');
+CREATE TRIGGER keep_amended AFTER UPDATE ON guiding_principle REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('guiding_principle');
+CREATE TRIGGER keep_deleted AFTER DELETE ON guiding_principle REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('guiding_principle');
+ALTER TABLE place ADD COLUMN revised bigint NOT NULL DEFAULT 0;
+UPDATE place SET revised = revision.first FROM (SELECT key, max(seq) AS seq FROM change WHERE entity = 'place' GROUP BY key) AS newest JOIN revision ON newest.seq BETWEEN revision.first AND revision.number WHERE place.code = newest.key;
+ALTER TABLE place ALTER COLUMN revised SET DEFAULT nullif(current_setting('mmptf.first', true), '')::bigint;
+CREATE TABLE place_past (replaced bigint NOT NULL, LIKE place, PRIMARY KEY (code, revised));
+CREATE TRIGGER stamp BEFORE UPDATE ON place FOR EACH ROW WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp();
+CREATE TRIGGER keep_created AFTER INSERT ON place REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('place');
+CREATE TRIGGER keep_amended AFTER UPDATE ON place REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('place');
+CREATE TRIGGER keep_deleted AFTER DELETE ON place REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('place');
+ALTER TABLE organization ADD COLUMN revised bigint NOT NULL DEFAULT 0;
+UPDATE organization SET revised = revision.first FROM (SELECT key, max(seq) AS seq FROM change WHERE entity = 'organization' GROUP BY key) AS newest JOIN revision ON newest.seq BETWEEN revision.first AND revision.number WHERE organization.code = newest.key;
+ALTER TABLE organization ALTER COLUMN revised SET DEFAULT nullif(current_setting('mmptf.first', true), '')::bigint;
+CREATE TABLE organization_past (replaced bigint NOT NULL, LIKE organization, PRIMARY KEY (code, revised));
+CREATE TRIGGER stamp BEFORE UPDATE ON organization FOR EACH ROW WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp();
+CREATE TRIGGER keep_created AFTER INSERT ON organization REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('organization');
+CREATE TRIGGER keep_amended AFTER UPDATE ON organization REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('organization');
+CREATE TRIGGER keep_deleted AFTER DELETE ON organization REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('organization');
+ALTER TABLE programme ADD COLUMN revised bigint NOT NULL DEFAULT 0;
+UPDATE programme SET revised = revision.first FROM (SELECT key, max(seq) AS seq FROM change WHERE entity = 'programme' GROUP BY key) AS newest JOIN revision ON newest.seq BETWEEN revision.first AND revision.number WHERE programme.code = newest.key;
+ALTER TABLE programme ALTER COLUMN revised SET DEFAULT nullif(current_setting('mmptf.first', true), '')::bigint;
+CREATE TABLE programme_past (replaced bigint NOT NULL, LIKE programme, PRIMARY KEY (code, revised));
+CREATE TRIGGER stamp BEFORE UPDATE ON programme FOR EACH ROW WHEN (OLD.document::text <> NEW.document::text) EXECUTE FUNCTION journal_stamp();
+CREATE TRIGGER keep_created AFTER INSERT ON programme REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('programme');
+CREATE TRIGGER keep_amended AFTER UPDATE ON programme REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('programme');
+CREATE TRIGGER keep_deleted AFTER DELETE ON programme REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION journal_keep('programme');
