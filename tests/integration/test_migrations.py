@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.runtime.environment import EnvironmentContext
 from pydantic import SecretStr
 
 from mmptf_common import cli
@@ -24,6 +32,12 @@ from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_local.postgres import Postgres
 from tests.conftest import SERVICES, asyncio_run, running_app, service_of
+from tests.integration.described import schema_of
+from tests.integration.test_schema_history import run, sql_of
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = {name: ROOT / "services" / name / "src" / f"mmptf_{name}" / "migrations" for name in SERVICES}
+MIGRATIONS = sorted(file for folder in FOLDERS.values() for file in folder.glob("versions/*.py"))
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -46,6 +60,119 @@ async def test_two_deployments_that_migrate_at_once_take_turns(postgres: Postgre
     newest = migrations.head("mmptf_catalog")
     ends = await asyncio.gather(*(migrations.migrate(url, "mmptf_catalog") for _ in range(4)))
     assert sorted(ends, key=str) == [(newest, newest)] * 3 + [(None, newest)]
+
+
+# --- frozen ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "file", sorted(file for f in FOLDERS.values() for file in f.glob("versions/*.py")), ids=lambda file: file.stem
+)
+def test_a_migration_holds_what_it_executes(file: Path) -> None:
+    """It imports Alembic and SQLAlchemy and nothing else, and reads nothing: what it does is in the file."""
+    tree = ast.parse(file.read_text())
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(str(node.module))
+        elif isinstance(node, ast.Name):
+            assert node.id not in {"__import__", "eval", "exec", "open", "__file__"}
+    assert {name.partition(".")[0] for name in imported} <= {"alembic", "sqlalchemy"}
+
+
+# The files of `schemas` with the text under which each version was first migrated to, as it always is from now on;
+# where a migration was amended in its first days, the amended one.
+LANDED = {
+    "catalog": ("0001b", "0002a", "0003a", "0004a"),
+    "funding": ("0001b", "0002b", "0003a", "0004a", "0005a"),
+    "markers": ("0001b", "0002a", "0003a", "0004a", "0005a", "0006a"),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_version_is_made_today_as_it_was_when_it_landed(postgres: Postgres, service: str) -> None:
+    then, now = (postgres.create_database(f"{service}_{when}") for when in ("then", "now"))
+    for file in LANDED[service]:
+        await run(then, [sql_of(service, file)])
+        await migrate_to(now, service, file[:4])
+        schemas = []
+        for url in (then, now):
+            connection = await asyncpg.connect(url)
+            found = await schema_of(connection)
+            await connection.close()
+            schemas.append({name: text for name, text in found.items() if "alembic_version" not in name})
+        assert schemas[0] == schemas[1], file
+
+
+# Runs in a process of its own: from the first migration on, an import of anything of the suite fails.
+MIGRATE_ALONE = """
+import asyncio, importlib.abc, importlib.resources, sys
+from mmptf_common.storage import migrations
+
+url, package = sys.argv[1:]
+importlib.resources.files(package)
+loaded = {name for name in sys.modules if name.startswith("mmptf_")}
+
+class Forbidden(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("mmptf_"):
+            raise AssertionError(f"a migration imports {name}")
+
+sys.meta_path.insert(0, Forbidden())
+asyncio.run(migrations.migrate(url, package))
+assert {name for name in sys.modules if name.startswith("mmptf_")} == loaded
+print(*sorted(loaded))
+"""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_code_of_the_application_takes_part_in_a_migration(postgres: Postgres, service: str) -> None:
+    """So no change of a model or of a text in the code changes what a migration does."""
+    url = postgres.create_database(f"{service}_alone")
+    done = subprocess.run(
+        [sys.executable, "-c", MIGRATE_ALONE, url, f"mmptf_{service}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert {name for name in loaded if not name.startswith("mmptf_common")} == {f"mmptf_{service}"}
+    assert not {name for name in loaded if name.endswith(("journal", "journal_schema", "records"))}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_alembic_itself_writes_and_runs_migrations(postgres: Postgres, service: str, tmp_path: Path) -> None:
+    """As CONTRIBUTING says it: in the folder of the service, with the address of a database of its own."""
+    url = postgres.create_database(f"{service}_by_alembic")
+    folder = tmp_path / service
+    shutil.copytree(ROOT / "services" / service, folder, ignore=shutil.ignore_patterns("__pycache__", "data"))
+
+    def alembic(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "alembic", *arguments],
+            cwd=folder,
+            env={**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(folder / "src")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    newest = migrations.head(f"mmptf_{service}")
+    alembic("upgrade", "head")
+    assert alembic("current").split() == [newest, "(head)"]
+    assert "No new upgrade operations detected" in alembic("check")
+    asyncio_run(run(url, ["ALTER TABLE source_document ALTER COLUMN updated DROP NOT NULL"]))
+    alembic("revision", "--autogenerate", "-m", "say when")
+    following = f"{service}_{int(newest[-4:]) + 1:04}"
+    (file,) = folder.glob(f"src/*/migrations/versions/{following}_say_when.py")
+    assert re.findall(r'^(?:down_)?revision = "(.*)"$', file.read_text(), re.MULTILINE) == [following, newest]
+    assert "op.alter_column('source_document', 'updated'" in file.read_text()
+    alembic("upgrade", "head")
+    assert alembic("current").split() == [following, "(head)"]
+    assert f"SET version_num='{following}'" in alembic("upgrade", f"{newest}:{following}", "--sql")
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -91,7 +218,7 @@ async def test_every_table_of_records_has_its_journal_triggers(
 # --- a database of the release before -------------------------------------------------------------------------------
 
 # The schemas whose journal the services wrote themselves.
-LANDED = {"catalog": "0001", "funding": "0002", "markers": "0001"}
+FIRST_SCHEMA = {"catalog": "0001", "funding": "0002", "markers": "0001"}
 # A table of each whose records an operator has changed.
 CHANGED = {
     "catalog": ("organization", "organization"),
@@ -122,17 +249,12 @@ class Landed:
 
 
 async def migrate_to(url: str, service: str, revision: str) -> None:
-    config, script = migrations._scripts(f"mmptf_{service}")
+    config = Config(toml_file=ROOT / "services" / service / "pyproject.toml")
     engine = write_engine(url, size=1)
 
     def upgrade(connection: sa.Connection) -> None:
-        with EnvironmentContext(
-            config,
-            script,
-            fn=lambda found, _context: script._upgrade_revs(revision, found),
-        ) as environment:
-            environment.configure(connection=connection)
-            environment.run_migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
     async with engine.begin() as connection:
         await connection.run_sync(upgrade)
@@ -220,7 +342,7 @@ def landed(request: pytest.FixtureRequest, postgres: Postgres, new_database: Cal
     found: list[Landed] = []
 
     async def make() -> None:
-        await migrate_to(url, service, LANDED[service])
+        await migrate_to(url, service, FIRST_SCHEMA[service])
         full, old = await asyncpg.connect(new_database(service)), await asyncpg.connect(url)
         try:
             numbers = await fill(service, full, old)

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from mmptf_common import cli, migrations
-from mmptf_common.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceSettings
 from mmptf_local.postgres import Postgres
 from tests.conftest import SERVICES, asyncio_run, running_app, service_of
 from tests.integration.described import schema_of

@@ -76,12 +76,14 @@ def main(
     try:
         if verb == "serve":
             serve(create_service(service, settings), settings)
-        elif special:
-            return special.run(settings, parsed)
         elif verb == "migrate":
             before, after = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), service.package))
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
         else:
+            # Every other verb writes to the database as this version knows it.
+            asyncio.run(migrations.require_database(settings.database_url.get_secret_value(), service.package))
+            if special:
+                return special.run(settings, parsed)
             print(f"{service.name}: data at revision {asyncio.run(seed(service, settings))}")
     except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # The first line says it; what follows is a link to a library's documentation.

@@ -79,16 +79,14 @@ class Status(ResponseModel):
 
 
 def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
-    """One service's app. Nothing is connected until it starts; it refuses to start on a schema that is not at head."""
+    """One service's app. Nothing is connected until it starts; it refuses a database that is not its own, at head."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             app.state.database = await stack.enter_async_context(open_database(settings))
             async with app.state.database.engine.connect() as connection:
-                found = await migrations.current(connection)
-            if found != (newest := migrations.head(service.package)):
-                raise SchemaNotAtHead(service, found, newest)
+                await migrations.require_head(connection, service.package)
             redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
             app.state.cache = await stack.enter_async_context(open_cache(redis_url, f"mmptf-{service.name}"))
             app.state.verifier = await stack.enter_async_context(open_verifier(settings))
@@ -117,16 +115,6 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     app.include_router(_own_routes(service))
     openapi.install(app, openapi.packaged_examples(service.package))
     return app
-
-
-class SchemaNotAtHead(RuntimeError):
-    """The database was not migrated to what this version of the service needs."""
-
-    def __init__(self, service: Service[Any], found: str | None, newest: str) -> None:
-        super().__init__(
-            f"the database of {service.name} is at schema {found or 'none'} and this version needs {newest};"
-            f" run: python -m {service.package} migrate"
-        )
 
 
 def _own_routes(service: Service[Any]) -> APIRouter:

@@ -1,59 +1,196 @@
-"""Schema migrations that live inside each service's package and run from an installed wheel."""
+"""Schema migrations: part of each service's package, run by its `migrate` and by Alembic's own command."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 from importlib.resources import files
+from pkgutil import resolve_name
+from typing import Any
 
 import sqlalchemy as sa
+from alembic import command, context
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.engines import write_engine
 
 MIGRATION_LOCK = 0x6D6967
 
+# Revisions name the service whose schema they are of. The first ones were numbers only.
+_NAMED = re.compile(r"([a-z]+)_\d{4}")
+_NUMBERED = re.compile(r"\d{4}")
+# Tables where unqualified names lead to, without those of extensions.
+_TABLES = sa.text(
+    "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_table_is_visible(oid)"
+    " AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
+    " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid"
+    " AND deptype = 'e') ORDER BY relname"
+)
 
-def _scripts(package: str) -> tuple[Config, ScriptDirectory]:
-    config = Config()
-    config.set_main_option("script_location", str(files(package) / "migrations"))
-    return config, ScriptDirectory.from_config(config)
+
+class UnsuitableDatabase(CommandError):
+    """The database cannot be used by this version of the service: the message says why, and what to do."""
 
 
 def head(package: str) -> str:
     """The newest schema revision that the package knows."""
-    newest = _scripts(package)[1].get_current_head()
+    newest = ScriptDirectory.from_config(_config(package)).get_current_head()
     if newest is None:
         raise LookupError(f"{package} has no migrations")
     return newest
 
 
-async def current(connection: AsyncConnection) -> str | None:
-    """The schema revision that the database has; None when it was never migrated."""
-    return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-
-
 async def migrate(url: str, package: str) -> tuple[str | None, str]:
-    """Bring the database to the package's head in one transaction; returns the revisions before and after."""
-    config, script = _scripts(package)
-    newest = head(package)
+    """Bring the database to the package's head in one transaction; returns the revisions before and after.
+
+    Raises UnsuitableDatabase, and changes nothing, when the database is another service's or a newer version's.
+    """
+    config = _config(package)
+
+    def upgrade(connection: sa.Connection) -> str | None:
+        before = _begin(connection, package)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        return before
+
     engine = write_engine(url, size=1)
-
-    def upgrade(connection: sa.Connection) -> None:
-        with EnvironmentContext(
-            config, script, fn=lambda revision, _context: script._upgrade_revs(newest, revision)
-        ) as environment:
-            environment.configure(connection=connection)
-            environment.run_migrations()
-
     try:
         async with engine.begin() as connection:
-            # Two deployments that migrate at once take turns; the second finds nothing left to do.
-            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-            before = await current(connection)
-            await connection.run_sync(upgrade)
-        return before, newest
+            return await connection.run_sync(upgrade), head(package)
     finally:
         await engine.dispose()
+
+
+async def require_head(connection: AsyncConnection, package: str) -> None:
+    """Return when the database is the service's own, at the package's head; raises UnsuitableDatabase otherwise."""
+    found = await connection.run_sync(_revision, package)
+    if found != (newest := head(package)):
+        raise UnsuitableDatabase(
+            f"the database of {_service(package)} is at schema {found or 'none'} and this version needs {newest};"
+            f" run: python -m {package} migrate"
+        )
+
+
+async def require_database(url: str, package: str) -> None:
+    """The same as `require_head`, with a connection of its own."""
+    engine = write_engine(url, size=1)
+    try:
+        async with engine.connect() as connection:
+            await require_head(connection, package)
+    finally:
+        await engine.dispose()
+
+
+def run_environment(package: str, metadata: str) -> None:
+    """Run the command that Alembic was given; the whole of a service's `env.py`.
+
+    metadata: `module:name` of what the models declare. It is imported only where Alembic's own command runs: what a
+    migration does is said in its file, and does not change with the models.
+    """
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        _run(connection=connection)
+    elif context.is_offline_mode():
+        _run(dialect_name="postgresql", literal_binds=True)
+    else:
+        asyncio.run(_run_alone(package, metadata))
+
+
+async def _run_alone(package: str, metadata: str) -> None:
+    declared = resolve_name(metadata)
+
+    def run(connection: sa.Connection) -> None:
+        _begin(connection, package)
+        _run(connection=connection, target_metadata=declared, process_revision_directives=_next_revision(package))
+
+    engine = write_engine(ServiceSettings().database_url.get_secret_value(), size=1)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
+
+
+def _run(**options: Any) -> None:
+    context.configure(**options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _next_revision(package: str) -> Any:
+    """What gives a new migration the revision that follows the head, such as `catalog_0006`."""
+
+    def number(_context: MigrationContext, _revision: Any, directives: list[Any]) -> None:
+        for directive in directives:
+            directive.rev_id = f"{_service(package)}_{int(head(package)[-4:]) + 1:04}"
+
+    return number
+
+
+def _begin(connection: sa.Connection, package: str) -> str | None:
+    """Take the turn to migrate until the transaction ends; returns the revision that the database has by then.
+
+    Two deployments that migrate at once take turns; the second finds nothing left to do.
+    """
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    return _revision(connection, package)
+
+
+def _revision(connection: sa.Connection, package: str) -> str | None:
+    """The schema revision of the service's own database, None where it is empty; raises UnsuitableDatabase."""
+    service, script = _service(package), ScriptDirectory.from_config(_config(package))
+    tables = set(connection.scalars(_TABLES)) - {"alembic_version"}
+    revision = MigrationContext.configure(connection).get_current_revision()
+    found = f"the database {connection.scalar(sa.text('SELECT current_database()'))}"
+    advice = f"set DATABASE_URL to the database of {service}, or to an empty one"
+    if revision is None:
+        if tables:
+            raise UnsuitableDatabase(
+                f"{found} is not one of {service}: it has no schema version, and has tables ({_some(tables)}); {advice}"
+            )
+        return None
+    named = _NAMED.fullmatch(revision)
+    if named and named[1] != service:
+        raise UnsuitableDatabase(f"this is the database of {named[1]}, not of {service}; {advice}")
+    own_table = _own_table(script)
+    if not named and not (_NUMBERED.fullmatch(revision) and own_table in tables):
+        raise UnsuitableDatabase(
+            f"{found} is of another application, not of {service}: it is at schema {revision} and has no table"
+            f" {own_table}, but {_some(tables)}; {advice}"
+        )
+    if revision not in {known.revision for known in script.walk_revisions()}:
+        raise UnsuitableDatabase(
+            f"the database of {service} is at schema {revision}, which this version does not know; a newer version of"
+            f" mmptf-{service} has migrated it: deploy that version, or restore the backup from before the upgrade"
+        )
+    return revision
+
+
+def _own_table(script: ScriptDirectory) -> str:
+    """A table that the databases of this service have had since its first migration, and those of no other."""
+    (first,) = script.get_bases()
+    base = script.get_revision(first)
+    assert base is not None
+    own_table: str = base.module.OWN_TABLE
+    return own_table
+
+
+def _some(tables: set[str]) -> str:
+    shown = sorted(tables)
+    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+
+
+def _service(package: str) -> str:
+    return package.removeprefix("mmptf_")
+
+
+def _config(package: str) -> Config:
+    config = Config()
+    # A `%` would begin an interpolation.
+    config.set_main_option("script_location", str(files(package) / "migrations").replace("%", "%%"))
+    return config
