@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, repeated
 from mmptf_markers.engine.rubric import (
@@ -44,15 +44,16 @@ def load_rubric(content: bytes) -> Rubric:
         raw = read_json(content, errors)
     except InvalidDocument as error:
         raise InvalidRubric(error.errors) from None
-    unsealed = isinstance(raw, dict) and raw.get("hash", "") is None
-    if unsealed:
+    unsealed = False
+    if isinstance(raw, dict) and raw.get("hash", "") is None:
+        unsealed = True
         raw["hash"] = "0" * 64
     try:
         rubric = Rubric.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
         errors.extend(DocumentError(path=_path(detail["loc"]), reason=detail["msg"]) for detail in details)
-        if not all(detail["loc"] for detail in details):
+        if not isinstance(raw, dict) or not all(detail["loc"] for detail in details):
             raise InvalidRubric(errors) from None
         rubric = _sound_part(raw, {str(detail["loc"][0]) for detail in details})
     errors.extend(_fit_errors(rubric))
@@ -68,7 +69,7 @@ def dump_rubric(rubric: Rubric) -> bytes:
     return (json.dumps(rubric.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _sound_part(raw: dict[str, Any], malformed: set[str]) -> Rubric:
+def _sound_part(raw: dict[str, JsonValue], malformed: set[str]) -> Rubric:
     return Rubric.model_construct(
         **{
             name: TypeAdapter[Any](field.rebuild_annotation()).validate_json(json.dumps(raw[name]), strict=True)

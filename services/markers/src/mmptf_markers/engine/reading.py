@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeVar
+
+from pydantic import JsonValue
 
 from mmptf_common.wire.base import ResponseModel
+
+Item = TypeVar("Item")
 
 
 class DocumentError(ResponseModel):
@@ -23,18 +27,19 @@ class InvalidDocument(ValueError):
         self.errors = tuple(errors)
 
 
-def read_json(content: bytes, errors: list[DocumentError]) -> Any:
+def read_json(content: bytes, errors: list[DocumentError]) -> JsonValue:
     """A JSON document (UTF-8); each key that stands twice becomes a fault. Raises InvalidDocument when it is none."""
 
-    def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unrepeated(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         for key in repeated([key for key, _ in pairs]):
             errors.append(DocumentError(path="", reason=f"key {key!r} stands twice in one object"))
         return dict(pairs)
 
     try:
-        return json.loads(content.decode(), object_pairs_hook=unrepeated)
+        found: JsonValue = json.loads(content.decode(), object_pairs_hook=unrepeated)
     except (ValueError, RecursionError) as error:
         raise InvalidDocument([DocumentError(path="", reason=f"is not JSON in UTF-8: {error}")]) from None
+    return found
 
 
 def pointer(steps: Sequence[int | str]) -> str:
@@ -42,6 +47,6 @@ def pointer(steps: Sequence[int | str]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-def repeated(items: Sequence[Any]) -> list[Any]:
+def repeated(items: Sequence[Item]) -> list[Item]:
     """The items that stand earlier in the sequence already."""
     return [item for at, item in enumerate(items) if item in items[:at]]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, JsonValue, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from mmptf_common.wire.base import Code, ResponseModel
@@ -21,7 +21,7 @@ RubricStatus = Literal["illustrative", "official", "superseded"]
 NOT_APPLICABLE: Final = "not_applicable"
 
 
-def _one_error(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+def _one_error(value: object, handler: ValidatorFunctionWrapHandler) -> object:
     try:
         return handler(value)
     except ValidationError:
@@ -186,7 +186,7 @@ def content_hash(rubric: Rubric) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def answers_schema(rubric: Rubric, stage: Stage | None) -> dict[str, Any]:
+def answers_schema(rubric: Rubric, stage: Stage | None) -> dict[str, JsonValue]:
     """JSON Schema 2020-12 of the answers object at one stage; with null, of the criteria of all stages.
 
     The object is closed. Nothing in it is required, because incomplete answers are scored too.
@@ -196,19 +196,20 @@ def answers_schema(rubric: Rubric, stage: Stage | None) -> dict[str, Any]:
         "title": f"{rubric.title}, version {rubric.version}: answers" + (f" at {stage}" if stage else ""),
         "type": "object",
         "properties": {
-            criterion.code: {
-                "title": criterion.question,
-                "description": criterion.guidance,
-                "oneOf": [
-                    {"const": level.value, "title": level.label, "description": level.description}
-                    for level in rubric.scale.levels
-                ]
-                + [{"const": NOT_APPLICABLE, "title": "Not applicable"}] * criterion.not_applicable,
-            }
+            criterion.code: _answer_schema(rubric, criterion)
             for criterion in (criteria_at(rubric, stage) if stage else rubric.criteria)
         },
         "additionalProperties": False,
     }
+
+
+def _answer_schema(rubric: Rubric, criterion: Criterion) -> JsonValue:
+    choices: list[JsonValue] = [
+        {"const": level.value, "title": level.label, "description": level.description} for level in rubric.scale.levels
+    ]
+    if criterion.not_applicable:
+        choices.append({"const": NOT_APPLICABLE, "title": "Not applicable"})
+    return {"title": criterion.question, "description": criterion.guidance, "oneOf": choices}
 
 
 def stages_of(rubric: Rubric) -> list[Stage]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from mmptf_markers.engine.results import (
     AnswerError,
@@ -61,7 +61,7 @@ class _Raise(NamedTuple):
     gain: int
 
 
-def score(rubric: Rubric, answers: Mapping[str, Any], stage: Stage) -> Score:
+def score(rubric: Rubric, answers: Mapping[str, object], stage: Stage) -> Score:
     """Grade the answers given at one stage: criterion code to level value, or "not_applicable".
 
     The grade is null while a criterion is unanswered and where the assessor sets it. Shares are exact
@@ -100,7 +100,7 @@ def score(rubric: Rubric, answers: Mapping[str, Any], stage: Stage) -> Score:
     )
 
 
-def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str, Any], stage: str) -> Levels:
+def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str, object], stage: str) -> Levels:
     """Position on the scale by criterion code, null for not applicable; raises InvalidAnswers."""
     if not criteria:
         reason = f"the rubric has no criterion at {stage!r}"

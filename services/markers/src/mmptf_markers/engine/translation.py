@@ -4,9 +4,9 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json
@@ -102,16 +102,21 @@ def translated(rubric: Rubric, translation: Translation) -> Rubric:
 
     Only for display: its hash is still that of the rubric, which proves the original texts and not these.
     """
-    document = _replaced(rubric.model_dump(mode="json"), "", translation.texts)
-    return Rubric.model_validate({**document, "language": translation.language})
+    members = rubric.model_dump(mode="json").items()
+    content = {name: _replaced(member, f"/{name}", translation.texts) for name, member in members}
+    return Rubric.model_validate({**content, "language": translation.language})
 
 
 def texts_of(rubric: Rubric) -> dict[str, str]:
     """The texts of a rubric that are translated, by their JSON Pointers."""
-    return {path: value for path, value in _members(rubric.model_dump(mode="json"), "") if _TEXT.fullmatch(path)}
+    return {
+        path: value
+        for path, value in _members(rubric.model_dump(mode="json"), "")
+        if isinstance(value, str) and _TEXT.fullmatch(path)
+    }
 
 
-def _read(content: bytes, errors: list[DocumentError]) -> Any:
+def _read(content: bytes, errors: list[DocumentError]) -> JsonValue:
     try:
         return read_json(content, errors)
     except InvalidDocument as error:
@@ -123,7 +128,7 @@ def _errors_of(error: ValidationError) -> list[DocumentError]:
     return [DocumentError(path=pointer(detail["loc"]), reason=detail["msg"]) for detail in details]
 
 
-def _fit_errors(raw: dict[str, Any], rubric: Rubric) -> Iterator[DocumentError]:
+def _fit_errors(raw: dict[str, JsonValue], rubric: Rubric) -> Iterator[DocumentError]:
     """What of a document, well formed or not, does not fit the rubric."""
     for name in ("rubric", "version", "hash"):
         expected = rubric.code if name == "rubric" else getattr(rubric, name)
@@ -134,9 +139,10 @@ def _fit_errors(raw: dict[str, Any], rubric: Rubric) -> Iterator[DocumentError]:
         yield DocumentError(path="/language", reason=f"is the language of the rubric itself, {language}")
     if isinstance(language, str) and len(f"{rubric.code}.{rubric.version}.{language}") > 64:
         yield DocumentError(path="/language", reason="is longer than 64 characters together with the rubric's code")
-    if isinstance(raw.get("texts"), dict):
+    stated = raw.get("texts")
+    if isinstance(stated, dict):
         texts, members = texts_of(rubric), dict(_members(rubric.model_dump(mode="json"), ""))
-        for path in raw["texts"]:
+        for path in stated:
             if path in texts:
                 continue
             reason = f"{path!r} is not a text of the rubric that readers see"
@@ -146,14 +152,14 @@ def _fit_errors(raw: dict[str, Any], rubric: Rubric) -> Iterator[DocumentError]:
             yield DocumentError(path=pointer(["texts", path]), reason=reason)
 
 
-def _members(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _members(node: JsonValue, path: str) -> Iterator[tuple[str, JsonValue]]:
     yield path, node
     if isinstance(node, dict | list):
         for key, value in node.items() if isinstance(node, dict) else enumerate(node):
             yield from _members(value, f"{path}/{key}")
 
 
-def _replaced(node: Any, path: str, texts: Mapping[str, str]) -> Any:
+def _replaced(node: JsonValue, path: str, texts: Mapping[str, str]) -> JsonValue:
     if isinstance(node, dict):
         return {key: _replaced(value, f"{path}/{key}", texts) for key, value in node.items()}
     if isinstance(node, list):
