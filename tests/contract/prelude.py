@@ -17,7 +17,7 @@ import httpx
 from mmptf_catalog.programmes import examples as programmes
 from mmptf_funding.ledger import schemas as ledger
 from mmptf_local.suite import Suite
-from mmptf_markers.assessments import examples as marked
+from mmptf_markers.assessments import schemas as marked
 from mmptf_markers.seed import packaged_rubrics
 from tests.tokens import writing
 
@@ -41,11 +41,11 @@ TRANSLATION = {
     **{"source": None, "verified": False},
 }
 ANSWERS = {
-    **marked.ANSWERS,
-    **dict.fromkeys(("accountability-remedy", "disaggregated-monitoring", "sustainability"), marked.ANSWER),
+    **marked.EXAMPLE_ANSWERS,
+    **dict.fromkeys(("accountability-remedy", "disaggregated-monitoring", "sustainability"), marked.EXAMPLE_ANSWER),
 }
 ASSESSED = (
-    ("ILO", {"programme": "ETH-01", "stage": "concept_note", "answers": marked.ANSWERS}),
+    ("ILO", {"programme": "ETH-01", "stage": "concept_note", "answers": marked.EXAMPLE_ANSWERS}),
     ("ILO", {"programme": "ETH-01", "stage": "programme_document", "answers": ANSWERS}),
     ("IOM", {"stage": "annual_report", "year": 2025, "answers": ANSWERS}),
 )
@@ -92,11 +92,11 @@ def assess(markers: str) -> None:
         time.sleep(0.1)
     for n, (organization, said) in enumerate(ASSESSED):
         agency = {"client": "agency", "organization": organization}
-        draft = httpx.post(f"{markers}/drafts", json={**marked.DRAFT, **said}, headers=writing(**agency))
+        draft = httpx.post(f"{markers}/drafts", json={**marked.EXAMPLE_DRAFT, **said}, headers=writing(**agency))
         where = draft.raise_for_status().headers["location"].removeprefix("/markers/v1")
         if n < 2:
             sent = httpx.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
         if n < 1:
             where = sent.headers["location"].removeprefix("/markers/v1")
             headers = writing("reviewer", match="*")
-            httpx.post(f"{markers}{where}/review", json=marked.REVIEW, headers=headers).raise_for_status()
+            httpx.post(f"{markers}{where}/review", json=marked.EXAMPLE_REVIEW, headers=headers).raise_for_status()

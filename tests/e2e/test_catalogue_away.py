@@ -22,13 +22,13 @@ from mmptf_common.storage.journal import Author, begin_write
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.processes import Child, answers_ready, wait_until
 from mmptf_local.suite import Suite
-from mmptf_markers.assessments.examples import AMENDMENT, DRAFT
+from mmptf_markers.assessments.schemas import EXAMPLE_AMENDMENT, EXAMPLE_DRAFT
 from tests.e2e.test_retries import token
 from tests.integration.changes import amend, delete
 from tests.integration.replicas import chained, documents, equal, programme, settings_of, until
 
 DEATHS, WRITES_EACH, WRITERS = 3, 40, 2
-CODE, FUNDED = DRAFT["programme"], "ECU-01"
+CODE, FUNDED = EXAMPLE_DRAFT["programme"], "ECU-01"
 AT_ONCE = 2.0
 LAST = "SELECT max(seq) FROM change"
 
@@ -100,11 +100,11 @@ async def test_assessments_are_written_while_the_catalogue_is_down(suite: Suite,
         known = await copy_state(agency)
         processes["catalog"].end(signal.SIGKILL)
 
-        answer = await agency.post("/markers/v1/drafts", json=DRAFT, headers={"idempotency-key": "begin"})
+        answer = await agency.post("/markers/v1/drafts", json=EXAMPLE_DRAFT, headers={"idempotency-key": "begin"})
         assert answer.status_code == 201, answer.text
         draft = answer.headers["location"]
         headers = {"idempotency-key": "save", "if-match": answer.headers["etag"]}
-        answer = await agency.patch(draft, json=AMENDMENT, headers=headers)
+        answer = await agency.patch(draft, json=EXAMPLE_AMENDMENT, headers=headers)
         assert answer.status_code == 200, answer.text
         headers = {"idempotency-key": "submit", "if-match": answer.headers["etag"]}
         answer = await agency.post(f"{draft}/submission", headers=headers)

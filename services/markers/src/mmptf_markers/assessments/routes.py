@@ -15,7 +15,7 @@ from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteQuery, answer_write
 from mmptf_markers.access import MANAGEMENT_UNIT, Assessor, Reviewer
-from mmptf_markers.assessments import commands, examples, schemas
+from mmptf_markers.assessments import commands, schemas
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, answer_comparison, answer_score
 from mmptf_markers.engine.results import Score
 
@@ -35,13 +35,13 @@ add_drafts(
         commands.create_draft,
         "Begin an assessment",
         "Begin an assessment of a programme in which the caller's organization takes part; answers may come later.",
-        Annotated[schemas.AssessmentSent, openapi.example(examples.DRAFT)],
+        Annotated[schemas.AssessmentSent, openapi.example(schemas.EXAMPLE_DRAFT)],
     ),
     amend=Step(
         commands.amend_draft,
         "Save a part of a draft",
         "Change the members and answers that are sent; the others stay as they are, and null takes an answer back.",
-        Annotated[schemas.AssessmentContent, openapi.example(examples.AMENDMENT)],
+        Annotated[schemas.AssessmentContent, openapi.example(schemas.EXAMPLE_AMENDMENT)],
     ),
     discard=commands.discard_draft,
     submit=Step(
@@ -64,7 +64,7 @@ add_drafts(
 async def review(
     request: Request,
     code: SubmittedCode,
-    sent: Annotated[schemas.ReviewSent, openapi.example(examples.REVIEW)],
+    sent: Annotated[schemas.ReviewSent, openapi.example(schemas.EXAMPLE_REVIEW)],
     who: Reviewer,
 ) -> Response:
     """Accept or return what was submitted. By another person, whose organization takes no part in the programme."""
@@ -86,7 +86,9 @@ async def review(
     **openapi.write("POST", WriteQuery, created=True),
 )
 async def declare(
-    request: Request, sent: Annotated[schemas.DeclarationSent, openapi.example(examples.DECLARATION)], who: Reviewer
+    request: Request,
+    sent: Annotated[schemas.DeclarationSent, openapi.example(schemas.EXAMPLE_DECLARATION)],
+    who: Reviewer,
 ) -> Response:
     """A grade of the past of which no answers are held, marked as such. By the Fund's management unit."""
     if not who.has_role(MANAGEMENT_UNIT):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values
 from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
@@ -309,3 +309,62 @@ class Comparison(ResponseModel):
     counts: dict[str, int]
     criteria: list[Compared]
     revision: int
+
+
+# What the contract shows as examples of what is sent; each fits the packaged data.
+EXAMPLE_ANSWER: dict[str, JsonValue] = {
+    "answer": 2,
+    "justification": "The analysis names the obligations and who carries them.",
+    "evidence": [{"title": "Programme document", "document": "Joint programme document", "locator": "section 2.1"}],
+    "actions": [],
+}
+EXAMPLE_ACTION: dict[str, JsonValue] = {
+    "action": "Agree on referral with the ombudsperson.",
+    "owner": "Programme team",
+    "due": "2026-06-30",
+}
+_EXAMPLE_CRITERIA = (
+    "obligations-analysis", "due-diligence", "equality", "participation", "rights-holders-capacity",
+    "duty-bearers-capacity",
+)  # fmt: skip
+EXAMPLE_ANSWERS: dict[str, JsonValue] = {
+    **dict.fromkeys(_EXAMPLE_CRITERIA, EXAMPLE_ANSWER),
+    "equality": {
+        **EXAMPLE_ANSWER,
+        "answer": 1,
+        "justification": "Data are not yet divided by sex.",
+        "actions": [EXAMPLE_ACTION],
+    },
+    "national-institutions": {
+        "answer": "not_applicable",
+        "justification": "There is no institution of this kind in the country.",
+    },
+}
+EXAMPLE_RISK: dict[str, JsonValue] = {
+    "risk": "Data of migrants could reach authorities that use them for removals.",
+    "people": "Migrants in an irregular situation",
+    "measure": "Firewalls between services and enforcement are agreed before data are collected.",
+    "owner": "Programme team",
+    "due": "2026-03-31",
+}
+EXAMPLE_DRAFT: dict[str, JsonValue] = {
+    "programme": "IRQ-JOR-LBN-01",
+    "stage": "concept_note",
+    "answers": EXAMPLE_ANSWERS,
+    "due_diligence": [EXAMPLE_RISK],
+}
+EXAMPLE_AMENDMENT: dict[str, JsonValue] = {"answers": {"participation": {**EXAMPLE_ANSWER, "answer": 1}}}
+EXAMPLE_REVIEW: dict[str, JsonValue] = {
+    "decision": "accept",
+    "comment": "Well founded, save for one answer.",
+    "answers": {"due-diligence": {"answer": 1, "reason": "The measures have no date."}},
+}
+EXAMPLE_DECLARATION: dict[str, JsonValue] = {
+    "programme": "SRB-01",
+    "marker": "human_rights",
+    "stage": "programme_document",
+    "grade": "B",
+    "date": "2022-06-30",
+    "organization": "IOM",
+    "source": "Cover page of the joint programme document",
+}
