@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import conditional
-from mmptf_common.http.parameters import canonical, parse
+from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, parse
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.records import Facts
+from mmptf_common.wire.base import Code
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
-from mmptf_markers.engine.rubric import STAGES, Rubric, level_position
+from mmptf_markers.engine.rubric import STAGES, Rubric, Stage, level_position
 from mmptf_markers.engine.scoring import score
 from mmptf_markers.rubrics import queries as rubrics
 
@@ -27,13 +29,52 @@ _KNOWN = "code, stage, thematic_area, organizations"
 EVER = f"(SELECT {_KNOWN} FROM programme UNION ALL SELECT {_KNOWN} FROM programme_past) AS known"
 OF_PROGRAMME = Filter("programme = ANY({}::text[])", f"SELECT DISTINCT code FROM {EVER}", "/catalog/v1/programmes")
 
+
+class DraftQuery(ListQuery):
+    """Which drafts, of those that the caller may see."""
+
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    programme: Annotated[Values, Field(description="Code of a programme.")]
+
+
+class AssessmentQuery(ListQuery):
+    """Which assessments: any of a repeated filter, all of different ones."""
+
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    programme: Annotated[Values, Field(description="Code of a programme.")]
+    organization: Annotated[Values, Field(description="Code of the organization that assessed.")]
+    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+    stage: Annotated[list[Stage], Field(default_factory=list, max_length=100)]
+    status: Annotated[list[schemas.Status], Field(default_factory=list, max_length=100)]
+    grade: Annotated[Values, Field(description="Grade that counts.")]
+    rubric: Annotated[Values, Field(description="Code of one version of a rubric.")]
+
+
+class ScoreQuery(PointInTime):
+    """Whose answers are explained."""
+
+    answers: Annotated[
+        Literal["assessor", "reviewer"],
+        Field(description="`reviewer`: the assessor's answers, and the reviewer's own where there are any."),
+    ] = "assessor"
+
+
+class ComparisonQuery(PointInTime):
+    """With what an assessment is compared."""
+
+    earlier: Annotated[
+        Code | None,
+        Field(description="Code of the earlier assessment; by default the accepted one before, of another stage."),
+    ] = None
+
+
 DRAFTS = Listing(
     path=f"{PATH}/drafts",
     entity="draft",
     item=schemas.AssessmentDraft,
     page=schemas.AssessmentDraftPage,
     rows="draft",
-    query=schemas.DraftQuery,
+    query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={"programme": OF_PROGRAMME},
     columns={
@@ -52,7 +93,7 @@ ASSESSMENTS = Listing(
     item=schemas.Assessment,
     page=schemas.AssessmentPage,
     rows="assessment",
-    query=schemas.AssessmentQuery,
+    query=AssessmentQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "programme": OF_PROGRAMME,
@@ -105,7 +146,7 @@ def counting_answers(assessment: Facts) -> dict[str, Any]:
 
 async def answer_score(request: Request, code: str) -> Response:
     """How the grade of an assessment came about, computed anew from its answers and its rubric."""
-    query = parse(request, schemas.ScoreQuery)
+    query = parse(request, ScoreQuery)
     async with snapshot(request, query) as data:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
@@ -127,7 +168,7 @@ async def answer_score(request: Request, code: str) -> Response:
 
 async def answer_comparison(request: Request, code: str) -> Response:
     """What improved and what fell from an earlier assessment of a programme to this one."""
-    query = parse(request, schemas.ComparisonQuery)
+    query = parse(request, ComparisonQuery)
     async with snapshot(request, query) as data, data.repeatable_read() as revision:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):

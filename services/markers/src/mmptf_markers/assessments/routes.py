@@ -16,7 +16,14 @@ from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteQuery, answer_write
 from mmptf_markers.access import MANAGEMENT_UNIT, Assessor, Reviewer
 from mmptf_markers.assessments import commands, schemas
-from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, answer_comparison, answer_score
+from mmptf_markers.assessments.queries import (
+    ASSESSMENTS,
+    DRAFTS,
+    ComparisonQuery,
+    ScoreQuery,
+    answer_comparison,
+    answer_score,
+)
 from mmptf_markers.engine.results import Score
 
 router = APIRouter()
@@ -102,7 +109,7 @@ async def declare(
     tags=["assessments"],
     response_model=Score,
     summary="Explain the grade of an assessment",
-    **openapi.read(schemas.ScoreQuery, missing=True, conflicts=True),
+    **openapi.read(ScoreQuery, missing=True, conflicts=True),
 )
 async def explain(request: PublicRequest, code: AssessmentCode) -> Response:
     """The grade that the answers give, with a reason for each criterion and the way to the next better grade."""
@@ -115,7 +122,7 @@ async def explain(request: PublicRequest, code: AssessmentCode) -> Response:
     tags=["assessments"],
     response_model=schemas.Comparison,
     summary="Compare an assessment with an earlier one",
-    **openapi.read(schemas.ComparisonQuery, missing=True, conflicts=True),
+    **openapi.read(ComparisonQuery, missing=True, conflicts=True),
 )
 async def compare(request: PublicRequest, code: SubmittedCode) -> Response:
     """What improved and what fell since an earlier assessment of the same programme, criterion by criterion."""

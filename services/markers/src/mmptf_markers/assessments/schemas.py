@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from mmptf_common.http.parameters import ListQuery, PointInTime, Values
 from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
@@ -247,44 +246,6 @@ class AssessmentPage(Page[Assessment]):
 
 class AssessmentDraftPage(Page[AssessmentDraft]):
     """One page of drafts."""
-
-
-class DraftQuery(ListQuery):
-    """Which drafts, of those that the caller may see."""
-
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
-    programme: Annotated[Values, Field(description="Code of a programme.")]
-
-
-class AssessmentQuery(ListQuery):
-    """Which assessments: any of a repeated filter, all of different ones."""
-
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
-    programme: Annotated[Values, Field(description="Code of a programme.")]
-    organization: Annotated[Values, Field(description="Code of the organization that assessed.")]
-    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
-    stage: Annotated[list[Stage], Field(default_factory=list, max_length=100)]
-    status: Annotated[list[Status], Field(default_factory=list, max_length=100)]
-    grade: Annotated[Values, Field(description="Grade that counts.")]
-    rubric: Annotated[Values, Field(description="Code of one version of a rubric.")]
-
-
-class ScoreQuery(PointInTime):
-    """Whose answers are explained."""
-
-    answers: Annotated[
-        Literal["assessor", "reviewer"],
-        Field(description="`reviewer`: the assessor's answers, and the reviewer's own where there are any."),
-    ] = "assessor"
-
-
-class ComparisonQuery(PointInTime):
-    """With what an assessment is compared."""
-
-    earlier: Annotated[
-        Code | None,
-        Field(description="Code of the earlier assessment; by default the accepted one before, of another stage."),
-    ] = None
 
 
 class Compared(ResponseModel):

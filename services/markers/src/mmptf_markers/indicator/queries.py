@@ -8,23 +8,26 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.feed.replication import copy_state
-from mmptf_common.http.parameters import NoParameters, canonical, pairs_of, parse
+from mmptf_common.feed.replication import CopyState, copy_state
+from mmptf_common.http.parameters import ListQuery, NoParameters, PointInTime, Values, canonical, pairs_of, parse
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Arguments, Filter, Listing, check_codes, condition
-from mmptf_common.routers.cards import CardData
+from mmptf_common.routers.cards import Card, CardData
+from mmptf_common.wire.base import Code, Day, ResponseModel
 from mmptf_common.wire.money import Money
-from mmptf_common.wire.periods import ends
+from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.problems import Conflict, InvalidRequest, not_one_of
 from mmptf_markers.assessments.queries import ASSESSMENTS, EVER, OF_PROGRAMME, PATH
+from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.engine.results import share_of
-from mmptf_markers.engine.rubric import NOT_APPLICABLE
+from mmptf_markers.engine.rubric import NOT_APPLICABLE, Stage
 from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.rubrics import queries as rubrics
@@ -58,6 +61,88 @@ _STANDING = """json_build_object(
 
 _REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(standing.countries))"
 
+TargetCode = Annotated[Code | None, Field(description="Code of a target; by default that of the human-rights marker.")]
+
+
+class TargetQuery(ListQuery):
+    """Which targets."""
+
+    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
+    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+
+
+class StandingFilter(PointInTime):
+    """Which programmes: any of a repeated filter, all of different ones."""
+
+    programme: Annotated[Values, Field(description="Code of a programme.")]
+    thematic_area: Annotated[Values, Field(description="Code of a thematic area.")]
+    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.")]
+    region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]
+    organization: Annotated[Values, Field(description="Code of a participating organization.")]
+    grade: Annotated[Values, Field(description="Grade that counts.")]
+    rubric: Annotated[Values, Field(description="Code of the version of a rubric behind the grade.")]
+    assessed_stage: Annotated[list[Stage], Field(default_factory=list, max_length=100)]
+    assessed: Annotated[
+        Literal["true", "false"] | None, Field(description="Whether any grade counts for the programme.")
+    ] = None
+    due_for: Annotated[
+        Year | None,
+        Field(description="Programmes that ran in this year, or may have, and have no annual report of it assessed."),
+    ] = None
+
+
+class MarkerFilter(StandingFilter):
+    """Which programmes, under which markers."""
+
+    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+    stage: Annotated[Values, Field(description="Stage of the programme in the catalogue.", examples=["funded"])]
+
+
+class StandingQuery(MarkerFilter, ListQuery):
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order; `-` descends.")] = (
+        "code"
+    )
+
+
+Division = Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"]
+
+
+class IndicatorQuery(StandingFilter):
+    """Which programmes are looked at, and by what they are divided."""
+
+    target: TargetCode = None
+    by: Annotated[Division | None, Field(description="What the indicator is divided by.")] = None
+
+
+class OverTimeQuery(BaseModel):
+    """How often the indicator is shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target: TargetCode = None
+    interval: Annotated[Interval, Field(description="Length of a period.")] = "quarter"
+
+
+class ActionQuery(ListQuery):
+    """Which actions. Overdue are those with `open=true` and `due_before` today."""
+
+    sort: Annotated[Literal["due", "-due", "code", "-code"], Field(description="The order.")] = "due"
+    programme: Annotated[Values, Field(description="Code of a programme.")]
+    marker: Annotated[Values, Field(description="Code of a marker.")]
+    open: Annotated[Literal["true", "false"] | None, Field(description="Whether it is not done yet.")] = None
+    due_before: Annotated[Day | None, Field(description="Only what is due before this day.")] = None
+
+
+class MarkerCard(Card[schemas.MarkerFacts]):
+    """What the markers say of a programme."""
+
+
+class Copies(ResponseModel):
+    """The state of each copy that this service keeps of another one's records."""
+
+    copies: list[CopyState]
+
+
 STANDINGS = Listing(
     path=f"{PATH}/standings",
     entity="standing",
@@ -65,7 +150,7 @@ STANDINGS = Listing(
     page=schemas.StandingPage,
     rows=STANDING_ROWS,
     document=_STANDING,
-    query=schemas.StandingQuery,
+    query=StandingQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "programme": OF_PROGRAMME,
@@ -144,7 +229,7 @@ ACTIONS = Listing(
     'code', code, 'assessment', assessment, 'programme', programme, 'marker', marker, 'criterion', criterion,
     'action', asked->'action', 'owner', asked->'owner', 'due', due, 'done', done,
     'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""",
-    query=schemas.ActionQuery,
+    query=ActionQuery,
     sorts={"due": ("due", "date"), "code": ("code", "text")},
     filters={
         "programme": OF_PROGRAMME,
@@ -171,7 +256,7 @@ TARGETS = Listing(
     item=schemas.MarkerTarget,
     page=schemas.MarkerTargetPage,
     rows="target",
-    query=schemas.TargetQuery,
+    query=TargetQuery,
     sorts={"code": ("code", "text")},
     filters={"marker": ASSESSMENTS.filters["marker"]},
     columns={
@@ -205,7 +290,7 @@ OVERLAPPING = frozenset({"country", "region", "organization"})
 
 async def answer_indicator(request: Request) -> Response:
     """Whether the target is met, as a whole and for each part, from one snapshot."""
-    query = parse(request, schemas.IndicatorQuery)
+    query = parse(request, IndicatorQuery)
     await check_codes(request, _OF_TARGET, query)
     async with snapshot(request, query) as data:
 
@@ -246,7 +331,7 @@ async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
 
 
 async def _indicators(
-    data: Snapshot, target: schemas.MarkerTarget, query: schemas.StandingFilter, by: str | None
+    data: Snapshot, target: schemas.MarkerTarget, query: StandingFilter, by: str | None
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes, those that state none last."""
     key, join = DIVISIONS[by]
@@ -269,7 +354,7 @@ async def _indicators(
     return {code: _folded(groups[code], statuses, target, _narrowed(query, asked, by, code)) for code in order}
 
 
-def _narrowed(query: schemas.StandingFilter, asked: Question, by: str | None, code: str | None) -> Question | None:
+def _narrowed(query: StandingFilter, asked: Question, by: str | None, code: str | None) -> Question | None:
     """The question whose rows are those of one group; None where no question finds just them."""
     if by is None:
         return asked
@@ -367,7 +452,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
 
 async def answer_over_time(request: Request) -> Response:
     """The indicator as it was known at the end of each period since the first write."""
-    query = parse(request, schemas.OverTimeQuery)
+    query = parse(request, OverTimeQuery)
     today = datetime.now(UTC).date()
     async with snapshot(request, query) as data:
 
@@ -379,7 +464,7 @@ async def answer_over_time(request: Request) -> Response:
                 number, at = await data.fetchrow(
                     "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
                 )
-                then = schemas.StandingFilter.model_validate({"as_of": str(number)})
+                then = StandingFilter.model_validate({"as_of": str(number)})
                 found = await _indicators(data.at_revision(number), target, then, None)
                 whole = found.get(None) or _folded([], {}, target, None)
                 periods.append(schemas.Period(period_end=end, at=at, indicator=whole))
@@ -391,7 +476,7 @@ async def answer_over_time(request: Request) -> Response:
 
 async def answer_criteria(request: Request) -> Response:
     """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
-    query = parse(request, schemas.MarkerFilter)
+    query = parse(request, MarkerFilter)
     await check_codes(request, STANDINGS, query)
     async with snapshot(request, query) as data:
 
@@ -457,7 +542,7 @@ async def answer_copies(request: Request) -> Response:
     async with snapshot(request) as data:
         copies = [await copy_state(data.connection, service) for service in AGES]
     return Response(
-        schemas.Copies(copies=copies).model_dump_json(),
+        Copies(copies=copies).model_dump_json(),
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )

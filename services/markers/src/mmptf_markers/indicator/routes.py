@@ -22,7 +22,7 @@ router = APIRouter()
     tags=["standings"],
     response_model=schemas.StandingPage,
     summary="List the standings of programmes",
-    **openapi.read(schemas.StandingQuery, media=openapi.EXPORTS),
+    **openapi.read(queries.StandingQuery, media=openapi.EXPORTS),
 )
 async def standings(request: PublicRequest) -> Response:
     """What counts for each programme under each marker: the newest accepted assessment, or none."""
@@ -35,7 +35,7 @@ async def standings(request: PublicRequest) -> Response:
     tags=["indicator"],
     response_model=schemas.IndicatorAnswer,
     summary="State the indicator",
-    **openapi.read(schemas.IndicatorQuery, conflicts=True),
+    **openapi.read(queries.IndicatorQuery, conflicts=True),
 )
 async def indicator(request: PublicRequest) -> Response:
     """Whether enough of the programmes have a grade that counts, exactly, with what is not assessed and the money.
@@ -52,7 +52,7 @@ async def indicator(request: PublicRequest) -> Response:
     tags=["indicator"],
     response_model=schemas.OverTime,
     summary="State the indicator over time",
-    **openapi.read(schemas.OverTimeQuery, conflicts=True),
+    **openapi.read(queries.OverTimeQuery, conflicts=True),
 )
 async def over_time(request: PublicRequest) -> Response:
     """The indicator as it was known at the end of each period; what was entered later is not in it."""
@@ -65,7 +65,7 @@ async def over_time(request: PublicRequest) -> Response:
     tags=["criteria"],
     response_model=schemas.CriteriaAnswer,
     summary="State how criteria are answered",
-    **openapi.read(schemas.MarkerFilter),
+    **openapi.read(queries.MarkerFilter),
 )
 async def criteria(request: PublicRequest) -> Response:
     """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
@@ -78,7 +78,7 @@ async def criteria(request: PublicRequest) -> Response:
     tags=["actions"],
     response_model=schemas.ActionPage,
     summary="List actions",
-    **openapi.read(schemas.ActionQuery, media=openapi.EXPORTS),
+    **openapi.read(queries.ActionQuery, media=openapi.EXPORTS),
 )
 async def actions(request: PublicRequest) -> Response:
     """What the assessments that count ask for, by whom and until when."""
@@ -89,7 +89,7 @@ async def actions(request: PublicRequest) -> Response:
     "/copies",
     name="list",
     tags=["copies"],
-    response_model=schemas.Copies,
+    response_model=queries.Copies,
     summary="State how old the copies are",
     **openapi.plain(NoParameters, stored=True),
 )
@@ -107,7 +107,7 @@ add_listing(
 add_card(
     router,
     "markers",
-    schemas.MarkerCard,
+    queries.MarkerCard,
     queries.programme_card,
     title="Markers",
     about="The grade that counts for a programme under each marker, whether another is under review, and open actions.",

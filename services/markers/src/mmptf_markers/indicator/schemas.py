@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from mmptf_common.feed.replication import CopyState
-from mmptf_common.http.parameters import ListQuery, PointInTime, Values
-from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import Code, Day, ResponseModel
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
-from mmptf_common.wire.periods import Interval
 from mmptf_common.wire.sources import SourceRef
-from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.engine.results import Answer, Share
 from mmptf_markers.engine.rubric import Stage
 
 TargetStanding = Literal["met", "not_met", "not_applicable"]
-TargetCode = Annotated[Code | None, Field(description="Code of a target; by default that of the human-rights marker.")]
 
 
 class ExactShare(ResponseModel):
@@ -45,13 +37,6 @@ class MarkerTarget(ResponseModel):
 
 class MarkerTargetPage(Page[MarkerTarget]):
     """One page of targets."""
-
-
-class TargetQuery(ListQuery):
-    """Which targets."""
-
-    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
-    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
 
 
 class NamedCode(ResponseModel):
@@ -100,62 +85,6 @@ class MarkerFacts(ResponseModel):
 
     standings: list[Standing]
     open_actions: int
-
-
-class MarkerCard(Card[MarkerFacts]):
-    """What the markers say of a programme."""
-
-
-class StandingFilter(PointInTime):
-    """Which programmes: any of a repeated filter, all of different ones."""
-
-    programme: Annotated[Values, Field(description="Code of a programme.")]
-    thematic_area: Annotated[Values, Field(description="Code of a thematic area.")]
-    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.")]
-    region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]
-    organization: Annotated[Values, Field(description="Code of a participating organization.")]
-    grade: Annotated[Values, Field(description="Grade that counts.")]
-    rubric: Annotated[Values, Field(description="Code of the version of a rubric behind the grade.")]
-    assessed_stage: Annotated[list[Stage], Field(default_factory=list, max_length=100)]
-    assessed: Annotated[
-        Literal["true", "false"] | None, Field(description="Whether any grade counts for the programme.")
-    ] = None
-    due_for: Annotated[
-        Year | None,
-        Field(description="Programmes that ran in this year, or may have, and have no annual report of it assessed."),
-    ] = None
-
-
-class MarkerFilter(StandingFilter):
-    """Which programmes, under which markers."""
-
-    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
-    stage: Annotated[Values, Field(description="Stage of the programme in the catalogue.", examples=["funded"])]
-
-
-class StandingQuery(MarkerFilter, ListQuery):
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order; `-` descends.")] = (
-        "code"
-    )
-
-
-Division = Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"]
-
-
-class IndicatorQuery(StandingFilter):
-    """Which programmes are looked at, and by what they are divided."""
-
-    target: TargetCode = None
-    by: Annotated[Division | None, Field(description="What the indicator is divided by.")] = None
-
-
-class OverTimeQuery(BaseModel):
-    """How often the indicator is shown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    target: TargetCode = None
-    interval: Annotated[Interval, Field(description="Length of a period.")] = "quarter"
 
 
 class Budgets(ResponseModel):
@@ -249,12 +178,6 @@ class OverTime(ResponseModel):
     revision: int
 
 
-class Copies(ResponseModel):
-    """The state of each copy that this service keeps of another one's records."""
-
-    copies: list[CopyState]
-
-
 class LevelCount(ResponseModel):
     """How many programmes gave one answer."""
 
@@ -300,13 +223,3 @@ class ActionRecord(ResponseModel):
 
 class ActionPage(Page[ActionRecord]):
     """One page of actions."""
-
-
-class ActionQuery(ListQuery):
-    """Which actions. Overdue are those with `open=true` and `due_before` today."""
-
-    sort: Annotated[Literal["due", "-due", "code", "-code"], Field(description="The order.")] = "due"
-    programme: Annotated[Values, Field(description="Code of a programme.")]
-    marker: Annotated[Values, Field(description="Code of a marker.")]
-    open: Annotated[Literal["true", "false"] | None, Field(description="Whether it is not done yet.")] = None
-    due_before: Annotated[Day | None, Field(description="Only what is due before this day.")] = None

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.openapi import dump
-from mmptf_common.http.parameters import canonical, parse
+from mmptf_common.http.parameters import ListQuery, Values, canonical, parse
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
@@ -26,21 +28,48 @@ from mmptf_common.wire.problems import (
     unknown_code,
 )
 from mmptf_markers.engine.results import Answer, AnswerError, Score
-from mmptf_markers.engine.rubric import Rubric, Stage, answers_schema
+from mmptf_markers.engine.rubric import Language, Rubric, RubricStatus, Stage, answers_schema
 from mmptf_markers.engine.scoring import InvalidAnswers, score
 from mmptf_markers.engine.translation import Translation, translated
 from mmptf_markers.rubrics.schemas import (
-    AnswersSchemaQuery,
     PublishedRubric,
     PublishedRubricPage,
     PublishedTranslation,
     PublishedTranslationPage,
-    RubricQuery,
     ScoreRequest,
-    TranslationQuery,
 )
 
 PATH = "/markers/v1"
+
+
+class RubricQuery(ListQuery):
+    """Which rubrics."""
+
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    rubric: Annotated[Values, Field(description="Code of a rubric, all its versions.")]
+    status: Annotated[list[RubricStatus], Field(default_factory=list, max_length=100)]
+
+
+class TranslationQuery(ListQuery):
+    """Which translations."""
+
+    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    rubric: Annotated[Values, Field(description="Code of a published rubric, with its version.")]
+    language: Annotated[Values, Field(description="Language that rubrics are translated into.")]
+
+
+class AnswersSchemaQuery(BaseModel):
+    """For which stage the answers are described, and in which language."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: Annotated[
+        Stage | None, Field(description="One stage; without it, the criteria of all.", examples=["programme_document"])
+    ] = None
+    language: Annotated[
+        Language | None, Field(description="A language of the rubric's translations; without it, that of the rubric.")
+    ] = None
+
 
 RUBRICS = Listing(
     path=f"{PATH}/rubrics",

@@ -11,8 +11,14 @@ from mmptf_common.http.parameters import NoParameters, parse
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_markers.engine.results import Score
-from mmptf_markers.rubrics.queries import RUBRICS, TRANSLATIONS, answer_answers_schema, score_answers
-from mmptf_markers.rubrics.schemas import AnswersSchemaQuery, ScoreRequest
+from mmptf_markers.rubrics.queries import (
+    RUBRICS,
+    TRANSLATIONS,
+    AnswersSchemaQuery,
+    answer_answers_schema,
+    score_answers,
+)
+from mmptf_markers.rubrics.schemas import ScoreRequest
 
 router = APIRouter()
 RUBRIC = "hr-marker-illustrative.1"

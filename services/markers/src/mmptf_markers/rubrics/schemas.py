@@ -1,11 +1,7 @@
 """The wire shapes of published rubrics, their translations and scores."""
 
 from datetime import datetime
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from mmptf_common.http.parameters import ListQuery, Values
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.pages import Page
 from mmptf_markers.engine.results import Answer
@@ -36,14 +32,6 @@ class PublishedRubricPage(Page[PublishedRubric]):
     """One page of published rubrics."""
 
 
-class RubricQuery(ListQuery):
-    """Which rubrics."""
-
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
-    rubric: Annotated[Values, Field(description="Code of a rubric, all its versions.")]
-    status: Annotated[list[RubricStatus], Field(default_factory=list, max_length=100)]
-
-
 class PublishedTranslation(ResponseModel):
     """The texts of a published rubric in one language, by JSON Pointers into its `content`; `hash` is the rubric's.
 
@@ -63,27 +51,6 @@ class PublishedTranslation(ResponseModel):
 
 class PublishedTranslationPage(Page[PublishedTranslation]):
     """One page of translations of published rubrics."""
-
-
-class TranslationQuery(ListQuery):
-    """Which translations."""
-
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
-    rubric: Annotated[Values, Field(description="Code of a published rubric, with its version.")]
-    language: Annotated[Values, Field(description="Language that rubrics are translated into.")]
-
-
-class AnswersSchemaQuery(BaseModel):
-    """For which stage the answers are described, and in which language."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    stage: Annotated[
-        Stage | None, Field(description="One stage; without it, the criteria of all.", examples=["programme_document"])
-    ] = None
-    language: Annotated[
-        Language | None, Field(description="A language of the rubric's translations; without it, that of the rubric.")
-    ] = None
 
 
 class ScoreRequest(ResponseModel):
