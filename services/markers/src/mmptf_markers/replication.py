@@ -60,6 +60,11 @@ class KnownProgramme(BaseModel):
     duration: Duration | None
     budget: Budget | None
 
+    def participants(self) -> set[str]:
+        """The codes of the organizations that take part: the lead organization and every other that is named."""
+        named = {organization.code for organization in self.organizations}
+        return named | {self.lead_organization} if self.lead_organization else named
+
 
 def place_row(document: RemoteRecord, at: datetime) -> PlaceRow:
     """The copy of a place; ValidationError where the catalogue's record lacks something."""

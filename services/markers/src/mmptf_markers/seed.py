@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from importlib.resources import files
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.storage.records import document_of, load, packaged
+from mmptf_common.storage.records import load, packaged
 from mmptf_common.wire.sources import Publication
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator.schemas import MarkerTarget
 from mmptf_markers.models import SourceDocumentRow, TargetRow
-from mmptf_markers.rubrics.commands import _row
+from mmptf_markers.rubrics.commands import published_rubric, rubric_row
+
+PackagedRecord = TypeVar("PackagedRecord", Publication, MarkerTarget)
 
 
 def packaged_rubrics() -> Iterator[Rubric]:
@@ -29,15 +33,25 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     A packaged rubric that differs from the published one of the same version is refused by the database.
     """
     write = await begin_write(session, author, "data of the package")
-    sources = [
-        SourceDocumentRow(code=f["code"], updated=write.at, document=document_of(Publication, f, write.at))
-        for f in packaged("mmptf_markers", "documents")
-    ]
-    await load(write, sources)
-    await load(write, [_row(rubric, write.at) for rubric in packaged_rubrics()])
-    targets = [
-        TargetRow(code=f["code"], marker=f["marker"], updated=write.at, document=document_of(MarkerTarget, f, write.at))
-        for f in packaged("mmptf_markers", "targets")
-    ]
-    await load(write, targets)
+    documents = _packaged_records("documents", Publication, write.at)
+    await load(write, [_source_document_row(document) for document in documents])
+    await load(write, [rubric_row(published_rubric(rubric, write.at)) for rubric in packaged_rubrics()])
+    await load(write, [_target_row(target) for target in _packaged_records("targets", MarkerTarget, write.at)])
     return await write.revision()
+
+
+def _packaged_records(name: str, model: type[PackagedRecord], at: datetime) -> list[PackagedRecord]:
+    """One file of the package's data, as records stated at a moment; ValidationError where one does not fit."""
+    return [model.model_validate({**facts, "updated": at}) for facts in packaged("mmptf_markers", name)]
+
+
+def _source_document_row(document: Publication) -> SourceDocumentRow:
+    """A document that facts were taken from, as it is stored."""
+    return SourceDocumentRow(code=document.code, updated=document.updated, document=document.model_dump(mode="json"))
+
+
+def _target_row(target: MarkerTarget) -> TargetRow:
+    """A marker's target as it is stored."""
+    return TargetRow(
+        code=target.code, marker=target.marker, updated=target.updated, document=target.model_dump(mode="json")
+    )

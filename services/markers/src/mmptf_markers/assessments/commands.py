@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import date
 
 import sqlalchemy as sa
@@ -12,82 +11,89 @@ from sqlmodel import col
 from mmptf_common.feed.replication import copy_state
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import Facts, document_of, submission
+from mmptf_common.storage.records import submission
 from mmptf_common.wire.base import CODE_PATTERN
-from mmptf_common.wire.problems import (
-    Conflict,
-    ErrorDetail,
-    Forbidden,
-    InvalidRequest,
-    error_detail,
-    raise_if_any,
-    unknown_code,
-)
+from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, raise_if_any, unknown_code
+from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import Created, row_of
+from mmptf_markers.assessments import rules
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS
 from mmptf_markers.assessments.schemas import (
     Assessment,
     AssessmentContent,
     AssessmentDraft,
     AssessmentSent,
+    CheckedAgainst,
     DeclarationSent,
+    Review,
+    ReviewedAnswer,
     ReviewSent,
 )
 from mmptf_markers.engine.results import Score
-from mmptf_markers.engine.rubric import ManualRule, Rubric, Stage
+from mmptf_markers.engine.rubric import Rubric, Stage
 from mmptf_markers.models import AssessmentRow, DraftRow, ProgrammeRow
-from mmptf_markers.rubrics import queries as rubrics
+from mmptf_markers.replication import KnownProgramme
+from mmptf_markers.rubrics.queries import fetch_grades, fetch_rubric, fetch_rubric_codes
+from mmptf_markers.rubrics.rules import published_code, score_or_raise
 
 # The marker that is meant where none is named.
 MARKER = "human_rights"
-NOTHING_STATED: Facts = {"answers": {}, "due_diligence": [], "declared_grade": None}
 
 
 async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Created:
     """Begin an assessment for the caller's organization; its next version where one was returned or accepted."""
-    programme = await _programme(write, sent.programme)
+    programme = await _require_programme(write, sent.programme)
     organization = organization_of(who)
-    _require_part(programme, organization)
-    rubric = await _rubric(write, sent.rubric)
-    raise_if_any(_year_errors(sent.stage, sent.year))
-    earlier = await _newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
+    _require_participant(programme, organization)
+    rubric = await _require_rubric(write, sent.rubric)
+    raise_if_any(rules.year_errors(sent.stage, sent.year))
+    earlier = await _fetch_newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
     if earlier is not None and earlier.status == "submitted":
         raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code="under_review")
-    begun = await write.session.scalar(
-        sa.select(col(DraftRow.code)).where(
-            col(DraftRow.organization) == organization,
-            col(DraftRow.programme) == sent.programme,
-            col(DraftRow.stage) == sent.stage,
-            col(DraftRow.year).is_not_distinct_from(sent.year),
-            col(DraftRow.document)["rubric"]["marker"].as_string() == rubric.marker,
-        )
-    )
-    if begun:
+    begun = await _fetch_draft_code(write, organization, sent, rubric.marker)
+    if begun is not None:
         raise Conflict(f"{begun} is a draft of the same; amend it.", code="draft_exists")
-    said = dict(NOTHING_STATED)
-    if earlier is not None and earlier.rubric == rubrics.code_of(rubric):
-        said = {name: earlier.document[name] for name in NOTHING_STATED}
-    facts = {
-        **said,
-        "code": await _next_code(write),
-        "organization": organization,
-        "programme": sent.programme,
-        "stage": sent.stage,
-        "year": sent.year,
-        "version": earlier.version + 1 if earlier else 1,
-        "corrects": earlier.code if earlier else None,
-    }
-    write.session.add(_draft_row(write, _stated(facts, sent), rubric))
-    return Created(DRAFTS, facts["code"])
+    content = rules.amend_content(rules.initial_content(earlier, rubric), sent)
+    score = _score_of_draft(rubric, content, sent.stage)
+    draft = AssessmentDraft(
+        code=await _next_code(write),
+        organization=organization,
+        programme=sent.programme,
+        stage=sent.stage,
+        year=sent.year,
+        version=earlier.version + 1 if earlier else 1,
+        corrects=earlier.code if earlier else None,
+        rubric=score.rubric,
+        answers=content.answers,
+        due_diligence=content.due_diligence,
+        declared_grade=content.declared_grade,
+        grade=score.grade,
+        missing=score.missing,
+        updated=write.at,
+    )
+    write.session.add(_draft_row(draft))
+    return Created(DRAFTS, draft.code)
 
 
 async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
     """Change what a draft says so far: answers one by one, so that two sections can be saved one after the other."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    rubric = await _rubric(write, _rubric_of(row.document))
-    new = _draft_row(write, _stated(row.document, sent), rubric)
-    if {**new.document, "updated": None} != {**row.document, "updated": None}:
-        await write.session.merge(new)
+    draft = AssessmentDraft.model_validate(row.document)
+    rubric = await _require_rubric(write, published_code(draft.rubric))
+    content = rules.amend_content(rules.content_of(draft), sent)
+    score = _score_of_draft(rubric, content, draft.stage)
+    amended = draft.model_copy(
+        update={
+            "rubric": score.rubric,
+            "answers": content.answers,
+            "due_diligence": content.due_diligence,
+            "declared_grade": content.declared_grade,
+            "grade": score.grade,
+            "missing": score.missing,
+        }
+    )
+    if amended != draft:
+        await write.session.merge(_draft_row(amended.model_copy(update={"updated": write.at})))
 
 
 async def discard_draft(write: Write, code: str) -> None:
@@ -98,281 +104,249 @@ async def discard_draft(write: Write, code: str) -> None:
 async def submit_draft(write: Write, code: str) -> Created:
     """Make an assessment of a draft that is complete; InvalidRequest with everything that it lacks."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft: Facts = row.document
-    programme = await _programme(write, draft["programme"])
-    _require_part(programme, draft["organization"])
-    rubric = await _rubric(write, _rubric_of(draft))
-    newest = await _newest(write, draft["programme"], rubric.marker, draft["stage"], draft["year"])
-    if (newest and newest.code) != draft["corrects"]:
-        assert newest
+    draft = AssessmentDraft.model_validate(row.document)
+    programme = await _require_programme(write, draft.programme)
+    _require_participant(programme, draft.organization)
+    rubric = await _require_rubric(write, published_code(draft.rubric))
+    newest = await _fetch_newest(write, draft.programme, rubric.marker, draft.stage, draft.year)
+    if newest is not None and newest.code != draft.corrects:
         raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code="under_review")
-    found = _score(rubric, draft["answers"], draft["stage"])
-    raise_if_any(_errors_of_draft(rubric, draft, found))
-    grade = found.grade or draft["declared_grade"]
-    facts: Facts = {
-        **{name: draft[name] for name in ("code", "organization", "programme", "stage", "year", "version", "corrects")},
-        **{name: draft[name] for name in NOTHING_STATED},
-        "marker": rubric.marker,
-        "title": programme.document["title"],
-        "status": "submitted",
-        "grade": grade,
-        "basis": "derived" if found.grade else "declared",
-        "answered": True,
-        "rubric": found.rubric.model_dump(mode="json"),
-        "derived": _derived(found),
-        "reviewed": None,
-        "submitted": write.at.date().isoformat(),
-        "catalogue": await _checked_against(write),
-        "sources": [submission(write, f"{ASSESSMENTS.path}/{code}", "answers", f"Stated by {draft['organization']}.")],
-    }
+    score = score_or_raise(rubric, rules.answers_of(draft.answers), draft.stage)
+    raise_if_any(rules.completeness_errors(rubric, rules.content_of(draft), score.missing))
+    derived = rules.derive_grade(score)
+    assessment = Assessment(
+        code=code,
+        programme=draft.programme,
+        title=programme.title,
+        marker=rubric.marker,
+        stage=draft.stage,
+        year=draft.year,
+        version=draft.version,
+        corrects=draft.corrects,
+        organization=draft.organization,
+        status="submitted",
+        grade=derived.grade or draft.declared_grade,
+        basis="derived" if derived.grade else "declared",
+        answered=True,
+        rubric=score.rubric,
+        declared_grade=draft.declared_grade,
+        derived=derived,
+        reviewed=None,
+        differences=rules.find_differences(draft.declared_grade, derived, None),
+        answers=draft.answers,
+        due_diligence=draft.due_diligence,
+        submitted=write.at.date(),
+        catalogue=await _catalogue_state(write),
+        sources=[_source(write, code, "answers", f"Stated by {draft.organization}.")],
+        updated=write.at,
+    )
     await write.session.delete(row)
-    await _store(write, facts)
+    # Flushed by itself, so that the journal has the end of the draft before the assessment that it became.
+    await write.session.flush()
+    write.session.add(_assessment_row(assessment))
     return Created(ASSESSMENTS, code)
 
 
 async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> None:
     """Accept or return an assessment, with own answers where the assessor's do not hold; by another person."""
     row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
-    facts: Facts = row.document
-    programme = await _programme(write, row.programme)
-    if who.organization is not None and not _is_code(who.organization):
-        raise Forbidden("The access token names an organization by something that is no code.")
-    # Who has assessed takes part, also where the catalogue has another organization in its place since.
-    if who.organization in {*_part_of(programme), row.organization}:
-        raise Forbidden(f"{who.organization} takes part in {row.programme}: the reviewer belongs to none that does.")
-    if who.subject in await _authors(write, code):
+    assessment = Assessment.model_validate(row.document)
+    programme = await _require_programme(write, assessment.programme)
+    _require_other_organization(who, programme, assessment)
+    if who.subject in await _fetch_authors(write, code):
         raise Forbidden(f"{code} is reviewed by somebody who did not write it.")
-    if row.status != "submitted" or row.rubric is None:
-        raise Conflict(f"{code} is {row.status}; what is submitted is reviewed.", code="not_reviewable")
-    rubric = await _rubric(write, row.rubric)
-    own = {criterion: answer.model_dump(mode="json") for criterion, answer in sent.answers.items()}
-    said = {criterion: answer["answer"] for criterion, answer in facts["answers"].items()}
-    unchanged = [criterion for criterion, answer in own.items() if said.get(criterion) == answer["answer"]]
-    raise_if_any(
-        error_detail("not_another", f"/answers/{c}: that is the assessor's answer", pointer=f"/answers/{c}")
-        for c in unchanged
-    )
-    found = _score(rubric, {**facts["answers"], **own}, facts["stage"])
-    manual = isinstance(rubric.rule, ManualRule)
-    raise_if_any(_grade_errors(rubric, sent.grade, "/grade", needed=manual, allowed=manual))
-    grade = found.grade or sent.grade
-    facts = {
-        **facts,
-        "status": "accepted" if sent.decision == "accept" else "returned",
-        "grade": grade,
-        "basis": "reviewed",
-        "reviewed": {
-            "decision": sent.decision,
-            "organization": who.organization,
-            "at": write.at.isoformat(),
-            "comment": sent.comment,
-            "answers": {c: {**answer, "instead_of": said[c]} for c, answer in own.items()},
-            "derived": _derived(found),
-            "grade": grade,
+    if assessment.status != "submitted" or assessment.rubric is None:
+        raise Conflict(f"{code} is {assessment.status}; what is submitted is reviewed.", code="not_reviewable")
+    rubric = await _require_rubric(write, published_code(assessment.rubric))
+    raise_if_any(rules.own_answer_errors(assessment, sent.answers))
+    given = rules.answers_of(assessment.answers)
+    own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
+    score = score_or_raise(rubric, given | own, assessment.stage)
+    raise_if_any(rules.reviewed_grade_errors(rubric, sent.grade))
+    reviewed = Review(
+        decision=sent.decision,
+        organization=who.organization,
+        at=write.at,
+        comment=sent.comment,
+        answers={
+            criterion: ReviewedAnswer(answer=answer.answer, instead_of=given[criterion], reason=answer.reason)
+            for criterion, answer in sent.answers.items()
         },
-    }
-    await _store(write, facts)
+        derived=rules.derive_grade(score),
+        grade=score.grade or sent.grade,
+    )
+    outcome = assessment.model_copy(
+        update={
+            "status": "accepted" if sent.decision == "accept" else "returned",
+            "grade": reviewed.grade,
+            "basis": "reviewed",
+            "reviewed": reviewed,
+            "differences": rules.find_differences(assessment.declared_grade, assessment.derived, reviewed),
+            "updated": write.at,
+        }
+    )
+    await write.session.merge(_assessment_row(outcome))
 
 
 async def declare(write: Write, sent: DeclarationSent) -> Created:
     """Enter a grade that was declared in the past and of which no answers are held; it counts as accepted."""
-    programme = await _programme(write, sent.programme)
-    grades = await rubrics.grades_of(write.session, sent.marker)
-    errors = _year_errors(sent.stage, sent.year)
-    if not grades:
-        known = await rubrics.markers(write.session)
-        errors.append(unknown_code("/marker", sent.marker, known))
-    elif sent.grade not in grades:
-        errors.append(unknown_code("/grade", sent.grade, grades))
-    organizations = await _organizations(write)
-    if sent.organization not in organizations:
-        errors.append(unknown_code("/organization", sent.organization, organizations))
-    if date.fromisoformat(sent.date) > write.at.date():
-        errors.append(error_detail("in_the_future", f"/date: {sent.date} is not past", pointer="/date"))
-    raise_if_any(errors)
-    newest = await _newest(write, sent.programme, sent.marker, sent.stage, sent.year)
+    programme = await _require_programme(write, sent.programme)
+    raise_if_any(
+        rules.declaration_errors(
+            sent,
+            grades=await fetch_grades(write.session),
+            organizations=await _fetch_organizations(write),
+            today=write.at.date(),
+        )
+    )
+    newest = await _fetch_newest(write, sent.programme, sent.marker, sent.stage, sent.year)
     if newest is not None:
         raise Conflict(f"{newest.code} says it already.", code="already_assessed")
     code = await _next_code(write)
-    source = submission(write, f"{ASSESSMENTS.path}/{code}", "declared_grade", sent.source)
-    facts: Facts = {
-        **NOTHING_STATED,
-        **sent.model_dump(mode="json", include={"programme", "marker", "stage", "year", "organization", "grade"}),
-        "code": code,
-        "title": programme.document["title"],
-        "version": 1,
-        "corrects": None,
-        "status": "accepted",
-        "basis": "declared",
-        "answered": False,
-        "rubric": None,
-        "declared_grade": sent.grade,
-        "derived": None,
-        "reviewed": None,
-        "submitted": sent.date,
-        "catalogue": await _checked_against(write),
-        "sources": [source],
-    }
-    await _store(write, facts)
+    assessment = Assessment(
+        code=code,
+        programme=sent.programme,
+        title=programme.title,
+        marker=sent.marker,
+        stage=sent.stage,
+        year=sent.year,
+        version=1,
+        corrects=None,
+        organization=sent.organization,
+        status="accepted",
+        grade=sent.grade,
+        basis="declared",
+        answered=False,
+        rubric=None,
+        declared_grade=sent.grade,
+        derived=None,
+        reviewed=None,
+        differences=[],
+        answers={},
+        due_diligence=[],
+        submitted=date.fromisoformat(sent.date),
+        catalogue=await _catalogue_state(write),
+        sources=[_source(write, code, "declared_grade", sent.source)],
+        updated=write.at,
+    )
+    write.session.add(_assessment_row(assessment))
     return Created(ASSESSMENTS, code)
 
 
-def _stated(facts: Facts, sent: AssessmentContent) -> Facts:
-    """What is there and what is sent: members replace one another, answers do so one by one."""
-    stated = sent.stated()
-    answers = {**facts["answers"], **(stated.pop("answers", None) or {})}
-    return {**facts, **stated, "answers": {c: answer for c, answer in answers.items() if answer is not None}}
-
-
-def _draft_row(write: Write, facts: Facts, rubric: Rubric) -> DraftRow:
-    """A draft's row; InvalidRequest where an answer does not fit the rubric."""
-    found = _score(rubric, facts["answers"], facts["stage"])
-    raise_if_any(_grade_errors(rubric, facts["declared_grade"], "/declared_grade", needed=False, allowed=True))
-    said = {
-        **{name: facts[name] for name in facts if name not in ("rubric", "grade", "missing", "updated")},
-        "rubric": found.rubric,
-        "grade": found.grade,
-        "missing": found.missing,
-    }
+def _draft_row(draft: AssessmentDraft) -> DraftRow:
+    """A draft as it is stored."""
     return DraftRow(
-        **{name: facts[name] for name in ("code", "organization", "programme", "stage", "year")},
-        updated=write.at,
-        document=document_of(AssessmentDraft, said, write.at),
+        code=draft.code,
+        organization=draft.organization,
+        programme=draft.programme,
+        stage=draft.stage,
+        year=draft.year,
+        updated=draft.updated,
+        document=draft.model_dump(mode="json"),
     )
 
 
-async def _checked_against(write: Write) -> Facts:
-    connection = await write.session.connection()
-    raw = (await connection.get_raw_connection()).driver_connection
-    return (await copy_state(raw, "catalog")).model_dump(mode="json", exclude={"service"})
-
-
-async def _store(write: Write, facts: Facts) -> None:
-    derived, reviewed = facts["derived"], facts["reviewed"]
-    grades = {
-        "declared": facts["declared_grade"],
-        "derived": derived and derived["grade"],
-        "reviewed": reviewed and reviewed["grade"],
-    }
-    pairs = (("declared", "derived"), ("derived", "reviewed"), ("declared", "reviewed"))
-    differences = [f"{a}_{b}" for a, b in pairs if grades[a] and grades[b] and grades[a] != grades[b]]
-    if reviewed and reviewed["answers"]:
-        differences.append("answers")
-    said = {**facts, "differences": differences}
-    await write.session.merge(
-        AssessmentRow(
-            **{
-                name: facts[name]
-                for name in (
-                    "code", "programme", "marker", "stage", "year", "version", "organization", "status", "grade",
-                )
-            },
-            rubric=_rubric_of(facts) if facts["rubric"] else None,
-            updated=write.at,
-            document=document_of(Assessment, said, write.at),
-        )
-    )  # fmt: skip
-
-
-def _errors_of_draft(rubric: Rubric, draft: Facts, found: Score) -> list[ErrorDetail]:
-    """What a draft lacks to be submitted."""
-    answers: Mapping[str, Facts] = draft["answers"]
-    errors = [
-        error_detail("missing", f"/answers/{c}: this criterion is not answered", pointer=f"/answers/{c}")
-        for c in found.missing
-    ]
-    errors += [
-        error_detail("missing", f"/answers/{c}/justification: say why", pointer=f"/answers/{c}/justification")
-        for c, answer in answers.items()
-        if not answer["justification"]
-    ]
-    needed = isinstance(rubric.rule, ManualRule)
-    return errors + _grade_errors(rubric, draft["declared_grade"], "/declared_grade", needed=needed, allowed=True)
-
-
-def _grade_errors(rubric: Rubric, grade: str | None, pointer: str, *, needed: bool, allowed: bool) -> list[ErrorDetail]:
-    grades = [grade.code for grade in rubric.grades]
-    if grade is None:
-        detail = f"{pointer}: under this rubric the answers give no grade, so it is stated"
-        return [error_detail("missing", detail, pointer=pointer, allowed=grades)] if needed else []
-    if not allowed:
-        return [
-            error_detail("not_applicable", f"{pointer}: under this rubric the answers give the grade", pointer=pointer)
-        ]
-    return [] if grade in grades else [unknown_code(pointer, grade, grades)]
-
-
-def _year_errors(stage: str, year: int | None) -> list[ErrorDetail]:
-    if (stage == "annual_report") == (year is not None):
-        return []
-    code, detail = (
-        ("missing", "an annual report is of a year") if year is None else ("not_applicable", f"a {stage} is of no year")
+def _assessment_row(assessment: Assessment) -> AssessmentRow:
+    """An assessment as it is stored."""
+    return AssessmentRow(
+        code=assessment.code,
+        programme=assessment.programme,
+        marker=assessment.marker,
+        stage=assessment.stage,
+        year=assessment.year,
+        version=assessment.version,
+        organization=assessment.organization,
+        rubric=published_code(assessment.rubric) if assessment.rubric else None,
+        status=assessment.status,
+        grade=assessment.grade,
+        updated=assessment.updated,
+        document=assessment.model_dump(mode="json"),
     )
-    return [error_detail(code, f"/year: {detail}", pointer="/year")]
 
 
-def _score(rubric: Rubric, answers: Mapping[str, Facts], stage: Stage) -> Score:
-    return rubrics.scored(rubric, {c: answer["answer"] for c, answer in answers.items()}, stage)
+def _score_of_draft(rubric: Rubric, content: rules.Content, stage: Stage) -> Score:
+    """What a draft's answers give so far; InvalidRequest where an answer or the declared grade does not fit."""
+    score = score_or_raise(rubric, rules.answers_of(content.answers), stage)
+    raise_if_any(rules.declared_grade_errors(rubric, content.declared_grade))
+    return score
 
 
-def _derived(found: Score) -> Facts:
-    return {
-        "grade": found.grade,
-        "before_gates": found.grade_before_gates,
-        "share": found.share.model_dump(mode="json") if found.share else None,
-        "reason": found.reason,
-    }
+def _source(write: Write, code: str, field: str, note: str) -> SourceRef:
+    """The source of what an assessment states: its own submission."""
+    return SourceRef.model_validate(submission(write, f"{ASSESSMENTS.path}/{code}", field, note))
 
 
-def _is_code(text: str) -> bool:
-    return len(text) <= 64 and re.fullmatch(CODE_PATTERN, text) is not None
-
-
-def _part_of(programme: ProgrammeRow) -> set[str]:
-    lead = programme.document["lead_organization"]
-    return {*programme.organizations, *([lead] if lead else [])}
-
-
-def _require_part(programme: ProgrammeRow, organization: str) -> None:
-    part = ", ".join(sorted(_part_of(programme)))
-    if not part:
+def _require_participant(programme: KnownProgramme, organization: str) -> None:
+    """Forbidden where an organization takes no part in a programme: only those that do assess it."""
+    participants = programme.participants()
+    if not participants:
         raise Forbidden(
             f"The catalogue names no organization that takes part in {programme.code}; once the programme is amended"
             " there, those that take part assess it."
         )
-    if organization not in _part_of(programme):
-        raise Forbidden(f"{organization} takes no part in {programme.code}; it is assessed by {part}.")
+    if organization not in participants:
+        named = ", ".join(sorted(participants))
+        raise Forbidden(f"{organization} takes no part in {programme.code}; it is assessed by {named}.")
 
 
-async def _programme(write: Write, code: str) -> ProgrammeRow:
+def _require_other_organization(who: Identity, programme: KnownProgramme, assessment: Assessment) -> None:
+    """Forbidden where the reviewer's organization takes part in what it is to review."""
+    organization = who.organization
+    if organization is not None and not (len(organization) <= 64 and re.fullmatch(CODE_PATTERN, organization)):
+        raise Forbidden("The access token names an organization by something that is no code.")
+    # Who has assessed takes part, also where the catalogue has another organization in its place since.
+    if organization in {*programme.participants(), assessment.organization}:
+        raise Forbidden(f"{organization} takes part in {programme.code}: the reviewer belongs to none that does.")
+
+
+async def _require_programme(write: Write, code: str) -> KnownProgramme:
+    """A programme as the catalogue describes it; InvalidRequest where it has none of this code."""
     row = await write.session.get(ProgrammeRow, code)
     if row is None:
         known = list(await write.session.scalars(sa.select(col(ProgrammeRow.code))))
         raise InvalidRequest([unknown_code("/programme", code, known)])
-    return row
+    return KnownProgramme.model_validate(row.document)
 
 
-async def _organizations(write: Write) -> list[str]:
+async def _require_rubric(write: Write, code: str | None) -> Rubric:
+    """The version of a rubric that is named, or the newest of the human-rights marker; InvalidRequest without one."""
+    found = await fetch_rubric(write.session, code, marker=MARKER)
+    if found is None:
+        known = await fetch_rubric_codes(write.session)
+        raise InvalidRequest([unknown_code("/rubric", code or MARKER, known)])
+    return found
+
+
+async def _catalogue_state(write: Write) -> CheckedAgainst:
+    """How far the copy of the catalogue has come that an assessment is checked against."""
+    connection = await write.session.connection()
+    raw = (await connection.get_raw_connection()).driver_connection
+    state = await copy_state(raw, "catalog")
+    return CheckedAgainst(reached=state.reached, caught_up=state.caught_up, age_seconds=state.age_seconds)
+
+
+async def _fetch_organizations(write: Write) -> list[str]:
     """The organizations that take part in any programme."""
     found = await write.session.scalars(sa.text("SELECT DISTINCT unnest(organizations) FROM programme ORDER BY 1"))
     return list(found)
 
 
-async def _rubric(write: Write, code: str | None) -> Rubric:
-    """The version of a rubric that is named, or the newest of the human-rights marker."""
-    found = await rubrics.published(write.session, code, marker=MARKER)
-    if found is None:
-        known = await rubrics.codes(write.session)
-        raise InvalidRequest([unknown_code("/rubric", code or MARKER, known)])
-    return found
+async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSent, marker: str) -> str | None:
+    """The code of the draft of the same assessment that an organization has begun."""
+    found = await write.session.scalars(
+        sa.select(col(DraftRow.code)).where(
+            col(DraftRow.organization) == organization,
+            col(DraftRow.programme) == sent.programme,
+            col(DraftRow.stage) == sent.stage,
+            col(DraftRow.year).is_not_distinct_from(sent.year),
+            col(DraftRow.document)["rubric"]["marker"].as_string() == marker,
+        )
+    )
+    return found.first()
 
 
-def _rubric_of(facts: Facts) -> str:
-    used = facts["rubric"]
-    return f"{used['code']}.{used['version']}"
-
-
-async def _newest(write: Write, programme: str, marker: str, stage: str, year: int | None) -> AssessmentRow | None:
+async def _fetch_newest(write: Write, programme: str, marker: str, stage: Stage, year: int | None) -> Assessment | None:
+    """The newest version of the assessment of a programme under a marker at a stage of its life."""
     found = await write.session.scalars(
         sa.select(AssessmentRow)
         .where(
@@ -384,7 +358,8 @@ async def _newest(write: Write, programme: str, marker: str, stage: str, year: i
         .order_by(col(AssessmentRow.version).desc())
         .limit(1)
     )
-    return found.one_or_none()
+    row = found.one_or_none()
+    return Assessment.model_validate(row.document) if row else None
 
 
 async def _next_code(write: Write) -> str:
@@ -397,7 +372,7 @@ async def _next_code(write: Write) -> str:
     return f"A-{(last or 0) + 1:06d}"
 
 
-async def _authors(write: Write, code: str) -> set[str]:
+async def _fetch_authors(write: Write, code: str) -> set[str]:
     """Who wrote an assessment, from its first draft to its submission, or an earlier version that it goes on with."""
     found = await write.session.scalars(
         sa.text(

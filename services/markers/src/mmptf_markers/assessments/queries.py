@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from starlette.requests import Request
@@ -15,13 +14,15 @@ from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonic
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
-from mmptf_common.storage.records import Facts
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
+from mmptf_markers.assessments.rules import answers_of, counting_answers
+from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import STAGES, Rubric, Stage, level_position
 from mmptf_markers.engine.scoring import score
-from mmptf_markers.rubrics import queries as rubrics
+from mmptf_markers.rubrics.queries import parse_rubric
+from mmptf_markers.rubrics.rules import published_code
 
 PATH = "/markers/v1"
 # Programmes as the copy of the catalogue has them or ever had them: who asks of the past asks with its codes.
@@ -138,12 +139,6 @@ ASSESSMENTS = Listing(
 )
 
 
-def counting_answers(assessment: Facts) -> dict[str, Any]:
-    """The answers that count: the assessor's, and the reviewer's own in the place of those that did not hold."""
-    own = (assessment["reviewed"] or {"answers": {}})["answers"]
-    return {c: answer["answer"] for c, answer in {**assessment["answers"], **own}.items()}
-
-
 async def answer_score(request: Request, code: str) -> Response:
     """How the grade of an assessment came about, computed anew from its answers and its rubric."""
     query = parse(request, ScoreQuery)
@@ -152,17 +147,17 @@ async def answer_score(request: Request, code: str) -> Response:
         if isinstance(found, Response):
             return found
         document, version = found
-        assessment = json.loads(document)
-        if assessment["rubric"] is None:
+        assessment = schemas.Assessment.model_validate_json(document)
+        if assessment.rubric is None:
             raise Conflict(f"{code} is a declared grade: there are no answers to explain it by.", code="not_answered")
-        if query.answers == "reviewer" and assessment["reviewed"] is None:
+        if query.answers == "reviewer" and assessment.reviewed is None:
             raise Conflict(f"{code} is not reviewed yet.", code="not_reviewed")
         tag = conditional.etag(request, version, canonical(query))
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
-        rubric = await _rubric(data, assessment)
-    answers = {c: answer["answer"] for c, answer in assessment["answers"].items()}
-    told = score(rubric, counting_answers(assessment) if query.answers == "reviewer" else answers, assessment["stage"])
+        rubric = await _rubric(data, assessment.rubric)
+    answers = counting_answers(assessment) if query.answers == "reviewer" else answers_of(assessment.answers)
+    told = score(rubric, answers, assessment.stage)
     return Response(told.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
 
@@ -173,24 +168,23 @@ async def answer_comparison(request: Request, code: str) -> Response:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
             return found
-        later = json.loads(found[0])
+        later = schemas.Assessment.model_validate_json(found[0])
         earlier = await _earlier(data, later, query.earlier)
-        for which in (earlier, later):
-            if which["rubric"] is None:
-                raise Conflict(
-                    f"{which['code']} is a declared grade: it has no answers to compare.", code="not_answered"
-                )
+        if earlier.rubric is None or later.rubric is None:
+            which = earlier if earlier.rubric is None else later
+            raise Conflict(f"{which.code} is a declared grade: it has no answers to compare.", code="not_answered")
         tag = conditional.etag(request, revision, canonical(query))
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
-        compared = _compared(await _rubric(data, earlier), earlier, await _rubric(data, later), later)
+        first, second = await _rubric(data, earlier.rubric), await _rubric(data, later.rubric)
+    compared = _compared(first, earlier, second, later)
     answer = schemas.Comparison(
-        programme=later["programme"],
-        earlier=earlier["code"],
-        later=later["code"],
-        earlier_grade=earlier["grade"],
-        later_grade=later["grade"],
-        same_rubric=earlier["rubric"]["hash"] == later["rubric"]["hash"],
+        programme=later.programme,
+        earlier=earlier.code,
+        later=later.code,
+        earlier_grade=earlier.grade,
+        later_grade=later.grade,
+        same_rubric=earlier.rubric.hash == later.rubric.hash,
         counts=dict(sorted(Counter(c.change for c in compared).items())),
         criteria=compared,
         revision=conditional.number_of(revision),
@@ -198,40 +192,42 @@ async def answer_comparison(request: Request, code: str) -> Response:
     return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
 
-async def _earlier(data: Snapshot, later: Facts, named: str | None) -> Facts:
+async def _earlier(data: Snapshot, later: schemas.Assessment, named: str | None) -> schemas.Assessment:
     """The assessment that is named, else the last accepted one before this; Conflict or InvalidRequest without."""
     rows = await data.fetch(
         """
         SELECT document::text FROM assessment
          WHERE programme = $1 AND marker = $2 AND code <> $3
            AND ($4::text IS NULL AND status = 'accepted' OR code = $4)""",
-        later["programme"], later["marker"], later["code"], named,
+        later.programme, later.marker, later.code, named,
     )  # fmt: skip
-    candidates = [json.loads(row[0]) for row in rows]
+    candidates = [schemas.Assessment.model_validate_json(row[0]) for row in rows]
     if named is None:
-        candidates = [c for c in candidates if (c["stage"], c["year"]) != (later["stage"], later["year"])]
+        candidates = [c for c in candidates if (c.stage, c.year) != (later.stage, later.year)]
     before = [c for c in candidates if _moment(c) < _moment(later)]
     if not before:
-        raise _nothing_earlier(later, named, known=bool(candidates) or named == later["code"])
+        raise _nothing_earlier(later, named, known=bool(candidates) or named == later.code)
     return max(before, key=_moment)
 
 
-def _moment(assessment: Facts) -> tuple[int, int, int]:
+def _moment(assessment: schemas.Assessment) -> tuple[int, int, int]:
     """Where in the life of a programme an assessment stands."""
-    return STAGES.index(assessment["stage"]), assessment["year"] or 0, assessment["version"]
+    return STAGES.index(assessment.stage), assessment.year or 0, assessment.version
 
 
-def _nothing_earlier(later: Facts, named: str | None, *, known: bool) -> Exception:
+def _nothing_earlier(later: schemas.Assessment, named: str | None, *, known: bool) -> Exception:
     if named is None:
-        return Conflict(f"No assessment of {later['programme']} before it is accepted.", code="nothing_earlier")
+        return Conflict(f"No assessment of {later.programme} before it is accepted.", code="nothing_earlier")
     if known:
-        return Conflict(f"{named} is not earlier than {later['code']}.", code="nothing_earlier")
-    detail = f"earlier: {named!r} is no earlier assessment of {later['programme']}"
-    allowed = [f"see {ASSESSMENTS.path}?programme={later['programme']}"]
+        return Conflict(f"{named} is not earlier than {later.code}.", code="nothing_earlier")
+    detail = f"earlier: {named!r} is no earlier assessment of {later.programme}"
+    allowed = [f"see {ASSESSMENTS.path}?programme={later.programme}"]
     return InvalidRequest([error_detail("unknown_code", detail, parameter="earlier", allowed=allowed)])
 
 
-def _compared(first: Rubric, earlier: Facts, second: Rubric, later: Facts) -> list[schemas.Compared]:
+def _compared(
+    first: Rubric, earlier: schemas.Assessment, second: Rubric, later: schemas.Assessment
+) -> list[schemas.Compared]:
     before, after = counting_answers(earlier), counting_answers(later)
     same_scale = [level.value for level in first.scale.levels] == [level.value for level in second.scale.levels]
     questions = {criterion.code: criterion.question for rubric in (first, second) for criterion in rubric.criteria}
@@ -248,10 +244,7 @@ def _compared(first: Rubric, earlier: Facts, second: Rubric, later: Facts) -> li
     ]
 
 
-Change = Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"]
-
-
-def _change(rubric: Rubric, before: Any, after: Any) -> Change:
+def _change(rubric: Rubric, before: Answer | None, after: Answer | None) -> schemas.Change:
     if before is None or after is None:
         return "only_later" if before is None else "only_earlier"
     if before == after:
@@ -262,11 +255,7 @@ def _change(rubric: Rubric, before: Any, after: Any) -> Change:
         return "not_comparable"
 
 
-async def _rubric(data: Snapshot, assessment: Facts) -> Rubric:
+async def _rubric(data: Snapshot, used: RubricUsed) -> Rubric:
     """The rubric that an assessment is pinned to; it is never removed."""
-    used = assessment["rubric"]
-    return rubrics.read(
-        await data.connection.fetchval(
-            "SELECT document::text FROM rubric WHERE code = $1", f"{used['code']}.{used['version']}"
-        )
-    )
+    statement = "SELECT document::text FROM rubric WHERE code = $1"
+    return parse_rubric(await data.connection.fetchval(statement, published_code(used)))

@@ -14,6 +14,9 @@ from mmptf_markers.engine.results import Answer, RubricUsed, Share
 from mmptf_markers.engine.rubric import Stage
 
 Status = Literal["submitted", "returned", "accepted"]
+Decision = Literal["accept", "return"]
+Difference = Literal["declared_derived", "derived_reviewed", "declared_reviewed", "answers"]
+Change = Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"]
 Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
 Said = Annotated[Text, Field(max_length=4000)]
 Line = Annotated[Text, Field(max_length=300)]
@@ -109,7 +112,7 @@ class ReviewedAnswerSent(RequestModel):
 class ReviewSent(RequestModel):
     """What the reviewer decides; `grade` is given where the rubric leaves it to the assessor, and only there."""
 
-    decision: Literal["accept", "return"]
+    decision: Decision
     comment: Said
     answers: Annotated[dict[Code, ReviewedAnswerSent], Field(default_factory=dict, max_length=200)]
     grade: Code | None = None
@@ -189,7 +192,7 @@ class ReviewedAnswer(ResponseModel):
 class Review(ResponseModel):
     """What the reviewer decided; `answers` are those that differ, and `derived` is what comes of them."""
 
-    decision: Literal["accept", "return"]
+    decision: Decision
     organization: Code | None
     at: datetime
     comment: str
@@ -231,7 +234,7 @@ class Assessment(ResponseModel):
     declared_grade: Code | None
     derived: Derived | None
     reviewed: Review | None
-    differences: list[Literal["declared_derived", "derived_reviewed", "declared_reviewed", "answers"]]
+    differences: list[Difference]
     answers: dict[str, Answered]
     due_diligence: list[Risk]
     submitted: date
@@ -255,7 +258,7 @@ class Compared(ResponseModel):
     question: str
     earlier: Answer | None
     later: Answer | None
-    change: Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"]
+    change: Change
 
 
 class Comparison(ResponseModel):

@@ -30,7 +30,7 @@ from mmptf_markers.engine.results import share_of
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, Stage
 from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
-from mmptf_markers.rubrics import queries as rubrics
+from mmptf_markers.rubrics.queries import parse_rubric
 from mmptf_markers.standings import counts
 
 # The parameters of a question, and what each of them asks for.
@@ -505,7 +505,7 @@ def _criteria(rows: Iterable[Any], documents: Mapping[str, str]) -> list[schemas
         given[row["rubric"]][row["criterion"]][row["answer"]] += row["programmes"]
     found = []
     for code, criteria in given.items():
-        rubric = rubrics.read(documents[code])
+        rubric = parse_rubric(documents[code])
         best = Fraction(rubric.scale.levels[-1].value)
         for criterion in rubric.criteria:
             answers = criteria.get(criterion.code, Counter())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import sqlalchemy as sa
-
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import document_of, load, moment_text
+from mmptf_common.storage.records import load
 from mmptf_common.wire.problems import Conflict, closest_match
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.engine.translation import coverage, load_translation, rubric_named
 from mmptf_markers.models import RubricRow, TranslationRow
+from mmptf_markers.rubrics.queries import fetch_rubric_codes
+from mmptf_markers.rubrics.rules import published_code
 from mmptf_markers.rubrics.schemas import PublishedRubric, PublishedTranslation
 
 
@@ -21,76 +21,49 @@ async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -
     supersedes: the code of that other rubric, with its version. Returns the code under which the rubric is published.
     Raises Conflict when that code has another content, or the other rubric cannot be superseded by this one.
     """
-    row = _row(rubric, write.at)
-    there = await write.session.get(RubricRow, row.code)
+    published = published_rubric(rubric, write.at)
+    there = await write.session.get(RubricRow, published.code)
     if there is None:
-        write.session.add(row)
-    elif there.hash != row.hash:
+        write.session.add(rubric_row(published))
+    elif there.hash != published.hash:
         raise Conflict(
-            f"{row.code} is published with another content, of hash {there.hash}; a correction is another version"
+            f"{there.code} is published with another content, of hash {there.hash}; a correction is another version"
         )
+    else:
+        published = PublishedRubric.model_validate(there.document)
     if supersedes is not None:
-        await _supersede(write, supersedes, by=there or row)
+        await _supersede(write, supersedes, by=published)
     await write.session.flush()
-    return row.code
+    return published.code
 
 
 async def publish_translation(write: Write, content: bytes) -> str:
     """Publish a translation of a published rubric, from its file; one that is there gives way to it.
 
-    Returns its code. Raises InvalidTranslation with every fault, and Conflict when the rubric is not published.
+    Returns its code. Raises InvalidTranslation with every error, and Conflict when the rubric is not published.
     """
     named = rubric_named(content)
-    published = await _published(write, f"{named.rubric}.{named.version}")
-    rubric = Rubric.model_validate(published.document["content"])
-    translation = load_translation(content, rubric)
-    code = f"{published.code}.{translation.language}"
-    facts = {
-        **translation.model_dump(mode="json", exclude={"version"}),
-        "code": code,
-        "rubric": published.code,
-        "coverage": coverage(rubric, translation).model_dump(),
-    }
-    row = TranslationRow(
-        code=code,
+    published = await _require_published(write, f"{named.rubric}.{named.version}")
+    translation = load_translation(content, published.content)
+    translated = PublishedTranslation(
+        code=f"{published.code}.{translation.language}",
         rubric=published.code,
         language=translation.language,
+        hash=translation.hash,
+        verified=translation.verified,
+        source=translation.source,
+        coverage=coverage(published.content, translation),
+        texts=translation.texts,
         updated=write.at,
-        document=document_of(PublishedTranslation, facts, write.at),
     )
-    await load(write, [row], keep_corrections=False)
-    return code
+    await load(write, [_translation_row(translated)], keep_corrections=False)
+    return translated.code
 
 
-async def _published(write: Write, code: str) -> RubricRow:
-    found = await write.session.get(RubricRow, code)
-    if found is None:
-        known = list(await write.session.scalars(sa.text("SELECT code FROM rubric ORDER BY code")))
-        meant = closest_match(code, known)
-        hint = f"; did you mean {meant}?" if meant else ""
-        raise Conflict(f"{code!r} is not published; published are {', '.join(known)}{hint}")
-    return found
-
-
-async def _supersede(write: Write, code: str, *, by: RubricRow) -> None:
-    old = await _published(write, code)
-    if code == by.code:
-        raise Conflict(f"{code} cannot supersede itself")
-    if by.status == "superseded":
-        raise Conflict(f"{by.code} is superseded by {by.document['superseded_by']} and can supersede nothing")
-    if old.document["marker"] != by.document["marker"]:
-        raise Conflict(f"{code} is of the marker {old.document['marker']}, and {by.code} of {by.document['marker']}")
-    if old.status != "superseded":
-        standing = {"status": "superseded", "superseded_by": by.code, "updated": moment_text(write.at)}
-        old.document = {**old.document, **standing}
-        old.status, old.updated = "superseded", write.at
-    elif old.document["superseded_by"] != by.code:
-        raise Conflict(f"{code} is superseded already, by {old.document['superseded_by']}")
-
-
-def _row(rubric: Rubric, at: datetime) -> RubricRow:
-    code = f"{rubric.code}.{rubric.version}"
-    published = PublishedRubric(
+def published_rubric(rubric: Rubric, at: datetime) -> PublishedRubric:
+    """A rubric as it is published at a moment, superseded by none."""
+    code = published_code(rubric)
+    return PublishedRubric(
         code=code,
         rubric=rubric.code,
         version=rubric.version,
@@ -103,13 +76,52 @@ def _row(rubric: Rubric, at: datetime) -> RubricRow:
         content=rubric,
         updated=at,
     )
-    document = {**published.model_dump(mode="json"), "updated": moment_text(at)}
+
+
+def rubric_row(published: PublishedRubric) -> RubricRow:
+    """A published rubric as it is stored."""
     return RubricRow(
-        code=code,
-        rubric=rubric.code,
-        version=rubric.version,
-        status=rubric.status,
-        hash=rubric.hash,
-        updated=at,
-        document=document,
+        code=published.code,
+        rubric=published.rubric,
+        version=published.version,
+        status=published.status,
+        hash=published.hash,
+        updated=published.updated,
+        document=published.model_dump(mode="json"),
     )
+
+
+def _translation_row(translated: PublishedTranslation) -> TranslationRow:
+    """A published translation as it is stored."""
+    return TranslationRow(
+        code=translated.code,
+        rubric=translated.rubric,
+        language=translated.language,
+        updated=translated.updated,
+        document=translated.model_dump(mode="json"),
+    )
+
+
+async def _require_published(write: Write, code: str) -> PublishedRubric:
+    found = await write.session.get(RubricRow, code)
+    if found is None:
+        known = await fetch_rubric_codes(write.session)
+        meant = closest_match(code, known)
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise Conflict(f"{code!r} is not published; published are {', '.join(known)}{hint}")
+    return PublishedRubric.model_validate(found.document)
+
+
+async def _supersede(write: Write, code: str, *, by: PublishedRubric) -> None:
+    old = await _require_published(write, code)
+    if code == by.code:
+        raise Conflict(f"{code} cannot supersede itself")
+    if by.status == "superseded":
+        raise Conflict(f"{by.code} is superseded by {by.superseded_by} and can supersede nothing")
+    if old.marker != by.marker:
+        raise Conflict(f"{code} is of the marker {old.marker}, and {by.code} of {by.marker}")
+    if old.status != "superseded":
+        superseded = old.model_copy(update={"status": "superseded", "superseded_by": by.code, "updated": write.at})
+        await write.session.merge(rubric_row(superseded))
+    elif old.superseded_by != by.code:
+        raise Conflict(f"{code} is superseded already, by {old.superseded_by}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -19,18 +18,11 @@ from mmptf_common.http.parameters import ListQuery, Values, canonical, parse
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
-from mmptf_common.wire.problems import (
-    ErrorDetail,
-    InvalidRequest,
-    closest_match,
-    error_detail,
-    not_one_of,
-    unknown_code,
-)
-from mmptf_markers.engine.results import Answer, AnswerError, Score
+from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
+from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import Language, Rubric, RubricStatus, Stage, answers_schema
-from mmptf_markers.engine.scoring import InvalidAnswers, score
 from mmptf_markers.engine.translation import Translation, translated
+from mmptf_markers.rubrics.rules import score_or_raise
 from mmptf_markers.rubrics.schemas import (
     PublishedRubric,
     PublishedRubricPage,
@@ -131,7 +123,7 @@ async def answer_answers_schema(request: Request, code: str) -> Response:
         if isinstance(found, Response):
             return found
         document, version = found
-        rubric = read(document)
+        rubric = parse_rubric(document)
         if query.language not in (None, rubric.language):
             translation, version = await _translation(data, rubric, query.language)
             rubric = translated(rubric, translation)
@@ -179,7 +171,7 @@ async def score_answers(request: Request, asked: ScoreRequest) -> Score:
     if version not in versions:
         raise InvalidRequest([unknown_code("/version", version, list(versions))])
     published = versions[version]
-    result = scored(read(published["document"]), asked.answers, asked.stage)
+    result = score_or_raise(parse_rubric(published["document"]), asked.answers, asked.stage)
     return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})
 
 
@@ -187,65 +179,33 @@ async def score_answers(request: Request, asked: ScoreRequest) -> Score:
 PUBLISHED = "(SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubric.code)"
 
 
-def code_of(rubric: Rubric) -> str:
-    """The code under which a version of a rubric is published."""
-    return f"{rubric.code}.{rubric.version}"
-
-
 @lru_cache(maxsize=64)
-def read(document: str) -> Rubric:
-    """What a published rubric says; it never changes, so it is read once for each standing."""
+def parse_rubric(document: str) -> Rubric:
+    """What a published rubric says; it never changes, so it is parsed once for each of its statuses."""
     return Rubric.model_validate(json.loads(document)["content"])
 
 
-def scored(rubric: Rubric, answers: Mapping[str, Answer], stage: Stage) -> Score:
-    """The grade that answers give, and its reasons; InvalidRequest names every answer that does not fit."""
-    try:
-        return score(rubric, answers, stage)
-    except InvalidAnswers as error:
-        raise InvalidRequest([_error_of(found) for found in error.errors]) from error
-
-
-def _error_of(found: AnswerError) -> ErrorDetail:
-    allowed = [str(value) for value in found.allowed]
-    return error_detail(
-        found.code,
-        f"{found.criterion or 'answers'}: {found.reason}",
-        pointer=f"/answers/{found.criterion}" if found.criterion else "/answers",
-        allowed=allowed,
-        suggestion=closest_match(found.criterion, allowed)
-        if found.criterion and found.code == "unknown_criterion"
-        else None,
-    )
-
-
-async def published(session: AsyncSession, code: str | None, *, marker: str) -> Rubric | None:
+async def fetch_rubric(session: AsyncSession, code: str | None, *, marker: str) -> Rubric | None:
     """The version of a rubric that is named, else that of a marker which was published last and is not superseded."""
     which = "code = :named" if code else "document->>'marker' = :named AND status <> 'superseded'"
     found = await session.scalar(
         sa.text(f"SELECT document::text FROM rubric WHERE {which} ORDER BY {PUBLISHED} DESC LIMIT 1"),
         {"named": code or marker},
     )
-    return read(found) if found else None
+    return parse_rubric(found) if found else None
 
 
-async def codes(session: AsyncSession) -> list[str]:
+async def fetch_rubric_codes(session: AsyncSession) -> list[str]:
     """The codes of all versions of all rubrics."""
     return list(await session.scalars(sa.text("SELECT code FROM rubric ORDER BY code")))
 
 
-async def markers(session: AsyncSession) -> list[str]:
-    """The markers that any rubric is of."""
-    return list(await session.scalars(sa.text("SELECT DISTINCT document->>'marker' FROM rubric ORDER BY 1")))
-
-
-async def grades_of(session: AsyncSession, marker: str) -> list[str]:
-    """Every grade that any rubric of a marker knows."""
-    found = await session.scalars(
+async def fetch_grades(session: AsyncSession) -> dict[str, list[str]]:
+    """Every grade that any rubric of a marker knows, by marker."""
+    found = await session.execute(
         sa.text(
-            "SELECT DISTINCT grade->>'code' FROM rubric, json_array_elements(document#>'{content,grades}') AS grade"
-            " WHERE document->>'marker' = :marker ORDER BY 1"
-        ),
-        {"marker": marker},
+            "SELECT document->>'marker' AS marker, array_agg(DISTINCT grade->>'code' ORDER BY grade->>'code') AS grades"
+            " FROM rubric, json_array_elements(document#>'{content,grades}') AS grade GROUP BY 1 ORDER BY 1"
+        )
     )
-    return list(found)
+    return {row.marker: row.grades for row in found}

@@ -1,0 +1,180 @@
+"""What an assessment has to be: complete, with answers that fit its rubric, and reviewed with answers of another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
+from mmptf_markers.assessments.schemas import (
+    Answered,
+    Assessment,
+    AssessmentContent,
+    AssessmentDraft,
+    DeclarationSent,
+    Derived,
+    Difference,
+    Review,
+    ReviewedAnswerSent,
+    Risk,
+)
+from mmptf_markers.engine.results import Answer, Score
+from mmptf_markers.engine.rubric import ManualRule, Rubric, Stage
+from mmptf_markers.rubrics.rules import published_code
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an organization states in an assessment: answers by criterion, risks, and the grade as it sees it."""
+
+    answers: Mapping[str, Answered]
+    due_diligence: Sequence[Risk]
+    declared_grade: str | None
+
+
+NOTHING_STATED = Content(answers={}, due_diligence=[], declared_grade=None)
+
+
+def content_of(record: AssessmentDraft | Assessment) -> Content:
+    """What a draft or an assessment states."""
+    return Content(record.answers, record.due_diligence, record.declared_grade)
+
+
+def initial_content(earlier: Assessment | None, rubric: Rubric) -> Content:
+    """What a new version begins with: what the earlier one states, where it is under the same rubric, else nothing."""
+    if earlier is None or earlier.rubric is None or published_code(earlier.rubric) != published_code(rubric):
+        return NOTHING_STATED
+    return content_of(earlier)
+
+
+def amend_content(content: Content, sent: AssessmentContent) -> Content:
+    """What is stated after an amendment: members replace one another, answers do so one by one, null takes one back."""
+    stated = sent.model_fields_set
+    answers = dict(content.answers)
+    for criterion, answer in sent.answers.items() if "answers" in stated else ():
+        if answer is None:
+            answers.pop(criterion, None)
+        else:
+            answers[criterion] = Answered.model_validate(answer, from_attributes=True)
+    return Content(
+        answers=answers,
+        due_diligence=[Risk.model_validate(risk, from_attributes=True) for risk in sent.due_diligence]
+        if "due_diligence" in stated
+        else content.due_diligence,
+        declared_grade=sent.declared_grade if "declared_grade" in stated else content.declared_grade,
+    )
+
+
+def answers_of(answers: Mapping[str, Answered]) -> dict[str, Answer]:
+    """The answers alone, by criterion, without what supports them."""
+    return {criterion: answer.answer for criterion, answer in answers.items()}
+
+
+def counting_answers(assessment: Assessment) -> dict[str, Answer]:
+    """The answers that count: the assessor's, and the reviewer's own in the place of those that did not hold."""
+    own = assessment.reviewed.answers if assessment.reviewed else {}
+    return answers_of(assessment.answers) | {criterion: answer.answer for criterion, answer in own.items()}
+
+
+def derive_grade(score: Score) -> Derived:
+    """The grade that answers give, as an assessment states it."""
+    return Derived(grade=score.grade, before_gates=score.grade_before_gates, share=score.share, reason=score.reason)
+
+
+def find_differences(declared: str | None, derived: Derived | None, reviewed: Review | None) -> list[Difference]:
+    """Which of the three grades of an assessment differ, and whether its reviewer has given other answers."""
+    found: list[Difference] = []
+    of_answers, of_review = derived and derived.grade, reviewed and reviewed.grade
+    if declared and of_answers and declared != of_answers:
+        found.append("declared_derived")
+    if of_answers and of_review and of_answers != of_review:
+        found.append("derived_reviewed")
+    if declared and of_review and declared != of_review:
+        found.append("declared_reviewed")
+    if reviewed and reviewed.answers:
+        found.append("answers")
+    return found
+
+
+def year_errors(stage: Stage, year: int | None) -> list[ErrorDetail]:
+    """An annual report is of a year, and nothing else is."""
+    if stage == "annual_report" and year is None:
+        return [error_detail("missing", "/year: an annual report is of a year", pointer="/year")]
+    if stage != "annual_report" and year is not None:
+        return [error_detail("not_applicable", f"/year: a {stage} is of no year", pointer="/year")]
+    return []
+
+
+def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDetail]:
+    """A grade that the organization declares is one of the rubric's."""
+    if declared is None:
+        return []
+    grades = [grade.code for grade in rubric.grades]
+    return [] if declared in grades else [unknown_code("/declared_grade", declared, grades)]
+
+
+def completeness_errors(rubric: Rubric, content: Content, missing: Sequence[str]) -> list[ErrorDetail]:
+    """What a draft lacks to be submitted: answers, their justifications, and a grade where the answers give none.
+
+    missing: the criteria without an answer
+    """
+    errors = [
+        error_detail(
+            "missing", f"/answers/{criterion}: this criterion is not answered", pointer=f"/answers/{criterion}"
+        )
+        for criterion in missing
+    ]
+    unjustified = [criterion for criterion, answer in content.answers.items() if not answer.justification]
+    errors += [
+        error_detail("missing", f"{pointer}: say why", pointer=pointer)
+        for pointer in (f"/answers/{criterion}/justification" for criterion in unjustified)
+    ]
+    if isinstance(rubric.rule, ManualRule) and content.declared_grade is None:
+        return [*errors, _grade_missing(rubric, "/declared_grade")]
+    return errors + declared_grade_errors(rubric, content.declared_grade)
+
+
+def own_answer_errors(assessment: Assessment, own: Mapping[str, ReviewedAnswerSent]) -> list[ErrorDetail]:
+    """A reviewer gives an own answer only where it is another one than the assessor's."""
+    given = answers_of(assessment.answers)
+    repeated = [criterion for criterion, answer in own.items() if given.get(criterion) == answer.answer]
+    return [
+        error_detail("not_another", f"{pointer}: that is the assessor's answer", pointer=pointer)
+        for pointer in (f"/answers/{criterion}" for criterion in repeated)
+    ]
+
+
+def reviewed_grade_errors(rubric: Rubric, grade: str | None) -> list[ErrorDetail]:
+    """A reviewer states the grade where the rubric leaves it to the assessor, and only there."""
+    if not isinstance(rubric.rule, ManualRule):
+        detail = "/grade: under this rubric the answers give the grade"
+        return [error_detail("not_applicable", detail, pointer="/grade")] if grade is not None else []
+    if grade is None:
+        return [_grade_missing(rubric, "/grade")]
+    grades = [grade.code for grade in rubric.grades]
+    return [] if grade in grades else [unknown_code("/grade", grade, grades)]
+
+
+def declaration_errors(
+    sent: DeclarationSent, *, grades: Mapping[str, Sequence[str]], organizations: Collection[str], today: date
+) -> list[ErrorDetail]:
+    """What is wrong with a grade that is said to have been declared in the past.
+
+    grades: by marker, all that any of its rubrics knows; organizations: those that take part in any programme
+    """
+    errors = year_errors(sent.stage, sent.year)
+    if sent.marker not in grades:
+        errors.append(unknown_code("/marker", sent.marker, grades))
+    elif sent.grade not in grades[sent.marker]:
+        errors.append(unknown_code("/grade", sent.grade, grades[sent.marker]))
+    if sent.organization not in organizations:
+        errors.append(unknown_code("/organization", sent.organization, organizations))
+    if date.fromisoformat(sent.date) > today:
+        errors.append(error_detail("in_the_future", f"/date: {sent.date} is not past", pointer="/date"))
+    return errors
+
+
+def _grade_missing(rubric: Rubric, pointer: str) -> ErrorDetail:
+    detail = f"{pointer}: under this rubric the answers give no grade, so it is stated"
+    return error_detail("missing", detail, pointer=pointer, allowed=[grade.code for grade in rubric.grades])

@@ -1,0 +1,41 @@
+"""Which code a version of a rubric is published under, and what is wrong with answers under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail
+from mmptf_markers.engine.results import Answer, AnswerError, RubricUsed, Score
+from mmptf_markers.engine.rubric import Rubric, Stage
+from mmptf_markers.engine.scoring import InvalidAnswers, score
+
+
+def published_code(rubric: Rubric | RubricUsed) -> str:
+    """The code under which this version of a rubric is published."""
+    return f"{rubric.code}.{rubric.version}"
+
+
+def score_or_raise(rubric: Rubric, answers: Mapping[str, Answer], stage: Stage) -> Score:
+    """The grade that answers give, and its reasons; InvalidRequest names every answer that does not fit."""
+    try:
+        return score(rubric, answers, stage)
+    except InvalidAnswers as error:
+        raise InvalidRequest(answer_errors(error.errors)) from error
+
+
+def answer_errors(found: Sequence[AnswerError]) -> list[ErrorDetail]:
+    """What the engine found wrong with answers, at their places in the body of a request."""
+    return [_answer_error(error) for error in found]
+
+
+def _answer_error(found: AnswerError) -> ErrorDetail:
+    allowed = [str(value) for value in found.allowed]
+    return error_detail(
+        found.code,
+        f"{found.criterion or 'answers'}: {found.reason}",
+        pointer=f"/answers/{found.criterion}" if found.criterion else "/answers",
+        allowed=allowed,
+        suggestion=closest_match(found.criterion, allowed)
+        if found.criterion and found.code == "unknown_criterion"
+        else None,
+    )

@@ -1,0 +1,178 @@
+"""What an assessment states, what it lacks, and which of its grades differ."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest
+from mmptf_markers.assessments import rules
+from mmptf_markers.assessments.schemas import (
+    Action,
+    Answered,
+    AssessmentContent,
+    DeclarationSent,
+    Derived,
+    Review,
+    ReviewedAnswer,
+    Risk,
+)
+from mmptf_markers.engine.rubric import NOT_APPLICABLE
+from mmptf_markers.rubrics.rules import published_code, score_or_raise
+from tests.unit.markers.rubrics import STAGE, loaded, small
+
+SHARES = {"type": "weighted_share", "bands": [{"grade": "A", "minimum": "1/2"}, {"grade": "B", "minimum": "0"}]}
+COMPUTED = loaded(small(SHARES, ["A", "B"], [1, 1]))
+MANUAL = loaded(small({"type": "manual"}, ["A", "B"], [1, 1]))
+RISK = {"risk": "Data could reach enforcement.", "people": "Migrants", "measure": "Firewalls.", "owner": "Team"}
+
+
+def answered(answer: int | str, justification: str | None = "As the document says.") -> Answered:
+    return Answered(answer=answer, justification=justification, evidence=[], actions=[])
+
+
+def stating(declared: str | None = None, **answers: Answered) -> rules.Content:
+    return rules.Content(answers=answers, due_diligence=[], declared_grade=declared)
+
+
+def sent(**members: Any) -> AssessmentContent:
+    return AssessmentContent.model_validate(members)
+
+
+def places(errors: list[ErrorDetail]) -> list[tuple[str, str | None]]:
+    return [(error.code, error.pointer) for error in errors]
+
+
+def test_what_is_sent_becomes_dates_and_every_member_is_there() -> None:
+    action = {"action": "Agree on referral.", "owner": "Team", "due": "2026-06-30"}
+    answers = {"c0": {"answer": 2, "actions": [action]}}
+    content = rules.amend_content(rules.NOTHING_STATED, sent(answers=answers, due_diligence=[RISK]))
+    due = Action(action="Agree on referral.", owner="Team", due=date(2026, 6, 30), done=None)
+    assert content.answers == {"c0": Answered(answer=2, justification=None, evidence=[], actions=[due])}
+    assert content.due_diligence == [Risk(**RISK, due=None)]
+    assert content.declared_grade is None
+
+
+def test_answers_replace_one_another_one_by_one_in_their_order() -> None:
+    before = stating("A", c0=answered(0), c1=answered(1), c2=answered(2))
+    change = sent(answers={"c3": {"answer": 1}, "c1": {"answer": 2}, "c0": None, "c9": None})
+    after = rules.amend_content(before, change)
+    assert [(criterion, answer.answer) for criterion, answer in after.answers.items()] == [
+        ("c1", 2),
+        ("c2", 2),
+        ("c3", 1),
+    ]
+    assert after.answers["c1"].justification is None
+    assert after.declared_grade == "A"
+    assert [answer.answer for answer in before.answers.values()] == [0, 1, 2]
+
+
+def test_a_member_that_is_not_sent_stays_and_null_takes_a_grade_back() -> None:
+    before = rules.Content({"c0": answered(1)}, [Risk(**RISK, due=None)], "B")
+    assert rules.amend_content(before, sent()) == before
+    assert rules.amend_content(before, sent(declared_grade=None)) == rules.Content(
+        before.answers, before.due_diligence, None
+    )
+    assert rules.amend_content(before, sent(due_diligence=[])).due_diligence == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "year", "expected"),
+    [
+        ("annual_report", 2025, []), ("concept_note", None, []),
+        ("annual_report", None, [("missing", "/year", "/year: an annual report is of a year")]),
+        ("final_report", 2025, [("not_applicable", "/year", "/year: a final_report is of no year")]),
+    ],
+)  # fmt: skip
+def test_an_annual_report_alone_is_of_a_year(stage: Any, year: int | None, expected: list[Any]) -> None:
+    errors = rules.year_errors(stage, year)
+    assert [(error.code, error.pointer, error.detail) for error in errors] == expected
+
+
+def test_a_draft_lacks_answers_then_reasons_then_a_grade() -> None:
+    content = stating(c0=answered(2, justification=None))
+    missing, unjustified = ("missing", "/answers/c1"), ("missing", "/answers/c0/justification")
+    assert places(rules.completeness_errors(COMPUTED, content, ["c1"])) == [missing, unjustified]
+    errors = rules.completeness_errors(MANUAL, content, ["c1"])
+    assert places(errors) == [missing, unjustified, ("missing", "/declared_grade")]
+    assert errors[-1].allowed == ["A", "B"]
+    complete = {"c0": answered(2), "c1": answered(NOT_APPLICABLE)}
+    assert rules.completeness_errors(COMPUTED, stating(**complete), []) == []
+    assert rules.completeness_errors(MANUAL, stating("B", **complete), []) == []
+    for rubric in (COMPUTED, MANUAL):
+        errors = rules.completeness_errors(rubric, stating("D", **complete), [])
+        assert places(errors) == [("unknown_code", "/declared_grade")]
+
+
+@pytest.mark.parametrize(
+    ("rubric", "grade", "expected"),
+    [
+        (COMPUTED, None, []), (COMPUTED, "A", [("not_applicable", "/grade")]),
+        (MANUAL, None, [("missing", "/grade")]), (MANUAL, "A", []), (MANUAL, "D", [("unknown_code", "/grade")]),
+    ],
+)  # fmt: skip
+def test_a_reviewer_states_the_grade_where_the_answers_give_none(rubric: Any, grade: str | None, expected: Any) -> None:
+    assert places(rules.reviewed_grade_errors(rubric, grade)) == expected
+
+
+def derived(grade: str | None) -> Derived:
+    return Derived(grade=grade, before_gates=grade, share=None, reason="x")
+
+
+def review(grade: str, *own: str) -> Review:
+    answers = {criterion: ReviewedAnswer(answer=1, instead_of=2, reason="x") for criterion in own}
+    return Review(
+        decision="accept",
+        organization="OHCHR",
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        comment="x",
+        answers=answers,
+        derived=derived(grade),
+        grade=grade,
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "by_answers", "reviewed", "expected"),
+    [
+        (None, None, None, []),
+        ("A", None, None, []),
+        ("A", derived("B"), None, ["declared_derived"]),
+        (None, derived("B"), review("B"), []),
+        ("A", derived(None), review("B"), ["declared_reviewed"]),
+        ("A", derived("B"), review("B"), ["declared_derived", "declared_reviewed"]),
+        ("A", derived("A"), review("B", "c0"), ["derived_reviewed", "declared_reviewed", "answers"]),
+        ("A", derived("B"), review("C"), ["declared_derived", "derived_reviewed", "declared_reviewed"]),
+        (None, derived("A"), review("A", "c0"), ["answers"]),
+    ],
+)
+def test_grades_that_differ_are_named(declared: Any, by_answers: Any, reviewed: Any, expected: list[str]) -> None:
+    assert rules.find_differences(declared, by_answers, reviewed) == expected
+
+
+def test_every_error_of_a_declaration_is_stated_at_once() -> None:
+    declaration = {
+        "programme": "SRB-01", "marker": "test", "stage": "annual_report", "grade": "D", "date": "2026-01-02",
+        "organization": "IMO", "source": "Cover page",
+    }  # fmt: skip
+    known = {"grades": {"test": ["A", "B"]}, "organizations": ["ILO", "IOM"], "today": date(2026, 1, 1)}
+    errors = rules.declaration_errors(DeclarationSent.model_validate(declaration), **known)
+    assert places(errors) == [
+        ("missing", "/year"), ("unknown_code", "/grade"), ("unknown_code", "/organization"),
+        ("in_the_future", "/date"),
+    ]  # fmt: skip
+    assert [error.suggestion for error in errors] == [None, None, "IOM", None]
+    other = {**declaration, "marker": "tests", "year": 2025, "organization": "ILO", "date": "2026-01-01"}
+    (error,) = rules.declaration_errors(DeclarationSent.model_validate(other), **known)
+    assert (error.pointer, error.allowed, error.suggestion) == ("/marker", ["test"], "test")
+
+
+def test_answers_that_do_not_fit_their_rubric_are_named_in_the_body() -> None:
+    assert published_code(COMPUTED) == "small.1"
+    with pytest.raises(InvalidRequest) as refused:
+        score_or_raise(COMPUTED, {"c0": 9, "c11": 1}, STAGE)
+    assert places(refused.value.errors) == [("unknown_level", "/answers/c0"), ("unknown_criterion", "/answers/c11")]
+    assert refused.value.errors[1].suggestion == "c1"
+    assert refused.value.errors[0].allowed == ["0", "1", "2", NOT_APPLICABLE]
