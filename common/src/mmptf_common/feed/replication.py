@@ -19,7 +19,7 @@ from sqlmodel import col
 from mmptf_common.process.client import open_client
 from mmptf_common.storage.engines import Database, unavailable
 from mmptf_common.storage.journal import Author, Write, begin_write
-from mmptf_common.storage.records import Facts, Record, put
+from mmptf_common.storage.records import JsonObject, Record, put
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.pages import ChangeRecord
 
@@ -242,7 +242,7 @@ class Replicator:
 
     async def _copy_whole(self, client: httpx.AsyncClient) -> Position:
         """Copy what the source has now in one write, so that nobody sees a part of it."""
-        documents: dict[tuple[str, str], Facts | None] = {}
+        documents: dict[tuple[str, str], JsonObject | None] = {}
         position, more = BEGINNING, True
         while more:
             page = await self._after(client, position)
@@ -271,7 +271,7 @@ class Replicator:
     async def _begin(self, session: AsyncSession) -> Write:
         return await begin_write(session, Author(f"follower of {self._followed.service}"), "followed")
 
-    async def _put(self, write: Write, documents: Mapping[tuple[str, str], Facts | None]) -> None:
+    async def _put(self, write: Write, documents: Mapping[tuple[str, str], JsonObject | None]) -> None:
         """Bring rows to what their documents say; None deletes."""
         for copied in self._followed.copies:
             said = [(code, document) for (entity, code), document in documents.items() if entity == copied.entity]

@@ -7,17 +7,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from pydantic import BaseModel, JsonValue
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlmodel import Field, SQLModel, col
 
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.sources import SourceRef
 
+# A record as PostgreSQL holds it and passes it on: what is done with one is done with its model.
+JsonObject = dict[str, JsonValue]
 Facts = dict[str, Any]
+Stated = TypeVar("Stated", bound=BaseModel)
 
 
 class Record(SQLModel):
@@ -30,7 +35,7 @@ class Record(SQLModel):
 
     # Byte order is the same on every server, whatever locale it was set up with.
     code: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
-    document: dict[str, Any] = Field(sa_type=JSON)
+    document: Facts = Field(sa_type=JSON)
     updated: datetime = Field(sa_type=sa.DateTime(timezone=True), index=True)
 
 
@@ -56,6 +61,15 @@ def packaged(package: str, name: str) -> list[Facts]:
     return found
 
 
+def read_packaged(package: str, name: str, model: type[Stated], **members: object) -> list[Stated]:
+    """The records of one file of the data that a service's package carries; raises ValidationError when one is no such.
+
+    members: what the file says of none of them, such as when they are loaded
+    """
+    entries: list[JsonObject] = json.loads((files(package) / "data" / f"{name}.json").read_text("utf-8"))
+    return [model.model_validate({**entry, **members}) for entry in entries]
+
+
 def document_of(model: type[ResponseModel], facts: Facts, at: datetime) -> Facts:
     """What readers get of a record written at a moment; raises ValidationError when the facts do not fit."""
     document: Facts = model.model_validate({**facts, "updated": moment_text(at)}).model_dump(mode="json")
@@ -67,20 +81,20 @@ def moment_text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def submission(write: Write, path: str, field: str, note: str | None = None) -> Facts:
+def submission(write: Write, path: str, field: str, note: str | None = None) -> SourceRef:
     """The source of a fact that was written over HTTP: nobody verified it, and the history of its record names it.
 
     path: of the record; note: who stated it, or on what it rests
     """
-    return {
-        "field": field,
-        "document": "submission",
-        "line": None,
-        "locator": f"{path}/history?after={write.first - 1}",
-        "as_printed": None,
-        "verified": False,
-        "note": note,
-    }
+    return SourceRef(
+        field=field,
+        document="submission",
+        line=None,
+        locator=f"{path}/history?after={write.first - 1}",
+        as_printed=None,
+        verified=False,
+        note=note,
+    )
 
 
 async def put(write: Write, rows: Sequence[Record]) -> None:
@@ -119,7 +133,7 @@ async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool =
     return Counter(create=len(created), amend=len(amended))
 
 
-def _content(document: dict[str, Any]) -> dict[str, Any]:
+def _content(document: JsonObject) -> JsonObject:
     return {name: value for name, value in document.items() if name != "updated"}
 
 

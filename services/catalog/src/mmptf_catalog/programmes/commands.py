@@ -253,7 +253,7 @@ def _state(facts: Facts, stated: Facts, write: Write, organization: str | None) 
     facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in filled]
     path = f"{PROGRAMMES.path}/{facts['code']}"
     facts["sources"] = [source for source in facts["sources"] if source["field"] not in stated] + [
-        submission(write, path, name, _stated_by(organization)) for name in stated
+        submission(write, path, name, _stated_by(organization)).model_dump() for name in stated
     ]
 
 
@@ -288,7 +288,9 @@ def _enter(
             "reason": reason,
             "decision": decision,
             "verified": False,
-            "sources": [submission(write, f"{PROGRAMMES.path}/{facts['code']}", "status", _stated_by(who))],
+            "sources": [
+                submission(write, f"{PROGRAMMES.path}/{facts['code']}", "status", _stated_by(who)).model_dump()
+            ],
         },
     ]
 
