@@ -10,7 +10,8 @@ import asyncpg
 import httpx
 import pytest
 
-from mmptf_catalog.programmes.examples import CONTENT, EXTENSION, ORGANIZATION
+from mmptf_catalog.code_lists.routes import ORGANIZATION
+from mmptf_catalog.programmes.examples import CONTENT, EXTENSION
 from tests.conftest import RunningApp, running_app
 from tests.integration.programme_writes import DECIDED, DRAFTS, PROGRAMMES, drafted, moved, new_draft, state, submitted
 from tests.tokens import bearer, writing

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
+from mmptf_catalog.code_lists import commands, schemas
 from mmptf_catalog.code_lists.queries import (
     CLUSTERINGS,
     GUIDING_PRINCIPLES,
@@ -12,9 +17,14 @@ from mmptf_catalog.code_lists.queries import (
     PLACES,
     THEMATIC_AREAS,
 )
+from mmptf_common.http import openapi
 from mmptf_common.routers.lists import add_listing
+from mmptf_common.wire.problems import Forbidden
+from mmptf_common.writes.commands import WriteQuery, answer_write
 
 router = APIRouter()
+# What the contract shows of a body to send.
+ORGANIZATION = {"code": "UNICEF", "name": "United Nations Children's Fund"}
 
 add_listing(
     router,
@@ -47,3 +57,20 @@ add_listing(
     example="SRB",
 )
 add_listing(router, ORGANIZATIONS, about="An organization that the sources name.", example="IOM")
+
+
+@router.post(
+    "/organizations",
+    name="create",
+    tags=["organizations"],
+    response_model=schemas.Organization,
+    summary="List an organization",
+    **openapi.write("POST", WriteQuery, created=True),
+)
+async def add_organization(
+    request: Request, sent: Annotated[schemas.OrganizationSent, openapi.example(ORGANIZATION)], who: CatalogWriter
+) -> Response:
+    """List an organization, so that it can take part in programmes. By the Fund's management unit."""
+    if not who.has_role(MANAGEMENT_UNIT):
+        raise Forbidden(f"Organizations are listed at {ORGANIZATIONS.path} by the Fund's management unit.")
+    return await answer_write(request, who, lambda write: commands.add_organization(write, who, sent), reason="listed")

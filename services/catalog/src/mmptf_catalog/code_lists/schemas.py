@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mmptf_common.http.parameters import ListQuery, Search, Values
-from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.base import Code, RequestModel, ResponseModel, Text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
 
@@ -88,6 +88,13 @@ class Organization(ResponseModel):
     kind: Literal["un_organization"]
     sources: list[SourceRef]
     updated: datetime
+
+
+class OrganizationSent(RequestModel):
+    """An organization that may take part in programmes."""
+
+    code: Code
+    name: Annotated[Text, Field(max_length=300)]
 
 
 class ThematicAreaPage(Page[ThematicArea]): ...

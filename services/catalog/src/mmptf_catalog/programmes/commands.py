@@ -10,7 +10,6 @@ from starlette.requests import Request
 
 from mmptf_catalog.access import MANAGEMENT_UNIT
 from mmptf_catalog.code_lists.queries import ORGANIZATIONS
-from mmptf_catalog.code_lists.schemas import Organization
 from mmptf_catalog.models import DraftRow, ObjectiveRow, OrganizationRow, PlaceRow, ProgrammeRow, ThematicAreaRow
 from mmptf_catalog.programmes import rules
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES
@@ -21,13 +20,12 @@ from mmptf_catalog.programmes.schemas import (
     Content,
     DraftSent,
     ExtensionSent,
-    OrganizationSent,
     StatusOf,
     StatusSent,
 )
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import Facts, document_of, submission
+from mmptf_common.storage.records import Facts, submission
 from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, error_detail, raise_if_any, unknown_code
 from mmptf_common.writes.commands import Created, require_match, row_of
 
@@ -184,17 +182,6 @@ async def extend(write: Write, code: str, sent: ExtensionSent) -> None:
     extension = {"end": sent.end, "previous_end": duration["end"], "reason": sent.reason, "decision": sent.decision}
     facts["duration"] = {**duration, "end": sent.end, "extensions": [*duration["extensions"], extension]}
     await _store(write, facts)
-
-
-async def add_organization(write: Write, who: Identity, sent: OrganizationSent) -> Created:
-    """List an organization, so that it can take part in programmes; Conflict when the code is taken."""
-    if await write.session.get(OrganizationRow, sent.code):
-        raise Conflict(f"{sent.code} is listed already.", code="code_taken")
-    source = submission(write, f"{ORGANIZATIONS.path}/{sent.code}", "name", _stated_by(who.organization))
-    facts = {"code": sent.code, "name": sent.name, "kind": "un_organization", "sources": [source]}
-    document = document_of(Organization, facts, write.at)
-    write.session.add(OrganizationRow(code=sent.code, name=sent.name, updated=write.at, document=document))
-    return Created(ORGANIZATIONS, sent.code)
 
 
 async def _listed_organization(write: Write, who: Identity) -> str:

@@ -33,4 +33,3 @@ EXTENSION = {
     "decision": "Steering Committee, 30 June 2026",
 }
 STATUS_BATCH = {"changes": [{"programme": "PER-01", "etag": '"0-unknown"', **STATUS}]}
-ORGANIZATION = {"code": "UNICEF", "name": "United Nations Children's Fund"}

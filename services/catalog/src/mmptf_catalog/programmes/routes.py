@@ -8,8 +8,6 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
-from mmptf_catalog.code_lists.queries import ORGANIZATIONS
-from mmptf_catalog.code_lists.schemas import Organization
 from mmptf_catalog.programmes import commands, examples, schemas
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES, programme_card
 from mmptf_catalog.programmes.schemas import Programme, ProgrammeCard
@@ -165,24 +163,6 @@ async def change_statuses(
         )
 
     return await answer_write(request, who, write_all, reason=reasons[:2000], query=BatchQuery)
-
-
-@router.post(
-    "/organizations",
-    name="create",
-    tags=["organizations"],
-    response_model=Organization,
-    summary="List an organization",
-    **openapi.write("POST", WriteQuery, created=True),
-)
-async def add_organization(
-    request: Request,
-    sent: Annotated[schemas.OrganizationSent, openapi.example(examples.ORGANIZATION)],
-    who: CatalogWriter,
-) -> Response:
-    """List an organization, so that it can take part in programmes. By the Fund's management unit."""
-    _require_management_unit(who, f"Organizations are listed at {ORGANIZATIONS.path}")
-    return await answer_write(request, who, lambda write: commands.add_organization(write, who, sent), reason="listed")
 
 
 add_card(

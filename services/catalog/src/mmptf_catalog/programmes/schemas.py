@@ -282,13 +282,6 @@ class StatusBatch(RequestModel):
     changes: Annotated[list[StatusOf], Field(min_length=1, max_length=500)]
 
 
-class OrganizationSent(RequestModel):
-    """An organization that may take part in programmes."""
-
-    code: Code
-    name: Title
-
-
 class DraftPlace(ResponseModel):
     """A place of a draft, and its per cent of the budget."""
 

@@ -1,0 +1,35 @@
+"""What is done to the code lists: an organization is listed."""
+
+from __future__ import annotations
+
+from mmptf_catalog.code_lists.queries import ORGANIZATIONS
+from mmptf_catalog.code_lists.schemas import Organization, OrganizationSent
+from mmptf_catalog.models import OrganizationRow
+from mmptf_common.http.identity import Identity
+from mmptf_common.storage.journal import Write
+from mmptf_common.storage.records import submission
+from mmptf_common.wire.problems import Conflict
+from mmptf_common.writes.commands import Created
+
+
+async def add_organization(write: Write, who: Identity, sent: OrganizationSent) -> Created:
+    """List an organization, so that it can take part in programmes; Conflict when the code is taken."""
+    if await write.session.get(OrganizationRow, sent.code):
+        raise Conflict(f"{sent.code} is listed already.", code="code_taken")
+    stated_by = f"Stated by {who.organization}." if who.organization else None
+    source = submission(write, f"{ORGANIZATIONS.path}/{sent.code}", "name", stated_by)
+    organization = Organization(
+        code=sent.code, name=sent.name, kind="un_organization", sources=[source], updated=write.at
+    )
+    write.session.add(organization_row(organization))
+    return Created(ORGANIZATIONS, sent.code)
+
+
+def organization_row(organization: Organization) -> OrganizationRow:
+    """An organization's row."""
+    return OrganizationRow(
+        code=organization.code,
+        name=organization.name,
+        updated=organization.updated,
+        document=organization.model_dump(mode="json"),
+    )
