@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import combinations
-from typing import Any
 
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_catalog.app import SERVICE
+from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
 from mmptf_catalog.models import ProgrammeRow
-from mmptf_catalog.programmes.records import programme_row
+from mmptf_catalog.programmes.commands import programme_row
+from mmptf_catalog.programmes.domain import StatedBudget, StatedPlace, StatedProgramme, Status
+from mmptf_catalog.programmes.schemas import CodeNames
 from mmptf_catalog.seed import PACKAGE
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.storage.records import packaged
+from mmptf_common.storage.records import read_packaged
+from mmptf_common.wire.sources import SourceRef
 
 PATH = "/catalog/v1/programmes"
 REGIONS = ("002", "019", "142", "150")
+STATUSES: tuple[Status, ...] = ("approved", "implementation", "pipeline", "withdrawn")
 AREAS = ("1", "2", "3", "4", "5")
 PROGRAMMES = 5_000
 # Different filters in turn, so that remembering the last one helps nobody. Parameters stand in canonical order.
@@ -55,41 +60,49 @@ def made_up(number: int) -> list[ProgrammeRow]:
     Their documents are a third as long as the packaged ones: the fewer bytes, the more a service's own work shows.
     """
     chance = random.Random(number)
-    lists = ("thematic_areas", "objectives", "organizations", "places")
-    names = {name: {entry["code"]: entry for entry in packaged(PACKAGE, name)} for name in lists}
+    at = datetime.now(UTC)
+    places = read_packaged(PACKAGE, "places", Place, updated=at)
+    names = CodeNames.of(
+        read_packaged(PACKAGE, "thematic_areas", ThematicArea, updated=at),
+        read_packaged(PACKAGE, "objectives", Objective, updated=at),
+        read_packaged(PACKAGE, "organizations", Organization, updated=at),
+        places,
+    )
     countries = {
-        region: [p["code"] for p in names["places"].values() if p["kind"] == "country" and p["region"] == region]
+        region: [place.code for place in places if place.kind == "country" and place.region == region]
         for region in REGIONS
     }
-    at = datetime.now(UTC)
-    return [programme_row(_facts(n, countries, names, chance), names, at) for n in range(1, number + 1)]
+    return [programme_row(_programme(n, countries, names, chance), names, at) for n in range(1, number + 1)]
 
 
-def _facts(n: int, countries: dict[str, list[str]], names: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+def _programme(n: int, countries: dict[str, list[str]], names: CodeNames, chance: random.Random) -> StatedProgramme:
     country = chance.choice(countries[REGIONS[n % len(REGIONS)]])
-    (status,) = chance.choices(["approved", "implementation", "pipeline", "withdrawn"], weights=[35, 35, 25, 5])
-    source = {"document": "made-up", "locator": None, "as_printed": None, "verified": False, "note": None}
-    return {
-        "code": f"MADEUP-{n:05d}",
-        "title": f"Made-up programme {n}",
-        "summary": f"This programme does not exist: it is number {n} of those with which pages are measured.",
-        "thematic_area": chance.choice(AREAS),
-        "objectives": sorted(chance.sample(sorted(names["objectives"]), 2)),
-        "place_label": names["places"][country]["name"],
-        "places": [{"code": country, "as_printed": names["places"][country]["name"], "share": "100.00"}],
-        "lead_organization": None,
-        "organizations": sorted(chance.sample(sorted(names["organizations"]), 2)),
-        "budget": {
-            "amount": f"{chance.randrange(100_000, 5_000_000)}.00",
-            "currency": "USD",
-            "stage": "programme_budget",
-            "precision": "exact",
-            "as_printed": "made up",
-        },
-        "duration": None,
-        "budget_lines": [],
-        "status": status,
-        "status_history": [],
-        "gaps": [],
-        "sources": [{**source, "field": field, "line": n} for field in ("budget", "places", "summary")],
-    }
+    (status,) = chance.choices(STATUSES, weights=[35, 35, 25, 5])
+    name = names.places[country].name
+    return StatedProgramme(
+        code=f"MADEUP-{n:05d}",
+        title=f"Made-up programme {n}",
+        summary=f"This programme does not exist: it is number {n} of those with which pages are measured.",
+        thematic_area=chance.choice(AREAS),
+        objectives=sorted(chance.sample(sorted(names.objectives), 2)),
+        place_label=name,
+        places=[StatedPlace(code=country, as_printed=name, share=Decimal("100.00"))],
+        lead_organization=None,
+        organizations=sorted(chance.sample(sorted(names.organizations), 2)),
+        duration=None,
+        budget=StatedBudget(
+            amount=Decimal(f"{chance.randrange(100_000, 5_000_000)}.00"),
+            currency="USD",
+            stage="programme_budget",
+            precision="exact",
+            as_printed="made up",
+        ),
+        budget_lines=[],
+        status=status,
+        status_history=[],
+        gaps=[],
+        sources=[
+            SourceRef(field=field, document="made-up", line=n, locator=None, as_printed=None, verified=False, note=None)
+            for field in ("budget", "places", "summary")
+        ],
+    )

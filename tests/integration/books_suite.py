@@ -16,7 +16,10 @@ from typing import Any
 import asyncpg
 import httpx
 
-from mmptf_catalog.programmes.records import facts_of, programme_row
+from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
+from mmptf_catalog.programmes.commands import programme_row
+from mmptf_catalog.programmes.domain import StatedProgramme
+from mmptf_catalog.programmes.schemas import CodeNames
 from tests.conftest import RunningApp, service_of
 from tests.integration.books import Books, Refused, Row
 from tests.integration.books_commands import (
@@ -564,13 +567,17 @@ class Suite:
             assert [getattr(kept, name) for name in same] == [said[name] for name in same]
             assert (kept.date, kept.amount) == (said["date"], Decimal(said["sum"]["amount"]))
         pool = self.catalog.app.state.database.pool
-        names = {}
-        for kind in ("thematic_area", "objective", "organization", "place"):
-            rows = await pool.fetch(f"SELECT code, document::text FROM {kind}")
-            names[f"{kind}s"] = {code: json.loads(text) for code, text in rows}
+        lists = []
+        for kind, model in (
+            ("thematic_area", ThematicArea), ("objective", Objective), ("organization", Organization), ("place", Place),
+        ):  # fmt: skip
+            rows = await pool.fetch(f"SELECT document::text FROM {kind}")
+            lists.append([model.model_validate_json(text) for (text,) in rows])
+        names = CodeNames.of(*lists)
         for row in await pool.fetch("SELECT *, document::text AS text FROM programme"):
-            built = programme_row(facts_of(json.loads(row["text"])), names, row["updated"])
+            built = programme_row(StatedProgramme.model_validate_json(row["stated"]), names, row["updated"])
             assert built.document == json.loads(row["text"])
-            derived = set(type(built).model_fields) - {"document", "attribution"}
+            derived = set(type(built).model_fields) - {"document", "attribution", "stated"}
             assert {name: row[name] for name in derived} == {name: getattr(built, name) for name in derived}
             assert json.loads(row["attribution"]) == built.attribution
+            assert json.loads(row["stated"]) == built.stated

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from mmptf_catalog.programmes.domain import STAGE_OF_STATUS, NewStatus
 from mmptf_catalog.programmes.examples import CONTENT
-from mmptf_catalog.programmes.rules import FOLLOWING, OWN_STEPS, STAGE_OF_STATUS
-from mmptf_catalog.programmes.schemas import NewStatus
+from mmptf_catalog.programmes.rules import FOLLOWING, OWN_STEPS
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from tests.conftest import RunningApp, running_app, service_of

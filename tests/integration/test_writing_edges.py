@@ -69,7 +69,7 @@ async def test_a_submission_overwrites_no_programme(client: httpx.AsyncClient, r
     code = draft.json()["code"]
     columns = (
         "updated, title_order, thematic_area, objectives, countries, regions, organizations, stage, amount, currency,"
-        " money_stage, basis, attribution, words"
+        " money_stage, basis, attribution, words, stated"
     )
     document = f"""(document::jsonb || '{{"code":"{code}"}}')::json"""
     await write_sql(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from datetime import date, timedelta
+import json
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -12,14 +13,25 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mmptf_catalog.programmes import rules
-from mmptf_catalog.programmes.rules import STAGE_OF_STATUS
-from mmptf_catalog.programmes.schemas import NewStatus, Status
+from mmptf_catalog.programmes.domain import (
+    STAGE_OF_STATUS,
+    Draft,
+    NewStatus,
+    ProgrammeContent,
+    StatedBudget,
+    StatedProgramme,
+    Status,
+    StatusRecord,
+)
 from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.sources import SourceRef
 
 STATUSES = get_args(Status)
 CATEGORIES = [category for category in get_args(BudgetCategory) if category != rules.INDIRECT]
 CENTS = st.integers(1, 10**13)
-HISTORY = "2026-03-01"
+HISTORY = date(2026, 3, 1)
+PLACES = {"KEN": "Kenya", "UGA": "Uganda"}
+WRITTEN = datetime(2026, 7, 1, tzinfo=UTC)
 TODAY = date(2026, 7, 1)
 
 
@@ -27,26 +39,60 @@ def money(cents: int) -> str:
     return f"{Decimal(cents) / 100:.2f}"
 
 
-def programme(**members: Any) -> dict[str, Any]:
-    """A programme in which everything fits."""
-    return {
-        "objectives": ["6"],
-        "organizations": ["IOM", "ILO"],
-        "places": [{"code": "KEN", "share": "60.00"}, {"code": "UGA", "share": "40.00"}],
-        "duration": {"start": "2027-01-01", "end": "2028-12-31"},
-        "budget": {"amount": "107.00"},
-        "budget_lines": [line("100.00"), line("7.00", category=rules.INDIRECT)],
-        **members,
-    }
-
-
 def line(amount: str, **members: Any) -> dict[str, Any]:
     return {"organization": "IOM", "year": 2027, "category": "supplies", "amount": amount, **members}
 
 
-def found(facts: dict[str, Any]) -> list[tuple[str, str | None]]:
+FITTING: dict[str, Any] = {
+    "title": "A",
+    "summary": "B",
+    "thematic_area": "4",
+    "objectives": ["6"],
+    "organizations": ["IOM", "ILO"],
+    "places": [{"code": "KEN", "share": "60.00"}, {"code": "UGA", "share": "40.00"}],
+    "duration": {"start": "2027-01-01", "end": "2028-12-31"},
+    "budget": "107.00",
+    "budget_lines": [line("100.00"), line("7.00", category=rules.INDIRECT)],
+}
+
+
+def content(**members: Any) -> ProgrammeContent:
+    """What a programme says in which everything fits, but for the members that are given."""
+    return ProgrammeContent.model_validate({**FITTING, **members})
+
+
+def draft(**members: Any) -> Draft:
+    return Draft.model_validate({**FITTING, "code": "D-01", "organization": "IOM", "updated": WRITTEN, **members})
+
+
+def programme(**members: Any) -> StatedProgramme:
+    """A concept note in which everything fits."""
+    sources = {name: source(name, "IOM") for name in FITTING}
+    return StatedProgramme.submitted(draft(), sources, PLACES).model_copy(update=members)
+
+
+def source(field: str, organization: str) -> SourceRef:
+    return SourceRef(
+        field=field, document="submission", line=None, locator=None, as_printed=None, verified=False, note=organization
+    )
+
+
+def record(status: Status, day: date = HISTORY) -> StatusRecord:
+    return StatusRecord(
+        status=status,
+        stage=STAGE_OF_STATUS[status],
+        date=day,
+        date_precision="day",
+        reason="Decided.",
+        decision=None,
+        verified=False,
+        sources=[],
+    )
+
+
+def found(said: ProgrammeContent) -> list[tuple[str, str | None]]:
     """The codes and the pointers of what is wrong."""
-    return [(error.code, error.pointer) for error in rules.errors_of(facts)]
+    return [(error.code, error.pointer) for error in rules.errors_of(said)]
 
 
 def places(*hundredths: int | None) -> list[dict[str, Any]]:
@@ -61,7 +107,7 @@ def whole(draw: st.DrawFn) -> list[int]:
 
 
 def test_a_programme_in_which_everything_fits() -> None:
-    assert found(programme()) == []
+    assert found(content()) == []
 
 
 # --- shares --------------------------------------------------------------------------------------------------------
@@ -69,7 +115,7 @@ def test_a_programme_in_which_everything_fits() -> None:
 
 @given(whole())
 def test_shares_of_the_whole_are_taken(shares: list[int]) -> None:
-    assert found(programme(places=places(*shares))) == []
+    assert found(content(places=places(*shares))) == []
 
 
 @given(whole(), st.integers(-9_999, 9_999), st.data())
@@ -79,7 +125,7 @@ def test_shares_that_miss_the_whole_by_any_hundredth_are_refused(
     n = data.draw(st.integers(0, len(shares) - 1))
     shares[n] += difference
     assume(difference and shares[n] > 0)
-    (error,) = rules.errors_of(programme(places=places(*shares)))
+    (error,) = rules.errors_of(content(places=places(*shares)))
     assert (error.code, error.pointer, error.allowed) == ("shares_do_not_add_up", "/places", ["100.00"])
     assert f" {money(sum(shares))}," in error.detail
 
@@ -89,13 +135,13 @@ def test_a_share_for_every_place_or_for_none(shares: list[int], data: st.DataObj
     assume(len(shares) > 1)
     silent = data.draw(st.sets(st.integers(0, len(shares) - 1), min_size=1, max_size=len(shares) - 1))
     some = [None if n in silent else share for n, share in enumerate(shares)]
-    assert found(programme(places=places(*some))) == [("shares_incomplete", "/places")]
-    assert found(programme(places=places(*([None] * len(shares))))) == []
+    assert found(content(places=places(*some))) == [("shares_incomplete", "/places")]
+    assert found(content(places=places(*([None] * len(shares))))) == []
 
 
 @given(whole())
 def test_a_place_without_a_share_of_the_money_is_left_out(shares: list[int]) -> None:
-    assert found(programme(places=places(*shares, 0))) == [("invalid_share", f"/places/{len(shares)}/share")]
+    assert found(content(places=places(*shares, 0))) == [("invalid_share", f"/places/{len(shares)}/share")]
 
 
 # --- the budget ----------------------------------------------------------------------------------------------------
@@ -104,7 +150,7 @@ def test_a_place_without_a_share_of_the_money_is_left_out(shares: list[int]) -> 
 @given(st.lists(CENTS, min_size=1, max_size=len(CATEGORIES)))
 def test_lines_that_add_up_to_the_cent_are_taken(amounts: list[int]) -> None:
     lines = [line(money(cents), category=category) for cents, category in zip(amounts, CATEGORIES, strict=False)]
-    assert found(programme(budget={"amount": money(sum(amounts))}, budget_lines=lines)) == []
+    assert found(content(budget=money(sum(amounts)), budget_lines=lines)) == []
 
 
 @given(st.lists(CENTS, min_size=1, max_size=len(CATEGORIES)), st.integers(-(10**13), 10**13))
@@ -112,7 +158,7 @@ def test_lines_that_miss_the_budget_by_any_cent_are_refused(amounts: list[int], 
     assume(difference and sum(amounts) + difference > 0)
     lines = [line(money(cents), category=category) for cents, category in zip(amounts, CATEGORIES, strict=False)]
     budget = money(sum(amounts) + difference)
-    (error,) = rules.errors_of(programme(budget={"amount": budget}, budget_lines=lines))
+    (error,) = rules.errors_of(content(budget=budget, budget_lines=lines))
     assert (error.code, error.pointer, error.allowed) == ("budget_does_not_add_up", "/budget_lines", [budget])
 
 
@@ -128,14 +174,14 @@ def test_seven_per_cent_of_the_direct_costs_and_not_a_cent_more(amounts: list[in
         for cents, category in zip(amounts, CATEGORIES, strict=False)
     ]
 
-    def with_indirect(last: int) -> dict[str, Any]:
+    def with_indirect(last: int) -> ProgrammeContent:
         shares = [most] * (organizations - 1) + [last]
         indirect = [
             line(money(cents), category=rules.INDIRECT, organization=name)
             for name, cents in zip(names, shares, strict=True)
         ]
         total = organizations * sum(amounts) + sum(shares)
-        return programme(organizations=names, budget={"amount": money(total)}, budget_lines=direct + indirect)
+        return content(organizations=names, budget=money(total), budget_lines=direct + indirect)
 
     assert found(with_indirect(most)) == []
     (error,) = rules.errors_of(with_indirect(most + 1))
@@ -146,15 +192,15 @@ def test_seven_per_cent_of_the_direct_costs_and_not_a_cent_more(amounts: list[in
 
 def test_indirect_costs_of_several_years_count_together() -> None:
     lines = [line("100.00"), *(line("3.50", category=rules.INDIRECT, year=year) for year in (2027, 2028))]
-    assert found(programme(budget_lines=lines)) == []
-    lines[-1]["amount"], total = "3.51", {"amount": "107.01"}
-    assert found(programme(budget_lines=lines, budget=total)) == [("indirect_costs_too_high", "/budget_lines")]
+    assert found(content(budget_lines=lines)) == []
+    lines[-1]["amount"], total = "3.51", "107.01"
+    assert found(content(budget_lines=lines, budget=total)) == [("indirect_costs_too_high", "/budget_lines")]
 
 
 def test_no_indirect_costs_without_direct_ones() -> None:
     lines = [line("100.00"), line("0.01", organization="ILO", category=rules.INDIRECT)]
-    facts = programme(budget_lines=lines, budget={"amount": "100.01"})
-    assert found(facts) == [("indirect_costs_too_high", "/budget_lines")]
+    said = content(budget_lines=lines, budget="100.01")
+    assert found(said) == [("indirect_costs_too_high", "/budget_lines")]
 
 
 @pytest.mark.parametrize(
@@ -176,17 +222,17 @@ def test_no_indirect_costs_without_direct_ones() -> None:
     ],
 )
 def test_parts_fit_one_another(members: dict[str, Any], errors: list[tuple[str, str]]) -> None:
-    assert found(programme(**members)) == errors
+    assert found(content(**members)) == errors
 
 
 def test_every_error_is_named_at_once() -> None:
-    facts = programme(
+    said = content(
         objectives=["6", "6"],
         places=places(5_000, 4_999),
         duration={"start": "2028-01-01", "end": "2027-12-31"},
         budget_lines=[line("100.00", organization="WHO", year=2026), line("7.02", category=rules.INDIRECT)],
     )
-    assert [code for code, _ in found(facts)] == [
+    assert [code for code, _ in found(said)] == [
         "repeated", "shares_do_not_add_up", "ends_before_it_starts", "budget_does_not_add_up", "not_taking_part",
         "outside_the_duration", "outside_the_duration", "indirect_costs_too_high",
     ]  # fmt: skip
@@ -194,18 +240,17 @@ def test_every_error_is_named_at_once() -> None:
 
 @given(st.sets(st.sampled_from(["title", "summary", "objectives", "places", "organizations", "duration", "budget"])))
 def test_every_missing_member_of_a_draft_is_reported(lacking: set[str]) -> None:
-    draft = {**programme(), "organization": "IOM", "title": "A", "summary": "B", "thematic_area": "4"}
-    for name in lacking:
-        draft[name] = [] if name in ("objectives", "places", "organizations") else None
-    errors = rules.missing(draft)
+    empty = {name: [] if name in ("objectives", "places", "organizations") else None for name in lacking}
+    errors = rules.missing(draft(**empty))
     assert {error.pointer for error in errors} == {f"/{name}" for name in lacking}
     assert {error.code for error in errors} <= {"missing"}
     assert len(errors) == len(lacking)
 
 
 def test_who_submits_takes_part() -> None:
-    draft = {**programme(), "organization": "WHO", "title": "A", "summary": "B", "thematic_area": "4"}
-    assert [(error.code, error.pointer) for error in rules.missing(draft)] == [("missing", "/organizations")]
+    assert [(error.code, error.pointer) for error in rules.missing(draft(organization="WHO"))] == [
+        ("missing", "/organizations")
+    ]
 
 
 # --- what follows --------------------------------------------------------------------------------------------------
@@ -265,21 +310,117 @@ def test_who_amends_and_decides_is_consistent() -> None:
 def test_whose_a_programme_is(
     lead: str | None, organizations: list[str], organization: str | None, owned: bool
 ) -> None:
-    assert rules.owns({"lead_organization": lead, "organizations": organizations}, organization) is owned
+    taking_part = programme(lead_organization=lead, organizations=organizations)
+    assert rules.owns(taking_part, organization) is owned
 
 
 @given(st.integers(-400, 400))
 def test_a_status_is_of_a_day_between_the_last_one_and_today(days: int) -> None:
-    day = (TODAY + timedelta(days)).isoformat()
-    codes = [error.code for error in rules.status_errors([{"date": HISTORY}], {"date": day}, TODAY)]
+    day = TODAY + timedelta(days)
+    codes = [error.code for error in rules.status_errors([record("pipeline")], day, TODAY)]
     assert codes == (["in_the_future"] if days > 0 else ["before_the_last"] if day < HISTORY else [])
-    assert [f.code for f in rules.status_errors([], {"date": day}, TODAY)] == (["in_the_future"] if days > 0 else [])
+    assert [f.code for f in rules.status_errors([], day, TODAY)] == (["in_the_future"] if days > 0 else [])
 
 
 def test_an_approved_programme_says_how_its_money_is_spent_and_when() -> None:
-    assert rules.approval_errors(programme()) == []
-    errors = rules.approval_errors(programme(budget_lines=[], duration=None))
+    assert rules.approval_errors(content()) == []
+    errors = rules.approval_errors(content(budget_lines=[], duration=None))
     assert [(error.code, error.pointer) for error in errors] == [
         ("missing", "/budget_lines"),
         ("missing", "/duration"),
     ]
+
+
+# --- what is stated anew -------------------------------------------------------------------------------------------
+
+
+def rounded(**members: Any) -> StatedProgramme:
+    """A programme whose budget a brochure prints."""
+    budget = StatedBudget(
+        amount=Decimal("107.00"), currency="USD", stage="programme_budget", precision="rounded", as_printed="USD 107"
+    )
+    return programme(budget=budget, **members)
+
+
+@pytest.mark.parametrize(
+    ("stated", "sent", "changed"),
+    [
+        (programme(), {"title": "A", "places": FITTING["places"], "budget": "107.00"}, []),
+        (programme(), {"budget": "107.01", "title": "C"}, ["title", "budget"]),
+        (programme(), {"budget_lines": FITTING["budget_lines"][::-1]}, ["budget_lines"]),
+        (programme(), {"places": [{"code": "KEN", "share": None}, {"code": "UGA", "share": None}]}, ["places"]),
+        (rounded(), {"title": "A"}, []),
+        (rounded(), {"title": "A", "budget": "107.00"}, ["budget"]),
+    ],
+)
+def test_what_an_amendment_changes(stated: StatedProgramme, sent: dict[str, Any], changed: list[str]) -> None:
+    said = ProgrammeContent.model_validate({**stated.content.model_dump(), **sent})
+    assert rules.changed_members(stated, said, sent.keys()) == changed
+
+
+@pytest.mark.parametrize(
+    ("stated", "changed", "errors"),
+    [
+        (programme(), ["budget_lines"], []),
+        (programme().with_status(record("approved")), ["budget_lines"], ["/budget_lines"]),
+        (programme().with_status(record("approved")), ["title"], []),
+        (rounded().with_status(record("implementation")), ["budget_lines"], []),
+        (rounded().with_status(record("implementation")), ["budget", "budget_lines"], ["/budget_lines"]),
+        (programme(), ["objectives", "title"], ["/objectives"]),
+    ],
+)
+def test_an_amendment_takes_nothing_away_that_is_needed(
+    stated: StatedProgramme, changed: list[str], errors: list[str]
+) -> None:
+    """An allocated budget keeps its lines; what has a budget that is asked for, or only printed, may be without."""
+    said = content(budget_lines=[], objectives=[] if "objectives" in changed else ["6"])
+    assert [error.pointer for error in rules.amendment_errors(stated, said, changed)] == errors
+
+
+def test_what_is_stated_anew_replaces_its_source_and_fills_its_gaps() -> None:
+    silent = draft(places=[{"code": "KEN", "share": None}, {"code": "UGA", "share": None}], budget_lines=[])
+    stated = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
+    submitted = StatedProgramme.submitted(silent, {name: source(name, "IOM") for name in stated}, PLACES)
+    assert [gap.field for gap in submitted.gaps] == ["places.share", "budget_lines"]
+    assert submitted.place_label == "Kenya, Uganda"
+    assert [source.field for source in submitted.sources] == list(stated)
+
+    told = {name: source(name, "the Fund") for name in ("places", "budget_lines")}
+    printed = [place.model_copy(update={"as_printed": place.code}) for place in submitted.places]
+    amended = submitted.model_copy(update={"places": printed, "place_label": "AS PRINTED"})
+    same_places = amended.restated(content(), told, PLACES)
+    assert same_places.gaps == []
+    assert [(source.field, source.note) for source in same_places.sources][-3:] == [
+        ("budget", "IOM"), ("places", "the Fund"), ("budget_lines", "the Fund"),
+    ]  # fmt: skip
+    # What is printed of the places stays until they are others.
+    assert (same_places.place_label, [p.as_printed for p in same_places.places]) == ("AS PRINTED", ["KEN", "UGA"])
+    one = amended.restated(content(places=[{"code": "UGA", "share": "100.00"}]), told, PLACES)
+    assert (one.place_label, [(p.as_printed, p.share) for p in one.places]) == ("UGA", [("UGA", Decimal("100.00"))])
+
+
+def test_the_budget_is_allocated_to_the_cent_by_the_approval() -> None:
+    def budget(stated: StatedProgramme) -> tuple[str, str]:
+        assert stated.budget
+        return stated.budget.stage, stated.budget.precision
+
+    assert budget(programme()) == ("requirement", "exact")
+    assert budget(programme().with_status(record("pipeline"))) == ("requirement", "exact")
+    assert budget(programme().with_status(record("implementation"))) == ("allocation", "exact")
+    # What a source prints without saying what it is stays so until it is approved.
+    assert budget(rounded().with_status(record("implementation"))) == ("programme_budget", "rounded")
+    approved = rounded().with_status(record("approved"))
+    assert budget(approved) == ("allocation", "exact")
+    restated = approved.restated(content(budget="108.00"), {"budget": source("budget", "the Fund")}, PLACES)
+    assert (budget(restated), restated.budget and restated.budget.amount) == (
+        ("allocation", "exact"),
+        Decimal("108.00"),
+    )
+
+
+def test_what_is_stored_of_a_programme_is_the_programme() -> None:
+    for stated in (programme(), rounded(duration=None), programme().with_status(record("approved"))):
+        stored = json.loads(json.dumps(stated.model_dump(mode="json")))
+        assert StatedProgramme.model_validate(stored) == stated
+        assert stored["places"][0]["share"] == "60.00"
+        assert stored["budget"]["amount"] == "107.00"

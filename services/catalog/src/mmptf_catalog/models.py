@@ -10,7 +10,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from mmptf_common.storage.journal_schema import add_journal
-from mmptf_common.storage.records import Record, codes, renamed_code_table
+from mmptf_common.storage.records import JsonObject, Record, codes, renamed_code_table
 
 
 class Base(SQLModel, registry=registry()):
@@ -69,6 +69,7 @@ class ProgrammeRow(Record, Base, table=True):
     amount, currency, money_stage, basis: its budget as totals sum it, all null when no source states one
     attribution: division -> {code or "shared" or "not_stated" -> amount}, each adding up to `amount` exactly
     words:       what `q` searches, folded
+    stated:      the programme by codes, which `document` is made of
     """
 
     __tablename__ = "programme"
@@ -93,6 +94,7 @@ class ProgrammeRow(Record, Base, table=True):
     basis: str | None
     attribution: dict[str, dict[str, str]] = Field(sa_type=JSONB)
     words: list[str] = codes()
+    stated: JsonObject = Field(sa_type=JSONB)
 
 
 class DraftRow(Record, Base, table=True):

@@ -2,77 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_catalog.code_lists.commands import organization_row
 from mmptf_catalog.code_lists.schemas import Clustering, GuidingPrinciple, Objective, Organization, Place, ThematicArea
 from mmptf_catalog.models import (
     ClusteringRow,
     GuidingPrincipleRow,
     ObjectiveRow,
-    OrganizationRow,
     PlaceRow,
     SourceDocumentRow,
     ThematicAreaRow,
 )
-from mmptf_catalog.programmes.records import programme_row, regions_of
+from mmptf_catalog.programmes.commands import programme_row
+from mmptf_catalog.programmes.domain import StatedProgramme
+from mmptf_catalog.programmes.schemas import CodeNames
 from mmptf_common.http.parameters import words
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.storage.records import Facts, Record, document_of, load, packaged
-from mmptf_common.wire.base import ResponseModel
+from mmptf_common.storage.records import load, read_packaged
 from mmptf_common.wire.sources import Publication
 
 PACKAGE = "mmptf_catalog"
 REASON = "data of the package"
-Build = Callable[[Facts, datetime], Record]
+NumberedRow = TypeVar("NumberedRow", ThematicAreaRow, ObjectiveRow, GuidingPrincipleRow)
 
 
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     """Bring the packaged data into an empty or an older database; returns the revision of the data."""
     write = await begin_write(session, author, REASON)
-    facts = {name: packaged(PACKAGE, name) for name in _LISTS}
-    for name, build in _LISTS.items():
-        await load(write, [build(f, write.at) for f in facts[name]])
-    names = {name: {f["code"]: f for f in facts[name]} for name in facts}
-    await load(write, [programme_row(f, names, write.at) for f in packaged(PACKAGE, "programmes")])
+    at = write.at
+    areas = read_packaged(PACKAGE, "thematic_areas", ThematicArea, updated=at)
+    objectives = read_packaged(PACKAGE, "objectives", Objective, updated=at)
+    places = read_packaged(PACKAGE, "places", Place, updated=at)
+    organizations = read_packaged(PACKAGE, "organizations", Organization, updated=at)
+    names = CodeNames.of(areas, objectives, organizations, places)
+
+    await load(write, [_publication(p) for p in read_packaged(PACKAGE, "documents", Publication, updated=at)])
+    await load(write, [_numbered(ThematicAreaRow, area) for area in areas])
+    await load(write, [_numbered(ObjectiveRow, objective) for objective in objectives])
+    await load(write, [_clustering(c) for c in read_packaged(PACKAGE, "clusterings", Clustering, updated=at)])
+    principles = read_packaged(PACKAGE, "guiding_principles", GuidingPrinciple, updated=at)
+    await load(write, [_numbered(GuidingPrincipleRow, principle) for principle in principles])
+    await load(write, [_place(place) for place in places])
+    await load(write, [organization_row(organization) for organization in organizations])
+    programmes = read_packaged(PACKAGE, "programmes", StatedProgramme)
+    await load(write, [programme_row(programme, names, at) for programme in programmes])
     return await write.revision()
 
 
-def _numbered(row: type[ThematicAreaRow | ObjectiveRow | GuidingPrincipleRow], model: type[ResponseModel]) -> Build:
-    return lambda f, at: row(
-        code=f["code"], position=f["number"], name=f["name"], updated=at, document=document_of(model, f, at)
+def _publication(publication: Publication) -> SourceDocumentRow:
+    document = publication.model_dump(mode="json")
+    return SourceDocumentRow(code=publication.code, updated=publication.updated, document=document)
+
+
+def _numbered(row: type[NumberedRow], entry: ThematicArea | Objective | GuidingPrinciple) -> NumberedRow:
+    return row(
+        code=entry.code,
+        position=entry.number,
+        name=entry.name,
+        updated=entry.updated,
+        document=entry.model_dump(mode="json"),
     )
 
 
-def _named(row: type[ClusteringRow | OrganizationRow], model: type[ResponseModel]) -> Build:
-    return lambda f, at: row(code=f["code"], name=f["name"], updated=at, document=document_of(model, f, at))
+def _clustering(clustering: Clustering) -> ClusteringRow:
+    return ClusteringRow(
+        code=clustering.code,
+        name=clustering.name,
+        updated=clustering.updated,
+        document=clustering.model_dump(mode="json"),
+    )
 
 
-def _place(f: Facts, at: datetime) -> PlaceRow:
+def _place(place: Place) -> PlaceRow:
     return PlaceRow(
-        code=f["code"],
-        kind=f["kind"],
-        name=f["name"],
-        region=f["region"],
-        regions=regions_of(f),
-        words=words(f["name"]),
-        updated=at,
-        document=document_of(Place, f, at),
+        code=place.code,
+        kind=place.kind,
+        name=place.name,
+        region=place.region,
+        regions=place.regions,
+        words=words(place.name),
+        updated=place.updated,
+        document=place.model_dump(mode="json"),
     )
-
-
-def _source(f: Facts, at: datetime) -> SourceDocumentRow:
-    return SourceDocumentRow(code=f["code"], updated=at, document=document_of(Publication, f, at))
-
-
-_LISTS: dict[str, Build] = {
-    "documents": _source,
-    "thematic_areas": _numbered(ThematicAreaRow, ThematicArea),
-    "objectives": _numbered(ObjectiveRow, Objective),
-    "clusterings": _named(ClusteringRow, Clustering),
-    "guiding_principles": _numbered(GuidingPrincipleRow, GuidingPrinciple),
-    "places": _place,
-    "organizations": _named(OrganizationRow, Organization),
-}

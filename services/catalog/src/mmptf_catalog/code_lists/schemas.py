@@ -79,6 +79,11 @@ class Place(ResponseModel):
     sources: list[SourceRef]
     updated: datetime
 
+    @property
+    def regions(self) -> list[str]:
+        """The codes of the regions that hold the place, the widest first."""
+        return [code for code in (self.region, self.subregion, self.intermediate_region) if code]
+
 
 class Organization(ResponseModel):
     """An organization that the sources name."""

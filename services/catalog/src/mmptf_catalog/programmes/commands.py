@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlmodel import col
 from starlette.requests import Request
 
 from mmptf_catalog.access import MANAGEMENT_UNIT
-from mmptf_catalog.code_lists.queries import ORGANIZATIONS
+from mmptf_catalog.code_lists.queries import OBJECTIVES, ORGANIZATIONS, PLACES, THEMATIC_AREAS
+from mmptf_catalog.code_lists.schemas import Place
 from mmptf_catalog.models import DraftRow, ObjectiveRow, OrganizationRow, PlaceRow, ProgrammeRow, ThematicAreaRow
 from mmptf_catalog.programmes import rules
+from mmptf_catalog.programmes.domain import (
+    STAGE_OF_STATUS,
+    Draft,
+    NewStatus,
+    ProgrammeContent,
+    StatedProgramme,
+    StatusRecord,
+)
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES
-from mmptf_catalog.programmes.records import draft_row, facts_of, programme_row
-from mmptf_catalog.programmes.rules import STAGE_OF_STATUS
 from mmptf_catalog.programmes.schemas import (
     Amendment,
+    CodeNames,
     Content,
     DraftSent,
     ExtensionSent,
+    Programme,
     StatusOf,
     StatusSent,
 )
 from mmptf_common.http.identity import Identity, organization_of
+from mmptf_common.http.parameters import words
+from mmptf_common.lists.listing import Listing
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import Facts, submission
-from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, error_detail, raise_if_any, unknown_code
+from mmptf_common.storage.records import submission
+from mmptf_common.wire.problems import (
+    Conflict,
+    ErrorDetail,
+    Forbidden,
+    InvalidRequest,
+    error_detail,
+    raise_if_any,
+    unknown_code,
+)
+from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import Created, require_match, row_of
 
-CURRENCY = "USD"
 # What stands in the place of a code in paths of its own.
 RESERVED = frozenset({"facets", "totals"})
-NOTHING_STATED: Facts = {
-    "title": None, "summary": None, "thematic_area": None, "objectives": [], "places": [], "organizations": [],
-    "duration": None, "budget": None, "budget_lines": [],
-}  # fmt: skip
+ListedRow = TypeVar("ListedRow", ThematicAreaRow, ObjectiveRow, OrganizationRow, PlaceRow)
 
 
 async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
@@ -46,19 +64,19 @@ async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
         raise InvalidRequest([error_detail("reserved", detail, pointer="/code")])
     await _require_free(write, DraftRow, sent.code)
     await _require_free(write, ProgrammeRow, sent.code)
-    draft = {**NOTHING_STATED, "code": sent.code, "organization": organization, **sent.stated()}
+    draft = sent.applied_to(Draft.empty(sent.code, organization, write.at))
     await _names(write, draft)
-    write.session.add(draft_row(draft, write.at))
+    write.session.add(draft_row(draft))
     return Created(DRAFTS, sent.code)
 
 
 async def amend_draft(write: Write, code: str, sent: Content) -> None:
     """Change what a draft says so far; its parts need not fit before it is submitted."""
-    row = await row_of(write, DraftRow, DRAFTS, code)
-    draft = {**row.document, **sent.stated()}
-    if draft != row.document:
-        await _names(write, draft)
-        await write.session.merge(draft_row(draft, write.at))
+    draft = Draft.model_validate((await row_of(write, DraftRow, DRAFTS, code)).document)
+    amended = sent.applied_to(draft)
+    if amended != draft:
+        await _names(write, amended)
+        await write.session.merge(draft_row(amended.model_copy(update={"updated": write.at})))
 
 
 async def discard_draft(write: Write, code: str) -> None:
@@ -69,65 +87,47 @@ async def discard_draft(write: Write, code: str) -> None:
 async def submit_draft(write: Write, code: str) -> Created:
     """Make a programme of a draft, as a concept note; InvalidRequest with everything that it lacks."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft: Facts = row.document
-    organization = draft["organization"]
+    draft = Draft.model_validate(row.document)
     await _require_free(write, ProgrammeRow, code)
-    facts: Facts = {
-        "code": code,
-        "lead_organization": organization,
-        "place_label": "",
-        "gaps": [],
-        "sources": [],
-        "status": "concept_note",
-        "status_history": [],
-        **NOTHING_STATED,
-    }
-    stated = {name: draft[name] for name in NOTHING_STATED if draft[name]}
-    _state(facts, stated, write, organization)
-    raise_if_any([*rules.missing(draft), *rules.errors_of(facts)])
-    left_out = {"places.share": facts["places"][0]["share"], "budget_lines": facts["budget_lines"]}
-    facts["gaps"] = [
-        {"field": name, "kind": "not_stated_in_source", "note": None} for name, said in left_out.items() if not said
-    ]
-    _enter(facts, "concept_note", write.at.date().isoformat(), f"Submitted by {organization}.", None, write, who=None)
+    raise_if_any([*rules.missing(draft), *rules.errors_of(draft)])
     await write.session.delete(row)
-    await _store(write, facts)
+    names = await _names(write, draft)
+    sources = _sources(write, code, rules.stated_members(draft), draft.organization)
+    programme = StatedProgramme.submitted(draft, sources, names.place_names)
+    reason = f"Submitted by {draft.organization}."
+    record = _status_record(write, code, "concept_note", write.at.date(), reason, None, None)
+    await _store(write, programme.with_status(record), names)
     return Created(PROGRAMMES, code)
 
 
 async def amend_programme(write: Write, who: Identity, code: str, sent: Amendment) -> None:
     """Change what a programme says of itself: by its organization until it is approved, by the Fund after that."""
-    facts = await _programme(write, code)
-    status = facts["status"] or "not_stated"
-    _require_part(who, facts)
+    programme = await _programme(write, code)
+    status = programme.status
+    _require_part(who, programme)
     allowed = rules.AMENDED_BY_FUND if who.has_role(MANAGEMENT_UNIT) else rules.AMENDED_BY_ORGANIZATION
     if status not in allowed:
         if status in rules.AMENDED_BY_FUND:
             raise Forbidden(f"{code} is {status}; from its approval on the Fund's management unit amends a programme.")
         raise Conflict(f"{code} is {status} and is not amended any more.", code="not_amendable")
-    present = _present(facts)
-    stated = {name: value for name, value in sent.stated().items() if value != present[name]}
-    if not stated:
+    content = sent.applied_to(programme.content)
+    changed = rules.changed_members(programme, content, sent.stated().keys())
+    if not changed:
         return
-    if facts["duration"] and "duration" in stated and STAGE_OF_STATUS[status] == "funded":
+    if programme.duration and "duration" in changed and programme.stage == "funded":
         raise Conflict(f"{code} is {status}: its end is moved by an extension.", code="not_amendable")
-    _state(facts, stated, write, who.organization)
-    lead = facts["lead_organization"]
-    if lead and lead not in facts["organizations"]:
-        detail = f"/organizations: {lead} leads the programme and has to take part in it"
-        raise InvalidRequest([error_detail("missing", detail, pointer="/organizations")])
-    errors = [*rules.emptied(stated), *rules.errors_of(facts)]
-    if "budget_lines" in stated and facts["budget"] and facts["budget"]["stage"] == "allocation":
-        errors += rules.approval_errors(facts)
-    raise_if_any(errors)
-    await _store(write, facts)
+    raise_if_any(rules.without_its_lead(programme, content))
+    raise_if_any(rules.amendment_errors(programme, content, changed))
+    names = await _names(write, content)
+    sources = _sources(write, code, changed, who.organization)
+    await _store(write, programme.restated(content, sources, names.place_names), names)
 
 
 async def change_status(write: Write, who: Identity, code: str, sent: StatusSent) -> None:
     """Give a programme another status; Conflict when none leads there, Forbidden when it is not the caller's step."""
-    facts = await _programme(write, code)
-    status = facts["status"] or "not_stated"
-    _require_part(who, facts)
+    programme = await _programme(write, code)
+    status = programme.status
+    _require_part(who, programme)
     following = rules.FOLLOWING[status]
     if sent.status not in following:
         offered = ", ".join(following) or "nothing any more"
@@ -140,26 +140,17 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
         )
     if not who.has_role(MANAGEMENT_UNIT) and (status, sent.status) not in rules.OWN_STEPS:
         raise Forbidden(f"That {code} becomes {sent.status} is decided by the Fund, not by its organization.")
-    change = sent.model_dump(mode="json")
-    errors = rules.status_errors(facts["status_history"], change, write.at.date())
+    day = date.fromisoformat(sent.date)
+    errors = rules.status_errors(programme.status_history, day, write.at.date())
     if who.has_role(MANAGEMENT_UNIT) and sent.decision is None:
         errors.append(
             error_detail("missing", "/decision: name the decision that caused the change", pointer="/decision")
         )
     if sent.status == "approved":
-        errors += rules.approval_errors(facts)
+        errors += rules.approval_errors(programme.content)
     raise_if_any(errors)
-    budget = facts["budget"]
-    if sent.status == "approved" or (
-        STAGE_OF_STATUS[sent.status] == "funded" and budget and budget["stage"] == "requirement"
-    ):
-        budget["stage"] = "allocation"
-    if sent.status == "approved":
-        # Its lines add up to it to the cent.
-        budget["precision"] = "exact"
-    facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in ("status", "stage")]
-    _enter(facts, sent.status, sent.date, sent.reason, sent.decision, write, who.organization)
-    await _store(write, facts)
+    record = _status_record(write, code, sent.status, day, sent.reason, sent.decision, who.organization)
+    await _store(write, programme.with_status(record), await _names(write, programme.content))
 
 
 async def change_status_of(request: Request, write: Write, who: Identity, change: StatusOf) -> str:
@@ -171,17 +162,17 @@ async def change_status_of(request: Request, write: Write, who: Identity, change
 
 async def extend(write: Write, code: str, sent: ExtensionSent) -> None:
     """Move the last day of a programme without more money; by the Fund's management unit."""
-    facts = await _programme(write, code)
-    status, duration = facts["status"] or "not_stated", facts["duration"]
+    programme = await _programme(write, code)
+    status, duration = programme.status, programme.duration
     if status not in rules.EXTENDED or duration is None:
         why = f"is {status}" if duration else "has no stated duration"
         raise Conflict(f"{code} {why}, so there is nothing to extend.", code="not_extendable")
-    if sent.end <= duration["end"]:
-        detail = f"/end: {sent.end} is not after the present end, {duration['end']}"
-        raise InvalidRequest([error_detail("not_later", detail, pointer="/end", allowed=[f"after {duration['end']}"])])
-    extension = {"end": sent.end, "previous_end": duration["end"], "reason": sent.reason, "decision": sent.decision}
-    facts["duration"] = {**duration, "end": sent.end, "extensions": [*duration["extensions"], extension]}
-    await _store(write, facts)
+    end = date.fromisoformat(sent.end)
+    if end <= duration.end:
+        detail = f"/end: {end} is not after the present end, {duration.end}"
+        raise InvalidRequest([error_detail("not_later", detail, pointer="/end", allowed=[f"after {duration.end}"])])
+    extended = programme.model_copy(update={"duration": duration.extended(end, sent.reason, sent.decision)})
+    await _store(write, extended, await _names(write, programme.content))
 
 
 async def _listed_organization(write: Write, who: Identity) -> str:
@@ -193,9 +184,11 @@ async def _listed_organization(write: Write, who: Identity) -> str:
     return organization
 
 
-def _require_part(who: Identity, facts: Facts) -> None:
-    if not who.has_role(MANAGEMENT_UNIT) and not rules.owns(facts, who.organization):
-        raise Forbidden(f"{facts['code']} is not a programme of {who.organization or 'an organization that you name'}.")
+def _require_part(who: Identity, programme: StatedProgramme) -> None:
+    if not who.has_role(MANAGEMENT_UNIT) and not rules.owns(programme, who.organization):
+        raise Forbidden(
+            f"{programme.code} is not a programme of {who.organization or 'an organization that you name'}."
+        )
 
 
 async def _require_free(write: Write, row: type[DraftRow] | type[ProgrammeRow], code: str) -> None:
@@ -211,116 +204,123 @@ async def _require_free(write: Write, row: type[DraftRow] | type[ProgrammeRow], 
         raise Conflict(f"The code {code} is taken.", code="code_taken")
 
 
-async def _programme(write: Write, code: str) -> Facts:
-    return facts_of((await row_of(write, ProgrammeRow, PROGRAMMES, code)).document)
+async def _programme(write: Write, code: str) -> StatedProgramme:
+    return StatedProgramme.model_validate((await row_of(write, ProgrammeRow, PROGRAMMES, code)).stated)
 
 
-def _state(facts: Facts, stated: Facts, write: Write, organization: str | None) -> None:
-    """Put what was stated in the place of what was there, with its source, and close the gaps that it fills."""
-    printed = {place["code"]: place.get("as_printed", "") for place in facts["places"]}
-    facts.update(stated)
-    if "places" in stated:
-        facts["places"] = [{**place, "as_printed": printed.get(place["code"], "")} for place in stated["places"]]
-        if {place["code"] for place in facts["places"]} != set(printed):
-            facts["place_label"] = ""
-    if stated.get("duration"):
-        facts["duration"] = {**stated["duration"], "extensions": []}
-    if stated.get("budget"):
-        funded = STAGE_OF_STATUS[facts["status"] or "not_stated"] == "funded"
-        facts["budget"] = {
-            "amount": stated["budget"],
-            "currency": CURRENCY,
-            "stage": "allocation" if funded else "requirement",
-            "precision": "exact",
-            "as_printed": None,
-        }
-    filled = {name for name, value in stated.items() if value}
-    if any(place["share"] for place in stated.get("places", ())):
-        filled.add("places.share")
-    facts["gaps"] = [gap for gap in facts["gaps"] if gap["field"] not in filled]
-    path = f"{PROGRAMMES.path}/{facts['code']}"
-    facts["sources"] = [source for source in facts["sources"] if source["field"] not in stated] + [
-        submission(write, path, name, _stated_by(organization)).model_dump() for name in stated
-    ]
+def _sources(write: Write, code: str, stated: Iterable[str], organization: str | None) -> dict[str, SourceRef]:
+    """The sources of the members of a programme that an organization states, by their names."""
+    return {name: _source(write, code, name, organization) for name in stated}
 
 
-def _present(facts: Facts) -> Facts:
-    """What a programme says of itself, in the shape in which it is sent."""
-    duration, budget = facts["duration"], facts["budget"]
-    return {
-        **{name: facts[name] for name in NOTHING_STATED},
-        "places": [{"code": place["code"], "share": place["share"]} for place in facts["places"]],
-        "duration": duration and {"start": duration["start"], "end": duration["end"]},
-        # A rounded figure, restated to the cent, says more.
-        "budget": budget["amount"] if budget and budget["precision"] == "exact" else None,
-    }
+def _source(write: Write, code: str, field: str, organization: str | None) -> SourceRef:
+    stated_by = f"Stated by {organization}." if organization else None
+    return submission(write, f"{PROGRAMMES.path}/{code}", field, stated_by)
 
 
-def _stated_by(organization: str | None) -> str | None:
-    return f"Stated by {organization}." if organization else None
+def _status_record(
+    write: Write, code: str, status: NewStatus, day: date, reason: str, decision: str | None, organization: str | None
+) -> StatusRecord:
+    return StatusRecord(
+        status=status,
+        stage=STAGE_OF_STATUS[status],
+        date=day,
+        date_precision="day",
+        reason=reason,
+        decision=decision,
+        verified=False,
+        sources=[_source(write, code, "status", organization)],
+    )
 
 
-def _enter(
-    facts: Facts, status: str, day: str, reason: str, decision: str | None, write: Write, who: str | None
-) -> None:
-    """Give the facts of a programme another status, dated and with its reason."""
-    facts["status"] = status
-    facts["status_history"] = [
-        *facts["status_history"],
-        {
-            "status": status,
-            "stage": STAGE_OF_STATUS[status],
-            "date": day,
-            "date_precision": "day",
-            "reason": reason,
-            "decision": decision,
-            "verified": False,
-            "sources": [
-                submission(write, f"{PROGRAMMES.path}/{facts['code']}", "status", _stated_by(who)).model_dump()
-            ],
-        },
-    ]
+async def _store(write: Write, programme: StatedProgramme, names: CodeNames) -> None:
+    await write.session.merge(programme_row(programme, names, write.at))
 
 
-async def _store(write: Write, facts: Facts) -> None:
-    names = await _names(write, facts)
-    for place in facts["places"]:
-        place["as_printed"] = place["as_printed"] or names["places"][place["code"]]["name"]
-    facts["place_label"] = facts["place_label"] or ", ".join(place["as_printed"] for place in facts["places"])
-    await write.session.merge(programme_row(facts, names, write.at))
-
-
-async def _names(write: Write, facts: Facts) -> Mapping[str, Mapping[str, Facts]]:
+async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
     """What the codes of a programme stand for; InvalidRequest names every code that stands for nothing."""
-    asked: dict[str, tuple[Any, list[tuple[str, str]]]] = {
-        "thematic_areas": (ThematicAreaRow, [("/thematic_area", c) for c in (facts["thematic_area"],) if c]),
-        "objectives": (ObjectiveRow, _pointed("/objectives/{}", facts["objectives"])),
-        "organizations": (
-            OrganizationRow,
-            _pointed("/organizations/{}", facts["organizations"])
-            + _pointed("/budget_lines/{}/organization", [line["organization"] for line in facts["budget_lines"]]),
-        ),
-        "places": (PlaceRow, _pointed("/places/{}/code", [place["code"] for place in facts["places"]])),
-    }
-    names: dict[str, dict[str, Facts]] = {}
-    errors = []
-    for kind, (row, pointed) in asked.items():
-        names[kind] = {}
-        if not pointed:
-            continue
-        rows = await write.session.execute(
-            sa.select(row.code, row.document).where(row.code.in_({code for _, code in pointed}))
-        )
-        names[kind] = {found.code: found.document for found in rows if found.document.get("kind") != "region"}
-        unknown = [(pointer, code) for pointer, code in pointed if code not in names[kind]]
-        if unknown:
-            listing = await write.session.execute(sa.select(row.code, row.document))
-            known = [found.code for found in listing if found.document.get("kind") != "region"]
-            listed = f"/catalog/v1/{kind.replace('_', '-')}"
-            errors += [unknown_code(pointer, code, known, listed_at=listed) for pointer, code in unknown]
+    area = [("/thematic_area", content.thematic_area)] if content.thematic_area else []
+    objectives = _pointed("/objectives/{}", content.objectives)
+    organizations = _pointed("/organizations/{}", content.organizations) + _pointed(
+        "/budget_lines/{}/organization", [line.organization for line in content.budget_lines]
+    )
+    places = _pointed("/places/{}/code", [place.code for place in content.places])
+    errors: list[ErrorDetail] = []
+    area_rows = await _listed(write, ThematicAreaRow, THEMATIC_AREAS, area, errors)
+    objective_rows = await _listed(write, ObjectiveRow, OBJECTIVES, objectives, errors)
+    organization_rows = await _listed(write, OrganizationRow, ORGANIZATIONS, organizations, errors)
+    place_rows = await _listed(write, PlaceRow, PLACES, places, errors, col(PlaceRow.kind) == "country")
     raise_if_any(errors)
-    return names
+    return CodeNames(
+        thematic_areas={row.code: row.name for row in area_rows},
+        objectives={row.code: row.name for row in objective_rows},
+        organizations={row.code: row.name for row in organization_rows},
+        places={row.code: Place.model_validate(row.document) for row in place_rows},
+    )
+
+
+async def _listed(
+    write: Write,
+    row: type[ListedRow],
+    listing: Listing,
+    pointed: list[tuple[str, str]],
+    errors: list[ErrorDetail],
+    *only: sa.ColumnElement[bool],
+) -> list[ListedRow]:
+    """The entries of a code list that codes stand for; adds an error for each code that stands for none.
+
+    pointed: the codes, each with where it stands in the body; only: which entries may be named
+    """
+    if not pointed:
+        return []
+    code_of = col(row.code)
+    asked = sa.select(row).where(code_of.in_({code for _, code in pointed}), *only)
+    found = list(await write.session.scalars(asked))
+    listed = {entry.code for entry in found}
+    unknown = [(pointer, code) for pointer, code in pointed if code not in listed]
+    if unknown:
+        known = list(await write.session.scalars(sa.select(code_of).where(*only)))
+        errors += [unknown_code(pointer, code, known, listed_at=listing.path) for pointer, code in unknown]
+    return found
 
 
 def _pointed(pointer: str, codes: Iterable[str]) -> list[tuple[str, str]]:
     return [(pointer.format(n), code) for n, code in enumerate(codes)]
+
+
+def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) -> ProgrammeRow:
+    """A programme's row, written at a moment; raises KeyError for a code that has no name."""
+    budget = programme.budget
+    places = [names.places[place.code] for place in programme.places]
+    divided = rules.attribution(programme, {place.code: place.region for place in places})
+    return ProgrammeRow(
+        code=programme.code,
+        # As much as an order needs: a cursor carries it, and has to fit into a URL.
+        title_order=(programme.title or programme.place_label).casefold()[:200],
+        thematic_area=programme.thematic_area,
+        objectives=programme.objectives,
+        countries=[place.code for place in places],
+        regions=sorted({region for place in places for region in place.regions}),
+        organizations=programme.organizations,
+        stage=programme.stage,
+        amount=budget.amount if budget else None,
+        currency=budget.currency if budget else None,
+        money_stage=budget.stage if budget else None,
+        basis=None,
+        attribution={name: {code: f"{part:.2f}" for code, part in parts.items()} for name, parts in divided.items()},
+        words=words(f"{programme.title or ''} {programme.summary}"),
+        stated=programme.model_dump(mode="json"),
+        updated=at,
+        document=Programme.of(programme, names, at).model_dump(mode="json"),
+    )
+
+
+def draft_row(draft: Draft) -> DraftRow:
+    """A draft's row."""
+    return DraftRow(
+        code=draft.code,
+        organization=draft.organization,
+        words=words(f"{draft.title or ''} {draft.summary or ''}"),
+        updated=draft.updated,
+        document=draft.model_dump(mode="json"),
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mmptf_catalog.code_lists.queries import PATH
+from mmptf_catalog.programmes.domain import Draft
 from mmptf_catalog.programmes.schemas import (
-    Draft,
     DraftPage,
     DraftQuery,
     Programme,

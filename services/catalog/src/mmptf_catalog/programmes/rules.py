@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
-from typing import Any
 
+from mmptf_catalog.programmes.domain import (
+    BudgetLine,
+    Draft,
+    DraftDuration,
+    DraftPlace,
+    NewStatus,
+    ProgrammeContent,
+    StatedProgramme,
+    Status,
+    StatusRecord,
+)
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 
 CENT = Decimal("0.01")
 WHOLE = Decimal(100)
-
-STAGE_OF_STATUS = {
-    "concept_note": "concept",
-    "pipeline": "pipeline",
-    "approved": "funded",
-    "implementation": "funded",
-    "suspended": "funded",
-    "operationally_closed": "closed",
-    "financially_closed": "closed",
-    "not_selected": "dropped",
-    "withdrawn": "dropped",
-    "cancelled": "dropped",
-    "not_stated": "not_stated",
-}
 
 
 def divide(amount: Decimal, shares: Mapping[str, Decimal]) -> dict[str, Decimal]:
@@ -73,10 +69,30 @@ def attribute_places(
     return attribute(amount, list(shares), complete=complete), attribute(amount, regions, complete=complete)
 
 
-Facts = Mapping[str, Any]
+def attribution(programme: StatedProgramme, region_of: Mapping[str, str | None]) -> dict[str, dict[str, Decimal]]:
+    """How a programme's budget divides, by each division that totals offer; nothing where no budget is stated.
+
+    region_of: the widest region of each of its places
+    """
+    if programme.budget is None:
+        return {}
+    amount = programme.budget.amount
+    partial = {gap.field for gap in programme.gaps if gap.kind == "partly_stated"}
+    shares = {place.code: place.share for place in programme.places}
+    country, region = attribute_places(amount, shares, region_of, complete="places" not in partial)
+    area = programme.thematic_area
+    return {
+        "thematic_area": attribute(amount, [area] if area else []),
+        "objective": attribute(amount, programme.objectives),
+        "country": country,
+        "region": region,
+        "organization": attribute(amount, programme.organizations, complete="organizations" not in partial),
+        "stage": {programme.stage: amount},
+    }
+
 
 # From a status to those that may follow it. The names are our own, as the status of the life cycle says.
-FOLLOWING: Mapping[str, tuple[str, ...]] = {
+FOLLOWING: Mapping[Status, tuple[NewStatus, ...]] = {
     "concept_note": ("pipeline", "not_selected", "withdrawn"),
     "pipeline": ("approved", "not_selected", "withdrawn"),
     "approved": ("implementation", "suspended", "cancelled"),
@@ -92,69 +108,113 @@ FOLLOWING: Mapping[str, tuple[str, ...]] = {
 }
 
 # What an organization does by itself; all else is decided by the Fund.
-OWN_STEPS = frozenset({("concept_note", "withdrawn"), ("pipeline", "withdrawn"), ("withdrawn", "concept_note")})
+OWN_STEPS: frozenset[tuple[Status, NewStatus]] = frozenset(
+    {("concept_note", "withdrawn"), ("pipeline", "withdrawn"), ("withdrawn", "concept_note")}
+)
 # While a programme has one of these, its organization amends it; from the approval on, the Fund does.
-AMENDED_BY_ORGANIZATION = frozenset({"concept_note", "pipeline"})
-AMENDED_BY_FUND = AMENDED_BY_ORGANIZATION | {"approved", "implementation", "suspended", "not_stated"}
-EXTENDED = frozenset({"approved", "implementation", "suspended"})
+AMENDED_BY_ORGANIZATION: frozenset[Status] = frozenset({"concept_note", "pipeline"})
+AMENDED_BY_FUND: frozenset[Status] = AMENDED_BY_ORGANIZATION | {
+    "approved", "implementation", "suspended", "not_stated",
+}  # fmt: skip
+EXTENDED: frozenset[Status] = frozenset({"approved", "implementation", "suspended"})
 INDIRECT = "indirect_costs"
 # A participating organization's indirect costs, of what it spends directly.
 INDIRECT_PER_CENT = Decimal(7)
 
 
-def owns(programme: Facts, organization: str | None) -> bool:
+def owns(programme: StatedProgramme, organization: str | None) -> bool:
     """Whether a programme is an organization's own: it submitted it, or takes part where nobody is known to have."""
     if organization is None:
         return False
-    lead = programme["lead_organization"]
-    return bool(lead == organization if lead else organization in programme["organizations"])
+    lead = programme.lead_organization
+    return lead == organization if lead else organization in programme.organizations
 
 
 NEEDED = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
 
 
-def missing(draft: Facts) -> list[ErrorDetail]:
+def stated_members(content: ProgrammeContent) -> list[str]:
+    """The names of the members in which a content says anything."""
+    return [name for name in ProgrammeContent.model_fields if getattr(content, name)]
+
+
+def changed_members(programme: StatedProgramme, content: ProgrammeContent, sent: Collection[str]) -> list[str]:
+    """The names of the members, of those that were sent, in which a content says something else than a programme."""
+    before, budget = programme.content, programme.budget
+    found = [name for name in sent if getattr(content, name) != getattr(before, name)]
+    # A rounded figure, restated to the cent, says more.
+    if "budget" in sent and budget and budget.precision == "rounded":
+        found.append("budget")
+    return [name for name in ProgrammeContent.model_fields if name in found]
+
+
+def missing(draft: Draft) -> list[ErrorDetail]:
     """What a draft has to say before it can be submitted, and does not yet."""
     found = [
         error_detail("missing", f"/{name}: has to be stated before the draft is submitted", pointer=f"/{name}")
         for name in NEEDED
-        if not draft[name]
+        if not getattr(draft, name)
     ]
-    if draft["organization"] not in draft["organizations"] and draft["organizations"]:
-        detail = f"/organizations: {draft['organization']} submits the programme and has to take part in it"
+    if draft.organization not in draft.organizations and draft.organizations:
+        detail = f"/organizations: {draft.organization} submits the programme and has to take part in it"
         found.append(error_detail("missing", detail, pointer="/organizations"))
     return found
 
 
-def emptied(stated: Facts) -> list[ErrorDetail]:
-    """What an amendment would take away from a programme that is submitted, and cannot."""
-    return [
+def without_its_lead(programme: StatedProgramme, content: ProgrammeContent) -> list[ErrorDetail]:
+    """What is wrong with the organizations of a programme that the one that leads it is not among."""
+    lead = programme.lead_organization
+    if lead is None or lead in content.organizations:
+        return []
+    detail = f"/organizations: {lead} leads the programme and has to take part in it"
+    return [error_detail("missing", detail, pointer="/organizations")]
+
+
+def amendment_errors(
+    programme: StatedProgramme, content: ProgrammeContent, changed: Collection[str]
+) -> list[ErrorDetail]:
+    """What is wrong with what a submitted programme is to say; changed: the names of the members that are amended."""
+    found = [
         error_detail("missing", f"/{name}: a programme that is submitted states it", pointer=f"/{name}")
         for name in NEEDED
-        if name in stated and not stated[name]
+        if name in changed and not getattr(content, name)
     ]
+    found += errors_of(content)
+    if "budget_lines" in changed and _is_allocated(programme, restated="budget" in changed):
+        found += approval_errors(content)
+    return found
 
 
-def errors_of(programme: Facts) -> list[ErrorDetail]:
-    """Everything in which a programme's parts do not fit one another."""
+def _is_allocated(programme: StatedProgramme, *, restated: bool) -> bool:
+    if restated:
+        return programme.stage == "funded"
+    return programme.budget is not None and programme.budget.stage == "allocation"
+
+
+def errors_of(content: ProgrammeContent) -> list[ErrorDetail]:
+    """Everything in which the parts of a programme do not fit one another."""
     return [
-        *_repeated(programme),
-        *_of_shares(programme["places"]),
-        *_of_duration(programme["duration"]),
-        *_of_budget(programme),
+        *_repeated(content),
+        *_of_shares(content.places),
+        *_of_duration(content.duration),
+        *_of_budget(content),
     ]
 
 
-def _repeated(programme: Facts) -> Iterator[ErrorDetail]:
-    for name in ("objectives", "organizations", "places"):
-        codes = [entry["code"] if isinstance(entry, Mapping) else entry for entry in programme[name]]
+def _repeated(content: ProgrammeContent) -> Iterator[ErrorDetail]:
+    lists = {
+        "objectives": content.objectives,
+        "organizations": content.organizations,
+        "places": [place.code for place in content.places],
+    }
+    for name, codes in lists.items():
         for n, code in enumerate(codes):
             if code in codes[:n]:
                 yield error_detail("repeated", f"/{name}/{n}: {code} is there already", pointer=f"/{name}/{n}")
 
 
-def _of_shares(places: Sequence[Facts]) -> Iterator[ErrorDetail]:
-    stated = [Decimal(place["share"]) for place in places if place["share"] is not None]
+def _of_shares(places: Sequence[DraftPlace]) -> Iterator[ErrorDetail]:
+    stated = [place.share for place in places if place.share is not None]
     if not stated:
         return
     if len(stated) < len(places):
@@ -163,52 +223,52 @@ def _of_shares(places: Sequence[Facts]) -> Iterator[ErrorDetail]:
         detail = f"/places: the shares add up to {sum(stated)}, and 100.00 is expected"
         yield error_detail("shares_do_not_add_up", detail, pointer="/places", allowed=["100.00"])
     for n, place in enumerate(places):
-        if place["share"] is not None and Decimal(place["share"]) == 0:
+        if place.share == 0:
             detail = f"/places/{n}/share: a place without a share is left out"
             yield error_detail("invalid_share", detail, pointer=f"/places/{n}/share")
 
 
-def _of_duration(duration: Facts | None) -> Iterator[ErrorDetail]:
-    if duration and duration["end"] < duration["start"]:
-        detail = f"/duration/end: {duration['end']} is before the start, {duration['start']}"
+def _of_duration(duration: DraftDuration | None) -> Iterator[ErrorDetail]:
+    if duration and duration.end < duration.start:
+        detail = f"/duration/end: {duration.end} is before the start, {duration.start}"
         yield error_detail("ends_before_it_starts", detail, pointer="/duration/end")
 
 
-def _of_budget(programme: Facts) -> Iterator[ErrorDetail]:
-    lines = programme["budget_lines"]
+def _of_budget(content: ProgrammeContent) -> Iterator[ErrorDetail]:
+    lines = content.budget_lines
     if not lines:
         return
     pointer = "/budget_lines"
-    if programme["budget"] is None:
+    if content.budget is None:
         yield error_detail("missing", "/budget: budget lines have to add up to a budget", pointer="/budget")
     else:
-        total, stated = sum(Decimal(line["amount"]) for line in lines), Decimal(programme["budget"]["amount"])
-        if total != stated:
-            detail = f"{pointer}: the lines add up to {total}, and the budget is {stated}"
-            yield error_detail("budget_does_not_add_up", detail, pointer=pointer, allowed=[str(stated)])
-    keys = [(line["organization"], line["year"], line["category"]) for line in lines]
-    duration = programme["duration"]
-    for n, key in enumerate(keys):
+        total = sum(line.amount for line in lines)
+        if total != content.budget:
+            detail = f"{pointer}: the lines add up to {total}, and the budget is {content.budget}"
+            yield error_detail("budget_does_not_add_up", detail, pointer=pointer, allowed=[str(content.budget)])
+    keys = [(line.organization, line.year, line.category) for line in lines]
+    duration = content.duration
+    for n, line in enumerate(lines):
         where = f"{pointer}/{n}"
-        if key in keys[:n]:
+        if keys[n] in keys[:n]:
             yield error_detail(
                 "repeated", f"{where}: this organization, year and category are there already", pointer=where
             )
-        if key[0] not in programme["organizations"]:
-            detail = f"{where}/organization: {key[0]} does not take part in the programme"
-            allowed = list(programme["organizations"])
+        if line.organization not in content.organizations:
+            detail = f"{where}/organization: {line.organization} does not take part in the programme"
+            allowed = content.organizations
             yield error_detail("not_taking_part", detail, pointer=f"{where}/organization", allowed=allowed)
-        if duration and not int(duration["start"][:4]) <= key[1] <= int(duration["end"][:4]):
-            detail = f"{where}/year: {key[1]} is outside the duration, {duration['start']} to {duration['end']}"
+        if duration and not duration.start.year <= line.year <= duration.end.year:
+            detail = f"{where}/year: {line.year} is outside the duration, {duration.start} to {duration.end}"
             yield error_detail("outside_the_duration", detail, pointer=f"{where}/year")
     yield from _of_indirect_costs(lines)
 
 
-def _of_indirect_costs(lines: Sequence[Facts]) -> Iterator[ErrorDetail]:
-    for organization in dict.fromkeys(line["organization"] for line in lines):
-        own = [line for line in lines if line["organization"] == organization]
-        indirect = sum((Decimal(line["amount"]) for line in own if line["category"] == INDIRECT), Decimal(0))
-        direct = sum((Decimal(line["amount"]) for line in own if line["category"] != INDIRECT), Decimal(0))
+def _of_indirect_costs(lines: Sequence[BudgetLine]) -> Iterator[ErrorDetail]:
+    for organization in dict.fromkeys(line.organization for line in lines):
+        own = [line for line in lines if line.organization == organization]
+        indirect = sum((line.amount for line in own if line.category == INDIRECT), Decimal(0))
+        direct = sum((line.amount for line in own if line.category != INDIRECT), Decimal(0))
         most = (direct * INDIRECT_PER_CENT / WHOLE).quantize(CENT, ROUND_HALF_UP)
         if indirect > most:
             detail = (
@@ -218,25 +278,26 @@ def _of_indirect_costs(lines: Sequence[Facts]) -> Iterator[ErrorDetail]:
             yield error_detail("indirect_costs_too_high", detail, pointer="/budget_lines", allowed=[f"0.00 to {most}"])
 
 
-def status_errors(history: Sequence[Facts], sent: Facts, today: date) -> list[ErrorDetail]:
-    """What is wrong with the day and the decision of a status change."""
+def status_errors(history: Sequence[StatusRecord], day: date, today: date) -> list[ErrorDetail]:
+    """What is wrong with the day of a status change."""
     found = []
-    if sent["date"] > today.isoformat():
-        detail = f"/date: {sent['date']} is not past yet"
+    if day > today:
+        detail = f"/date: {day} is not past yet"
         found.append(error_detail("in_the_future", detail, pointer="/date", allowed=[f"up to {today}"]))
-    if history and sent["date"] < history[-1]["date"]:
-        detail = f"/date: {sent['date']} is before the present status, which is of {history[-1]['date']}"
-        found.append(
-            error_detail("before_the_last", detail, pointer="/date", allowed=[f"from {history[-1]['date']} on"])
-        )
+    if history and day < history[-1].date:
+        detail = f"/date: {day} is before the present status, which is of {history[-1].date}"
+        found.append(error_detail("before_the_last", detail, pointer="/date", allowed=[f"from {history[-1].date} on"]))
     return found
 
 
-def approval_errors(programme: Facts) -> list[ErrorDetail]:
+def approval_errors(content: ProgrammeContent) -> list[ErrorDetail]:
     """What has to be stated before a programme is approved: how the approved amount is to be spent, to the cent."""
-    needed = {"budget_lines": "how the approved amount is to be spent", "duration": "from when to when it runs"}
+    needed = {
+        "budget_lines": (content.budget_lines, "how the approved amount is to be spent"),
+        "duration": (content.duration, "from when to when it runs"),
+    }
     return [
         error_detail("missing", f"/{name}: a programme is approved with {what}; amend it first", pointer=f"/{name}")
-        for name, what in needed.items()
-        if not programme[name]
+        for name, (said, what) in needed.items()
+        if not said
     ]

@@ -1,12 +1,29 @@
-"""What is sent to write programmes: drafts, amendments, status changes and extensions."""
+"""What is read of programmes, and what is sent to write them: drafts, amendments, status changes and extensions."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
+from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
+from mmptf_catalog.programmes.domain import (
+    BudgetLine,
+    BudgetStage,
+    Draft,
+    Duration,
+    NewStatus,
+    ProgrammeContent,
+    Stage,
+    StatedBudget,
+    StatedProgramme,
+    Status,
+    StatusRecord,
+    Year,
+)
 from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Search, Values
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
@@ -15,11 +32,38 @@ from mmptf_common.wire.money import AmountSent, AmountText
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Gap, SourceRef
 
-Stage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
-Status = Literal[
-    "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
-    "not_selected", "withdrawn", "suspended", "cancelled", "not_stated",
-]  # fmt: skip
+AnyContent = TypeVar("AnyContent", bound=ProgrammeContent)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeNames:
+    """What the codes of programmes stand for, by code."""
+
+    thematic_areas: Mapping[str, str]
+    objectives: Mapping[str, str]
+    organizations: Mapping[str, str]
+    places: Mapping[str, Place]
+
+    @property
+    def place_names(self) -> dict[str, str]:
+        """The names of the places by their codes."""
+        return {code: place.name for code, place in self.places.items()}
+
+    @classmethod
+    def of(
+        cls,
+        thematic_areas: Iterable[ThematicArea],
+        objectives: Iterable[Objective],
+        organizations: Iterable[Organization],
+        places: Iterable[Place],
+    ) -> CodeNames:
+        """The names that entries of the code lists have."""
+        return cls(
+            thematic_areas={entry.code: entry.name for entry in thematic_areas},
+            objectives={entry.code: entry.name for entry in objectives},
+            organizations={entry.code: entry.name for entry in organizations},
+            places={place.code: place for place in places},
+        )
 
 
 class CodeName(ResponseModel):
@@ -39,10 +83,6 @@ class ProgrammePlace(ResponseModel):
     footnote: str | None
 
 
-BudgetStage = Literal["programme_budget", "requirement", "allocation"]
-Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
-
-
 class Budget(ResponseModel):
     """A programme's budget, as its sources print it or as its organization states it.
 
@@ -58,44 +98,17 @@ class Budget(ResponseModel):
     as_printed: str | None
     sources: list[SourceRef]
 
-
-class BudgetLine(ResponseModel):
-    """What one organization means to spend in one year under one UNSDG category, in the budget's currency."""
-
-    organization: Code
-    year: Year
-    category: BudgetCategory
-    amount: AmountText
-
-
-class Extension(ResponseModel):
-    """A no-cost extension: the last day that it replaces, and the decision behind it."""
-
-    end: date
-    previous_end: date
-    reason: str
-    decision: str
-
-
-class Duration(ResponseModel):
-    """The first and the last day of a programme, the last as extended."""
-
-    start: date
-    end: date
-    extensions: list[Extension]
-
-
-class StatusRecord(ResponseModel):
-    """A status that a programme had, with the date as precisely as it is known, the reason, and what decided it."""
-
-    status: Status
-    stage: Stage
-    date: date
-    date_precision: Literal["day", "month", "year"]
-    reason: str
-    decision: str | None
-    verified: bool
-    sources: list[SourceRef]
+    @classmethod
+    def of(cls, stated: StatedBudget, sources: Iterable[SourceRef]) -> Budget:
+        """The public record of a budget as it is stated; sources: of the programme's facts, the budget's among them."""
+        return cls(
+            amount=f"{stated.amount:.2f}",
+            currency=stated.currency,
+            stage=stated.stage,
+            precision=stated.precision,
+            as_printed=stated.as_printed,
+            sources=[source for source in sources if source.field == "budget"],
+        )
 
 
 class Programme(ResponseModel):
@@ -122,6 +135,43 @@ class Programme(ResponseModel):
     gaps: list[Gap]
     sources: list[SourceRef]
     updated: datetime
+
+    @classmethod
+    def of(cls, stated: StatedProgramme, names: CodeNames, at: datetime) -> Programme:
+        """The public record of a programme as it is stated; raises KeyError for a code that is not listed.
+
+        at: when the programme was written
+        """
+        area = stated.thematic_area
+        return cls(
+            code=stated.code,
+            title=stated.title,
+            summary=stated.summary,
+            thematic_area=CodeName(code=area, name=names.thematic_areas[area]) if area else None,
+            objectives=[CodeName(code=code, name=names.objectives[code]) for code in stated.objectives],
+            place_label=stated.place_label,
+            places=[
+                ProgrammePlace(
+                    code=place.code,
+                    name=names.places[place.code].name,
+                    as_printed=place.as_printed,
+                    share=None if place.share is None else f"{place.share:.2f}",
+                    footnote=names.places[place.code].footnote,
+                )
+                for place in stated.places
+            ],
+            lead_organization=stated.lead_organization,
+            organizations=[CodeName(code=code, name=names.organizations[code]) for code in stated.organizations],
+            duration=stated.duration,
+            budget=stated.budget and Budget.of(stated.budget, stated.sources),
+            budget_lines=stated.budget_lines,
+            status=stated.status,
+            stage=stated.stage,
+            status_history=stated.status_history,
+            gaps=stated.gaps,
+            sources=[source for source in stated.sources if source.field != "budget"],
+            updated=at,
+        )
 
 
 class CardBudget(ResponseModel):
@@ -189,11 +239,6 @@ class ProgrammeTotalsQuery(ProgrammeFilter):
     by: Annotated[Division, Field(description="What the total is divided by.", examples=["thematic_area"])] = "stage"
 
 
-# The statuses that a programme can be given; what the sources leave open is no status to choose.
-NewStatus = Literal[
-    "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
-    "not_selected", "withdrawn", "suspended", "cancelled",
-]  # fmt: skip
 Share = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2})\.[0-9]{2}$", examples=["100.00"])]
 Title = Annotated[Text, Field(max_length=300)]
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
@@ -239,6 +284,10 @@ class Content(PatchModel):
     budget: Annotated[AmountSent, Field(default_factory=unset)]
     budget_lines: Annotated[list[BudgetLineSent], Field(default_factory=unset, max_length=2000)]
 
+    def applied_to(self, content: AnyContent) -> AnyContent:
+        """A content with the members that were sent in the place of its own."""
+        return content.model_validate({**content.model_dump(), **self.stated()})
+
 
 class DraftSent(Content):
     """A new draft, under a code that no programme has."""
@@ -280,37 +329,6 @@ class StatusBatch(RequestModel):
     """Status changes that are written together, such as those of one meeting."""
 
     changes: Annotated[list[StatusOf], Field(min_length=1, max_length=500)]
-
-
-class DraftPlace(ResponseModel):
-    """A place of a draft, and its per cent of the budget."""
-
-    code: Code
-    share: str | None
-
-
-class DraftDuration(ResponseModel):
-    """The first and the last day of a draft's programme."""
-
-    start: date
-    end: date
-
-
-class Draft(ResponseModel):
-    """A programme before it is submitted: seen by its organization alone."""
-
-    code: Code
-    organization: Code
-    title: str | None
-    summary: str | None
-    thematic_area: Code | None
-    objectives: list[Code]
-    places: list[DraftPlace]
-    organizations: list[Code]
-    duration: DraftDuration | None
-    budget: str | None
-    budget_lines: list[BudgetLine]
-    updated: datetime
 
 
 class DraftPage(Page[Draft]):

@@ -1,0 +1,306 @@
+"""Programmes and their drafts as commands and rules know them: codes, exact amounts and days, with their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema
+
+from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.money import AmountText
+from mmptf_common.wire.sources import Gap, SourceRef
+
+Stage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
+Status = Literal[
+    "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
+    "not_selected", "withdrawn", "suspended", "cancelled", "not_stated",
+]  # fmt: skip
+# The statuses that a programme can be given; what the sources leave open is no status to choose.
+NewStatus = Literal[
+    "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
+    "not_selected", "withdrawn", "suspended", "cancelled",
+]  # fmt: skip
+BudgetStage = Literal["programme_budget", "requirement", "allocation"]
+Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
+# An amount or a per cent with two places: a decimal number here, a text in JSON.
+Hundredths = Annotated[Decimal, PlainSerializer("{:.2f}".format, return_type=str, when_used="json")]
+Amount = Annotated[Hundredths, WithJsonSchema(TypeAdapter(AmountText).json_schema())]
+
+CURRENCY = "USD"
+STAGE_OF_STATUS: Mapping[Status, Stage] = {
+    "concept_note": "concept",
+    "pipeline": "pipeline",
+    "approved": "funded",
+    "implementation": "funded",
+    "suspended": "funded",
+    "operationally_closed": "closed",
+    "financially_closed": "closed",
+    "not_selected": "dropped",
+    "withdrawn": "dropped",
+    "cancelled": "dropped",
+    "not_stated": "not_stated",
+}
+
+
+class DraftPlace(ResponseModel):
+    """A place of a draft, and its per cent of the budget."""
+
+    code: Code
+    share: Hundredths | None
+
+
+class DraftDuration(ResponseModel):
+    """The first and the last day of a draft's programme."""
+
+    start: date
+    end: date
+
+
+class BudgetLine(ResponseModel):
+    """What one organization means to spend in one year under one UNSDG category, in the budget's currency."""
+
+    organization: Code
+    year: Year
+    category: BudgetCategory
+    amount: Amount
+
+
+class ProgrammeContent(ResponseModel):
+    """What a programme says of itself, whether it is submitted or not; what it does not say is null or empty."""
+
+    title: str | None
+    summary: str | None
+    thematic_area: Code | None
+    objectives: list[Code]
+    places: list[DraftPlace]
+    organizations: list[Code]
+    duration: DraftDuration | None
+    budget: Hundredths | None
+    budget_lines: list[BudgetLine]
+
+
+class DraftOwner(ResponseModel):
+    """The code of a draft, and whose it is."""
+
+    code: Code
+    organization: Code
+
+
+# The members of the base that is named last come first in the record.
+class Draft(ProgrammeContent, DraftOwner):
+    """A programme before it is submitted: seen by its organization alone."""
+
+    updated: datetime
+
+    @classmethod
+    def empty(cls, code: str, organization: str, at: datetime) -> Draft:
+        """A draft that says nothing yet."""
+        return cls(
+            code=code,
+            organization=organization,
+            title=None,
+            summary=None,
+            thematic_area=None,
+            objectives=[],
+            places=[],
+            organizations=[],
+            duration=None,
+            budget=None,
+            budget_lines=[],
+            updated=at,
+        )
+
+
+class StatedPlace(ResponseModel):
+    """A place of a programme, its per cent of the budget where that is stated, and how its source prints it."""
+
+    code: Code
+    as_printed: str
+    share: Hundredths | None
+
+
+class StatedBudget(ResponseModel):
+    """A programme's budget; `as_printed` is null for what was not taken from a document."""
+
+    amount: Hundredths
+    currency: str
+    stage: BudgetStage
+    precision: Literal["exact", "rounded"]
+    as_printed: str | None
+
+
+class Extension(ResponseModel):
+    """A no-cost extension: the last day that it replaces, and the decision behind it."""
+
+    end: date
+    previous_end: date
+    reason: str
+    decision: str
+
+
+class Duration(ResponseModel):
+    """The first and the last day of a programme, the last as extended."""
+
+    start: date
+    end: date
+    extensions: list[Extension]
+
+    def extended(self, end: date, reason: str, decision: str) -> Duration:
+        """The duration with a later last day, by a decision."""
+        extension = Extension(end=end, previous_end=self.end, reason=reason, decision=decision)
+        return Duration(start=self.start, end=end, extensions=[*self.extensions, extension])
+
+
+class StatusRecord(ResponseModel):
+    """A status that a programme had, with the date as precisely as it is known, the reason, and what decided it."""
+
+    status: Status
+    stage: Stage
+    date: date
+    date_precision: Literal["day", "month", "year"]
+    reason: str
+    decision: str | None
+    verified: bool
+    sources: list[SourceRef]
+
+
+class StatedProgramme(ResponseModel):
+    """A programme as its sources and its organization state it, which its public record is made of.
+
+    sources: of every fact but those of the status history, the budget's among them
+    """
+
+    code: Code
+    title: str | None
+    summary: str
+    thematic_area: Code | None
+    objectives: list[Code]
+    place_label: str
+    places: list[StatedPlace]
+    lead_organization: Code | None
+    organizations: list[Code]
+    duration: Duration | None
+    budget: StatedBudget | None
+    budget_lines: list[BudgetLine]
+    status: Status
+    status_history: list[StatusRecord]
+    gaps: list[Gap]
+    sources: list[SourceRef]
+
+    @property
+    def stage(self) -> Stage:
+        """Where in its life the programme is."""
+        return STAGE_OF_STATUS[self.status]
+
+    @property
+    def content(self) -> ProgrammeContent:
+        """What the programme says of itself, as it is sent to amend it."""
+        return ProgrammeContent(
+            title=self.title,
+            summary=self.summary,
+            thematic_area=self.thematic_area,
+            objectives=self.objectives,
+            places=[DraftPlace(code=place.code, share=place.share) for place in self.places],
+            organizations=self.organizations,
+            duration=self.duration and DraftDuration(start=self.duration.start, end=self.duration.end),
+            budget=self.budget and self.budget.amount,
+            budget_lines=self.budget_lines,
+        )
+
+    @classmethod
+    def submitted(
+        cls, draft: Draft, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
+    ) -> StatedProgramme:
+        """A concept note with what a complete draft says, and gaps where it leaves out what it may.
+
+        sources: of the members of the content that the draft states, by their names
+        """
+        left_out = {"places.share": draft.places[0].share, "budget_lines": draft.budget_lines}
+        programme = cls(
+            code=draft.code,
+            title=None,
+            summary="",
+            thematic_area=None,
+            objectives=[],
+            place_label="",
+            places=[],
+            lead_organization=draft.organization,
+            organizations=[],
+            duration=None,
+            budget=None,
+            budget_lines=[],
+            status="concept_note",
+            status_history=[],
+            gaps=[
+                Gap(field=name, kind="not_stated_in_source", note=None) for name, said in left_out.items() if not said
+            ],
+            sources=[],
+        )
+        return programme.restated(draft, sources, place_names)
+
+    def restated(
+        self, content: ProgrammeContent, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
+    ) -> StatedProgramme:
+        """The programme with what was stated anew, which replaces its earlier sources and fills its gaps.
+
+        sources: of the members of the content that were stated anew, by their names
+        place_names: by the codes of the places; what a source prints of a place that was there already stays
+        """
+        places, label, duration, budget = self.places, self.place_label, self.duration, self.budget
+        filled = {name for name in sources if getattr(content, name)}
+        if "places" in sources:
+            printed = {place.code: place.as_printed for place in self.places}
+            places = [
+                StatedPlace(
+                    code=place.code, as_printed=printed.get(place.code, place_names[place.code]), share=place.share
+                )
+                for place in content.places
+            ]
+            if {place.code for place in places} != printed.keys():
+                label = ", ".join(place.as_printed for place in places)
+            if any(place.share is not None for place in places):
+                filled.add("places.share")
+        if "duration" in sources and content.duration:
+            duration = Duration(start=content.duration.start, end=content.duration.end, extensions=[])
+        if "budget" in sources and content.budget is not None:
+            stage: BudgetStage = "allocation" if self.stage == "funded" else "requirement"
+            budget = StatedBudget(
+                amount=content.budget, currency=CURRENCY, stage=stage, precision="exact", as_printed=None
+            )
+        return self.model_copy(
+            update={
+                "title": content.title,
+                "summary": content.summary,
+                "thematic_area": content.thematic_area,
+                "objectives": content.objectives,
+                "place_label": label,
+                "places": places,
+                "organizations": content.organizations,
+                "duration": duration,
+                "budget": budget,
+                "budget_lines": content.budget_lines,
+                "gaps": [gap for gap in self.gaps if gap.field not in filled],
+                "sources": [source for source in self.sources if source.field not in sources] + [*sources.values()],
+            }
+        )
+
+    def with_status(self, record: StatusRecord) -> StatedProgramme:
+        """The programme with another status; what was asked for becomes what is allocated where it is funded."""
+        budget = self.budget
+        if budget and record.status == "approved":
+            # Its lines add up to it to the cent.
+            budget = budget.model_copy(update={"stage": "allocation", "precision": "exact"})
+        elif budget and record.stage == "funded" and budget.stage == "requirement":
+            budget = budget.model_copy(update={"stage": "allocation"})
+        return self.model_copy(
+            update={
+                "budget": budget,
+                "status": record.status,
+                "status_history": [*self.status_history, record],
+                "gaps": [gap for gap in self.gaps if gap.field not in ("status", "stage")],
+            }
+        )
