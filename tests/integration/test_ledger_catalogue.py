@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from mmptf_funding.ledger import catalogue as asking
+from mmptf_funding.ledger import catalogue_client
 from mmptf_local.processes import LOOPBACK, free_port
 from tests.conftest import running_app
 from tests.integration.ledger_client import AGENT, ETHIOPIA, STATEMENT, UNIT, LedgerClient, body, catalogue_at, refused
@@ -106,7 +106,7 @@ async def test_a_catalogue_that_answers_nonsense_is_a_bad_gateway(shared: Ledger
 
 
 async def test_a_slow_catalogue_is_not_waited_for(shared: LedgerClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(catalogue_client, "ANSWER_SECONDS", 0.2)
     # Connected to, and never answering.
     with (
         socket.create_server((LOOPBACK, 0)) as listening,

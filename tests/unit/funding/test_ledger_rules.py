@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, get_args
@@ -13,20 +13,21 @@ from hypothesis import strategies as st
 
 from mmptf_common.http.identity import Identity
 from mmptf_common.wire.codes import BudgetCategory
-from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.schemas import EntrySent, Kind, KindSent
-
-Facts = dict[str, Any]
+from mmptf_common.wire.sources import SourceRef
+from mmptf_funding.contributions.domain import Contributor
+from mmptf_funding.ledger import rules, schemas
+from mmptf_funding.ledger.domain import Answers, Coded, Entry, Kind, KindSent, Original, Programme, RecordedEntry, Sum
+from mmptf_funding.ledger.schemas import EntrySent
 
 TODAY = date(2026, 6, 30)
 CENT = Decimal("0.01")
 
 kinds = st.sampled_from(sorted(rules.KINDS))
 days = st.dates(date(1990, 1, 1), date(2099, 12, 31))
-amounts = st.decimals(CENT, Decimal("99999999999999.99"), places=2).map(lambda amount: f"{amount:.2f}")
+amounts = st.decimals(CENT, Decimal("99999999999999.99"), places=2)
 rates = st.one_of(
-    st.sampled_from(["1.0", "0.5", "1.0850", "0.3333333333", "999999.9999999999"]),
-    st.decimals(Decimal("0.0001"), Decimal(2000), places=4).map(lambda rate: f"{rate:.4f}"),
+    st.sampled_from(["1.0", "0.5", "1.0850", "0.3333333333", "0.0000001", "999999.9999999999"]).map(Decimal),
+    st.decimals(Decimal("0.0001"), Decimal(2000), places=4),
 )
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "contributor": st.just("DEU"),
@@ -37,58 +38,71 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "tranche": st.integers(1, 99),
     "follows": st.just("L-000001"),
 }
+SOURCE = SourceRef(
+    field="sum", document="submission", line=None, locator="/", as_printed=None, verified=False, note=None
+)
+MOMENT = datetime(2026, 6, 30, 12, 0, 0, 250, tzinfo=UTC)
+
+
+def dollars(amount: Decimal) -> Sum:
+    return Sum(amount=amount, currency="USD")
+
+
+def recorded(entry: Entry, code: str = "L-000009") -> RecordedEntry:
+    return RecordedEntry.of(entry, code, SOURCE, MOMENT)
 
 
 @st.composite
-def entries(draw: st.DrawFn, *, of: st.SearchStrategy[str] = kinds) -> Facts:
+def entries(draw: st.DrawFn, *, of: st.SearchStrategy[Kind] = kinds) -> Entry:
     """An entry by itself, right or wrong."""
-    entry: Facts = {"kind": draw(of), "date": draw(days).isoformat(), "amount": draw(amounts)}
-    entry |= {name: draw(st.one_of(st.none(), values)) for name, values in VALUES.items()}
-    entry["reference"] = draw(st.sampled_from([None, "SC-1"]))
-    entry["original"] = None
+    day, amount, original = draw(days), draw(amounts), None
     if draw(st.booleans()):
-        rate, original = draw(rates), draw(amounts)
-        entry["original"] = {
-            "amount": original,
-            "currency": draw(st.sampled_from(["EUR", "CHF", "USD"])),
-            "rate": rate,
-            "rate_date": draw(st.one_of(st.just(date.fromisoformat(entry["date"])), days)).isoformat(),
-            "rate_source": "a table",
-        }
-        exact = Fraction(original) * Fraction(rate)
+        original = Original(
+            sum=Sum(amount=draw(amounts), currency=draw(st.sampled_from(["EUR", "CHF", "USD"]))),
+            rate=draw(rates),
+            rate_date=draw(st.one_of(st.just(day), days)),
+            rate_source="a table",
+        )
+        exact = Fraction(original.sum.amount) * Fraction(original.rate)
         if draw(st.booleans()) and 0 < (cents := round(exact * 100) + draw(st.integers(-1, 1))) < 10**16:
-            entry["amount"] = f"{Decimal(cents).scaleb(-2):.2f}"
-    return entry
+            amount = Decimal(cents).scaleb(-2)
+    return Entry(
+        kind=draw(of),
+        date=day,
+        sum=dollars(amount),
+        original=original,
+        reference=draw(st.sampled_from([None, "SC-1"])),
+        **{name: draw(st.one_of(st.none(), values)) for name, values in VALUES.items()},
+    )
 
 
-def expected(entry: Facts) -> list[tuple[str, str]]:
+def expected(entry: Entry) -> list[tuple[str, str]]:
     """Every fault, found another way."""
-    kind = rules.KINDS[entry["kind"]]
+    kind = rules.KINDS[entry.kind]
     found = []
     for name in (*VALUES, "original"):
-        there = entry[name] is not None
+        there = getattr(entry, name) is not None
         if there and name not in kind.needs and name not in kind.takes:
             found.append(("not_applicable", f"/{name}"))
         if not there and name in kind.needs:
             found.append(("missing", f"/{name}"))
-    if entry["kind"] in ("allocation", "direct_cost") and entry["reference"] is None:
+    if entry.kind in ("allocation", "direct_cost") and entry.reference is None:
         found.append(("missing", "/reference"))
-    if date.fromisoformat(entry["date"]) > TODAY:
+    if entry.date > TODAY:
         found.append(("in_the_future", "/date"))
-    if original := entry["original"]:
-        if original["currency"] == "USD":
+    if original := entry.original:
+        if original.sum.currency == "USD":
             found.append(("not_applicable", "/original/currency"))
-        if abs(Fraction(original["amount"]) * Fraction(original["rate"]) - Fraction(entry["amount"])) >= Fraction(
-            1, 100
-        ):
+        exact = Fraction(original.sum.amount) * Fraction(original.rate)
+        if abs(exact - Fraction(entry.sum.amount)) >= Fraction(1, 100):
             found.append(("amount_does_not_follow", "/amount"))
-        if date.fromisoformat(original["rate_date"]) > date.fromisoformat(entry["date"]):
+        if original.rate_date > entry.date:
             found.append(("in_the_future", "/original/rate_date"))
     return sorted(found)
 
 
 @given(entry=entries())
-def test_every_error_is_found_and_none_made_up(entry: Facts) -> None:
+def test_every_error_is_found_and_none_made_up(entry: Entry) -> None:
     found = rules.errors_of(entry, TODAY)
     assert sorted((error.code, error.pointer) for error in found) == expected(entry)
     # A pointer names what its detail speaks of.
@@ -96,38 +110,152 @@ def test_every_error_is_found_and_none_made_up(entry: Facts) -> None:
 
 
 @given(entry=entries())
-def test_an_entry_without_its_errors_has_none(entry: Facts) -> None:
-    mended = dict(entry)
+def test_an_entry_without_its_errors_has_none(entry: Entry) -> None:
+    mended: dict[str, Any] = dict(entry)
     for error in rules.errors_of(entry, TODAY):
         assert error.pointer is not None
         name = error.pointer.split("/")[1]
         if error.code == "missing":
             mended[name] = "SC-1" if name == "reference" else {"category": "travel"}.get(name, "X")
         elif error.pointer == "/date":
-            mended["date"] = TODAY.isoformat()
+            mended["date"] = TODAY
         elif name in ("original", "amount"):
             mended["original"] = None
         else:
             mended[name] = None
     # A date that moved back may leave a rate that is of a later day.
-    if mended["original"] and mended["original"]["rate_date"] > mended["date"]:
+    if mended["original"] and mended["original"].rate_date > mended["date"]:
         mended["original"] = None
-    assert rules.errors_of(mended, TODAY) == []
+    assert rules.errors_of(Entry(**mended), TODAY) == []
 
 
 @given(entry=entries(of=st.sampled_from(get_args(KindSent))))
-def test_what_is_drawn_here_can_be_sent(entry: Facts) -> None:
-    assert EntrySent.model_validate(entry).model_dump(mode="json")["kind"] == entry["kind"]
+def test_what_is_sent_is_the_entry_that_was_drawn(entry: Entry) -> None:
+    body = entry.model_dump(mode="json", exclude={"sum", "reverses", "flags", "recorded_by"})
+    body["amount"] = entry.model_dump(mode="json")["sum"]["amount"]
+    if entry.original:
+        body["original"] |= body["original"].pop("sum")
+        # A rate is sent with a point.
+        if "." not in body["original"]["rate"]:
+            body["original"]["rate"] += ".0"
+    assert EntrySent.model_validate(body).entry() == entry
+
+
+@given(entry=entries())
+def test_what_is_stored_is_the_entry_and_what_readers_get(entry: Entry) -> None:
+    flagged = entry.model_copy(update={"flags": ("deposit_exceeds_commitment",), "recorded_by": "IOM"})
+    stored = recorded(flagged).model_dump_json()
+    assert RecordedEntry.model_validate_json(stored) == recorded(flagged)
+    public = stored.removesuffix("}") + ',"reversed_by":null}'
+    assert schemas.Entry.model_validate_json(public).model_dump_json() == public
+
+
+@given(entry=entries())
+def test_an_entry_and_its_reversal_are_nothing_together(entry: Entry) -> None:
+    reversal = rules.reversal_of(recorded(entry), TODAY, "A mistake.", "MPTFO")
+    assert reversal.sum.amount + entry.sum.amount == 0
+    assert (reversal.reverses, reversal.date, reversal.note) == ("L-000009", TODAY, "A mistake.")
+    assert (reversal.recorded_by, reversal.flags) == ("MPTFO", ())
+    if entry.original:
+        assert reversal.original and reversal.original.sum == -entry.original.sum
+        assert reversal.original.rate == entry.original.rate
+    same = {"kind", "reference", *rules.PARTIES} - {"original"}
+    assert all(getattr(reversal, name) == getattr(entry, name) for name in same)
+
+
+@pytest.mark.parametrize(
+    ("day", "errors"), [("2026-03-01", []), ("2026-06-30", []), ("2026-02-28", ["/date"]), ("2026-07-01", ["/date"])]
+)
+def test_a_reversal_is_dated_from_its_entry_to_today(day: str, errors: list[str]) -> None:
+    entry = recorded(Entry(kind="interest", date=date(2026, 3, 1), sum=dollars(CENT)))
+    found = rules.reversal_errors(entry, date.fromisoformat(day), TODAY)
+    assert [error.pointer for error in found] == errors
+    assert all(error.allowed == ["2026-03-01 to 2026-06-30"] for error in found)
+
+
+COMMITMENT = Entry(kind="commitment", date=TODAY, sum=dollars(Decimal(100)), contributor="DEU")
+DEPOSIT = Entry(kind="deposit", date=TODAY, sum=dollars(Decimal(100)), contributor="DEU", follows="L-000009")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reversed_by", "why"),
+    [
+        ({}, None, None),
+        ({"kind": "pledge"}, None, "is a pledge, and a commitment is expected"),
+        ({"reverses": "L-000001"}, None, "is a commitment, and a commitment is expected"),
+        ({"contributor": "DNK"}, None, "is of DNK"),
+        ({}, "L-000010", "was reversed by L-000010"),
+    ],
+)
+def test_an_entry_follows_one_of_its_contributor_that_counts(
+    changes: dict[str, str], reversed_by: str | None, why: str | None
+) -> None:
+    earlier = recorded(COMMITMENT.model_copy(update=changes))
+    found = rules.predecessor_errors(DEPOSIT, earlier, reversed_by)
+    assert [error.detail for error in found] == ([f"/follows: L-000009 {why}"] if why else [])
+
+
+def test_a_deposit_of_less_than_half_a_dollar_costs_nothing() -> None:
+    assert rules.fee_of(recorded(DEPOSIT.model_copy(update={"sum": dollars(Decimal("0.50"))}))) is None
+    fee = rules.fee_of(recorded(DEPOSIT))
+    assert fee == Entry(
+        kind="agent_fee", date=TODAY, sum=dollars(Decimal("1.00")), follows="L-000009",
+        note="1 per cent of L-000009, kept at deposit.",
+    )  # fmt: skip
+
+
+ETH = Programme(code="ETH-01", title=None, thematic_area=None, organizations=[Coded(code="IOM")], budget=None)
+ANSWERS = Answers(
+    codes={("programme", "ETH-00"): "ETH-01", ("programme", "X"): None, ("organization", "IOM"): "IOM",
+           ("organization", "ILO"): "ILO", ("organization", "Y"): None},
+    programmes={"ETH-00": ETH},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "programme", "organization", "found"),
+    [
+        ("transfer", "ETH-00", "IOM", []),
+        ("allocation", "ETH-00", None, []),
+        ("transfer", "X", "IOM", [("unknown_code", "/programme")]),
+        ("transfer", "X", "Y", [("unknown_code", "/programme"), ("unknown_code", "/organization")]),
+        ("transfer", "ETH-00", "ILO", [("not_taking_part", "/organization")]),
+        # What was given to somebody who has left the programme is given back all the same.
+        ("refund", "ETH-00", "ILO", []),
+    ],
+)
+def test_codes_are_those_of_the_catalogue_and_organizations_take_part(
+    kind: Kind, programme: str, organization: str | None, found: list[tuple[str, str]]
+) -> None:
+    entry = Entry(kind=kind, date=TODAY, sum=dollars(CENT), programme=programme, organization=organization)
+    assert [(error.code, error.pointer) for error in rules.catalogue_errors(entry, ANSWERS)] == found
+    if not found:
+        assert ANSWERS.with_current_codes(entry) == entry.model_copy(update={"programme": "ETH-01"})
+
+
+@pytest.mark.parametrize(
+    ("type_", "country", "right"),
+    [
+        ("member_state", "AUT", True),
+        ("member_state", None, False),
+        ("foundation", None, True),
+        ("foundation", "AUT", False),
+    ],
+)
+def test_member_states_have_a_country_and_nobody_else(type_: Any, country: str | None, right: bool) -> None:
+    contributor = Contributor(code="X", name="X", as_printed="X", type=type_, country=country, sources=[SOURCE])
+    found = [(error.code, error.pointer) for error in rules.contributor_errors(contributor)]
+    assert found == ([] if right else [("not_applicable", "/country")])
 
 
 def test_the_day_that_is_today_has_come() -> None:
-    entry: Facts = {**dict.fromkeys([*VALUES, "original", "reference"]), "kind": "interest", "amount": "1.00"}
-    assert rules.errors_of({**entry, "date": TODAY.isoformat()}, TODAY) == []
-    (error,) = rules.errors_of({**entry, "date": (TODAY + timedelta(days=1)).isoformat()}, TODAY)
+    entry = Entry(kind="interest", date=TODAY, sum=dollars(Decimal("1.00")))
+    assert rules.errors_of(entry, TODAY) == []
+    (error,) = rules.errors_of(entry.model_copy(update={"date": TODAY + timedelta(days=1)}), TODAY)
     assert (error.code, error.allowed) == ("in_the_future", ["up to 2026-06-30"])
 
 
-@given(deposit=amounts.map(Decimal))
+@given(deposit=amounts)
 def test_the_fee_is_one_per_cent_to_the_nearest_cent(deposit: Decimal) -> None:
     fee = rules.fee(deposit)
     exact = Fraction(deposit) / 100
@@ -138,7 +266,7 @@ def test_the_fee_is_one_per_cent_to_the_nearest_cent(deposit: Decimal) -> None:
     assert rules.fee(-deposit) == -fee
 
 
-@given(parts=st.lists(amounts.map(Decimal), min_size=2, max_size=5))
+@given(parts=st.lists(amounts, min_size=2, max_size=5))
 def test_a_deposit_in_parts_costs_the_same_but_for_half_a_cent_each(parts: list[Decimal]) -> None:
     whole = rules.fee(sum(parts, Decimal(0)))
     assert abs(sum(map(rules.fee, parts)) - whole) <= (len(parts) + 1) * CENT / 2

@@ -12,12 +12,16 @@ from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
+from mmptf_funding.contributions.domain import (
+    Basis,
+    ContributionStage,
+    ContributorType,
+    DatePrecision,
+    Precision,
+    PrintedUnit,
+    Qualifier,
+)
 
-ContributorType = Literal["member_state", "foundation", "non_governmental_organization"]
-ContributionStage = Literal["pledge", "contribution", "commitment", "deposit"]
-Basis = Literal["unspecified", "pledge", "commitment", "deposit"]
-Precision = Literal["exact", "rounded"]
-DatePrecision = Literal["day", "month", "year"]
 PERCENT = r"^[0-9]{1,6}\.[0-9]{2}$"
 NUMBER = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
 
@@ -132,8 +136,8 @@ class PrintedFigure(ResponseModel):
     """A figure as a source prints it; `value` is its decimal reading in `unit`."""
 
     value: Annotated[str, Field(pattern=NUMBER)]
-    unit: Literal["USD", "per_cent", "count", "year"]
-    qualifier: Literal["exact", "rounded", "approximately", "more_than"]
+    unit: PrintedUnit
+    qualifier: Qualifier
     as_printed: str
 
 

@@ -17,10 +17,11 @@ from mmptf_common.http.parameters import parse
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden, UnsupportedMediaType
 from mmptf_common.writes.commands import Answer, WriteQuery, answer_write
-from mmptf_funding.access import MANAGEMENT_UNIT, FundingWriter
+from mmptf_funding.access import FundingWriter
 from mmptf_funding.imports import schemas, template
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
+from mmptf_funding.roles import MANAGEMENT_UNIT
 
 router = APIRouter()
 

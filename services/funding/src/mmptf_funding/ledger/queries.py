@@ -24,10 +24,10 @@ from mmptf_common.wire.periods import Interval, ends
 from mmptf_funding.contributions.rules import per_cent, share
 from mmptf_funding.contributions.schemas import Fraction
 from mmptf_funding.ledger import rules, schemas
+from mmptf_funding.ledger.domain import CURRENCY, Kind, KnownProgramme
 from mmptf_funding.ledger.schemas import Line
 
 PATH = "/funding/v1"
-CURRENCY = "USD"
 
 
 def _coded(column: str, name: str = "NULL::text") -> Dimension:
@@ -134,7 +134,7 @@ class Ledger:
                 for parties in combinations(named, number):
                     self._by[row["kind"], frozenset(parties)].append(row)
 
-    def line(self, kind: schemas.Kind, **parties: str) -> Line:
+    def line(self, kind: Kind, **parties: str) -> Line:
         """What the entries of a kind add up to, for the parties that are named."""
         found = self._found(kind, parties)
         link = f"{LEDGER.path}?{urlencode(sorted({**self._asked, **parties, 'kind': kind}.items()))}"
@@ -267,11 +267,11 @@ async def contributors(data: Snapshot, on: str | None, ledger: Ledger) -> dict[s
 async def programmes(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
     """What each programme was allocated, received and spent, beside its budget."""
     rows = await data.fetch("SELECT code, document FROM programme")
-    known = {row["code"]: schemas.KnownProgramme.model_validate_json(row["document"]) for row in rows}
+    known = {row["code"]: KnownProgramme.model_validate_json(row["document"]) for row in rows}
     return {"items": [_programme(code, known[code], ledger) for code in ledger.codes("programme")]}
 
 
-def _programme(code: str, programme: schemas.KnownProgramme, ledger: Ledger) -> schemas.ProgrammeStatement:
+def _programme(code: str, programme: KnownProgramme, ledger: Ledger) -> schemas.ProgrammeStatement:
     allocated = ledger.amount("allocation", programme=code)
     return schemas.ProgrammeStatement(
         programme=code,
@@ -297,7 +297,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
           FROM programme WHERE code = $1""",
         code,
     )
-    known = schemas.KnownProgramme.model_validate_json(programme)
+    known = KnownProgramme.model_validate_json(programme)
     return CardData(
         facts=_programme(code, known, Ledger(rows, dict(data.as_of_pairs()))),
         changed=changed,
@@ -308,13 +308,13 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
     )
 
 
-def _budget(programme: schemas.KnownProgramme, allocated: Decimal) -> schemas.ProgrammeBudget | None:
+def _budget(programme: KnownProgramme, allocated: Decimal) -> schemas.ProgrammeBudget | None:
     budget = programme.budget
     if budget is None:
         return None
-    exact = share(allocated, Decimal(budget.amount))
+    exact = share(allocated, budget.amount)
     return schemas.ProgrammeBudget(
-        sum=Money(amount=budget.amount, currency=budget.currency),
+        sum=Money(amount=f"{budget.amount:.2f}", currency=budget.currency),
         stage=budget.stage,
         asked=programme.updated,
         allocated=Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),

@@ -16,9 +16,10 @@ from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import Answer, BatchQuery, BatchReport, Created, WriteQuery, answer_write, write_batch
-from mmptf_funding.access import AGENT, MANAGEMENT_UNIT, FundingWriter
+from mmptf_funding.access import FundingWriter
 from mmptf_funding.contributions.schemas import Contributor
-from mmptf_funding.ledger import catalogue, commands, queries, schemas
+from mmptf_funding.ledger import catalogue_client, commands, queries, schemas
+from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 router = APIRouter()
 EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["L-000006"])]
@@ -36,7 +37,7 @@ async def enter(
     request: Request, sent: Annotated[schemas.EntrySent, openapi.example(schemas.DEPOSIT)], who: FundingWriter
 ) -> Response:
     """Write one entry; with a deposit the agent's fee. Nothing that is entered is changed: it is reversed."""
-    told = await catalogue.ask(request, commands.named([sent]))
+    told = await catalogue_client.ask(request, commands.named([sent]))
 
     async def write_one(write: Write) -> Created:
         return Created(queries.LEDGER, await commands.enter(write, who, sent, told))
@@ -58,7 +59,7 @@ async def enter_batch(
     who: FundingWriter,
 ) -> Response:
     """Write entries in their order, all of them or none; with `partial` those that are right."""
-    told = await catalogue.ask(request, commands.named(sent.entries))
+    told = await catalogue_client.ask(request, commands.named(sent.entries))
 
     async def write_all(write: Write) -> Answer:
         return await write_batch(

@@ -1,28 +1,45 @@
-"""What the ledger takes: which members a kind of entry has, who writes it, and what an amount has to be; no I/O."""
+"""What the ledger takes: which members a kind of entry has, who writes it, what it follows and must not exceed."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Protocol
 
-from mmptf_common.http.identity import Identity
-from mmptf_common.wire.problems import ErrorDetail, error_detail
-from mmptf_funding.access import AGENT, MANAGEMENT_UNIT
-from mmptf_funding.ledger.schemas import Kind as KindName
+from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
+from mmptf_funding.contributions.domain import Contributor
+from mmptf_funding.ledger.domain import (
+    CATALOGUE_LISTS,
+    CURRENCY,
+    Answers,
+    Entry,
+    Kind,
+    Original,
+    Programme,
+    RecordedEntry,
+    Sum,
+)
+from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 CENT = Decimal("0.01")
 # The administrative agent keeps one per cent of each deposit.
 FEE_PER_CENT = Decimal(1)
 
-Facts = Mapping[str, Any]
 PARTIES = ("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original")
 
 
+class Writer(Protocol):
+    """What has to be known of whoever writes: the roles, and the organization it is for."""
+
+    @property
+    def organization(self) -> str | None: ...
+    def has_role(self, name: str, /) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Kind:
+class KindRule:
     """What entries of a kind have, and who writes them.
 
     needs, takes: members of the parties above that it must and may have; follows: the kind of the entry it may follow
@@ -33,48 +50,86 @@ class Kind:
 
     needs: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
-    follows: str | None = None
+    follows: Kind | None = None
     by_agent: bool = True
     by_fund: bool = False
     by_organization: bool = False
     referenced: bool = False
 
 
-KINDS: Mapping[str, Kind] = {
-    "pledge": Kind(frozenset({"contributor"}), frozenset({"thematic_area", "original"}), by_fund=True),
-    "commitment": Kind(
+KINDS: Mapping[Kind, KindRule] = {
+    "pledge": KindRule(frozenset({"contributor"}), frozenset({"thematic_area", "original"}), by_fund=True),
+    "commitment": KindRule(
         frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}), follows="pledge"
     ),
-    "deposit": Kind(
+    "deposit": KindRule(
         frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}), follows="commitment"
     ),
     # Decided by the Steering Committee, for which the management unit writes it down.
-    "allocation": Kind(frozenset({"programme"}), by_agent=False, by_fund=True, referenced=True),
-    "transfer": Kind(frozenset({"programme", "organization"}), frozenset({"tranche"})),
-    "expenditure": Kind(frozenset({"programme", "organization", "category"}), by_organization=True),
-    "refund": Kind(frozenset({"programme", "organization"}), by_organization=True),
-    "agent_fee": Kind(takes=frozenset({"follows"}), follows="deposit"),
-    "direct_cost": Kind(referenced=True),
-    "bank_charge": Kind(),
-    "interest": Kind(),
+    "allocation": KindRule(frozenset({"programme"}), by_agent=False, by_fund=True, referenced=True),
+    "transfer": KindRule(frozenset({"programme", "organization"}), frozenset({"tranche"})),
+    "expenditure": KindRule(frozenset({"programme", "organization", "category"}), by_organization=True),
+    "refund": KindRule(frozenset({"programme", "organization"}), by_organization=True),
+    "agent_fee": KindRule(takes=frozenset({"follows"}), follows="deposit"),
+    "direct_cost": KindRule(referenced=True),
+    "bank_charge": KindRule(),
+    "interest": KindRule(),
 }
 # The cash with the agent: what comes in, and what goes out.
-SOURCES: tuple[KindName, ...] = ("deposit", "interest")
-USES: tuple[KindName, ...] = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
+SOURCES: tuple[Kind, ...] = ("deposit", "interest")
+USES: tuple[Kind, ...] = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
 # What is given back makes the uses smaller.
 SIGN = {"refund": -1}
-INFLOWS = ("deposit", "interest", "refund")
-OUTFLOWS = ("transfer", "agent_fee", "direct_cost", "bank_charge")
+INFLOWS: tuple[Kind, ...] = ("deposit", "interest", "refund")
+OUTFLOWS: tuple[Kind, ...] = ("transfer", "agent_fee", "direct_cost", "bank_charge")
 
 
-def may_write(who: Identity, kind: str, organization: str | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Entries of some kinds minus those of others, of all or of those that agree in these members with an entry.
+
+    code, name: of the error that it would fall below zero, the name with the members of the entry
+    """
+
+    plus: tuple[Kind, ...]
+    minus: tuple[Kind, ...]
+    members: tuple[str, ...] = ()
+    code: str = ""
+    name: str = ""
+
+
+# What no entry may bring below zero, on its day or a later one.
+NEVER_BELOW_ZERO = (
+    Balance(INFLOWS, OUTFLOWS, (), "insufficient_balance", "the balance of the Fund"),
+    Balance(
+        ("allocation",),
+        ("transfer",),
+        ("programme",),
+        "exceeds_allocation",
+        "what is allocated to {0.programme} and not transferred",
+    ),
+    Balance(
+        ("transfer",),
+        ("refund",),
+        ("programme", "organization"),
+        "exceeds_transfers",
+        "what {0.organization} has received for {0.programme}",
+    ),
+)
+# What an organization has received for a programme, and neither spent nor refunded.
+UNSPENT = Balance(("transfer",), ("refund", "expenditure"), ("programme", "organization"))
+# What was deposited for a commitment, as a negative amount.
+PAID = Balance((), ("deposit",), ("follows",))
+
+
+def may_write(who: Writer, kind: Kind, organization: str | None) -> bool:
     """Whether a caller writes entries of a kind, and reverses them."""
     rule = KINDS[kind]
     own = rule.by_organization and organization is not None and organization == who.organization
     return (rule.by_agent and who.has_role(AGENT)) or (rule.by_fund and who.has_role(MANAGEMENT_UNIT)) or own
 
 
-def writers(kind: str) -> str:
+def writers(kind: Kind) -> str:
     """Who writes entries of a kind, in words."""
     rule = KINDS[kind]
     found = ["the administrative agent"] if rule.by_agent else []
@@ -83,47 +138,136 @@ def writers(kind: str) -> str:
     return " or ".join(found)
 
 
-def errors_of(entry: Facts, today: date) -> list[ErrorDetail]:
+def errors_of(entry: Entry, today: datetime.date) -> list[ErrorDetail]:
     """Everything that is wrong with an entry by itself."""
-    kind = KINDS[entry["kind"]]
+    kind = KINDS[entry.kind]
     found = []
     for name in PARTIES:
-        if entry[name] is None and name in kind.needs:
-            found.append(error_detail("missing", f"/{name}: a {entry['kind']} needs it", pointer=f"/{name}"))
-        elif entry[name] is not None and name not in kind.needs | kind.takes:
+        stated = getattr(entry, name) is not None
+        if not stated and name in kind.needs:
+            found.append(error_detail("missing", f"/{name}: a {entry.kind} needs it", pointer=f"/{name}"))
+        elif stated and name not in kind.needs | kind.takes:
             taken = sorted(kind.needs | kind.takes)
-            detail = f"/{name}: a {entry['kind']} has none; it takes {', '.join(taken) or 'no party'}"
+            detail = f"/{name}: a {entry.kind} has none; it takes {', '.join(taken) or 'no party'}"
             found.append(error_detail("not_applicable", detail, pointer=f"/{name}", allowed=taken))
-    if kind.referenced and entry["reference"] is None:
-        detail = f"/reference: a {entry['kind']} names the decision or document behind it"
+    if kind.referenced and entry.reference is None:
+        detail = f"/reference: a {entry.kind} names the decision or document behind it"
         found.append(error_detail("missing", detail, pointer="/reference"))
-    if entry["date"] > today.isoformat():
-        detail = f"/date: {entry['date']} is not past yet"
+    if entry.date > today:
+        detail = f"/date: {entry.date} is not past yet"
         found.append(error_detail("in_the_future", detail, pointer="/date", allowed=[f"up to {today}"]))
-    return [*found, *_of_original(entry)]
+    if entry.original:
+        found += _errors_of_original(entry, entry.original)
+    return found
 
 
-def _of_original(entry: Facts) -> list[ErrorDetail]:
-    original = entry["original"]
-    if original is None:
-        return []
+def _errors_of_original(entry: Entry, original: Original) -> list[ErrorDetail]:
     found = []
-    if original["currency"] == "USD":
+    if original.sum.currency == CURRENCY:
         detail = "/original/currency: an amount in US dollars has no other original"
         found.append(error_detail("not_applicable", detail, pointer="/original/currency"))
-    expected = Decimal(original["amount"]) * Decimal(original["rate"])
-    if abs(expected - Decimal(entry["amount"])) >= CENT:
+    expected = original.sum.amount * original.rate
+    if abs(expected - entry.sum.amount) >= CENT:
         detail = (
-            f"/amount: {original['amount']} {original['currency']} at {original['rate']} are"
-            f" {expected.quantize(CENT, ROUND_HALF_EVEN)} USD, not {entry['amount']}"
+            f"/amount: {original.sum.amount} {original.sum.currency} at {original.rate:f} are"
+            f" {expected.quantize(CENT, ROUND_HALF_EVEN)} USD, not {entry.sum.amount}"
         )
         found.append(error_detail("amount_does_not_follow", detail, pointer="/amount"))
-    if original["rate_date"] > entry["date"]:
-        detail = f"/original/rate_date: {original['rate_date']} is after the entry's own date"
+    if original.rate_date > entry.date:
+        detail = f"/original/rate_date: {original.rate_date} is after the entry's own date"
         found.append(error_detail("in_the_future", detail, pointer="/original/rate_date"))
     return found
+
+
+def catalogue_errors(entry: Entry, answers: Answers) -> list[ErrorDetail]:
+    """Codes that the catalogue does not list, and an organization that does not take part in the programme."""
+    found = []
+    for noun, code in entry.catalogue_codes().items():
+        if answers.codes[noun, code] is None:
+            found.append(unknown_code(f"/{noun}", code, listed_at=f"/catalog/v1/{CATALOGUE_LISTS[noun]}"))
+        elif noun == "programme":
+            found += _participation_errors(entry, answers.programmes[code])
+    return found
+
+
+def _participation_errors(entry: Entry, programme: Programme) -> list[ErrorDetail]:
+    partners = [organization.code for organization in programme.organizations]
+    organization = entry.organization
+    # The sources leave open who takes part in many programmes.
+    if organization and partners and organization not in partners and entry.kind != "refund":
+        detail = f"/organization: {organization} does not take part in {programme.code}"
+        return [error_detail("not_taking_part", detail, pointer="/organization", allowed=partners)]
+    return []
+
+
+def predecessor_errors(entry: Entry, earlier: RecordedEntry, reversed_by: str | None) -> list[ErrorDetail]:
+    """What is wrong with following an entry: one of another kind or contributor, or one that was reversed."""
+    kind = KINDS[entry.kind].follows
+    why = (
+        f"is a {earlier.kind}, and a {kind} is expected"
+        if earlier.kind != kind or earlier.reverses
+        else f"is of {earlier.contributor}"
+        if earlier.contributor != entry.contributor
+        else f"was reversed by {reversed_by}"
+        if reversed_by
+        else None
+    )
+    return [error_detail("does_not_follow", f"/follows: {earlier.code} {why}", pointer="/follows")] if why else []
+
+
+def reversal_errors(entry: RecordedEntry, day: datetime.date, today: datetime.date) -> list[ErrorDetail]:
+    """A day of a reversal that is before the entry's own, or not past yet."""
+    if entry.date <= day <= today:
+        return []
+    detail = f"/date: {day} is not between the entry's own date and today"
+    return [error_detail("invalid_date", detail, pointer="/date", allowed=[f"{entry.date} to {today}"])]
+
+
+def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
+    """A Member State without the code of its country, or somebody else with one."""
+    if (contributor.type == "member_state") == (contributor.country is not None):
+        return []
+    detail = "/country: a Member State has the code of its country, and nobody else has one"
+    return [error_detail("not_applicable", detail, pointer="/country")]
 
 
 def fee(deposit: Decimal) -> Decimal:
     """What the administrative agent keeps of a deposit, rounded half to even to the cent."""
     return (deposit * FEE_PER_CENT / 100).quantize(CENT, ROUND_HALF_EVEN)
+
+
+def fee_of(deposit: RecordedEntry) -> Entry | None:
+    """The entry of the agent's fee that follows a deposit; None where it is less than a cent."""
+    amount = fee(deposit.sum.amount)
+    if not amount:
+        return None
+    return Entry(
+        kind="agent_fee",
+        date=deposit.date,
+        sum=Sum(amount=amount, currency=deposit.sum.currency),
+        follows=deposit.code,
+        note=f"{FEE_PER_CENT} per cent of {deposit.code}, kept at deposit.",
+        recorded_by=deposit.recorded_by,
+    )
+
+
+def reversal_of(entry: RecordedEntry, day: datetime.date, reason: str, recorded_by: str | None) -> Entry:
+    """The entry that reverses another one from a day on: the same with the opposite sum, and why."""
+    original = entry.original
+    return Entry(
+        kind=entry.kind,
+        date=day,
+        sum=-entry.sum,
+        original=original and original.model_copy(update={"sum": -original.sum}),
+        contributor=entry.contributor,
+        programme=entry.programme,
+        organization=entry.organization,
+        thematic_area=entry.thematic_area,
+        category=entry.category,
+        tranche=entry.tranche,
+        follows=entry.follows,
+        reverses=entry.code,
+        reference=entry.reference,
+        note=reason,
+        recorded_by=recorded_by,
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values
 from mmptf_common.routers.cards import Card
@@ -15,19 +16,11 @@ from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.periods import Interval
 from mmptf_common.wire.sources import SourceRef
-from mmptf_funding.contributions.schemas import ContributorType, Fraction
+from mmptf_funding.contributions.domain import ContributorType
+from mmptf_funding.contributions.schemas import Fraction
+from mmptf_funding.ledger import domain
+from mmptf_funding.ledger.domain import Flag, Kind, KindSent
 
-# What can be written; a fee follows from its deposit.
-KindSent = Literal[
-    "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "direct_cost", "bank_charge",
-    "interest",
-]  # fmt: skip
-Kind = Literal[
-    "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "agent_fee", "direct_cost",
-    "bank_charge", "interest",
-]  # fmt: skip
-# What is written though it calls for a question; it is never silent.
-Flag = Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
 Rate = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,5})\.[0-9]{1,10}$", examples=["1.0850"])]
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
@@ -45,6 +38,15 @@ class OriginalSent(RequestModel):
     rate: Rate
     rate_date: Day
     rate_source: Annotated[Text, Field(max_length=200)]
+
+    def original(self) -> domain.Original:
+        """The amount with its exact figures and its day."""
+        return domain.Original(
+            sum=domain.Sum(amount=Decimal(self.amount), currency=self.currency),
+            rate=Decimal(self.rate),
+            rate_date=datetime.date.fromisoformat(self.rate_date),
+            rate_source=self.rate_source,
+        )
 
 
 class EntrySent(RequestModel):
@@ -68,6 +70,25 @@ class EntrySent(RequestModel):
         None
     )
     note: Annotated[Text, Field(max_length=2000)] | None = None
+
+    def entry(self, recorded_by: str | None = None) -> domain.Entry:
+        """The entry with its exact amounts and days, written on behalf of an organization."""
+        return domain.Entry(
+            kind=self.kind,
+            date=datetime.date.fromisoformat(self.date),
+            sum=domain.Sum(amount=Decimal(self.amount), currency=domain.CURRENCY),
+            original=self.original and self.original.original(),
+            contributor=self.contributor,
+            programme=self.programme,
+            organization=self.organization,
+            thematic_area=self.thematic_area,
+            category=self.category,
+            tranche=self.tranche,
+            follows=self.follows,
+            reference=self.reference,
+            note=self.note,
+            recorded_by=recorded_by,
+        )
 
 
 class EntryBatch(RequestModel):
@@ -343,22 +364,6 @@ class Capitalization(ResponseModel):
 
     periods: list[Capitalized]
     revision: int
-
-
-class BudgetToldOf(BaseModel):
-    """A budget as the catalogue told of it."""
-
-    amount: str
-    currency: str
-    stage: str
-
-
-class KnownProgramme(BaseModel):
-    """What the ledger keeps of a programme, and when the catalogue said so."""
-
-    title: str | None
-    budget: BudgetToldOf | None
-    updated: datetime.datetime
 
 
 # What the contract shows of a body to send: made up, but for its codes.

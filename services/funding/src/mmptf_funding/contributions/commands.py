@@ -1,0 +1,130 @@
+"""How contributions and what belongs to them are stored: each model with the record that readers get of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from mmptf_common.wire.money import Money
+from mmptf_funding.contributions import schemas as public
+from mmptf_funding.contributions.domain import Contribution, Contributor, Fact, Stage, Target
+from mmptf_funding.models import ContributionRow, ContributorRow, FactRow, MoneyStageRow, TargetRow
+
+
+def stage_row(stage: Stage, at: datetime) -> MoneyStageRow:
+    """A stage of money as it is stored."""
+    record = public.Stage(
+        code=stage.code,
+        number=stage.number,
+        name=stage.name,
+        definition=stage.definition,
+        sources=stage.sources,
+        updated=at,
+    )
+    return MoneyStageRow(code=stage.code, position=stage.number, updated=at, document=record.model_dump(mode="json"))
+
+
+def contributor_row(contributor: Contributor, at: datetime) -> ContributorRow:
+    """A contributor as it is stored."""
+    record = public.Contributor(
+        code=contributor.code,
+        name=contributor.name,
+        as_printed=contributor.as_printed,
+        type=contributor.type,
+        country=contributor.country,
+        sources=contributor.sources,
+        updated=at,
+    )
+    return ContributorRow(
+        code=contributor.code,
+        name=contributor.name,
+        type=contributor.type,
+        country=contributor.country,
+        updated=at,
+        document=record.model_dump(mode="json"),
+    )
+
+
+def contribution_row(contribution: Contribution, contributor: Contributor, at: datetime) -> ContributionRow:
+    """A contribution by this contributor as it is stored."""
+    record = public.Contribution(
+        code=contribution.code,
+        contributor=public.ContributorRef(
+            code=contributor.code, name=contributor.name, type=contributor.type, country=contributor.country
+        ),
+        sum=_money(contribution.amount, contribution.currency),
+        stage=contribution.stage,
+        basis=contribution.basis,
+        precision=contribution.precision,
+        as_printed=contribution.as_printed,
+        as_of=contribution.as_of,
+        as_of_precision=contribution.as_of_precision,
+        sources=contribution.sources,
+        updated=at,
+    )
+    return ContributionRow(
+        code=contribution.code,
+        contributor=contributor.code,
+        contributor_type=contributor.type,
+        country=contributor.country,
+        amount=contribution.amount,
+        currency=contribution.currency,
+        money_stage=contribution.stage,
+        basis=contribution.basis,
+        as_of=contribution.as_of,
+        updated=at,
+        document=record.model_dump(mode="json"),
+    )
+
+
+def target_row(target: Target, at: datetime) -> TargetRow:
+    """A capitalization target as it is stored."""
+    record = public.Target(
+        code=target.code,
+        name=target.name,
+        sum=_money(target.amount, target.currency),
+        event=target.event,
+        due=target.due,
+        due_precision=target.due_precision,
+        as_printed=target.as_printed,
+        verified=target.verified,
+        sources=target.sources,
+        updated=at,
+    )
+    return TargetRow(
+        code=target.code,
+        amount=target.amount,
+        currency=target.currency,
+        due=target.due,
+        updated=at,
+        document=record.model_dump(mode="json"),
+    )
+
+
+def fact_row(fact: Fact, at: datetime) -> FactRow:
+    """A printed figure as it is stored, without what is computed from the rows of the moment at each read."""
+    record = public.Fact(
+        code=fact.code,
+        name=fact.name,
+        printed=public.PrintedFigure(
+            value=str(fact.printed.value),
+            unit=fact.printed.unit,
+            qualifier=fact.printed.qualifier,
+            as_printed=fact.printed.as_printed,
+        ),
+        note=fact.note,
+        sources=fact.sources,
+        updated=at,
+        computed=None,
+    )
+    return FactRow(
+        code=fact.code,
+        printed=fact.printed.value,
+        computed_by=fact.computed_by,
+        updated=at,
+        document=record.model_dump(mode="json", exclude={"computed"}),
+    )
+
+
+def _money(amount: Decimal, currency: str) -> Money:
+    return Money(amount=f"{amount:.2f}", currency=currency)
