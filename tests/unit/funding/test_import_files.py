@@ -22,8 +22,8 @@ from openpyxl.chart import BarChart
 
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest
 from mmptf_funding.imports import files, template
-from mmptf_funding.imports.files import RawRow, csv_table, open_workbook
-from mmptf_funding.imports.template import TABLES, TableName
+from mmptf_funding.imports.files import csv_table, open_workbook
+from mmptf_funding.imports.template import TABLES, RawRow, TableName
 
 HEADER = template.columns("edition")
 ROW = ["ED-1", "An edition", "a publisher", "2015", "document-1", "USD", ""]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,11 +10,9 @@ from hypothesis import strategies as st
 
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.editions import schemas as wire
-from mmptf_funding.imports import rules, template
-from mmptf_funding.imports.errors import not_in, row_error
-from mmptf_funding.imports.files import RawRow
-from mmptf_funding.imports.rules import Term, Vocabulary
-from mmptf_funding.imports.template import TABLES, TableName
+from mmptf_funding.imports import commands, rules, template
+from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary, not_in, row_error
+from mmptf_funding.imports.template import TABLES, RawRow, RequirementRow, TableName
 
 VOCABULARY = Vocabulary(
     "ED-1",
@@ -52,39 +49,56 @@ ROW = {
 }
 
 
-def checked(**cells: str | None) -> tuple[Any, list[ErrorDetail]]:
+def read(**cells: str | None) -> tuple[RequirementRow | None, list[ErrorDetail]]:
     """The row with other cells, None for an empty one, as its model and what is wrong with it."""
     raw = RawRow(5, {name: cell for name, cell in {**ROW, **cells}.items() if cell is not None})
-    row, errors = rules.read("requirements", raw)
-    return row, errors if row is None else rules.requirement_errors(raw, row, VOCABULARY)
+    row, errors = rules.read(RequirementRow, raw)
+    return row, errors if row is None else rules.requirement_errors(5, row, VOCABULARY)
+
+
+def checked(**cells: str | None) -> list[ErrorDetail]:
+    """What is wrong with the row with other cells."""
+    return read(**cells)[1]
+
+
+def right(**cells: str | None) -> rules.Requirement:
+    """The row with other cells, with which nothing is wrong."""
+    row, errors = read(**cells)
+    assert row is not None and errors == []
+    return rules.requirement_of(row, VOCABULARY)
 
 
 def named(errors: list[ErrorDetail]) -> list[tuple[str, str | None]]:
     return [(error.code, error.pointer) for error in errors]
 
 
-def stated(row: Any) -> wire.Requirement:
-    """What a reader gets of a row, held against the contract."""
-    document = rules.requirement_document(rules.requirement_columns(row, VOCABULARY), VOCABULARY)
-    return wire.Requirement.model_validate_json(json.dumps({**document, "updated": "2024-01-01T00:00:00Z"}))
+def stated(requirement: rules.Requirement) -> wire.Requirement:
+    """What a reader gets of a requirement, held against the contract."""
+    record = json.dumps({**commands.requirement_record(requirement), "updated": "2024-01-01T00:00:00Z"})
+    found = wire.Requirement.model_validate_json(record)
+    # The same members in the same order, as every other record has them.
+    assert json.dumps(found.model_dump(mode="json")) == record
+    return found
 
 
 def test_a_right_row_is_what_readers_get() -> None:
-    row, errors = checked()
-    assert errors == []
-    found = stated(row)
+    requirement = right()
+    found = stated(requirement)
     assert found.sum and (found.sum.amount, found.sum.currency) == ("2500000.50", "USD")
     assert (found.place.country, found.place.as_printed, found.area.as_printed) == ("KEN", "KENYA", None)
     assert [term.code for term in found.target_populations] == ["migrants", "students"]
     assert [(s.field, s.line) for s in found.sources] == [("amount", 7), ("area", 6), ("target_populations", 8)]
-    assert rules.requirement_columns(row, VOCABULARY)["country"] == "KEN"
+    assert commands.requirement_columns(requirement)["country"] == "KEN"
 
 
 def test_a_place_that_is_no_country_is_said_to_be_none() -> None:
-    row, errors = checked(place_code="RP-south", place=None, country_code=None)
-    assert errors == []
-    assert rules.requirement_columns(row, VOCABULARY)["country"] == "none"
-    assert (stated(row).place.country, stated(row).place.footnote) == (None, "for several countries")
+    requirement = right(place_code="RP-south", place=None, country_code=None)
+    assert commands.requirement_columns(requirement)["country"] == "none"
+    assert (stated(requirement).place.country, stated(requirement).place.footnote) == (None, "for several countries")
+
+
+def test_the_columns_of_a_requirement_are_in_the_order_in_which_they_are_copied() -> None:
+    assert tuple(commands.requirement_columns(right())) == commands.COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -139,7 +153,7 @@ def test_a_place_that_is_no_country_is_said_to_be_none() -> None:
     ],
 )
 def test_every_wrong_cell_is_named(cells: dict[str, str | None], found: list[tuple[str, str, str | None]]) -> None:
-    _, errors = checked(**cells)
+    errors = checked(**cells)
     assert [(f.code, f.pointer, f.suggestion) for f in errors] == [
         (code, f"/requirements/5/{column}", meant) for code, column, meant in found
     ]
@@ -176,7 +190,7 @@ def test_every_wrong_cell_is_named(cells: dict[str, str | None], found: list[tup
     ],
 )
 def test_an_amount_that_is_not_exact_digits_says_why(given: str, said: str) -> None:
-    _, errors = checked(amount_usd=given)
+    errors = checked(amount_usd=given)
     assert named(errors) == [("invalid_value", "/requirements/5/amount_usd")]
     assert said in errors[0].detail
 
@@ -193,9 +207,7 @@ def test_an_amount_that_is_not_exact_digits_says_why(given: str, said: str) -> N
     ],
 )
 def test_an_amount_is_exact(given: str, exact: str) -> None:
-    row, errors = checked(amount_usd=given)
-    assert errors == []
-    assert (found := stated(row).sum) and found.amount == exact
+    assert (found := stated(right(amount_usd=given)).sum) and found.amount == exact
 
 
 def test_a_code_of_a_long_list_is_suggested_without_the_list() -> None:
@@ -210,8 +222,8 @@ def test_a_code_of_a_long_list_is_suggested_without_the_list() -> None:
 def test_what_cannot_be_read_of_a_row_does_not_hide_the_rest() -> None:
     unread = row_error("requirements", 5, "amount_usd", "formula", "a formula")
     cells = {name: cell for name, cell in ROW.items() if name != "amount_usd"}
-    assert rules.read("requirements", RawRow(5, cells, (unread,))) == (None, [unread])
-    _, errors = rules.read("requirements", RawRow(5, {**cells, "status": "requested"}, (unread,)))
+    assert rules.read(RequirementRow, RawRow(5, cells, (unread,))) == (None, [unread])
+    _, errors = rules.read(RequirementRow, RawRow(5, {**cells, "status": "requested"}, (unread,)))
     assert named(errors) == [
         ("formula", "/requirements/5/amount_usd"),
         ("unknown_code", "/requirements/5/status"),
@@ -219,9 +231,9 @@ def test_what_cannot_be_read_of_a_row_does_not_hide_the_rest() -> None:
     # A required cell that could not be read is not said to be empty as well.
     unread = row_error("requirements", 5, "code", "formula", "a formula")
     without = {name: cell for name, cell in ROW.items() if name != "code"}
-    assert rules.read("requirements", RawRow(5, without, (unread,))) == (None, [unread])
+    assert rules.read(RequirementRow, RawRow(5, without, (unread,))) == (None, [unread])
     # Nor is any cell of a row of which nothing could be read.
-    assert rules.read("requirements", RawRow(5, {}, (unread,))) == (None, [unread])
+    assert rules.read(RequirementRow, RawRow(5, {}, (unread,))) == (None, [unread])
 
 
 def test_the_guide_names_every_column_and_what_it_takes() -> None:
@@ -240,6 +252,93 @@ def test_the_guide_names_every_column_and_what_it_takes() -> None:
         assert set(template.required(table)) == {c for t, c, required, _ in guide if (t, required) == (table, "yes")}
 
 
+TOTAL = {
+    "edition": "ED-1", "division": "place", "region_code": "south", "value": "KEN", "unit": "USD", "printed": "5.00",
+    "as_printed": "5", "source_document": "document-1",
+}  # fmt: skip
+INITIATIVE = {
+    "code": "ED-1-fund", "edition": "ED-1", "kind": "fund", "section": "Funds", "name": "A fund", "amount": "5.00",
+    "currency": "EUR", "source_document": "document-1",
+}  # fmt: skip
+
+
+def errors_of(
+    totals: list[dict[str, str | None]] | None = None, initiatives: list[dict[str, str | None]] | None = None
+) -> list[tuple[str, str | None]]:
+    """What is wrong with these small tables, each row TOTAL or INITIATIVE with other cells; the first is row 2."""
+
+    def rows(
+        model: type[rules.AnyRow], base: dict[str, str], changes: list[dict[str, str | None]]
+    ) -> list[tuple[int, rules.AnyRow]]:
+        return [
+            (n, model.model_validate({name: cell for name, cell in {**base, **cells}.items() if cell is not None}))
+            for n, cells in enumerate(changes, 2)
+        ]
+
+    tables = SmallTables(
+        edition=[],
+        vocabulary=[],
+        printed_totals=rows(template.PrintedTotalRow, TOTAL, totals or []),
+        initiatives=rows(template.InitiativeRow, INITIATIVE, initiatives or []),
+    )
+    return named(rules.small_table_errors(tables, VOCABULARY))
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({}, []),
+        ({"code": "ED-1.place.south.KEN"}, []),
+        ({"division": "edition", "value": "ED-1", "region_code": None}, []),
+        ({"unit": "per_cent", "code": "ED-1.place.south.KEN.share"}, []),
+        ({"edition": "ED-2"}, [("other_edition", "edition")]),
+        ({"value": "KEM"}, [("unknown_code", "value")]),
+        ({"division": "edition", "region_code": None}, [("unknown_code", "value")]),
+        ({"region_code": "soth"}, [("unknown_code", "region_code")]),
+        ({"division": "region", "value": "south"}, [("not_applicable", "region_code")]),
+        ({"source_document": "document-l"}, [("unknown_code", "source_document")]),
+        ({"unit": "per_cent", "printed": None}, [("empty_cell", "printed")]),
+        ({"unit": "per_cent", "printed": "1000"}, [("invalid_value", "printed")]),
+        ({"code": "ED-1.place.KEN"}, [("other_code", "code")]),
+        ({"edition": "E" * 60}, [("other_edition", "edition"), ("invalid_value", "value")]),
+    ],
+)
+def test_every_wrong_cell_of_a_printed_total_is_named(
+    cells: dict[str, str | None], found: list[tuple[str, str]]
+) -> None:
+    assert errors_of(totals=[cells]) == [(code, f"/printed-totals/2/{column}") for code, column in found]
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({}, []),
+        ({"amount": None, "currency": None}, []),
+        ({"edition": "ED-2"}, [("other_edition", "edition")]),
+        ({"currency": None}, [("empty_cell", "currency")]),
+        ({"amount": None}, [("empty_cell", "currency")]),
+        ({"overall_amount": "1"}, [("empty_cell", "overall_currency")]),
+    ],
+)
+def test_every_wrong_cell_of_an_initiative_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:
+    assert errors_of(initiatives=[cells]) == [(code, f"/initiatives/2/{column}") for code, column in found]
+
+
+def test_rows_whose_code_is_there_already_are_named_after_all_others() -> None:
+    assert errors_of(totals=[{}, {"value": "RP-south"}, {}, {}], initiatives=[{}, {}, {"currency": None}]) == [
+        ("empty_cell", "/initiatives/4/currency"),
+        ("repeated_row", "/printed-totals/4/code"),
+        ("repeated_row", "/printed-totals/5/code"),
+        ("repeated_row", "/initiatives/3/code"),
+        ("repeated_row", "/initiatives/4/code"),
+    ]
+
+
+def test_a_code_made_of_long_ones_is_cut_to_what_a_code_may_be() -> None:
+    row = template.PrintedTotalRow.model_validate({**TOTAL, "edition": "E" * 58})
+    assert rules.printed_total_code(row) == "E" * 58 + ".place"
+
+
 ANY = st.text(max_size=40)
 # Cells that are right by themselves, so that what is made of them is wrong, or right, as a whole.
 LIKELY = st.sampled_from([
@@ -252,7 +351,7 @@ LIKELY = st.sampled_from([
 def test_no_cell_makes_a_row_fail_otherwise_than_by_errors(table: TableName, data: st.DataObject) -> None:
     columns = template.columns(table)
     cells = data.draw(st.dictionaries(st.sampled_from(columns), st.one_of(ANY, LIKELY)))
-    row, errors = rules.read(table, RawRow(9, {name: cell for name, cell in cells.items() if cell}))
+    row, errors = rules.read(template.ROWS[table], RawRow(9, {name: cell for name, cell in cells.items() if cell}))
     assert (row is None) == bool(errors)
     for error in errors:
         prefix, number, column = str(error.pointer).strip("/").split("/")
@@ -261,9 +360,8 @@ def test_no_cell_makes_a_row_fail_otherwise_than_by_errors(table: TableName, dat
 
 @given(st.dictionaries(st.sampled_from(template.columns("requirements")), st.one_of(ANY, LIKELY, st.none())))
 def test_whatever_passes_fits_what_readers_get(cells: dict[str, str | None]) -> None:
-    row, errors = checked(**cells)
-    if not errors:
-        requirement = stated(row)
+    if not checked(**cells):
+        requirement = stated(right(**cells))
         assert (requirement.sum is None) == (requirement.status != "required")
         assert requirement.sources[0].line or requirement.sources[0].locator
         assert requirement.place.code in VOCABULARY.terms["place"]

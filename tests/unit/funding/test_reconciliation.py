@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -11,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTotal
 from mmptf_funding.editions.rules import per_cent, reconciled
-from mmptf_funding.editions.schemas import ReconciledTotal
 
 PATH = "/requirements"
 AMOUNTS = st.decimals(min_value=0, max_value=Decimal("9999999999999999.99"), places=2)
@@ -66,30 +65,21 @@ def test_there_is_no_share_of_nothing() -> None:
     assert per_cent(Decimal(5), Decimal("0.00"), 2) is None
 
 
-def held(*, wholes: dict[str, dict[str, Any]] | None = None, note: str | None = None, **facts: Any) -> ReconciledTotal:
+def held(*, wholes: dict[str, RegionSum] | None = None, **facts: Any) -> ReconciledTotal:
     """A printed total in dollars, or what `facts` make of it, held against rows that are all required."""
-    stated = facts.get("computed", Decimal(100))
-    row = {
+    stated: dict[str, Any] = {
         "code": "E.place.AAA", "division": "place", "region": None, "value": "AAA", "unit": "USD",
-        "printed": Decimal(100), "computed": stated, "summed": 2, "rows": 2, "funded": 0, "missing": 0, "implied": None,
-        **facts,
+        "printed": Decimal(100), "computed": Decimal(100), "summed": 2, "rows": 2, "funded": 0, "missing": 0,
+        "implied": None, "name": "A place", "per_cent": None, "note": None, **facts,
     }  # fmt: skip
-    share = row["unit"] == "per_cent"
-    document = {
-        "name": "A place",
-        "as_printed": f"{row['printed']}",
-        "note": note,
-        "per_cent": str(row["printed"]) if share else None,
-    }
-    return reconciled("E", {**row, "document": json.dumps(document)}, wholes or {}, PATH)
+    total = SummedTotal(**stated, as_printed=f"{stated['per_cent'] or stated['printed']}")
+    return reconciled("E", total, wholes or {}, PATH)
 
 
-def whole(amount: object, implied: object = None, missing: int = 0) -> dict[str, Any]:
-    return {
-        "amount": None if amount is None else Decimal(str(amount)),
-        "implied": None if implied is None else Decimal(str(implied)),
-        "missing": missing,
-    }
+def whole(amount: object, implied: object = None, missing: int = 0) -> RegionSum:
+    return RegionSum(
+        None if amount is None else Decimal(str(amount)), None if implied is None else Decimal(str(implied)), missing
+    )
 
 
 def test_the_same_figure_is_equal() -> None:
@@ -189,7 +179,11 @@ def test_agreement_follows_from_the_exact_sums(
 def share(printed: str, computed: object, region: str | None = "r", **facts: Any) -> ReconciledTotal:
     facts = {"division": "area", "value": "a", "region": region, **facts}
     return held(
-        unit="per_cent", printed=printed, computed=None if computed is None else Decimal(str(computed)), **facts
+        unit="per_cent",
+        printed=Decimal(printed),
+        per_cent=printed,
+        computed=None if computed is None else Decimal(str(computed)),
+        **facts,
     )
 
 
@@ -250,7 +244,7 @@ def test_a_note_explains_a_share() -> None:
 
 
 @pytest.mark.parametrize("wholes", [{}, {"other": whole(100)}, {"r": whole(None)}, {"r": whole(0)}])
-def test_there_is_no_share_of_a_region_that_asks_for_nothing(wholes: dict[str, dict[str, Any]]) -> None:
+def test_there_is_no_share_of_a_region_that_asks_for_nothing(wholes: dict[str, RegionSum]) -> None:
     figure = share("5", None, wholes=wholes, summed=0, rows=0)
     assert (figure.agreement, figure.computed_figure, figure.difference) == ("different", None, None)
 

@@ -16,6 +16,7 @@ from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dime
 from mmptf_common.lists.pages import answer_list, fetch_item
 from mmptf_common.wire.codes import SHARED
 from mmptf_funding.editions import rules, schemas
+from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTotal
 
 PATH = "/funding/v1"
 EDITION_CODES = "SELECT code FROM edition"
@@ -276,12 +277,13 @@ async def answer_of_edition(request: Request, listing: Listing, edition: str) ->
 
 # What the rows of an edition add up to, for each figure that it prints. The rows are summed once, by everything that a
 # figure can be a total of, so that the work does not grow with rows times figures.
-_COMPUTED = """WITH cell AS (
+_SUMMED_TOTALS = """WITH cell AS (
         SELECT region, place, area, sum(amount) AS amount, count(amount) AS summed, count(*) AS rows,
                count(*) FILTER (WHERE status = 'funded') AS funded,
                count(*) FILTER (WHERE status = 'missing_in_source') AS missing, sum(implied) AS implied
           FROM requirement WHERE edition = $1 GROUP BY 1, 2, 3)
-    SELECT p.code, p.document::text AS document, p.division, p.region, p.value, p.unit, p.printed,
+    SELECT p.code, p.division, p.region, p.value, p.document->>'name' AS name, p.unit, p.printed,
+           p.document->>'per_cent' AS per_cent, p.document->>'as_printed' AS as_printed, p.document->>'note' AS note,
            sum(c.amount) AS computed, sum(c.implied) AS implied, coalesce(sum(c.summed), 0)::int AS summed,
            coalesce(sum(c.rows), 0)::int AS rows, coalesce(sum(c.funded), 0)::int AS funded,
            coalesce(sum(c.missing), 0)::int AS missing
@@ -289,9 +291,9 @@ _COMPUTED = """WITH cell AS (
         ON CASE p.division WHEN 'place' THEN c.place = p.value WHEN 'region' THEN c.region = p.value
            WHEN 'area' THEN c.area = p.value ELSE true END AND (p.region IS NULL OR c.region = p.region)
      WHERE p.edition = $1
-     GROUP BY p.code, p.document::text, p.division, p.region, p.value, p.unit, p.printed, p.position
+     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, p.position
      ORDER BY p.position, p.code"""
-_WHOLES = """
+_REGION_SUMS = """
     SELECT region, sum(amount) AS amount, sum(implied) AS implied,
            count(*) FILTER (WHERE status = 'missing_in_source') AS missing
       FROM requirement WHERE edition = $1 GROUP BY region"""
@@ -324,13 +326,14 @@ async def answer_reconciliation(request: Request, edition: str) -> Response:
         return await data.cached(build)
 
 
-async def reconcile(data: Any, edition: str, as_of: Sequence[tuple[str, str]] = ()) -> list[schemas.ReconciledTotal]:
+async def reconcile(data: Any, edition: str, as_of: Sequence[tuple[str, str]] = ()) -> list[ReconciledTotal]:
     """The printed figures of an edition, each beside the computed one, in the order of the source.
 
     data: a snapshot, or the connection of a write under way; as_of: the parameter with which links carry it on
     """
-    wholes = {row["region"]: row for row in await data.fetch(_WHOLES, edition)}
+    sums = await data.fetch(_REGION_SUMS, edition)
+    regions = {row["region"]: RegionSum(row["amount"], row["implied"], row["missing"]) for row in sums}
     return [
-        rules.reconciled(edition, row, wholes, f"{PATH}/requirements", as_of)
-        for row in await data.fetch(_COMPUTED, edition)
+        rules.reconciled(edition, SummedTotal(**row), regions, f"{PATH}/requirements", as_of)
+        for row in await data.fetch(_SUMMED_TOTALS, edition)
     ]

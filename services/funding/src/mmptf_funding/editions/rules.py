@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 from urllib.parse import urlencode
 
 from mmptf_common.wire.money import Money
-from mmptf_funding.editions import schemas
+from mmptf_funding.editions.domain import Explanation, ReconciledTotal, RegionSum, SummedTotal
 
 
 def reconciled(
     edition: str,
-    row: Mapping[str, Any],
-    wholes: Mapping[str, Mapping[str, Any]],
+    total: SummedTotal,
+    regions: Mapping[str, RegionSum],
     requirements: str,
     asked: Sequence[tuple[str, str]] = (),
-) -> schemas.ReconciledTotal:
+) -> ReconciledTotal:
     """One printed figure beside the computed one.
 
-    row:          the printed total with what the rows behind it add up to (USD), how many there are, how many are
-                  funded or missing in the source, and the sum of what is implied for the missing ones
-    wholes:       region -> the sums of its rows (USD), stated and implied, which percentages are shares of
+    regions:      region -> the sums of its rows, which percentages are shares of
     requirements: the path of the list of requirements; asked: what its links carry on of the question
     """
-    document = json.loads(row["document"])
     drilldown = [("edition", edition), *asked]
-    if row["division"] != "edition":
-        drilldown.append((row["division"], row["value"]))
-    if row["region"] is not None:
-        drilldown.append(("region", row["region"]))
+    if total.division != "edition":
+        drilldown.append((total.division, total.value))
+    if total.region is not None:
+        drilldown.append(("region", total.region))
     link = f"{requirements}?{urlencode(sorted(drilldown))}"
-    explanations: list[schemas.Explanation] = []
-    amount, implied, missing = row["computed"] or Decimal(0), row["implied"] or Decimal(0), row["missing"]
-    if row["unit"] == "per_cent":
-        printed = document["per_cent"]
+    explanations: list[Explanation] = []
+    amount, implied, missing = total.computed or Decimal(0), total.implied or Decimal(0), total.missing
+    printed = total.per_cent
+    if printed is not None:
         places = len(printed.partition(".")[2])
-        within = [whole for region, whole in wholes.items() if row["region"] in (None, region)]
-        stated, lacking = (sum((w[name] or Decimal(0) for w in within), Decimal(0)) for name in ("amount", "implied"))
-        missing = sum(w["missing"] for w in within)
+        wholes = [whole for region, whole in regions.items() if total.region in (None, region)]
+        stated = sum((whole.amount or Decimal(0) for whole in wholes), Decimal(0))
+        lacking = sum((whole.implied or Decimal(0) for whole in wholes), Decimal(0))
+        missing = sum(whole.missing for whole in wholes)
         computed = per_cent(amount, stated, places)
         settled = per_cent(amount + implied, stated + lacking, places) == printed
     else:
-        printed = None if row["printed"] is None else f"{row['printed']:.2f}"
-        computed = None if row["computed"] is None else f"{row['computed']:.2f}"
+        printed = None if total.printed is None else f"{total.printed:.2f}"
+        computed = None if total.computed is None else f"{total.computed:.2f}"
         lacking = implied
-        settled = (row["printed"] or Decimal(0)) - amount == implied
+        settled = (total.printed or Decimal(0)) - amount == implied
     # Where "funded" is printed no amount is asked for, so no row may state one.
-    equal = printed == computed if printed is not None else computed is None and row["rows"] == row["funded"] > 0
+    equal = printed == computed if printed is not None else computed is None and total.rows == total.funded > 0
     if missing and not equal:
         behind = [("edition", edition), *asked, ("status", "missing_in_source")]
-        if row["unit"] != "per_cent":
+        if total.per_cent is None:
             behind = [*drilldown, behind[-1]]
-        elif row["region"] is not None:
-            behind.append(("region", row["region"]))
+        elif total.region is not None:
+            behind.append(("region", total.region))
         explanations.append(
-            schemas.Explanation(
+            Explanation(
                 cause="missing_in_source",
                 detail="The text of the document lacks the amount of these requirements; the sum is what the printed"
                 " totals imply for them.",
@@ -67,26 +63,24 @@ def reconciled(
                 link=f"{requirements}?{urlencode(sorted(behind))}",
             )
         )
-    if document["note"] and not equal:
-        explanations.append(
-            schemas.Explanation(cause="printed_note", detail=document["note"], sum=None, rows=row["rows"], link=link)
-        )
-    explained = bool(document["note"]) or (missing > 0 and settled)
+    if total.note and not equal:
+        explanations.append(Explanation(cause="printed_note", detail=total.note, sum=None, rows=total.rows, link=link))
+    explained = bool(total.note) or (missing > 0 and settled)
     difference = None if printed is None or computed is None else str(Decimal(printed) - Decimal(computed))
-    return schemas.ReconciledTotal(
-        printed=row["code"],
-        division=row["division"],
-        value=row["value"],
-        name=document["name"],
-        region=row["region"],
-        unit=row["unit"],
-        as_printed=document["as_printed"],
+    return ReconciledTotal(
+        printed=total.code,
+        division=total.division,
+        value=total.value,
+        name=total.name,
+        region=total.region,
+        unit=total.unit,
+        as_printed=total.as_printed,
         printed_figure=printed,
         computed_figure=computed,
         difference=difference,
         agreement="equal" if equal else "explained" if explained else "different",
-        rows=row["summed"],
-        funded=row["funded"],
+        rows=total.summed,
+        funded=total.funded,
         link=link,
         explanations=explanations,
     )

@@ -13,16 +13,19 @@ from mmptf_common.wire.codes import MoneyStage
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
+from mmptf_funding.editions.domain import (
+    Agreement,
+    Confidence,
+    Division,
+    InitiativeKind,
+    Precision,
+    ReconciledTotal,
+    RequirementStatus,
+    TermKind,
+    Unit,
+)
 
-RequirementStatus = Literal["required", "funded", "missing_in_source"]
-TermKind = Literal["region", "area", "target_population", "place"]
-Confidence = Literal["high", "medium", "low"]
 PopulationsNamed = Literal["none", "one", "several"]
-Division = Literal["edition", "region", "area", "place"]
-Unit = Literal["USD", "per_cent"]
-InitiativeKind = Literal["initiative", "fund", "co_funding"]
-Precision = Literal["exact", "rounded"]
-Agreement = Literal["equal", "explained", "different"]
 TotalsBy = Literal["region", "place", "country", "area", "target_population", "status"]
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
@@ -125,41 +128,6 @@ class PrintedTotal(ResponseModel):
     sources: list[SourceRef]
     position: int
     updated: datetime
-
-
-class Explanation(ResponseModel):
-    """Why a computed figure differs from the printed one: the cause, the rows behind it, and what they account for."""
-
-    cause: Literal["missing_in_source", "printed_note"]
-    detail: str
-    sum: Money | None
-    rows: int
-    link: str | None
-
-
-class ReconciledTotal(ResponseModel):
-    """One printed figure beside what the rows at `link` add up to; `difference` is printed minus computed.
-
-    `agreement` is `explained` when missing amounts account for the whole difference, or when the printed total has a
-    note that states the reason. A printed "funded" agrees with rows that are all funded. Percentages are compared
-    rounded as they are printed.
-    """
-
-    printed: Code
-    division: Division
-    value: Code
-    name: str
-    region: Code | None
-    unit: Unit
-    as_printed: str
-    printed_figure: str | None
-    computed_figure: str | None
-    difference: str | None
-    agreement: Agreement
-    rows: int
-    funded: int
-    link: str
-    explanations: list[Explanation]
 
 
 class Reconciliation(ResponseModel):

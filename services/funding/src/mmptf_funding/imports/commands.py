@@ -4,32 +4,50 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
 from itertools import chain, islice
-from typing import Any
+from typing import TypeVar, get_args
 
+from asyncpg import Connection
+from asyncpg import Record as Found
+from pydantic import JsonValue
 from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_common.http.parameters import words
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import load, moment_text
+from mmptf_common.storage.records import Record, load, moment_text
+from mmptf_common.wire.money import Money
 from mmptf_common.wire.problems import ErrorDetail, error_detail
-from mmptf_funding.editions import schemas as wire
+from mmptf_common.wire.sources import Publication, SourceRef
+from mmptf_funding.editions import schemas as public
+from mmptf_funding.editions.domain import ReconciledTotal, TermKind
 from mmptf_funding.editions.queries import reconcile
-from mmptf_funding.imports import rules
-from mmptf_funding.imports.errors import MAX_ERRORS, ImportErrors, not_in, other_edition, repeated, row_error, taken
-from mmptf_funding.imports.files import RawRow, Tables
-from mmptf_funding.imports.records import Small, records_of
-from mmptf_funding.imports.rules import Term, Vocabulary
+from mmptf_funding.imports import rules, template
+from mmptf_funding.imports.files import Tables
+from mmptf_funding.imports.rules import MAX_ERRORS, ImportErrors, Requirement, SmallTables, Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, TableReport
-from mmptf_funding.imports.template import TABLES, TableName
+from mmptf_funding.imports.template import RawRow
+from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, SourceDocumentRow, TermRow
 
 # So many rows are checked at a stretch.
 TURN = 500
 # The first of these rows that can be read names the edition, where no table describes it.
 FIRST_ROWS = 100
-KINDS = ("region", "area", "target_population", "place")
+CURRENCY = "USD"
+NO_COUNTRY = "none"
+# The columns of a requirement's table, but for the public record and the moment of change.
+COLUMNS = (
+    "code", "edition", "region", "region_name", "place", "place_name", "place_as_printed", "country", "area",
+    "area_name", "area_as_printed", "amount", "status", "implied", "as_printed", "populations", "confidence", "note",
+    "source_document", "source_line", "source_locator", "heading_line", "place_line", "populations_line", "words",
+)  # fmt: skip
 Progress = Callable[[str, int], None]
+AnyRow = TypeVar("AnyRow", bound=template.Row)
+Cell = str | int | Decimal | list[str] | None
 
 
 async def import_edition(
@@ -49,26 +67,31 @@ async def import_edition(
     committed is the caller's choice, so a dry run is an import that is rolled back.
     """
     errors = ImportErrors()
-    small: Small = {name: _read(name, tables.get(name, iter(())), errors) for name in TABLES if name != "requirements"}
+    small = SmallTables(
+        edition=_read(template.EditionRow, tables, errors),
+        vocabulary=_read(template.VocabularyRow, tables, errors),
+        printed_totals=_read(template.PrintedTotalRow, tables, errors),
+        initiatives=_read(template.InitiativeRow, tables, errors),
+    )
     requirements = tables.get("requirements", iter(()))
     first = list(islice(requirements, FIRST_ROWS))
     connection = await _driver(write.session)
-    edition = await _edition_of(connection, small["edition"], first, errors)
+    edition = await _edition_of(connection, small.edition, first, errors)
     if edition is None or errors.any_of("vocabulary"):
         # Without them rows that are right would seem wrong.
         errors.raise_if_any()
     assert edition
     vocabulary = await _vocabulary(connection, edition, small, errors, alone=not first)
-    errors.add(await _document_taken(connection, small["edition"]))
+    errors.add(await _document_taken(connection, small.edition))
     staged = await _stage(connection, chain(first, requirements), vocabulary, errors, progress)
-    records = records_of(small, vocabulary, write.at, errors)
+    errors.add(rules.small_table_errors(small, vocabulary))
     await _add_repeated_rows(connection, edition, errors)
-    errors.add(await _initiatives_taken(connection, edition, small["initiatives"]))
+    errors.add(await _initiatives_taken(connection, edition, small.initiatives))
     if not (errors.found or packaged):
         errors.add(await _rows_left_out(connection, edition))
     errors.raise_if_any()
     report: dict[str, TableReport] = {}
-    for name, rows in records:
+    for name, rows in _rows_of(small, vocabulary, write.at):
         actions = await load(write, rows, keep_corrections=packaged)
         if name != "documents":
             report[name] = _counted(len(rows), actions)
@@ -95,7 +118,7 @@ def _counted(rows: int, actions: Counter[str]) -> TableReport:
     return TableReport(rows=rows, created=created, amended=amended, unchanged=rows - created - amended)
 
 
-def _mismatch(figure: wire.ReconciledTotal) -> ErrorDetail:
+def _mismatch(figure: ReconciledTotal) -> ErrorDetail:
     return error_detail(
         "total_does_not_match",
         f"printed-totals: {figure.division} {figure.name}: {figure.as_printed} is printed, and the rows add up to"
@@ -104,31 +127,36 @@ def _mismatch(figure: wire.ReconciledTotal) -> ErrorDetail:
     )
 
 
-async def _driver(session: AsyncSession) -> Any:
+async def _driver(session: AsyncSession) -> Connection:
     """The driver's own connection within the session's transaction, for COPY."""
     connection = await session.connection()
     return (await connection.get_raw_connection()).driver_connection
 
 
-def _read(table: TableName, rows: Iterator[RawRow], errors: ImportErrors) -> list[tuple[RawRow, Any]]:
+def _read(model: type[AnyRow], tables: Tables, errors: ImportErrors) -> list[tuple[int, AnyRow]]:
+    """The rows of a table that can be read, with their numbers."""
     found = []
-    for raw in rows:
-        row, wrong = rules.read(table, raw)
+    for raw in tables.get(model.table, iter(())):
+        row, wrong = rules.read(model, raw)
         errors.add(wrong)
         if row is not None:
-            found.append((raw, row))
+            found.append((raw.number, row))
     return found
 
 
 async def _edition_of(
-    connection: Any, given: list[tuple[RawRow, Any]], first: list[RawRow], errors: ImportErrors
+    connection: Connection,
+    described: Sequence[tuple[int, template.EditionRow]],
+    first: list[RawRow],
+    errors: ImportErrors,
 ) -> str | None:
     """The edition that is imported: the one the file describes, or else the one its rows name."""
-    if len(given) > 1:
-        raw = given[1][0]
-        errors.add([row_error("edition", raw.number, "code", "one_row", "one edition is imported at a time")])
-    if given:
-        return str(given[0][1].code)
+    if len(described) > 1:
+        number, _ = described[1]
+        errors.add([rules.row_error("edition", number, "code", "one_row", "one edition is imported at a time")])
+    if described:
+        _, row = described[0]
+        return row.code
     naming = next((row for row in first if "edition" in row.cells), None)
     if naming is None:
         errors.add(wrong for row in first for wrong in row.errors)
@@ -141,48 +169,48 @@ async def _edition_of(
     if code in known:
         return code
     if not errors.any_of("edition"):
-        errors.add([not_in("requirements", naming.number, "edition", code, known)])
+        errors.add([rules.not_in("requirements", naming.number, "edition", code, known)])
     return None
 
 
-async def _vocabulary(connection: Any, edition: str, given: Small, errors: ImportErrors, *, alone: bool) -> Vocabulary:
+async def _vocabulary(
+    connection: Connection, edition: str, given: SmallTables, errors: ImportErrors, *, alone: bool
+) -> Vocabulary:
     """The vocabulary of an edition: what is stored of it, and over it what the file brings.
 
     alone: the file brings no requirements, so what published ones say of a term has to stay as it is
     """
-    terms: dict[str, dict[str, Term]] = {kind: {} for kind in KINDS}
-    for row in await connection.fetch(
+    terms: dict[TermKind, dict[str, Term]] = {kind: {} for kind in get_args(TermKind)}
+    for found in await connection.fetch(
         "SELECT kind, term, name, region, country, document->>'footnote' AS footnote"
         " FROM term WHERE edition = $1 ORDER BY position",
         edition,
     ):
-        terms[row["kind"]][row["term"]] = Term(row["term"], row["name"], row["region"], row["country"], row["footnote"])
+        terms[found["kind"]][found["term"]] = Term(
+            found["term"], found["name"], found["region"], found["country"], found["footnote"]
+        )
     published = alone and await connection.fetchval(
         "SELECT EXISTS (SELECT FROM requirement WHERE edition = $1)", edition
     )
-    rows: dict[tuple[str, str], int] = {}
-    for raw, row in given["vocabulary"]:
-        if first := rows.get((row.kind, row.code)):
-            errors.add([repeated("vocabulary", raw.number, "code", row.code, first)])
-        rows.setdefault((row.kind, row.code), raw.number)
-        errors.add(other_edition("vocabulary", raw.number, row.edition, edition))
-        term = Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
-        if published and terms[row.kind].get(row.code, term) != term:
-            detail = f"requirements are published with {row.code} as it was; bring them along"
-            errors.add([row_error("vocabulary", raw.number, "code", "requirements_expected", detail)])
-        terms[row.kind][row.code] = term
-    for raw, row in given["vocabulary"]:
-        if row.kind == "place" and row.region_code not in terms["region"]:
-            errors.add([not_in("vocabulary", raw.number, "region_code", row.region_code or "", terms["region"])])
-    documents = {row["code"] for row in await connection.fetch("SELECT code FROM source_document")}
-    documents |= {row.document for _, row in given["edition"]}
-    return Vocabulary(edition, terms, frozenset(documents))
+    numbers: dict[tuple[TermKind, str], int] = {}
+    for number, row in given.vocabulary:
+        as_published = terms[row.kind].get(row.code) if published else None
+        first = numbers.get((row.kind, row.code))
+        errors.add(rules.vocabulary_errors(number, row, edition, first, as_published))
+        numbers.setdefault((row.kind, row.code), number)
+        terms[row.kind][row.code] = rules.term_of(row)
+    for number, row in given.vocabulary:
+        errors.add(rules.place_errors(number, row, terms["region"]))
+    documents = {found["code"] for found in await connection.fetch("SELECT code FROM source_document")}
+    return Vocabulary(edition, terms, frozenset(documents | {row.document for _, row in given.edition}))
 
 
-async def _document_taken(connection: Any, given: list[tuple[RawRow, Any]]) -> list[ErrorDetail]:
+async def _document_taken(
+    connection: Connection, given: Sequence[tuple[int, template.EditionRow]]
+) -> list[ErrorDetail]:
     """An edition whose document is stored under another title, and not as this edition's own."""
     errors = []
-    for raw, row in given:
+    for number, row in given:
         title = await connection.fetchval(
             "SELECT document->>'title' FROM source_document WHERE code = $1"
             " AND NOT EXISTS (SELECT FROM edition WHERE code = $2 AND document->>'document' = $1)",
@@ -191,12 +219,12 @@ async def _document_taken(connection: Any, given: list[tuple[RawRow, Any]]) -> l
         )
         if title not in (None, row.name):
             detail = f"{row.document} is {title!r}"
-            errors.append(row_error("edition", raw.number, "document", "other_document", detail))
+            errors.append(rules.row_error("edition", number, "document", "other_document", detail))
     return errors
 
 
 async def _stage(
-    connection: Any, rows: Iterator[RawRow], vocabulary: Vocabulary, errors: ImportErrors, progress: Progress
+    connection: Connection, rows: Iterator[RawRow], vocabulary: Vocabulary, errors: ImportErrors, progress: Progress
 ) -> int:
     """Check requirements one after the other and copy them beside the table; returns how many rows there are.
 
@@ -208,7 +236,7 @@ async def _stage(
     )
     found = 0
 
-    async def checked() -> AsyncIterator[tuple[Any, ...]]:
+    async def checked() -> AsyncIterator[tuple[Cell, ...]]:
         nonlocal found
         for raw in rows:
             found += 1
@@ -219,25 +247,25 @@ async def _stage(
                     return
             if not found % 10_000:
                 progress("checking", found)
-            row, wrong = rules.read("requirements", raw)
+            row, wrong = rules.read(template.RequirementRow, raw)
             if row is not None:
-                wrong = rules.requirement_errors(raw, row, vocabulary)
-            if wrong:
+                wrong = rules.requirement_errors(raw.number, row, vocabulary)
+            if row is None or wrong:
                 errors.add(wrong)
-            else:
-                columns = rules.requirement_columns(row, vocabulary)
-                document = rules.requirement_document(columns, vocabulary)
-                yield (*columns.values(), to_json(document).decode(), raw.number)
+                continue
+            requirement = rules.requirement_of(row, vocabulary)
+            record = to_json(requirement_record(requirement)).decode()
+            yield (*requirement_columns(requirement).values(), record, raw.number)
 
-    await connection.copy_records_to_table("staged", records=checked(), columns=[*rules.COLUMNS, "document", "row"])
+    await connection.copy_records_to_table("staged", records=checked(), columns=[*COLUMNS, "document", "row"])
     progress("checking", found)
     return found
 
 
-async def _add_repeated_rows(connection: Any, edition: str, errors: ImportErrors) -> None:
+async def _add_repeated_rows(connection: Connection, edition: str, errors: ImportErrors) -> None:
     """Staged rows that are there already: the same code or the same line twice, a code of another edition."""
 
-    async def add(error_of: Callable[[Any], ErrorDetail], query: str, *arguments: str) -> None:
+    async def add(error_of: Callable[[Found], ErrorDetail], query: str, *arguments: str) -> None:
         rows = await connection.fetch(
             f"SELECT *, count(*) OVER () AS found FROM ({query}) AS wrong ORDER BY row LIMIT {MAX_ERRORS}", *arguments
         )
@@ -246,34 +274,36 @@ async def _add_repeated_rows(connection: Any, edition: str, errors: ImportErrors
 
     await connection.execute("CREATE INDEX ON staged (code); ANALYZE staged")
     await add(
-        lambda r: repeated("requirements", r["row"], "code", r["code"], r["first"]),
+        lambda r: rules.repeated("requirements", r["row"], "code", r["code"], r["first"]),
         "SELECT * FROM (SELECT row, code, min(row) OVER (PARTITION BY code) AS first FROM staged) AS coded"
         " WHERE row > first",
     )
     await add(
-        lambda r: repeated("requirements", r["row"], "source_line", f"line {r['source_line']}", r["first"]),
+        lambda r: rules.repeated("requirements", r["row"], "source_line", f"line {r['source_line']}", r["first"]),
         "SELECT * FROM (SELECT row, source_line,"
         " min(row) OVER (PARTITION BY source_document, source_line) AS first FROM staged"
         " WHERE source_line IS NOT NULL AND status <> 'missing_in_source') AS lined WHERE row > first",
     )
     await add(
-        lambda r: taken("requirements", r["row"], r["code"], r["edition"]),
+        lambda r: rules.taken("requirements", r["row"], r["code"], r["edition"]),
         "SELECT row, code, requirement.edition FROM staged JOIN requirement USING (code)"
         " WHERE requirement.edition <> $1",
         edition,
     )
 
 
-async def _initiatives_taken(connection: Any, edition: str, given: list[tuple[RawRow, Any]]) -> list[ErrorDetail]:
+async def _initiatives_taken(
+    connection: Connection, edition: str, given: Sequence[tuple[int, template.InitiativeRow]]
+) -> list[ErrorDetail]:
     """Initiatives whose code another edition has."""
-    rows = {row.code: raw.number for raw, row in given}
+    rows = {row.code: number for number, row in given}
     found = await connection.fetch(
         "SELECT code, edition FROM initiative WHERE code = ANY($1) AND edition <> $2", list(rows), edition
     )
-    return [taken("initiatives", rows[code], code, other) for code, other in found]
+    return [rules.taken("initiatives", rows[code], code, other) for code, other in found]
 
 
-async def _rows_left_out(connection: Any, edition: str) -> list[ErrorDetail]:
+async def _rows_left_out(connection: Connection, edition: str) -> list[ErrorDetail]:
     """Published requirements that are not among the staged ones, where any are."""
     absent = await connection.fetch(
         "SELECT code FROM requirement WHERE edition = $1 AND EXISTS (SELECT FROM staged)"
@@ -304,8 +334,8 @@ async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counte
     )
     # The moment is the last member of every document.
     stamped = f'(left(staged.document::text, -1) || \',"updated":"{moment_text(write.at)}"}}\')::json'
-    names = ", ".join(rules.COLUMNS)
-    assignments = ", ".join(f"{name} = excluded.{name}" for name in (*rules.COLUMNS, "document", "updated"))
+    names = ", ".join(COLUMNS)
+    assignments = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "document", "updated"))
     last = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
     await connection.execute(
         f"INSERT INTO requirement ({names}, document, updated) SELECT {names}, {stamped}, $1 FROM staged"
@@ -314,3 +344,256 @@ async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counte
     )
     actions = await connection.fetch("SELECT action, count(*) FROM change WHERE seq > $1 GROUP BY action", last)
     return Counter(dict(actions))
+
+
+def _rows_of(small: SmallTables, vocabulary: Vocabulary, at: datetime) -> list[tuple[str, Sequence[Record]]]:
+    """The small tables as they are stored: table and rows, in the order in which they refer to one another."""
+    edition = vocabulary.edition
+    found: list[tuple[str, Sequence[Record]]] = [
+        ("documents", [_document_row(row, at) for _, row in small.edition]),
+        ("edition", [_edition_row(row, at) for _, row in small.edition]),
+        ("vocabulary", [_term_row(row, n, edition, at) for n, (_, row) in enumerate(small.vocabulary, 1)]),
+        (
+            "printed-totals",
+            [_printed_total_row(row, n, vocabulary, at) for n, (_, row) in enumerate(small.printed_totals, 1)],
+        ),
+        ("initiatives", [_initiative_row(row, n, at) for n, (_, row) in enumerate(small.initiatives, 1)]),
+    ]
+    return [(table, rows) for table, rows in found if rows]
+
+
+def _document_row(row: template.EditionRow, at: datetime) -> SourceDocumentRow:
+    record = Publication(
+        code=row.document,
+        title=row.name,
+        publisher=row.publisher,
+        year=row.year,
+        kind="publication",
+        url=None,
+        note=None,
+        updated=at,
+    )
+    return SourceDocumentRow(code=row.document, updated=at, document=record.model_dump(mode="json"))
+
+
+def _edition_row(row: template.EditionRow, at: datetime) -> EditionRow:
+    record = public.Edition(
+        code=row.code,
+        name=row.name,
+        publisher=row.publisher,
+        year=row.year,
+        document=row.document,
+        currency=row.currency,
+        note=row.note,
+        updated=at,
+    )
+    return EditionRow(code=row.code, name=row.name, updated=at, document=record.model_dump(mode="json"))
+
+
+def _term_row(row: template.VocabularyRow, position: int, edition: str, at: datetime) -> TermRow:
+    record = public.Term(
+        code=row.code,
+        edition=edition,
+        kind=row.kind,
+        name=row.name,
+        as_printed=row.as_printed,
+        region=row.region_code,
+        country=row.country_code,
+        footnote=row.footnote,
+        note=row.note,
+        position=position,
+        updated=at,
+    )
+    return TermRow(
+        code=f"{edition}.{row.kind}.{row.code}",
+        edition=edition,
+        kind=row.kind,
+        term=row.code,
+        name=row.name,
+        region=row.region_code,
+        country=row.country_code,
+        position=position,
+        updated=at,
+        document=record.model_dump(mode="json"),
+    )
+
+
+def _printed_total_row(
+    row: template.PrintedTotalRow, position: int, vocabulary: Vocabulary, at: datetime
+) -> PrintedTotalRow:
+    code = rules.printed_total_code(row)
+    share = row.unit == "per_cent"
+    record = public.PrintedTotal(
+        code=code,
+        edition=row.edition,
+        division=row.division,
+        value=row.value,
+        name=vocabulary.edition if row.division == "edition" else vocabulary.terms[row.division][row.value].name,
+        region=row.region_code,
+        unit=row.unit,
+        sum=None if share else _money(row.printed),
+        per_cent=str(row.printed) if share else None,
+        as_printed=row.as_printed,
+        note=row.note,
+        sources=[_source("printed", row.source_document, row.source_line, row.as_printed)],
+        position=position,
+        updated=at,
+    )
+    return PrintedTotalRow(
+        code=code,
+        edition=row.edition,
+        division=row.division,
+        region=row.region_code,
+        value=row.value,
+        unit=row.unit,
+        printed=row.printed,
+        position=position,
+        updated=at,
+        document=record.model_dump(mode="json"),
+    )
+
+
+def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) -> InitiativeRow:
+    stated = "name" if row.amount is None else "amount"
+    record = public.Initiative(
+        code=row.code,
+        edition=row.edition,
+        kind=row.kind,
+        section=row.section,
+        name=row.name,
+        stage="requirement",
+        sum=_money(row.amount, row.currency),
+        precision=row.precision,
+        as_printed=row.amount_as_printed,
+        period=row.period,
+        overall=_money(row.overall_amount, row.overall_currency),
+        overall_as_printed=row.overall_as_printed,
+        buys=row.buys,
+        instrument=row.instrument,
+        confidence=row.confidence,
+        note=row.note,
+        sources=[_source(stated, row.source_document, row.source_line, row.amount_as_printed)],
+        position=position,
+        updated=at,
+    )
+    return InitiativeRow(
+        code=row.code,
+        edition=row.edition,
+        kind=row.kind,
+        section=row.section,
+        amount=row.amount,
+        currency=row.currency,
+        position=position,
+        words=words(" ".join(filter(None, (row.name, row.section, row.buys)))),
+        updated=at,
+        document=record.model_dump(mode="json"),
+    )
+
+
+def requirement_columns(requirement: Requirement) -> dict[str, Cell]:
+    """A requirement as `COLUMNS`, in their order."""
+    row, region, place, area = requirement.row, requirement.region, requirement.place, requirement.area
+    return {
+        "code": row.code,
+        "edition": row.edition,
+        "region": region.code,
+        "region_name": region.name,
+        "place": place.code,
+        "place_name": place.name,
+        "place_as_printed": row.place_as_printed,
+        "country": place.country or NO_COUNTRY,
+        "area": area.code,
+        "area_name": area.name,
+        "area_as_printed": row.area_as_printed,
+        "amount": row.amount_usd,
+        "status": row.status,
+        "implied": row.implied_amount_usd,
+        "as_printed": row.amount_as_printed,
+        "populations": row.target_populations,
+        "confidence": row.confidence,
+        "note": row.note,
+        "source_document": row.source_document,
+        "source_line": row.source_line,
+        "source_locator": row.source_locator,
+        "heading_line": row.heading_line,
+        "place_line": row.place_line,
+        "populations_line": row.target_populations_line,
+        "words": _search_words(place.name, row.place_as_printed, region.name, area.name, row.area_as_printed),
+    }
+
+
+# The rows of a place and of an area have the same words.
+@lru_cache(maxsize=10_000)
+def _search_words(*names: str | None) -> list[str]:
+    return words(" ".join(filter(None, names)))
+
+
+def requirement_record(requirement: Requirement) -> dict[str, JsonValue]:
+    """What readers get of a requirement, but for the moment of change, which is its last member.
+
+    The members of `public.Requirement` as JSON: an instance of it for each row would cost a tenth of a large import.
+    """
+    row, region, place, area = requirement.row, requirement.region, requirement.place, requirement.area
+    document, line, printed = row.source_document, row.source_line, row.amount_as_printed
+    sources: list[JsonValue] = [_source_json("amount", document, line, printed, row.source_locator)]
+    for field, heading_line, heading in (
+        ("area", row.heading_line, row.area_as_printed),
+        ("place", row.place_line, row.place_as_printed),
+        ("target_populations", row.target_populations_line, None),
+    ):
+        if heading_line is not None:
+            sources.append(_source_json(field, document, heading_line, heading))
+    return {
+        "code": row.code,
+        "edition": row.edition,
+        "region": {"code": region.code, "name": region.name, "as_printed": None},
+        "place": {
+            "code": place.code,
+            "name": place.name,
+            "as_printed": row.place_as_printed,
+            "country": place.country,
+            "footnote": place.footnote,
+        },
+        "area": {"code": area.code, "name": area.name, "as_printed": row.area_as_printed},
+        "status": row.status,
+        "stage": "requirement",
+        "sum": _dollars_json(row.amount_usd),
+        "implied": _dollars_json(row.implied_amount_usd),
+        "as_printed": printed,
+        "target_populations": [
+            {"code": term.code, "name": term.name, "as_printed": None} for term in requirement.populations
+        ],
+        "confidence": row.confidence,
+        "note": row.note,
+        "sources": sources,
+    }
+
+
+def _source_json(
+    field: str, document: str, line: int | None, printed: str | None, locator: str | None = None
+) -> dict[str, JsonValue]:
+    return {
+        "field": field,
+        "document": document,
+        "line": line,
+        "locator": locator,
+        "as_printed": printed,
+        "verified": True,
+        "note": None,
+    }
+
+
+def _dollars_json(amount: Decimal | None) -> dict[str, JsonValue] | None:
+    return None if amount is None else {"amount": f"{amount:.2f}", "currency": CURRENCY}
+
+
+def _source(field: str, document: str, line: int | None, printed: str | None) -> SourceRef:
+    """Where one fact of a record stands."""
+    return SourceRef(
+        field=field, document=document, line=line, locator=None, as_printed=printed, verified=True, note=None
+    )
+
+
+def _money(amount: Decimal | None, currency: str | None = None) -> Money | None:
+    """An amount as the wire writes it; None when there is none."""
+    return None if amount is None else Money(amount=f"{amount:.2f}", currency=currency or CURRENCY)

@@ -10,14 +10,13 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from openpyxl import load_workbook
 
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any
-from mmptf_funding.imports.errors import file_error, row_error
-from mmptf_funding.imports.template import GUIDE, TABLES, TableName, columns, required
+from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail, raise_if_any
+from mmptf_funding.imports.rules import row_error
+from mmptf_funding.imports.template import GUIDE, TABLES, RawRow, TableName, columns, required
 
 # A workbook is small: the edition of 2015 has 100 KB. Unpacked it is read in pieces, but for its texts.
 MAX_WORKBOOK = 4 * 1024 * 1024
@@ -27,17 +26,12 @@ MAX_COLUMNS = 256
 MAX_DIGITS = 15
 MAX_LINE = 1024 * 1024
 
-Cells = dict[str, str]
-Tables = dict[TableName, Iterator["RawRow"]]
+Tables = dict[TableName, Iterator[RawRow]]
 
 
-@dataclass(frozen=True, slots=True)
-class RawRow:
-    """One row of a table: its number as a spreadsheet shows it, its filled cells, and what cannot be read of it."""
-
-    number: int
-    cells: Cells
-    errors: tuple[ErrorDetail, ...] = ()
+def file_error(code: str, detail: str) -> InvalidRequest:
+    """Something that is wrong with a file as a whole."""
+    return InvalidRequest([error_detail(code, detail)])
 
 
 def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
@@ -173,7 +167,7 @@ def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
                     names.pop()
                 _check_header(table, names)
                 continue
-            filled: Cells = {}
+            filled: dict[str, str] = {}
             errors = []
             for name, cell in zip(names, cells, strict=False):
                 text, problem = _text(cell)

@@ -1,29 +1,25 @@
-"""What a row of an edition must fulfil, and the record that it becomes; no I/O."""
+"""What the rows of an edition must fulfil, by themselves and with its vocabulary: every error by row and column."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from mmptf_common.http.parameters import words
-from mmptf_common.wire.problems import ErrorDetail
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail
+from mmptf_funding.editions.domain import TermKind
 from mmptf_funding.imports import template
-from mmptf_funding.imports.errors import not_in, row_error, shown
-from mmptf_funding.imports.files import RawRow
-from mmptf_funding.imports.template import ROWS, RequirementRow, TableName
+from mmptf_funding.imports.template import RawRow, TableName
 
-Facts = dict[str, Any]
-NO_COUNTRY = "none"
-CURRENCY = "USD"
-# The columns of a requirement's table, but for the document and the moment of change.
-COLUMNS = (
-    "code", "edition", "region", "region_name", "place", "place_name", "place_as_printed", "country", "area",
-    "area_name", "area_as_printed", "amount", "status", "implied", "as_printed", "populations", "confidence", "note",
-    "source_document", "source_line", "source_locator", "heading_line", "place_line", "populations_line", "words",
-)  # fmt: skip
+# A report of more faults than anybody reads is cut; how many there are in all is said.
+MAX_ERRORS = 1000
+# The code of a printed total is made of up to four others, and is no longer than any.
+MAX_CODE = 64
+
+AnyRow = TypeVar("AnyRow", bound=template.Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,54 +38,140 @@ class Vocabulary:
     """What the rows of one edition may name: terms by kind and code, and documents."""
 
     edition: str
-    terms: Mapping[str, Mapping[str, Term]]
+    terms: Mapping[TermKind, Mapping[str, Term]]
     documents: frozenset[str]
-    searched: dict[tuple[str | None, ...], list[str]] = field(default_factory=dict)
 
 
-def read(table: TableName, raw: RawRow) -> tuple[Any, list[ErrorDetail]]:
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A requirement whose codes are those of the vocabulary: its row, and the terms that it names."""
+
+    row: template.RequirementRow
+    region: Term
+    place: Term
+    area: Term
+    populations: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SmallTables:
+    """The tables that are read as a whole, all but the requirements: their rows with their numbers."""
+
+    edition: list[tuple[int, template.EditionRow]]
+    vocabulary: list[tuple[int, template.VocabularyRow]]
+    printed_totals: list[tuple[int, template.PrintedTotalRow]]
+    initiatives: list[tuple[int, template.InitiativeRow]]
+
+
+class InvalidImport(InvalidRequest):
+    """422: what is wrong with the rows of an import; nothing was written."""
+
+    code = "invalid_import"
+    title = "The import is not valid"
+
+    def __init__(self, errors: list[ErrorDetail], found: int) -> None:
+        super().__init__(errors)
+        listed = "" if found == len(errors) else f", of which the first {len(errors)} are listed"
+        self.detail = f"{found} {'fault' if found == 1 else 'faults'}{listed}; nothing was written."
+        self.code = "invalid_import"
+
+
+class ImportErrors:
+    """The faults of an import as they are found: the first of them, and how many there are."""
+
+    def __init__(self) -> None:
+        self.listed: list[ErrorDetail] = []
+        self.found = 0
+
+    def add(self, errors: Iterable[ErrorDetail]) -> None:
+        for found in errors:
+            self.found += 1
+            if len(self.listed) < MAX_ERRORS:
+                self.listed.append(found)
+
+    def any_of(self, table: TableName) -> bool:
+        return any(str(found.pointer).startswith(f"/{table}/") for found in self.listed)
+
+    def raise_if_any(self) -> None:
+        if self.found:
+            raise InvalidImport(self.listed, self.found)
+
+
+def read(model: type[AnyRow], raw: RawRow) -> tuple[AnyRow | None, list[ErrorDetail]]:
     """A row as its model, or None and everything that is wrong with its cells."""
     errors = list(raw.errors)
     if errors and not raw.cells:
         return None, errors
     try:
-        row = ROWS[table].model_validate(raw.cells)
+        row = model.model_validate(raw.cells)
     except ValidationError as error:
         # A cell that could not be read seems empty; it is named once.
         unread = {error.pointer for error in errors}
-        found = [_cell_error(table, raw, dict(e)) for e in error.errors(include_url=False)]
+        found = [_cell_error(model.table, raw, e) for e in error.errors(include_url=False)]
         return None, errors + [error for error in found if error.pointer not in unread]
     return (None, errors) if errors else (row, [])
 
 
-def _cell_error(table: TableName, raw: RawRow, error: dict[str, Any]) -> ErrorDetail:
+def _cell_error(table: TableName, raw: RawRow, error: ErrorDetails) -> ErrorDetail:
     column = str(error["loc"][0]) if error["loc"] else template.columns(table)[0]
     given = raw.cells.get(column)
     if error["type"] == "missing":
         return row_error(table, raw.number, column, "empty_cell", "a value is expected")
     cause = error.get("ctx", {}).get("error")
-    detail = str(cause) if isinstance(cause, ValueError) else str(error["msg"])
+    detail = str(cause) if isinstance(cause, ValueError) else error["msg"]
     if error["type"] == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         return not_in(table, raw.number, column, given or "", allowed)
     return row_error(table, raw.number, column, "invalid_value", f"{shown(given)}: {detail}")
 
 
-def requirement_errors(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+def vocabulary_errors(
+    number: int, row: template.VocabularyRow, edition: str, first: int | None, published: Term | None
+) -> list[ErrorDetail]:
+    """What is wrong with a term beside the others.
+
+    first: the row that has its code already; published: the term as requirements are published with, and which the
+    file, that brings none, has to leave as it is
+    """
+    errors = []
+    if first:
+        errors.append(repeated("vocabulary", number, "code", row.code, first))
+    errors += other_edition("vocabulary", number, row.edition, edition)
+    if published and published != term_of(row):
+        detail = f"requirements are published with {row.code} as it was; bring them along"
+        errors.append(row_error("vocabulary", number, "code", "requirements_expected", detail))
+    return errors
+
+
+def term_of(row: template.VocabularyRow) -> Term:
+    """A row of the vocabulary as others refer to it."""
+    return Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
+
+
+def place_errors(number: int, row: template.VocabularyRow, regions: Iterable[str]) -> list[ErrorDetail]:
+    """A place whose region the vocabulary does not have."""
+    if row.kind != "place" or row.region_code in (known := list(regions)):
+        return []
+    return [not_in("vocabulary", number, "region_code", row.region_code or "", known)]
+
+
+def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
     """What is wrong with a requirement whose cells are each right: codes, names beside codes, amount and status."""
     errors: list[ErrorDetail] = []
 
     def add(column: str, code: str, detail: str) -> None:
-        errors.append(row_error("requirements", raw.number, column, code, detail))
+        errors.append(row_error("requirements", number, column, code, detail))
 
     if row.edition != vocabulary.edition:
         add("edition", "other_edition", f"{shown(row.edition)}, and this import is of {vocabulary.edition}")
-    found: dict[str, Term | None] = {}
-    for kind, code in (("region", row.region_code), ("place", row.place_code), ("area", row.area_code)):
+    codes: dict[TermKind, str] = {"region": row.region_code, "place": row.place_code, "area": row.area_code}
+    found: dict[TermKind, Term | None] = {}
+    for kind, code in codes.items():
         found[kind] = vocabulary.terms[kind].get(code)
         if found[kind] is None:
-            errors.append(not_in("requirements", raw.number, f"{kind}_code", code, vocabulary.terms[kind]))
-    for kind, name in (("region", row.region), ("place", row.place), ("area", row.area)):
+            errors.append(not_in("requirements", number, f"{kind}_code", code, vocabulary.terms[kind]))
+    names: dict[TermKind, str | None] = {"region": row.region, "place": row.place, "area": row.area}
+    for kind, name in names.items():
         if (term := found[kind]) and name is not None and name != term.name:
             add(kind, "other_name", f"{shown(name)}, and {term.code} is {term.name!r} in the vocabulary")
     if place := found["place"]:
@@ -111,117 +193,158 @@ def requirement_errors(raw: RawRow, row: RequirementRow, vocabulary: Vocabulary)
     for code in row.target_populations:
         if code not in vocabulary.terms["target_population"]:
             errors.append(
-                not_in("requirements", raw.number, "target_populations", code, vocabulary.terms["target_population"])
+                not_in("requirements", number, "target_populations", code, vocabulary.terms["target_population"])
             )
         elif code in seen:
             add("target_populations", "repeated_code", f"{code} is there twice")
         seen.add(code)
     if row.source_document not in vocabulary.documents:
         errors.append(
-            not_in("requirements", raw.number, "source_document", row.source_document, sorted(vocabulary.documents))
+            not_in("requirements", number, "source_document", row.source_document, sorted(vocabulary.documents))
         )
     if row.source_line is None and row.source_locator is None:
         add("source_line", "empty_cell", "a line, or a source_locator, is expected: every figure says where it stands")
     return errors
 
 
-def requirement_columns(row: RequirementRow, vocabulary: Vocabulary) -> Facts:
-    """A checked requirement as `COLUMNS`, in their order."""
-    region, place, area = (
-        vocabulary.terms[kind][code]
-        for kind, code in (("region", row.region_code), ("place", row.place_code), ("area", row.area_code))
+def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requirement:
+    """A checked row with the terms that it names; KeyError where it was not checked."""
+    terms = vocabulary.terms
+    return Requirement(
+        row,
+        region=terms["region"][row.region_code],
+        place=terms["place"][row.place_code],
+        area=terms["area"][row.area_code],
+        populations=tuple(terms["target_population"][code] for code in row.target_populations),
     )
-    searched = (place.name, row.place_as_printed, region.name, area.name, row.area_as_printed)
-    if searched not in vocabulary.searched:
-        vocabulary.searched[searched] = words(" ".join(filter(None, searched)))
-    return {
-        "code": row.code,
-        "edition": row.edition,
-        "region": region.code,
-        "region_name": region.name,
-        "place": place.code,
-        "place_name": place.name,
-        "place_as_printed": row.place_as_printed,
-        "country": place.country or NO_COUNTRY,
-        "area": area.code,
-        "area_name": area.name,
-        "area_as_printed": row.area_as_printed,
-        "amount": row.amount_usd,
-        "status": row.status,
-        "implied": row.implied_amount_usd,
-        "as_printed": row.amount_as_printed,
-        "populations": row.target_populations,
-        "confidence": row.confidence,
-        "note": row.note,
-        "source_document": row.source_document,
-        "source_line": row.source_line,
-        "source_locator": row.source_locator,
-        "heading_line": row.heading_line,
-        "place_line": row.place_line,
-        "populations_line": row.target_populations_line,
-        "words": vocabulary.searched[searched],
-    }
 
 
-def requirement_document(columns: Facts, vocabulary: Vocabulary) -> Facts:
-    """What readers get of a requirement, but for the moment of change, which is its last member."""
-    terms, document = vocabulary.terms, columns["source_document"]
-    place = terms["place"][columns["place"]]
-    return {
-        "code": columns["code"],
-        "edition": columns["edition"],
-        "region": {"code": columns["region"], "name": columns["region_name"], "as_printed": None},
-        "place": {
-            "code": place.code,
-            "name": place.name,
-            "as_printed": columns["place_as_printed"],
-            "country": place.country,
-            "footnote": place.footnote,
-        },
-        "area": {
-            "code": columns["area"],
-            "name": columns["area_name"],
-            "as_printed": columns["area_as_printed"],
-        },
-        "status": columns["status"],
-        "stage": "requirement",
-        "sum": money(columns["amount"]),
-        "implied": money(columns["implied"]),
-        "as_printed": columns["as_printed"],
-        "target_populations": [
-            {"code": code, "name": terms["target_population"][code].name, "as_printed": None}
-            for code in columns["populations"]
-        ],
-        "confidence": columns["confidence"],
-        "note": columns["note"],
-        "sources": [
-            source("amount", document, columns["source_line"], columns["as_printed"], columns["source_locator"]),
-            *(
-                source(name, document, columns[line], printed)
-                for name, line, printed in (
-                    ("area", "heading_line", columns["area_as_printed"]),
-                    ("place", "place_line", columns["place_as_printed"]),
-                    ("target_populations", "populations_line", None),
-                )
-                if columns[line] is not None
-            ),
-        ],
-    }
+def small_table_errors(tables: SmallTables, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """What is wrong with printed totals and initiatives: each by itself, then those whose code is there already."""
+    errors: list[ErrorDetail] = []
+    for number, total in tables.printed_totals:
+        errors += printed_total_errors(number, total, vocabulary)
+    for number, initiative in tables.initiatives:
+        errors += initiative_errors(number, initiative, vocabulary)
+    totals = [(number, printed_total_code(total)) for number, total in tables.printed_totals]
+    errors += _repeated_codes("printed-totals", totals)
+    errors += _repeated_codes("initiatives", [(number, row.code) for number, row in tables.initiatives])
+    return errors
 
 
-def source(name: str, document: str, line: int | None, printed: str | None, locator: str | None = None) -> Facts:
-    """Where one fact of a record stands."""
-    return {
-        "field": name,
-        "document": document,
-        "line": line,
-        "locator": locator,
-        "as_printed": printed,
-        "verified": True,
-        "note": None,
-    }
+def _repeated_codes(table: TableName, codes: Iterable[tuple[int, str]]) -> list[ErrorDetail]:
+    errors: list[ErrorDetail] = []
+    seen: dict[str, int] = {}
+    for number, code in codes:
+        first = seen.setdefault(code, number)
+        if first != number:
+            errors.append(repeated(table, number, "code", code, first))
+    return errors
 
 
-def money(amount: Any, currency: str = CURRENCY) -> Facts | None:
-    """An amount as the wire writes it; null when there is none."""
-    return None if amount is None else {"amount": f"{amount:.2f}", "currency": currency}
+def printed_total_errors(number: int, row: template.PrintedTotalRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """What is wrong with a printed total whose cells are each right."""
+    errors = other_edition("printed-totals", number, row.edition, vocabulary.edition)
+    known = [vocabulary.edition] if row.division == "edition" else vocabulary.terms[row.division]
+    regions = vocabulary.terms["region"]
+
+    def add(column: str, code: str, detail: str) -> None:
+        errors.append(row_error("printed-totals", number, column, code, detail))
+
+    if row.value not in known:
+        errors.append(not_in("printed-totals", number, "value", row.value, known))
+    if row.region_code is not None and row.region_code not in regions:
+        errors.append(not_in("printed-totals", number, "region_code", row.region_code, regions))
+    if row.region_code is not None and row.division in ("edition", "region"):
+        add("region_code", "not_applicable", "only areas and places have one")
+    if row.source_document not in vocabulary.documents:
+        errors.append(
+            not_in("printed-totals", number, "source_document", row.source_document, sorted(vocabulary.documents))
+        )
+    if row.unit == "per_cent" and row.printed is None:
+        add("printed", "empty_cell", "a percentage is expected")
+    if row.unit == "per_cent" and row.printed is not None and row.printed >= 1000:
+        add("printed", "invalid_value", "no percentage is that large")
+    code = _whole_code(row)
+    if len(code) > MAX_CODE:
+        add("value", "invalid_value", f"{code} is over {MAX_CODE} characters")
+    elif row.code not in (None, code):
+        add("code", "other_code", f"{row.code}, and {code} is expected")
+    return errors
+
+
+def printed_total_code(row: template.PrintedTotalRow) -> str:
+    """The code of a printed total, made of what it is a total of; one that is too long is cut."""
+    code = _whole_code(row)
+    return code if len(code) <= MAX_CODE else code[:MAX_CODE].rstrip("-_.")
+
+
+def _whole_code(row: template.PrintedTotalRow) -> str:
+    share = "share" if row.unit == "per_cent" else None
+    return ".".join(filter(None, (row.edition, row.division, row.region_code, row.value, share)))
+
+
+def initiative_errors(number: int, row: template.InitiativeRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """What is wrong with an initiative whose cells are each right."""
+    errors = other_edition("initiatives", number, row.edition, vocabulary.edition)
+    if (row.amount is None) != (row.currency is None):
+        errors.append(row_error("initiatives", number, "currency", "empty_cell", "amount and currency go together"))
+    if (row.overall_amount is None) != (row.overall_currency is None):
+        detail = "overall_amount and overall_currency go together"
+        errors.append(row_error("initiatives", number, "overall_currency", "empty_cell", detail))
+    return errors
+
+
+def row_error(
+    table: TableName,
+    number: int,
+    column: str,
+    code: str,
+    detail: str,
+    *,
+    allowed: Iterable[str] | None = None,
+    suggestion: str | None = None,
+) -> ErrorDetail:
+    """One thing that is wrong with one cell; the pointer is /table/row/column."""
+    return error_detail(
+        code,
+        f"{table}, row {number}, column {column}: {detail}",
+        pointer=f"/{table}/{number}/{column}",
+        allowed=allowed,
+        suggestion=suggestion,
+    )
+
+
+def not_in(table: TableName, row: int, column: str, given: str, allowed: Iterable[str]) -> ErrorDetail:
+    """A code that the vocabulary does not have, with the nearest one that it has."""
+    known = list(allowed)
+    meant = closest_match(given, known)
+    hint = f"; did you mean {meant}?" if meant else ""
+    few = known if len(known) <= 30 else None
+    takes = f"; it takes {', '.join(known)}" if few and not meant else ""
+    return row_error(
+        table, row, column, "unknown_code", f"{shown(given)} is not known here{hint}{takes}", allowed=few,
+        suggestion=meant,
+    )  # fmt: skip
+
+
+def shown(value: str | None) -> str:
+    """A value as a fault shows it: quoted, and no longer than a line."""
+    return repr((value or "")[:64])
+
+
+def other_edition(table: TableName, row: int, named: str, edition: str) -> list[ErrorDetail]:
+    """A row of another edition than the one that is imported."""
+    if named == edition:
+        return []
+    return [row_error(table, row, "edition", "other_edition", f"{named!r}, and this import is of {edition}")]
+
+
+def taken(table: TableName, row: int, code: str, edition: str) -> ErrorDetail:
+    """A code that a record of another edition has."""
+    return row_error(table, row, "code", "code_of_other_edition", f"{code} belongs to {edition}")
+
+
+def repeated(table: TableName, row: int, column: str, value: object, first: int) -> ErrorDetail:
+    """What an earlier row of the same file has already."""
+    return row_error(table, row, column, "repeated_row", f"{value} is in row {first} already")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmptf_common.wire.base import Code, ResponseModel
-from mmptf_funding.editions.schemas import Agreement, ReconciledTotal
+from mmptf_funding.editions.domain import Agreement, ReconciledTotal
 
 
 class TableReport(ResponseModel):

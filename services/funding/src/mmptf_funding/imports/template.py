@@ -1,13 +1,14 @@
-"""The template that an edition is imported from: five tables, each column with what it takes."""
+"""The template that an edition is imported from: five tables, their rows, and what each column takes."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
@@ -16,7 +17,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.codes import NOT_STATED, SHARED
-from mmptf_funding.editions import schemas
+from mmptf_common.wire.problems import ErrorDetail
+from mmptf_funding.editions import domain
 
 TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
@@ -55,14 +57,27 @@ Several = Annotated[list[Text], BeforeValidator(_several), Field(max_length=100)
 Capitals = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """One row of a table as text: its number as a spreadsheet shows it, its filled cells, what cannot be read of it."""
+
+    number: int
+    cells: dict[str, str]
+    errors: tuple[ErrorDetail, ...] = ()
+
+
 class Row(BaseModel):
     """A row of a table; an empty cell is no value, and its column may then be left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    table: ClassVar[TableName]
+
 
 class EditionRow(Row):
     """The edition: one row."""
+
+    table = "edition"
 
     code: Annotated[Code, Field(description="short and for good", examples=["MI-2015"])]
     name: Annotated[Text, Field(description="the title of the publication")]
@@ -76,8 +91,10 @@ class EditionRow(Row):
 class VocabularyRow(Row):
     """The vocabulary: regions, areas, target populations and places, in their order."""
 
+    table = "vocabulary"
+
     edition: Annotated[Code, Field(description="code of the edition")]
-    kind: Annotated[schemas.TermKind, Field(description="what the term is")]
+    kind: Annotated[domain.TermKind, Field(description="what the term is")]
     code: Annotated[
         Code,
         AfterValidator(_unreserved),
@@ -96,6 +113,8 @@ class VocabularyRow(Row):
 class RequirementRow(Row):
     """The requirements: one row for each place and programmatic area."""
 
+    table = "requirements"
+
     code: Annotated[Code, Field(description="for good, and unique among all editions")]
     edition: Annotated[Code, Field(description="code of the edition, the same in all rows")]
     region_code: Annotated[Code, Field(description="a region of the vocabulary")]
@@ -110,7 +129,7 @@ class RequirementRow(Row):
     amount_usd: Annotated[
         Amount | None, Field(description="exact, such as 2500000.00; if and only if the status is required")
     ] = None
-    status: Annotated[schemas.RequirementStatus, Field(description="whether an amount is asked for")]
+    status: Annotated[domain.RequirementStatus, Field(description="whether an amount is asked for")]
     implied_amount_usd: Annotated[
         Amount | None, Field(description="what printed totals imply for an amount that is missing in the source")
     ] = None
@@ -119,7 +138,7 @@ class RequirementRow(Row):
         Several, Field(description=f"target populations of the vocabulary, separated by {SEVERAL}")
     ] = []
     confidence: Annotated[
-        schemas.Confidence, Field(description="how sure it is that heading, amount and populations belong together")
+        domain.Confidence, Field(description="how sure it is that heading, amount and populations belong together")
     ] = "high"
     note: Annotated[Text | None, Field(description="a remark")] = None
     source_document: Annotated[Code, Field(description="code of the document")]
@@ -133,14 +152,16 @@ class RequirementRow(Row):
 class PrintedTotalRow(Row):
     """The control totals: what the edition prints, and the import must add up to."""
 
+    table = "printed-totals"
+
     code: Annotated[Code | None, Field(description="made of the others; must be that if given")] = None
     edition: Annotated[Code, Field(description="code of the edition")]
-    division: Annotated[schemas.Division, Field(description="what it is a total of")]
+    division: Annotated[domain.Division, Field(description="what it is a total of")]
     region_code: Annotated[Code | None, Field(description="for the total of an area within one region: the region")] = (
         None
     )
     value: Annotated[Code, Field(description="code of that place, area, region or edition")]
-    unit: Annotated[schemas.Unit, Field(description="an amount, or a share of the region or the edition")]
+    unit: Annotated[domain.Unit, Field(description="an amount, or a share of the region or the edition")]
     printed: Annotated[
         Amount | None, Field(description="the figure; empty where the word funded stands in its place")
     ] = None
@@ -155,33 +176,31 @@ class PrintedTotalRow(Row):
 class InitiativeRow(Row):
     """Initiatives and funds beside the requirements; they have no common total."""
 
+    table = "initiatives"
+
     code: Annotated[Code, Field(description="for good, and unique among all editions")]
     edition: Annotated[Code, Field(description="code of the edition")]
-    kind: Annotated[schemas.InitiativeKind, Field(description="what it is")]
+    kind: Annotated[domain.InitiativeKind, Field(description="what it is")]
     section: Annotated[Text, Field(description="the section it stands in")]
     name: Annotated[Text, Field(description="its title")]
     amount: Annotated[Amount | None, Field(description="what is asked for")] = None
     currency: Annotated[Capitals | None, Field(description="ISO 4217 code of the amount's currency")] = None
     amount_as_printed: Annotated[Text | None, Field(description="the amount as it is printed")] = None
-    precision: Annotated[schemas.Precision | None, Field(description="whether the print is rounded")] = None
+    precision: Annotated[domain.Precision | None, Field(description="whether the print is rounded")] = None
     period: Annotated[Text | None, Field(description="what time the amount is for")] = None
     overall_amount: Annotated[Amount | None, Field(description="the whole budget, where one is stated")] = None
     overall_currency: Annotated[Capitals | None, Field(description="ISO 4217 code of its currency")] = None
     overall_as_printed: Annotated[Text | None, Field(description="the whole budget as it is printed")] = None
     buys: Annotated[Text | None, Field(description="what the money is for, in words of one's own")] = None
     instrument: Annotated[Text | None, Field(description="the funding instrument")] = None
-    confidence: Annotated[schemas.Confidence, Field(description="how sure the reading is")] = "high"
+    confidence: Annotated[domain.Confidence, Field(description="how sure the reading is")] = "high"
     note: Annotated[Text | None, Field(description="a remark")] = None
     source_document: Annotated[Code, Field(description="code of the document")]
     source_line: Annotated[Line | None, Field(description="line of the amount, or of the title without one")] = None
 
 
 ROWS: Mapping[TableName, type[Row]] = {
-    "edition": EditionRow,
-    "vocabulary": VocabularyRow,
-    "requirements": RequirementRow,
-    "printed-totals": PrintedTotalRow,
-    "initiatives": InitiativeRow,
+    row.table: row for row in (EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow)
 }
 
 
