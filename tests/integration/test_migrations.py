@@ -335,7 +335,7 @@ async def fill(service: str, filled: asyncpg.Connection, landed: asyncpg.Connect
     return last, last + 4, last + 5
 
 
-@pytest.fixture(scope="module", params=SERVICES)
+@pytest.fixture(scope="module", params=list(LANDED))
 def landed(request: pytest.FixtureRequest, postgres: Postgres, new_database: Callable[[str], str]) -> Landed:
     service: str = request.param
     url = postgres.create_database(f"{service}_landed")
