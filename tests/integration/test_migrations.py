@@ -92,7 +92,7 @@ LANDED = {
 }
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", LANDED)
 async def test_a_version_is_made_today_as_it_was_when_it_landed(postgres: Postgres, service: str) -> None:
     then, now = (postgres.create_database(f"{service}_{when}") for when in ("then", "now"))
     for file in LANDED[service]:
@@ -335,7 +335,7 @@ async def fill(service: str, filled: asyncpg.Connection, landed: asyncpg.Connect
     return last, last + 4, last + 5
 
 
-@pytest.fixture(scope="module", params=list(LANDED))
+@pytest.fixture(scope="module", params=list(FIRST_SCHEMA))
 def landed(request: pytest.FixtureRequest, postgres: Postgres, new_database: Callable[[str], str]) -> Landed:
     service: str = request.param
     url = postgres.create_database(f"{service}_landed")

@@ -12,10 +12,11 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from mmptf_common import cli, migrations
+from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage import migrations
 from mmptf_local.postgres import Postgres
-from tests.conftest import SERVICES, asyncio_run, running_app, service_of
+from tests.conftest import asyncio_run, running_app, service_of
 from tests.integration.described import schema_of
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -83,7 +84,7 @@ class Variant:
 
 
 def variants() -> Iterator[Variant]:
-    for service in SERVICES:
+    for service in READS:
         for line in (SCHEMAS / service / "variants.txt").read_text().splitlines():
             version, *files = line.split()
             yield Variant(service, version.removesuffix(":"), tuple(files))
@@ -181,7 +182,7 @@ def fresh(postgres: Postgres) -> dict[str, Found]:
         await run(url, [sql_of(service, file) for file in written(service)])
         found[service] = await found_in(service, url)
 
-    for service in SERVICES:
+    for service in READS:
         asyncio_run(make(service, postgres.create_database(f"{service}_fresh")))
     return found
 
@@ -217,7 +218,7 @@ def test_a_database_of_any_earlier_version_becomes_what_a_new_one_is(
     postgres.drop_database(name)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", READS)
 def test_every_file_is_part_of_a_database(service: str) -> None:
     used = {file for variant in variants() if variant.service == service for file in variant.files}
     assert used == {file.stem for file in (SCHEMAS / service).glob("*.sql")}
