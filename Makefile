@@ -2,8 +2,8 @@
 PYTHON ?= python3
 UV := UV_PYTHON_DOWNLOADS=never .tools/bin/uv
 # Every process that is deployed is named once, in suite.toml: [services.NAME] and [NAME].
-SERVICES := $(shell sed -n 's/^\[services\.\(.*\)\]$$/\1/p' suite.toml)
-OTHERS := $(shell sed -n 's/^\[\([a-z0-9]*\)\]$$/\1/p' suite.toml)
+SERVICES := $(shell sed -n 's/^\[services\.\([a-z]*\)\]$$/\1/p' suite.toml)
+OTHERS := $(shell sed -n 's/^\[\([a-z]*\)\]$$/\1/p' suite.toml)
 MEMBERS := common local $(OTHERS) $(addprefix services/,$(SERVICES))
 INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/python --constraint requirements.txt
 PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))

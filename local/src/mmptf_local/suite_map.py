@@ -21,7 +21,7 @@ class Deployable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z]+$")]
     is_service: bool
     needs: frozenset[Need] = frozenset()
     asks: tuple[str, ...] = ()

@@ -123,7 +123,7 @@ def _run(**options: Any) -> None:
 
 
 def _next_revision(package: str) -> Any:
-    """What gives a new migration the revision that follows the head, such as `catalog_0006`."""
+    """What gives a new migration the revision that follows the head, such as `<service>_0006`."""
 
     def number(_context: MigrationContext, _revision: Any, directives: list[Any]) -> None:
         for directive in directives:
