@@ -61,7 +61,7 @@ def test_the_real_data_are_read_through_the_gateway(gateway: httpx.Client) -> No
 def test_status_states_what_every_service_holds(gateway: httpx.Client) -> None:
     services = {s["service"]: s for s in gateway.get("/status").json()["services"]}
     assert tuple(services) == SERVICES
-    assert all(s["reachable"] and s["version"] and s["revision"] > 0 for s in services.values())
+    assert all(s["reachable"] and s["version"] and s["build"] and s["revision"] > 0 for s in services.values())
     assert services["catalog"]["counts"]["programmes"] == 18
     assert services["funding"]["counts"]["contributions"] == 22
     assert any(document["year"] == 2024 for document in services["funding"]["vintage"])

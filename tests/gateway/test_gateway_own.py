@@ -14,11 +14,15 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
+from mmptf_common.process.build import build_of
 from mmptf_gateway.__main__ import run
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
 
-STATUS = {"service": "a", "version": "0.1", "revision": 7, "changed": None, "counts": {"programmes": 26}, "vintage": []}
+STATUS = {
+    **{"service": "a", "version": "0.1", "build": "0123456789ab", "revision": 7, "changed": None},
+    **{"counts": {"programmes": 26}, "vintage": []},
+}
 CONTRACT = {
     "openapi": "3.1.0",
     "info": {"title": "A", "version": "1"},
@@ -73,6 +77,8 @@ async def test_status_names_what_is_missing(client: httpx.AsyncClient, raw: Any,
         services = {"a": origin, "f": raw.origin, "m": "http://127.0.0.1:1"}
         with serve(create_app(GatewaySettings(services=services))) as gateway:
             answer = await get(gateway, "/status")
+            stub.answers["/a/v1/status"] = (200, {k: v for k, v in STATUS.items() if k != "build"})
+            older = (await get(gateway, "/status")).json()
             stub.answers["/a/v1/status"] = (200, {"no": "status"})
             later = (await get(gateway, "/status")).json()
     assert answer.status_code == 200
@@ -80,10 +86,12 @@ async def test_status_names_what_is_missing(client: httpx.AsyncClient, raw: Any,
     assert (said["complete"], said["missing"]) == (False, ["f", "m"])
     a, f, m = said["services"]
     assert (a["revision"], a["counts"], a["error"], a["reachable"]) == (7, {"programmes": 26}, None, True)
+    assert (said["build"], a["version"], a["build"]) == (build_of("mmptf-gateway"), "0.1", "0123456789ab")
     assert a["milliseconds"] > 0
     assert (f["reachable"], f["error"], f["revision"]) == (True, "unavailable: x", None)
     assert m["reachable"] is False
     assert m["error"].startswith("service_unreachable: ")
+    assert (older["services"][0]["error"], older["services"][0]["build"]) == (None, None), "before an upgrade"
     assert later["services"][0]["error"].startswith("invalid_status: ")
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.http import openapi
+from mmptf_common.process.build import described
 from mmptf_common.process.server import serve
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import Service, create_service
@@ -51,6 +52,7 @@ def main(
 ) -> int:
     """Run one verb; returns the exit code: 0 done, 1 the database, the settings or the input do not allow it."""
     parser = argparse.ArgumentParser(prog=f"mmptf-{service.name}", description=service.title)
+    parser.add_argument("--version", action="version", version=described(f"mmptf-{service.name}"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT")
     verbs.add_parser("migrate", help="bring the schema of DATABASE_URL to this version's head")

@@ -68,10 +68,14 @@ class Service(Generic[Settings]):
 
 
 class Status(ResponseModel):
-    """What a service holds: its version, the revision of its data, how many records, and how old their sources are."""
+    """What a service holds: its version, the revision of its data, how many records, and how old their sources are.
+
+    `build` is a fingerprint of the code that answers: two answers of the same build have the same shape.
+    """
 
     service: str
     version: str
+    build: str
     revision: int
     changed: str | None
     counts: dict[str, int]
@@ -149,7 +153,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         status_path, tags=["status"], response_model=Status, **openapi.read(NoParameters), summary="Status of the data"
     )
     async def status(request: PublicRequest) -> Response:
-        """Version, data revision, number of records, and the documents that the data was taken from."""
+        """Version, build, data revision, number of records, and the documents that the data was taken from."""
         parse(request, NoParameters)
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
         async with reading(request.app.state.database) as connection:
@@ -163,6 +167,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         answer = Status(
             service=service.name,
             version=request.app.version,
+            build=request.app.state.build,
             revision=conditional.number_of(row["revision"]),
             changed=moment_text(row["changed"]) if row["changed"] else None,
             counts={name: row[name] for name in service.counts},
@@ -172,7 +177,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
 
     @router.get("/openapi.json", tags=["contract"], include_in_schema=False)
     async def contract(request: PublicRequest) -> Response:
-        """This service's own contract; it changes with the version only."""
+        """This service's own contract; it changes with the build only."""
         parse(request, NoParameters)
         tag = conditional.etag(request, "0", "")
         if conditional.matches(request, tag):

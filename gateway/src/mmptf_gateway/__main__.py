@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mmptf_common.http import openapi
+from mmptf_common.process.build import described
 from mmptf_common.process.server import serve
 from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
@@ -24,6 +25,7 @@ def main() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit code: 0 done, 1 the settings or the given contracts do not allow it."""
     parser = argparse.ArgumentParser(prog="mmptf-gateway", description="One door to the services of the suite")
+    parser.add_argument("--version", action="version", version=described("mmptf-gateway"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT for the services in SERVICES")
     printing = verbs.add_parser("openapi", help="print the merged contract of the given ones, without a server")

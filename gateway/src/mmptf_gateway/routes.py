@@ -67,10 +67,10 @@ async def ready(request: PublicRequest) -> Response:
 
 @router.get("/status", tags=["status"], response_model=SuiteStatus, **PLAIN)
 async def status(request: PublicRequest) -> Response:
-    """Each service's version, data revision, counts and sources, or why it says nothing; 200 in either case."""
+    """Each service's version, build, data revision, counts and sources, or why it says nothing; 200 in either case."""
     parse(request, NoParameters)
-    state = request.app.state
-    return _json(await suite_status(state.services, state.client, request.app.version))
+    app = request.app
+    return _json(await suite_status(app.state.services, app.state.client, app.version, app.state.build))
 
 
 @router.get(

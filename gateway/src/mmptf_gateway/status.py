@@ -20,6 +20,8 @@ class Said(BaseModel):
     """What the gateway reads of a service's own status."""
 
     version: str
+    # A service that is not upgraded yet does not say it.
+    build: str | None = None
     revision: int
     changed: str | None
     counts: dict[str, int]
@@ -37,6 +39,7 @@ class ServiceStatus(ResponseModel):
     milliseconds: float
     error: str | None
     version: str | None
+    build: str | None
     revision: int | None
     changed: str | None
     counts: dict[str, int] | None
@@ -44,19 +47,20 @@ class ServiceStatus(ResponseModel):
 
 
 class SuiteStatus(ResponseModel):
-    """All services; `missing` names those whose data cannot be served now."""
+    """All services; `missing` names those whose data cannot be served now; `version` and `build` are the gateway's."""
 
     version: str
+    build: str
     complete: bool
     missing: list[str]
     services: list[ServiceStatus]
 
 
-async def suite_status(services: Mapping[str, str], client: httpx.AsyncClient, version: str) -> SuiteStatus:
+async def suite_status(services: Mapping[str, str], client: httpx.AsyncClient, version: str, build: str) -> SuiteStatus:
     """The status of every service, in the order of the settings, within LIMIT_SECONDS."""
     found = await asyncio.gather(*(_ask(name, origin, client) for name, origin in services.items()))
     missing = [status.service for status in found if status.error is not None]
-    return SuiteStatus(version=version, complete=not missing, missing=missing, services=found)
+    return SuiteStatus(version=version, build=build, complete=not missing, missing=missing, services=found)
 
 
 async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceStatus:
@@ -85,6 +89,7 @@ async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceStat
         milliseconds=round((time.perf_counter() - began) * 1000, 1),
         error=error,
         version=said and said.version,
+        build=said and said.build,
         revision=said.revision if said else None,
         changed=said and said.changed,
         counts=said.counts if said else None,

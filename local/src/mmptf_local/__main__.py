@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from mmptf_common.process.build import described
 from mmptf_local.issuer import CLIENTS
 from mmptf_local.processes import CannotStart, Child
 from mmptf_local.suite import Suite, running_suite
@@ -23,6 +24,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main() -> None:
     """Run the command; exit code 0 after Ctrl-C or SIGTERM, 1 when something could not be started."""
     parser = argparse.ArgumentParser(prog="mmptf-local", description="The whole suite on this machine.")
+    parser.add_argument("--version", action="version", version=described("mmptf-local"))
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up", help="start everything and wait for Ctrl-C")
     parser.parse_args()

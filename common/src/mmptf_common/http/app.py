@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 
 from mmptf_common.http import problems
 from mmptf_common.http.middleware import HeadAsGet, RequestMiddleware
+from mmptf_common.process.build import build_of
 from mmptf_common.wire.problems import ProblemError
 
 
@@ -29,7 +30,7 @@ def create_app(
 ) -> FastAPI:
     """An app without routes.
 
-    distribution: the installed package whose version the app states
+    distribution: the installed package whose version the app states, and whose build its `state.build` is
     max_body, uploads: bytes of a request's body, 413 above; path -> bytes where it may be larger
     inside: what stands between the corridor and the app's own routes, from the outside in
     """
@@ -45,6 +46,7 @@ def create_app(
         generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
         middleware=[Middleware(RequestMiddleware, max_body=max_body, uploads=uploads), *inside, Middleware(HeadAsGet)],
     )
+    app.state.build = build_of(distribution)
     for failure in (ProblemError, RequestValidationError, HTTPException):
         app.add_exception_handler(failure, problems.answer)
     return app

@@ -22,11 +22,11 @@ def number_of(revision: str) -> int:
 def etag(
     request: Request, revision: str, canonical: str, representation: str = "json", *, path: str | None = None
 ) -> str:
-    """The strong entity tag of one representation; the version is in it, since new code may answer otherwise.
+    """The strong entity tag of one representation; the build is in it, since other code may answer otherwise.
 
     path: of what is represented, where it is not what the request asks for
     """
-    question = f"{revision}\n{request.app.version}\n{path or request.scope['path']}\n{canonical}\n{representation}"
+    question = f"{revision}\n{request.app.state.build}\n{path or request.scope['path']}\n{canonical}\n{representation}"
     return f'"{number_of(revision)}-{hashlib.blake2b(question.encode(), digest_size=9).hexdigest()}"'
 
 

@@ -18,7 +18,7 @@ PAUSE_SECONDS = 2.0
 
 
 class Cache:
-    """Bytes by key. A key holds the revision and the version of the code, so nothing is ever invalidated."""
+    """Bytes by key. A key holds the revision and the build of the code, so nothing is ever invalidated."""
 
     def __init__(self, client: redis.Redis | None, name: str) -> None:
         self._client = client

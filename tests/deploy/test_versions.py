@@ -1,0 +1,55 @@
+"""One version for the whole suite: stated by every member, by the changelog, by every contract and every command."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmptf_common.process.build import build_of
+from tests.suite import FOLDERS, NAMES, ROOT
+
+
+def project(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+
+
+PATTERNS = project(ROOT)["tool"]["uv"]["workspace"]["members"]
+MEMBERS = [project(folder)["project"] for pattern in PATTERNS for folder in sorted(ROOT.glob(pattern))]
+
+
+def newest() -> str:
+    """The version of the changelog's first heading."""
+    found = re.search(
+        r"^## (\d+\.\d+\.\d+)(?: \(unreleased\)|, \d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M
+    )
+    assert found, "CHANGELOG.md begins with `## 1.2.3 (unreleased)` or `## 1.2.3, 2026-12-31`"
+    return found[1]
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member["name"])
+def test_every_member_has_the_version_of_the_changelog(member: dict[str, Any]) -> None:
+    assert len(MEMBERS) == len(NAMES) + len(("common", "local"))
+    assert member["version"] == newest()
+    assert version(member["name"]) == newest(), "installed before the version changed: run `make .venv/tests`"
+
+
+@pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)
+def test_every_contract_has_the_version_of_the_changelog(folder: Path) -> None:
+    contract = json.loads((folder / "openapi.json").read_text("utf-8"))
+    assert contract["info"]["version"] == newest()
+
+
+@pytest.mark.parametrize("name", [*NAMES, "local"])
+def test_every_command_says_its_version_and_its_build(name: str) -> None:
+    command = [sys.executable, "-m", f"mmptf_{name}", "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said == f"mmptf-{name} {newest()} (build {build_of(f'mmptf-{name}')})\n"
+    assert re.fullmatch("[0-9a-f]{12}", build_of(f"mmptf-{name}"))
