@@ -175,11 +175,9 @@ FACTS = Listing(
     page=FactPage,
     rows=f"fact LEFT JOIN ({_COMPUTED}) AS computed ON computed.way = fact.computed_by",
     version=REVISION,
-    document=(
-        "left(document::text, -1) || ',\"computed\":' || CASE WHEN way IS NULL THEN 'null' ELSE"
-        " json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,"
-        " 'link', " + LINK + ", 'rows', rows)::text END || '}'"
-    ),
+    document=f"""left(document::text, -1) || ',"computed":' || CASE WHEN way IS NULL THEN 'null' ELSE
+        json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,
+                          'link', {LINK}, 'rows', rows)::text END || '}}'""",
     query=FactQuery,
     sorts={"code": ("code", "text")},
     filters={},
@@ -198,10 +196,9 @@ FACTS = Listing(
     },
 )
 
-_GIVEN = (
-    "SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS rows, max(as_of) AS as_of"
-    " FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-)
+_GIVEN = """
+    SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS rows, max(as_of) AS as_of
+      FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 
 
 async def answer_progress(request: Request) -> Response:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import parse
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.listing import Dimension, Filter, Listing
+from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.money import Money
@@ -59,10 +59,10 @@ LEDGER = Listing(
     page=schemas.EntryPage,
     rows=f"(SELECT *, kind AS money_stage, NULL::text AS basis, '{CURRENCY}' AS currency FROM ledger_entry) AS entry",
     # An entry is never changed: who reverses it is found when it is read.
-    document="left(document::text, -1) || ',\"reversed_by\":' || coalesce((SELECT to_json(code)::text"
-    " FROM ledger_entry AS later WHERE later.reverses = entry.code), 'null') || '}'",
-    version="revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
-    " || coalesce((SELECT ':' || revised FROM ledger_entry AS later WHERE later.reverses = entry.code), '')",
+    document="""left(document::text, -1) || ',"reversed_by":' || coalesce(
+        (SELECT to_json(code)::text FROM ledger_entry AS later WHERE later.reverses = entry.code), 'null') || '}'""",
+    version=f"""{VERSION} || coalesce(
+        (SELECT ':' || revised FROM ledger_entry AS later WHERE later.reverses = entry.code), '')""",
     query=schemas.EntryQuery,
     sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
     filters={

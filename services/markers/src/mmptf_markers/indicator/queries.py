@@ -39,7 +39,6 @@ Question = list[tuple[str, str]]
 TARGET = "human-rights-90"
 # The services whose records are copied here, and the header that tells the age of each copy.
 AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
-_OF_ALL = "FROM assessment AS given WHERE given.programme = standing.programme AND given.marker = standing.marker"
 # One row for each programme under each marker, with the assessment that counts.
 STANDING_ROWS = """(
     SELECT s.*, p.thematic_area, p.organizations, p.countries, p.document AS known,
@@ -183,10 +182,12 @@ STANDINGS = Listing(
         "assessed_stage": Filter("assessed_stage = ANY({}::text[])"),
         "assessed": Filter("(assessment IS NOT NULL) = {}::text::boolean"),
         "due_for": Filter(
-            "coalesce(left(known->'duration'->>'start', 4)::int <= {0}::int, true)"
-            " AND coalesce(left(known->'duration'->>'end', 4)::int >= {0}::int, true)"
-            f" AND NOT EXISTS (SELECT {_OF_ALL} AND given.stage = 'annual_report' AND given.year = {{0}}::int"
-            " AND given.status <> 'returned')"
+            """coalesce(left(known->'duration'->>'start', 4)::int <= {0}::int, true)
+           AND coalesce(left(known->'duration'->>'end', 4)::int >= {0}::int, true)
+           AND NOT EXISTS (
+               SELECT FROM assessment AS given
+                WHERE given.programme = standing.programme AND given.marker = standing.marker
+                  AND given.stage = 'annual_report' AND given.year = {0}::int AND given.status <> 'returned')"""
         ),
     },
     columns={
