@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import httpx
 from hypothesis import strategies as st
 
-from mmptf_common.lists.aggregates import LeftOut, Total, TotalGroup, Totals
+from mmptf_common.lists.totals import LeftOut, Total, TotalGroup, Totals
 from mmptf_common.wire.money import Money
 from tests.conftest import RunningApp
 

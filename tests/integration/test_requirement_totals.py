@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mmptf_common.lists.aggregates import Totals
+from mmptf_common.lists.totals import Totals
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.problems import InvalidRequest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -15,7 +15,17 @@ from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import ListQuery, canonical
 from mmptf_common.http.snapshot import snapshot
-from mmptf_common.lists.listing import PAGING, Arguments, Listing, cache_scope, check_codes, condition, with_as_of_links
+from mmptf_common.lists.listing import (
+    PAGING,
+    Arguments,
+    Listing,
+    Statement,
+    cache_scope,
+    check_codes,
+    condition,
+    order,
+    with_as_of_links,
+)
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 
 EXPORT_SECONDS = 3600
@@ -63,17 +73,29 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
     )
 
 
+def export_statement(listing: Listing, query: ListQuery, representation: str) -> Statement:
+    """All rows of a query in its order: the columns of a CSV, or one JSON text a row."""
+    selected = (
+        ", ".join(f"{sql} AS {name}" for name, sql in listing.columns.items())
+        if representation == "csv"
+        else listing.document
+    )
+    arguments = Arguments()
+    return Statement(
+        f"""
+        SELECT {with_as_of_links(selected, query)}
+          FROM {listing.rows}
+         WHERE {condition(listing, query, arguments)}
+         ORDER BY {order(listing, query.sort)}""",
+        arguments,
+    )
+
+
 async def _rows(
     request: Request, listing: Listing, query: ListQuery, representation: str
 ) -> AsyncGenerator[bytes, None]:
     """The ETag, then the export in chunks: one read-only snapshot, so the tag and the rows belong together."""
-    arguments = Arguments()
-    expression, _ = listing.sorts[query.sort.removeprefix("-")]
-    direction = "DESC" if query.sort.startswith("-") else "ASC"
-    tail = (
-        f"FROM {listing.rows} WHERE {condition(listing, query, arguments)}"
-        f" ORDER BY {expression} {direction}, {listing.key} {direction}"
-    )
+    export = export_statement(listing, query, representation)
     asked = canonical(query, without=PAGING)
     await check_codes(request, listing, query)
     async with snapshot(request, query) as data:
@@ -84,14 +106,8 @@ async def _rows(
             revision = await data.revision()
             yield conditional.etag(request, revision, cache_scope(listing, asked), representation).encode()
             begun = True
-            if representation == "csv":
-                columns = ", ".join(
-                    f"{with_as_of_links(sql, query)} AS {name}" for name, sql in listing.columns.items()
-                )
-                source = _copied(data.connection, data.statement(f"SELECT {columns} {tail}"), arguments)
-            else:
-                document = with_as_of_links(listing.document, query)
-                source = _lines(data.connection, data.statement(f"SELECT {document} {tail}"), arguments)
+            read = _copied if representation == "csv" else _lines
+            source = read(data.connection, data.statement(export.sql), export.values)
             buffer = bytearray()
             async with aclosing(source):
                 async for piece in source:
@@ -111,14 +127,14 @@ async def _rows(
         await transaction.commit()
 
 
-async def _copied(connection: Any, sql: str, arguments: Arguments) -> AsyncGenerator[bytes, None]:
+async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:
     """COPY … TO STDOUT as CSV with its header, passed through as PostgreSQL writes it."""
     queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(maxsize=16)
 
     async def copy() -> None:
         try:
             await connection.copy_from_query(
-                sql, *arguments, output=queue.put, format="csv", header=True, timeout=EXPORT_SECONDS
+                sql, *values, output=queue.put, format="csv", header=True, timeout=EXPORT_SECONDS
             )
         except Exception as error:
             await queue.put(error)
@@ -136,7 +152,7 @@ async def _copied(connection: Any, sql: str, arguments: Arguments) -> AsyncGener
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _lines(connection: Any, sql: str, arguments: Arguments) -> AsyncGenerator[bytes, None]:
+async def _lines(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:
     """One JSON document a line, through a server-side cursor."""
-    async for (document,) in connection.cursor(sql, *arguments, prefetch=2000, timeout=EXPORT_SECONDS):
+    async for (document,) in connection.cursor(sql, *values, prefetch=2000, timeout=EXPORT_SECONDS):
         yield document.encode() + b"\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
@@ -99,9 +99,9 @@ class Listing:
     columns:  the CSV's columns, in order
     item, page: the wire shapes of a record and of a page
     fixed:    SQL condition -> value, what the path itself narrows the list to; `{}` stands for the bound value
-    facets, ranges, totals: see `aggregates`; each comes with the query model of its operation
+    facets, ranges, totals: see `Dimension`; each comes with the query model of its operation
     totals_path: where the totals are read, if not below the list
-    apart:    what no sum mixes beside currency, `money_stage` or `basis` -> the filter that tells its values apart
+    split_by: what no sum mixes beside currency, `money_stage` or `basis` -> the filter that tells its values apart
     summed, omitted: the filters that leave the rows that are summed, and the rows that no sum contains
     """
 
@@ -129,6 +129,13 @@ class Listing:
     omitted: Sequence[Omission] = (NO_AMOUNT,)
 
 
+class Statement(NamedTuple):
+    """A statement as PostgreSQL takes it, and its bound values: the first stands at `$1`."""
+
+    sql: str
+    values: Sequence[Any]
+
+
 class Arguments(list[Any]):
     """The bound values of one statement; nothing a caller sends ever stands in the SQL itself."""
 
@@ -150,6 +157,13 @@ def cache_scope(listing: Listing, asked: str) -> str:
 def fixed(listing: Listing, arguments: Arguments) -> str:
     """The SQL condition of what a list is narrowed to whatever is asked."""
     return " AND ".join(where.format(arguments.bind(value)) for where, value in listing.fixed.items()) or "true"
+
+
+def order(listing: Listing, sort: str) -> str:
+    """The SQL of an order: `sort` is one of the list's, with `-` when it descends."""
+    expression, _ = listing.sorts[sort.removeprefix("-")]
+    direction = "DESC" if sort.startswith("-") else "ASC"
+    return f"{expression} {direction}, {listing.key} {direction}"
 
 
 def condition(listing: Listing, query: BaseModel, arguments: Arguments) -> str:

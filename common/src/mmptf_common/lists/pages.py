@@ -9,6 +9,7 @@ import re
 from datetime import datetime
 from operator import itemgetter
 
+from pydantic import BaseModel
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,10 +23,12 @@ from mmptf_common.lists.listing import (
     PAGING,
     Arguments,
     Listing,
+    Statement,
     cache_scope,
     check_codes,
     condition,
     fixed,
+    order,
     with_as_of_links,
 )
 from mmptf_common.storage.journal import REVISION
@@ -82,30 +85,41 @@ def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, s
     return value, key
 
 
-def _page_sql(listing: Listing, query: ListQuery) -> tuple[str, Arguments]:
+def page_statement(listing: Listing, query: ListQuery) -> Statement:
+    """One row: the items as a JSON array, the total, the revision, whether there are more, and the last one's position.
+
+    The total is counted under the same snapshot as the page, in the same statement. InvalidRequest for a cursor that
+    is none of this list, these filters and this order.
+    """
     arguments = Arguments()
+    where = after = condition(listing, query, arguments)
     expression, sql_type = listing.sorts[query.sort.removeprefix("-")]
-    direction, beyond = ("DESC", "<") if query.sort.startswith("-") else ("ASC", ">")
-    where = condition(listing, query, arguments)
-    after = where
     if query.cursor is not None:
         value, key = _position(listing, query, sql_type)
-        value_sql, key_sql = arguments.bind(value), arguments.bind(key)
-        after += f" AND ({expression}, {listing.key}) {beyond} ({value_sql}::text::{sql_type}, {key_sql}::text)"
+        beyond = "<" if query.sort.startswith("-") else ">"
+        position = f"({arguments.bind(value)}::text::{sql_type}, {arguments.bind(key)}::text)"
+        after = f"{where} AND ({expression}, {listing.key}) {beyond} {position}"
     limit = arguments.bind(query.limit) + "::int"
-    # The total is counted under the same snapshot as the page, in the same statement.
-    return (
-        f"SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']',"
-        f" (SELECT count(*) FROM {listing.rows} WHERE {where}), {REVISION},"
-        f" count(*) > {limit}, max(page_position) FILTER (WHERE n = {limit}),"
-        f" max(page_key) FILTER (WHERE n = {limit})"
-        # ORDER BY takes an output column before a table's column of the same name: these names are no table's.
-        f" FROM (SELECT {with_as_of_links(listing.document, query)} AS item,"
-        f" ({expression})::text AS page_position, {listing.key} AS page_key,"
-        f" row_number() OVER (ORDER BY {expression} {direction}, {listing.key} {direction}) AS n"
-        f" FROM {listing.rows} WHERE {after}"
-        f" ORDER BY {expression} {direction}, {listing.key} {direction} LIMIT {limit} + 1) AS page"
-    ), arguments
+    ordered = order(listing, query.sort)
+    # ORDER BY takes an output column before a table's column of the same name: these names are no table's.
+    return Statement(
+        f"""
+        SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']',
+               (SELECT count(*) FROM {listing.rows} WHERE {where}),
+               {REVISION},
+               count(*) > {limit},
+               max(page_position) FILTER (WHERE n = {limit}),
+               max(page_key) FILTER (WHERE n = {limit})
+          FROM (SELECT {with_as_of_links(listing.document, query)} AS item,
+                       ({expression})::text AS page_position,
+                       {listing.key} AS page_key,
+                       row_number() OVER (ORDER BY {ordered}) AS n
+                  FROM {listing.rows}
+                 WHERE {after}
+                 ORDER BY {ordered}
+                 LIMIT {limit} + 1) AS page""",
+        arguments,
+    )
 
 
 async def answer_list(request: Request, listing: Listing) -> Response:
@@ -115,19 +129,32 @@ async def answer_list(request: Request, listing: Listing) -> Response:
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
     asked = canonical(query)
-    sql, arguments = _page_sql(listing, query)
+    page = page_statement(listing, query)
     await check_codes(request, listing, query)
     async with snapshot(request, query) as data:
         if conditional.is_conditional(request):
             tag = conditional.etag(request, await data.revision(), cache_scope(listing, asked))
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
-        items, total, revision, more, position, key = await data.fetchrow(sql, *arguments)
+        items, total, revision, more, position, key = await data.fetchrow(page.sql, *page.values)
     following = f'"{_next(listing, asked, [position, key])}"' if more else "null"
     return Response(
         f'{{"items":{items},"total":{total},"next":{following},"revision":{conditional.number_of(revision)}}}',
         media_type="application/json",
         headers=conditional.headers(conditional.etag(request, revision, cache_scope(listing, asked))),
+    )
+
+
+def item_statement(listing: Listing, code: str, query: BaseModel) -> Statement:
+    """A record's JSON and its version; no row where the list has none of this code."""
+    arguments = Arguments()
+    visible = fixed(listing, arguments)
+    return Statement(
+        f"""
+        SELECT {with_as_of_links(listing.document, query)}, {listing.version}
+          FROM {listing.rows}
+         WHERE {visible} AND {listing.key} = {arguments.bind(code)}""",
+        arguments,
     )
 
 
@@ -138,19 +165,16 @@ async def fetch_item(
 
     parameter: what the path calls the code
     """
-    arguments = Arguments()
-    visible = fixed(listing, arguments)
-    statement = (
-        f"SELECT {with_as_of_links(listing.document, data.query)}, {listing.version} FROM {listing.rows}"
-        f" WHERE {visible} AND {listing.key} = {arguments.bind(code)}"
-    )
-    row = await data.fetchrow(statement, *arguments)
+    item = item_statement(listing, code, data.query)
+    row = await data.fetchrow(item.sql, *item.values)
     if row is not None:
         return row[0], row[1]
     if moved := await renamed(data, listing.entity, code, listing.path):
         return moved
+    arguments = Arguments()
+    visible = fixed(listing, arguments)
     known = await data.connection.fetch(
-        f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments[:-1]
+        f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments
     )
     meant = closest_match(code, [row[0] for row in known])
     raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.as_of_ctes else "")

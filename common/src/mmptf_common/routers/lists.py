@@ -9,9 +9,10 @@ from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
 from mmptf_common.http import openapi
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import PointInTime
-from mmptf_common.lists.aggregates import Facets, Totals, answer_facets, answer_totals
+from mmptf_common.lists.facets import Facets, answer_facets
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
+from mmptf_common.lists.totals import Totals, answer_totals
 from mmptf_common.wire.base import CODE_PATTERN
 
 

@@ -1,8 +1,7 @@
-"""Facet counts and totals of a list, exact, each with the rows behind it, cached under their revision."""
+"""Totals of a list's money, exact, each with the rows behind it, cached under their revision."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,35 +13,9 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import canonical, pairs_of, parse
 from mmptf_common.http.snapshot import snapshot
-from mmptf_common.lists.listing import Arguments, Listing, check_codes, condition
+from mmptf_common.lists.listing import Arguments, Listing, Statement, check_codes, condition
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.money import Money
-
-
-class FacetValue(ResponseModel):
-    """How many rows of the current filter carry one value; `value` null counts rows for which none is stated."""
-
-    value: str | None
-    name: str | None
-    count: int
-
-
-class FacetRange(ResponseModel):
-    """The smallest and largest value among the rows of the current filter, and how many rows state none."""
-
-    min: str | None
-    max: str | None
-    not_stated: int
-
-
-class Facets(ResponseModel):
-    """Facet counts under a filter; a row that carries several values counts once in each of them."""
-
-    filter: str
-    total: int
-    facets: dict[str, list[FacetValue]]
-    ranges: dict[str, FacetRange]
-    revision: int
 
 
 class LeftOut(ResponseModel):
@@ -101,50 +74,6 @@ class Totals(ResponseModel):
     revision: int
 
 
-async def answer_facets(request: Request, listing: Listing) -> Response:
-    """Facet counts of a list under the request's filter."""
-    assert listing.facet_query
-    query = parse(request, listing.facet_query)
-    await check_codes(request, listing, query)
-    async with snapshot(request, query) as data:
-
-        async def build(revision: int) -> Facets:
-            row = await data.fetchrow(*_facets_sql(listing, query))
-            return Facets.model_validate(
-                {
-                    "filter": canonical(query),
-                    "total": row["total"],
-                    "facets": {name: json.loads(row[name]) for name in listing.facets},
-                    "ranges": {name: json.loads(row[name]) for name in listing.ranges},
-                    "revision": revision,
-                }
-            )
-
-        return await data.cached(build)
-
-
-def _facets_sql(listing: Listing, query: BaseModel) -> tuple[Any, ...]:
-    """The statement of all facets and ranges, then its values."""
-    arguments = Arguments()
-    where = condition(listing, query, arguments)
-    parts = [
-        f"(SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)"
-        f" ORDER BY n DESC, value), '[]') FROM (SELECT value, {d.name.format('value')} AS name, n"
-        f" FROM (SELECT {d.value} AS value, count(*) AS n FROM filtered {d.join} GROUP BY 1) AS part) AS facet)"
-        f" AS {name}"
-        for name, d in listing.facets.items()
-    ] + [
-        f"(SELECT json_build_object('min', {text.format(f'min({sql})')}, 'max', {text.format(f'max({sql})')},"
-        f" 'not_stated', count(*) FILTER (WHERE {sql} IS NULL)) FROM filtered) AS {name}"
-        for name, (sql, text) in listing.ranges.items()
-    ]
-    statement = (
-        f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
-        f" SELECT (SELECT count(*) FROM filtered) AS total, {', '.join(parts)}"
-    )
-    return statement, *arguments
-
-
 async def answer_totals(request: Request, listing: Listing) -> Response:
     """Exact sums of a list's money under the request's filter, divided by `by`."""
     assert listing.totals_query
@@ -155,43 +84,64 @@ async def answer_totals(request: Request, listing: Listing) -> Response:
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> Totals:
-            arguments = Arguments()
-            where = condition(listing, query, arguments)
-            filtered = f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})"
-            # The whole is counted apart from its parts.
-            parts = await data.fetch(f"{filtered} {_parts(listing, by)}", *arguments)
-            wholes = await data.fetch(f"{filtered} {_wholes(listing)}", *arguments)
-            return _totals(listing, query, by, parts, wholes, revision)
+            parts, wholes = groups_statement(listing, query, by), wholes_statement(listing, query)
+            return _totals(
+                listing,
+                query,
+                by,
+                await data.fetch(parts.sql, *parts.values),
+                await data.fetch(wholes.sql, *wholes.values),
+                revision,
+            )
 
         return await data.cached(build)
 
 
+def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> Statement:
+    """A row for each group of every total, in the order of their values; `value_0` and `name_0` are of the first `by`.
+
+    amount: the sum, null where no row states one; summed: how many rows do; omitted_0: rows of the first omission
+    """
+    dimensions = [listing.totals[name] for name in by]
+    amounts = {dimension.amount for dimension in dimensions}
+    assert len(amounts) == 1, "two ways to divide one row's money cannot be combined"
+    values = ", ".join(f"{dimension.value} AS value_{n}" for n, dimension in enumerate(dimensions))
+    names = ", ".join(
+        f"{dimension.name.format(f'part.value_{n}')} AS name_{n}" for n, dimension in enumerate(dimensions)
+    )
+    keys = ", ".join(f"value_{n}" for n in range(len(by)))
+    arguments = Arguments()
+    return Statement(
+        f"""
+        WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {condition(listing, query, arguments)})
+        SELECT part.*, {names}
+          FROM (SELECT filtered.money_stage, filtered.basis, filtered.currency, {values},
+                       sum({amounts.pop()}) AS amount, count(filtered.amount) AS summed, {_omissions(listing)}
+                  FROM filtered {" ".join(dimension.join for dimension in dimensions)}
+                 WHERE filtered.money_stage IS NOT NULL
+                 GROUP BY filtered.money_stage, filtered.basis, filtered.currency, {keys}) AS part
+         ORDER BY {keys}""",
+        arguments,
+    )
+
+
+def wholes_statement(listing: Listing, query: BaseModel) -> Statement:
+    """A row for each total as a whole, counted apart from its groups, and one for the rows of no stage of money."""
+    arguments = Arguments()
+    return Statement(
+        f"""
+        WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {condition(listing, query, arguments)})
+        SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed, count(*) AS found,
+               {_omissions(listing)}
+          FROM filtered
+         GROUP BY 1, 2, 3
+         ORDER BY 1, 2, 3""",
+        arguments,
+    )
+
+
 def _omissions(listing: Listing) -> str:
     return ", ".join(f"count(*) FILTER (WHERE {o.where}) AS omitted_{n}" for n, o in enumerate(listing.omitted))
-
-
-def _parts(listing: Listing, by: list[str]) -> str:
-    """The groups of every total, in the order of their values."""
-    dimensions = [listing.totals[name] for name in by]
-    amounts = {d.amount for d in dimensions}
-    assert len(amounts) == 1, "two ways to divide one row's money cannot be combined"
-    values = ", ".join(f"{d.value} AS value_{n}" for n, d in enumerate(dimensions))
-    names = ", ".join(f"{d.name.format(f'part.value_{n}')} AS name_{n}" for n, d in enumerate(dimensions))
-    keys = ", ".join(f"value_{n}" for n in range(len(by)))
-    return (
-        f"SELECT part.*, {names} FROM (SELECT filtered.money_stage, filtered.basis, filtered.currency, {values},"
-        f" sum({amounts.pop()}) AS amount, count(filtered.amount) AS summed, {_omissions(listing)}"
-        f" FROM filtered {' '.join(d.join for d in dimensions)} WHERE filtered.money_stage IS NOT NULL"
-        f" GROUP BY filtered.money_stage, filtered.basis, filtered.currency, {keys}) AS part ORDER BY {keys}"
-    )
-
-
-def _wholes(listing: Listing) -> str:
-    """How many rows and how much money each total has in all, counted apart from its parts; without a stage too."""
-    return (
-        f"SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed, count(*) AS found,"
-        f" {_omissions(listing)} FROM filtered GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    )
 
 
 def _totals(

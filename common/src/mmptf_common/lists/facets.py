@@ -1,0 +1,94 @@
+"""Facet counts and ranges of a list, exact, cached under their revision."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.http.parameters import canonical, parse
+from mmptf_common.http.snapshot import snapshot
+from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, check_codes, condition
+from mmptf_common.wire.base import ResponseModel
+
+
+class FacetValue(ResponseModel):
+    """How many rows of the current filter carry one value; `value` null counts rows for which none is stated."""
+
+    value: str | None
+    name: str | None
+    count: int
+
+
+class FacetRange(ResponseModel):
+    """The smallest and largest value among the rows of the current filter, and how many rows state none."""
+
+    min: str | None
+    max: str | None
+    not_stated: int
+
+
+class Facets(ResponseModel):
+    """Facet counts under a filter; a row that carries several values counts once in each of them."""
+
+    filter: str
+    total: int
+    facets: dict[str, list[FacetValue]]
+    ranges: dict[str, FacetRange]
+    revision: int
+
+
+def facets_statement(listing: Listing, query: BaseModel) -> Statement:
+    """One row: the total, then under its name the JSON of each facet and of each range."""
+    arguments = Arguments()
+    where = condition(listing, query, arguments)
+    columns = [f"({_facet(dimension)}) AS {name}" for name, dimension in listing.facets.items()]
+    columns += [f"({_range(value, text)}) AS {name}" for name, (value, text) in listing.ranges.items()]
+    selected = ", ".join(["(SELECT count(*) FROM filtered) AS total", *columns])
+    return Statement(
+        f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where}) SELECT {selected}", arguments
+    )
+
+
+def _facet(dimension: Dimension) -> str:
+    """The values of one dimension, the most frequent first; a name is looked up once for each value."""
+    return f"""
+        SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)
+                                 ORDER BY n DESC, value), '[]')
+          FROM (SELECT value, {dimension.name.format("value")} AS name, n
+                  FROM (SELECT {dimension.value} AS value, count(*) AS n
+                          FROM filtered {dimension.join}
+                         GROUP BY 1) AS counted) AS named"""
+
+
+def _range(value: str, text: str) -> str:
+    """The smallest and the largest value, written as `text` says, and how many rows state none."""
+    return f"""
+        SELECT json_build_object('min', {text.format(f"min({value})")}, 'max', {text.format(f"max({value})")},
+                                 'not_stated', count(*) FILTER (WHERE {value} IS NULL))
+          FROM filtered"""
+
+
+async def answer_facets(request: Request, listing: Listing) -> Response:
+    """Facet counts of a list under the request's filter."""
+    assert listing.facet_query
+    query = parse(request, listing.facet_query)
+    facets = facets_statement(listing, query)
+    await check_codes(request, listing, query)
+    async with snapshot(request, query) as data:
+
+        async def build(revision: int) -> Facets:
+            row = await data.fetchrow(facets.sql, *facets.values)
+            return Facets.model_validate(
+                {
+                    "filter": canonical(query),
+                    "total": row["total"],
+                    "facets": {name: json.loads(row[name]) for name in listing.facets},
+                    "ranges": {name: json.loads(row[name]) for name in listing.ranges},
+                    "revision": revision,
+                }
+            )
+
+        return await data.cached(build)

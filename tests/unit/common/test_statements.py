@@ -1,0 +1,142 @@
+"""The statements that a list reads by: whole, as PostgreSQL takes them, and nothing of a caller's in their text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from textwrap import dedent
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Values
+from mmptf_common.lists.exports import export_statement
+from mmptf_common.lists.facets import facets_statement
+from mmptf_common.lists.listing import AS_TEXT, Dimension, Filter, Listing, Omission, Statement
+from mmptf_common.lists.pages import item_statement, page_statement
+from mmptf_common.lists.totals import groups_statement, wholes_statement
+from mmptf_common.storage.journal import REVISION
+
+
+class GrantFilter(PointInTime):
+    country: Annotated[Values, Field()]
+    amount_min: Amount | None = None
+
+
+class GrantQuery(GrantFilter, ListQuery):
+    sort: Literal["code", "-amount"] = "code"
+
+
+GRANTS = Listing(
+    path="/grants",
+    entity="grant",
+    item=BaseModel,
+    page=BaseModel,
+    rows="grant",
+    document="replace(document::text, '?', '?{as_of}')",
+    query=GrantQuery,
+    sorts={"code": ("code", "text"), "amount": ("coalesce(amount, -1)", "numeric")},
+    filters={"country": Filter("countries && {}::text[]"), "amount_min": Filter("amount >= {}::numeric")},
+    columns={"code": "code", "amount": "amount"},
+    fixed={"organization = {}": "IOM"},
+    facets={"country": Dimension("v.code", "upper({})", "CROSS JOIN unnest(filtered.countries) AS v(code)")},
+    ranges={"amount": ("filtered.amount", AS_TEXT)},
+    totals={"stage": Dimension("filtered.stage")},
+    omitted=(Omission("filtered.amount IS NULL", "no amount is stated"),),
+)
+COUNTRIES, LEAST = ["KEN", "UGA"], Decimal("1.50")
+FILTERED = GrantFilter.model_validate({"country": COUNTRIES, "amount_min": "1.50"})
+
+
+def query(**parameters: object) -> GrantQuery:
+    return GrantQuery.model_validate({"country": COUNTRIES, "amount_min": "1.50", **parameters})
+
+
+def lines(statement: Statement) -> list[str]:
+    return dedent(statement.sql).strip().splitlines()
+
+
+def text(statement: Statement) -> str:
+    return " ".join(statement.sql.split())
+
+
+WHERE = "organization = $1 AND countries && $2::text[] AND amount >= $3::numeric"
+
+
+def test_a_page_is_one_statement() -> None:
+    page = page_statement(GRANTS, query(sort="-amount", limit="2", as_of="7"))
+    assert lines(page) == [
+        "SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= $4::int), '') || ']',",
+        f"       (SELECT count(*) FROM grant WHERE {WHERE}),",
+        f"       {REVISION},",
+        "       count(*) > $4::int,",
+        "       max(page_position) FILTER (WHERE n = $4::int),",
+        "       max(page_key) FILTER (WHERE n = $4::int)",
+        "  FROM (SELECT replace(document::text, '?', '?as_of=7') AS item,",
+        "               (coalesce(amount, -1))::text AS page_position,",
+        "               code AS page_key,",
+        "               row_number() OVER (ORDER BY coalesce(amount, -1) DESC, code DESC) AS n",
+        "          FROM grant",
+        f"         WHERE {WHERE}",
+        "         ORDER BY coalesce(amount, -1) DESC, code DESC",
+        "         LIMIT $4::int + 1) AS page",
+    ]
+    assert page.values == ["IOM", COUNTRIES, LEAST, 2]
+
+
+def test_an_item_is_looked_up_among_those_that_the_list_has() -> None:
+    item = item_statement(GRANTS, "X'; DROP TABLE grant", PointInTime())
+    assert lines(item) == [
+        f"SELECT replace(document::text, '?', '?'), {GRANTS.version}",
+        "  FROM grant",
+        " WHERE organization = $1 AND code = $2",
+    ]
+    assert item.values == ["IOM", "X'; DROP TABLE grant"]
+
+
+def test_an_export_is_the_same_rows_without_pages() -> None:
+    for representation, selected in {
+        "csv": "code AS code, amount AS amount",
+        "ndjson": "replace(document::text, '?', '?')",
+    }.items():
+        export = export_statement(GRANTS, query(), representation)
+        assert lines(export) == [
+            f"SELECT {selected}",
+            "  FROM grant",
+            f" WHERE {WHERE}",
+            " ORDER BY code ASC, code ASC",
+        ]
+        assert export.values == ["IOM", COUNTRIES, LEAST]
+
+
+def test_facets_and_ranges_are_counted_over_one_filter() -> None:
+    facets = facets_statement(GRANTS, FILTERED)
+    assert text(facets) == (
+        f"WITH filtered AS MATERIALIZED (SELECT * FROM grant WHERE {WHERE})"
+        " SELECT (SELECT count(*) FROM filtered) AS total,"
+        " ( SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)"
+        " ORDER BY n DESC, value), '[]')"
+        " FROM (SELECT value, upper(value) AS name, n FROM (SELECT v.code AS value, count(*) AS n"
+        " FROM filtered CROSS JOIN unnest(filtered.countries) AS v(code) GROUP BY 1) AS counted) AS named) AS country,"
+        " ( SELECT json_build_object('min', (min(filtered.amount))::text, 'max', (max(filtered.amount))::text,"
+        " 'not_stated', count(*) FILTER (WHERE filtered.amount IS NULL)) FROM filtered) AS amount"
+    )
+    assert facets.values == ["IOM", COUNTRIES, LEAST]
+
+
+def test_the_whole_of_a_total_is_counted_apart_from_its_groups() -> None:
+    filtered = f"WITH filtered AS MATERIALIZED (SELECT * FROM grant WHERE {WHERE})"
+    groups, wholes = groups_statement(GRANTS, FILTERED, ["stage"]), wholes_statement(GRANTS, FILTERED)
+    assert text(groups) == (
+        f"{filtered} SELECT part.*, NULL::text AS name_0"
+        " FROM (SELECT filtered.money_stage, filtered.basis, filtered.currency, filtered.stage AS value_0,"
+        " sum(filtered.amount) AS amount, count(filtered.amount) AS summed,"
+        " count(*) FILTER (WHERE filtered.amount IS NULL) AS omitted_0"
+        " FROM filtered WHERE filtered.money_stage IS NOT NULL"
+        " GROUP BY filtered.money_stage, filtered.basis, filtered.currency, value_0) AS part ORDER BY value_0"
+    )
+    assert text(wholes) == (
+        f"{filtered} SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed,"
+        " count(*) AS found, count(*) FILTER (WHERE filtered.amount IS NULL) AS omitted_0"
+        " FROM filtered GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    assert groups.values == wholes.values == ["IOM", COUNTRIES, LEAST]
