@@ -318,6 +318,9 @@ async def test_the_gateway_shows_what_both_say(funded: RunningApp, catalogue: Ru
             nobody = await client.get("/programmes/ETH-01x")
             assert nobody.status_code == 404
             assert [error["suggestion"] for error in nobody.json()["errors"]] == ["ETH-01"]
+            # Making a contract takes seconds, and on a busy machine longer than the gateway waits: it is made here.
+            for service in (catalogue, funded):
+                await get(service.client, "/openapi.json")
             contract = (await get(client, "/openapi.json"))["paths"]
             assert {"/programmes/{code}", f"{CATALOG}/{{code}}", f"{FUNDING}/{{code}}"} <= set(contract)
             for link in found["parts"][0]["card"]["links"].values():
