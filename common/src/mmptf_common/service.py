@@ -18,8 +18,9 @@ from mmptf_common.feed.changes import ChangeNotifier
 from mmptf_common.feed.replication import Replication, following
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.app import create_app
+from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest, open_verifier
-from mmptf_common.http.parameters import NoParameters, parse
+from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.lists import publications
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import add_feed
@@ -117,19 +118,22 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     app.state.is_ending = lambda: False
     app.include_router(service.router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
+    entities = {table.info["entity"] for table in service.metadata.tables.values() if "entity" in table.info}
+    feed = openapi.Router()
+    add_feed(feed, service.name, public=entities - service.private, private=service.private)
+    app.include_router(feed)
     openapi.install(app, openapi.packaged_examples(service.package))
     return app
 
 
 def _own_routes(service: Service[Any]) -> APIRouter:
-    router = APIRouter()
+    router = openapi.Router(dependencies=[NO_PARAMETERS])
     status_path = f"/{service.name}/v1/status"
-    plain = openapi.plain(NoParameters)
+    plain = openapi.plain()
 
     @router.get("/health/live", tags=["health"], response_model=Health, **plain)
     async def live(request: PublicRequest) -> Response:
         """Whether the process runs; asks nothing else, so that a lost database restarts nobody."""
-        parse(request, NoParameters)
         return _health(True, None)
 
     @router.get(
@@ -137,11 +141,9 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         tags=["health"],
         response_model=Health,
         responses={**plain["responses"], 503: {"model": Health}},
-        openapi_extra=plain["openapi_extra"],
     )
     async def ready(request: PublicRequest) -> Response:
         """Whether requests can be answered: the database is there. A missing cache only slows, so it is no reason."""
-        parse(request, NoParameters)
         try:
             async with reading(request.app.state.database) as connection:
                 await connection.fetchval("SELECT 1")
@@ -149,12 +151,9 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             return _health(False, problem.detail)
         return _health(True, None)
 
-    @router.get(
-        status_path, tags=["status"], response_model=Status, **openapi.read(NoParameters), summary="Status of the data"
-    )
-    async def status(request: PublicRequest) -> Response:
+    @router.get(status_path, tags=["status"], response_model=Status, **openapi.read(), summary="Status of the data")
+    async def status(request: PublicReadRequest) -> Response:
         """Version, build, data revision, number of records, and the documents that the data was taken from."""
-        parse(request, NoParameters)
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
         async with reading(request.app.state.database) as connection:
             row = await connection.fetchrow(
@@ -178,14 +177,11 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     @router.get("/openapi.json", tags=["contract"], include_in_schema=False)
     async def contract(request: PublicRequest) -> Response:
         """This service's own contract; it changes with the build only."""
-        parse(request, NoParameters)
         tag = conditional.etag(request, "0", "")
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
         return JSONResponse(request.app.openapi(), headers=conditional.headers(tag))
 
-    entities = {table.info["entity"] for table in service.metadata.tables.values() if "entity" in table.info}
-    add_feed(router, service.name, public=entities - service.private, private=service.private)
     return router
 
 

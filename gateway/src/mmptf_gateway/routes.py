@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import NoParameters, parse
+from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.wire.base import CODE_PATTERN, ResponseModel
 from mmptf_common.wire.pages import Health
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound
 from mmptf_gateway.programmes import ProgrammeView, programme_view
 from mmptf_gateway.status import SuiteStatus, suite_status
 
-router = APIRouter()
-PLAIN = openapi.plain(NoParameters)
+router = openapi.Router(dependencies=[NO_PARAMETERS])
+PLAIN = openapi.plain()
 ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["ETH-01"])]
 
 
@@ -33,7 +33,6 @@ class Index(ResponseModel):
 @router.get("/", tags=["index"], response_model=Index, **PLAIN)
 async def index(request: PublicRequest) -> Response:
     """What is behind this door."""
-    parse(request, NoParameters)
     answer = Index(
         title=request.app.title,
         version=request.app.version,
@@ -52,7 +51,6 @@ async def index(request: PublicRequest) -> Response:
 @router.get("/health/live", tags=["health"], response_model=Health, **PLAIN)
 async def live(request: PublicRequest) -> Response:
     """Whether the process runs."""
-    parse(request, NoParameters)
     return _json(Health(ready=True, reason=None))
 
 
@@ -61,14 +59,12 @@ async def ready(request: PublicRequest) -> Response:
     """Whether requests can be passed on: as soon as the process runs. A service that is down is seen at /status;
     it is no reason to take the others out of reach.
     """
-    parse(request, NoParameters)
     return _json(Health(ready=True, reason=None))
 
 
 @router.get("/status", tags=["status"], response_model=SuiteStatus, **PLAIN)
 async def status(request: PublicRequest) -> Response:
     """Each service's version, build, data revision, counts and sources, or why it says nothing; 200 in either case."""
-    parse(request, NoParameters)
     app = request.app
     return _json(await suite_status(app.state.services, app.state.client, app.version, app.state.build))
 
@@ -83,11 +79,9 @@ async def status(request: PublicRequest) -> Response:
         **PLAIN["responses"],
         **{kind.status: {"description": kind.title} for kind in (NotFound, BadGateway, GatewayTimeout)},
     },
-    openapi_extra=PLAIN["openapi_extra"],
 )
 async def programme(request: PublicRequest, code: ProgrammeCode) -> Response:
     """The card of each service, as the data are now; 200 as soon as one has a card, and whoever has none is named."""
-    parse(request, NoParameters)
     state = request.app.state
     return _json(await programme_view(state.services, state.client, code))
 
@@ -95,7 +89,6 @@ async def programme(request: PublicRequest, code: ProgrammeCode) -> Response:
 @router.get("/openapi.json", include_in_schema=False, tags=["contract"])
 async def contract(request: PublicRequest) -> Response:
     """The contracts of all services as one; `x-missing-services` names those that were never reached."""
-    parse(request, NoParameters)
     text, tag = await request.app.state.contracts.merged()
     if conditional.matches(request, tag):
         return conditional.not_modified(tag)

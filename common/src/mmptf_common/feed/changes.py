@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import Limit, Seconds, Sequence, canonical, parse
+from mmptf_common.http.parameters import Limit, Seconds, Sequence, canonical
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import AS_MOMENT, Listing
 from mmptf_common.lists.pages import fetch_item
@@ -69,6 +69,7 @@ class FeedQuery(HistoryQuery):
     """Which changes of a service, and how long to wait for one."""
 
     wait: Annotated[Seconds, Field(description="Seconds to wait for a change when there is none yet.")] = 0
+    entity: Annotated[list[str], Field(default_factory=list, max_length=100, description="Only these records.")]
 
 
 _MEMBERS = """
@@ -124,12 +125,13 @@ class ChangeNotifier:
             return self._found
 
 
-async def answer_history(request: Request, listing: Listing, code: str, *, owner: str | None = None) -> Response:
+async def answer_history(
+    request: Request, listing: Listing, code: str, query: HistoryQuery, *, owner: str | None = None
+) -> Response:
     """The changes of one record, the first first; NotFound when there never was one.
 
     owner: only what happened to records of this organization: a private code may have been another's before
     """
-    query = parse(request, HistoryQuery)
     where, values = "entity = ${} AND key = ${}", [listing.entity, code]
     if owner is not None:
         where += " AND coalesce(after, before)->>'organization' = ${}"

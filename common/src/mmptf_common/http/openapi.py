@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
 from fastapi import Body, FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
-from pydantic import BaseModel
+from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
 
+from mmptf_common.http.headers import headers_of
 from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
-from mmptf_common.http.parameters import parameters
+from mmptf_common.http.parameters import queries_of
 from mmptf_common.wire.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -40,26 +40,6 @@ EXPORTS = tuple(media.partition(";")[0] for name, media in MEDIA_TYPES.items() i
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _ETAG = {"description": "Strong tag of this revision and question.", "schema": {"type": "string"}}
 _CACHE = {"description": "How long, and by whom, the answer may be kept.", "schema": {"type": "string"}}
-_IF_NONE_MATCH = {
-    "name": "If-None-Match",
-    "in": "header",
-    "required": False,
-    "description": "An earlier ETag; the answer is 304 while it is still right.",
-    "schema": {"type": "string"},
-}
-_IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "required": True,
-    "description": "The ETag of the record that is changed, as it was read: 412 when it has changed since.",
-    "schema": {"type": "string", "pattern": r'^(\*|"[^"]*")$'},
-}
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "A text of the caller's own for this write: sent again with it, the write is carried out once.",
-    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._:~+/=-]{1,128}$"},
-}
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
@@ -68,20 +48,24 @@ _BEARER = {
 }
 
 
-def public(query: type[BaseModel], *extra: dict[str, Any]) -> dict[str, Any]:
-    """The `openapi_extra` of an operation: the parameters of its query model, and any others."""
-    return {"parameters": [*parameters(query), *extra]}
+class Router(APIRouter):
+    """A router whose contract says of an operation what its signature says: its query, then its headers."""
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        dependencies = [*self.dependencies, *(options.get("dependencies") or ())]
+        stated = [*queries_of(endpoint, dependencies), *headers_of(endpoint)]
+        options["openapi_extra"] = {"parameters": stated, **(options.get("openapi_extra") or {})}
+        super().add_api_route(path, endpoint, **options)
 
 
 def read(
-    query: type[BaseModel],
     *,
     media: tuple[str, ...] = (),
     missing: bool = False,
     conflicts: bool = False,
     only: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """What a route that reads declares: its parameters, 200 with ETag, 304, 422, 503.
+    """What a route that reads answers: 200 with ETag, 304, 422, 503.
 
     media: further representations beside JSON (then 406 too); only: the media types of an answer that has no model;
     missing: whether a code in the path may be unknown (404) or renamed (308)
@@ -100,7 +84,7 @@ def read(
         responses |= _missing()
     if conflicts:
         responses |= _problems(Conflict)
-    return {"responses": responses, "openapi_extra": public(query, _IF_NONE_MATCH)}
+    return {"responses": responses}
 
 
 def _missing() -> dict[int | str, dict[str, Any]]:
@@ -112,14 +96,13 @@ def _missing() -> dict[int | str, dict[str, Any]]:
 
 
 def plain(
-    query: type[BaseModel],
     *,
     only: tuple[str, ...] = (),
     stored: bool = False,
     journal: bool = False,
     missing: bool = False,
 ) -> dict[str, Any]:
-    """What a route declares whose answer is never kept: its parameters, 200, 422; `only` and `missing` as for `read`.
+    """What a route answers that is never stored: 200, 422; `only` and `missing` as for `read`.
 
     stored: whether the answer is made of stored data, so that the database may be missing
     journal: whether it is a page of the journal, which may have been restored to before what the caller knows
@@ -133,67 +116,54 @@ def plain(
         responses |= _missing()
     if only:
         responses[200] = {"content": _schemas(only)}
-    return {"responses": responses, "openapi_extra": public(query)}
+    return {"responses": responses}
 
 
 def _schemas(media: tuple[str, ...]) -> dict[str, Any]:
     return {name: {"schema": {"type": "object" if name.endswith("+json") else "string"}} for name in media}
 
 
-def computation(query: type[BaseModel], *extra: dict[str, Any]) -> dict[str, Any]:
-    """What a route declares that computes an answer from a body and keeps nothing."""
-    responses = {
-        200: {"headers": {"Cache-Control": _CACHE}},
-        **_problems(
-            BadRequest,
-            PayloadTooLarge,
-            UnsupportedMediaType,
-            InvalidRequest,
-            ServiceUnavailable,
-        ),
-    }
-    return {"responses": responses, "openapi_extra": public(query, *extra)}
+def computation() -> dict[str, Any]:
+    """What a route answers that computes from a body and stores nothing."""
+    return {"responses": {200: {"headers": {"Cache-Control": _CACHE}}, **_problems(*_OF_BODIES)}}
 
 
 def write(
-    method: str,
-    query: type[BaseModel],
     *,
     changes: bool = False,
     created: bool = False,
+    removes: bool = False,
     missing: bool = False,
     media: Mapping[str, str | None] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """What a route declares that writes: its method, parameters, conditions, answers and problems.
+    """What a route answers that writes, and its status.
 
     changes: whether it changes a record that is there, so that the caller has to know its present state
-    created: whether it answers 201 with the record that it has made; missing: whether its path names another one
+    created: whether it answers 201 with the record that it has made; removes: whether it answers 204
+    missing: whether its path names another record
     media: media type of a file that is sent -> an example, None for one that is no text
     """
-    required = method == "POST"
-    parameters = [{**_IDEMPOTENCY_KEY, "required": required}]
     kinds: tuple[type[ProblemError], ...] = (Conflict,)
     if missing or changes:
         kinds += (NotFound,)
     if changes:
-        parameters.append(_IF_MATCH)
         kinds += (PreconditionFailed, PreconditionRequired)
-    declared = computation(query, *parameters)
-    gone = method == "DELETE"
-    headers = {"ETag": _ETAG} if changes or created else {}
+    headers = {"ETag": _ETAG} if (changes or created) and not removes else {}
     if created:
         headers["Location"] = {"schema": {"type": "string"}, "description": "The path of the new record."}
-    done = {"description": "What was written, or would be.", **({"headers": headers} if headers and not gone else {})}
-    del declared["responses"][200]
-    declared["responses"] |= {204 if gone else 201 if created else 200: done, **_problems(*kinds)}
-    declared["status_code"] = 204 if gone else 201 if created else 200
+    done = {"description": "What was written, or would be.", **({"headers": headers} if headers else {})}
+    status = 204 if removes else 201 if created else 200
+    declared: dict[str, Any] = {
+        "status_code": status,
+        "responses": {**_problems(*_OF_BODIES), status: done, **_problems(*kinds)},
+    }
     if media:
         content = {
             name: {"schema": {"type": "string", **({} if example else {"format": "binary"})}}
             | ({"example": example} if example else {})
             for name, example in media.items()
         }
-        declared["openapi_extra"] |= {"requestBody": {"required": True, "content": content}}
+        declared["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
     return declared
 
 
@@ -207,6 +177,7 @@ def _problems(*kinds: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
 
 
 _REFUSED = _problems(Unauthorized, Forbidden)
+_OF_BODIES = (BadRequest, PayloadTooLarge, UnsupportedMediaType, InvalidRequest, ServiceUnavailable)
 
 
 def packaged_examples(package: str) -> dict[str, Example]:

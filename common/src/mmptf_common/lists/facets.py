@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import canonical, parse
+from mmptf_common.http.parameters import PointInTime, canonical
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, check_codes, condition
 from mmptf_common.wire.base import ResponseModel
@@ -71,10 +71,8 @@ def _range(value: str, text: str) -> str:
           FROM filtered"""
 
 
-async def answer_facets(request: Request, listing: Listing) -> Response:
+async def answer_facets(request: Request, listing: Listing, query: PointInTime) -> Response:
     """Facet counts of a list under the request's filter."""
-    assert listing.facet_query
-    query = parse(request, listing.facet_query)
     facets = facets_statement(listing, query)
     await check_codes(request, listing, query)
     async with snapshot(request, query) as data:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import representation
-from mmptf_common.http.parameters import ListQuery, PointInTime, canonical, parse
+from mmptf_common.http.parameters import ListQuery, PointInTime, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.exports import answer_export
 from mmptf_common.lists.listing import (
@@ -122,9 +122,8 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     )
 
 
-async def answer_list(request: Request, listing: Listing) -> Response:
+async def answer_list(request: Request, listing: Listing, query: ListQuery) -> Response:
     """One page as JSON, or the whole filtered list as CSV or NDJSON; 304 when the caller has it already."""
-    query = parse(request, listing.query)
     chosen = representation(request, query)
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
@@ -207,9 +206,8 @@ def no_such_record(
     return NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}{when}.{hint}", errors=[unknown])
 
 
-async def answer_item(request: Request, listing: Listing, code: str) -> Response:
+async def answer_item(request: Request, listing: Listing, code: str, query: PointInTime) -> Response:
     """One record by its code; 304 when the caller has it already."""
-    query = parse(request, PointInTime)
     async with snapshot(request, query) as data:
         found = await fetch_item(data, listing, code)
     if isinstance(found, Response):

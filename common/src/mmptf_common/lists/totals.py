@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import canonical, pairs_of, parse
+from mmptf_common.http.parameters import PointInTime, canonical, pairs_of
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import Arguments, Listing, Statement, check_codes, condition
 from mmptf_common.wire.base import ResponseModel
@@ -74,10 +74,8 @@ class Totals(ResponseModel):
     revision: int
 
 
-async def answer_totals(request: Request, listing: Listing) -> Response:
+async def answer_totals(request: Request, listing: Listing, query: PointInTime) -> Response:
     """Exact sums of a list's money under the request's filter, divided by `by`."""
-    assert listing.totals_query
-    query = parse(request, listing.totals_query)
     chosen = query.by  # type: ignore[attr-defined]
     by: list[str] = [chosen] if isinstance(chosen, str) else chosen
     await check_codes(request, listing, query)

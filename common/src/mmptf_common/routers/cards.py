@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from mmptf_common.http import conditional, openapi
-from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import PointInTime, canonical, parse
+from mmptf_common.http.headers import PublicReadRequest
+from mmptf_common.http.parameters import PointInTimeQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.pages import renamed
 from mmptf_common.wire.base import CODE_PATTERN, Code, ResponseModel
@@ -50,7 +50,7 @@ BuildCard = Callable[[Snapshot, str], Awaitable[CardData | None]]
 
 
 def add_card(
-    router: APIRouter,
+    router: openapi.Router,
     service: str,
     card: type[Card[Any]],
     build: BuildCard,
@@ -71,8 +71,7 @@ def add_card(
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
     CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
 
-    async def get(request: PublicRequest, code: CodeInPath) -> Response:
-        query = parse(request, PointInTime)
+    async def get(request: PublicReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
         async with snapshot(request, query) as data, data.repeatable_read() as revision:
             made_of = await build(data, code)
             if made_of is None:
@@ -111,5 +110,5 @@ def add_card(
         response_model=card,
         summary="Show what this service says of a programme",
         description=about,
-        **openapi.read(PointInTime, missing=True),
+        **openapi.read(missing=True),
     )

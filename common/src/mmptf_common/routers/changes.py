@@ -1,11 +1,8 @@
 """The routes of the journal: every change of a service in order, for everybody and for auditors."""
 
-from __future__ import annotations
-
 from collections.abc import Set
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
 from pydantic import Field, create_model
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,15 +10,14 @@ from starlette.responses import Response
 from mmptf_common.feed.changes import AuditPage, ChangePage, FeedQuery, answer_changes
 from mmptf_common.http import openapi
 from mmptf_common.http.identity import Administrator, PublicRequest
-from mmptf_common.http.parameters import parse
+from mmptf_common.http.parameters import StrictQuery
 
 
-def add_feed(router: APIRouter, service: str, *, public: Set[str], private: Set[str]) -> None:
+def add_feed(router: openapi.Router, service: str, *, public: Set[str], private: Set[str]) -> None:
     """Add the operations that give every change of a service, in order: to everybody, and with its author to auditors.
 
     public, private: the entities whose changes everybody may see, and the others
     """
-    query, audit_query = _feed_query(public), _feed_query(public | private)
     path, audit_path = f"/{service}/v1/changes", f"/{service}/v1/audit"
 
     @router.get(
@@ -30,9 +26,11 @@ def add_feed(router: APIRouter, service: str, *, public: Set[str], private: Set[
         tags=["changes"],
         response_model=ChangePage,
         summary="Follow the changes",
-        **openapi.plain(query, journal=True),
+        **openapi.plain(journal=True),
     )
-    async def changes(request: PublicRequest) -> Response:
+    async def changes(
+        request: PublicRequest, query: Annotated[FeedQuery, StrictQuery(_feed_query(public))]
+    ) -> Response:
         """Every change in the order of its commit, with what was there before and what is there now.
 
         Ask again with `last` as `after`, or with `next`: a reader that stops anywhere and resumes misses nothing and
@@ -46,13 +44,15 @@ def add_feed(router: APIRouter, service: str, *, public: Set[str], private: Set[
         tags=["audit"],
         response_model=AuditPage,
         summary="Audit the changes",
-        **openapi.plain(audit_query, journal=True),
+        **openapi.plain(journal=True),
     )
-    async def audit(request: Request, who: Administrator) -> Response:
+    async def audit(
+        request: Request,
+        who: Administrator,
+        query: Annotated[FeedQuery, StrictQuery(_feed_query(public | private))],
+    ) -> Response:
         """Every change as `changes` gives it, those of private records too, with who made it in which request."""
-        return await _follow(
-            request, audit_path, audit_query, public | private, ", 'actor', actor, 'request_id', request_id"
-        )
+        return await _follow(request, audit_path, query, public | private, ", 'actor', actor, 'request_id', request_id")
 
 
 def _feed_query(entities: Set[str]) -> type[FeedQuery]:
@@ -61,9 +61,6 @@ def _feed_query(entities: Set[str]) -> type[FeedQuery]:
     return create_model("FeedOfEntities", __base__=FeedQuery, entity=field)
 
 
-async def _follow(
-    request: Request, path: str, model: type[FeedQuery], entities: Set[str], members: str = ""
-) -> Response:
-    query = parse(request, model)
-    only = query.entity or list(entities)  # type: ignore[attr-defined]
+async def _follow(request: Request, path: str, query: FeedQuery, entities: Set[str], members: str = "") -> Response:
+    only = query.entity or list(entities)
     return await answer_changes(request, path, query, "entity = ANY($3::text[])", [only], members, wait=query.wait)

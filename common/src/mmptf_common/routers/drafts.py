@@ -4,39 +4,48 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
 from mmptf_common.http import openapi
+from mmptf_common.http.headers import AmendRequest, ChangeRequest, ReadRequest, WriteRequest
 from mmptf_common.http.identity import Identity
-from mmptf_common.http.parameters import PointInTime
+from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import CODE_PATTERN
-from mmptf_common.writes.commands import Created, WriteQuery, answer_write
+from mmptf_common.writes.commands import Created, WriteParameters, answer_write
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a draft: the command that takes it, what the contract says of it, and its body with an example."""
+    """One step of a draft: the command that takes it, and what the contract says of it."""
 
     command: Callable[..., Awaitable[Created | None]]
     summary: str
     about: str
-    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepWithBody(Step):
+    """A step that takes a body: its model, and an example that is right for the packaged data."""
+
+    body: type[BaseModel]
+    example: dict[str, Any]
 
 
 def add_drafts(
-    router: APIRouter,
+    router: openapi.Router,
     listing: Listing,
     *,
     drafter: Any,
     about: str,
     example: str,
-    create: Step,
-    amend: Step,
+    create: StepWithBody,
+    amend: StepWithBody,
     discard: Callable[[Write, str], Awaitable[None]],
     submit: Step,
     submitted: Listing,
@@ -63,11 +72,13 @@ def add_drafts(
         tags=["drafts"],
         response_model=listing.page,
         summary="List drafts",
-        **openapi.read(listing.query, media=openapi.EXPORTS),
+        **openapi.read(media=openapi.EXPORTS),
     )
-    async def list_drafts(request: Request, who: Drafter) -> Response:
+    async def list_drafts(
+        request: ReadRequest, who: Drafter, query: Annotated[ListQuery, StrictQuery(listing.query)]
+    ) -> Response:
         """The drafts of the caller's organization, which nobody else sees."""
-        return _private(await answer_list(request, own(who)))
+        return _private(await answer_list(request, own(who), query))
 
     @router.get(
         f"{path}/{{code}}",
@@ -76,10 +87,10 @@ def add_drafts(
         response_model=listing.item,
         summary="Get one of the drafts",
         description=about,
-        **openapi.read(PointInTime, missing=True),
+        **openapi.read(missing=True),
     )
-    async def get_draft(request: Request, code: CodeInPath, who: Drafter) -> Response:
-        return _private(await answer_item(request, own(who), code))
+    async def get_draft(request: ReadRequest, code: CodeInPath, who: Drafter, query: PointInTimeQuery) -> Response:
+        return _private(await answer_item(request, own(who), code, query))
 
     @router.get(
         f"{path}/{{code}}/history",
@@ -91,53 +102,61 @@ def add_drafts(
             "Every change of a draft of the caller's organization, also after its submission: when, by whom, what and"
             " why."
         ),
-        **openapi.plain(HistoryQuery, journal=True, missing=True),
+        **openapi.plain(journal=True, missing=True),
     )
-    async def draft_history(request: Request, code: CodeInPath, who: Drafter) -> Response:
+    async def draft_history(
+        request: Request, code: CodeInPath, who: Drafter, query: Annotated[HistoryQuery, StrictQuery()]
+    ) -> Response:
         owner = None if who.is_admin else who.organization or ""
-        return await answer_history(request, own(who), code, owner=owner)
+        return await answer_history(request, own(who), code, query, owner=owner)
 
-    @router.post(
+    async def create_draft(request: WriteRequest, sent: BaseModel, who: Drafter, query: WriteParameters) -> Response:
+        return await answer_write(request, who, query, lambda write: create.command(write, who, sent), reason="drafted")
+
+    async def amend_draft(
+        request: AmendRequest, code: CodeInPath, sent: BaseModel, who: Drafter, query: WriteParameters
+    ) -> Response:
+        return await answer_write(
+            request, who, query, lambda write: amend.command(write, code, sent), changes=(own(who), code)
+        )
+
+    # FastAPI reads the models of the bodies here, and what they are is known by those who add drafts only.
+    for endpoint, step in ((create_draft, create), (amend_draft, amend)):
+        endpoint.__annotations__["sent"] = Annotated[step.body, openapi.example(step.example)]
+
+    router.add_api_route(
         path,
+        create_draft,
+        methods=["POST"],
         name="create",
         tags=["drafts"],
         response_model=listing.item,
         summary=create.summary,
         description=create.about,
-        **openapi.write("POST", WriteQuery, created=True),
+        **openapi.write(created=True),
     )
-    async def create_draft(request: Request, sent: create.body, who: Drafter) -> Response:  # type: ignore[name-defined]
-        return await answer_write(request, who, lambda write: create.command(write, who, sent), reason="drafted")
-
-    @router.patch(
+    router.add_api_route(
         f"{path}/{{code}}",
+        amend_draft,
+        methods=["PATCH"],
         name="amend",
         tags=["drafts"],
         response_model=listing.item,
         summary=amend.summary,
         description=amend.about,
-        **openapi.write("PATCH", WriteQuery, changes=True),
+        **openapi.write(changes=True),
     )
-    async def amend_draft(
-        request: Request,
-        code: CodeInPath,
-        sent: amend.body,  # type: ignore[name-defined]
-        who: Drafter,
-    ) -> Response:
-        return await answer_write(
-            request, who, lambda write: amend.command(write, code, sent), changes=(own(who), code)
-        )
 
     @router.delete(
         f"{path}/{{code}}",
         name="discard",
         tags=["drafts"],
         summary="Discard a draft",
-        **openapi.write("DELETE", WriteQuery, changes=True),
+        **openapi.write(changes=True, removes=True),
     )
-    async def discard_draft(request: Request, code: CodeInPath, who: Drafter) -> Response:
+    async def discard_draft(request: AmendRequest, code: CodeInPath, who: Drafter, query: WriteParameters) -> Response:
         """Remove a draft that was never submitted."""
-        return await answer_write(request, who, lambda write: discard(write, code), changes=(own(who), code))
+        return await answer_write(request, who, query, lambda write: discard(write, code), changes=(own(who), code))
 
     @router.post(
         f"{path}/{{code}}/submission",
@@ -146,11 +165,16 @@ def add_drafts(
         response_model=submitted.item,
         summary=submit.summary,
         description=submit.about,
-        **openapi.write("POST", WriteQuery, changes=True, created=True),
+        **openapi.write(changes=True, created=True),
     )
-    async def submit_draft(request: Request, code: CodeInPath, who: Drafter) -> Response:
+    async def submit_draft(request: ChangeRequest, code: CodeInPath, who: Drafter, query: WriteParameters) -> Response:
         return await answer_write(
-            request, who, lambda write: submit.command(write, code), reason="submitted", changes=(own(who), code)
+            request,
+            who,
+            query,
+            lambda write: submit.command(write, code),
+            reason="submitted",
+            changes=(own(who), code),
         )
 
 

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
 from mmptf_common.http import openapi
+from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import PointInTime
+from mmptf_common.http.parameters import ListQuery, PointInTime, PointInTimeQuery, StrictQuery
 from mmptf_common.lists.facets import Facets, answer_facets
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
@@ -16,7 +17,7 @@ from mmptf_common.lists.totals import Totals, answer_totals
 from mmptf_common.wire.base import CODE_PATTERN
 
 
-def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str) -> None:
+def add_listing(router: openapi.Router, listing: Listing, *, about: str, example: str) -> None:
     """Add a list's operations to a router, under the tag that its path ends in.
 
     about: what one record is, for the contract; example: the code of a record that the packaged data holds
@@ -26,20 +27,16 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
     CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
 
-    async def list_(request: PublicRequest) -> Response:
-        return await answer_list(request, listing)
+    async def list_(request: PublicReadRequest, query: Annotated[ListQuery, StrictQuery(listing.query)]) -> Response:
+        return await answer_list(request, listing, query)
 
-    async def facets(request: PublicRequest) -> Response:
-        return await answer_facets(request, listing)
+    async def get(request: PublicReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
+        return await answer_item(request, listing, code, query)
 
-    async def totals(request: PublicRequest) -> Response:
-        return await answer_totals(request, listing)
-
-    async def get(request: PublicRequest, code: CodeInPath) -> Response:
-        return await answer_item(request, listing, code)
-
-    async def history(request: PublicRequest, code: CodeInPath) -> Response:
-        return await answer_history(request, listing, code)
+    async def history(
+        request: PublicRequest, code: CodeInPath, query: Annotated[HistoryQuery, StrictQuery()]
+    ) -> Response:
+        return await answer_history(request, listing, code, query)
 
     router.add_api_route(
         path,
@@ -49,9 +46,15 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
         response_model=listing.page,
         summary=f"List {noun.replace('-', ' ')}",
         description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
-        **openapi.read(listing.query, media=openapi.EXPORTS),
+        **openapi.read(media=openapi.EXPORTS),
     )
     if listing.facet_query:
+
+        async def facets(
+            request: PublicReadRequest, query: Annotated[PointInTime, StrictQuery(listing.facet_query)]
+        ) -> Response:
+            return await answer_facets(request, listing, query)
+
         router.add_api_route(
             f"{path}/facets",
             facets,
@@ -59,9 +62,15 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
             response_model=Facets,
             summary=f"Count {noun.replace('-', ' ')} by each filter",
             description="How many rows of the current filter carry each value of each filter.",
-            **openapi.read(listing.facet_query),
+            **openapi.read(),
         )
     if listing.totals_query:
+
+        async def totals(
+            request: PublicReadRequest, query: Annotated[PointInTime, StrictQuery(listing.totals_query)]
+        ) -> Response:
+            return await answer_totals(request, listing, query)
+
         router.add_api_route(
             listing.totals_path or f"{path}/totals",
             totals,
@@ -72,7 +81,7 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
                 "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
                 " several values share is never repeated: it is a group of its own, and all groups add up to the sum."
             ),
-            **openapi.read(listing.totals_query),
+            **openapi.read(),
         )
     router.add_api_route(
         f"{path}/{{code}}",
@@ -81,7 +90,7 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
         response_model=listing.item,
         summary=f"Get one of the {noun.replace('-', ' ')}",
         description=about,
-        **openapi.read(PointInTime, missing=True),
+        **openapi.read(missing=True),
     )
     router.add_api_route(
         f"{path}/{{code}}/history",
@@ -90,5 +99,5 @@ def add_listing(router: APIRouter, listing: Listing, *, about: str, example: str
         response_model=ChangePage,
         summary=f"Get the history of one of the {noun.replace('-', ' ')}",
         description="Every change of the record since it was first written: when, by whom, what and why.",
-        **openapi.plain(HistoryQuery, journal=True, missing=True),
+        **openapi.plain(journal=True, missing=True),
     )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity
-from mmptf_common.http.parameters import parse
+from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import no_such_record
 from mmptf_common.storage.engines import Database, unavailable
@@ -52,6 +52,9 @@ class WriteQuery(BaseModel):
     )
 
 
+WriteParameters = Annotated[WriteQuery, StrictQuery()]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a write answers when it is not the record that it has written."""
@@ -70,12 +73,12 @@ class Created:
 async def answer_write(
     request: Request,
     who: Identity,
+    query: WriteQuery,
     command: Callable[[Write], Awaitable[Answer | Created | None]],
     *,
     reason: str | None = None,
     changes: tuple[Listing, str] | None = None,
     digest: str | None = None,
-    query: type[WriteQuery] = WriteQuery,
 ) -> Response:
     """Carry out a command in one transaction, and answer when it is committed.
 
@@ -84,7 +87,7 @@ async def answer_write(
     digest:  of the body, where the route has read it already
     Raises what the command raises, and then nothing was written.
     """
-    dry_run = parse(request, query).dry_run == "true"
+    dry_run = query.dry_run == "true"
     key = _key(request)
     asked = _asked_tags(request) if changes else None
     fingerprint = await _fingerprint(request, digest) if key else ""
@@ -284,14 +287,16 @@ class BatchQuery(WriteQuery):
     )
 
 
+BatchParameters = Annotated[BatchQuery, StrictQuery()]
+
+
 async def write_batch(
-    request: Request, write: Write, rows: Sequence[Row], pointer: str, write_one: Callable[[Row], Awaitable[str]]
+    write: Write, query: BatchQuery, rows: Sequence[Row], pointer: str, write_one: Callable[[Row], Awaitable[str]]
 ) -> Answer:
     """Write rows one after the other, each by itself; InvalidRequest with every refusal, unless the batch is partial.
 
     pointer: the member of the body that holds the rows; `write_one` returns the code of the row's record
     """
-    query = parse(request, BatchQuery)
     outcomes: list[RowOutcome] = []
     for n, row in enumerate(rows):
         try:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from mmptf_catalog.code_lists import routes as code_lists
 from mmptf_catalog.models import Base
 from mmptf_catalog.programmes import routes as programmes
 from mmptf_catalog.seed import load_packaged_data
+from mmptf_common.http.openapi import Router
 from mmptf_common.lists.publications import ABOUT, publications_of
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
 
-router = APIRouter()
+router = Router()
 for feature in (programmes, code_lists):
     router.include_router(feature.router)
 add_listing(router, publications_of("catalog"), about=ABOUT, example="mptf-human-rights-brochure-2024")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
+from mmptf_common.http.openapi import Router
 from mmptf_common.lists.publications import ABOUT, publications_of
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
@@ -15,7 +16,7 @@ from mmptf_markers.rubrics import routes as rubrics
 from mmptf_markers.seed import load_packaged_data
 from mmptf_markers.settings import MarkersSettings
 
-router = APIRouter()
+router = Router()
 for feature in (assessments, indicator, rubrics):
     router.include_router(feature.router)
 add_listing(router, publications_of("markers"), about=ABOUT, example="mptf-human-rights-brochure-2024")

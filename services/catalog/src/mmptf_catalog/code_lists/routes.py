@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
@@ -18,11 +17,12 @@ from mmptf_catalog.code_lists.queries import (
     THEMATIC_AREAS,
 )
 from mmptf_common.http import openapi
+from mmptf_common.http.headers import WriteRequest
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.wire.problems import Forbidden
-from mmptf_common.writes.commands import WriteQuery, answer_write
+from mmptf_common.writes.commands import WriteParameters, answer_write
 
-router = APIRouter()
+router = openapi.Router()
 # What the contract shows of a body to send.
 ORGANIZATION = {"code": "UNICEF", "name": "United Nations Children's Fund"}
 
@@ -65,12 +65,17 @@ add_listing(router, ORGANIZATIONS, about="An organization that the sources name.
     tags=["organizations"],
     response_model=schemas.Organization,
     summary="List an organization",
-    **openapi.write("POST", WriteQuery, created=True),
+    **openapi.write(created=True),
 )
 async def add_organization(
-    request: Request, sent: Annotated[schemas.OrganizationSent, openapi.example(ORGANIZATION)], who: CatalogWriter
+    request: WriteRequest,
+    sent: Annotated[schemas.OrganizationSent, openapi.example(ORGANIZATION)],
+    who: CatalogWriter,
+    query: WriteParameters,
 ) -> Response:
     """List an organization, so that it can take part in programmes. By the Fund's management unit."""
     if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden(f"Organizations are listed at {ORGANIZATIONS.path} by the Fund's management unit.")
-    return await answer_write(request, who, lambda write: commands.add_organization(write, who, sent), reason="listed")
+    return await answer_write(
+        request, who, query, lambda write: commands.add_organization(write, who, sent), reason="listed"
+    )

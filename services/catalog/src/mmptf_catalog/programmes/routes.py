@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path
 from starlette.responses import Response
 
 from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
@@ -12,16 +12,24 @@ from mmptf_catalog.programmes import commands, examples, schemas
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES, programme_card
 from mmptf_catalog.programmes.schemas import Programme, ProgrammeCard
 from mmptf_common.http import openapi
+from mmptf_common.http.headers import AmendRequest, ChangeRequest, WriteRequest
 from mmptf_common.http.identity import Identity
 from mmptf_common.routers.cards import add_card
-from mmptf_common.routers.drafts import Step, add_drafts
+from mmptf_common.routers.drafts import Step, StepWithBody, add_drafts
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
-from mmptf_common.writes.commands import Answer, BatchQuery, BatchReport, WriteQuery, answer_write, write_batch
+from mmptf_common.writes.commands import (
+    Answer,
+    BatchParameters,
+    BatchReport,
+    WriteParameters,
+    answer_write,
+    write_batch,
+)
 
-router = APIRouter()
+router = openapi.Router()
 ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["WBALKANS-01"])]
 ConceptCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["KEN-01"])]
 FundedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["UGA-01"])]
@@ -44,17 +52,19 @@ add_drafts(
     drafter=CatalogWriter,
     about="A draft of the caller's organization.",
     example="KEN-UGA-01",
-    create=Step(
+    create=StepWithBody(
         commands.create_draft,
         "Begin a draft",
         "Begin a programme for the caller's organization. Its codes have to be known; the rest may come later.",
-        Annotated[schemas.DraftSent, openapi.example(examples.DRAFT)],
+        schemas.DraftSent,
+        examples.DRAFT,
     ),
-    amend=Step(
+    amend=StepWithBody(
         commands.amend_draft,
         "Amend a draft",
         "Change the members that are sent; the others stay as they are.",
-        Annotated[schemas.Content, openapi.example(examples.CONTENT)],
+        schemas.Content,
+        examples.CONTENT,
     ),
     discard=commands.discard_draft,
     submit=Step(
@@ -72,18 +82,20 @@ add_drafts(
     tags=["programmes"],
     response_model=Programme,
     summary="Amend a programme",
-    **openapi.write("PATCH", WriteQuery, changes=True),
+    **openapi.write(changes=True),
 )
 async def amend_programme(
-    request: Request,
+    request: AmendRequest,
     code: ConceptCode,
     sent: Annotated[schemas.Amendment, openapi.example(examples.AMENDMENT)],
     who: CatalogWriter,
+    query: WriteParameters,
 ) -> Response:
     """Change the members that are sent, with the reason: its organization until it is approved, then the Fund."""
     return await answer_write(
         request,
         who,
+        query,
         lambda write: commands.amend_programme(write, who, code, sent),
         reason=sent.reason,
         changes=(PROGRAMMES, code),
@@ -96,18 +108,20 @@ async def amend_programme(
     tags=["programmes"],
     response_model=Programme,
     summary="Change the status of a programme",
-    **openapi.write("POST", WriteQuery, changes=True),
+    **openapi.write(changes=True),
 )
 async def change_status(
-    request: Request,
+    request: ChangeRequest,
     code: ProgrammeCode,
     sent: Annotated[schemas.StatusSent, openapi.example(examples.STATUS)],
     who: CatalogWriter,
+    query: WriteParameters,
 ) -> Response:
     """Give a programme the status that follows, from a day on, with the reason and the decision behind it."""
     return await answer_write(
         request,
         who,
+        query,
         lambda write: commands.change_status(write, who, code, sent),
         reason=sent.reason,
         changes=(PROGRAMMES, code),
@@ -120,19 +134,21 @@ async def change_status(
     tags=["programmes"],
     response_model=Programme,
     summary="Extend a programme",
-    **openapi.write("POST", WriteQuery, changes=True),
+    **openapi.write(changes=True),
 )
 async def extend(
-    request: Request,
+    request: ChangeRequest,
     code: FundedCode,
     sent: Annotated[schemas.ExtensionSent, openapi.example(examples.EXTENSION)],
     who: CatalogWriter,
+    query: WriteParameters,
 ) -> Response:
     """A no-cost extension: a later last day. By the Fund's management unit."""
     _require_management_unit(who, "Programmes are extended")
     return await answer_write(
         request,
         who,
+        query,
         lambda write: commands.extend(write, code, sent),
         reason=sent.reason,
         changes=(PROGRAMMES, code),
@@ -145,24 +161,27 @@ async def extend(
     tags=["status-changes"],
     response_model=BatchReport,
     summary="Change the status of several programmes",
-    **openapi.write("POST", BatchQuery),
+    **openapi.write(),
 )
 async def change_statuses(
-    request: Request, sent: Annotated[schemas.StatusBatch, openapi.example(examples.STATUS_BATCH)], who: CatalogWriter
+    request: WriteRequest,
+    sent: Annotated[schemas.StatusBatch, openapi.example(examples.STATUS_BATCH)],
+    who: CatalogWriter,
+    query: BatchParameters,
 ) -> Response:
     """The status changes of one meeting, all of them or none; with `partial` those that can be made."""
     reasons = "; ".join(dict.fromkeys(change.reason for change in sent.changes))
 
     async def write_all(write: Write) -> Answer:
         return await write_batch(
-            request,
             write,
+            query,
             sent.changes,
             "/changes",
             lambda change: commands.change_status_of(request, write, who, change),
         )
 
-    return await answer_write(request, who, write_all, reason=reasons[:2000], query=BatchQuery)
+    return await answer_write(request, who, query, write_all, reason=reasons[:2000])
 
 
 add_card(

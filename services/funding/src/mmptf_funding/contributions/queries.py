@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import PointInTime, parse
+from mmptf_common.http.parameters import PointInTime
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
 from mmptf_common.storage.journal import REVISION
@@ -201,9 +201,8 @@ _GIVEN = """
       FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 
 
-async def answer_progress(request: Request) -> Response:
+async def answer_progress(request: Request, query: PointInTime) -> Response:
     """Contributions as a share of every target, exact, for each stage and basis apart."""
-    query = parse(request, PointInTime)
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> Progress:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import PointInTime
+from mmptf_common.http.headers import PublicReadRequest
+from mmptf_common.http.parameters import PointInTimeQuery
 from mmptf_common.routers.lists import add_listing
 from mmptf_funding.contributions.queries import (
     CONTRIBUTIONS,
@@ -19,7 +18,7 @@ from mmptf_funding.contributions.queries import (
 )
 from mmptf_funding.contributions.schemas import Progress
 
-router = APIRouter()
+router = openapi.Router()
 
 add_listing(
     router,
@@ -36,10 +35,10 @@ add_listing(
 )
 
 
-@router.get("/progress", name="get", tags=["progress"], response_model=Progress, **openapi.read(PointInTime))
-async def progress(request: PublicRequest) -> Response:
+@router.get("/progress", name="get", tags=["progress"], response_model=Progress, **openapi.read())
+async def progress(request: PublicReadRequest, query: PointInTimeQuery) -> Response:
     """Contributions as an exact share of every capitalization target, for each stage and basis apart."""
-    return await answer_progress(request)
+    return await answer_progress(request, query)
 
 
 add_listing(

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import parse
+from mmptf_common.http.parameters import ListQuery
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
 from mmptf_common.lists.pages import answer_list, fetch_item
@@ -264,15 +264,14 @@ INITIATIVES = Listing(
 )
 
 
-async def answer_of_edition(request: Request, listing: Listing, edition: str) -> Response:
+async def answer_of_edition(request: Request, listing: Listing, edition: str, query: ListQuery) -> Response:
     """A list below an edition's path; 404 when there is no such edition."""
-    query = parse(request, listing.query)
     async with snapshot(request, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
     if isinstance(found, Response):
         return found
     path = listing.path.format(edition=edition)
-    return await answer_list(request, replace(listing, path=path, fixed={"edition = {}::text": edition}))
+    return await answer_list(request, replace(listing, path=path, fixed={"edition = {}::text": edition}), query)
 
 
 # What the rows of an edition add up to, for each figure that it prints. The rows are summed once, by everything that a
@@ -299,9 +298,8 @@ _REGION_SUMS = """
       FROM requirement WHERE edition = $1 GROUP BY region"""
 
 
-async def answer_reconciliation(request: Request, edition: str) -> Response:
+async def answer_reconciliation(request: Request, edition: str, query: schemas.ReconciliationQuery) -> Response:
     """Every printed figure of an edition beside what its rows add up to, every difference with its explanation."""
-    query = parse(request, schemas.ReconciliationQuery)
     async with snapshot(request, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
         if isinstance(found, Response):

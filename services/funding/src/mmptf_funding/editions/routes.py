@@ -1,20 +1,19 @@
 """Editions over HTTP: requirements and their totals, what an edition prints, and how far both agree."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.headers import PublicReadRequest
+from mmptf_common.http.parameters import ListQuery, StrictQuery
 from mmptf_common.lists.listing import Listing
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_funding.editions import queries, schemas
 
-router = APIRouter()
+router = openapi.Router()
 
 EditionCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["MI-2015"])]
 
@@ -36,8 +35,10 @@ add_listing(router, queries.EDITIONS, about="A publication of funding requiremen
 def _add_list_of_edition(listing: Listing, *, about: str) -> None:
     noun = listing.path.rpartition("/")[2]
 
-    async def list_(request: PublicRequest, edition: EditionCode) -> Response:
-        return await queries.answer_of_edition(request, listing, edition)
+    async def list_(
+        request: PublicReadRequest, edition: EditionCode, query: Annotated[ListQuery, StrictQuery(listing.query)]
+    ) -> Response:
+        return await queries.answer_of_edition(request, listing, edition, query)
 
     router.add_api_route(
         f"/editions/{{edition}}/{noun}",
@@ -47,7 +48,7 @@ def _add_list_of_edition(listing: Listing, *, about: str) -> None:
         response_model=listing.page,
         summary=f"List the {noun.replace('-', ' ')} of an edition",
         description=f"{about} By pages; `text/csv` and `application/x-ndjson` are complete.",
-        **openapi.read(listing.query, media=openapi.EXPORTS, missing=True),
+        **openapi.read(media=openapi.EXPORTS, missing=True),
     )
 
 
@@ -63,8 +64,10 @@ _add_list_of_edition(queries.RESULTS, about="The results matrices that regions o
     name="reconciliation",
     tags=["editions"],
     response_model=schemas.Reconciliation,
-    **openapi.read(schemas.ReconciliationQuery, missing=True),
+    **openapi.read(missing=True),
 )
-async def reconciliation(request: PublicRequest, edition: EditionCode) -> Response:
+async def reconciliation(
+    request: PublicReadRequest, edition: EditionCode, query: Annotated[schemas.ReconciliationQuery, StrictQuery()]
+) -> Response:
     """Every figure that the edition prints beside what its rows add up to, and what explains each difference."""
-    return await queries.answer_reconciliation(request, edition)
+    return await queries.answer_reconciliation(request, edition, query)

@@ -5,25 +5,25 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from contextlib import ExitStack
-from typing import BinaryIO, cast
+from typing import Annotated, BinaryIO, cast
 
-from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
+from mmptf_common.http.headers import WriteRequest
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import parse
+from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden, UnsupportedMediaType
-from mmptf_common.writes.commands import Answer, WriteQuery, answer_write
+from mmptf_common.writes.commands import Answer, WriteParameters, answer_write
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.imports import schemas, template
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
 from mmptf_funding.roles import MANAGEMENT_UNIT
 
-router = APIRouter()
+router = openapi.Router()
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv"
@@ -37,11 +37,10 @@ MAX_BODY = 32 * 1024 * 1024
     name="template",
     tags=["imports"],
     response_class=Response,
-    **openapi.plain(schemas.TemplateQuery, only=(CSV, XLSX)),
+    **openapi.plain(only=(CSV, XLSX)),
 )
-async def template_(request: PublicRequest) -> Response:
+async def template_(request: PublicRequest, query: Annotated[schemas.TemplateQuery, StrictQuery()]) -> Response:
     """The template of an edition: the header of one table as CSV, or a workbook with a guide and all tables."""
-    query = parse(request, schemas.TemplateQuery)
     if query.format == "csv":
         name, media, body = f"{query.table}.csv", CSV, template.header(query.table).encode()
     else:
@@ -55,9 +54,9 @@ async def template_(request: PublicRequest) -> Response:
     name="create",
     tags=["imports"],
     response_model=schemas.ImportReport,
-    **openapi.write("POST", WriteQuery, media={CSV: template.header("requirements"), XLSX: None}),
+    **openapi.write(media={CSV: template.header("requirements"), XLSX: None}),
 )
-async def create(request: Request, who: FundingWriter) -> Response:
+async def create(request: WriteRequest, who: FundingWriter, query: WriteParameters) -> Response:
     """Import an edition: a workbook of the template, or the requirements of a known edition as CSV.
 
     Every row is checked and the printed totals are reconciled; all of it is committed, or nothing. For the Fund's
@@ -84,7 +83,10 @@ async def create(request: Request, who: FundingWriter) -> Response:
                 else stack.enter_context(open_workbook(file))
             )
             report = await import_edition(write, tables)
-            dry_run = parse(request, WriteQuery).dry_run == "true"
-            return Answer(report.model_copy(update={"dry_run": True, "revision": None}) if dry_run else report)
+            if query.dry_run == "true":
+                report = report.model_copy(update={"dry_run": True, "revision": None})
+            return Answer(report)
 
-        return await answer_write(request, who, import_file, reason="import of an edition", digest=digest.hexdigest())
+        return await answer_write(
+            request, who, query, import_file, reason="import of an edition", digest=digest.hexdigest()
+        )

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import parse
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData
@@ -211,9 +210,10 @@ _PAYMENTS = """
 Compute = Callable[[Snapshot, str | None, Ledger], Awaitable[dict[str, Any]]]
 
 
-async def answer_statement(request: Request, model: type[BaseModel], compute: Compute) -> Response:
+async def answer_statement(
+    request: Request, query: schemas.StatementQuery, model: type[BaseModel], compute: Compute
+) -> Response:
     """A statement on a day, from one snapshot, cached under its revision."""
-    query = parse(request, schemas.StatementQuery)
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> BaseModel:
@@ -359,9 +359,8 @@ _BY_DAY = """
      GROUP BY 1, 2 ORDER BY 1"""
 
 
-async def answer_capitalization(request: Request) -> Response:
+async def answer_capitalization(request: Request, query: schemas.CapitalizationQuery) -> Response:
     """What was pledged, committed and deposited up to the end of each period."""
-    query = parse(request, schemas.CapitalizationQuery)
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> schemas.Capitalization:

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.headers import PublicReadRequest, WriteRequest
+from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
-from mmptf_common.writes.commands import Answer, BatchQuery, BatchReport, Created, WriteQuery, answer_write, write_batch
+from mmptf_common.writes.commands import (
+    Answer,
+    BatchParameters,
+    BatchReport,
+    Created,
+    WriteParameters,
+    answer_write,
+    write_batch,
+)
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.contributions.schemas import Contributor
 from mmptf_funding.ledger import catalogue_client, commands, queries, schemas
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
-router = APIRouter()
+router = openapi.Router()
 EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["L-000006"])]
 
 
@@ -31,10 +40,13 @@ EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["
     tags=["ledger"],
     response_model=schemas.Entry,
     summary="Enter into the ledger",
-    **openapi.write("POST", WriteQuery, created=True),
+    **openapi.write(created=True),
 )
 async def enter(
-    request: Request, sent: Annotated[schemas.EntrySent, openapi.example(schemas.DEPOSIT)], who: FundingWriter
+    request: WriteRequest,
+    sent: Annotated[schemas.EntrySent, openapi.example(schemas.DEPOSIT)],
+    who: FundingWriter,
+    query: WriteParameters,
 ) -> Response:
     """Write one entry; with a deposit the agent's fee. Nothing that is entered is changed: it is reversed."""
     told = await catalogue_client.ask(request, commands.named([sent]))
@@ -42,7 +54,7 @@ async def enter(
     async def write_one(write: Write) -> Created:
         return Created(queries.LEDGER, await commands.enter(write, who, sent, told))
 
-    return await answer_write(request, who, write_one, reason=sent.note)
+    return await answer_write(request, who, query, write_one, reason=sent.note)
 
 
 @router.post(
@@ -51,22 +63,23 @@ async def enter(
     tags=["ledger"],
     response_model=BatchReport,
     summary="Enter a batch into the ledger",
-    **openapi.write("POST", BatchQuery),
+    **openapi.write(),
 )
 async def enter_batch(
-    request: Request,
+    request: WriteRequest,
     sent: Annotated[schemas.EntryBatch, openapi.example({"entries": [schemas.DEPOSIT]})],
     who: FundingWriter,
+    query: BatchParameters,
 ) -> Response:
     """Write entries in their order, all of them or none; with `partial` those that are right."""
     told = await catalogue_client.ask(request, commands.named(sent.entries))
 
     async def write_all(write: Write) -> Answer:
         return await write_batch(
-            request, write, sent.entries, "/entries", lambda entry: commands.enter(write, who, entry, told)
+            write, query, sent.entries, "/entries", lambda entry: commands.enter(write, who, entry, told)
         )
 
-    return await answer_write(request, who, write_all, reason="a batch of entries", query=BatchQuery)
+    return await answer_write(request, who, query, write_all, reason="a batch of entries")
 
 
 @router.post(
@@ -75,16 +88,19 @@ async def enter_batch(
     tags=["ledger"],
     response_model=schemas.Entry,
     summary="Reverse an entry of the ledger",
-    **openapi.write("POST", WriteQuery, created=True, missing=True),
+    **openapi.write(created=True, missing=True),
 )
 async def reverse(
-    request: Request,
+    request: WriteRequest,
     code: EntryCode,
     sent: Annotated[schemas.ReversalSent, openapi.example(schemas.REVERSAL)],
     who: FundingWriter,
+    query: WriteParameters,
 ) -> Response:
     """Write the entry that reverses another one, for good; what was right is entered anew."""
-    return await answer_write(request, who, lambda write: commands.reverse(write, who, code, sent), reason=sent.reason)
+    return await answer_write(
+        request, who, query, lambda write: commands.reverse(write, who, code, sent), reason=sent.reason
+    )
 
 
 add_listing(
@@ -101,20 +117,25 @@ add_listing(
     tags=["contributors"],
     response_model=Contributor,
     summary="List a contributor",
-    **openapi.write("POST", WriteQuery, created=True),
+    **openapi.write(created=True),
 )
 async def add_contributor(
-    request: Request, sent: Annotated[schemas.ContributorSent, openapi.example(schemas.CONTRIBUTOR)], who: FundingWriter
+    request: WriteRequest,
+    sent: Annotated[schemas.ContributorSent, openapi.example(schemas.CONTRIBUTOR)],
+    who: FundingWriter,
+    query: WriteParameters,
 ) -> Response:
     """List somebody who gives to the Fund. By the administrative agent or the Fund's management unit."""
     if not (who.has_role(AGENT) or who.has_role(MANAGEMENT_UNIT)):
         raise Forbidden("Contributors are listed by the administrative agent or the Fund's management unit.")
-    return await answer_write(request, who, lambda write: commands.add_contributor(write, sent), reason="listed")
+    return await answer_write(request, who, query, lambda write: commands.add_contributor(write, sent), reason="listed")
 
 
 def _add_statement(path: str, name: str, model: type[BaseModel], compute: queries.Compute, summary: str) -> None:
-    async def statement(request: PublicRequest) -> Response:
-        return await queries.answer_statement(request, model, compute)
+    async def statement(
+        request: PublicReadRequest, query: Annotated[schemas.StatementQuery, StrictQuery()]
+    ) -> Response:
+        return await queries.answer_statement(request, query, model, compute)
 
     router.add_api_route(
         path,
@@ -124,7 +145,7 @@ def _add_statement(path: str, name: str, model: type[BaseModel], compute: querie
         response_model=model,
         summary=summary,
         description=compute.__doc__,
-        **openapi.read(schemas.StatementQuery),
+        **openapi.read(),
     )
 
 
@@ -163,8 +184,10 @@ add_card(
     tags=["statements"],
     response_model=schemas.Capitalization,
     summary="State the capitalization over time",
-    **openapi.read(schemas.CapitalizationQuery),
+    **openapi.read(),
 )
-async def capitalization(request: PublicRequest) -> Response:
+async def capitalization(
+    request: PublicReadRequest, query: Annotated[schemas.CapitalizationQuery, StrictQuery()]
+) -> Response:
     """What was pledged, committed and deposited up to the end of each period, and its share of the targets."""
-    return await queries.answer_capitalization(request)
+    return await queries.answer_capitalization(request, query)

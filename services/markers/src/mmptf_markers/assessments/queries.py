@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import conditional
-from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, parse
+from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
@@ -139,9 +139,8 @@ ASSESSMENTS = Listing(
 )
 
 
-async def answer_score(request: Request, code: str) -> Response:
+async def answer_score(request: Request, code: str, query: ScoreQuery) -> Response:
     """How the grade of an assessment came about, computed anew from its answers and its rubric."""
-    query = parse(request, ScoreQuery)
     async with snapshot(request, query) as data:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
@@ -161,9 +160,8 @@ async def answer_score(request: Request, code: str) -> Response:
     return Response(told.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
 
-async def answer_comparison(request: Request, code: str) -> Response:
+async def answer_comparison(request: Request, code: str, query: ComparisonQuery) -> Response:
     """What improved and what fell from an earlier assessment of a programme to this one."""
-    query = parse(request, ComparisonQuery)
     async with snapshot(request, query) as data, data.repeatable_read() as revision:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):

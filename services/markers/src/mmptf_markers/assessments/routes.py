@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.identity import PublicRequest
-from mmptf_common.routers.drafts import Step, add_drafts
+from mmptf_common.http.headers import ChangeRequest, PublicReadRequest, WriteRequest
+from mmptf_common.http.parameters import StrictQuery
+from mmptf_common.routers.drafts import Step, StepWithBody, add_drafts
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
-from mmptf_common.writes.commands import WriteQuery, answer_write
+from mmptf_common.writes.commands import WriteParameters, answer_write
 from mmptf_markers.access import MANAGEMENT_UNIT, Assessor, Reviewer
 from mmptf_markers.assessments import commands, schemas
 from mmptf_markers.assessments.queries import (
@@ -26,7 +27,7 @@ from mmptf_markers.assessments.queries import (
 )
 from mmptf_markers.engine.results import Score
 
-router = APIRouter()
+router = openapi.Router()
 
 AssessmentCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["A-000001"])]
 SubmittedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["A-000002"])]
@@ -38,17 +39,19 @@ add_drafts(
     drafter=Assessor,
     about="A draft of the caller's organization, with the criteria that are still to be answered.",
     example="A-000003",
-    create=Step(
+    create=StepWithBody(
         commands.create_draft,
         "Begin an assessment",
         "Begin an assessment of a programme in which the caller's organization takes part; answers may come later.",
-        Annotated[schemas.AssessmentSent, openapi.example(schemas.EXAMPLE_DRAFT)],
+        schemas.AssessmentSent,
+        schemas.EXAMPLE_DRAFT,
     ),
-    amend=Step(
+    amend=StepWithBody(
         commands.amend_draft,
         "Save a part of a draft",
         "Change the members and answers that are sent; the others stay as they are, and null takes an answer back.",
-        Annotated[schemas.AssessmentContent, openapi.example(schemas.EXAMPLE_AMENDMENT)],
+        schemas.AssessmentContent,
+        schemas.EXAMPLE_AMENDMENT,
     ),
     discard=commands.discard_draft,
     submit=Step(
@@ -66,18 +69,20 @@ add_drafts(
     tags=["assessments"],
     response_model=schemas.Assessment,
     summary="Review an assessment",
-    **openapi.write("POST", WriteQuery, changes=True),
+    **openapi.write(changes=True),
 )
 async def review(
-    request: Request,
+    request: ChangeRequest,
     code: SubmittedCode,
     sent: Annotated[schemas.ReviewSent, openapi.example(schemas.EXAMPLE_REVIEW)],
     who: Reviewer,
+    query: WriteParameters,
 ) -> Response:
     """Accept or return what was submitted. By another person, whose organization takes no part in the programme."""
     return await answer_write(
         request,
         who,
+        query,
         lambda write: commands.review(write, who, code, sent),
         reason=sent.comment[:2000],
         changes=(ASSESSMENTS, code),
@@ -90,17 +95,18 @@ async def review(
     tags=["declarations"],
     response_model=schemas.Assessment,
     summary="Enter a declared grade",
-    **openapi.write("POST", WriteQuery, created=True),
+    **openapi.write(created=True),
 )
 async def declare(
-    request: Request,
+    request: WriteRequest,
     sent: Annotated[schemas.DeclarationSent, openapi.example(schemas.EXAMPLE_DECLARATION)],
     who: Reviewer,
+    query: WriteParameters,
 ) -> Response:
     """A grade of the past of which no answers are held, marked as such. By the Fund's management unit."""
     if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden("Declared grades are entered by the Fund's management unit.")
-    return await answer_write(request, who, lambda write: commands.declare(write, sent), reason=sent.source)
+    return await answer_write(request, who, query, lambda write: commands.declare(write, sent), reason=sent.source)
 
 
 @router.get(
@@ -109,11 +115,13 @@ async def declare(
     tags=["assessments"],
     response_model=Score,
     summary="Explain the grade of an assessment",
-    **openapi.read(ScoreQuery, missing=True, conflicts=True),
+    **openapi.read(missing=True, conflicts=True),
 )
-async def explain(request: PublicRequest, code: AssessmentCode) -> Response:
+async def explain(
+    request: PublicReadRequest, code: AssessmentCode, query: Annotated[ScoreQuery, StrictQuery()]
+) -> Response:
     """The grade that the answers give, with a reason for each criterion and the way to the next better grade."""
-    return await answer_score(request, code)
+    return await answer_score(request, code, query)
 
 
 @router.get(
@@ -122,11 +130,13 @@ async def explain(request: PublicRequest, code: AssessmentCode) -> Response:
     tags=["assessments"],
     response_model=schemas.Comparison,
     summary="Compare an assessment with an earlier one",
-    **openapi.read(ComparisonQuery, missing=True, conflicts=True),
+    **openapi.read(missing=True, conflicts=True),
 )
-async def compare(request: PublicRequest, code: SubmittedCode) -> Response:
+async def compare(
+    request: PublicReadRequest, code: SubmittedCode, query: Annotated[ComparisonQuery, StrictQuery()]
+) -> Response:
     """What improved and what fell since an earlier assessment of the same programme, criterion by criterion."""
-    return await answer_comparison(request, code)
+    return await answer_comparison(request, code, query)
 
 
 add_listing(

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.feed.replication import CopyState, copy_state
-from mmptf_common.http.parameters import ListQuery, NoParameters, PointInTime, Values, canonical, pairs_of, parse
+from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, pairs_of
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Arguments, Filter, Listing, check_codes, condition
 from mmptf_common.routers.cards import Card, CardData
@@ -289,9 +289,8 @@ DIVISIONS: Mapping[str | None, tuple[str, str]] = {
 OVERLAPPING = frozenset({"country", "region", "organization"})
 
 
-async def answer_indicator(request: Request) -> Response:
+async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
     """Whether the target is met, as a whole and for each part, from one snapshot."""
-    query = parse(request, IndicatorQuery)
     await check_codes(request, _OF_TARGET, query)
     async with snapshot(request, query) as data:
 
@@ -451,9 +450,8 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
     )
 
 
-async def answer_over_time(request: Request) -> Response:
+async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
     """The indicator as it was known at the end of each period since the first write."""
-    query = parse(request, OverTimeQuery)
     today = datetime.now(UTC).date()
     async with snapshot(request, query) as data:
 
@@ -475,9 +473,8 @@ async def answer_over_time(request: Request) -> Response:
         return await data.cached(build, asked=f"{canonical(query)}\n{today}")
 
 
-async def answer_criteria(request: Request) -> Response:
+async def answer_criteria(request: Request, query: MarkerFilter) -> Response:
     """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
-    query = parse(request, MarkerFilter)
     await check_codes(request, STANDINGS, query)
     async with snapshot(request, query) as data:
 
@@ -539,7 +536,6 @@ def _weakness(criterion: schemas.CriterionStanding) -> tuple[bool, Fraction, str
 
 async def answer_copies(request: Request) -> Response:
     """How far the catalogue and the ledger were followed, and how long ago."""
-    parse(request, NoParameters)
     async with snapshot(request) as data:
         copies = [await copy_state(data.connection, service) for service in AGES]
     return Response(

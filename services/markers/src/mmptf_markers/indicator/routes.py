@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
+from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import NoParameters
+from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.lists.pages import answer_list
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_markers.indicator import queries, schemas
 
-router = APIRouter()
+router = openapi.Router()
 
 
 @router.get(
@@ -22,11 +24,11 @@ router = APIRouter()
     tags=["standings"],
     response_model=schemas.StandingPage,
     summary="List the standings of programmes",
-    **openapi.read(queries.StandingQuery, media=openapi.EXPORTS),
+    **openapi.read(media=openapi.EXPORTS),
 )
-async def standings(request: PublicRequest) -> Response:
+async def standings(request: PublicReadRequest, query: Annotated[queries.StandingQuery, StrictQuery()]) -> Response:
     """What counts for each programme under each marker: the newest accepted assessment, or none."""
-    return await answer_list(request, queries.STANDINGS)
+    return await answer_list(request, queries.STANDINGS, query)
 
 
 @router.get(
@@ -35,15 +37,15 @@ async def standings(request: PublicRequest) -> Response:
     tags=["indicator"],
     response_model=schemas.IndicatorAnswer,
     summary="State the indicator",
-    **openapi.read(queries.IndicatorQuery, conflicts=True),
+    **openapi.read(conflicts=True),
 )
-async def indicator(request: PublicRequest) -> Response:
+async def indicator(request: PublicReadRequest, query: Annotated[queries.IndicatorQuery, StrictQuery()]) -> Response:
     """Whether enough of the programmes have a grade that counts, exactly, with what is not assessed and the money.
 
     `Catalogue-Age` and `Ledger-Age` are the ages, in seconds, of the copies that the programmes and what was allocated
     to them are taken from.
     """
-    return await queries.answer_indicator(request)
+    return await queries.answer_indicator(request, query)
 
 
 @router.get(
@@ -52,11 +54,11 @@ async def indicator(request: PublicRequest) -> Response:
     tags=["indicator"],
     response_model=schemas.OverTime,
     summary="State the indicator over time",
-    **openapi.read(queries.OverTimeQuery, conflicts=True),
+    **openapi.read(conflicts=True),
 )
-async def over_time(request: PublicRequest) -> Response:
+async def over_time(request: PublicReadRequest, query: Annotated[queries.OverTimeQuery, StrictQuery()]) -> Response:
     """The indicator as it was known at the end of each period; what was entered later is not in it."""
-    return await queries.answer_over_time(request)
+    return await queries.answer_over_time(request, query)
 
 
 @router.get(
@@ -65,11 +67,11 @@ async def over_time(request: PublicRequest) -> Response:
     tags=["criteria"],
     response_model=schemas.CriteriaAnswer,
     summary="State how criteria are answered",
-    **openapi.read(queries.MarkerFilter),
+    **openapi.read(),
 )
-async def criteria(request: PublicRequest) -> Response:
+async def criteria(request: PublicReadRequest, query: Annotated[queries.MarkerFilter, StrictQuery()]) -> Response:
     """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
-    return await queries.answer_criteria(request)
+    return await queries.answer_criteria(request, query)
 
 
 @router.get(
@@ -78,11 +80,11 @@ async def criteria(request: PublicRequest) -> Response:
     tags=["actions"],
     response_model=schemas.ActionPage,
     summary="List actions",
-    **openapi.read(queries.ActionQuery, media=openapi.EXPORTS),
+    **openapi.read(media=openapi.EXPORTS),
 )
-async def actions(request: PublicRequest) -> Response:
+async def actions(request: PublicReadRequest, query: Annotated[queries.ActionQuery, StrictQuery()]) -> Response:
     """What the assessments that count ask for, by whom and until when."""
-    return await answer_list(request, queries.ACTIONS)
+    return await answer_list(request, queries.ACTIONS, query)
 
 
 @router.get(
@@ -91,7 +93,8 @@ async def actions(request: PublicRequest) -> Response:
     tags=["copies"],
     response_model=queries.Copies,
     summary="State how old the copies are",
-    **openapi.plain(NoParameters, stored=True),
+    dependencies=[NO_PARAMETERS],
+    **openapi.plain(stored=True),
 )
 async def copies(request: PublicRequest) -> Response:
     """How far other services were followed, and how long ago they last said that there was nothing more."""

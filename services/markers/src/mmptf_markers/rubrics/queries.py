@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.openapi import dump
-from mmptf_common.http.parameters import ListQuery, Values, canonical, parse
+from mmptf_common.http.parameters import ListQuery, Values, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
@@ -115,9 +115,8 @@ TRANSLATIONS = Listing(
 )
 
 
-async def answer_answers_schema(request: Request, code: str) -> Response:
+async def answer_answers_schema(request: Request, code: str, query: AnswersSchemaQuery) -> Response:
     """The JSON Schema that answers under one published rubric have to satisfy."""
-    query = parse(request, AnswersSchemaQuery)
     async with snapshot(request, query) as data:
         found = await fetch_item(data, RUBRICS, code)
         if isinstance(found, Response):

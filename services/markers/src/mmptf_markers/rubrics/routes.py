@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path
+from fastapi import Body, Path
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
+from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import NoParameters, parse
+from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_markers.engine.results import Score
@@ -20,7 +21,7 @@ from mmptf_markers.rubrics.queries import (
 )
 from mmptf_markers.rubrics.schemas import ScoreRequest
 
-router = APIRouter()
+router = openapi.Router()
 RUBRIC = "hr-marker-illustrative.1"
 
 EXAMPLE = {
@@ -47,14 +48,16 @@ RubricCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[
     tags=["rubrics"],
     summary="Describe the answers under one of the rubrics",
     response_class=Response,
-    **openapi.read(AnswersSchemaQuery, missing=True, only=("application/schema+json",)),
+    **openapi.read(missing=True, only=("application/schema+json",)),
 )
-async def answers_schema(request: PublicRequest, code: RubricCode) -> Response:
+async def answers_schema(
+    request: PublicReadRequest, code: RubricCode, query: Annotated[AnswersSchemaQuery, StrictQuery()]
+) -> Response:
     """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all.
 
     Its texts are in the language of the rubric, or in that of one of its translations.
     """
-    return await answer_answers_schema(request, code)
+    return await answer_answers_schema(request, code, query)
 
 
 add_listing(
@@ -73,7 +76,9 @@ add_listing(
 )
 
 
-@router.post("/score", name="create", tags=["score"], response_model=Score, **openapi.computation(NoParameters))
+@router.post(
+    "/score", name="create", tags=["score"], response_model=Score, dependencies=[NO_PARAMETERS], **openapi.computation()
+)
 async def score(
     request: PublicRequest,
     response: Response,
@@ -84,6 +89,5 @@ async def score(
     Every answer names the rubric, its version, hash and status. The grade comes with a reason for each criterion
     and the fewest changes that lead to the next better grade; while a criterion is unanswered there is no grade.
     """
-    parse(request, NoParameters)
     response.headers["Cache-Control"] = "no-store"
     return await score_answers(request, asked)

@@ -1,0 +1,64 @@
+"""The headers that operations take beside a token: each stands in the annotation of a route's request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_type_hints
+
+from starlette.requests import Request
+
+from mmptf_common.http.identity import PublicRequest
+
+
+@dataclass(frozen=True, slots=True)
+class TakesHeader:
+    """A header that a request may carry, as an OpenAPI parameter object."""
+
+    parameter: Mapping[str, Any]
+
+
+IF_NONE_MATCH = TakesHeader(
+    {
+        "name": "If-None-Match",
+        "in": "header",
+        "required": False,
+        "description": "An earlier ETag; the answer is 304 while it is still right.",
+        "schema": {"type": "string"},
+    }
+)
+IF_MATCH = TakesHeader(
+    {
+        "name": "If-Match",
+        "in": "header",
+        "required": True,
+        "description": "The ETag of the record that is changed, as it was read: 412 when it has changed since.",
+        "schema": {"type": "string", "pattern": r'^(\*|"[^"]*")$'},
+    }
+)
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A text of the caller's own for this write: sent again with it, the write is carried out once.",
+    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._:~+/=-]{1,128}$"},
+}
+IDEMPOTENCY_KEY = TakesHeader({**_KEY, "required": True})
+OPTIONAL_IDEMPOTENCY_KEY = TakesHeader({**_KEY, "required": False})
+
+# Reads whose answer has an ETag, of everybody and of who has a token.
+PublicReadRequest = Annotated[PublicRequest, IF_NONE_MATCH]
+ReadRequest = Annotated[Request, IF_NONE_MATCH]
+# Writes that make a record, that change the state of one, and that amend or remove one.
+WriteRequest = Annotated[Request, IDEMPOTENCY_KEY]
+ChangeRequest = Annotated[Request, IDEMPOTENCY_KEY, IF_MATCH]
+AmendRequest = Annotated[Request, OPTIONAL_IDEMPOTENCY_KEY, IF_MATCH]
+
+
+def headers_of(endpoint: Callable[..., Any]) -> list[dict[str, Any]]:
+    """The OpenAPI parameter objects of the headers that the signature of a route's function states, in its order."""
+    return [
+        dict(extra.parameter)
+        for hint in get_type_hints(endpoint, include_extras=True).values()
+        for extra in getattr(hint, "__metadata__", ())
+        if isinstance(extra, TakesHeader)
+    ]
