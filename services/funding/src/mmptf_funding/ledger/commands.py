@@ -14,7 +14,6 @@ from mmptf_common.http.identity import Identity
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
 from mmptf_common.wire.problems import Conflict, ErrorDetail, Forbidden, ProblemError, raise_if_any, unknown_code
-from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
@@ -92,7 +91,7 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
         as_printed=sent.name,
         type=sent.type,
         country=sent.country,
-        sources=[_submission(write, f"{CONTRIBUTORS.path}/{sent.code}", "name")],
+        sources=[submission(write, f"{CONTRIBUTORS.path}/{sent.code}", "name")],
     )
     raise_if_any(rules.contributor_errors(contributor))
     write.session.add(contributor_row(contributor, write.at))
@@ -106,7 +105,7 @@ async def _append(write: Write, entry: Entry, *, flags: Sequence[Flag] = ()) -> 
     recorded = RecordedEntry.of(
         entry.model_copy(update={"flags": tuple(flags)}),
         code=code,
-        source=_submission(write, f"{LEDGER.path}/{code}", "sum", entry.reference),
+        source=submission(write, f"{LEDGER.path}/{code}", "sum", entry.reference),
         at=write.at,
     )
     write.session.add(
@@ -134,10 +133,6 @@ async def _append(write: Write, entry: Entry, *, flags: Sequence[Flag] = ()) -> 
 
 def _recorded(row: EntryRow) -> RecordedEntry:
     return RecordedEntry.model_validate(row.document)
-
-
-def _submission(write: Write, path: str, field: str, note: str | None = None) -> SourceRef:
-    return SourceRef.model_validate(submission(write, path, field, note))
 
 
 async def _unknown_contributor(write: Write, code: str | None) -> list[ErrorDetail]:
