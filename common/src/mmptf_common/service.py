@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
 
 from mmptf_common.feed.changes import ChangeNotifier
-from mmptf_common.feed.replication import Replication, following
+from mmptf_common.feed.replication import Replication, replicating
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.app import create_app
 from mmptf_common.http.headers import PublicReadRequest
@@ -39,7 +39,7 @@ MAX_BODY = 1_048_576
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
-def _follows_nothing(settings: ServiceSettings) -> tuple[()]:
+def _replicates_nothing(settings: ServiceSettings) -> tuple[()]:
     return ()
 
 
@@ -51,7 +51,7 @@ class Service(Generic[Settings]):
     counts: name -> table, reported by the service's status; seed: loads the packaged data, returns the revision
     uploads: path -> bytes of a body that may be larger than elsewhere
     private: the entities whose changes are nobody's but their owners'
-    follows: what it keeps a copy of, each with the address of its source, or None where that is not followed
+    replicates: what it copies of other services, each with the address of its source, or None where it has none
     """
 
     name: str
@@ -65,7 +65,7 @@ class Service(Generic[Settings]):
     counts: Mapping[str, str]
     uploads: Mapping[str, int] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
-    follows: Callable[[Settings], Iterable[tuple[Replication, str | None]]] = _follows_nothing
+    replicates: Callable[[Settings], Iterable[tuple[Replication, str | None]]] = _replicates_nothing
 
 
 class Status(ResponseModel):
@@ -98,9 +98,9 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
             app.state.as_of_tables = AsOfTables(service.metadata)
-            for followed, address in service.follows(settings):
+            for replication, address in service.replicates(settings):
                 if address:
-                    await stack.enter_async_context(following(followed, address, app.state.database))
+                    await stack.enter_async_context(replicating(replication, address, app.state.database))
             # What start-up made lives as long as the process: taken out of the collector's rounds, pauses shrink.
             gc.collect()
             gc.freeze()

@@ -315,9 +315,9 @@ async def copy_state(connection: Any, service: str) -> CopyState:
 
 
 @asynccontextmanager
-async def following(followed: Replication, origin: str, database: Database) -> AsyncIterator[None]:
-    """Follow a source in the background until the block ends."""
-    task = asyncio.create_task(Replicator(followed, origin, database).run())
+async def replicating(replication: Replication, origin: str, database: Database) -> AsyncIterator[None]:
+    """Copy what a source changes, in the background, until the block ends."""
+    task = asyncio.create_task(Replicator(replication, origin, database).run())
     try:
         yield
     finally:

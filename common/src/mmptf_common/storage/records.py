@@ -16,12 +16,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlmodel import Field, SQLModel, col
 
 from mmptf_common.storage.journal import Write
-from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.sources import SourceRef
 
 # A record as PostgreSQL holds it and passes it on: what is done with one is done with its model.
 JsonObject = dict[str, JsonValue]
-Facts = dict[str, Any]
 Stated = TypeVar("Stated", bound=BaseModel)
 
 
@@ -35,7 +33,7 @@ class Record(SQLModel):
 
     # Byte order is the same on every server, whatever locale it was set up with.
     code: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
-    document: Facts = Field(sa_type=JSON)
+    document: JsonObject = Field(sa_type=JSON)
     updated: datetime = Field(sa_type=sa.DateTime(timezone=True), index=True)
 
 
@@ -55,12 +53,6 @@ def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-def packaged(package: str, name: str) -> list[Facts]:
-    """One file of the data that a service's package carries: a list of records' facts."""
-    found: list[Facts] = json.loads((files(package) / "data" / f"{name}.json").read_text("utf-8"))
-    return found
-
-
 def read_packaged(package: str, name: str, model: type[Stated], **members: object) -> list[Stated]:
     """The records of one file of the data that a service's package carries; raises ValidationError when one is no such.
 
@@ -68,12 +60,6 @@ def read_packaged(package: str, name: str, model: type[Stated], **members: objec
     """
     entries: list[JsonObject] = json.loads((files(package) / "data" / f"{name}.json").read_text("utf-8"))
     return [model.model_validate({**entry, **members}) for entry in entries]
-
-
-def document_of(model: type[ResponseModel], facts: Facts, at: datetime) -> Facts:
-    """What readers get of a record written at a moment; raises ValidationError when the facts do not fit."""
-    document: Facts = model.model_validate({**facts, "updated": moment_text(at)}).model_dump(mode="json")
-    return document
 
 
 def moment_text(moment: datetime) -> str:

@@ -41,7 +41,7 @@ SERVICE = Service(
         "documents": "source_document",
     },
     private=frozenset({"draft", "programme", "place", "allocation"}),
-    follows=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
+    replicates=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from importlib.resources import files
-from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.storage.records import load, packaged
+from mmptf_common.storage.records import load, read_packaged
 from mmptf_common.wire.sources import Publication
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Rubric
@@ -18,12 +16,12 @@ from mmptf_markers.indicator.schemas import MarkerTarget
 from mmptf_markers.models import SourceDocumentRow, TargetRow
 from mmptf_markers.rubrics.commands import published_rubric, rubric_row
 
-PackagedRecord = TypeVar("PackagedRecord", Publication, MarkerTarget)
+PACKAGE = "mmptf_markers"
 
 
 def packaged_rubrics() -> Iterator[Rubric]:
     """The rubrics that this package carries, checked as a whole; raises InvalidRubric."""
-    for file in sorted((files("mmptf_markers") / "data" / "rubrics").iterdir(), key=lambda file: file.name):
+    for file in sorted((files(PACKAGE) / "data" / "rubrics").iterdir(), key=lambda file: file.name):
         yield load_rubric(file.read_bytes())
 
 
@@ -33,16 +31,12 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     A packaged rubric that differs from the published one of the same version is refused by the database.
     """
     write = await begin_write(session, author, "data of the package")
-    documents = _packaged_records("documents", Publication, write.at)
+    documents = read_packaged(PACKAGE, "documents", Publication, updated=write.at)
     await load(write, [_source_document_row(document) for document in documents])
     await load(write, [rubric_row(published_rubric(rubric, write.at)) for rubric in packaged_rubrics()])
-    await load(write, [_target_row(target) for target in _packaged_records("targets", MarkerTarget, write.at)])
+    targets = read_packaged(PACKAGE, "targets", MarkerTarget, updated=write.at)
+    await load(write, [_target_row(target) for target in targets])
     return await write.revision()
-
-
-def _packaged_records(name: str, model: type[PackagedRecord], at: datetime) -> list[PackagedRecord]:
-    """One file of the package's data, as records stated at a moment; ValidationError where one does not fit."""
-    return [model.model_validate({**facts, "updated": at}) for facts in packaged("mmptf_markers", name)]
 
 
 def _source_document_row(document: Publication) -> SourceDocumentRow:
