@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.contract.contracts import PROBLEM, Operation, Publication
+from tests.contract.contracts import PROBLEM, Contract, Operation
 
 ApiClients = dict[str, httpx.AsyncClient]
 
@@ -32,10 +32,10 @@ async def ask(
     return await apis[operation.api].request(method or operation.method.upper(), path, **options)
 
 
-def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> Publication:
+def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> Contract:
     """The problem document of an answer, after it was held against the contract."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM), answer.text
-    found: Publication = answer.json()
+    found: Contract = answer.json()
     operation.check(status, found)
     assert found["status"] == status
     assert found["request_id"] == answer.headers["x-request-id"]
@@ -43,16 +43,16 @@ def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> 
     return found
 
 
-def error_detail(operation: Operation, answer: httpx.Response, parameter: str) -> Publication:
+def error_detail(operation: Operation, answer: httpx.Response, parameter: str) -> Contract:
     """The first fault that a 422 names, which must be that parameter's; the document has its code."""
     found = problem(operation, answer)
-    first: Publication = found["errors"][0]
+    first: Contract = found["errors"][0]
     assert (first["parameter"], first["code"]) == (parameter, found["code"])
     return first
 
 
-async def errors(apis: ApiClients, operation: Operation, pairs: Iterable[tuple[str, str]]) -> list[Publication]:
+async def errors(apis: ApiClients, operation: Operation, pairs: Iterable[tuple[str, str]]) -> list[Contract]:
     """What a 422 says of several parameters, each of them wrong."""
     query = "&".join(f"{name}={value}" for name, value in pairs)
-    found: list[Publication] = problem(operation, await ask(apis, operation, query))["errors"]
+    found: list[Contract] = problem(operation, await ask(apis, operation, query))["errors"]
     return found

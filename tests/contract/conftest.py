@@ -14,7 +14,7 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import running_suite
-from tests.contract.contracts import APIS, Publication
+from tests.contract.contracts import APIS, Contract
 from tests.contract.fuzzing import start
 from tests.contract.prelude import prepare
 from tests.suite import DATABASE_VARIABLES
@@ -27,14 +27,14 @@ FUZZ = "test_fuzz.py"
 
 
 @pytest.fixture(scope="session")
-def log_lines() -> list[Publication]:
+def log_lines() -> list[Contract]:
     """What the processes have logged so far, each line with the `process` it comes from."""
     return []
 
 
 @pytest.fixture(scope="session")
 def urls(
-    new_database: Callable[[str], str], redis_server: Cache, log_lines: list[Publication]
+    new_database: Callable[[str], str], redis_server: Cache, log_lines: list[Contract]
 ) -> Iterator[Mapping[str, str]]:
     """`http://127.0.0.1:port` of each API; the data are the packaged ones and a few entries, and nobody writes."""
 

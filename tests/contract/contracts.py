@@ -27,11 +27,11 @@ PROBLEM = "application/problem+json"
 
 EDITION = ROOT / "services/funding/src/mmptf_funding/data/MI-2015/requirements.csv"
 
-Publication = dict[str, Any]
+Contract = dict[str, Any]
 
 
 @cache
-def document(api: str) -> Publication:
+def document(api: str) -> Contract:
     """The contract of a service, or the gateway's merged one, made by the code at hand without a database."""
     if api == "gateway":
         own = create_app(GatewaySettings.model_construct(services={})).openapi()
@@ -62,8 +62,8 @@ class Operation:
         return f"{self.api}:{self.id}"
 
     @property
-    def contract(self) -> Publication:
-        found: Publication = document(self.api)["paths"][self.template][self.method]
+    def contract(self) -> Contract:
+        found: Contract = document(self.api)["paths"][self.template][self.method]
         return found
 
     @property
@@ -99,7 +99,7 @@ class Operation:
         return next(int(status) for status in self.contract["responses"] if status.startswith("2"))
 
     @property
-    def query(self) -> dict[str, Publication]:
+    def query(self) -> dict[str, Contract]:
         """Its query parameters: name -> schema."""
         return {p["name"]: p["schema"] for p in self.contract.get("parameters", ()) if p["in"] == "query"}
 
@@ -133,13 +133,13 @@ class Operation:
         return writing("admin", "IOM", match="*") if self.writes else bearer("admin", "IOM")
 
     @property
-    def sent(self) -> Publication:
+    def sent(self) -> Contract:
         """The example body as a request sends it; a file is the one that the package itself was filled from."""
         if "requestBody" in self.contract and self.body is None:
             return {"content": EDITION.read_bytes(), "headers": {**self.headers, "content-type": "text/csv"}}
         return {"json": self.body, "headers": self.headers}
 
-    def schema_of(self, status: int) -> tuple[str, Publication]:
+    def schema_of(self, status: int) -> tuple[str, Contract]:
         """The first media type that the contract gives for a status, and its schema."""
         return next(
             (media, content["schema"]) for media, content in self.contract["responses"][str(status)]["content"].items()
@@ -177,18 +177,18 @@ LISTS = [o for o in OPERATIONS if o.is_list]
 PARAMETERS = [(o, name) for o in OPERATIONS for name in o.query]
 
 
-def is_many(schema: Publication) -> bool:
+def is_many(schema: Contract) -> bool:
     """Whether a parameter may be repeated."""
     return schema.get("type") == "array"
 
 
-def words_of(schema: Publication) -> list[str] | None:
+def words_of(schema: Contract) -> list[str] | None:
     """The values that a parameter's schema closes; None where it closes none."""
     found: list[str] | None = schema.get("items", schema).get("enum")
     return found
 
 
-def takes_codes(schema: Publication) -> bool:
+def takes_codes(schema: Contract) -> bool:
     """Whether a parameter takes codes, closed by its schema or by a code list."""
     return is_many(schema) or words_of(schema) is not None
 

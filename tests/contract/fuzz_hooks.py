@@ -20,7 +20,7 @@ import schemathesis
 from mmptf_common.http.parameters import words
 from mmptf_funding.ledger import rules
 
-Publication = dict[str, Any]
+Json = dict[str, Any]
 UNHEARD_OF = "No-such-code"
 MOST_VALUES = 100
 EDITION = Path(str(files("mmptf_funding"))) / "data/MI-2015/requirements.csv"
@@ -39,7 +39,7 @@ client = httpx.Client(base_url=os.environ["FUZZED_URL"], timeout=30)
 
 
 @schemathesis.hook
-def before_load_schema(context: schemathesis.HookContext, raw_schema: Publication) -> None:
+def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> None:
     """Close every parameter and body member that takes codes with the codes that exist."""
     for path, item in raw_schema["paths"].items():
         for parameter in item.get("get", {}).get("parameters", ()):
@@ -85,9 +85,9 @@ def _codes(path: str, name: str) -> list[str]:
     raise LookupError(f"{path}: none of what {listed_at} lists is a value of {name}")
 
 
-def _score_request() -> Publication:
+def _score_request() -> Json:
     """The body of a score with the answers schema that the service publishes for each rubric and stage."""
-    choices: list[Publication] = []
+    choices: list[Json] = []
     for rubric in client.get("/markers/v1/rubrics", params={"limit": 1000}).json()["items"]:
         stages = {stage for criterion in rubric["content"]["criteria"] for stage in criterion["stages"]}
         for stage in sorted(stages):
@@ -104,7 +104,7 @@ def _score_request() -> Publication:
     return {"anyOf": choices}
 
 
-def _narrowed(raw_schema: Publication, name: str, without: tuple[str, ...] = (), **members: Publication) -> Publication:
+def _narrowed(raw_schema: Json, name: str, without: tuple[str, ...] = (), **members: Json) -> Json:
     """A body's schema without some of its members, and with others closed: what is left of it is as it stands."""
     whole = raw_schema["components"]["schemas"]
     found = whole.get(name) or next(schema for known, schema in whole.items() if known.endswith(name))
@@ -114,7 +114,7 @@ def _narrowed(raw_schema: Publication, name: str, without: tuple[str, ...] = (),
     return {**found, "properties": properties}
 
 
-def _listed(path: str, **query: str) -> Publication:
+def _listed(path: str, **query: str) -> Json:
     rows = client.get(path, params={"limit": 1000, **query}).json()["items"]
     return {"enum": [row["code"] for row in rows]}
 
@@ -124,7 +124,7 @@ PAST = {"type": "string", "pattern": "^20(19|2[0-5])-(0[1-9]|1[0-2])-(0[1-9]|1[0
 FITTED = ("duration", "budget", "budget_lines")
 
 
-def _content(raw_schema: Publication, name: str) -> Publication:
+def _content(raw_schema: Json, name: str) -> Json:
     """A programme's own words, with codes that exist; its money and its time have to fit one another."""
     country = _listed("/catalog/v1/places", kind="country")
     place = _narrowed(raw_schema, "PlaceSent", code=country, share={"enum": ["100.00", None]})
@@ -148,7 +148,7 @@ def _content(raw_schema: Publication, name: str) -> Publication:
     return _narrowed(raw_schema, name, FITTED, thematic_area=area, **lists)
 
 
-def _status(raw_schema: Publication, name: str) -> Publication:
+def _status(raw_schema: Json, name: str) -> Json:
     # Whatever does not follow the present status is a conflict, and that is right.
     statuses = {"enum": ["suspended", "not_selected", "operationally_closed"]}
     found = _narrowed(raw_schema, name, status=statuses, date={"const": f"{datetime.now(UTC):%Y-%m-%d}"})
@@ -156,15 +156,15 @@ def _status(raw_schema: Publication, name: str) -> Publication:
         **found["properties"], "decision": found["properties"]["decision"]["anyOf"][0]}}  # fmt: skip
 
 
-def _extension(raw_schema: Publication, name: str) -> Publication:
+def _extension(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, end={"const": "2030-12-31"})
 
 
-def _contributor(raw_schema: Publication, name: str) -> Publication:
+def _contributor(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, ("country",), type={"enum": ["foundation", "non_governmental_organization"]})
 
 
-def _entry(raw_schema: Publication, name: str) -> Publication:
+def _entry(raw_schema: Json, name: str) -> Json:
     """An entry with everything that its kind needs and nothing that it does not take."""
     parties = tuple(rules.PARTIES)
     # The areas are the catalogue's, which is not behind every API.
@@ -175,14 +175,14 @@ def _entry(raw_schema: Publication, name: str) -> Publication:
     return {"anyOf": [paid, _narrowed(raw_schema, name, parties, kind={"const": "interest"}, date=PAST)]}
 
 
-def _entry_batch(raw_schema: Publication, name: str) -> Publication:
+def _entry_batch(raw_schema: Json, name: str) -> Json:
     # Whatever else is written without what it needs is an outcome of its row, not a refusal of the batch.
     interest = _entry(raw_schema, "EntrySent")["anyOf"][1]
     entries = {"type": "array", "items": interest, "minItems": 1, "maxItems": 1000}
     return _narrowed(raw_schema, name, entries=entries)
 
 
-def _reversal(raw_schema: Publication, name: str) -> Publication:
+def _reversal(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, date={"const": "2026-08-01"})
 
 
@@ -191,7 +191,7 @@ def _criteria(stage: str) -> list[str]:
     return [c["code"] for c in rubric["content"]["criteria"] if stage in c["stages"]]
 
 
-def _answers(raw_schema: Publication, name: str, stage: str, levels: list[int]) -> Publication:
+def _answers(raw_schema: Json, name: str, stage: str, levels: list[int]) -> Json:
     """Answers to the criteria of a stage, by some levels of the scale."""
     whole = raw_schema["components"]["schemas"]
     for action in ("ActionSent", "RiskSent"):
@@ -207,7 +207,7 @@ def _answers(raw_schema: Publication, name: str, stage: str, levels: list[int]) 
 GRADES = {"enum": ["A", "B", "C", None]}
 
 
-def _assessment(raw_schema: Publication, name: str) -> Publication:
+def _assessment(raw_schema: Json, name: str) -> Json:
     stage = "concept_note" if name == "AssessmentSent" else "annual_report"
     answers = _answers(raw_schema, "AnswerSent", stage, [0, 1, 2, 3])
     # Null takes an answer back.
@@ -219,14 +219,14 @@ def _assessment(raw_schema: Publication, name: str) -> Publication:
     return _narrowed(raw_schema, name, ("year", "rubric"), **begun, **said)
 
 
-def _review(raw_schema: Publication, name: str) -> Publication:
+def _review(raw_schema: Json, name: str) -> Json:
     # Those of the assessor are 1 and 2, and the reviewer's are others.
     answers = _answers(raw_schema, "ReviewedAnswerSent", "programme_document", [0, 3])
     del answers["properties"]["national-institutions"]
     return _narrowed(raw_schema, name, ("grade",), answers=answers)
 
 
-def _declaration(raw_schema: Publication, name: str) -> Publication:
+def _declaration(raw_schema: Json, name: str) -> Json:
     stages = {"enum": ["concept_note", "programme_document", "final_report"]}
     said = {"programme": {"const": "SRB-01"}, "marker": {"const": "human_rights"}, "grade": {"enum": ["A", "B", "C"]}}
     who = {"enum": COPIED["organization"]}
@@ -258,7 +258,7 @@ def as_file(context: schemathesis.SerializationContext, value: object) -> bytes:
 
 
 @schemathesis.hook
-def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: Publication) -> None:
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: Json) -> None:
     """Make a valid query mean something: what its parameters say of one another no schema can express."""
     query = case.query = case.query or {}
     writes = "Idempotency-Key" in {parameter.name for parameter in case.operation.iter_parameters()}
@@ -285,7 +285,7 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         _use_a_real_cursor(case.formatted_path, query)
 
 
-def _use_a_real_cursor(path: str, query: Publication) -> None:
+def _use_a_real_cursor(path: str, query: Json) -> None:
     """The cursor that leads behind the first row of the same question, where there is a second."""
     asked = {name: value for name, value in query.items() if name not in {"cursor", "limit"}}
     following = client.get(f"{path}?{urlencode({**asked, 'limit': 1}, doseq=True)}").json().get("next")

@@ -18,8 +18,8 @@ from tests.contract.contracts import (
     PROBLEM,
     READS,
     VERSIONED,
+    Contract,
     Operation,
-    Publication,
     document,
     validator,
 )
@@ -146,7 +146,7 @@ async def test_a_given_request_id_is_returned_and_a_malformed_one_is_replaced(
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_a_given_trace_is_logged(apis: ApiClients, api: str, log_lines: list[Publication]) -> None:
+async def test_a_given_trace_is_logged(apis: ApiClients, api: str, log_lines: list[Contract]) -> None:
     trace_id = f"{APIS.index(api) + 1:032x}"
     service = api if api != "gateway" else "catalog"
     headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01", "x-request-id": f"traced-at-{api}"}

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from tests.contract.asking import ApiClients, ask, error_detail
-from tests.contract.contracts import AT_SERVICES, LISTS, SERVICES, Operation, Publication, validator, words_of
+from tests.contract.contracts import AT_SERVICES, LISTS, SERVICES, Contract, Operation, validator, words_of
 
 SORTED = [(o, sort) for o in LISTS for sort in words_of(o.query["sort"]) or () if o in AT_SERVICES]
 
 
-async def walk(apis: ApiClients, operation: Operation, query: str) -> list[Publication]:
+async def walk(apis: ApiClients, operation: Operation, query: str) -> list[Contract]:
     """Every row, page after page, by the path of the next as it was given; the first page held against the contract."""
     client = apis[operation.api]
     path: str | None = f"{operation.path}?{query}"
-    rows: list[Publication] = []
+    rows: list[Contract] = []
     while path:
         page = (await client.get(path, headers=operation.headers)).json()
         if not rows:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-Publication = dict[str, Any]
+Contract = dict[str, Any]
 Component = tuple[str, str]
 
 OWN = "gateway"
@@ -14,7 +14,7 @@ _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"
 _REFERENCE = re.compile(r"#/components/([^/]+)/([^/]+)(.*)", re.DOTALL)
 
 
-def merge(documents: Mapping[str, Publication], own: Publication) -> Publication:
+def merge(documents: Mapping[str, Contract], own: Contract) -> Contract:
     """One valid OpenAPI 3.1 document of everything behind the gateway; neither argument is changed.
 
     documents: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
@@ -25,9 +25,9 @@ def merge(documents: Mapping[str, Publication], own: Publication) -> Publication
     parts = {OWN: own} | {name: _of_service(name, documents[name]) for name in sorted(documents)}
     used = {name: _used(part) for name, part in parts.items()}
     names = _names(parts, used)
-    paths: Publication = {}
-    components: Publication = {}
-    tags: list[Publication] = []
+    paths: Contract = {}
+    components: Contract = {}
+    tags: list[Contract] = []
     for service, part in parts.items():
         rewrite = _rewriter(service, names)
         for path, item in part["paths"].items():
@@ -48,7 +48,7 @@ def merge(documents: Mapping[str, Publication], own: Publication) -> Publication
     return merged
 
 
-def _of_service(name: str, document: Publication) -> Publication:
+def _of_service(name: str, document: Contract) -> Contract:
     return {**document, "paths": {p: i for p, i in document["paths"].items() if p.startswith(f"/{name}/")}}
 
 
@@ -78,7 +78,7 @@ def _references(node: object) -> Iterator[Component]:
                     yield from (("securitySchemes", scheme) for scheme in requirement)
 
 
-def _used(part: Publication) -> list[Component]:
+def _used(part: Contract) -> list[Component]:
     """The components that a contract's paths refer to, directly or through others."""
     components = part.get("components", {})
     waiting = list(_references([part["paths"], {"security": part.get("security", [])}]))
@@ -91,7 +91,7 @@ def _used(part: Publication) -> list[Component]:
     return sorted(found)
 
 
-def _names(parts: Mapping[str, Publication], used: Mapping[str, list[Component]]) -> dict[tuple[str, str, str], str]:
+def _names(parts: Mapping[str, Contract], used: Mapping[str, list[Component]]) -> dict[tuple[str, str, str], str]:
     """(service, section, name) -> the name in the merged document."""
     holders: dict[Component, list[str]] = {}
     for service, components in used.items():
@@ -159,7 +159,7 @@ def _rewriter(service: str, names: Mapping[tuple[str, str, str], str]) -> Callab
     return copy
 
 
-def _with_security(item: Publication, security: list[Any]) -> Publication:
+def _with_security(item: Contract, security: list[Any]) -> Contract:
     """A path whose operations say themselves what their contract said for all of them."""
     if security:
         for method, operation in item.items():
@@ -172,7 +172,7 @@ def _tag(service: str, tag: str) -> str:
     return f"{service} {tag}"
 
 
-def _tags(service: str, part: Publication) -> list[Publication]:
+def _tags(service: str, part: Contract) -> list[Contract]:
     described = {tag["name"]: tag for tag in part.get("tags", [])}
     seen = dict.fromkeys(
         tag
@@ -184,7 +184,7 @@ def _tags(service: str, part: Publication) -> list[Publication]:
     return [{**described.get(tag, {}), "name": _tag(service, tag)} for tag in seen]
 
 
-def _description(own: Publication, documents: Mapping[str, Publication]) -> str:
+def _description(own: Contract, documents: Mapping[str, Contract]) -> str:
     parts = [own["info"].get("description", "")]
     for name in sorted(documents):
         info = documents[name]["info"]
