@@ -54,7 +54,7 @@ def test_the_real_data_are_read_through_the_gateway(gateway: httpx.Client) -> No
     assert sum(Decimal(c["sum"]["amount"]) for c in contributions) == Decimal("57425741.00")
     progress = gateway.get("/funding/v1/progress").json()["targets"][0]
     assert progress["target"]["sum"]["amount"] == "150000000.00"
-    assert progress["contributed"][0]["per_cent"] == "38.28"
+    assert progress["contributed"][0]["share"]["per_cent"] == "38.28"
     assert gateway.get("/markers/v1/rubrics").json()["items"][0]["status"] == "illustrative"
 
 

@@ -152,7 +152,7 @@ async def test_a_programme_is_stated_as_the_statement_of_all_states_it(funded: R
     assert [facts[name]["sum"]["amount"] for name in ("allocations", "transfers", "refunds")] == [
         "600.00", "300.00", "60.00",
     ]  # fmt: skip
-    assert (facts["not_yet_transferred"]["amount"], facts["delivery"]["per_cent"]) == ("300.00", "50.00")
+    assert (facts["not_yet_transferred"]["amount"], facts["delivery"]["share"]["per_cent"]) == ("300.00", "50.00")
     assert facts["budget"]["sum"]["amount"] == "1500000.00"
 
 

@@ -46,7 +46,7 @@ async def test_nineteen_of_twenty_one_are_enough_and_eighteen_are_not(markers: M
     await markers.copy(*(programme(code) for code in codes), programme("Q-01", stage="pipeline"))
     none = await whole(markers)
     assert (none["programmes"], none["unassessed"], none["counted"]) == (21, 21, 0)
-    assert (none["standing"], none["short_by"], none["share"]["percentage"]) == ("not_met", 19, "0.00")
+    assert (none["standing"], none["short_by"], none["share"]["per_cent"]) == ("not_met", 19, "0.00")
     for n, code in enumerate(codes[:18]):
         made(await markers.declare(code, "AB"[n % 2]))
     made(await markers.declare(codes[18], "C"))
@@ -54,7 +54,7 @@ async def test_nineteen_of_twenty_one_are_enough_and_eighteen_are_not(markers: M
     made(await markers.declare("Q-01", "A"))
     missed = await whole(markers)
     assert (missed["standing"], missed["short_by"], missed["counted"]) == ("not_met", 1, 18)
-    assert missed["share"] == {"numerator": 6, "denominator": 7, "percentage": "85.71"}
+    assert missed["share"] == {"numerator": "6", "denominator": "7", "per_cent": "85.71"}
     assert (missed["assessed"], missed["unassessed"], missed["under_review"]) == (19, 2, 0)
     submitted = await markers.submitted(codes[19], 2)
     waiting = await whole(markers)
@@ -62,7 +62,7 @@ async def test_nineteen_of_twenty_one_are_enough_and_eighteen_are_not(markers: M
     await markers.reviewed(submitted)
     met = await whole(markers)
     assert (met["standing"], met["short_by"], met["counted"]) == ("met", 0, 19)
-    assert met["share"] == {"numerator": 19, "denominator": 21, "percentage": "90.47"}
+    assert met["share"] == {"numerator": "19", "denominator": "21", "per_cent": "90.47"}
     assert (met["assessed"], met["unassessed"], met["under_review"]) == (20, 1, 0)
 
 
@@ -73,7 +73,7 @@ async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Mark
     target = {"code": "inclusion-half", "marker": "inclusion", "name": "Half", "grades": ["3", "2"], "stage": "funded"}
     async with markers.running.app.state.database.sessions() as session, session.begin():
         write = await begin_write(session, Author("test"))
-        facts = {**target, "minimum": {"numerator": 1, "denominator": 2}, "sources": []}
+        facts = {**target, "minimum": {"numerator": "1", "denominator": "2", "per_cent": "50.00"}, "sources": []}
         document = document_of(MarkerTarget, facts, write.at)
         await put(write, [TargetRow(code="inclusion-half", marker="inclusion", updated=write.at, document=document)])
     for code, given in {"T-3": (2, 2), "T-2": (0, 2), "T-0": (2, 0), "T-9": None}.items():

@@ -132,8 +132,8 @@ def test_the_explanation_recomputes_to_the_grade(case: tuple[Rubric, Answers]) -
         assert scored.explanation == said
     points = sum(Fraction(criterion.points) for criterion in result.criteria if criterion.points is not None)
     of = sum(Fraction(criterion.of) for criterion in result.criteria if criterion.of is not None)
-    assert Fraction(result.share.numerator, result.share.denominator) == points / of
-    assert Fraction(result.share.percentage) <= 100 * points / of < Fraction(result.share.percentage) + Fraction(1, 100)
+    assert result.share.exact == points / of
+    assert Fraction(result.share.per_cent) <= 100 * points / of < Fraction(result.share.per_cent) + Fraction(1, 100)
     reached = points / of if rubric.rule.type == "weighted_share" else points
     assert rubric.rule.type != "manual"
     before = next(band.grade for band in rubric.rule.bands if reached >= Fraction(band.minimum))
@@ -144,7 +144,7 @@ def test_the_explanation_recomputes_to_the_grade(case: tuple[Rubric, Answers]) -
         result.reason,
     )
     assert reason and (Fraction(reason[1]), Fraction(reason[2])) == (points, of)
-    assert reason[3] == (result.share.percentage if rubric.rule.type == "weighted_share" else None)
+    assert reason[3] == (result.share.per_cent if rubric.rule.type == "weighted_share" else None)
     assert (reason[4], reason[5]) == (before, result.grade if result.grade != before else None)
     for gate in result.gates:
         assert gate.label == f"level {gate.answer}"

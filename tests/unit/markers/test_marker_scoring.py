@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def test_complete_answers_give_a_grade_with_its_reasons() -> None:
     result = score(SHIPPED, everywhere(2, equality=3, national_institutions=NOT_APPLICABLE), STAGE)
     assert (result.grade, result.grade_before_gates, result.complete) == ("B", "B", True)
     assert result.share is not None
-    assert (result.share.numerator, result.share.denominator, result.share.percentage) == (5, 7, "71.42")
+    assert (result.share.exact, result.share.per_cent) == (Fraction(5, 7), "71.42")
     assert result.rubric.hash == SHIPPED.hash and result.rubric.status == "illustrative"
     by_code = {criterion.criterion: criterion for criterion in result.criteria}
     assert (by_code["equality"].points, by_code["equality"].of, by_code["equality"].label) == (
@@ -76,7 +77,7 @@ def test_decimal_weights_and_values_are_exact() -> None:
         ("0.15", "0.15"),
         ("0.06", "0.3"),
     ]
-    assert result.share is not None and (result.share.numerator, result.share.denominator) == (7, 15)
+    assert result.share is not None and (result.share.numerator, result.share.denominator) == ("7", "15")
 
 
 def test_incomplete_answers_have_no_grade() -> None:
@@ -84,7 +85,7 @@ def test_incomplete_answers_have_no_grade() -> None:
     assert (result.complete, result.grade, result.share, result.next_grade) == (False, None, None, None)
     assert len(result.missing) == 8 and result.reason == "8 of 10 criteria are not answered"
     assert result.provisional is not None and result.provisional.share_of_answered is not None
-    assert result.provisional.share_of_answered.percentage == "16.66"
+    assert result.provisional.share_of_answered.per_cent == "16.66"
     assert [gate.capped for gate in result.gates] == [None, None]
     empty = score(SHIPPED, {}, STAGE)
     assert empty.provisional is not None and empty.provisional.share_of_answered is None
@@ -107,7 +108,7 @@ def test_a_count_marker_graded_0_to_3_works_with_the_same_code() -> None:
     assert [(change.criterion, change.to) for change in result.next_grade.changes] == [("c1", 1), ("c2", 1)]
     out_of_reach = score(rubric, {"c0": 1, "c1": 1, "c2": 1, "c3": NOT_APPLICABLE}, STAGE)
     assert (out_of_reach.grade, out_of_reach.next_grade) == ("2", None)
-    assert out_of_reach.share is not None and out_of_reach.share.denominator == 4
+    assert out_of_reach.share is not None and out_of_reach.share.denominator == "4"
 
 
 def test_every_error_in_the_answers_is_reported() -> None:

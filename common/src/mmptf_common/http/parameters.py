@@ -14,6 +14,7 @@ from fastapi import params
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
+from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any
 
 MAX_PARAMETERS = 200
@@ -322,7 +323,7 @@ def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iter
         elif isinstance(value, datetime):
             yield name, value.isoformat().replace("+00:00", "Z")
         elif isinstance(value, Decimal):
-            yield name, f"{value:.2f}"
+            yield name, amount_text(value)
         else:
             yield name, str(value)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +14,7 @@ from mmptf_common.http.parameters import PointInTime, canonical, pairs_of
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import Arguments, Listing, Statement, check_codes, condition
 from mmptf_common.wire.base import ResponseModel
-from mmptf_common.wire.money import Money
+from mmptf_common.wire.money import Money, money
 
 
 class LeftOut(ResponseModel):
@@ -166,7 +165,7 @@ def _totals(
                         GroupKey(by=name, value=value, name=part[f"name_{n}"])
                         for n, (name, value) in enumerate(values.items())
                     ],
-                    sum=_money(part["amount"], part["currency"]),
+                    sum=None if part["amount"] is None else money(part["amount"], part["currency"]),
                     rows=part["summed"],
                     link=None if drilldown is None else _link(listing, query, _summed(listing, query, drilldown)),
                     left_out=_left_out(listing, query, [part], drilldown),
@@ -176,7 +175,7 @@ def _totals(
             Total(
                 stage=whole["money_stage"],
                 basis=whole["basis"],
-                sum=_money(whole["amount"], whole["currency"]),
+                sum=None if whole["amount"] is None else money(whole["amount"], whole["currency"]),
                 rows=whole["summed"],
                 link=_link(listing, query, _summed(listing, query, split_by)),
                 groups=groups,
@@ -221,7 +220,3 @@ def _link(listing: Listing, query: BaseModel, drilldown: Mapping[str, str]) -> s
     pairs = [(n, v) for n, v in pairs_of(query) if n != "by" and n not in drilldown]
     text = urlencode(sorted([*pairs, *drilldown.items()]))
     return f"{listing.path}?{text}" if text else listing.path
-
-
-def _money(amount: Decimal | None, currency: str) -> Money | None:
-    return None if amount is None else Money(amount=f"{amount:.2f}", currency=currency)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
@@ -20,3 +21,13 @@ class Money(ResponseModel):
 
     amount: AmountText
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+def amount_text(amount: Decimal) -> str:
+    """An amount as it is written: two places. Amounts are held to the cent, so nothing is rounded here."""
+    return f"{amount:.2f}"
+
+
+def money(amount: Decimal, currency: str) -> Money:
+    """An amount in a currency as it is sent."""
+    return Money(amount=amount_text(amount), currency=currency)

@@ -39,6 +39,7 @@ from mmptf_common.http.parameters import words
 from mmptf_common.lists.listing import Listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
+from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problems import (
     Conflict,
     ErrorDetail,
@@ -307,7 +308,9 @@ def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) ->
         currency=budget.currency if budget else None,
         money_stage=budget.stage if budget else None,
         basis=None,
-        attribution={name: {code: f"{part:.2f}" for code, part in parts.items()} for name, parts in divided.items()},
+        attribution={
+            name: {code: amount_text(part) for code, part in parts.items()} for name, parts in divided.items()
+        },
         words=words(f"{programme.title or ''} {programme.summary}"),
         stated=programme.model_dump(mode="json"),
         updated=at,

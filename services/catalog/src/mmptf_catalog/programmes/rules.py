@@ -27,8 +27,8 @@ WHOLE = Decimal(100)
 def divide(amount: Decimal, shares: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Divide an amount by shares of per cent, to the cent: the parts add up to the amount exactly.
 
-    Every part is rounded down; the cents that are left go one each to the largest remainders (ties by code).
-    Raises ValueError when the shares do not add up to 100.
+    Every part is rounded down to the cent; the cents that are left go one each to the largest remainders, ties by
+    code. Raises ValueError when the shares do not add up to 100.
     """
     if sum(shares.values()) != WHOLE:
         raise ValueError(f"shares add up to {sum(shares.values())}, not to 100")
@@ -269,6 +269,7 @@ def _of_indirect_costs(lines: Sequence[BudgetLine]) -> Iterator[ErrorDetail]:
         own = [line for line in lines if line.organization == organization]
         indirect = sum((line.amount for line in own if line.category == INDIRECT), Decimal(0))
         direct = sum((line.amount for line in own if line.category != INDIRECT), Decimal(0))
+        # To the nearest cent, half a cent up: the limit is an amount, not a share that is shown.
         most = (direct * INDIRECT_PER_CENT / WHOLE).quantize(CENT, ROUND_HALF_UP)
         if indirect > most:
             detail = (

@@ -28,7 +28,7 @@ from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime,
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
 from mmptf_common.wire.codes import BudgetCategory
-from mmptf_common.wire.money import AmountSent, AmountText
+from mmptf_common.wire.money import AmountSent, AmountText, amount_text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Gap, SourceRef
 
@@ -102,7 +102,7 @@ class Budget(ResponseModel):
     def of(cls, stated: StatedBudget, sources: Iterable[SourceRef]) -> Budget:
         """The public record of a budget as it is stated; sources: of the programme's facts, the budget's among them."""
         return cls(
-            amount=f"{stated.amount:.2f}",
+            amount=amount_text(stated.amount),
             currency=stated.currency,
             stage=stated.stage,
             precision=stated.precision,
@@ -239,7 +239,7 @@ class ProgrammeTotalsQuery(ProgrammeFilter):
     by: Annotated[Division, Field(description="What the total is divided by.", examples=["thematic_area"])] = "stage"
 
 
-Share = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2})\.[0-9]{2}$", examples=["100.00"])]
+PlaceShare = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2})\.[0-9]{2}$", examples=["100.00"])]
 Title = Annotated[Text, Field(max_length=300)]
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
 Decision = Annotated[Text, Field(max_length=300, description="The decision behind it, such as a meeting and its date.")]
@@ -249,7 +249,7 @@ class PlaceSent(RequestModel):
     """A place by its code; the shares of all places are given, and add up to 100.00, or none is."""
 
     code: Code
-    share: Share | None = None
+    share: PlaceShare | None = None
 
 
 class DurationSent(RequestModel):

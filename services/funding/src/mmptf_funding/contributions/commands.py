@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
-from mmptf_common.wire.money import Money
+from mmptf_common.wire.money import money
 from mmptf_funding.contributions import schemas as public
 from mmptf_funding.contributions.domain import Contribution, Contributor, Fact, Stage, Target
 from mmptf_funding.models import ContributionRow, ContributorRow, FactRow, MoneyStageRow, TargetRow
@@ -52,7 +51,7 @@ def contribution_row(contribution: Contribution, contributor: Contributor, at: d
         contributor=public.ContributorRef(
             code=contributor.code, name=contributor.name, type=contributor.type, country=contributor.country
         ),
-        sum=_money(contribution.amount, contribution.currency),
+        sum=money(contribution.amount, contribution.currency),
         stage=contribution.stage,
         basis=contribution.basis,
         precision=contribution.precision,
@@ -82,7 +81,7 @@ def target_row(target: Target, at: datetime) -> TargetRow:
     record = public.Target(
         code=target.code,
         name=target.name,
-        sum=_money(target.amount, target.currency),
+        sum=money(target.amount, target.currency),
         event=target.event,
         due=target.due,
         due_precision=target.due_precision,
@@ -124,7 +123,3 @@ def fact_row(fact: Fact, at: datetime) -> FactRow:
         updated=at,
         document=record.model_dump(mode="json", exclude={"computed"}),
     )
-
-
-def _money(amount: Decimal, currency: str) -> Money:
-    return Money(amount=f"{amount:.2f}", currency=currency)

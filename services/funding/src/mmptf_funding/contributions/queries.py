@@ -11,8 +11,8 @@ from mmptf_common.http.parameters import PointInTime
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
 from mmptf_common.storage.journal import REVISION
-from mmptf_common.wire.money import Money
-from mmptf_funding.contributions.rules import per_cent, share
+from mmptf_common.wire.money import money
+from mmptf_common.wire.shares import share
 from mmptf_funding.contributions.schemas import (
     Contributed,
     Contribution,
@@ -26,7 +26,6 @@ from mmptf_funding.contributions.schemas import (
     Fact,
     FactPage,
     FactQuery,
-    Fraction,
     Progress,
     Stage,
     StagePage,
@@ -162,7 +161,7 @@ _COMPUTED = f"""
            '{PATH}/contributions?contributor_type=member_state&stage=contribution'
       FROM {_LISTED} AND contributor_type = 'member_state'
     UNION ALL
-    SELECT 'share_of_target', round(coalesce(sum(contribution.amount), 0) * 100 / target.amount, 2), count(*),
+    SELECT 'share_of_target', trunc(coalesce(sum(contribution.amount), 0) * 100 / target.amount, 2), count(*),
            '{PATH}/progress'
       FROM {_LISTED.replace("WHERE", "CROSS JOIN target WHERE target.code = 'IMRF-2026' AND")} GROUP BY target.amount"""
 
@@ -221,16 +220,14 @@ async def answer_progress(request: Request, query: PointInTime) -> Response:
 
 
 def _contributed(given: Any, target: Any, data: Snapshot) -> Contributed:
-    exact = share(given["amount"], target["amount"])
     return Contributed(
         stage=given["money_stage"],
         basis=given["basis"],
-        sum=Money(amount=f"{given['amount']:.2f}", currency=given["currency"]),
+        sum=money(given["amount"], given["currency"]),
         rows=given["rows"],
         link=data.link(f"{PATH}/contributions", basis=given["basis"], stage=given["money_stage"]),
         as_of=given["as_of"],
         # A target due in a year is due at its end at the latest.
         after_due=given["as_of"].year > target["due"].year,
-        share=Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
-        per_cent=per_cent(exact),
+        share=share(given["amount"], target["amount"]),
     )

@@ -11,6 +11,7 @@ from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime,
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
+from mmptf_common.wire.shares import Share
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import (
     Basis,
@@ -22,7 +23,6 @@ from mmptf_funding.contributions.domain import (
     Qualifier,
 )
 
-PERCENT = r"^[0-9]{1,6}\.[0-9]{2}$"
 NUMBER = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
 
 
@@ -93,18 +93,11 @@ class Target(ResponseModel):
     updated: datetime
 
 
-class Fraction(ResponseModel):
-    """An exact share, in lowest terms."""
-
-    numerator: Annotated[str, Field(pattern=r"^[0-9]+$")]
-    denominator: Annotated[str, Field(pattern=r"^[0-9]+$")]
-
-
 class Contributed(ResponseModel):
     """What was contributed at one stage and on one basis, and its share of a target.
 
-    `per_cent` is the exact `share` rounded half to even to two places; `after_due` is true when the contributions
-    are counted to a later date than the target was due, so that they do not show whether it was met in time.
+    `after_due` is true when the contributions are counted to a later date than the target was due, so that they do not
+    show whether it was met in time.
     """
 
     stage: ContributionStage
@@ -114,8 +107,7 @@ class Contributed(ResponseModel):
     link: str
     as_of: date
     after_due: bool
-    share: Fraction
-    per_cent: Annotated[str, Field(pattern=PERCENT)]
+    share: Share
 
 
 class TargetProgress(ResponseModel):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from urllib.parse import urlencode
 
-from mmptf_common.wire.money import Money
+from mmptf_common.wire.money import amount_text, money
 from mmptf_funding.editions.domain import Explanation, ReconciledTotal, RegionSum, SummedTotal
 
 
@@ -41,8 +41,8 @@ def reconciled(
         computed = per_cent(amount, stated, places)
         settled = per_cent(amount + implied, stated + lacking, places) == printed
     else:
-        printed = None if total.printed is None else f"{total.printed:.2f}"
-        computed = None if total.computed is None else f"{total.computed:.2f}"
+        printed = None if total.printed is None else amount_text(total.printed)
+        computed = None if total.computed is None else amount_text(total.computed)
         lacking = implied
         settled = (total.printed or Decimal(0)) - amount == implied
     # Where "funded" is printed no amount is asked for, so no row may state one.
@@ -58,7 +58,7 @@ def reconciled(
                 cause="missing_in_source",
                 detail="The text of the document lacks the amount of these requirements; the sum is what the printed"
                 " totals imply for them.",
-                sum=Money(amount=f"{lacking:.2f}", currency="USD"),
+                sum=money(lacking, "USD"),
                 rows=missing,
                 link=f"{requirements}?{urlencode(sorted(behind))}",
             )
@@ -87,7 +87,7 @@ def reconciled(
 
 
 def per_cent(part: Decimal, whole: Decimal, places: int) -> str | None:
-    """The exact share in per cent, rounded half up as print does; None of nothing."""
+    """A share in per cent, rounded half up as print does and not down as shares are elsewhere; None of nothing."""
     if not whole:
         return None
     scaled = Fraction(part) * 100 * 10**places / Fraction(whole)

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mmptf_common.http.parameters import words
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import Record, load, moment_text
-from mmptf_common.wire.money import Money
+from mmptf_common.wire.money import Money, amount_text, money
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.sources import Publication, SourceRef
 from mmptf_funding.editions import schemas as public
@@ -584,7 +584,7 @@ def _source_json(
 
 
 def _dollars_json(amount: Decimal | None) -> dict[str, JsonValue] | None:
-    return None if amount is None else {"amount": f"{amount:.2f}", "currency": CURRENCY}
+    return None if amount is None else {"amount": amount_text(amount), "currency": CURRENCY}
 
 
 def _source(field: str, document: str, line: int | None, printed: str | None) -> SourceRef:
@@ -596,4 +596,4 @@ def _source(field: str, document: str, line: int | None, printed: str | None) ->
 
 def _money(amount: Decimal | None, currency: str | None = None) -> Money | None:
     """An amount as the wire writes it; None when there is none."""
-    return None if amount is None else Money(amount=f"{amount:.2f}", currency=currency or CURRENCY)
+    return None if amount is None else money(amount, currency or CURRENCY)

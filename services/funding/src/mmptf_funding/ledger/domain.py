@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.sources import SourceRef
 
 # What can be written; a fee follows from its deposit.
@@ -39,7 +40,7 @@ CURRENCY = "USD"
 Amount = Annotated[
     Decimal,
     Field(decimal_places=2),
-    PlainSerializer(lambda amount: f"{amount:.2f}", return_type=str, when_used="json"),
+    PlainSerializer(amount_text, return_type=str, when_used="json"),
 ]
 Rate = Annotated[Decimal, PlainSerializer(lambda rate: f"{rate:f}", return_type=str, when_used="json")]
 

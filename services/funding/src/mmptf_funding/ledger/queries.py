@@ -18,10 +18,9 @@ from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.codes import NOT_STATED
-from mmptf_common.wire.money import Money
+from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
-from mmptf_funding.contributions.rules import per_cent, share
-from mmptf_funding.contributions.schemas import Fraction
+from mmptf_common.wire.shares import share
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.domain import CURRENCY, Kind, KnownProgramme
 from mmptf_funding.ledger.schemas import Line
@@ -138,7 +137,7 @@ class Ledger:
         found = self._found(kind, parties)
         link = f"{LEDGER.path}?{urlencode(sorted({**self._asked, **parties, 'kind': kind}.items()))}"
         total = sum((row["amount"] for row in found), Decimal(0))
-        return Line(kind=kind, sum=money(total), rows=sum(row["rows"] for row in found), link=link)
+        return Line(kind=kind, sum=_usd(total), rows=sum(row["rows"] for row in found), link=link)
 
     def amount(self, kind: str, **parties: str) -> Decimal:
         """The same as an amount."""
@@ -152,14 +151,10 @@ class Ledger:
         """What was spent of what was transferred and not refunded."""
         net = self.amount("transfer", **parties) - self.amount("refund", **parties)
         spent = self.amount("expenditure", **parties)
-        exact = share(spent, net) if net > 0 else None
         return schemas.Delivery(
-            net_funded=money(net),
-            expenditure=money(spent),
-            share=None
-            if exact is None
-            else Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
-            per_cent=None if exact is None else per_cent(exact),
+            net_funded=_usd(net),
+            expenditure=_usd(spent),
+            share=share(spent, net) if net > 0 else None,
         )
 
     def overspent(self, **parties: str) -> bool:
@@ -176,15 +171,14 @@ class Ledger:
         """What was committed, and what of it was paid."""
         committed = self.line("commitment", **parties)
         outstanding = Decimal(committed.sum.amount) - paid
-        return schemas.Commitments(committed=committed, paid=money(paid), outstanding=money(outstanding))
+        return schemas.Commitments(committed=committed, paid=_usd(paid), outstanding=_usd(outstanding))
 
     def _found(self, kind: str, parties: dict[str, str]) -> list[Any]:
         return self._by.get((kind, frozenset(parties.items())), [])
 
 
-def money(amount: Decimal) -> Money:
-    """An amount of the ledger as it is sent."""
-    return Money(amount=f"{amount:.2f}", currency=CURRENCY)
+def _usd(amount: Decimal) -> Money:
+    return money(amount, CURRENCY)
 
 
 _SUMS = """
@@ -232,14 +226,14 @@ async def fund(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]
     uses = sum((ledger.amount(kind) * rules.SIGN.get(kind, 1) for kind in rules.USES), Decimal(0))
     return {
         "sources": [ledger.line(kind) for kind in rules.SOURCES],
-        "total_sources": money(sources),
+        "total_sources": _usd(sources),
         "uses": [ledger.line(kind) for kind in rules.USES],
-        "total_uses": money(uses),
-        "balance": money(sources - uses),
+        "total_uses": _usd(uses),
+        "balance": _usd(sources - uses),
         "pledges": ledger.line("pledge"),
         "commitments": ledger.commitments(sum((row["paid"] for row in payments), Decimal(0))),
         "allocations": ledger.line("allocation"),
-        "not_yet_transferred": money(ledger.amount("allocation") - ledger.amount("transfer")),
+        "not_yet_transferred": _usd(ledger.amount("allocation") - ledger.amount("transfer")),
         "delivery": ledger.delivery(),
     }
 
@@ -280,7 +274,7 @@ def _programme(code: str, programme: KnownProgramme, ledger: Ledger) -> schemas.
         allocations=ledger.line("allocation", programme=code),
         transfers=ledger.line("transfer", programme=code),
         refunds=ledger.line("refund", programme=code),
-        not_yet_transferred=money(allocated - ledger.amount("transfer", programme=code)),
+        not_yet_transferred=_usd(allocated - ledger.amount("transfer", programme=code)),
         delivery=ledger.delivery(programme=code),
         overspent=ledger.overspent(programme=code),
     )
@@ -312,12 +306,11 @@ def _budget(programme: KnownProgramme, allocated: Decimal) -> schemas.ProgrammeB
     budget = programme.budget
     if budget is None:
         return None
-    exact = share(allocated, budget.amount)
     return schemas.ProgrammeBudget(
-        sum=Money(amount=f"{budget.amount:.2f}", currency=budget.currency),
+        sum=money(budget.amount, budget.currency),
         stage=budget.stage,
         asked=programme.updated,
-        allocated=Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
+        allocated=share(allocated, budget.amount),
     )
 
 
@@ -344,14 +337,14 @@ async def commitments(data: Snapshot, on: str | None, ledger: Ledger) -> dict[st
             commitment=row["code"],
             contributor=row["contributor"],
             date=row["date"],
-            committed=money(row["committed"]),
-            paid=money(row["paid"]),
-            outstanding=money(row["committed"] - row["paid"]),
+            committed=_usd(row["committed"]),
+            paid=_usd(row["paid"]),
+            outstanding=_usd(row["committed"] - row["paid"]),
         )
         for row in await data.fetch(_PAYMENTS, on)
         if row["paid"] < row["committed"]
     ]
-    return {"items": items, "outstanding": money(sum((Decimal(i.outstanding.amount) for i in items), Decimal(0)))}
+    return {"items": items, "outstanding": _usd(sum((Decimal(i.outstanding.amount) for i in items), Decimal(0)))}
 
 
 _BY_DAY = """
@@ -386,18 +379,13 @@ def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) ->
 
 
 def _capitalized(end: date, sums: dict[str, Decimal], targets: Sequence[Any]) -> schemas.Capitalized:
-    shares = [(target["code"], share(sums["deposit"], target["amount"])) for target in targets]
     return schemas.Capitalized(
         end=end,
-        pledges=money(sums["pledge"]),
-        commitments=money(sums["commitment"]),
-        deposits=money(sums["deposit"]),
+        pledges=_usd(sums["pledge"]),
+        commitments=_usd(sums["commitment"]),
+        deposits=_usd(sums["deposit"]),
         targets=[
-            schemas.TargetShare(
-                target=code,
-                share=Fraction(numerator=str(exact.numerator), denominator=str(exact.denominator)),
-                per_cent=per_cent(exact),
-            )
-            for code, exact in shares
+            schemas.TargetShare(target=target["code"], share=share(sums["deposit"], target["amount"]))
+            for target in targets
         ],
     )

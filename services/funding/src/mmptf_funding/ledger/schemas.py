@@ -15,9 +15,9 @@ from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.periods import Interval
+from mmptf_common.wire.shares import Share
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import ContributorType
-from mmptf_funding.contributions.schemas import Fraction
 from mmptf_funding.ledger import domain
 from mmptf_funding.ledger.domain import Flag, Kind, KindSent
 
@@ -218,8 +218,7 @@ class Delivery(ResponseModel):
 
     net_funded: Money
     expenditure: Money
-    share: Fraction | None
-    per_cent: str | None
+    share: Share | None
 
 
 class Commitments(ResponseModel):
@@ -266,7 +265,7 @@ class ProgrammeBudget(ResponseModel):
     sum: Money
     stage: str
     asked: datetime.datetime
-    allocated: Fraction
+    allocated: Share
 
 
 class ProgrammeStatement(ResponseModel):
@@ -345,8 +344,7 @@ class TargetShare(ResponseModel):
     """How much of a capitalization target a sum is, exactly."""
 
     target: Code
-    share: Fraction
-    per_cent: str
+    share: Share
 
 
 class Capitalized(ResponseModel):

@@ -88,12 +88,18 @@ DRAFTS = Listing(
     },
 )
 
+# Shares that were stored as whole numbers, as all shares are sent. In the texts of people each quote has a backslash.
+_AS_SENT = r"""CASE strpos(document::text, '"percentage":') WHEN 0 THEN document::text ELSE regexp_replace(
+    document::text, '"numerator":([0-9]+),"denominator":([0-9]+),"percentage":',
+    '"numerator":"\1","denominator":"\2","per_cent":', 'g') END"""
+
 ASSESSMENTS = Listing(
     path=f"{PATH}/assessments",
     entity="assessment",
     item=schemas.Assessment,
     page=schemas.AssessmentPage,
     rows="assessment",
+    document=_AS_SENT,
     query=AssessmentQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
 from mmptf_common.wire.pages import Page
+from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import SourceRef
-from mmptf_markers.engine.results import Answer, RubricUsed, Share
+from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import Stage
 
 Status = Literal["submitted", "returned", "accepted"]
@@ -21,6 +22,15 @@ Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
 Said = Annotated[Text, Field(max_length=4000)]
 Line = Annotated[Text, Field(max_length=300)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)]
+
+
+def _as_sent(stored: Any) -> Any:
+    of_numbers = isinstance(stored, dict) and isinstance(stored.get("numerator"), int)
+    return share(stored["numerator"], stored["denominator"]) if of_numbers else stored
+
+
+# A share of a record, which was stored as two whole numbers before every service wrote shares the same way.
+StoredShare = Annotated[Share, BeforeValidator(_as_sent)]
 
 
 class Evidence(ResponseModel):
@@ -177,7 +187,7 @@ class Derived(ResponseModel):
 
     grade: Code | None
     before_gates: Code | None
-    share: Share | None
+    share: StoredShare | None
     reason: str
 
 

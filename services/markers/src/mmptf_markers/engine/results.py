@@ -1,11 +1,11 @@
 """What scoring tells: the grade, a reason for each part of it, and what would lead to each better one."""
 
-from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StrictInt, StrictStr
+from pydantic import StrictInt, StrictStr
 
 from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.shares import Share
 from mmptf_markers.engine.rubric import RubricStatus, Stage
 
 Answer = StrictInt | StrictStr
@@ -39,20 +39,6 @@ class RubricUsed(ResponseModel):
     hash: str
     status: RubricStatus
     marker: Code
-
-
-class Share(ResponseModel):
-    """An exact share in lowest terms, and in per cent: a decimal string of two places, rounded down."""
-
-    numerator: Annotated[int, Field(ge=0)]
-    denominator: Annotated[int, Field(ge=1)]
-    percentage: str
-
-
-def share_of(exact: Fraction) -> Share:
-    """A share as readers get it. Rounded down, so that a printed percentage never claims what was not reached."""
-    whole, hundredths = divmod(exact.numerator * 10_000 // exact.denominator, 100)
-    return Share(numerator=exact.numerator, denominator=exact.denominator, percentage=f"{whole}.{hundredths:02d}")
 
 
 class Provisional(ResponseModel):

@@ -6,6 +6,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Final, NamedTuple
 
+from mmptf_common.wire.shares import Share, share
 from mmptf_markers.engine.results import (
     AnswerError,
     AppliedGate,
@@ -16,8 +17,6 @@ from mmptf_markers.engine.results import (
     Provisional,
     RubricUsed,
     Score,
-    Share,
-    share_of,
 )
 from mmptf_markers.engine.rubric import (
     NOT_APPLICABLE,
@@ -333,12 +332,12 @@ def _reason(rubric: Rubric, final: _Outcome | None, missing: Sequence[str], aske
     if isinstance(rubric.rule, CountRule):
         text = f"{points} of {of} criteria are met, which gives {before}"
     else:
-        text = f"{points} of {of} points, {share.percentage} %, give {before}"
+        text = f"{points} of {of} points, {share.per_cent} %, give {before}"
     return text if before == grade else f"{text}, capped at {grade} by a gate"
 
 
 def _share(outcome: _Outcome | None) -> Share | None:
-    return share_of(outcome.points / outcome.of) if outcome else None
+    return share(outcome.points, outcome.of) if outcome else None
 
 
 def _decimal(number: Fraction) -> str:

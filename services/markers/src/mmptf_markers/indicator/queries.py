@@ -21,12 +21,12 @@ from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Arguments, Filter, Listing, check_codes, condition
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
-from mmptf_common.wire.money import Money
+from mmptf_common.wire.money import money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.problems import Conflict, InvalidRequest, not_one_of
+from mmptf_common.wire.shares import share
 from mmptf_markers.assessments.queries import ASSESSMENTS, EVER, OF_PROGRAMME, PATH
 from mmptf_markers.assessments.schemas import Year
-from mmptf_markers.engine.results import share_of
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, Stage
 from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
@@ -251,12 +251,19 @@ ACTIONS = Listing(
     },
 )
 
+# A minimum that was stored as two whole numbers, as all shares are sent.
+_TARGET_AS_SENT = r"""CASE json_typeof(document#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
+    document::text, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
+    || trunc((document#>>'{minimum,numerator}')::numeric * 100 / (document#>>'{minimum,denominator}')::numeric, 2)
+    || '"') ELSE document::text END"""
+
 TARGETS = Listing(
     path=f"{PATH}/targets",
     entity="target",
     item=schemas.MarkerTarget,
     page=schemas.MarkerTargetPage,
     rows="target",
+    document=_TARGET_AS_SENT,
     query=TargetQuery,
     sorts={"code": ("code", "text")},
     filters={"marker": ASSESSMENTS.filters["marker"]},
@@ -378,16 +385,15 @@ def _folded(
         if row["grade"] is not None:
             behind[row["rubric"]] += row["programmes"]
     counted = sum(grades[grade] for grade in target.grades)
-    minimum = Fraction(target.minimum.numerator, target.minimum.denominator)
     return schemas.Indicator(
         programmes=programmes,
         assessed=programmes - grades[None],
         unassessed=grades[None],
         under_review=sum(row["under_review"] for row in rows),
         counted=counted,
-        share=share_of(Fraction(counted, programmes)) if programmes else None,
-        standing=rules.standing(counted, programmes, minimum),
-        short_by=rules.short_by(counted, programmes, minimum),
+        share=share(counted, programmes) if programmes else None,
+        standing=rules.standing(counted, programmes, target.minimum.exact),
+        short_by=rules.short_by(counted, programmes, target.minimum.exact),
         grades=[
             _grade_share(grade, [row for row in rows if row["grade"] == grade], asked)
             for grade in sorted(grades, key=lambda grade: (grade is None, grade))
@@ -412,18 +418,14 @@ def _grade_share(grade: str | None, rows: Sequence[Any], asked: Question | None)
         grade=grade,
         programmes=programmes,
         budgets=[
-            schemas.Budgets(stage=stage, sum=_money(amount, currency), programmes=number)
+            schemas.Budgets(stage=stage, sum=money(amount, currency), programmes=number)
             for (stage, currency), (amount, number) in sorted(sums.items())
         ],
         without_budget=programmes - sum(row["with_budget"] for row in rows),
-        allocated=_money(sum(row["allocated"] for row in rows), LEDGER_CURRENCY) if with_allocation else None,
+        allocated=money(sum(row["allocated"] for row in rows), LEDGER_CURRENCY) if with_allocation else None,
         without_allocation=programmes - with_allocation,
         link=drilldown and f"{STANDINGS.path}?{urlencode(sorted(drilldown))}",
     )
-
-
-def _money(amount: Decimal, currency: str) -> Money:
-    return Money(amount=f"{amount:.2f}", currency=currency)
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
@@ -518,7 +520,7 @@ def _criteria(rows: Iterable[Any], documents: Mapping[str, str]) -> list[schemas
                     question=criterion.question,
                     answered=answered,
                     not_applicable=answers[NOT_APPLICABLE],
-                    share=share_of(points / (best * answered)) if answered else None,
+                    share=share(points, best * answered) if answered else None,
                     levels=[
                         schemas.LevelCount(answer=level.value, label=level.label, programmes=number)
                         for level, number in levels
@@ -529,9 +531,8 @@ def _criteria(rows: Iterable[Any], documents: Mapping[str, str]) -> list[schemas
 
 
 def _weakness(criterion: schemas.CriterionStanding) -> tuple[bool, Fraction, str, str]:
-    share = criterion.share
-    exact = Fraction(share.numerator, share.denominator) if share else Fraction(1)
-    return share is None, exact, criterion.rubric, criterion.criterion
+    reached = criterion.share.exact if criterion.share else Fraction(1)
+    return criterion.share is None, reached, criterion.rubric, criterion.criterion
 
 
 async def answer_copies(request: Request) -> Response:

@@ -8,18 +8,13 @@ from typing import Literal
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
+from mmptf_common.wire.shares import Share
 from mmptf_common.wire.sources import SourceRef
-from mmptf_markers.engine.results import Answer, Share
+from mmptf_markers.assessments.schemas import StoredShare
+from mmptf_markers.engine.results import Answer
 from mmptf_markers.engine.rubric import Stage
 
 TargetStanding = Literal["met", "not_met", "not_applicable"]
-
-
-class ExactShare(ResponseModel):
-    """A share of two whole numbers."""
-
-    numerator: int
-    denominator: int
 
 
 class MarkerTarget(ResponseModel):
@@ -29,7 +24,7 @@ class MarkerTarget(ResponseModel):
     marker: Code
     name: str
     grades: list[Code]
-    minimum: ExactShare
+    minimum: StoredShare
     stage: Code
     sources: list[SourceRef]
     updated: datetime
@@ -124,8 +119,8 @@ class RubricShare(ResponseModel):
 class Indicator(ResponseModel):
     """How many programmes have a grade that counts for the target, and whether that is enough.
 
-    `share` is exact, null where there are no programmes; its percentage is rounded down. `short_by`: how many more
-    programmes have to count. `mixed` warns that the grades come from several versions of rubrics, or from none.
+    `share` is null where there are no programmes. `short_by`: how many more programmes have to count. `mixed` warns
+    that the grades come from several versions of rubrics, or from none.
     """
 
     programmes: int
