@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.storage.records import document_of, put
+from mmptf_common.storage.records import put
+from mmptf_common.wire.shares import share
 from mmptf_markers.indicator.schemas import MarkerTarget
 from mmptf_markers.models import TargetRow
 from tests.conftest import running_app
@@ -73,8 +74,8 @@ async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Mark
     target = {"code": "inclusion-half", "marker": "inclusion", "name": "Half", "grades": ["3", "2"], "stage": "funded"}
     async with markers.running.app.state.database.sessions() as session, session.begin():
         write = await begin_write(session, Author("test"))
-        facts = {**target, "minimum": {"numerator": "1", "denominator": "2", "per_cent": "50.00"}, "sources": []}
-        document = document_of(MarkerTarget, facts, write.at)
+        stated = MarkerTarget.model_validate({**target, "minimum": share(1, 2), "sources": [], "updated": write.at})
+        document = stated.model_dump(mode="json")
         await put(write, [TargetRow(code="inclusion-half", marker="inclusion", updated=write.at, document=document)])
     for code, given in {"T-3": (2, 2), "T-2": (0, 2), "T-0": (2, 0), "T-9": None}.items():
         await markers.copy(programme(code))
