@@ -157,8 +157,11 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
         async with reading(request.app.state.database) as connection:
             row = await connection.fetchrow(
-                f"SELECT {REVISION} AS revision, (SELECT max(at) FROM revision) AS changed, {counts},"
-                f" (SELECT coalesce(json_agg(document ORDER BY code), '[]') FROM {publications.TABLE}) AS vintage"
+                f"""
+                SELECT {REVISION} AS revision,
+                       (SELECT max(at) FROM revision) AS changed,
+                       (SELECT coalesce(json_agg(document ORDER BY code), '[]') FROM {publications.TABLE}) AS vintage,
+                       {counts}"""
             )
         tag = conditional.etag(request, row["revision"], "")
         if conditional.matches(request, tag):

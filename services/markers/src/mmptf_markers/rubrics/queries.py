@@ -203,8 +203,11 @@ async def fetch_grades(session: AsyncSession) -> dict[str, list[str]]:
     """Every grade that any rubric of a marker knows, by marker."""
     found = await session.execute(
         sa.text(
-            "SELECT document->>'marker' AS marker, array_agg(DISTINCT grade->>'code' ORDER BY grade->>'code') AS grades"
-            " FROM rubric, json_array_elements(document#>'{content,grades}') AS grade GROUP BY 1 ORDER BY 1"
+            """
+            SELECT document->>'marker' AS marker, array_agg(DISTINCT grade->>'code' ORDER BY grade->>'code') AS grades
+              FROM rubric, json_array_elements(document#>'{content,grades}') AS grade
+             GROUP BY 1
+             ORDER BY 1"""
         )
     )
     return {row.marker: row.grades for row in found}
