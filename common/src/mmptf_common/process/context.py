@@ -1,4 +1,4 @@
-"""Who asked: the request id and the W3C trace of one request, from the door to the last log line."""
+"""Who asked: the request id and the W3C trace of one request, from its first byte to the last log line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    SpanContext,
+    format_trace_id,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
 REQUEST_ID = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
-TRACEPARENT = re.compile(r"^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$")
+_PROPAGATOR = TraceContextTextMapPropagator()
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +27,17 @@ class RequestContext:
     """The identity-free part of a request that is written into logs, problems and the journal."""
 
     request_id: str
-    trace_id: str
-    traceparent: str
-    tracestate: str | None = None
+    span: SpanContext
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits."""
+        return format_trace_id(self.span.trace_id)
 
     def headers(self) -> dict[str, str]:
         """The headers that carry this request on to the next process."""
-        headers = {"x-request-id": self.request_id, "traceparent": self.traceparent}
-        if self.tracestate:
-            headers["tracestate"] = self.tracestate
+        headers = {"x-request-id": self.request_id}
+        _PROPAGATOR.inject(headers, set_span_in_context(NonRecordingSpan(self.span), Context()))
         return headers
 
 
@@ -37,11 +50,19 @@ def new_context(request_id: bytes = b"", traceparent: bytes = b"", tracestate: b
     The trace id is kept, the span id is our own: this hop is a child of the caller's. A malformed
     traceparent starts a new trace and drops the tracestate, as W3C Trace Context asks.
     """
-    match = TRACEPARENT.match(traceparent.decode("latin-1")) if traceparent else None
-    trace_id, flags = (match[1], match[2]) if match else (secrets.token_hex(16), "00")
+    parent = INVALID_SPAN_CONTEXT
+    if traceparent:
+        carrier = {"traceparent": traceparent.decode("latin-1")}
+        if tracestate:
+            carrier["tracestate"] = tracestate.decode("latin-1")
+        parent = get_current_span(_PROPAGATOR.extract(carrier, Context())).get_span_context()
     return RequestContext(
         request_id=request_id.decode() if REQUEST_ID.match(request_id) else secrets.token_hex(12),
-        trace_id=trace_id,
-        traceparent=f"00-{trace_id}-{secrets.token_hex(8)}-{flags}",
-        tracestate=tracestate.decode("latin-1") if match and tracestate else None,
+        span=SpanContext(
+            parent.trace_id or secrets.randbits(128),
+            secrets.randbits(64),
+            is_remote=False,
+            trace_flags=parent.trace_flags,
+            trace_state=parent.trace_state,
+        ),
     )
