@@ -6,30 +6,37 @@ import json
 import logging
 import sys
 import time
+from typing import Any
+
+from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
 
 from mmptf_common.process.context import current
 
+# Made once: json.dumps would make one for each line.
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line: time (RFC 3339 UTC), level, logger, message, request and trace id, extras."""
+class JsonLines(BaseJsonFormatter):
+    """One JSON object a line: time (RFC 3339 UTC), level, logger, message, request and trace id, exception, extras."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        seconds, millis = divmod(int(record.created * 1000), 1000)
-        line: dict[str, object] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{millis:03d}Z",
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__(
+            ["asctime", "levelname", "name", "message"],
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "exception"},
+            reserved_attrs=[*RESERVED_ATTRS, "color_message"],
+        )
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         if context := current.get():
-            line["request_id"], line["trace_id"] = context.request_id, context.trace_id
-        line.update((key, value) for key, value in record.__dict__.items() if key not in _STANDARD)
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return _encode(line)
+            message_dict = {"request_id": context.request_id, "trace_id": context.trace_id, **message_dict}
+        super().add_fields(log_data, record, message_dict)
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        return _encode(log_data)
 
 
 def configure_logging(level: str) -> None:

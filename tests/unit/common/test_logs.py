@@ -1,0 +1,102 @@
+"""Log lines: one JSON object each, with the members by which operators search."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from mmptf_common.process.context import current, new_context
+from mmptf_common.process.logs import JsonLines
+
+
+class Log:
+    """A logger and what it has written."""
+
+    def __init__(self) -> None:
+        self._written = StringIO()
+        self.logger = logging.Logger("mmptf.access")
+        handler = logging.StreamHandler(self._written)
+        handler.setFormatter(JsonLines())
+        self.logger.addHandler(handler)
+
+    def text(self) -> str:
+        return self._written.getvalue()
+
+    def line(self) -> dict[str, Any]:
+        (line,) = self.text().splitlines()
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def traced() -> Iterator[str]:
+    """The id of the trace of a request under way, whose id is req-1."""
+    context = new_context(b"req-1")
+    token = current.set(context)
+    yield context.trace_id
+    current.reset(token)
+
+
+def test_a_line_has_its_members_in_this_order(log: Log, traced: str) -> None:
+    before = datetime.now(UTC)
+    log.logger.info("%s %s %d", "GET", "/catalog/v1/programmes", 200, extra={"query": "q=ü", "ms": 1.25})
+    line = log.line()
+    time = line.pop("time")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time)
+    assert abs((datetime.fromisoformat(time) - before).total_seconds()) < 5
+    assert list(line.items()) == [
+        ("level", "INFO"),
+        ("logger", "mmptf.access"),
+        ("message", "GET /catalog/v1/programmes 200"),
+        ("request_id", "req-1"),
+        ("trace_id", traced),
+        ("query", "q=ü"),
+        ("ms", 1.25),
+    ]
+    assert '"q=ü"' in log.text()
+
+
+def test_outside_of_a_request_a_line_names_none(log: Log) -> None:
+    log.logger.warning("service failed", extra={"service": "catalog"})
+    assert log.line().keys() == {"time", "level", "logger", "message", "service"}
+
+
+def test_a_failure_is_one_line_with_its_traceback(log: Log) -> None:
+    try:
+        raise ValueError("broken\nin two lines")
+    except ValueError:
+        log.logger.exception("unhandled failure", extra={"path": "/x"})
+    line = log.line()
+    assert line.keys() == {"time", "level", "logger", "message", "exception", "path"}
+    assert (line["level"], line["message"], line["path"]) == ("ERROR", "unhandled failure", "/x")
+    assert line["exception"].startswith("Traceback (most recent call last):\n")
+    assert line["exception"].endswith("\nValueError: broken\nin two lines")
+
+
+def test_what_json_does_not_know_is_written_as_text(log: Log) -> None:
+    log.logger.info("seen", extra={"amount": Decimal("1.10"), "day": date(2026, 1, 2), "at": datetime(2026, 1, 2, 3)})
+    line = log.line()
+    assert (line["amount"], line["day"], line["at"]) == ("1.10", "2026-01-02", "2026-01-02 03:00:00")
+
+
+def test_a_message_for_terminals_is_left_out(log: Log) -> None:
+    log.logger.info("Started server process [%d]", 7, extra={"color_message": "Started \x1b[36m%d\x1b[0m"})
+    assert log.line().keys() == {"time", "level", "logger", "message"}
+
+
+def test_a_message_cannot_forge_a_line(log: Log) -> None:
+    log.logger.info("%s", 'x\n{"level": "ERROR"}')
+    assert log.line()["message"] == 'x\n{"level": "ERROR"}'
