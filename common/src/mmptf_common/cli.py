@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mmptf_common.http import openapi
 from mmptf_common.process.build import described
 from mmptf_common.process.server import serve
-from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceSettings, settings_errors
 from mmptf_common.service import Service, create_service
 from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
@@ -72,8 +72,7 @@ def main(
     try:
         settings = service.settings()
     except ValidationError as error:
-        for setting in error.errors():
-            print(f"{str(setting['loc'][0]).upper()}: {setting['msg']}", file=sys.stderr)
+        sys.stderr.write(settings_errors(error))
         return 1
     try:
         if verb == "serve":

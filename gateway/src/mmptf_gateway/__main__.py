@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from mmptf_common.http import openapi
 from mmptf_common.process.build import described
 from mmptf_common.process.server import serve
+from mmptf_common.process.settings import settings_errors
 from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
 from mmptf_gateway.settings import GatewaySettings
@@ -36,8 +37,7 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         settings = GatewaySettings()
     except ValidationError as error:
-        for setting in error.errors():
-            print(f"{str(setting['loc'][0]).upper()}: {setting['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        sys.stderr.write(settings_errors(error))
         return 1
     serve(create_app(settings), settings)
     return 0

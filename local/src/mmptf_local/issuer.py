@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mmptf_common.process.server import serve
-from mmptf_common.process.settings import ServerSettings
+from mmptf_common.process.settings import ServerSettings, settings_errors
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_local.processes import LOOPBACK
 
@@ -189,8 +189,7 @@ def main() -> int:
     try:
         settings = IssuerSettings()
     except ValidationError as error:
-        for setting in error.errors():
-            print(f"{str(setting['loc'][0]).upper()}: {setting['msg']}", file=sys.stderr)
+        sys.stderr.write(settings_errors(error))
         return 1
     if settings.environment != "development":
         print(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,6 +32,13 @@ def _with_its_issuer(value: str | None, info: ValidationInfo) -> str | None:
     if "identity_issuer" in info.data and (value is None) != (info.data["identity_issuer"] is None):
         raise ValueError("IDENTITY_ISSUER and IDENTITY_AUDIENCE are set both or neither")
     return value
+
+
+def settings_errors(error: ValidationError) -> str:
+    """Lines for standard error: the environment variable of each setting that is wrong, and what is expected."""
+    return "".join(
+        f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}\n" for each in error.errors()
+    )
 
 
 class ServerSettings(BaseSettings):
