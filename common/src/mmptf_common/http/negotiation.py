@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -10,9 +11,8 @@ from mmptf_common.http.parameters import ListQuery
 from mmptf_common.wire.problems import NotAcceptable
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
-_ACCEPTED = {
-    "*/*": "json", "application/*": "json", "application/json": "json", "text/csv": "csv", "text/*": "csv",
-    "application/x-ndjson": "ndjson", "application/ndjson": "ndjson",
+_REPRESENTATIONS = {
+    "application/json": "json", "text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson",
 }  # fmt: skip
 _QUALITY = re.compile(r"^\s*q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)\s*$")
 
@@ -21,16 +21,32 @@ def representation(request: Request, query: ListQuery) -> str:
     """The name of the representation: `format`, else the best of `Accept`; NotAcceptable where there is none."""
     if query.format:
         return query.format
-    accept = request.headers.get("accept", "*/*")
-    if accept in _ACCEPTED:
-        return _ACCEPTED[accept]
-    best: tuple[float, str] | None = None
-    for part in accept.split(","):
+    if best := _best(request.headers.get("accept", "*/*")):
+        return best
+    raise NotAcceptable(f"Available are {', '.join(MEDIA_TYPES.values())}.")
+
+
+# Clients send few different headers, each of them often.
+@lru_cache(maxsize=64)
+def _best(accept: str) -> str | None:
+    """The representation with the highest quality, of several the one that is asked for first; None where none is."""
+    asked: dict[str, tuple[float, int]] = {}
+    for place, part in enumerate(accept.split(",")):
         media, *options = part.split(";")
+        media = media.strip().lower()
         quality = next((float(m[1]) for o in options if (m := _QUALITY.match(o))), 1.0)
-        wanted = _ACCEPTED.get(media.strip().lower())
-        if wanted and quality > 0 and (best is None or quality > best[0]):
-            best = (quality, wanted)
-    if best is None:
-        raise NotAcceptable(f"Available are {', '.join(MEDIA_TYPES.values())}.")
-    return best[1]
+        asked[media] = max(asked.get(media, (0.0, 0)), (quality, -place))
+    weights = {media: _weight(asked, media) for media in _REPRESENTATIONS}
+    best = max(weights, key=weights.__getitem__)
+    return _REPRESENTATIONS[best] if weights[best][0] else None
+
+
+def _weight(asked: dict[str, tuple[float, int]], media: str) -> tuple[float, int]:
+    """The quality of a media type and how early it is asked for (0 is first, then -1, …).
+
+    The most specific range decides about the quality: RFC 9110, section 12.5.1.
+    asked: each range of the header with its quality and its place
+    """
+    found = [asked[each] for each in (media, f"{media.partition('/')[0]}/*", "*/*") if each in asked]
+    quality = found[0][0] if found else 0.0
+    return quality, max((place for other, place in found if other >= quality), default=0)
