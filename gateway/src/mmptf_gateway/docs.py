@@ -48,10 +48,10 @@ router = APIRouter(include_in_schema=False)
 
 def assets() -> StaticFiles:
     """Swagger UI's files, found in the package that carries them, without importing it."""
-    spec = find_spec("fastapi_offline")
+    spec = find_spec("fastapi_swagger")
     if spec is None or spec.origin is None:
-        raise RuntimeError("fastapi-offline, which carries the files of the documentation page, is not installed")
-    return StaticFiles(directory=Path(spec.origin).with_name("static"))
+        raise RuntimeError("fastapi-swagger, which carries the files of the documentation page, is not installed")
+    return StaticFiles(directory=Path(spec.origin).with_name("resources"))
 
 
 @router.get("/docs", tags=["docs"])
