@@ -1,4 +1,4 @@
-"""How every app of the suite starts: the same corridor, problems, health, status, contract and lifespan."""
+"""The app of a service: its lifespan, and the routes of health, status, contract and changes that every service has."""
 
 from __future__ import annotations
 

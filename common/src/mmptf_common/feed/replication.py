@@ -1,4 +1,4 @@
-"""A copy of another service's records: kept by following its changes, without a gap, and it says how old it is."""
+"""A copy of another service's records, made by following its changes without a gap, with its age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shell of every app of the suite: the corridor, the problems, the contract; no routes and no database yet."""
+"""What every app of the suite has before its routes and its database: middleware, problems, contract."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def create_app(
 
     distribution: the installed package whose version the app states, and whose build its `state.build` is
     max_body, uploads: bytes of a request's body, 413 above; path -> bytes where it may be larger
-    inside: what stands between the corridor and the app's own routes, from the outside in
+    inside: middleware between `RequestMiddleware` and the routes, the outermost first
     """
     app = FastAPI(
         title=title,

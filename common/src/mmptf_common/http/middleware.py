@@ -1,4 +1,4 @@
-"""The one corridor that every request walks: context, body limit, log, no failure unanswered."""
+"""What every request passes: its context, the limit of its body, one log line, and an answer to every failure."""
 
 from __future__ import annotations
 

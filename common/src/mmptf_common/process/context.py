@@ -1,4 +1,4 @@
-"""Who asked: the request id and the W3C trace of one request, from its first byte to the last log line."""
+"""The request id and the W3C trace context of one request, as logs, problems and the journal write them."""
 
 from __future__ import annotations
 

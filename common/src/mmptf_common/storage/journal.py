@@ -1,4 +1,4 @@
-"""Every change, in order, kept by the database itself: audit trail, history, change feed and revision of the data.
+"""Every change in order, written by triggers: audit trail, history, change feed and revision of the data.
 
 revision   one row for each write that changed anything: who, when and why, and which changes it made
 change     one row for each record that a write changed: the documents before and after
