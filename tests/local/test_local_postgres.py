@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -47,6 +48,13 @@ def test_a_role_is_refused_at_every_database_but_its_own(server: Postgres, datab
     foreign = server.url("catalog").rpartition("/")[0] + f"/{database}"
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
         fetch(foreign, "SELECT 1")
+
+
+def test_databases_made_at_the_same_time_each_have_their_password(server: Postgres) -> None:
+    names = [f"at_once_{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as threads:
+        urls = list(threads.map(server.create_database, names))
+    assert [fetch(url, "SELECT current_database()") for url in urls] == names
 
 
 def test_a_role_is_no_superuser_but_may_install_the_extensions_it_needs(server: Postgres) -> None:

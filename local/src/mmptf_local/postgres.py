@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -167,16 +168,19 @@ class _Passwords:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._lock = threading.Lock()
         self._known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
 
     def of(self, role: str) -> str:
         """The password of a role, made on first use; of characters which need no quoting in a URL."""
-        if role not in self._known:
-            self._known[role] = secrets.token_urlsafe(24)
-            draft = self.file.with_suffix(".new")
-            _write_private(draft, json.dumps(self._known, indent=1))
-            draft.replace(self.file)
-        return self._known[role]
+        # Databases are made in several threads at once, and each new password is written to the same file.
+        with self._lock:
+            if role not in self._known:
+                self._known[role] = secrets.token_urlsafe(24)
+                draft = self.file.with_suffix(".new")
+                _write_private(draft, json.dumps(self._known, indent=1))
+                draft.replace(self.file)
+            return self._known[role]
 
 
 def _identifier(name: str) -> str:
