@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
 from mmptf_common.http.headers import headers_of
 from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
-from mmptf_common.http.parameters import queries_of
+from mmptf_common.http.parameters import parameters, query_of, with_parsed_query
 from mmptf_common.wire.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -52,10 +52,10 @@ class Router(APIRouter):
     """A router whose contract says of an operation what its signature says: its query, then its headers."""
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        dependencies = [*self.dependencies, *(options.get("dependencies") or ())]
-        stated = [*queries_of(endpoint, dependencies), *headers_of(endpoint)]
+        query = query_of(endpoint)
+        stated = [*(parameters(query[1]) if query else ()), *headers_of(endpoint)]
         options["openapi_extra"] = {"parameters": stated, **(options.get("openapi_extra") or {})}
-        super().add_api_route(path, endpoint, **options)
+        super().add_api_route(path, with_parsed_query(endpoint), **options)
 
 
 def read(

@@ -1,16 +1,17 @@
 """The query string of a request, held strictly against what an operation allows."""
 
+import inspect
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
 from urllib.parse import parse_qsl, quote_plus
 
-from fastapi import params
+from fastapi import Depends
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
@@ -226,58 +227,64 @@ def parse(request: Request, model: type[Q]) -> Q:
     return query
 
 
-# A class whose instances FastAPI calls must not postpone its annotations: they would be looked up in no module.
 @dataclass(frozen=True, slots=True)
-class ParsedQuery:
-    """The dependency that a `StrictQuery` stands for, and the OpenAPI parameters of its model."""
-
-    model: type[BaseModel]
-
-    async def __call__(self, request: Request) -> BaseModel:
-        return parse(request, self.model)
-
-    def parameters(self) -> list[dict[str, Any]]:
-        """The OpenAPI parameter objects of the model, in its order."""
-        found = []
-        for name, schema in _shape(self.model).schemas.items():
-            inner = {k: v for k, v in schema.items() if k not in {"title", "description", "examples"}}
-            parameter: dict[str, Any] = {"name": name, "in": "query", "required": False, "schema": inner}
-            if "description" in schema:
-                parameter["description"] = schema["description"]
-            if "examples" in schema:
-                parameter["example"] = schema["examples"][0]
-            found.append(parameter)
-        return found
-
-
-@dataclass(frozen=True)
-class StrictQuery(params.Depends):
+class StrictQuery:
     """What makes an annotated model the query of a request, as FastAPI's `Query()` does, held strictly.
 
-    dependency: the model, where that of the annotation is only its base
     `Query()` takes the last of a repeated parameter and characters that PostgreSQL refuses, and costs a page a fifth
     of its processor time.
+    model: what the operation takes, where the annotation is only its base
     """
 
-    def __post_init__(self) -> None:
-        # FastAPI puts the annotated class in place of a dependency that is not stated.
-        super().__post_init__()
-        if isinstance(self.dependency, type):
-            object.__setattr__(self, "dependency", ParsedQuery(self.dependency))
+    model: type[BaseModel] | None = None
 
 
-def queries_of(endpoint: Callable[..., Any], dependencies: Iterable[params.Depends] = ()) -> list[dict[str, Any]]:
-    """The OpenAPI parameter objects of the queries that a route's dependencies and its function's signature state."""
-    stated = [found.dependency for found in dependencies]
-    for hint in get_type_hints(endpoint, include_extras=True).values():
+def query_of(endpoint: Callable[..., Any]) -> tuple[str, type[BaseModel]] | None:
+    """The name and the model of the parameter that is the query of a route's function; None where it has none."""
+    for name, hint in get_type_hints(endpoint, include_extras=True).items():
         for extra in getattr(hint, "__metadata__", ()):
             if isinstance(extra, StrictQuery):
-                stated.append(extra.dependency or ParsedQuery(hint.__origin__))
-    return [parameter for query in stated if isinstance(query, ParsedQuery) for parameter in query.parameters()]
+                return name, extra.model or hint.__origin__
+    return None
+
+
+def with_parsed_query(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """A route's function as FastAPI calls it: its query is parsed here, since a dependency would cost as much again."""
+    signature = inspect.signature(endpoint)
+    query = query_of(endpoint)
+    if query is None or query[0] not in signature.parameters:
+        return endpoint
+    name, model = query
+
+    @wraps(endpoint)
+    async def parsed(request: Request, **values: Any) -> Any:
+        return await endpoint(request=request, **{name: parse(request, model)}, **values)
+
+    remaining = [parameter for parameter in signature.parameters.values() if parameter.name != name]
+    parsed.__signature__ = signature.replace(parameters=remaining)  # type: ignore[attr-defined]  # read by inspect
+    return parsed
+
+
+def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """The OpenAPI parameter objects of a query model, in its order."""
+    found = []
+    for name, schema in _shape(model).schemas.items():
+        inner = {k: v for k, v in schema.items() if k not in {"title", "description", "examples"}}
+        parameter: dict[str, Any] = {"name": name, "in": "query", "required": False, "schema": inner}
+        if "description" in schema:
+            parameter["description"] = schema["description"]
+        if "examples" in schema:
+            parameter["example"] = schema["examples"][0]
+        found.append(parameter)
+    return found
+
+
+async def _without_parameters(request: Request) -> None:
+    parse(request, NoParameters)
 
 
 PointInTimeQuery = Annotated[PointInTime, StrictQuery()]
-NO_PARAMETERS = StrictQuery(NoParameters)
+NO_PARAMETERS = Depends(_without_parameters)
 
 
 def _unknown(name: str, allowed: list[str]) -> ErrorDetail:
