@@ -19,13 +19,13 @@ from mmptf_gateway.settings import GatewaySettings
 
 
 def main() -> None:
-    """What the console script calls."""
+    """Run the command line and exit with its code."""
     sys.exit(run())
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 the settings or the given contracts do not allow it."""
-    parser = argparse.ArgumentParser(prog="mmptf-gateway", description="One door to the services of the suite")
+    """Run one verb and return the exit code: 0 done, 1 the settings or the given contracts are wrong."""
+    parser = argparse.ArgumentParser(prog="mmptf-gateway", description="The entry point to the services of the suite")
     parser.add_argument("--version", action="version", version=described("mmptf-gateway"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT for the services in SERVICES")

@@ -1,4 +1,4 @@
-"""The gateway's app: one door in front of all services, and the few paths that are its own."""
+"""The gateway's app: forwards to all services, and answers a few paths of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXPOSED = (
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
-    """The gateway; connects to nothing before it starts, and starts whether the services run or not."""
+    """The gateway's app; it connects to nothing before it starts, and starts whether the services run or not."""
     forwarder = Forwarder(
         settings.services, connect_seconds=settings.connect_seconds, answer_seconds=settings.answer_seconds
     )
@@ -44,8 +44,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     app = create_shell(
         "Migration MPTF services",
-        "One door to the services of the Migration Multi-Partner Trust Fund suite. The first segment of a path names"
-        " the service; the gateway changes nothing that it forwards.",
+        "The single entry point to the services of the Migration Multi-Partner Trust Fund suite. The first segment of a"
+        " path names the service; the gateway changes nothing that it forwards.",
         "mmptf-gateway",
         lifespan=lifespan,
         max_body=sys.maxsize,  # each service has a limit of its own

@@ -1,4 +1,4 @@
-"""The caller of one forwarded request: what they send, and whether they are still there."""
+"""The caller of one forwarded request: the body that they send, and whether their connection is still open."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 
 from starlette.types import Receive
 
-# Listening costs a task, a tenth of a forwarded request; a quick answer is sent whether its caller left or not.
+# Listening for a disconnect costs a task, a tenth of a forwarded request; a quick answer is sent without it.
 LISTEN_AFTER_SECONDS = 0.1
 
 
@@ -17,9 +17,10 @@ class CallerLeft(ConnectionError):
 
 
 class Caller:
-    """A block that ends early, without an exception, when its caller leaves or their body is not taken up.
+    """A context that ends early, without an exception, when the caller disconnects or the service reads no more.
 
-    gone: the caller left; stalled: no answer had begun, and no piece was asked for in `stalled_after` seconds
+    gone: the caller disconnected; stalled: the service neither began to answer nor read from the body for
+    `stalled_after` seconds
     """
 
     def __init__(self, receive: Receive, *, stalled_after: float) -> None:
@@ -52,9 +53,10 @@ class Caller:
         return self.gone and isinstance(error, Exception)
 
     async def body(self, *, asked_first: bool) -> bytes | AsyncIterator[bytes]:
-        """The body: whole where it has arrived already, else piece by piece; raises CallerLeft.
+        """The body: bytes where it has arrived completely, else an iterator of its pieces; raises CallerLeft.
 
-        asked_first: nothing is received before the service asks, since receiving is what tells the caller to go on
+        asked_first: nothing is received before the service reads, since the server sends 100 (Continue) to the caller
+        at the first receive
         """
         self._stop_listening()
         if asked_first:
@@ -71,7 +73,7 @@ class Caller:
         return piece
 
     def answered(self) -> None:
-        """The answer has begun: from here on only the caller's leaving ends the block."""
+        """Mark that the answer has begun: from here on only a disconnect of the caller ends the context."""
         self._answered = True
         if not self.gone:
             self._end_at(None)

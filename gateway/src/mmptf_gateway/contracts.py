@@ -1,4 +1,4 @@
-"""The contracts of the running services: asked for when needed, kept while they are right, merged into one."""
+"""The contracts of the running services: fetched when needed, cached for a minute, merged into one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What one service said: its document, the tag it gave, and the monotonic second when it was last right."""
+    """One service's contract: the OpenAPI document, its ETag, and the monotonic second when it was last current."""
 
     document: dict[str, Any]
     tag: str | None
@@ -31,7 +31,7 @@ class Contract:
 
 
 class Contracts:
-    """Holds the last known contract of each service; a service that was never reached is named as missing."""
+    """The last contract of each service; a service that was never reached is named as missing."""
 
     def __init__(self, services: Mapping[str, str], client: httpx.AsyncClient, own: dict[str, Any]) -> None:
         self._services = services
@@ -42,7 +42,7 @@ class Contracts:
         self._merged: tuple[bytes, str] | None = None
 
     async def merged(self) -> tuple[bytes, str]:
-        """The merged document as JSON text, and a tag made from it."""
+        """The merged document as JSON text, and an ETag made from it."""
         async with self._lock:
             before = {name: contract.document for name, contract in self._known.items()}
             due = [name for name in self._services if self._is_due(name)]
@@ -68,7 +68,7 @@ class Contracts:
                 document = answer.raise_for_status().json()
                 merge({name: document}, self._own)
         except (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, AttributeError) as error:
-            # Whatever a service answers, one contract that cannot be used must not take the others away.
+            # One contract that cannot be used must not make those of the other services unavailable.
             log.warning("no contract", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
             return
         self._known[name] = Contract(document, answer.headers.get("etag"), time.monotonic())

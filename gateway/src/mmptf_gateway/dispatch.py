@@ -1,4 +1,4 @@
-"""The door: sends each request to a service or to the gateway's own paths, and answers what fails on the way."""
+"""Dispatch of requests: each goes to a service or to the gateway's own routes; errors are answered as problems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger("mmptf.error")
 
 
 class Dispatch:
-    """Pure ASGI: one look-up by the first segment of the path; failures become problems inside the CORS headers."""
+    """ASGI middleware: one look-up by the first segment of the path; errors become problems, with CORS headers."""
 
     def __init__(self, app: ASGIApp, *, forwarder: Forwarder) -> None:
         self.app = app
@@ -33,7 +33,7 @@ class Dispatch:
             await send(message)
 
         try:
-            await self._room(scope)(scope, receive, send_on)
+            await self._handler(scope)(scope, receive, send_on)
         except Exception as error:
             if begun:
                 raise
@@ -42,7 +42,8 @@ class Dispatch:
                 error = InternalError("An unexpected failure; the request id leads to it in the log.")
             await problems.response(error, scope["path"], scope["state"]["context"])(scope, receive, send)
 
-    def _room(self, scope: Scope) -> ASGIApp:
+    def _handler(self, scope: Scope) -> ASGIApp:
+        """The app that handles a request; raises NotFound where no service and no own path has its first segment."""
         first = first_segment(scope)
         if first in self.forwarder.services:
             return self.forwarder

@@ -1,4 +1,4 @@
-"""The page on which people read and try the merged contract; everything it loads comes from this process."""
+"""The page with Swagger UI for the merged contract; everything it loads comes from this process."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ router = APIRouter(include_in_schema=False)
 
 
 def assets() -> StaticFiles:
-    """Swagger UI's files, found in the package that carries them, without importing it."""
+    """Swagger UI's files, from the package that contains them, which is not imported."""
     spec = find_spec("fastapi_swagger")
     if spec is None or spec.origin is None:
         raise RuntimeError("fastapi-swagger, which carries the files of the documentation page, is not installed")
@@ -56,11 +56,11 @@ def assets() -> StaticFiles:
 
 @router.get("/docs", tags=["docs"])
 async def page() -> Response:
-    """The page."""
+    """The HTML of the page."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
 
 
 @router.get("/docs/start.js", tags=["docs"])
 async def start() -> Response:
-    """What the page runs."""
+    """The script of the page, which starts Swagger UI."""
     return Response(START, media_type="text/javascript", headers={"Cache-Control": "no-cache"})

@@ -1,4 +1,4 @@
-"""The forwarder: passes each request on to the service that its path names, and changes nothing on the way."""
+"""The forwarder: sends each request, unchanged, to the service that its path names."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ HOP_BY_HOP = frozenset(
     }
 )
 _REPLACED_ON_THE_WAY_IN = HOP_BY_HOP | {b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for", b"via"}
-# The corridor writes the request id, and the server its own Date, into every answer.
+# RequestMiddleware writes the request id, and the server its own Date, into every answer.
 _REPLACED_ON_THE_WAY_OUT = HOP_BY_HOP | {b"x-request-id", b"date"}
 _WITHOUT_BODY = frozenset({204, 304})
-# A write may have been carried out before its connection broke; only its caller knows whether to repeat it.
+# A write may have been carried out before its connection broke; only its caller can decide whether to repeat it.
 _NOT_SAFE = frozenset({"PUT", "DELETE"})
 
 
@@ -53,10 +53,10 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
 
 
 class Forwarder:
-    """Pure ASGI: forwards to one of several services by the first segment of the path, streaming both ways.
+    """ASGI app: forwards to one of several services by the first segment of the path, streaming in both directions.
 
-    services: name -> http://host:port. Raises BadGateway or GatewayTimeout while nothing of the answer was sent;
-    an answer that breaks off later leaves this app by an exception, so that the server breaks the connection.
+    services: name -> http://host:port. Raises BadGateway or GatewayTimeout; when a part of the answer was sent already,
+    the exception makes the server close the connection.
     """
 
     def __init__(self, services: Mapping[str, str], *, connect_seconds: float, answer_seconds: float) -> None:
@@ -67,9 +67,9 @@ class Forwarder:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Hold the connections to the services for the life of the app."""
+        """Open the connections to the services, and close them when the app stops."""
         async with aiohttp.ClientSession(
-            # Shorter than the services keep theirs, so that one is seldom closed under a request.
+            # Shorter than the services keep theirs, so that a service seldom closes one while a request is sent.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -116,7 +116,7 @@ class Forwarder:
                     response.close()
         if caller.gone:
             if not started:
-                # Nobody receives it: the access log shows the status by which callers who left are known.
+                # No caller receives it: 499 is the usual status in access logs for a caller who disconnected.
                 await send({"type": "http.response.start", "status": 499, "headers": []})
         elif caller.stalled:
             raise _failure(name, TimeoutError("the body is not taken up"), started=started)
@@ -160,7 +160,7 @@ def _headers_in(scope: Scope) -> tuple[list[tuple[str, str]], bool, bool]:
     if one_hop - {b"close", b"keep-alive"}:
         headers = [(name, value) for name, value in headers if name.encode("latin-1") not in one_hop]
     names = {name for name, _ in headers}
-    # Where the server trusts the last hop, it has taken its word for who the client is: that is in the list already.
+    # Where the server trusts the last proxy, it took the client's address from the list: it is in there already.
     peer = scope["client"][0].encode() if scope["client"] else b"unknown"
     if not hops.endswith((b" " + peer + b", ", b"," + peer + b", ")) and hops != peer + b", ":
         hops += peer + b", "
@@ -180,7 +180,7 @@ def _start(response: ClientResponse) -> Message:
     dropped = _REPLACED_ON_THE_WAY_OUT | one_hop if one_hop else _REPLACED_ON_THE_WAY_OUT
     headers = [(low, value) for name, value in response.raw_headers if (low := name.lower()) not in dropped]
     if response.status in _WITHOUT_BODY:
-        # The server holds an answer to the length that it states, and these have none.
+        # The server checks the body against this length, and these answers have no body.
         headers = [header for header in headers if header[0] != b"content-length"]
     return {"type": "http.response.start", "status": response.status, "headers": headers}
 
@@ -196,7 +196,7 @@ async def _pass_body(response: ClientResponse, send: Send) -> None:
 
 
 def _failure(name: str, error: Exception, *, started: bool) -> BadGateway | GatewayTimeout:
-    """The problem of a call that failed: what the caller is told, while the log is told the reason."""
+    """The problem for a call that failed; the reason is in the log only."""
     log.warning("service failed", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
     if started:
         return BadGateway(f"The answer of the service {name!r} broke off.")

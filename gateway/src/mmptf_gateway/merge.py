@@ -15,7 +15,7 @@ _REFERENCE = re.compile(r"#/components/([^/]+)/([^/]+)(.*)", re.DOTALL)
 
 
 def merge(documents: Mapping[str, Contract], own: Contract) -> Contract:
-    """One valid OpenAPI 3.1 document of everything behind the gateway; neither argument is changed.
+    """One valid OpenAPI 3.1 document of the gateway and all services; neither argument is changed.
 
     documents: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
     components that they use. A component that is the same in all contracts is shared; one that differs gets the
@@ -102,7 +102,7 @@ def _names(parts: Mapping[str, Contract], used: Mapping[str, list[Component]]) -
         for component, services in holders.items()
     }
     differing = {component for component, found in bodies.items() if any(body != found[0] for body in found)}
-    # What refers to a component that differs differs itself, though its text may be the same everywhere.
+    # A component that refers to a differing one differs, too, even if its own text is the same everywhere.
     while follows := {
         component
         for component, found in bodies.items()
@@ -160,7 +160,7 @@ def _rewriter(service: str, names: Mapping[tuple[str, str, str], str]) -> Callab
 
 
 def _with_security(item: Contract, security: list[Any]) -> Contract:
-    """A path whose operations say themselves what their contract said for all of them."""
+    """A path whose operations each have the `security` that their contract declared for all."""
     if security:
         for method, operation in item.items():
             if method in _METHODS:

@@ -1,4 +1,4 @@
-"""One programme as the services tell of it: the card of each, asked of all at once, there or named as missing."""
+"""One programme as a view: the card of each service, requested from all at once, or the reason why it is missing."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, Pro
 
 LIMIT_SECONDS = 2.0
 
-# Why there is no card though nothing failed: the service says nothing of the programme, or of programmes at all.
+# Why there is no card though nothing failed: the service has no data on the programme, or no cards at all.
 NOT_FOUND, NO_CARDS = "not_found", "no_cards"
 TIMEOUT = GatewayTimeout.code
 
 
 def _writable(facts: dict[str, Any]) -> dict[str, Any]:
-    # What no JSON can hold would be sent on as null.
+    # A value that JSON does not have (NaN, Infinity) would be sent as null.
     json.dumps(facts, allow_nan=False)
     return facts
 
 
 class Card(ResponseModel):
-    """What one service says of one programme; `facts` are the service's own, and its contract describes them.
+    """One service's data on one programme; `facts` are described by the contract of that service.
 
-    `changed` is when what the card shows last changed, null where the service does not know; `links` lead to more.
+    `changed` is when the data of the card last changed, null where the service has no such time; `links` lead to more.
     """
 
     service: str
@@ -47,7 +47,7 @@ class Card(ResponseModel):
 class Missing(ResponseModel):
     """Why a service has no card here.
 
-    `not_found`: it says nothing of this programme; `no_cards`: it says nothing of programmes at all. Any other `code`
+    `not_found`: it has no data on this programme; `no_cards`: it has no cards of programmes. Any other `code`
     is a failure: `service_unreachable`, `service_timeout`, `invalid_card`, or the code of the problem it answered with.
     """
 
@@ -59,7 +59,7 @@ class Part(ResponseModel):
     """The part of one service: its card, or why there is none.
 
     `age_seconds`: whole seconds from the card's `changed` to this answer, by the gateway's clock and never below zero:
-    how long what is shown has stood, and not how long ago anybody looked. Null where there is no card, or no `changed`.
+    the time since the data changed, not since they were read. Null where there is no card, or no `changed`.
     """
 
     service: str
@@ -71,8 +71,8 @@ class Part(ResponseModel):
 class ProgrammeView(ResponseModel):
     """One programme, a part for each service; `complete` means that each has a card, `missing` names those without.
 
-    `code` is the code in all cards, which is another one than was asked for where the programme was renamed; where
-    cards differ, as asked for.
+    `code` is the code in all cards, which differs from the requested one where the programme was renamed; where
+    cards differ, it is the requested one.
     """
 
     code: Code
@@ -82,7 +82,7 @@ class ProgrammeView(ResponseModel):
 
 
 class RefusalError(BaseModel):
-    """What the gateway reads of one fault of a problem."""
+    """What the gateway reads of one error of a problem."""
 
     code: str
     parameter: str | None = None
@@ -99,7 +99,7 @@ class Refusal(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service answered: a card, or why there is none and the code that it takes the unknown one for."""
+    """A service's answer: a card, or why there is none and the code that it suggests for an unknown one."""
 
     service: str
     card: Card | None = None
@@ -115,17 +115,17 @@ class Answer:
 async def programme_view(services: Mapping[str, str], client: httpx.AsyncClient, code: str) -> ProgrammeView:
     """The card of every service, in the order of the settings, each asked within LIMIT_SECONDS.
 
-    Raises NotFound where no service tells of the programme and none failed; BadGateway, or GatewayTimeout where none
-    did more than not answer, where there is no card and a service failed.
+    Without any card: raises NotFound where no service failed, GatewayTimeout where all failures were timeouts, and
+    BadGateway otherwise.
     """
     answers = await _ask_all(dict.fromkeys(services, code), services, client)
     renamed = {answer.card.code for answer in answers if answer.card} - {code}
     if len(renamed) == 1:
-        # Not every service has to know of a new code: who knows nothing of the old one is asked for that.
+        # A service that never had the former code answers 404 for it: it is asked for the new one.
         (current,) = renamed
         absent = [answer.service for answer in answers if answer.missing and answer.missing.code == NOT_FOUND]
-        told = {answer.service: answer for answer in await _ask_all(dict.fromkeys(absent, current), services, client)}
-        answers = [told.get(answer.service, answer) for answer in answers]
+        found = {answer.service: answer for answer in await _ask_all(dict.fromkeys(absent, current), services, client)}
+        answers = [found.get(answer.service, answer) for answer in answers]
     if not any(answer.card for answer in answers):
         raise _nothing(code, answers)
     codes = {answer.card.code for answer in answers if answer.card}
@@ -159,7 +159,7 @@ async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> 
             answer = await client.get(f"{origin}/{name}/v1/cards/programmes/{code}", follow_redirects=True)
         if not answer.is_success:
             return _refused(name, answer)
-        # A member that a later convention adds is left out: it makes the card no worse.
+        # A member that a later version adds is ignored: the card can be used without it.
         card = Card.model_validate_json(answer.content, strict=True, extra="ignore")
         if (card.service, card.code) == (name, answer.url.path.rpartition("/")[2]):
             return Answer(name, card=card)
@@ -178,7 +178,7 @@ def _missing(name: str, code: str, detail: str, suggestion: str | None = None) -
 
 
 def _refused(name: str, answer: httpx.Response) -> Answer:
-    """What a service says in place of a card: it does not know the code, it has no cards, or it failed."""
+    """The reason for an answer without a card: the code is unknown, the service has no cards, or it failed."""
     try:
         problem = Refusal.model_validate_json(answer.content)
     except ValidationError:
@@ -188,7 +188,7 @@ def _refused(name: str, answer: httpx.Response) -> Answer:
         )
     if answer.status_code != httpx.codes.NOT_FOUND:
         return _missing(name, problem.code, problem.detail)
-    # Both are 404; only a service that looked for the programme can name its code as what is wrong.
+    # Both are 404; only a service with cards names the programme's code as unknown.
     for error in problem.errors:
         if (error.code, error.parameter) == ("unknown_code", "code"):
             return _missing(name, NOT_FOUND, problem.detail, error.suggestion)
@@ -196,7 +196,7 @@ def _refused(name: str, answer: httpx.Response) -> Answer:
 
 
 def _nothing(code: str, answers: Sequence[Answer]) -> ProblemError:
-    """The problem that it is when no service has a card."""
+    """The problem for a programme of which no service has a card."""
     failed = [answer.missing for answer in answers if answer.missing and answer.failed]
     if failed:
         slow = all(missing.code == TIMEOUT for missing in failed)

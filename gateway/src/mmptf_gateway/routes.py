@@ -1,4 +1,4 @@
-"""The gateway's own paths: what there is, how it is, one programme on one screen, and the contract of everything."""
+"""The gateway's own routes: index, health, status of the suite, the view of a programme, and the merged contract."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, example
 
 
 class Index(ResponseModel):
-    """Where everything is: the gateway's own paths, and the path under which each service answers."""
+    """The gateway's own paths, and the path under which each service answers."""
 
     title: str
     version: str
@@ -32,7 +32,7 @@ class Index(ResponseModel):
 
 @router.get("/", tags=["index"], response_model=Index, **PLAIN)
 async def index(request: PublicRequest) -> Response:
-    """What is behind this door."""
+    """The paths of the gateway and of the services."""
     answer = Index(
         title=request.app.title,
         version=request.app.version,
@@ -56,15 +56,15 @@ async def live(request: PublicRequest) -> Response:
 
 @router.get("/health/ready", tags=["health"], response_model=Health, **PLAIN)
 async def ready(request: PublicRequest) -> Response:
-    """Whether requests can be passed on: as soon as the process runs. A service that is down is seen at /status;
-    it is no reason to take the others out of reach.
+    """Whether requests can be forwarded: as soon as the process runs. A service that is down is shown at /status;
+    it does not make the gateway unready, since the others can be reached.
     """
     return _json(Health(ready=True, reason=None))
 
 
 @router.get("/status", tags=["status"], response_model=SuiteStatus, **PLAIN)
 async def status(request: PublicRequest) -> Response:
-    """Each service's version, build, data revision, counts and sources, or why it says nothing; 200 in either case."""
+    """Each service's version, build, data revision, counts and sources, or why they are missing; always 200."""
     app = request.app
     return _json(await suite_status(app.state.services, app.state.client, app.version, app.state.build))
 
@@ -74,14 +74,14 @@ async def status(request: PublicRequest) -> Response:
     name="get",
     tags=["programmes"],
     response_model=ProgrammeView,
-    summary="Show what every service says of a programme",
+    summary="Show the card of every service for a programme",
     responses={
         **PLAIN["responses"],
         **{kind.status: {"description": kind.title} for kind in (NotFound, BadGateway, GatewayTimeout)},
     },
 )
 async def programme(request: PublicRequest, code: ProgrammeCode) -> Response:
-    """The card of each service, as the data are now; 200 as soon as one has a card, and whoever has none is named."""
+    """The current card of each service; 200 as soon as one has a card, and `missing` names those without."""
     state = request.app.state
     return _json(await programme_view(state.services, state.client, code))
 

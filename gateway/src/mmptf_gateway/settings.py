@@ -1,4 +1,4 @@
-"""What an operator can set: the services behind the gateway, who may call from a browser, and how long to wait."""
+"""The gateway's settings: the addresses of the services, origins of browsers, and time limits."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def _origins(value: object) -> object:
 
 
 class GatewaySettings(ServerSettings):
-    """HOST, PORT, LOG_LEVEL as for every process, and what only the gateway needs.
+    """HOST, PORT, LOG_LEVEL as for every process, and the settings of the gateway alone.
 
     SERVICES          name=http://host:port, comma-separated; the name is the first segment of the service's paths
     CORS_ORIGINS      origins whose pages may call, comma-separated; * is every origin
     CONNECT_SECONDS   how long a connection to a service may take
-    ANSWER_SECONDS    how long a service may be silent, before its answer and between two pieces of it
+    ANSWER_SECONDS    how long a service may send nothing, before its answer and between two pieces of it
     """
 
     services: Annotated[dict[str, str], NoDecode, BeforeValidator(_services)]

@@ -1,4 +1,4 @@
-"""What the services behind the gateway say about themselves, asked of all at once."""
+"""The status of the suite, made of the services' own, which are requested at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Said(BaseModel):
     """What the gateway reads of a service's own status."""
 
     version: str
-    # A service that is not upgraded yet does not say it.
+    # A service that is not upgraded yet does not have it.
     build: str | None = None
     revision: int
     changed: str | None
@@ -29,9 +29,9 @@ class Said(BaseModel):
 
 
 class ServiceStatus(ResponseModel):
-    """One service as seen from the gateway.
+    """The status of one service.
 
-    reachable: it answered at all; milliseconds: how long that took; error: why nothing is known of its data
+    reachable: it answered at all; milliseconds: how long that took; error: why there are no data
     """
 
     service: str
