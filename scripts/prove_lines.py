@@ -1,10 +1,10 @@
-"""Prove an edition's rows by the text of its document: every figure stands on the line that its row names.
+"""Checks an edition's rows against the text of its document: every figure has to be on the line that its row names.
 
     python scripts/prove_lines.py DOCUMENT.txt [REQUIREMENTS.csv]
 
-DOCUMENT.txt is the publication as plain text, which this project does not hold; the lines count from 1. The rows are
-those of the packaged edition, or of any export of `/funding/v1/requirements?format=csv`, and beside them the packaged
-printed totals and initiatives. Exits with 1 and a line for every row whose line does not show its figure.
+DOCUMENT.txt is the publication as plain text, which this project does not contain; lines are numbered from 1. The rows
+are those of the packaged edition, or of any export of `/funding/v1/requirements?format=csv`, and the packaged
+printed totals and initiatives. Prints one line for every row whose figure is not on its line, and exits with 1.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def same(text: str) -> str:
-    """A text without what differs between two ways to print it: spaces, kinds of hyphens and apostrophes, case."""
+    """The text in one form: single spaces, one kind of hyphen and apostrophe, lower case."""
     return re.sub(r"\s+", " ", text.replace("\u2010", "-").replace("\u2019", "'")).strip().casefold()
 
 
 def errors(lines: list[str], requirements: list[dict[str, str]], others: list[dict[str, str]]) -> Iterator[str]:
-    """What the document does not bear out, one line for each."""
+    """One line for each row that the document does not confirm."""
 
     def line(number: str) -> str:
         return lines[int(number) - 1] if number and int(number) <= len(lines) else ""
@@ -40,41 +40,41 @@ def errors(lines: list[str], requirements: list[dict[str, str]], others: list[di
         code, printed, at = row["code"], row["amount_as_printed"], row["source_line"]
         if row["status"] == "missing_in_source":
             if at or printed or row["amount_usd"]:
-                yield f"{code}: missing in the source, and yet a figure is given"
+                yield f"{code}: its status is missing_in_source, but it has a figure"
         elif line(at).strip() != printed:
             yield f"{code}: line {at} is {line(at)!r}, not {printed!r}"
         elif row["status"] == "required" and re.sub(r"\D", "", printed) + ".00" != row["amount_usd"]:
             yield f"{code}: {printed!r} is not {row['amount_usd']}"
         elif row["status"] == "funded" and same(printed) != "funded":
-            yield f"{code}: {printed!r} does not say that it is funded"
+            yield f"{code}: {printed!r} is not 'funded'"
         if at and (first := figures.setdefault(at, code)) != code:
-            yield f"{code}: line {at} is that of {first} already"
-        # A heading may go on on the next line; its beginning stands on the line that is named.
+            yield f"{code}: line {at} is used by {first}, too"
+        # A heading may continue on the next line; its beginning has to be on the named line.
         for column, heading in (("heading_line", row["area_as_printed"]), ("place_line", row["place_as_printed"])):
             begun = same(line(row[column]))
             if row[column] and not (begun and same(heading).startswith(begun)):
                 yield f"{code}: line {row[column]} is {line(row[column])!r}, not the beginning of {heading!r}"
         if "target populations" not in same(line(row["target_populations_line"])):
-            yield f"{code}: line {row['target_populations_line']} does not head target populations"
+            yield f"{code}: line {row['target_populations_line']} is not a heading of target populations"
     for row in others:
         printed = row.get("as_printed") or row["amount_as_printed"] or ""
-        # The currency may stand at the end of the line before.
+        # The currency may be at the end of the line before.
         figure = printed.removeprefix("USD ")
         if figure and figure not in line(row["source_line"]):
-            yield f"{row['code']}: line {row['source_line']} does not show {printed!r}"
+            yield f"{row['code']}: line {row['source_line']} does not contain {printed!r}"
 
 
 def main() -> int:
-    """Print what is wrong, or how much stands where it says."""
+    """Print the errors, or the number of checked rows; returns the exit code: 0 all right, 1 errors, 2 usage."""
     if len(sys.argv) not in (2, 3):
         print(__doc__, file=sys.stderr)
         return 2
-    # Not splitlines: a form feed or another separator inside a line ends no line.
+    # Not splitlines: it would end a line at a form feed and at other separators, too.
     lines = Path(sys.argv[1]).read_text("utf-8").split("\n")
     requirements = rows_of(Path(sys.argv[2]) if len(sys.argv) == 3 else DATA / "requirements.csv")
     others = [row for name in ("printed-totals", "initiatives") for row in rows_of(DATA / f"{name}.csv")]
     found = list(errors(lines, requirements, others))
-    print("\n".join(found) or f"{len(requirements)} requirements and {len(others)} other figures stand where they say")
+    print("\n".join(found) or f"{len(requirements)} requirements and {len(others)} other figures are on their lines")
     return 1 if found else 0
 
 

@@ -160,7 +160,7 @@ def _headers_in(scope: Scope) -> tuple[list[tuple[str, str]], bool, bool]:
     if one_hop - {b"close", b"keep-alive"}:
         headers = [(name, value) for name, value in headers if name.encode("latin-1") not in one_hop]
     names = {name for name, _ in headers}
-    # Where the server trusts the last proxy, it took the client's address from the list: it is in there already.
+    # Where the server trusts the last proxy, the client is the last address of the list, and is not added again.
     peer = scope["client"][0].encode() if scope["client"] else b"unknown"
     if not hops.endswith((b" " + peer + b", ", b"," + peer + b", ")) and hops != peer + b", ":
         hops += peer + b", "

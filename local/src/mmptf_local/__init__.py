@@ -1,1 +1,1 @@
-"""The whole suite on one machine: PostgreSQL and the cache from wheels, every process of the map."""
+"""Runs the whole suite on one machine: PostgreSQL and the cache from wheels, every process of suite.toml."""

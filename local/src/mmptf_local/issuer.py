@@ -1,4 +1,4 @@
-"""An issuer of access tokens for development: whoever asks is believed, so it refuses to run anywhere else."""
+"""An issuer of access tokens for development: it gives a token to any caller, so it refuses to run anywhere else."""
 
 import json
 import secrets
@@ -28,12 +28,12 @@ from mmptf_local.processes import LOOPBACK
 
 AUDIENCE = "mmptf"
 LIFETIME = 3_600
-"""Seconds for which a token is good."""
+"""Seconds for which a token is valid."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """Somebody whom the suite knows: what they may do, and for whom they act where the request does not say."""
+    """A client that can get tokens: its scopes and roles, and its organization where the request names none."""
 
     scopes: tuple[str, ...]
     organization: str | None = None
@@ -50,10 +50,10 @@ CLIENTS = {
 
 
 class Issuer:
-    """Signs tokens with a key that nobody else has, and publishes its public part under a URL."""
+    """Signs tokens with a private key of its own, whose public part it publishes."""
 
     published: list[dict[str, Any]]
-    """The key set; what is put into it is published too."""
+    """The keys of the published key set; keys that a test adds are published, too."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -67,7 +67,7 @@ class Issuer:
         self.published = [public | {"kid": self._kid, "use": "sig", "alg": "ES256"}]
 
     def token(self, client: str, *, organization: str | None = None, **claims: Any) -> str:
-        """A signed token of one of CLIENTS; `claims` replace its own, and None leaves one out."""
+        """A signed token of one of CLIENTS; `claims` replace those of the client, and a claim of None is left out."""
         known = CLIENTS[client]
         now = int(time.time())
         payload = {
@@ -84,12 +84,12 @@ class Issuer:
         } | claims
         stated = {name: value for name, value in payload.items() if value is not None}
         header = {"kid": self._kid, "typ": "at+jwt"}
-        # Not as a JSON Web Token, of which the library would check some claims: tests sign wrong ones as well.
+        # As a JWS, since the library checks some claims of a JSON Web Token: tests sign wrong ones as well.
         return jwt.PyJWS().encode(json.dumps(stated).encode(), self._key, "ES256", header)
 
 
 def _thumbprint(public: Mapping[str, Any]) -> str:
-    """RFC 7638 of an elliptic curve key."""
+    """The thumbprint of an elliptic curve key by RFC 7638."""
     members = json.dumps({name: public[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
     return urlsafe_b64encode(sha256(members.encode()).digest()).rstrip(b"=").decode()
 
@@ -104,7 +104,7 @@ class Refusal(Exception):
 
 
 def create_app(issuer: Issuer) -> Starlette:
-    """The issuer as OpenID Connect Discovery, RFC 7517 and RFC 6749 (client credentials) describe one."""
+    """The issuer's app: OpenID Connect Discovery, keys (RFC 7517) and tokens (RFC 6749, client credentials)."""
 
     async def configuration(request: Request) -> JSONResponse:
         return JSONResponse(
@@ -185,7 +185,7 @@ class IssuerSettings(ServerSettings):
 
 
 def main() -> int:
-    """Serve until SIGTERM; exit code 1 anywhere but in development."""
+    """Serve until SIGTERM and return the exit code; 1 where ENVIRONMENT is not development."""
     try:
         settings = IssuerSettings()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Run as a script: take the unprivileged user, agree to die with the runner, become the given command."""
+"""Run as a script: change to the unprivileged user, let the kernel end this process with the runner, run a command."""
 
 import ctypes
 import os

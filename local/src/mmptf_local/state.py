@@ -1,4 +1,4 @@
-"""Where data lives: the checkout's `.local` folder; for root, one which an unprivileged user can reach."""
+"""The folder of the data: `.local` of the checkout; for root, one that an unprivileged user has access to."""
 
 import os
 import re
@@ -18,7 +18,7 @@ ROOT_STATE = Path("/var/lib/mmptf-suite")
 
 
 def unprivileged_uid() -> int | None:
-    """The user PostgreSQL must run as instead of us: 65534 for root, None for everybody else."""
+    """The user that PostgreSQL must run as: 65534 under root, None for the current user."""
     return UNPRIVILEGED_UID if os.geteuid() == 0 else None
 
 
@@ -29,11 +29,11 @@ def checkout() -> Path:
 
 
 def state_dir() -> Path:
-    """The folder that keeps the suite's data from one start to the next, made if it is missing.
+    """The folder of the suite's data, which stay from one start to the next; made if it is missing.
 
     `MMPTF_STATE_DIR` if set; `<checkout>/.local` for an ordinary user; for root
-    `/var/lib/mmptf-suite/<instance>`, because the unprivileged user that PostgreSQL then runs as may not
-    reach the checkout. CannotStart when the folder cannot be written.
+    `/var/lib/mmptf-suite/<instance>`, because the unprivileged user that PostgreSQL then runs as may have no
+    access to the checkout. Raises CannotStart when the folder cannot be written.
     """
     named = os.environ.get("MMPTF_STATE_DIR")
     local = checkout() / ".local"
@@ -85,7 +85,7 @@ def _instance(local: Path) -> str:
         local.mkdir(exist_ok=True)
         file.write_text(secrets.token_hex(8) + "\n")
         if os.geteuid() == 0:
-            # Whoever owns the checkout must be able to start the suite without root later on.
+            # The owner of the checkout must be able to start the suite without root later on.
             owner = local.parent.stat()
             os.chown(local, owner.st_uid, owner.st_gid)
             os.chown(file, owner.st_uid, owner.st_gid)

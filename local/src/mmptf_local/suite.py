@@ -1,4 +1,4 @@
-"""The suite on one machine: a database server, a cache, an issuer, and every process of the map, started in order."""
+"""The suite on one machine: starts a database server, a cache, an issuer, and every process of suite.toml."""
 
 import os
 import sys
@@ -32,9 +32,9 @@ class Suite:
     """A running suite; a test may kill any of its children."""
 
     urls: Mapping[str, str]
-    """`http://127.0.0.1:port` of every process of the map, and of `issuer` where it is our own."""
+    """`http://127.0.0.1:port` of every process of the map, and of `issuer` where the runner started it."""
     children: Mapping[str, Child]
-    """By the same names, and `postgres` and `cache` where they are our own."""
+    """By the same names, and `postgres` and `cache` where the runner started them."""
     database_urls: Mapping[str, str]
     redis_url: str
     postgres: Postgres | None
@@ -51,13 +51,14 @@ def running_suite(
     log: Log | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Suite]:
-    """Start everything, yield once each `GET /health/ready` is answered by 200, stop all in reverse order.
+    """A running suite, once each `GET /health/ready` is answered by 200; everything is stopped in reverse order.
 
-    What there is to start stands in `map_file`, by default the checkout's suite.toml. Ports and servers come from the
+    `map_file`, by default the checkout's suite.toml, names the processes. Ports and servers come from the
     environment: PORT (gateway), NAME_PORT and ISSUER_PORT (default: the map's, else free ones), NAME_DATABASE_URL and
-    REDIS_URL (default: servers of our own, with data in `state_dir`), IDENTITY_ISSUER and what belongs to it (default
-    in development: an issuer of our own). Databases of our own are migrated and loaded; those of others are left as
-    they are. `progress` is called with each step that is done. CannotStart when a port is taken or a step fails.
+    REDIS_URL (default: servers that are started here, with data in `state_dir`), IDENTITY_ISSUER and its other settings
+    (default in development: an issuer that is started here). Databases of the server that is started here are migrated
+    and loaded; others are not changed. `progress` is called with each finished step. Raises CannotStart when a port is
+    taken or a step fails.
     """
     deployables = read_map(map_file)
     ports = _wanted_ports(deployables, environment)
@@ -110,7 +111,7 @@ def running_suite(
 def _wanted_ports(deployables: Sequence[Deployable], environment: Mapping[str, str]) -> dict[str, int]:
     stated = [(each.name, each.port_variable, each.port) for each in deployables]
     ports: dict[str, int] = {}
-    # Those with a port by default first, so that one that is asked for twice is said of the other.
+    # Those with a default port first, so that the message about a port that is used twice names the other one.
     for name, variable, default in sorted([*stated, ("issuer", ISSUER_PORT, None)], key=lambda each: each[2] is None):
         given = environment.get(variable) or (str(default) if default else None)
         if given is None:
@@ -140,7 +141,7 @@ def _environments(
     urls: Mapping[str, str],
     ports: Mapping[str, int],
 ) -> dict[str, dict[str, str]]:
-    # No child sees a setting that is meant for another one.
+    # No child gets a setting that is meant for another one.
     withheld = {*GIVEN_TO_CHILDREN, ISSUER_PORT}
     for each in deployables:
         withheld |= {each.port_variable, each.address_variable, each.database_variable}
@@ -182,9 +183,9 @@ def _wait_until_ready(child: Child, url: str) -> None:
 
 
 def _warnings_only(log: Log | None) -> Log | None:
-    """Without the server's lines that tell of normal life."""
+    """The same log without the server's lines of normal operation."""
     if log is None:
         return None
-    # Asking whether it is ready yet makes the server complain that it is not.
+    # The server logs an error when it is asked whether it is ready before it is.
     idle = ("LOG:", "FATAL:  the database system is starting up")
     return lambda label, line: None if line.startswith(idle) else log(label, line)

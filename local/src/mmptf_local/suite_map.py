@@ -1,4 +1,4 @@
-"""The map of the suite, suite.toml: every process that is deployed, what it needs and which others it asks."""
+"""The map of the suite, suite.toml: every process that is deployed, what it needs and which others it calls."""
 
 import tomllib
 from pathlib import Path
@@ -29,12 +29,12 @@ class Deployable(BaseModel):
 
     @property
     def package(self) -> str:
-        """The package whose command it is."""
+        """The package with its command."""
         return f"mmptf_{self.name}"
 
     @property
     def folder(self) -> str:
-        """Where its package is developed, from the top of the checkout."""
+        """The folder of its package, relative to the checkout."""
         return f"services/{self.name}" if self.is_service else self.name
 
     @property
@@ -44,17 +44,17 @@ class Deployable(BaseModel):
 
     @property
     def address_variable(self) -> str:
-        """The variable by which those that ask it are given its address."""
+        """The variable with its address, which the processes that call it are given."""
         return f"{self.name.upper()}_URL"
 
     @property
     def database_variable(self) -> str:
-        """The variable that names a database in place of the one that the runner makes."""
+        """The variable with the URL of a database to use instead of one that the runner makes."""
         return f"{self.name.upper()}_DATABASE_URL"
 
 
 def read_map(file: Path | None = None) -> tuple[Deployable, ...]:
-    """The processes of a map in its order, by default the checkout's; CannotStart where it is none."""
+    """The processes of a map in its order, by default the checkout's; raises CannotStart where the file is no map."""
     file = file or checkout() / "suite.toml"
     try:
         stated: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
