@@ -1,1 +1,1 @@
-"""The suite beside the thinnest thing that gives the same answers, in one run; README.md says how to read it."""
+"""Comparisons of the suite with the smallest programs that give the same answers, in one run; see README.md."""

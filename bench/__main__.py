@@ -22,12 +22,12 @@ from mmptf_local.state import temporary_state
 
 
 def main() -> int:
-    """Run and print; returns 1 under --gate when a limit is not kept or the run was too noisy to tell, else 0."""
+    """Run and print; returns 1 with --gate when a limit is exceeded or the run was too noisy to decide, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="compare with peers, in one run")
     parser.add_argument("--bulk", action="store_true", help="import and export of a million rows, instead of a page")
     parser.add_argument("--markers", action="store_true", help="scores, and the indicator over many programmes")
     parser.add_argument("--quick", action="store_true", help="about 40 seconds; with --bulk a tenth of the rows")
-    parser.add_argument("--gate", action="store_true", help="exit with 1 when a limit is not kept")
+    parser.add_argument("--gate", action="store_true", help="exit with 1 when a limit is exceeded")
     options = parser.parse_args()
     try:
         if options.bulk:
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Start everything, measure, print the table, write the results, stop everything."""
+    """The figures of a run: start everything, measure, print the table, write the results, stop everything."""
     cores = sorted(os.sched_getaffinity(0))
     ours, others = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
     lines: list[str] = []

@@ -18,9 +18,9 @@ from mmptf_common.storage import migrations
 from mmptf_local.postgres import running_postgres
 from mmptf_local.state import temporary_state
 
-# An even number: every second round runs backwards, so that nothing is always first.
+# An even number: every second round runs backwards, so that no pass is always first.
 ROUNDS = 4
-# An import of so many times the rows may take this much of the memory, and the service after exports of what it had.
+# Limits of peak memory: of an import to that of a tenth of the rows, and of the service after exports to before.
 TIMES = 10
 MEMORY_LIMIT = 1.1
 LABELS = {
@@ -39,7 +39,7 @@ Round = dict[str, Taken]
 
 
 def run(rows: int, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Make up an edition, import it, export it, print the tables, write the results; leaves nothing else behind."""
+    """The figures of a run: make up an edition, import it, export it, print the tables, write the results."""
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_state())
         postgres = stack.enter_context(running_postgres(folder, databases=["funding"], durable=False))
@@ -104,7 +104,7 @@ def _summary(
     rows: int, imported: Mapping[str, Imported], into: list[Round], out: list[Round], memory: tuple[float, float]
 ) -> dict[str, Any]:
     small, large = imported["small"], imported["large"]
-    # The import stands in every round: it runs once, among them.
+    # The import runs once, and is compared with every round.
     into = [{**one, "import": large.taken} for one in into]
     entering = {
         name: _figures(rows, name, {"plain": "plain", "indexed": "indexed"}, into)

@@ -38,7 +38,7 @@ http {{
 
 @dataclass(frozen=True)
 class Contender:
-    """A server under load. A forwarder (`hop`) stands in front of another one, whose CPU time counts as well."""
+    """A server under load. A forwarder has another one `behind` it, whose CPU time counts as well."""
 
     name: str
     label: str
@@ -99,7 +99,7 @@ def _nginx_program() -> Path | None:
 
 def _nginx(stack: ExitStack, folder: Path, program: Path, service: Contender) -> Contender:
     port = free_port()
-    # A worker of root's nginx becomes "nobody", who may not write into our folder.
+    # A worker of root's nginx runs as the user "nobody", who may not write into our folder.
     me, mine = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
     user = f"user {me} {mine};" if os.geteuid() == 0 else ""
     file = folder / "nginx.conf"

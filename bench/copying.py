@@ -1,4 +1,4 @@
-"""Requirements into PostgreSQL and out of it: by its own COPY, by the import command, by the service."""
+"""Requirements into PostgreSQL and out of it: with COPY, with the import command, with the service."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Imported:
 
 
 class _Clock:
-    """Measures from its making on; `cpu` gives the seconds of CPU that the process on our side has had."""
+    """Measures from its creation on; `cpu` returns the seconds of CPU that the process on our side has used."""
 
     def __init__(self, postgres: Postgres, cpu: Callable[[], float]) -> None:
         self._cpu, self._database = cpu, postgres.child.process.pid
@@ -91,7 +91,7 @@ def copy_indexed(postgres: Postgres, database: str, file: Path) -> Taken:
 
 async def _copy_in(postgres: Postgres, database: str, create: str, file: Path, size: int, **form: Any) -> Taken:
     async with _connected(postgres, database) as connection:
-        # Committed first: what is copied into a table by the transaction that has made it goes past the log.
+        # Committed first: PostgreSQL does not log what is copied into a table that the same transaction created.
         await connection.execute(create)
         clock = _Clock(postgres, time.process_time)
         await connection.copy_to_table("copied", source=file, **form)
@@ -101,7 +101,7 @@ async def _copy_in(postgres: Postgres, database: str, create: str, file: Path, s
 
 
 def copy_out(postgres: Postgres, database: str, representation: str) -> Taken:
-    """COPY (SELECT the same) TO STDOUT, counted: as CSV, or the text of the documents as lines."""
+    """COPY (SELECT the same) TO STDOUT, with its bytes counted: as CSV, or the text of the documents as lines."""
     return asyncio.run(_copy_out(postgres, database, representation))
 
 
@@ -121,7 +121,7 @@ async def _copy_out(postgres: Postgres, database: str, representation: str) -> T
 
 
 def settle(postgres: Postgres, database: str, file: Path) -> None:
-    """Vacuum what was imported, as the server does by itself a minute later, and have COPY write it to a file."""
+    """Vacuum the imported table, as the server does by itself a minute later, and COPY it to a file."""
 
     async def run() -> None:
         async with _connected(postgres, database) as connection:
@@ -133,10 +133,10 @@ def settle(postgres: Postgres, database: str, file: Path) -> None:
 
 def import_files(postgres: Postgres, database: str, files: list[Path]) -> Imported:
     """Run the import command to its end; the files are those of the template, requirements.csv among them."""
-    said: list[tuple[float, str]] = []
+    lines: list[tuple[float, str]] = []
 
     def listen(_: str, line: str) -> None:
-        said.append((time.perf_counter(), line))
+        lines.append((time.perf_counter(), line))
 
     env = {**os.environ, "DATABASE_URL": postgres.url(database)}
     command = [sys.executable, "-m", "mmptf_funding", "import", *map(str, files)]
@@ -149,7 +149,8 @@ def import_files(postgres: Postgres, database: str, files: list[Path]) -> Import
             time.sleep(LOOK)
         taken = clock.stop(sum(file.stat().st_size for file in files))
         child.result()
-    return Imported(taken, _phases(said, began, began + taken.seconds), peak, asyncio.run(_entries(postgres, database)))
+    phases = _phases(lines, began, began + taken.seconds)
+    return Imported(taken, phases, peak, asyncio.run(_entries(postgres, database)))
 
 
 def _cpu_of_ended() -> float:
@@ -157,10 +158,10 @@ def _cpu_of_ended() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _phases(said: list[tuple[float, str]], began: float, ended: float) -> dict[str, float]:
-    """The seconds of the phases that the command tells: rows one by one, rows together, then writing."""
-    checked = max(moment for moment, line in said if line.startswith("funding: checking "))
-    writing = next(moment for moment, line in said if line.startswith("funding: writing"))
+def _phases(lines: list[tuple[float, str]], began: float, ended: float) -> dict[str, float]:
+    """The seconds of each phase, from the lines that the command printed: rows one by one, rows together, writing."""
+    checked = max(moment for moment, line in lines if line.startswith("funding: checking "))
+    writing = next(moment for moment, line in lines if line.startswith("funding: writing"))
     return {
         "reading, checking and staging each row": checked - began,
         "checking all rows together": writing - checked,
@@ -187,7 +188,7 @@ class Service:
         return processes.peak_memory(self.child.process.pid)
 
     def pieces(self, query: str) -> Iterator[memoryview]:
-        """The body of the list of requirements, piece by piece; a body that breaks off raises IncompleteRead."""
+        """The pieces of the body of the list of requirements; a body that breaks off raises IncompleteRead."""
         with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=600)) as connection:
             connection.request("GET", f"{REQUIREMENTS.path}?{query}")
             response = connection.getresponse()
@@ -198,7 +199,7 @@ class Service:
                 yield view[:length]
 
     def export(self, representation: str) -> Taken:
-        """The whole list, read and counted."""
+        """What reading the whole list took."""
         clock = _Clock(self.postgres, lambda: processes.cpu(self.child.process.pid))
         size = sum(map(len, self.pieces(f"format={representation}")))
         return clock.stop(size)
@@ -216,7 +217,7 @@ def running_service(postgres: Postgres, database: str) -> Iterator[Service]:
 
 
 def check_exports(service: Service, requirements: Path, rows: int) -> None:
-    """Have the service give the very bytes that were imported, and as many lines of NDJSON as there are rows."""
+    """Check that the service exports the bytes that were imported, and as many lines of NDJSON as there are rows."""
     with requirements.open("rb") as file:
         for piece in service.pieces("format=csv"):
             expected = file.read(len(piece))

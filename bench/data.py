@@ -1,4 +1,4 @@
-"""Made-up programmes in a database of the benchmark's own, and the questions that are asked about them."""
+"""Made-up programmes in a database of the benchmark, and the queries that are sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REGIONS = ("002", "019", "142", "150")
 STATUSES: tuple[Status, ...] = ("approved", "implementation", "pipeline", "withdrawn")
 AREAS = ("1", "2", "3", "4", "5")
 PROGRAMMES = 5_000
-# Different filters in turn, so that remembering the last one helps nobody. Parameters stand in canonical order.
+# Different filters in turn, so that caching the last one has no effect. Parameters are in canonical order.
 QUESTIONS = [
     "&".join([*(f"stage={stage}" for stage in stages), *(f"thematic_area={area}" for area in areas)])
     for number in (2, 3, 4)
@@ -55,9 +55,9 @@ async def fill(url: str) -> None:
 
 
 def made_up(number: int) -> list[ProgrammeRow]:
-    """Programmes that nobody could take for real ones: the same at every call, spread evenly over four regions.
+    """Rows of programmes that are clearly made up: the same at every call, spread evenly over four regions.
 
-    Their documents are a third as long as the packaged ones: the fewer bytes, the more a service's own work shows.
+    Their documents are a third as long as the packaged ones: with fewer bytes the service's own work is a larger part.
     """
     chance = random.Random(number)
     at = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""A made-up edition of funding requirements as files of the template, of any number of rows, with its right totals."""
+"""A made-up edition of funding requirements as files of the template, of any number of rows, with correct totals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POPULATIONS = [f"population-{n}" for n in range(1, 10)]
 # As many places, and with the areas as many totals, as the packaged edition has. The codes are among those that
 # ISO 3166-1 leaves to its users, so that no country has them.
 PLACES = [f"X{first}{second}" for first in "ABCDEF" for second in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"][:144]
-# Every sixteenth place, one in each region, is no single country.
+# Every sixteenth place, one in each region, is not a single country.
 PLACES_OF_A_REGION = len(PLACES) // len(REGIONS)
 SHARE = Decimal("0.1")
 NOTE = 'Row {} of those that do not exist: "made up", with a comma, an é, and as long as the notes of a real edition.'
@@ -31,7 +31,7 @@ NOTE = 'Row {} of those that do not exist: "made up", with a comma, an é, and a
 class Totals:
     """Sums of all rows in cents, by region, by place, and by region and area, filled while the rows are written.
 
-    Amounts that are missing in the source are in them, as an edition leaves out a row's amount and not the totals.
+    They include amounts that are missing in the source, since an edition omits the amount of a row and not the totals.
     """
 
     regions: Counter[str] = field(default_factory=Counter)
@@ -40,9 +40,9 @@ class Totals:
 
 
 def write_edition(folder: Path, rows: int) -> list[Path]:
-    """Write the files of an edition of so many requirements; the same bytes at every call.
+    """The files of an edition of so many requirements, which are written with the same bytes at every call.
 
-    The requirements stand in the order of their codes and as PostgreSQL writes CSV, so that an export can be
+    The requirements are in the order of their codes and in the form of PostgreSQL's CSV, so that an export can be
     compared with them byte for byte.
     """
     totals = Totals()

@@ -1,4 +1,4 @@
-"""The load: a fixed number of connections, each asking again as soon as it has its answer, for a fixed time."""
+"""The load: a fixed number of connections, each sending a request as soon as it has its answer, for a fixed time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Caller(asyncio.Protocol):
 
 
 async def run(port: int, connections: int, seconds: float, targets: list[str]) -> dict[str, object]:
-    """Ask for the targets in turn; the counts, how long it took, and the median and 99th percentile in ms."""
+    """The counts, the seconds, and the median and 99th percentile in ms, of requests for the targets in turn."""
     requests = cycle([f"GET {target} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode() for target in targets])
     began = time.perf_counter()
     loop = asyncio.get_running_loop()

@@ -38,7 +38,7 @@ from mmptf_markers.seed import packaged_rubrics
 FEW, MANY = 1_000, 100_000
 STAGE: Stage = "programme_document"
 PATH = "/markers/v1/indicator"
-# The same question, kept in the cache, kept once more (A/A) and computed anew, and two that nothing is kept for.
+# The same request from the cache, again from the cache (A/A) and computed again, and two without stored counts.
 ASKED = {
     "kept": PATH,
     "again": PATH,
@@ -47,9 +47,9 @@ ASKED = {
     "past": f"{PATH}?as_of={{past}}",
 }
 CACHED = ("kept", "again")
-# What is asked in turns, so that whatever slows the machine down slows all of them.
+# What is requested in turns, so that a slower machine slows all of them.
 TOGETHER = (("kept", "again", "anew"), ("divided",), ("past",))
-# What many programmes add up to may take this many times as long as what few do, kept or computed anew.
+# The indicator of many programmes may take this many times as long as that of few, cached or computed again.
 LIMIT = 1.5
 
 # What is measured, over how many programmes; and the milliseconds of each, one median for each round.
@@ -77,7 +77,7 @@ _ACCEPTED = """UPDATE assessment SET grade = CASE grade WHEN 'A' THEN 'B' ELSE '
 
 
 def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Measure both, print the tables, write the results; leaves nothing else behind."""
+    """The figures of a run: measure both, print the tables, write the results."""
     scores = _scoring(rounds, seconds)
     progress("scores are measured")
     times = _indicator(rounds, seconds, progress)
@@ -111,7 +111,7 @@ def _answers(rubric: Rubric, number: int) -> list[dict[str, int | str]]:
 
 
 def _arithmetic(rubric: Rubric) -> Callable[[dict[str, int | str]], str]:
-    """The grade alone, without a check, a reason or a way to a better one: the least that has to be computed."""
+    """A function that computes the grade alone, without checks, reasons or ways to a better one: the minimum."""
     weights = {criterion.code: Fraction(criterion.weight) for criterion in rubric.criteria}
     values = {level.value: Fraction(level.value) for level in rubric.scale.levels}
     best = max(values.values())
@@ -162,7 +162,7 @@ def _indicator(rounds: int, seconds: float, progress: Callable[[str], None]) -> 
         databases = {("write", number): postgres.url(name) for number, name in names.items()}
         found = asyncio.run(_reads(urls, rounds, seconds))
         progress("answers are measured")
-        # Last: what writes leave to be tidied up would be done while answers are measured.
+        # Last: the server would clean up after writes while answers are measured.
         return found | asyncio.run(_writes(databases, rounds, seconds))
 
 
@@ -193,7 +193,7 @@ async def _reads(urls: Mapping[Which, str], rounds: int, seconds: float) -> Time
 
 
 async def _writes(databases: Mapping[Which, str], rounds: int, seconds: float) -> Times:
-    """Milliseconds of one more assessment that is accepted, with all that the database keeps of it."""
+    """Milliseconds of one more assessment that is accepted, with the journal and the counts that triggers write."""
     found: Times = defaultdict(list)
     async with AsyncExitStack() as stack:
         writers = {which: await stack.enter_async_context(_writer(url)) for which, url in databases.items()}
@@ -204,14 +204,14 @@ async def _writes(databases: Mapping[Which, str], rounds: int, seconds: float) -
 
 
 async def _take_turns(works: Mapping[Which, Callable[[], Awaitable[object]]], seconds: float, found: Times) -> None:
-    """One round: do each in turn until the time of all is over, and keep the median milliseconds of each."""
+    """Run each in turn until the time of all is over, and add the median milliseconds of each to `found`."""
     taken: Times = defaultdict(list)
     for work in works.values():
         await work()
     until = time.perf_counter() + seconds * len(works)
     order = list(works)
     while time.perf_counter() < until:
-        # Who asks the process that has just answered is answered sooner: each is to have that luck as often.
+        # A process that has just answered answers the next request sooner: each is to profit from that as often.
         random.shuffle(order)
         for which in order:
             began = time.perf_counter()
@@ -223,7 +223,7 @@ async def _take_turns(works: Mapping[Which, Callable[[], Awaitable[object]]], se
 
 @asynccontextmanager
 async def _writer(url: str) -> AsyncIterator[Callable[..., Awaitable[int]]]:
-    """What carries out statements as one write and returns its revision."""
+    """A function that carries out statements as one write and returns its revision."""
     engine = write_engine(url, size=1)
 
     async def write(*statements: str) -> int:
@@ -268,12 +268,12 @@ def _table(found: dict[str, Any]) -> str:
             "",
             f"| milliseconds | {FEW} programmes | {MANY} programmes | ratio |",
             "|---|--:|--:|--:|",
-            line("the indicator, nothing written since it was asked for", "kept"),
+            line("the indicator, from the cache", "kept"),
             f"| the same once more (A/A) | {shown(ms[f'again {FEW}'], '.2f')} | | {shown(found['again'], '.2f')} |",
-            line("the indicator, computed anew", "anew"),
-            line("by thematic area, computed anew", "divided"),
-            line("as of the revision before, computed anew", "past"),
-            line("one assessment accepted, with all that is kept of it", "write"),
+            line("the indicator, computed again", "anew"),
+            line("by thematic area, computed again", "divided"),
+            line("as of the revision before, computed again", "past"),
+            line("one assessment accepted, with journal and counts", "write"),
             "",
             f"indicator of {MANY} : of {FEW} = {worst:.2f}, limit {LIMIT:.2f}:"
             f" {'kept' if found['kept'] else 'NOT KEPT'}{' (noisy)' if found['noisy'] else ''}",

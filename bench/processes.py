@@ -1,4 +1,4 @@
-"""What the kernel knows of a process and its children: their CPU time, memory, cores and connections."""
+"""Figures of the kernel on a process and its children: CPU time, memory, cores and connections."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ GONE = (FileNotFoundError, ProcessLookupError)
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all that it and its children have started."""
+    """The ids of a process and of all its descendants."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with suppress(*GONE):
-                # The name stands in brackets and may hold anything; the parent is the second field behind it.
+                # The name is in brackets and may contain any character; the parent is the second field after it.
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 parents.setdefault(parent, []).append(int(entry.name))
     found = [pid]
@@ -28,7 +28,7 @@ def tree(pid: int) -> list[int]:
 def cpu(pid: int) -> float:
     """Seconds of CPU, user and system, of a process and its children so far, with all threads.
 
-    From the scheduler's nanoseconds where the kernel keeps them, else from the ticks (of 10 ms) of `stat`.
+    From the scheduler's nanoseconds where the kernel has them, else from the ticks (of 10 ms) of `stat`.
     """
     return sum(_cpu_of(one) for one in tree(pid))
 
@@ -44,7 +44,7 @@ def _cpu_of(pid: int) -> float:
 
 
 def cpu_with_ended(pid: int) -> float:
-    """The same, and of the children that have ended; in ticks of 10 ms, for what takes seconds."""
+    """The same including children that have ended; in ticks of 10 ms, for measurements of seconds."""
     ticks = 0
     for one in tree(pid):
         with suppress(*GONE):

@@ -15,7 +15,7 @@ from bench.data import PATH
 from mmptf_common.storage.engines import SERVER_SETTINGS
 
 WHERE = "stage = ANY($1::text[]) AND thematic_area = ANY($2::text[])"
-# The service's page in one piece: PostgreSQL writes even the cursor, of the question ($3) and its digest ($4).
+# The service's page in one piece: PostgreSQL also writes the cursor, from the query string ($3) and its digest ($4).
 SQL = f"""
 SELECT '{{"items":[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= 50), '') || '],"total":'
   || (SELECT count(*) FROM programme WHERE {WHERE}) || ',"next":'
@@ -36,7 +36,7 @@ class Raw:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
             return
         asked = scope["query_string"].decode()
         query = parse_qs(asked)
@@ -48,7 +48,7 @@ class Raw:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.pool = await asyncpg.create_pool(
             os.environ["DATABASE_URL"],

@@ -1,4 +1,4 @@
-"""What a run found: ratios within each round, their medians and spread, a table, and whether the limit is kept."""
+"""The results of a run: ratios within each round, their medians and spread, a table, and whether the limit is kept."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def summary(
 
 
 def table(contenders: Sequence[Contender], found: Mapping[str, Any]) -> str:
-    """The run as one Markdown table, and under it the hops and the verdict."""
+    """The run as one Markdown table, and below it the hops and whether the limit is kept."""
     lines = [
         "| a filtered page of 50 rows | server CPU, µs | : raw | PostgreSQL CPU, µs | requests/s | p50, p99 ms"
         " | statements | connections |",
@@ -89,7 +89,7 @@ def table(contenders: Sequence[Contender], found: Mapping[str, Any]) -> str:
 
 
 def keep(comparison: str, everything: Mapping[str, Any]) -> None:
-    """Write all figures of a run beside those of the runs before it."""
+    """Write all figures of a run into a file of its own in `bench/results`."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / time.strftime(f"{comparison}-%Y%m%dT%H%M%SZ.json", time.gmtime())
     file.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The measurement: every contender once in each round, in an order that turns, and what its requests cost."""
+"""The measurement: the cost of requests to every contender, once in each round, in an order that changes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Measured:
 
 
 def check_bodies(contenders: Sequence[Contender]) -> int:
-    """Have every contender answer every question alike, byte for byte; returns the mean length of a body."""
+    """The mean length of a body, after checking that all contenders answer every query with the same bytes."""
     total = 0
     for question in QUESTIONS:
         bodies = {c.name: _get(c.port, question) for c in contenders}
@@ -55,7 +55,7 @@ def check_bodies(contenders: Sequence[Contender]) -> int:
 
 
 def run_round(contenders: Sequence[Contender], postgres: Postgres, seconds: float) -> dict[str, Any]:
-    """Load each contender for some seconds, in the given order."""
+    """The measurement of each contender, under load for some seconds, in the given order."""
     return {c.name: _load(c, postgres, seconds) for c in contenders}
 
 
@@ -94,14 +94,14 @@ def count_statements(contenders: Sequence[Contender], postgres: Postgres, lines:
         for question in QUESTIONS[:COUNTED]:
             _get(contender.port, question)
         time.sleep(0.2)
-        said = sum(line.startswith(("LOG:  statement: ", "LOG:  execute ")) for line in lines)
-        found[contender.name] = said / COUNTED
+        logged = sum(line.startswith(("LOG:  statement: ", "LOG:  execute ")) for line in lines)
+        found[contender.name] = logged / COUNTED
     _admin(postgres, "ALTER SYSTEM RESET log_statement", "SELECT pg_reload_conf()")
     return found
 
 
 def held_connections(contenders: Sequence[Contender]) -> dict[str, int]:
-    """Connections that each contender holds to what stands behind it: PostgreSQL, or the service."""
+    """The number of connections that each contender holds to PostgreSQL or, for a forwarder, to the service."""
     return {c.name: processes.connections(c.child.process.pid, c.next_port) for c in contenders}
 
 
