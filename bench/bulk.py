@@ -32,7 +32,7 @@ LABELS = {
     "copy_csv": "COPY (SELECT the same) TO STDOUT csv",
     "copy_csv_again": "the same once more (A/A)",
     "ndjson": "GET ?format=ndjson",
-    "copy_ndjson": "COPY (SELECT document) TO STDOUT",
+    "copy_ndjson": "COPY (SELECT record) TO STDOUT",
 }
 Passes = dict[str, Callable[[], Taken]]
 Round = dict[str, Taken]

@@ -25,10 +25,10 @@ from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wai
 PIECE = 65_536
 # Seconds between two looks at the memory of an import.
 LOOK = 0.05
-# What the service selects for the same answer; its NDJSON is the documents, one a line.
+# What the service selects for the same answer; its NDJSON is the records, one a line.
 SELECTED = {
     "csv": f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in REQUIREMENTS.columns.items())}",
-    "ndjson": "SELECT document::text",
+    "ndjson": "SELECT record::text",
 }
 CSV = {"format": "csv", "header": True}
 
@@ -101,7 +101,7 @@ async def _copy_in(postgres: Postgres, database: str, create: str, file: Path, s
 
 
 def copy_out(postgres: Postgres, database: str, representation: str) -> Taken:
-    """COPY (SELECT the same) TO STDOUT, with its bytes counted: as CSV, or the text of the documents as lines."""
+    """COPY (SELECT the same) TO STDOUT, with its bytes counted: as CSV, or the text of the records as lines."""
     return asyncio.run(_copy_out(postgres, database, representation))
 
 

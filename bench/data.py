@@ -57,7 +57,7 @@ async def fill(url: str) -> None:
 def made_up(number: int) -> list[ProgrammeRow]:
     """Rows of programmes that are clearly made up: the same at every call, spread evenly over four regions.
 
-    Their documents are a third as long as the packaged ones: with fewer bytes the service's own work is a larger part.
+    Their records are a third as long as the packaged ones: with fewer bytes the service's own work is a larger part.
     """
     chance = random.Random(number)
     at = datetime.now(UTC)

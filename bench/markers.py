@@ -58,13 +58,13 @@ Times = dict[Which, list[float]]
 
 _MADE_UP = (
     """INSERT INTO programme (code, stage, thematic_area, organizations, countries, amount, currency, budget_stage,
-                              updated, document)
+                              updated, record)
        SELECT 'MADEUP-' || n, CASE WHEN n % 10 = 0 THEN 'pipeline' ELSE 'funded' END, (1 + n % 5)::text,
               '{{IOM,ILO}}', '{{KEN}}', 1000000 + n, 'USD', 'programme_budget', now(),
               json_build_object('code', 'MADEUP-' || n, 'title', 'Made-up programme ' || n)
          FROM generate_series(1, {number}) AS n""",
     f"""INSERT INTO assessment (code, programme, marker, stage, version, organization, rubric, status, grade, updated,
-                               document)
+                               record)
        SELECT 'A-' || n, 'MADEUP-' || n, 'human_rights', '{STAGE}', 1, 'IOM', 'hr-marker-illustrative.1',
               CASE WHEN n % 20 = 0 THEN 'submitted' ELSE 'accepted' END, substr('ABBBBBC', 1 + n % 7, 1), now(),
               json_build_object('code', 'A-' || n)
@@ -72,7 +72,7 @@ _MADE_UP = (
 )
 # Another grade for one programme each time.
 _ACCEPTED = """UPDATE assessment SET grade = CASE grade WHEN 'A' THEN 'B' ELSE 'A' END,
-                      document = json_build_object('code', code, 'at', clock_timestamp())
+                      record = json_build_object('code', code, 'at', clock_timestamp())
                 WHERE code = 'A-7'"""
 
 

@@ -24,7 +24,7 @@ SELECT '{{"items":[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE 
        || max(key) FILTER (WHERE n = 50) || '"]', 'UTF8'), 'base64'), E'+/=\\n', '-_') || '&' || $3 || '"'
      ELSE 'null' END
   || ',"revision":' || (SELECT coalesce(max(number), 0) FROM revision) || '}}'
-FROM (SELECT document::text AS item, code AS key, row_number() OVER (ORDER BY code) AS n
+FROM (SELECT record::text AS item, code AS key, row_number() OVER (ORDER BY code) AS n
       FROM programme WHERE {WHERE} ORDER BY code LIMIT 50 + 1) AS page
 """
 

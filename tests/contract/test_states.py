@@ -54,8 +54,8 @@ async def write(running: RunningApp, table: str = "source_document", code: str |
         await begin_write(session, Author("tester", None, "request-1"), "a test")
         await session.execute(
             sa.text(
-                f"UPDATE {table} SET document ="
-                " (document::jsonb || jsonb_build_object('updated', clock_timestamp()))::json"
+                f"UPDATE {table} SET record ="
+                " (record::jsonb || jsonb_build_object('updated', clock_timestamp()))::json"
                 f" WHERE code = coalesce(:code, (SELECT min(code) FROM {table}))"
             ),
             {"code": code},

@@ -25,7 +25,7 @@ from mmptf_local.suite import Suite
 from mmptf_markers.assessments.schemas import EXAMPLE_AMENDMENT, EXAMPLE_DRAFT
 from tests.e2e.test_retries import token
 from tests.integration.changes import amend, delete
-from tests.integration.replicas import chained, documents, equal, programme, settings_of, until
+from tests.integration.replicas import chained, equal, programme, replicated, settings_of, until
 
 DEATHS, WRITES_EACH, WRITERS = 3, 40, 2
 CODE, FUNDED = EXAMPLE_DRAFT["programme"], "ECU-01"
@@ -158,8 +158,8 @@ async def test_markers_that_die_lose_no_change_and_store_none_twice(
             await asyncio.gather(*writing)
 
         await until(partial(is_reached, markers, await catalog.pool.fetchval(LAST)), seconds=15)
-        copies = await documents(markers)
-        assert equal(copies, await documents(catalog))
+        copies = await replicated(markers)
+        assert equal(copies, await replicated(catalog))
         entries: list[dict[str, Any]] = []
         page: dict[str, Any] = {"next": "/markers/v1/audit?entity=place&entity=programme&limit=1000", "more": True}
         while page["more"]:

@@ -541,30 +541,30 @@ class Suite:
             entity = table.info["entity"]
             seen.add(entity)
             mine = {record: said for record, said in versions.items() if record[0] == entity}
-            rows = await pool.fetch(f"SELECT code, document::text AS document, revised FROM {table.name}")
-            assert {row["code"]: row["document"] for row in rows} == {
-                key: document for (of, key), document in now.items() if of == entity
+            rows = await pool.fetch(f"SELECT code, record::text AS record, revised FROM {table.name}")
+            assert {row["code"]: row["record"] for row in rows} == {
+                key: record for (of, key), record in now.items() if of == entity
             }
             assert {row["code"]: row["revised"] for row in rows} == {
                 key: said[-1][0] for (_, key), said in mine.items() if said[-1][1] is not None
             }
-            past = await pool.fetch(f"SELECT code, document::text, revised, replaced FROM {table.name}_past")
+            past = await pool.fetch(f"SELECT code, record::text, revised, replaced FROM {table.name}_past")
             assert sorted(tuple(row) for row in past) == sorted(
-                (key, document, first, after[0])
+                (key, record, first, after[0])
                 for (_, key), said in mine.items()
-                for (first, document), after in pairwise(said)
-                if document is not None
+                for (first, record), after in pairwise(said)
+                if record is not None
             )
         assert {entity for entity, _ in now} <= seen
 
     async def check_derived(self, now: Mapping[tuple[str, str], str]) -> None:
-        """Check that the columns of entries and programmes equal what their documents state."""
-        documents = {key: json.loads(text) for (entity, key), text in now.items() if entity == "ledger_entry"}
+        """Check that the columns of entries and programmes equal what their records state."""
+        stated = {key: json.loads(text) for (entity, key), text in now.items() if entity == "ledger_entry"}
         rows = await self.funding.app.state.database.pool.fetch("SELECT * FROM ledger_entry ORDER BY number")
-        assert [row["code"] for row in rows] == sorted(documents) == [row.code for row in self.books.rows]
+        assert [row["code"] for row in rows] == sorted(stated) == [row.code for row in self.books.rows]
         same = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "follows", "reverses")
         for row, kept in zip(rows, self.books.rows, strict=True):
-            said = documents[row["code"]]
+            said = stated[row["code"]]
             assert {name: row[name] for name in (*same, "flags")} == {name: said[name] for name in (*same, "flags")}
             assert (row["number"], row["amount"]) == (int(row["code"][2:]), Decimal(said["sum"]["amount"]))
             assert row["date"].isoformat() == said["date"]
@@ -576,13 +576,13 @@ class Suite:
         for kind, model in (
             ("thematic_area", ThematicArea), ("objective", Objective), ("organization", Organization), ("place", Place),
         ):  # fmt: skip
-            rows = await pool.fetch(f"SELECT document::text FROM {kind}")
+            rows = await pool.fetch(f"SELECT record::text FROM {kind}")
             lists.append([model.model_validate_json(text) for (text,) in rows])
         names = CodeNames.of(*lists)
-        for row in await pool.fetch("SELECT *, document::text AS text FROM programme"):
+        for row in await pool.fetch("SELECT *, record::text AS text FROM programme"):
             built = programme_row(StatedProgramme.model_validate_json(row["stated"]), names, row["updated"])
-            assert built.document == json.loads(row["text"])
-            derived = set(type(built).model_fields) - {"document", "attribution", "stated"}
+            assert built.record == json.loads(row["text"])
+            derived = set(type(built).model_fields) - {"record", "attribution", "stated"}
             assert {name: row[name] for name in derived} == {name: getattr(built, name) for name in derived}
             assert json.loads(row["attribution"]) == built.attribution
             assert json.loads(row["stated"]) == built.stated

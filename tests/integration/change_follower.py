@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-Documents = dict[tuple[str, str], Any]
+Records = dict[tuple[str, str], Any]
 
 
 class Copy:
@@ -22,7 +22,7 @@ class Copy:
         # Several statements are one transaction on the disk or none; what the operating system loses is not at stake.
         self._connection.execute("PRAGMA synchronous = off")
         self._connection.executescript(
-            "CREATE TABLE IF NOT EXISTS record (entity, key, document, PRIMARY KEY (entity, key));"
+            "CREATE TABLE IF NOT EXISTS replica (entity, key, record, PRIMARY KEY (entity, key));"
             "CREATE TABLE IF NOT EXISTS seen (seq INTEGER PRIMARY KEY);"
             "CREATE TABLE IF NOT EXISTS position (after INTEGER)"
         )
@@ -41,9 +41,9 @@ class Copy:
         return [row[0] for row in self._connection.execute("SELECT seq FROM seen ORDER BY seq")]
 
     @property
-    def documents(self) -> Documents:
-        rows = self._connection.execute("SELECT entity, key, document FROM record")
-        return {(entity, key): json.loads(document) for entity, key, document in rows}
+    def records(self) -> Records:
+        rows = self._connection.execute("SELECT entity, key, record FROM replica")
+        return {(entity, key): json.loads(record) for entity, key, record in rows}
 
     def store(self, page: dict[str, Any], midway: Callable[[], None]) -> None:
         """Carry out the changes of a page, and note how far it reaches; all of it or nothing."""
@@ -61,14 +61,14 @@ class Copy:
 
     def _apply(self, change: dict[str, Any]) -> None:
         which = change["entity"], change["key"]
-        found = self._connection.execute("SELECT document FROM record WHERE (entity, key) = (?, ?)", which).fetchone()
+        found = self._connection.execute("SELECT record FROM replica WHERE (entity, key) = (?, ?)", which).fetchone()
         if (json.loads(found[0]) if found else None) != change["before"]:
             raise ValueError(f"change {change['seq']} does not begin where the one before it of {which} ended")
         self._connection.execute("INSERT INTO seen VALUES (?)", (change["seq"],))
         if change["after"] is None:
-            self._connection.execute("DELETE FROM record WHERE (entity, key) = (?, ?)", which)
+            self._connection.execute("DELETE FROM replica WHERE (entity, key) = (?, ?)", which)
         else:
-            self._connection.execute("REPLACE INTO record VALUES (?, ?, ?)", (*which, json.dumps(change["after"])))
+            self._connection.execute("REPLACE INTO replica VALUES (?, ?, ?)", (*which, json.dumps(change["after"])))
 
 
 async def follow(

@@ -30,12 +30,12 @@ async def write(running: RunningApp, *statements: str, reason: str | None = None
 
 
 def create(code: str, name: str = "Name", table: str = "organization") -> str:
-    document = json.dumps({"code": code, "name": name, "updated": "2026-01-01T00:00:00Z"})
-    return f"INSERT INTO {table} (code, name, updated, document) VALUES ('{code}', '{name}', now(), '{document}')"
+    record = json.dumps({"code": code, "name": name, "updated": "2026-01-01T00:00:00Z"})
+    return f"INSERT INTO {table} (code, name, updated, record) VALUES ('{code}', '{name}', now(), '{record}')"
 
 
 def amend(code: str, table: str = "organization", **members: Any) -> str:
-    return f"UPDATE {table} SET document = (document::jsonb || '{json.dumps(members)}')::json WHERE code = '{code}'"
+    return f"UPDATE {table} SET record = (record::jsonb || '{json.dumps(members)}')::json WHERE code = '{code}'"
 
 
 def delete(code: str, table: str = "organization") -> str:

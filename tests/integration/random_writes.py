@@ -32,12 +32,12 @@ class Writing:
     connection: asyncpg.Connection
 
     async def amend(self, table: str, code: str, columns: dict[str, Any], **members: Any) -> None:
-        """Set columns of a record, and members of its document."""
+        """Set columns of a record, and members of its record."""
         values = {**columns, "updated": self.write.at}
         assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(values, start=3))
         said = json.dumps({**members, "updated": moment_text(self.write.at)}, default=str)
         await self.connection.execute(
-            f"UPDATE {table} SET document = (document::jsonb || $2)::json, {assignments} WHERE code = $1",
+            f"UPDATE {table} SET record = (record::jsonb || $2)::json, {assignments} WHERE code = $1",
             code,
             said,
             *values.values(),
@@ -46,10 +46,10 @@ class Writing:
     async def copy(self, table: str, code: str, other: str) -> None:
         """Create a record with the content of another one under a new code."""
         columns = service_of(self.service).metadata.tables[table].columns
-        names = ", ".join({column.name for column in columns} - {"code", "document", "revised"})
+        names = ", ".join({column.name for column in columns} - {"code", "record", "revised"})
         await self.connection.execute(
-            f"INSERT INTO {table} (code, document, {names})"
-            f" SELECT $2, (document::jsonb || jsonb_build_object('code', $2::text))::json, {names}"
+            f"INSERT INTO {table} (code, record, {names})"
+            f" SELECT $2, (record::jsonb || jsonb_build_object('code', $2::text))::json, {names}"
             f" FROM {table} WHERE code = $1",
             code,
             other,
@@ -157,7 +157,7 @@ async def _enter(it: Writing, dice: random.Random) -> None:
 async def _append(it: Writing, kind: str, amount: Decimal, contributor: str | None, reverses: str | None) -> None:
     number = 1 + await it.connection.fetchval("SELECT coalesce(max(number), 0) FROM ledger_entry")
     await it.connection.execute(
-        "INSERT INTO ledger_entry (code, number, kind, date, amount, contributor, reverses, flags, updated, document)"
+        "INSERT INTO ledger_entry (code, number, kind, date, amount, contributor, reverses, flags, updated, record)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', $8, $9)",
         code := f"L-{number:06d}", number, kind, date(2026, 1 + number % 12, 1), amount, contributor, reverses,
         it.write.at, json.dumps({"code": code, "kind": kind, "sum": {"amount": f"{amount}", "currency": "USD"}}),

@@ -114,10 +114,10 @@ class Pair:
 
     async def copied(self) -> Records:
         """The replicated records of markers."""
-        return await documents(self.copy)
+        return await replicated(self.copy)
 
     async def is_equal(self) -> bool:
-        return equal(await self.copied(), await documents(self.source.catalog.app.state.database))
+        return equal(await self.copied(), await replicated(self.source.catalog.app.state.database))
 
     async def is_followed(self) -> bool:
         """Whether every present change of the catalogue was processed."""
@@ -163,12 +163,12 @@ def settings_of(database_url: str) -> ServiceSettings:
     return ServiceSettings.model_validate({"database_url": database_url, "database_pool": 2})
 
 
-async def documents(database: Database) -> Records:
+async def replicated(database: Database) -> Records:
     """The places and programmes that a database holds."""
     return {
-        (entity, row["code"]): json.loads(row["document"])
+        (entity, row["code"]): json.loads(row["record"])
         for entity in ENTITIES
-        for row in await database.pool.fetch(f"SELECT code, document::text FROM {entity}")
+        for row in await database.pool.fetch(f"SELECT code, record::text FROM {entity}")
     }
 
 
@@ -240,15 +240,15 @@ def chained(entries: Iterable[dict[str, Any]]) -> Records:
         assert entry["before"] == found.get(which), entry
         assert entry["after"] != entry["before"]
         found[which] = entry["after"]
-    return {which: document for which, document in found.items() if document is not None}
+    return {which: record for which, record in found.items() if record is not None}
 
 
 def programme(code: str, like: str = "MKD-01", table: str = "programme") -> str:
     """A statement that creates a programme like another one."""
     return (
         f"INSERT INTO {table} SELECT (json_populate_record(r, json_build_object('code', '{code}', 'revised',"
-        " current_setting('mmptf.first')::bigint, 'document',"
-        f" r.document::jsonb || jsonb_build_object('code', '{code}')))).* FROM {table} AS r WHERE code = '{like}'"
+        " current_setting('mmptf.first')::bigint, 'record',"
+        f" r.record::jsonb || jsonb_build_object('code', '{code}')))).* FROM {table} AS r WHERE code = '{like}'"
     )
 
 

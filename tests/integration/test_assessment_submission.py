@@ -286,7 +286,7 @@ async def test_codes_go_on_behind_a_million(new_database: Callable[[str], str]) 
             for n in (999999, 1000000):
                 await session.execute(
                     sa.text(
-                        "INSERT INTO draft (code, document, updated, organization, programme, stage)"
+                        "INSERT INTO draft (code, record, updated, organization, programme, stage)"
                         " VALUES (:code, '{\"organization\": \"WHO\"}', now(), 'WHO', 'X', 'concept_note')"
                     ),
                     {"code": f"A-{n:06}"},

@@ -42,7 +42,7 @@ async def give_more(database: str, dollars: int) -> None:
     """One contribution grows, as an amendment that the journal keeps."""
     await write_sql(
         database,
-        f"UPDATE contribution SET amount = amount + {dollars}, document = jsonb_set(document::jsonb,"
+        f"UPDATE contribution SET amount = amount + {dollars}, record = jsonb_set(record::jsonb,"
         f" '{{sum,amount}}', to_jsonb((amount + {dollars})::text))::json WHERE code = 'DEU-2024-01'",
     )
 

@@ -38,7 +38,7 @@ async def amend(running: RunningApp, code: str, title: str) -> None:
     """Give a programme another title, in the catalogue or in what the ledger has stored of it."""
     await write_sql(
         running.database_url,
-        "UPDATE programme SET updated = statement_timestamp(), document = (document::jsonb || jsonb_build_object("
+        "UPDATE programme SET updated = statement_timestamp(), record = (record::jsonb || jsonb_build_object("
         f"'title', '{title}', 'updated', to_char(statement_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
         f"))::json WHERE code = '{code}'",
     )

@@ -117,7 +117,7 @@ async def test_a_change_says_what_was_and_what_is(running: RunningApp) -> None:
         amend("ORG", name="Two", updated="2026-01-02T00:00:00Z", note=None, parts=[{"a": 1}]),
         reason="because it's so",
     )
-    without_note = "UPDATE organization SET document = (document::jsonb - 'note')::json WHERE code = 'ORG'"
+    without_note = "UPDATE organization SET record = (record::jsonb - 'note')::json WHERE code = 'ORG'"
     await write(running, amend("ORG", parts=[{"a": 2}]), without_note)
     await write(running, amend("ORG", updated="2026-01-03T00:00:00Z"))
     await write(running, delete("ORG"))
@@ -144,7 +144,7 @@ async def test_a_document_that_cannot_be_compared_does_not_end_the_feed(running:
     """JSON may hold what no text of the database can; such a write is refused, or its change can be read."""
     beginning = (await ask(running.client, limit=1))["revision"]
     try:
-        await write(running, "UPDATE organization SET document = '{\"name\": \"\\u0000\"}' WHERE code = 'IOM'")
+        await write(running, "UPDATE organization SET record = '{\"name\": \"\\u0000\"}' WHERE code = 'IOM'")
     except sa.exc.DBAPIError:
         assert (await ask(running.client, limit=1))["revision"] == beginning
     assert (await ask(running.client, after=beginning))["last"] >= beginning

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from tests.conftest import running_app, service_of
-from tests.integration.change_follower import Copy, Documents, follow
+from tests.integration.change_follower import Copy, Records, follow
 from tests.integration.changes import CHANGES, Databases
 from tests.integration.database_proxy import proxy_to
 
@@ -32,16 +32,16 @@ class Killed(Exception):
 
 
 CREATE = (
-    "INSERT INTO {table} (code, name, updated, document) VALUES (CAST(:code AS text), CAST(:said AS text), now(),"
+    "INSERT INTO {table} (code, name, updated, record) VALUES (CAST(:code AS text), CAST(:said AS text), now(),"
     " json_build_object('code', CAST(:code AS text), 'name', CAST(:said AS text)))"
-    " ON CONFLICT (code) DO UPDATE SET document = excluded.document"
+    " ON CONFLICT (code) DO UPDATE SET record = excluded.record"
 )
 STATEMENTS = (
     CREATE.format(table="organization"),
     CREATE.format(table="clustering"),
-    "UPDATE organization SET document = (document::jsonb || jsonb_build_object('said', CAST(:said AS text)))::json"
+    "UPDATE organization SET record = (record::jsonb || jsonb_build_object('said', CAST(:said AS text)))::json"
     " WHERE code IN (CAST(:code AS text), 'IOM')",
-    "UPDATE clustering SET document = (document::jsonb || jsonb_build_object('said', CAST(:said AS text)))::json"
+    "UPDATE clustering SET record = (record::jsonb || jsonb_build_object('said', CAST(:said AS text)))::json"
     " WHERE code = :code",
     "DELETE FROM organization WHERE code = :code",
     "DELETE FROM clustering WHERE code = :code",
@@ -74,15 +74,15 @@ async def write_much(url: str, writes: int) -> None:
     await engine.dispose()
 
 
-async def publications_of(url: str, entities: Iterable[str]) -> Documents:
+async def records_of(url: str, entities: Iterable[str]) -> Records:
     """What the tables hold of some entities."""
     connection = await asyncpg.connect(url)
-    found: Documents = {}
+    found: Records = {}
     for table in service_of("catalog").metadata.sorted_tables:
         entity: str = table.info.get("entity", "")
         if entity in entities:
-            for code, document in await connection.fetch(f"SELECT code, document::text FROM {table.name}"):
-                found[entity, code] = json.loads(document)
+            for code, record in await connection.fetch(f"SELECT code, record::text FROM {table.name}"):
+                found[entity, code] = json.loads(record)
     await connection.close()
     return found
 
@@ -144,7 +144,7 @@ async def test_a_consumer_that_is_killed_and_resumes_misses_nothing_and_sees_not
     for query, (copy, deaths) in zip(followed, copies, strict=True):
         entities = set(query.get("entity", public))
         assert copy.seen == [seq for seq, entity in entries if entity in entities]
-        assert copy.documents == await publications_of(url, entities)
+        assert copy.records == await records_of(url, entities)
         assert copy.after == len(entries)
         assert deaths > 3
         copy.close()

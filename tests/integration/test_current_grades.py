@@ -8,19 +8,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage import migrations
-from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import put
 from mmptf_local.postgres import Postgres
 from mmptf_markers.engine.rubric import STAGES
 from mmptf_markers.models import ProgrammeRow, standing, standing_count
 from mmptf_markers.replication import programme_row
-from mmptf_markers.seed import load_packaged_data
 from tests.conftest import running_app
 from tests.integration.marked import DRAFTS, INDICATOR, IOM, Markers, answers, made, programme
+from tests.integration.older_schema import copy_rows
 from tests.integration.test_migrations import migrate_to
 from tests.unit.markers.rubrics import small
 
@@ -107,24 +105,19 @@ async def test_stored_current_grades_equal_those_of_the_records(markers: Markers
         assert then == whole
 
 
-async def test_what_was_there_before_stands_after_the_migration(postgres: Postgres) -> None:
-    url = postgres.create_database("markers_before_standings")
+async def test_what_was_there_before_stands_after_the_migration(markers: Markers, postgres: Postgres) -> None:
+    await markers.copy(*(programme(code) for code in ("S-1", "S-2")))
+    url = postgres.create_database("markers_before_current_grades")
     await migrate_to(url, "markers", "0005")
-    engine = write_engine(url, size=1)
-    async with AsyncSession(engine) as session, session.begin():
-        await load_packaged_data(session, Author("seed"))
-    async with AsyncSession(engine) as session, session.begin():
-        write = await begin_write(session, Author("test"), "followed")
-        await put(write, [programme_row(programme(code), write.at) for code in ("S-1", "S-2")])
-    await engine.dispose()
+    await copy_rows(markers.running.database_url, url, ("source_document", "rubric", "target", "programme"))
     await migrations.migrate(url, "mmptf_markers")
     async with running_app("markers", url, None) as running:
-        markers = Markers(running)
+        migrated = Markers(running)
         for table in (standing, standing_count):
-            kept, derived = await kept_and_derived(markers, table)
+            kept, derived = await kept_and_derived(migrated, table)
             assert kept == derived != []
-        made(await markers.declare("S-2", "A"))
-        found = (await markers.get(INDICATOR))["whole"]
+        made(await migrated.declare("S-2", "A"))
+        found = (await migrated.get(INDICATOR))["whole"]
         assert (found["programmes"], found["counted"]) == (2, 1)
 
 

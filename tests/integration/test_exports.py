@@ -25,7 +25,7 @@ async def large(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]
     await write_sql(
         database,
         f"""
-        INSERT INTO organization (code, name, updated, document)
+        INSERT INTO organization (code, name, updated, record)
         SELECT 'ORG-' || n, 'Organization ' || n, now(), json_build_object(
             'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 10),
             'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')

@@ -55,8 +55,8 @@ async def reader(database: str) -> AsyncIterator[asyncpg.Connection]:
 
 def organization(code: str, name: str, write: Write) -> OrganizationRow:
     updated = moment_text(write.at)
-    document = {"code": code, "name": name, "kind": "un_organization", "sources": [], "updated": updated}
-    return OrganizationRow(code=code, name=name, updated=write.at, document=document)
+    record = {"code": code, "name": name, "kind": "un_organization", "sources": [], "updated": updated}
+    return OrganizationRow(code=code, name=name, updated=write.at, record=record)
 
 
 async def create(session: AsyncSession, code: str, name: str) -> Write:
@@ -72,7 +72,7 @@ async def amend(session: AsyncSession, code: str, name: str) -> None:
     await session.execute(
         sa.text(
             "UPDATE organization SET name = CAST(:name AS text),"
-            " document = (document::jsonb || jsonb_build_object('name', CAST(:name AS text)))::json WHERE code = :code"
+            " record = (record::jsonb || jsonb_build_object('name', CAST(:name AS text)))::json WHERE code = :code"
         ),
         {"code": code, "name": name},
     )
@@ -238,13 +238,13 @@ async def test_actor_and_reason_of_a_write_are_stored_unchanged(sessions: Sessio
 
 NO_CHANGES = [
     "SELECT 1",
-    "UPDATE organization SET document = document, updated = now()",
+    "UPDATE organization SET record = record, updated = now()",
     "UPDATE organization SET name = 'Nobody' WHERE code = 'NOBODY'",
     "DELETE FROM organization WHERE code = 'NOBODY'",
-    "INSERT INTO organization (code, name, updated, document)"
-    " SELECT code, name, updated, document FROM organization ON CONFLICT DO NOTHING",
-    "INSERT INTO organization (code, name, updated, document)"
-    " SELECT code, name, updated, document FROM organization ON CONFLICT (code) DO UPDATE SET name = excluded.name",
+    "INSERT INTO organization (code, name, updated, record)"
+    " SELECT code, name, updated, record FROM organization ON CONFLICT DO NOTHING",
+    "INSERT INTO organization (code, name, updated, record)"
+    " SELECT code, name, updated, record FROM organization ON CONFLICT (code) DO UPDATE SET name = excluded.name",
     "INSERT INTO renamed_code VALUES ('organization', 'OLD', 'IOM')",
 ]
 
@@ -265,13 +265,13 @@ async def test_a_write_that_changes_nothing_is_no_revision(
 
 
 OUTSIDE = {
-    "insert": "INSERT INTO organization (code, name, updated, document) VALUES ('NEW', 'New', now(), '{}')",
-    "insert with a revision": "INSERT INTO organization (code, name, updated, document, revised)"
+    "insert": "INSERT INTO organization (code, name, updated, record) VALUES ('NEW', 'New', now(), '{}')",
+    "insert with a revision": "INSERT INTO organization (code, name, updated, record, revised)"
     " VALUES ('NEW', 'New', now(), '{}', 1)",
-    "amend": "UPDATE organization SET document = '{}' WHERE code = 'IOM'",
-    "amend with a revision": "UPDATE organization SET document = '{}', revised = 1 WHERE code = 'IOM'",
-    "insert or amend": "INSERT INTO organization (code, name, updated, document) VALUES ('IOM', 'New', now(), '{}')"
-    " ON CONFLICT (code) DO UPDATE SET document = excluded.document",
+    "amend": "UPDATE organization SET record = '{}' WHERE code = 'IOM'",
+    "amend with a revision": "UPDATE organization SET record = '{}', revised = 1 WHERE code = 'IOM'",
+    "insert or amend": "INSERT INTO organization (code, name, updated, record) VALUES ('IOM', 'New', now(), '{}')"
+    " ON CONFLICT (code) DO UPDATE SET record = excluded.record",
     "merge": "MERGE INTO organization USING (VALUES ('IOM')) AS v(code) ON organization.code = v.code"
     " WHEN MATCHED THEN DELETE",
     "another code": "UPDATE organization SET code = 'IOM-2' WHERE code = 'IOM'",
@@ -284,7 +284,7 @@ OUTSIDE = {
 async def test_no_record_is_changed_outside_a_write(
     sessions: Sessions, reader: asyncpg.Connection, statement: str
 ) -> None:
-    rows = await reader.fetch("SELECT code, name, document::text, revised FROM organization ORDER BY code")
+    rows = await reader.fetch("SELECT code, name, record::text, revised FROM organization ORDER BY code")
     async with sessions() as session:
         # A write before it on the same connection leaves nothing open for it.
         async with session.begin():
@@ -294,7 +294,7 @@ async def test_no_record_is_changed_outside_a_write(
         with pytest.raises(sa.exc.DBAPIError):
             async with session.begin():
                 await session.execute(sa.text(statement))
-    assert await reader.fetch("SELECT code, name, document::text, revised FROM organization ORDER BY code") == rows
+    assert await reader.fetch("SELECT code, name, record::text, revised FROM organization ORDER BY code") == rows
     assert await newest(reader) == beginning
     assert await reader.fetchval("SELECT count(*) FROM organization_past") == 0
     await written(reader)
@@ -393,12 +393,12 @@ async def test_a_correction_outlives_the_next_load(sessions: Sessions, reader: a
 
 # --- the journal says everything -----------------------------------------------------------------------------------
 
-# Tables that random writes change beside the documents: nothing refers to their rows, and no two columns have to agree.
+# Tables that random writes change beside the records: nothing refers to their rows, and no two columns have to agree.
 WRITTEN = {
     "catalog": ("organization", "place", "programme"),
     "funding": ("contribution", "target", "fact", "initiative", "requirement"),
 }
-Documents = dict[tuple[str, str], str]
+Records = dict[tuple[str, str], str]
 
 
 async def write_at_random(connection: asyncpg.Connection, service: str, dice: random.Random) -> None:
@@ -409,19 +409,17 @@ async def write_at_random(connection: asyncpg.Connection, service: str, dice: ra
         some = dice.sample(codes, min(len(codes), dice.randint(1, 4)))
         match dice.choice(("create", "amend", "amend", "delete")) if len(codes) > 4 else "create":
             case "create":
-                others = ", ".join(
-                    c.name for c in tables[name].columns if c.name not in ("code", "document", "revised")
-                )
+                others = ", ".join(c.name for c in tables[name].columns if c.name not in ("code", "record", "revised"))
                 await connection.execute(
-                    f"INSERT INTO {name} (code, document, {others})"
-                    f" SELECT code || '-{dice.randrange(10**9)}', document, {others} FROM {name} WHERE code = ANY($1)",
+                    f"INSERT INTO {name} (code, record, {others})"
+                    f" SELECT code || '-{dice.randrange(10**9)}', record, {others} FROM {name} WHERE code = ANY($1)",
                     some,
                 )
             case "amend":
-                # What it says is no canonical JSON: entries have to hold a document as it was written.
+                # What it says is no canonical JSON: entries have to hold a record as it was written.
                 said = json.dumps({"a": dice.random(), "b": ["\u00e9", None, "\\", '"']}, indent=dice.choice((None, 2)))
                 await connection.execute(
-                    f"UPDATE {name} SET document = ('{{\"said\" :  ' || $2 || ', ' || right(document::text, -1))::json"
+                    f"UPDATE {name} SET record = ('{{\"said\" :  ' || $2 || ', ' || right(record::text, -1))::json"
                     " WHERE code = ANY($1)",
                     some,
                     said,
@@ -434,49 +432,49 @@ async def driver_of(session: AsyncSession) -> asyncpg.Connection:
     return (await (await session.connection()).get_raw_connection()).driver_connection
 
 
-async def documents_at(connection: asyncpg.Connection, service: str, ctes: str = "") -> Documents:
-    """Every document of a service, now or as the clause gives the tables."""
-    found: Documents = {}
+async def records_at(connection: asyncpg.Connection, service: str, ctes: str = "") -> Records:
+    """Every record of a service, now or as the clause gives the tables."""
+    found: Records = {}
     for table in service_of(service).metadata.sorted_tables:
         if "entity" in table.info:
-            rows = await connection.fetch(with_ctes(ctes, f"SELECT code, document::text FROM {table.name}"))
-            found |= {(table.info["entity"], code): document for code, document in rows}
+            rows = await connection.fetch(with_ctes(ctes, f"SELECT code, record::text FROM {table.name}"))
+            found |= {(table.info["entity"], code): record for code, record in rows}
     return found
 
 
-def replayed(documents: Documents, entries: Iterable[Any]) -> Documents:
-    """The documents after more entries of the journal, each of which begins where the one before it ended."""
+def replayed(records: Records, entries: Iterable[Any]) -> Records:
+    """The records after more entries of the journal, each of which begins where the one before it ended."""
     for entry in entries:
         key = (entry["entity"], entry["key"])
-        assert documents.pop(key, None) == entry["before"]
+        assert records.pop(key, None) == entry["before"]
         if entry["after"] is not None:
-            documents[key] = entry["after"]
-    return documents
+            records[key] = entry["after"]
+    return records
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_the_journal_replayed_from_nothing_is_the_data(
     service: str, sessions: Sessions, reader: asyncpg.Connection
 ) -> None:
-    """Every document to the letter, now and at each revision."""
+    """Every record to the letter, now and at each revision."""
     dice = random.Random(service)
     tables = AsOfTables(service_of(service).metadata)
-    kept = {await newest(reader): await documents_at(reader, service)}
+    kept = {await newest(reader): await records_at(reader, service)}
     for number in range(24):
         async with sessions() as session, session.begin():
             await begin_write(session, Author("test"), f"write {number}")
             await write_at_random(await driver_of(session), service, dice)
             if number % 4 == 3:
                 await session.rollback()
-        kept[await newest(reader)] = await documents_at(reader, service)
+        kept[await newest(reader)] = await records_at(reader, service)
     revisions = await written(reader)
     assert {row["number"] for row in revisions} == kept.keys()
     assert len(kept) == 19
     entries = await reader.fetch("SELECT entity, key, action, before::text, after::text FROM change ORDER BY seq")
-    documents: Documents = {}
+    records: Records = {}
     for revision in revisions:
         number = revision["number"]
-        documents = replayed(documents, entries[revision["first"] - 1 : number])
-        assert documents == kept[number]
-        assert documents == await documents_at(reader, service, tables.ctes(number))
+        records = replayed(records, entries[revision["first"] - 1 : number])
+        assert records == kept[number]
+        assert records == await records_at(reader, service, tables.ctes(number))
     assert {entry["action"] for entry in entries} == {"create", "amend", "delete"}

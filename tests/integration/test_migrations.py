@@ -193,7 +193,7 @@ async def test_every_table_of_records_has_its_journal_triggers(
         records = {
             name: columns
             for name, columns in tables.items()
-            if any(column.startswith("(document,json") for column in columns) and not name.endswith("_past")
+            if any(column.startswith("(record,json") for column in columns) and not name.endswith("_past")
         }
         entities = {
             t.name: t.info["entity"] for t in service_of(service).metadata.tables.values() if "entity" in t.info
@@ -207,7 +207,7 @@ async def test_every_table_of_records_has_its_journal_triggers(
         )
         assert {row["name"]: row["arguments"] for row in kept} == {t: [entity] for t, entity in entities.items()}
         for row in kept:
-            assert {"stamp", "keep_created", "keep_amended", "keep_deleted"} <= set(row["triggers"])
+            assert {"journal_stamp", "journal_insert", "journal_update", "journal_delete"} <= set(row["triggers"])
         for name, columns in records.items():
             assert tables[f"{name}_past"][0].startswith("(replaced,bigint,")
             assert tables[f"{name}_past"][1:] == columns
@@ -235,7 +235,7 @@ AMENDED, CREATED = SEEDED + timedelta(days=1), SEEDED + timedelta(days=2)
 class Landed:
     """A database as the release before left it.
 
-    rows:    table -> code -> document; entries: the journal, without its moments and authors
+    rows:    table -> code -> record; entries: the journal, without its moments and authors
     seeded:  the last entry of the packaged data; amended, created: of the two writes after it
     """
 
@@ -261,10 +261,12 @@ async def migrate_to(url: str, service: str, revision: str) -> None:
     await engine.dispose()
 
 
-async def rows_of(connection: asyncpg.Connection, tables: Iterable[str]) -> dict[str, dict[str, str]]:
+async def rows_of(
+    connection: asyncpg.Connection, tables: Iterable[str], column: str = "record"
+) -> dict[str, dict[str, str]]:
     found = {}
     for table in tables:
-        rows = await connection.fetch(f"SELECT code, document::text FROM {table} ORDER BY code")
+        rows = await connection.fetch(f"SELECT code, {column}::text FROM {table} ORDER BY code")
         found[table] = dict([tuple(row) for row in rows])
     return found
 
@@ -283,14 +285,15 @@ async def columns_of(connection: asyncpg.Connection, service: str) -> dict[str, 
 
 async def entries_of(connection: asyncpg.Connection) -> list[Any]:
     found = await connection.fetch("SELECT seq, entity, key, action, before, after FROM change ORDER BY seq")
-    return [(*row[:4], *(None if document is None else json.loads(document) for document in row[4:])) for row in found]
+    return [(*row[:4], *(None if record is None else json.loads(record) for record in row[4:])) for row in found]
 
 
 async def fill(service: str, filled: asyncpg.Connection, landed: asyncpg.Connection) -> tuple[int, int, int]:
     """The packaged data as the release before journalled them, and what an operator did with them since."""
     tables = await columns_of(landed, service)
     for name, columns in tables.items():
-        rows = await filled.fetch(f"SELECT {', '.join(columns)} FROM {name}")
+        named = ", ".join("record" if column == "document" else column for column in columns)
+        rows = await filled.fetch(f"SELECT {named} FROM {name}")
         await landed.copy_records_to_table(name, records=rows, columns=columns)
     seeded = []
     for row in await filled.fetch("SELECT seq, entity, key, action, before, after FROM change ORDER BY seq"):
@@ -346,7 +349,7 @@ def landed(request: pytest.FixtureRequest, postgres: Postgres, new_database: Cal
         full, old = await asyncpg.connect(new_database(service)), await asyncpg.connect(url)
         try:
             numbers = await fill(service, full, old)
-            rows = await rows_of(old, await columns_of(old, service))
+            rows = await rows_of(old, await columns_of(old, service), "document")
             found.append(Landed(service, url, rows, await entries_of(old), *numbers))
         finally:
             await full.close()
@@ -380,7 +383,7 @@ async def test_what_was_stored_is_there_after_the_migration(landed: Landed) -> N
         assert {row["actor"] for row in revisions[:-5]} == {"seed"}
         assert revisions[-6]["number"] == landed.seeded
         assert [row["number"] for row in revisions if row["repeatable"]] == [landed.amended, landed.created]
-        # Each record belongs to the write that gave it its document.
+        # Each record belongs to the write that gave it its record.
         for table in landed.rows:
             entity = service_of(landed.service).metadata.tables[table].info["entity"]
             wrong = await connection.fetch(
@@ -406,7 +409,7 @@ async def test_a_migrated_database_serves_and_is_written_on(landed: Landed) -> N
         assert now["revision"] == landed.created + NEW.get(landed.service, 0)
         at_once = {**now, "revision": landed.created}
         assert {item["code"]: item for item in now["items"]} == {
-            code: json.loads(document) for code, document in landed.rows[table].items()
+            code: json.loads(record) for code, record in landed.rows[table].items()
         }
         # The answers of the last revisions can be given again, by their number and by their moment.
         for asked in (landed.created, CREATED.isoformat().replace("+00:00", "Z"), datetime.now(UTC).date()):

@@ -31,10 +31,10 @@ from tests.integration.replicas import (
     audited,
     chained,
     copy_state,
-    documents,
     equal,
     listed,
     programme,
+    replicated,
     retitled,
     revision,
     settings_of,
@@ -96,7 +96,7 @@ async def test_the_first_copy_is_whole_and_one_write(new_database: Databases, mo
         database = markers.app.state.database
         await until(lambda: database.pool.fetchval("SELECT last FROM followed"))
         state = await copy_state(markers)
-        originals, copies = await listed(source.catalog), await documents(database)
+        originals, copies = await listed(source.catalog), await replicated(database)
         assert equal(copies, originals)
         entries = await audited(markers)
         assert {entry["action"] for entry in entries} == {"create"}

@@ -24,10 +24,10 @@ from tests.integration.replicas import (
     audited,
     chained,
     copy_state,
-    documents,
     equal,
     failures,
     listed,
+    replicated,
     retitled,
     settings_of,
     source_of,
@@ -133,7 +133,7 @@ async def test_a_source_that_is_not_there_yet_is_copied_when_it_is(
         async with passing_on(port, url):
             database = markers.app.state.database
             await until(lambda: database.pool.fetchval("SELECT last FROM followed"))
-            assert equal(await documents(database), await listed(source.catalog))
+            assert equal(await replicated(database), await listed(source.catalog))
 
 
 @asynccontextmanager

@@ -193,10 +193,10 @@ async def imported(
 
 
 async def amended(running: RunningApp, code: str, cell: Cell) -> None:
-    """Correct one requirement as an operator does: its columns and its document, in one write."""
+    """Correct one requirement as an operator does: its columns and its record, in one write."""
     async with running.app.state.database.sessions() as session, session.begin():
         at = (await begin_write(session, AUTHOR)).at
-        before = await session.scalar(sa.text("SELECT document FROM requirement WHERE code = :code"), {"code": code})
+        before = await session.scalar(sa.text("SELECT record FROM requirement WHERE code = :code"), {"code": code})
         after = {
             **before,
             "status": cell.status,
@@ -208,11 +208,11 @@ async def amended(running: RunningApp, code: str, cell: Cell) -> None:
         await session.execute(
             sa.text(
                 "UPDATE requirement SET status = :status, amount = :amount, implied = :implied,"
-                " populations = :populations, updated = :at, document = CAST(:document AS json) WHERE code = :code"
+                " populations = :populations, updated = :at, record = CAST(:record AS json) WHERE code = :code"
             ),
             {
                 "code": code, "status": cell.status, "amount": cell.amount, "implied": cell.implied,
-                "populations": list(cell.populations), "at": at, "document": json.dumps(after),
+                "populations": list(cell.populations), "at": at, "record": json.dumps(after),
             },
         )  # fmt: skip
 

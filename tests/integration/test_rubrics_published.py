@@ -188,7 +188,7 @@ async def test_the_newest_version_is_the_one_published_last_whatever_was_amended
     await amend_as_seed(
         shelf,
         "UPDATE rubric SET updated = clock_timestamp(),"
-        " document = jsonb_set(document::jsonb, '{answers_schema}', '\"/elsewhere\"')::json"
+        " record = jsonb_set(record::jsonb, '{answers_schema}', '\"/elsewhere\"')::json"
         f" WHERE code = '{FIRST}'",
     )
     rows = (await shelf.client.get(RUBRICS, params={"sort": "-updated"})).json()["items"]
@@ -199,7 +199,7 @@ async def test_the_newest_version_is_the_one_published_last_whatever_was_amended
 async def test_a_rubric_of_the_release_before_scores_and_gets_its_new_member(
     shelf: RunningApp, publish: Publish
 ) -> None:
-    await amend_as_seed(shelf, "UPDATE rubric SET document = (document::jsonb - 'superseded_by')::json")
+    await amend_as_seed(shelf, "UPDATE rubric SET record = (record::jsonb - 'superseded_by')::json")
     assert (await shelf.client.post(SCORE, json=asked(None))).json()["rubric"]["version"] == "1"
     await cli.seed(SERVICE, ServiceSettings(database_url=SecretStr(shelf.database_url)))
     assert (await shelf.client.get(f"{RUBRICS}/{FIRST}")).json()["superseded_by"] is None
@@ -217,9 +217,9 @@ async def amend_as_seed(shelf: RunningApp, statement: str) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        "document = jsonb_set(document::jsonb, '{content,title}', '\"Other\"')::json",
-        "document = (document::jsonb - 'content')::json",
-        "document = jsonb_set(document::jsonb, '{hash}', to_jsonb(repeat('0', 64)))::json",
+        "record = jsonb_set(record::jsonb, '{content,title}', '\"Other\"')::json",
+        "record = (record::jsonb - 'content')::json",
+        "record = jsonb_set(record::jsonb, '{hash}', to_jsonb(repeat('0', 64)))::json",
         "status = 'official'",
     ],
 )

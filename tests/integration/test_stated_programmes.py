@@ -19,35 +19,16 @@ from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import moment_text, read_packaged
 from mmptf_local.postgres import Postgres
+from tests.integration.older_schema import copy_rows
 from tests.integration.test_migrations import migrate_to
 
 TABLES = ("programme", "programme_past")
 
 
-async def copy(source: str, target: str) -> None:
-    """Bring the rows of a filled database into one of the schema before, and amend each programme once."""
-    filled = await asyncpg.connect(source)
-    engine = write_engine(target, size=1)
+async def amend(url: str) -> None:
+    """Amend each programme of a database of the schema before once."""
+    engine = write_engine(url, size=1)
     try:
-        async with AsyncSession(engine) as session, session.begin():
-            await begin_write(session, Author("seed"))
-            for table in ("thematic_area", "programme"):
-                columns = [
-                    name
-                    for (name,) in await session.execute(
-                        sa.text("SELECT column_name FROM information_schema.columns WHERE table_name = :table"),
-                        {"table": table},
-                    )
-                    if name != "revised"
-                ]
-                for row in await filled.fetch(f"SELECT row_to_json(t)::text AS row FROM {table} AS t"):
-                    await session.execute(
-                        sa.text(
-                            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)}"
-                            f" FROM json_populate_record(NULL::{table}, CAST(:row AS json))"
-                        ),
-                        {"row": row["row"]},
-                    )
         async with AsyncSession(engine) as session, session.begin():
             write = await begin_write(session, Author("an operator"))
             await session.execute(
@@ -67,12 +48,12 @@ async def copy(source: str, target: str) -> None:
             )
     finally:
         await engine.dispose()
-        await filled.close()
 
 
-async def records(connection: asyncpg.Connection, stated: bool) -> list[Any]:
-    columns = "code, updated, document::text" + (", stated::text" if stated else "")
-    return [list(await connection.fetch(f"SELECT {columns} FROM {table} ORDER BY code")) for table in TABLES]
+async def records(connection: asyncpg.Connection, columns: str) -> list[Any]:
+    return [
+        list(await connection.fetch(f"SELECT code, updated, {columns} FROM {table} ORDER BY code")) for table in TABLES
+    ]
 
 
 async def test_the_migration_states_every_programme_by_its_codes(
@@ -80,13 +61,14 @@ async def test_the_migration_states_every_programme_by_its_codes(
 ) -> None:
     url = postgres.create_database("catalog_stated")
     await migrate_to(url, "catalog", "0004")
-    await copy(new_database("catalog"), url)
+    await copy_rows(new_database("catalog"), url, ("thematic_area", "programme"))
+    await amend(url)
     connection = await asyncpg.connect(url)
     try:
-        before = await records(connection, stated=False)
+        before = await records(connection, "document::text")
         changes = await connection.fetch("SELECT seq, before::text, after::text FROM change ORDER BY seq")
         await migrations.migrate(url, "mmptf_catalog")
-        after = await records(connection, stated=True)
+        after = await records(connection, "record::text, stated::text")
         assert [[tuple(row)[:3] for row in rows] for rows in after] == [[tuple(row) for row in rows] for rows in before]
         assert await connection.fetch("SELECT seq, before::text, after::text FROM change ORDER BY seq") == changes
 
@@ -100,12 +82,12 @@ async def test_the_migration_states_every_programme_by_its_codes(
             assert [row["code"] for row in rows] == sorted(packaged)
             for row in rows:
                 stated = StatedProgramme.model_validate_json(row["stated"])
-                document = json.loads(row["document"])
+                stored = json.loads(row["record"])
                 new = {"lead_organization": None, "duration": None, "budget_lines": []}
-                for entry in document["status_history"]:
+                for entry in stored["status_history"]:
                     entry.setdefault("decision", None)
                 record = Programme.of(stated, names, row["updated"]).model_dump(mode="json")
-                assert record == {**new, **document}
+                assert record == {**new, **stored}
                 # Only the order of the sources is another one: those of the budget come last.
                 expected = packaged[row["code"]]
                 assert stated.model_copy(update={"sources": [], "summary": ""}) == expected.model_copy(

@@ -42,8 +42,8 @@ async def store(markers: Markers, table: str, record: Facts) -> None:
     async with markers.running.app.state.database.sessions() as session, session.begin():
         await begin_write(session, Author("test"), "as it was stored before")
         await session.execute(
-            sa.text(f"UPDATE {table} SET document = CAST(:document AS json) WHERE code = :code"),
-            {"document": json.dumps(record, ensure_ascii=False, separators=(",", ":")), "code": record["code"]},
+            sa.text(f"UPDATE {table} SET record = CAST(:record AS json) WHERE code = :code"),
+            {"record": json.dumps(record, ensure_ascii=False, separators=(",", ":")), "code": record["code"]},
         )
 
 

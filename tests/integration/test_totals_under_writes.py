@@ -19,7 +19,7 @@ from tests.conftest import running_app
 TOTALS = "/funding/v1/contributions/totals"
 # One dollar more, so that a revision tells its sum.
 GIVE = (
-    "UPDATE contribution SET amount = amount + 1, document = jsonb_set(document::jsonb,"
+    "UPDATE contribution SET amount = amount + 1, record = jsonb_set(record::jsonb,"
     " '{sum,amount}', to_jsonb((amount + 1)::text))::json WHERE code = 'DEU-2024-01'"
 )
 

@@ -71,11 +71,11 @@ async def test_a_submission_overwrites_no_programme(client: httpx.AsyncClient, r
         "updated, title_order, thematic_area, objectives, countries, regions, organizations, stage, amount, currency,"
         " money_stage, basis, attribution, words, stated"
     )
-    document = f"""(document::jsonb || '{{"code":"{code}"}}')::json"""
+    record = f"""(record::jsonb || '{{"code":"{code}"}}')::json"""
     await write_sql(
         running.database_url,
-        f"INSERT INTO programme (code, document, {columns})"
-        f" SELECT '{code}', {document}, {columns} FROM programme WHERE code = 'MKD-01'",
+        f"INSERT INTO programme (code, record, {columns})"
+        f" SELECT '{code}', {record}, {columns} FROM programme WHERE code = 'MKD-01'",
     )
     before = await client.get(f"{PROGRAMMES}/{code}")
     answer = await client.post(f"{draft.headers['location']}/submission", headers=writing("agency", match="*"))

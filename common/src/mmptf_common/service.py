@@ -160,7 +160,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
                 f"""
                 SELECT {REVISION} AS revision,
                        (SELECT max(at) FROM revision) AS changed,
-                       (SELECT coalesce(json_agg(document ORDER BY code), '[]') FROM {publications.TABLE}) AS vintage,
+                       (SELECT coalesce(json_agg(record ORDER BY code), '[]') FROM {publications.TABLE}) AS vintage,
                        {counts}"""
             )
         tag = conditional.etag(request, row["revision"], "")

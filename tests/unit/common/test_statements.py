@@ -32,7 +32,7 @@ GRANTS = Listing(
     item=BaseModel,
     page=BaseModel,
     rows="grant",
-    document="replace(document::text, '?', '?{as_of}')",
+    record="replace(record::text, '?', '?{as_of}')",
     query=GrantQuery,
     sorts={"code": ("code", "text"), "amount": ("coalesce(amount, -1)", "numeric")},
     filters={"country": Filter("countries && {}::text[]"), "amount_min": Filter("amount >= {}::numeric")},
@@ -71,7 +71,7 @@ def test_a_page_is_one_statement() -> None:
         "       count(*) > $4::int,",
         "       max(page_position) FILTER (WHERE n = $4::int),",
         "       max(page_key) FILTER (WHERE n = $4::int)",
-        "  FROM (SELECT replace(document::text, '?', '?as_of=7') AS item,",
+        "  FROM (SELECT replace(record::text, '?', '?as_of=7') AS item,",
         "               (coalesce(amount, -1))::text AS page_position,",
         "               code AS page_key,",
         "               row_number() OVER (ORDER BY coalesce(amount, -1) DESC, code DESC) AS n",
@@ -86,7 +86,7 @@ def test_a_page_is_one_statement() -> None:
 def test_an_item_is_looked_up_among_those_that_the_list_has() -> None:
     item = item_statement(GRANTS, "X'; DROP TABLE grant", PointInTime())
     assert lines(item) == [
-        f"SELECT replace(document::text, '?', '?'), {GRANTS.version}",
+        f"SELECT replace(record::text, '?', '?'), {GRANTS.version}",
         "  FROM grant",
         " WHERE organization = $1 AND code = $2",
     ]
@@ -96,7 +96,7 @@ def test_an_item_is_looked_up_among_those_that_the_list_has() -> None:
 def test_an_export_is_the_same_rows_without_pages() -> None:
     for representation, selected in {
         "csv": "code AS code, amount AS amount",
-        "ndjson": "replace(document::text, '?', '?')",
+        "ndjson": "replace(record::text, '?', '?')",
     }.items():
         export = export_statement(GRANTS, query(), representation)
         assert lines(export) == [

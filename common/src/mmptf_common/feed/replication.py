@@ -279,10 +279,10 @@ class Replicator:
                 told = {
                     code: copied.row_of(document, write.at) if document is not None else None for code, document in part
                 }
-                code_of, document_of = col(copied.row.code), col(copied.row.document)
+                code_of, document_of = col(copied.row.code), col(copied.row.record)
                 found = await write.session.execute(sa.select(code_of, document_of).where(code_of.in_(told)))
-                kept = {row.code: row.document for row in found}
-                await put(write, [row for code, row in told.items() if row and kept.get(code) != row.document])
+                kept = {row.code: row.record for row in found}
+                await put(write, [row for code, row in told.items() if row and kept.get(code) != row.record])
                 gone = [code for code in kept if told[code] is None]
                 await write.session.execute(sa.delete(copied.row).where(code_of.in_(gone)))
 

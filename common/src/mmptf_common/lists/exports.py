@@ -78,7 +78,7 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
     selected = (
         ", ".join(f"{sql} AS {name}" for name, sql in listing.columns.items())
         if representation == "csv"
-        else listing.document
+        else listing.record
     )
     arguments = Arguments()
     return Statement(
@@ -153,6 +153,6 @@ async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGene
 
 
 async def _lines(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:
-    """One JSON document a line, through a server-side cursor."""
-    async for (document,) in connection.cursor(sql, *values, prefetch=2000, timeout=EXPORT_SECONDS):
-        yield document.encode() + b"\n"
+    """One JSON record a line, through a server-side cursor."""
+    async for (record,) in connection.cursor(sql, *values, prefetch=2000, timeout=EXPORT_SECONDS):
+        yield record.encode() + b"\n"

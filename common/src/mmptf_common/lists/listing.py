@@ -37,17 +37,17 @@ class Filter:
 
 # The columns of a CSV that say where a record comes from: its first source, and when it last changed.
 SOURCED = {
-    "source_document": "document#>>'{sources,0,document}'",
-    "source_line": "document#>>'{sources,0,line}'",
-    "source_verified": "document#>>'{sources,0,verified}'",
-    "updated": "document->>'updated'",
+    "source_document": "record#>>'{sources,0,document}'",
+    "source_line": "record#>>'{sources,0,line}'",
+    "source_verified": "record#>>'{sources,0,verified}'",
+    "updated": "record->>'updated'",
 }
 
 # How ranges write a value: `{}` stands for its smallest and its largest.
 AS_TEXT = "({})::text"
 AS_MOMENT = """to_char({}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
-# What a record's document rests on alone: the write that made it, told apart as a revision is.
+# What a record rests on alone: the write that made it, told apart as a revision is.
 VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
 
 # Whole words by their beginning, over a column `words` that holds the folded words of a text.
@@ -93,8 +93,8 @@ class Listing:
     """One list of the wire, as SQL over one table.
 
     rows:     the table, or a join; key: its unique column
-    document: the SQL text of one item's JSON; `{as_of}` in it is the question's, as a link carries it on, or nothing
-    version:  SQL of a text that is another one whenever the document is
+    record:   the SQL text of one item's JSON; `{as_of}` in it is the question's, as a link carries it on, or nothing
+    version:  SQL of a text that is another one whenever the record is
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default
     columns:  the CSV's columns, in order
     item, page: the wire shapes of a record and of a page
@@ -110,7 +110,7 @@ class Listing:
     item: type[BaseModel]
     page: type[BaseModel]
     rows: str
-    document: str = "document::text"
+    record: str = "record::text"
     version: str = VERSION
     key: str = "code"
     query: type[ListQuery]

@@ -110,7 +110,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
                count(*) > {limit},
                max(page_position) FILTER (WHERE n = {limit}),
                max(page_key) FILTER (WHERE n = {limit})
-          FROM (SELECT {with_as_of_links(listing.document, query)} AS item,
+          FROM (SELECT {with_as_of_links(listing.record, query)} AS item,
                        ({expression})::text AS page_position,
                        {listing.key} AS page_key,
                        row_number() OVER (ORDER BY {ordered}) AS n
@@ -150,7 +150,7 @@ def item_statement(listing: Listing, code: str, query: BaseModel) -> Statement:
     visible = fixed(listing, arguments)
     return Statement(
         f"""
-        SELECT {with_as_of_links(listing.document, query)}, {listing.version}
+        SELECT {with_as_of_links(listing.record, query)}, {listing.version}
           FROM {listing.rows}
          WHERE {visible} AND {listing.key} = {arguments.bind(code)}""",
         arguments,
@@ -160,7 +160,7 @@ def item_statement(listing: Listing, code: str, query: BaseModel) -> Statement:
 async def fetch_item(
     data: Snapshot, listing: Listing, code: str, *, parameter: str = "code"
 ) -> tuple[str, str] | Response:
-    """One record's document and version, or the 308 to its new code; NotFound with the nearest code there is.
+    """One record and its version, or the 308 to its new code; NotFound with the nearest code there is.
 
     parameter: what the path calls the code
     """
@@ -212,8 +212,8 @@ async def answer_item(request: Request, listing: Listing, code: str, query: Poin
         found = await fetch_item(data, listing, code)
     if isinstance(found, Response):
         return found
-    document, version = found
+    record, version = found
     tag = conditional.etag(request, version, canonical(query))
     if conditional.matches(request, tag):
         return conditional.not_modified(tag)
-    return Response(document, media_type="application/json", headers=conditional.headers(tag))
+    return Response(record, media_type="application/json", headers=conditional.headers(tag))

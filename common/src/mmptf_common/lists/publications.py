@@ -38,9 +38,6 @@ def publications_of(service: str) -> Listing:
         filters={},
         columns={
             "code": "code",
-            **{
-                name: f"document->>'{name}'"
-                for name in ("title", "publisher", "year", "kind", "url", "note", "updated")
-            },
+            **{name: f"record->>'{name}'" for name in ("title", "publisher", "year", "kind", "url", "note", "updated")},
         },
     )

@@ -1,7 +1,7 @@
 """Every change in order, written by triggers: audit trail, history, change feed and revision of the data.
 
 revision   one row for each write that changed anything: who, when and why, and which changes it made
-change     one row for each record that a write changed: the documents before and after
+change     one row for each record that a write changed: the record before and after
 <t>_past   the rows of table <t> as they were before each change, so that every earlier answer can be given again
 """
 

@@ -16,7 +16,7 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
 
     entities: the tables whose records readers know by another name than the table's
     """
-    records = [table for table in metadata.sorted_tables if "document" in table.columns]
+    records = [table for table in metadata.sorted_tables if "record" in table.columns]
     sa.Table(
         "revision",
         metadata,
@@ -58,7 +58,7 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
     for table in records:
         table.info["entity"] = entities.get(table.name, table.name)
         columns = [sa.Column(c.name, c.type, nullable=c.nullable) for c in table.columns]
-        # The first change of the write that gave the row its document.
+        # The first change of the write that gave the row its record.
         table.append_column(sa.Column("revised", sa.BigInteger, nullable=False, server_default=sa.text(UNDER_WAY)))
         sa.Table(
             f"{table.name}_past",

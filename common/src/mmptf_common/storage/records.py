@@ -1,4 +1,4 @@
-"""Storing records: the row, the document that readers get, and the journal entry, in one transaction."""
+"""Storing records: the row, the record as readers get it, and the journal entry, in one transaction."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Stated = TypeVar("Stated", bound=BaseModel)
 class Record(SQLModel):
     """What every table of records has.
 
-    code:     never changes; a renamed record keeps its old code as a row of `renamed_code`
-    document: exactly what a reader of the record gets, as text that PostgreSQL passes through unread
-    updated:  when the document last changed (UTC)
+    code:    never changes; a renamed record keeps its old code as a row of `renamed_code`
+    record:  exactly what a reader gets, as text that PostgreSQL passes through unread
+    updated: when the record last changed (UTC)
     """
 
     # Byte order is the same on every server, whatever locale it was set up with.
     code: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
-    document: JsonObject = Field(sa_type=JSON)
+    record: JsonObject = Field(sa_type=JSON)
     updated: datetime = Field(sa_type=sa.DateTime(timezone=True), index=True)
 
 
@@ -63,7 +63,7 @@ def read_packaged(package: str, name: str, model: type[Stated], **members: objec
 
 
 def moment_text(moment: datetime) -> str:
-    """A moment as RFC 3339 in UTC, the way every document writes it."""
+    """A moment as RFC 3339 in UTC, the way every record writes it."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
@@ -106,21 +106,21 @@ async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool =
     """
     incoming = {row.code: row for row in rows}
     model = type(next(iter(incoming.values())))
-    found = await write.session.execute(sa.select(col(model.code), col(model.document)))
-    stored = {row.code: row.document for row in found}
+    found = await write.session.execute(sa.select(col(model.code), col(model.record)))
+    stored = {row.code: row.record for row in found}
     corrected = await _changed_by_others(write, model) if keep_corrections else set()
     created = [row for code, row in incoming.items() if code not in stored]
     amended = [
         row
         for code, row in incoming.items()
-        if code in stored and code not in corrected and _content(stored[code]) != _content(row.document)
+        if code in stored and code not in corrected and _content(stored[code]) != _content(row.record)
     ]
     await put(write, created + amended)
     return Counter(create=len(created), amend=len(amended))
 
 
-def _content(document: JsonObject) -> JsonObject:
-    return {name: value for name, value in document.items() if name != "updated"}
+def _content(record: JsonObject) -> JsonObject:
+    return {name: value for name, value in record.items() if name != "updated"}
 
 
 async def _changed_by_others(write: Write, model: type[Record]) -> set[str]:

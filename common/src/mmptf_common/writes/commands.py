@@ -212,7 +212,7 @@ async def _read(write: Write, listing: Listing, code: str) -> Any:
     visible = [where.format(f":fixed_{n}") for n, where in enumerate(listing.fixed)]
     found = await write.session.execute(
         sa.text(
-            f"SELECT {listing.document} AS document, {listing.version} AS version FROM {listing.rows}"
+            f"SELECT {listing.record} AS record, {listing.version} AS version FROM {listing.rows}"
             f" WHERE {' AND '.join([*visible, f'{listing.key} = :code'])}"
         ),
         {"code": code, **{f"fixed_{n}": value for n, value in enumerate(listing.fixed.values())}},
@@ -253,7 +253,7 @@ async def _record(request: Request, write: Write, listing: Listing, code: str, *
     headers = {"ETag": conditional.etag(request, row.version, "", path=path), "Cache-Control": "no-store"}
     if status == 201:
         headers["Location"] = path
-    return Response(row.document, status, headers, "application/json")
+    return Response(row.record, status, headers, "application/json")
 
 
 def _model(answer: Answer) -> Response:

@@ -1,4 +1,4 @@
-"""The catalogue's tables: a record's document as it is read, and beside it the columns that it is found by."""
+"""The catalogue's tables: a record as it is read, and beside it the columns that it is found by."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ProgrammeRow(Record, Base, table=True):
     amount, currency, money_stage, basis: its budget as totals sum it, all null when no source states one
     attribution: division -> {code or "shared" or "not_stated" -> amount}, each adding up to `amount` exactly
     words:       what `q` searches, folded
-    stated:      the programme by codes, which `document` is made of
+    stated:      the programme by codes, which `record` is made of
     """
 
     __tablename__ = "programme"

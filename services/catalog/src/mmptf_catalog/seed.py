@@ -53,8 +53,8 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
 
 
 def _publication(publication: Publication) -> SourceDocumentRow:
-    document = publication.model_dump(mode="json")
-    return SourceDocumentRow(code=publication.code, updated=publication.updated, document=document)
+    record = publication.model_dump(mode="json")
+    return SourceDocumentRow(code=publication.code, updated=publication.updated, record=record)
 
 
 def _numbered(row: type[NumberedRow], entry: ThematicArea | Objective | GuidingPrinciple) -> NumberedRow:
@@ -63,7 +63,7 @@ def _numbered(row: type[NumberedRow], entry: ThematicArea | Objective | GuidingP
         position=entry.number,
         name=entry.name,
         updated=entry.updated,
-        document=entry.model_dump(mode="json"),
+        record=entry.model_dump(mode="json"),
     )
 
 
@@ -72,7 +72,7 @@ def _clustering(clustering: Clustering) -> ClusteringRow:
         code=clustering.code,
         name=clustering.name,
         updated=clustering.updated,
-        document=clustering.model_dump(mode="json"),
+        record=clustering.model_dump(mode="json"),
     )
 
 
@@ -85,5 +85,5 @@ def _place(place: Place) -> PlaceRow:
         regions=place.regions,
         words=words(place.name),
         updated=place.updated,
-        document=place.model_dump(mode="json"),
+        record=place.model_dump(mode="json"),
     )

@@ -1,4 +1,4 @@
-"""The funding service's tables: a record's document as it is read, and beside it the columns that it is found by."""
+"""The funding service's tables: a record as it is read, and beside it the columns that it is found by."""
 
 from __future__ import annotations
 

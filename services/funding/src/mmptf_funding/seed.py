@@ -28,7 +28,7 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     at = write.at
     contributors = {found.code: found for found in read_packaged(PACKAGE, "contributors", Contributor)}
     for rows in (
-        [_document_row(document) for document in read_packaged(PACKAGE, "documents", Publication, updated=at)],
+        [_publication_row(publication) for publication in read_packaged(PACKAGE, "documents", Publication, updated=at)],
         [stage_row(stage, at) for stage in read_packaged(PACKAGE, "money_stages", Stage)],
         [contributor_row(contributor, at) for contributor in contributors.values()],
         [
@@ -53,8 +53,9 @@ async def _load_edition(write: Write, edition: str) -> None:
     await load(write, [_results_matrix_row(matrix) for matrix in matrices])
 
 
-def _document_row(document: Publication) -> SourceDocumentRow:
-    return SourceDocumentRow(code=document.code, updated=document.updated, document=document.model_dump(mode="json"))
+def _publication_row(publication: Publication) -> SourceDocumentRow:
+    record = publication.model_dump(mode="json")
+    return SourceDocumentRow(code=publication.code, updated=publication.updated, record=record)
 
 
 def _results_matrix_row(matrix: ResultsMatrix) -> ResultsMatrixRow:
@@ -63,5 +64,5 @@ def _results_matrix_row(matrix: ResultsMatrix) -> ResultsMatrixRow:
         edition=matrix.edition,
         region=matrix.region,
         updated=matrix.updated,
-        document=matrix.model_dump(mode="json"),
+        record=matrix.model_dump(mode="json"),
     )

@@ -66,21 +66,21 @@ class KnownProgramme(BaseModel):
         return named | {self.lead_organization} if self.lead_organization else named
 
 
-def place_row(document: RemoteRecord, at: datetime) -> PlaceRow:
+def place_row(record: RemoteRecord, at: datetime) -> PlaceRow:
     """The copy of a place; ValidationError where the catalogue's record lacks something."""
-    place = KnownPlace.model_validate(document)
+    place = KnownPlace.model_validate(record)
     return PlaceRow(
         code=place.code,
         kind=place.kind,
         regions=[code for code in (place.region, place.subregion, place.intermediate_region) if code],
         updated=at,
-        document=place.model_dump(mode="json"),
+        record=place.model_dump(mode="json"),
     )
 
 
-def programme_row(document: RemoteRecord, at: datetime) -> ProgrammeRow:
+def programme_row(record: RemoteRecord, at: datetime) -> ProgrammeRow:
     """The copy of a programme; ValidationError where the catalogue's record lacks something."""
-    programme = KnownProgramme.model_validate(document)
+    programme = KnownProgramme.model_validate(record)
     budget = programme.budget
     return ProgrammeRow(
         code=programme.code,
@@ -92,7 +92,7 @@ def programme_row(document: RemoteRecord, at: datetime) -> ProgrammeRow:
         currency=budget.currency if budget else None,
         budget_stage=budget.stage if budget else None,
         updated=at,
-        document=programme.model_dump(mode="json"),
+        record=programme.model_dump(mode="json"),
     )
 
 
@@ -124,17 +124,17 @@ class Allocation(Entry):
     sum: Sum
 
 
-def allocation_row(document: RemoteRecord, at: datetime) -> AllocationRow | None:
+def allocation_row(record: RemoteRecord, at: datetime) -> AllocationRow | None:
     """The copy of an allocation, None for any other entry; ValidationError where the record lacks something."""
-    if Entry.model_validate(document).kind != "allocation":
+    if Entry.model_validate(record).kind != "allocation":
         return None
-    allocation = Allocation.model_validate(document)
+    allocation = Allocation.model_validate(record)
     return AllocationRow(
         code=allocation.code,
         programme=allocation.programme,
         amount=allocation.sum.amount,
         updated=at,
-        document=allocation.model_dump(mode="json"),
+        record=allocation.model_dump(mode="json"),
     )
 
 

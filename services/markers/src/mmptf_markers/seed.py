@@ -31,21 +31,22 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     A packaged rubric that differs from the published one of the same version is refused by the database.
     """
     write = await begin_write(session, author, "data of the package")
-    documents = read_packaged(PACKAGE, "documents", Publication, updated=write.at)
-    await load(write, [_source_document_row(document) for document in documents])
+    publications = read_packaged(PACKAGE, "documents", Publication, updated=write.at)
+    await load(write, [_publication_row(publication) for publication in publications])
     await load(write, [rubric_row(published_rubric(rubric, write.at)) for rubric in packaged_rubrics()])
     targets = read_packaged(PACKAGE, "targets", MarkerTarget, updated=write.at)
     await load(write, [_target_row(target) for target in targets])
     return await write.revision()
 
 
-def _source_document_row(document: Publication) -> SourceDocumentRow:
+def _publication_row(publication: Publication) -> SourceDocumentRow:
     """A document that facts were taken from, as it is stored."""
-    return SourceDocumentRow(code=document.code, updated=document.updated, document=document.model_dump(mode="json"))
+    record = publication.model_dump(mode="json")
+    return SourceDocumentRow(code=publication.code, updated=publication.updated, record=record)
 
 
 def _target_row(target: MarkerTarget) -> TargetRow:
     """A marker's target as it is stored."""
     return TargetRow(
-        code=target.code, marker=target.marker, updated=target.updated, document=target.model_dump(mode="json")
+        code=target.code, marker=target.marker, updated=target.updated, record=target.model_dump(mode="json")
     )

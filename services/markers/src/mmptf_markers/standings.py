@@ -18,7 +18,7 @@ STANDING = f"""
            coalesce(given.under_review, false) AS under_review,
            greatest(p.updated, given.updated, money.updated) AS updated
       FROM programme AS p
-     CROSS JOIN (SELECT DISTINCT document->>'marker' AS marker FROM rubric) AS m
+     CROSS JOIN (SELECT DISTINCT record->>'marker' AS marker FROM rubric) AS m
       LEFT JOIN (SELECT DISTINCT ON (programme, marker) * FROM assessment WHERE status = 'accepted'
                   ORDER BY programme, marker, array_position(ARRAY[{_LIFE}], stage) DESC, year DESC NULLS LAST,
                            version DESC) AS a ON a.programme = p.code AND a.marker = m.marker

@@ -31,5 +31,5 @@ def organization_row(organization: Organization) -> OrganizationRow:
         code=organization.code,
         name=organization.name,
         updated=organization.updated,
-        document=organization.model_dump(mode="json"),
+        record=organization.model_dump(mode="json"),
     )

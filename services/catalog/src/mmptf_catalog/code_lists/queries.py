@@ -42,7 +42,7 @@ def _code_list(
         query=NumberedQuery if numbered else NamedQuery,
         sorts={**sorts, "name": NAME},
         filters={},
-        columns={"code": "code", "name": "name", **{c: f"document->>'{c}'" for c in columns}, **SOURCED},
+        columns={"code": "code", "name": "name", **{c: f"record->>'{c}'" for c in columns}, **SOURCED},
     )
 
 
@@ -74,7 +74,7 @@ PLACES = Listing(
     columns={
         "code": "code",
         **{
-            name: f"document->>'{name}'"
+            name: f"record->>'{name}'"
             for name in (
                 "kind", "name", "m49", "iso_alpha2", "region", "subregion", "intermediate_region", "footnote",
                 "user_assigned",

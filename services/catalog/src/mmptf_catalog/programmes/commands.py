@@ -73,7 +73,7 @@ async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
 
 async def amend_draft(write: Write, code: str, sent: Content) -> None:
     """Change what a draft says so far; its parts need not fit before it is submitted."""
-    draft = Draft.model_validate((await row_of(write, DraftRow, DRAFTS, code)).document)
+    draft = Draft.model_validate((await row_of(write, DraftRow, DRAFTS, code)).record)
     amended = sent.applied_to(draft)
     if amended != draft:
         await _names(write, amended)
@@ -88,7 +88,7 @@ async def discard_draft(write: Write, code: str) -> None:
 async def submit_draft(write: Write, code: str) -> Created:
     """Make a programme of a draft, as a concept note; InvalidRequest with everything that it lacks."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft = Draft.model_validate(row.document)
+    draft = Draft.model_validate(row.record)
     await _require_free(write, ProgrammeRow, code)
     raise_if_any([*rules.missing(draft), *rules.errors_of(draft)])
     await write.session.delete(row)
@@ -256,7 +256,7 @@ async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
         thematic_areas={row.code: row.name for row in area_rows},
         objectives={row.code: row.name for row in objective_rows},
         organizations={row.code: row.name for row in organization_rows},
-        places={row.code: Place.model_validate(row.document) for row in place_rows},
+        places={row.code: Place.model_validate(row.record) for row in place_rows},
     )
 
 
@@ -314,7 +314,7 @@ def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) ->
         words=words(f"{programme.title or ''} {programme.summary}"),
         stated=programme.model_dump(mode="json"),
         updated=at,
-        document=Programme.of(programme, names, at).model_dump(mode="json"),
+        record=Programme.of(programme, names, at).model_dump(mode="json"),
     )
 
 
@@ -325,5 +325,5 @@ def draft_row(draft: Draft) -> DraftRow:
         organization=draft.organization,
         words=words(f"{draft.title or ''} {draft.summary or ''}"),
         updated=draft.updated,
-        document=draft.model_dump(mode="json"),
+        record=draft.model_dump(mode="json"),
     )

@@ -55,7 +55,7 @@ DRAFTS = Listing(
     columns={
         "code": "code",
         "organization": "organization",
-        **{name: f"document->>'{name}'" for name in ("title", "summary", "thematic_area", "budget", "updated")},
+        **{name: f"record->>'{name}'" for name in ("title", "summary", "thematic_area", "budget", "updated")},
     },
 )
 
@@ -89,28 +89,28 @@ PROGRAMMES = Listing(
     },
     columns={
         "code": "code",
-        "title": "document->>'title'",
-        "summary": "document->>'summary'",
+        "title": "record->>'title'",
+        "summary": "record->>'summary'",
         "thematic_area": "thematic_area",
-        "thematic_area_name": "document#>>'{thematic_area,name}'",
+        "thematic_area_name": "record#>>'{thematic_area,name}'",
         "objectives": "array_to_string(objectives, '|')",
         "countries": "array_to_string(countries, '|')",
-        "place_label": "document->>'place_label'",
+        "place_label": "record->>'place_label'",
         "organizations": "array_to_string(organizations, '|')",
         "budget_amount": "amount",
         "budget_currency": "currency",
         "budget_stage": "money_stage",
-        "budget_precision": "document#>>'{budget,precision}'",
-        "budget_as_printed": "document#>>'{budget,as_printed}'",
-        "budget_source_document": "document#>>'{budget,sources,0,document}'",
-        "budget_source_line": "document#>>'{budget,sources,0,line}'",
-        "status": "document->>'status'",
+        "budget_precision": "record#>>'{budget,precision}'",
+        "budget_as_printed": "record#>>'{budget,as_printed}'",
+        "budget_source_document": "record#>>'{budget,sources,0,document}'",
+        "budget_source_line": "record#>>'{budget,sources,0,line}'",
+        "status": "record->>'status'",
         "stage": "stage",
-        "start_date": "document#>>'{duration,start}'",
-        "end_date": "document#>>'{duration,end}'",
-        "status_date": "document#>>'{status_history,-1,date}'",
-        "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM json_array_elements(document->'gaps') AS gap)",
-        "updated": "document->>'updated'",
+        "start_date": "record#>>'{duration,start}'",
+        "end_date": "record#>>'{duration,end}'",
+        "status_date": "record#>>'{status_history,-1,date}'",
+        "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM json_array_elements(record->'gaps') AS gap)",
+        "updated": "record->>'updated'",
     },
     facets={
         "thematic_area": Dimension(
@@ -138,13 +138,13 @@ PROGRAMMES = Listing(
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
-    """A programme's card, taken from its document."""
-    row = await data.fetchrow("SELECT document, updated FROM programme WHERE code = $1", code)
+    """A programme's card, taken from its record."""
+    row = await data.fetchrow("SELECT record, updated FROM programme WHERE code = $1", code)
     if row is None:
         return None
     path = f"{PROGRAMMES.path}/{code}"
     return CardData(
-        facts=ProgrammeFacts.model_validate_json(row["document"], extra="ignore"),
+        facts=ProgrammeFacts.model_validate_json(row["record"], extra="ignore"),
         changed=row["updated"],
         links={"programme": data.link(path), "history": f"{path}/history"},
     )

@@ -20,7 +20,7 @@ def stage_row(stage: Stage, at: datetime) -> MoneyStageRow:
         sources=stage.sources,
         updated=at,
     )
-    return MoneyStageRow(code=stage.code, position=stage.number, updated=at, document=record.model_dump(mode="json"))
+    return MoneyStageRow(code=stage.code, position=stage.number, updated=at, record=record.model_dump(mode="json"))
 
 
 def contributor_row(contributor: Contributor, at: datetime) -> ContributorRow:
@@ -40,7 +40,7 @@ def contributor_row(contributor: Contributor, at: datetime) -> ContributorRow:
         type=contributor.type,
         country=contributor.country,
         updated=at,
-        document=record.model_dump(mode="json"),
+        record=record.model_dump(mode="json"),
     )
 
 
@@ -72,7 +72,7 @@ def contribution_row(contribution: Contribution, contributor: Contributor, at: d
         basis=contribution.basis,
         as_of=contribution.as_of,
         updated=at,
-        document=record.model_dump(mode="json"),
+        record=record.model_dump(mode="json"),
     )
 
 
@@ -96,7 +96,7 @@ def target_row(target: Target, at: datetime) -> TargetRow:
         currency=target.currency,
         due=target.due,
         updated=at,
-        document=record.model_dump(mode="json"),
+        record=record.model_dump(mode="json"),
     )
 
 
@@ -121,5 +121,5 @@ def fact_row(fact: Fact, at: datetime) -> FactRow:
         printed=fact.printed.value,
         computed_by=fact.computed_by,
         updated=at,
-        document=record.model_dump(mode="json", exclude={"computed"}),
+        record=record.model_dump(mode="json", exclude={"computed"}),
     )

@@ -49,7 +49,7 @@ MONEY_STAGES = Listing(
     query=StageQuery,
     sorts={"number": ("position", "int4")},
     filters={},
-    columns={"code": "code", "name": "document->>'name'", "definition": "document->>'definition'", **SOURCED},
+    columns={"code": "code", "name": "record->>'name'", "definition": "record->>'definition'", **SOURCED},
 )
 
 CONTRIBUTORS = Listing(
@@ -67,7 +67,7 @@ CONTRIBUTORS = Listing(
     columns={
         "code": "code",
         "name": "name",
-        "as_printed": "document->>'as_printed'",
+        "as_printed": "record->>'as_printed'",
         "type": "type",
         "country": "country",
         **SOURCED,
@@ -95,16 +95,16 @@ CONTRIBUTIONS = Listing(
     columns={
         "code": "code",
         "contributor": "contributor",
-        "contributor_name": "document#>>'{contributor,name}'",
+        "contributor_name": "record#>>'{contributor,name}'",
         "contributor_type": "contributor_type",
         "country": "country",
         "amount": "amount",
         "currency": "currency",
         "stage": "money_stage",
         "basis": "basis",
-        "as_of": "document->>'as_of'",
-        "as_of_precision": "document->>'as_of_precision'",
-        "as_printed": "document->>'as_printed'",
+        "as_of": "record->>'as_of'",
+        "as_of_precision": "record->>'as_of_precision'",
+        "as_printed": "record->>'as_printed'",
         **SOURCED,
     },
     facets={
@@ -137,14 +137,14 @@ TARGETS = Listing(
     filters={},
     columns={
         "code": "code",
-        "name": "document->>'name'",
+        "name": "record->>'name'",
         "amount": "amount",
         "currency": "currency",
-        "event": "document->>'event'",
-        "due": "document->>'due'",
-        "due_precision": "document->>'due_precision'",
-        "as_printed": "document->>'as_printed'",
-        "verified": "document->>'verified'",
+        "event": "record->>'event'",
+        "due": "record->>'due'",
+        "due_precision": "record->>'due_precision'",
+        "as_printed": "record->>'as_printed'",
+        "verified": "record->>'verified'",
         **SOURCED,
     },
 )
@@ -174,7 +174,7 @@ FACTS = Listing(
     page=FactPage,
     rows=f"fact LEFT JOIN ({_COMPUTED}) AS computed ON computed.way = fact.computed_by",
     version=REVISION,
-    document=f"""left(document::text, -1) || ',"computed":' || CASE WHEN way IS NULL THEN 'null' ELSE
+    record=f"""left(record::text, -1) || ',"computed":' || CASE WHEN way IS NULL THEN 'null' ELSE
         json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,
                           'link', {LINK}, 'rows', rows)::text END || '}}'""",
     query=FactQuery,
@@ -182,15 +182,15 @@ FACTS = Listing(
     filters={},
     columns={
         "code": "code",
-        "name": "document->>'name'",
-        "printed": "document#>>'{printed,value}'",
-        "unit": "document#>>'{printed,unit}'",
-        "qualifier": "document#>>'{printed,qualifier}'",
-        "as_printed": "document#>>'{printed,as_printed}'",
+        "name": "record->>'name'",
+        "printed": "record#>>'{printed,value}'",
+        "unit": "record#>>'{printed,unit}'",
+        "qualifier": "record#>>'{printed,qualifier}'",
+        "as_printed": "record#>>'{printed,as_printed}'",
         "computed": "trim_scale(value)",
         "difference": "trim_scale(printed - value)",
         "computed_from": LINK,
-        "note": "document->>'note'",
+        "note": "record->>'note'",
         **SOURCED,
     },
 )
@@ -205,11 +205,11 @@ async def answer_progress(request: Request, query: PointInTime) -> Response:
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> Progress:
-            targets = await data.fetch("SELECT document, amount, currency, due FROM target ORDER BY due DESC, code")
+            targets = await data.fetch("SELECT record, amount, currency, due FROM target ORDER BY due DESC, code")
             given = await data.fetch(_GIVEN)
             progress = [
                 TargetProgress(
-                    target=Target.model_validate_json(target["document"]),
+                    target=Target.model_validate_json(target["record"]),
                     contributed=[_contributed(g, target, data) for g in given if g["currency"] == target["currency"]],
                 )
                 for target in targets

@@ -35,7 +35,7 @@ EDITIONS = Listing(
     filters={},
     columns={
         "code": "code",
-        **{name: f"document->>'{name}'" for name in ("name", "publisher", "year", "document", "currency", "note")},
+        **{name: f"record->>'{name}'" for name in ("name", "publisher", "year", "document", "currency", "note")},
     },
 )
 
@@ -54,12 +54,12 @@ VOCABULARY = Listing(
         "kind": "kind",
         "code": "term",
         "name": "name",
-        "as_printed": "(SELECT string_agg(printed, '|') FROM json_array_elements_text(document->'as_printed')"
+        "as_printed": "(SELECT string_agg(printed, '|') FROM json_array_elements_text(record->'as_printed')"
         " AS p(printed))",
         "region_code": "region",
         "country_code": "country",
-        "footnote": "document->>'footnote'",
-        "note": "document->>'note'",
+        "footnote": "record->>'footnote'",
+        "note": "record->>'note'",
     },
 )
 
@@ -79,11 +79,11 @@ PRINTED_TOTALS = Listing(
         "region_code": "region",
         "value": "value",
         "unit": "unit",
-        "printed": "CASE unit WHEN 'USD' THEN printed::text ELSE document->>'per_cent' END",
-        "as_printed": "document->>'as_printed'",
-        "source_document": "document#>>'{sources,0,document}'",
-        "source_line": "document#>>'{sources,0,line}'",
-        "note": "document->>'note'",
+        "printed": "CASE unit WHEN 'USD' THEN printed::text ELSE record->>'per_cent' END",
+        "as_printed": "record->>'as_printed'",
+        "source_document": "record#>>'{sources,0,document}'",
+        "source_line": "record#>>'{sources,0,line}'",
+        "note": "record->>'note'",
     },
 )
 
@@ -96,7 +96,7 @@ RESULTS = Listing(
     query=schemas.ResultsMatrixQuery,
     sorts={"code": ("code", "text")},
     filters={},
-    columns={"code": "code", "region": "region", "impact": "document->>'impact'", **SOURCED},
+    columns={"code": "code", "region": "region", "impact": "record->>'impact'", **SOURCED},
 )
 
 
@@ -246,19 +246,19 @@ INITIATIVES = Listing(
         "edition": "edition",
         "kind": "kind",
         "section": "section",
-        "name": "document->>'name'",
+        "name": "record->>'name'",
         "amount": "amount",
         "currency": "currency",
-        "amount_as_printed": "document->>'as_printed'",
-        "precision": "document->>'precision'",
-        "period": "document->>'period'",
-        "overall_amount": "document#>>'{overall,amount}'",
-        "overall_currency": "document#>>'{overall,currency}'",
-        "overall_as_printed": "document->>'overall_as_printed'",
-        "buys": "document->>'buys'",
-        "instrument": "document->>'instrument'",
-        "confidence": "document->>'confidence'",
-        "note": "document->>'note'",
+        "amount_as_printed": "record->>'as_printed'",
+        "precision": "record->>'precision'",
+        "period": "record->>'period'",
+        "overall_amount": "record#>>'{overall,amount}'",
+        "overall_currency": "record#>>'{overall,currency}'",
+        "overall_as_printed": "record->>'overall_as_printed'",
+        "buys": "record->>'buys'",
+        "instrument": "record->>'instrument'",
+        "confidence": "record->>'confidence'",
+        "note": "record->>'note'",
         **{name: sql for name, sql in SOURCED.items() if name in ("source_document", "source_line")},
     },
 )
@@ -281,8 +281,8 @@ _SUMMED_TOTALS = """WITH cell AS (
                count(*) FILTER (WHERE status = 'funded') AS funded,
                count(*) FILTER (WHERE status = 'missing_in_source') AS missing, sum(implied) AS implied
           FROM requirement WHERE edition = $1 GROUP BY 1, 2, 3)
-    SELECT p.code, p.division, p.region, p.value, p.document->>'name' AS name, p.unit, p.printed,
-           p.document->>'per_cent' AS per_cent, p.document->>'as_printed' AS as_printed, p.document->>'note' AS note,
+    SELECT p.code, p.division, p.region, p.value, p.record->>'name' AS name, p.unit, p.printed,
+           p.record->>'per_cent' AS per_cent, p.record->>'as_printed' AS as_printed, p.record->>'note' AS note,
            sum(c.amount) AS computed, sum(c.implied) AS implied, coalesce(sum(c.summed), 0)::int AS summed,
            coalesce(sum(c.rows), 0)::int AS rows, coalesce(sum(c.funded), 0)::int AS funded,
            coalesce(sum(c.missing), 0)::int AS missing

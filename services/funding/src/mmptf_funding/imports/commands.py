@@ -182,7 +182,7 @@ async def _vocabulary(
     """
     terms: dict[TermKind, dict[str, Term]] = {kind: {} for kind in get_args(TermKind)}
     for found in await connection.fetch(
-        "SELECT kind, term, name, region, country, document->>'footnote' AS footnote"
+        "SELECT kind, term, name, region, country, record->>'footnote' AS footnote"
         " FROM term WHERE edition = $1 ORDER BY position",
         edition,
     ):
@@ -212,8 +212,8 @@ async def _document_taken(
     errors = []
     for number, row in given:
         title = await connection.fetchval(
-            "SELECT document->>'title' FROM source_document WHERE code = $1"
-            " AND NOT EXISTS (SELECT FROM edition WHERE code = $2 AND document->>'document' = $1)",
+            "SELECT record->>'title' FROM source_document WHERE code = $1"
+            " AND NOT EXISTS (SELECT FROM edition WHERE code = $2 AND record->>'document' = $1)",
             row.document,
             row.code,
         )
@@ -257,7 +257,7 @@ async def _stage(
             record = to_json(requirement_record(requirement)).decode()
             yield (*requirement_columns(requirement).values(), record, raw.number)
 
-    await connection.copy_records_to_table("staged", records=checked(), columns=[*COLUMNS, "document", "row"])
+    await connection.copy_records_to_table("staged", records=checked(), columns=[*COLUMNS, "record", "row"])
     progress("checking", found)
     return found
 
@@ -326,19 +326,19 @@ async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counte
     connection = await _driver(write.session)
     await connection.execute(
         "DELETE FROM staged USING requirement AS stored WHERE stored.code = staged.code"
-        " AND (stored.document::jsonb - 'updated' = staged.document::jsonb OR ($1 AND EXISTS"
+        " AND (stored.record::jsonb - 'updated' = staged.record::jsonb OR ($1 AND EXISTS"
         " (SELECT FROM change JOIN revision ON seq BETWEEN first AND number"
         " WHERE entity = 'requirement' AND key = staged.code AND actor <> $2)))",
         keep_corrections,
         write.author.actor,
     )
-    # The moment is the last member of every document.
-    stamped = f'(left(staged.document::text, -1) || \',"updated":"{moment_text(write.at)}"}}\')::json'
+    # The moment is the last member of every record.
+    stamped = f'(left(staged.record::text, -1) || \',"updated":"{moment_text(write.at)}"}}\')::json'
     names = ", ".join(COLUMNS)
-    assignments = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "document", "updated"))
+    assignments = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "record", "updated"))
     last = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
     await connection.execute(
-        f"INSERT INTO requirement ({names}, document, updated) SELECT {names}, {stamped}, $1 FROM staged"
+        f"INSERT INTO requirement ({names}, record, updated) SELECT {names}, {stamped}, $1 FROM staged"
         f" ON CONFLICT (code) DO UPDATE SET {assignments}",
         write.at,
     )
@@ -373,7 +373,7 @@ def _document_row(row: template.EditionRow, at: datetime) -> SourceDocumentRow:
         note=None,
         updated=at,
     )
-    return SourceDocumentRow(code=row.document, updated=at, document=record.model_dump(mode="json"))
+    return SourceDocumentRow(code=row.document, updated=at, record=record.model_dump(mode="json"))
 
 
 def _edition_row(row: template.EditionRow, at: datetime) -> EditionRow:
@@ -387,7 +387,7 @@ def _edition_row(row: template.EditionRow, at: datetime) -> EditionRow:
         note=row.note,
         updated=at,
     )
-    return EditionRow(code=row.code, name=row.name, updated=at, document=record.model_dump(mode="json"))
+    return EditionRow(code=row.code, name=row.name, updated=at, record=record.model_dump(mode="json"))
 
 
 def _term_row(row: template.VocabularyRow, position: int, edition: str, at: datetime) -> TermRow:
@@ -414,7 +414,7 @@ def _term_row(row: template.VocabularyRow, position: int, edition: str, at: date
         country=row.country_code,
         position=position,
         updated=at,
-        document=record.model_dump(mode="json"),
+        record=record.model_dump(mode="json"),
     )
 
 
@@ -449,7 +449,7 @@ def _printed_total_row(
         printed=row.printed,
         position=position,
         updated=at,
-        document=record.model_dump(mode="json"),
+        record=record.model_dump(mode="json"),
     )
 
 
@@ -486,7 +486,7 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
         position=position,
         words=words(" ".join(filter(None, (row.name, row.section, row.buys)))),
         updated=at,
-        document=record.model_dump(mode="json"),
+        record=record.model_dump(mode="json"),
     )
 
 

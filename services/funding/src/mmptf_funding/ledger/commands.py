@@ -124,7 +124,7 @@ async def _append(write: Write, entry: Entry, *, flags: Sequence[Flag] = ()) -> 
             reverses=entry.reverses,
             flags=list(flags),
             updated=write.at,
-            document=recorded.model_dump(mode="json"),
+            record=recorded.model_dump(mode="json"),
         )
     )
     await write.session.flush()
@@ -132,7 +132,7 @@ async def _append(write: Write, entry: Entry, *, flags: Sequence[Flag] = ()) -> 
 
 
 def _recorded(row: EntryRow) -> RecordedEntry:
-    return RecordedEntry.model_validate(row.document)
+    return RecordedEntry.model_validate(row.record)
 
 
 async def _unknown_contributor(write: Write, code: str | None) -> list[ErrorDetail]:
@@ -154,10 +154,10 @@ async def _require_held(write: Write, entry: Entry, failed: ProblemError) -> Non
 async def _store_programme(write: Write, programme: Programme) -> None:
     """Store what the catalogue says of a programme, where it says something else than before."""
     stored = await write.session.get(ProgrammeRow, programme.code)
-    if stored is not None and Programme.model_validate(stored.document) == programme:
+    if stored is not None and Programme.model_validate(stored.record) == programme:
         return
     known = KnownProgramme(**programme.model_dump(), updated=write.at)
-    row = ProgrammeRow(code=programme.code, updated=write.at, document=known.model_dump(mode="json"))
+    row = ProgrammeRow(code=programme.code, updated=write.at, record=known.model_dump(mode="json"))
     await write.session.merge(row)
 
 

@@ -39,7 +39,7 @@ def _known(column: str) -> str:
 
 LISTED_AT = f"{PATH}/ledger/facets"
 CONTRIBUTOR = _coded("contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
-PROGRAMME = _coded("programme", "(SELECT document->>'title' FROM programme AS named WHERE named.code = {})")
+PROGRAMME = _coded("programme", "(SELECT record->>'title' FROM programme AS named WHERE named.code = {})")
 
 DIMENSIONS = {
     "kind": Dimension("filtered.kind"),
@@ -57,7 +57,7 @@ LEDGER = Listing(
     page=schemas.EntryPage,
     rows=f"(SELECT *, kind AS money_stage, NULL::text AS basis, '{CURRENCY}' AS currency FROM ledger_entry) AS entry",
     # An entry is never changed: who reverses it is found when it is read.
-    document="""left(document::text, -1) || ',"reversed_by":' || coalesce(
+    record="""left(record::text, -1) || ',"reversed_by":' || coalesce(
         (SELECT to_json(code)::text FROM ledger_entry AS later WHERE later.reverses = entry.code), 'null') || '}'""",
     version=f"""{VERSION} || coalesce(
         (SELECT ':' || revised FROM ledger_entry AS later WHERE later.reverses = entry.code), '')""",
@@ -81,24 +81,24 @@ LEDGER = Listing(
         "date": "date",
         "amount": "amount",
         "currency": "currency",
-        "original_amount": "document#>>'{original,sum,amount}'",
-        "original_currency": "document#>>'{original,sum,currency}'",
-        "rate": "document#>>'{original,rate}'",
-        "rate_date": "document#>>'{original,rate_date}'",
-        "rate_source": "document#>>'{original,rate_source}'",
+        "original_amount": "record#>>'{original,sum,amount}'",
+        "original_currency": "record#>>'{original,sum,currency}'",
+        "rate": "record#>>'{original,rate}'",
+        "rate_date": "record#>>'{original,rate_date}'",
+        "rate_source": "record#>>'{original,rate_source}'",
         "contributor": "contributor",
         "programme": "programme",
         "organization": "organization",
         "thematic_area": "thematic_area",
         "category": "category",
-        "tranche": "document->>'tranche'",
+        "tranche": "record->>'tranche'",
         "follows": "follows",
         "reverses": "reverses",
-        "reference": "document->>'reference'",
-        "note": "document->>'note'",
+        "reference": "record->>'reference'",
+        "note": "record->>'note'",
         "flags": "array_to_string(flags, '|')",
-        "recorded_by": "document->>'recorded_by'",
-        "updated": "document->>'updated'",
+        "recorded_by": "record->>'recorded_by'",
+        "updated": "record->>'updated'",
     },
     facets={name: Dimension(f"filtered.{name}", d.name) for name, d in DIMENSIONS.items()}
     | {"flag": Dimension("v.code", join="LEFT JOIN LATERAL unnest(filtered.flags) AS v(code) ON true")},
@@ -260,8 +260,8 @@ async def contributors(data: Snapshot, on: str | None, ledger: Ledger) -> dict[s
 
 async def programmes(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
     """What each programme was allocated, received and spent, beside its budget."""
-    rows = await data.fetch("SELECT code, document FROM programme")
-    known = {row["code"]: KnownProgramme.model_validate_json(row["document"]) for row in rows}
+    rows = await data.fetch("SELECT code, record FROM programme")
+    known = {row["code"]: KnownProgramme.model_validate_json(row["record"]) for row in rows}
     return {"items": [_programme(code, known[code], ledger) for code in ledger.codes("programme")]}
 
 
@@ -287,7 +287,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
         return None
     programme, changed = await data.fetchrow(
         """
-        SELECT document, greatest(updated, (SELECT max(updated) FROM ledger_entry WHERE programme = $1))
+        SELECT record, greatest(updated, (SELECT max(updated) FROM ledger_entry WHERE programme = $1))
           FROM programme WHERE code = $1""",
         code,
     )

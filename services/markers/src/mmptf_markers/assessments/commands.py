@@ -78,7 +78,7 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
 async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
     """Change what a draft says so far: answers one by one, so that two sections can be saved one after the other."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft = AssessmentDraft.model_validate(row.document)
+    draft = AssessmentDraft.model_validate(row.record)
     rubric = await _require_rubric(write, published_code(draft.rubric))
     content = rules.amend_content(rules.content_of(draft), sent)
     score = _score_of_draft(rubric, content, draft.stage)
@@ -104,7 +104,7 @@ async def discard_draft(write: Write, code: str) -> None:
 async def submit_draft(write: Write, code: str) -> Created:
     """Make an assessment of a draft that is complete; InvalidRequest with everything that it lacks."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft = AssessmentDraft.model_validate(row.document)
+    draft = AssessmentDraft.model_validate(row.record)
     programme = await _require_programme(write, draft.programme)
     _require_participant(programme, draft.organization)
     rubric = await _require_rubric(write, published_code(draft.rubric))
@@ -150,7 +150,7 @@ async def submit_draft(write: Write, code: str) -> Created:
 async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> None:
     """Accept or return an assessment, with own answers where the assessor's do not hold; by another person."""
     row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
-    assessment = Assessment.model_validate(row.document)
+    assessment = Assessment.model_validate(row.record)
     programme = await _require_programme(write, assessment.programme)
     _require_other_organization(who, programme, assessment)
     if who.subject in await _fetch_authors(write, code):
@@ -242,7 +242,7 @@ def _draft_row(draft: AssessmentDraft) -> DraftRow:
         stage=draft.stage,
         year=draft.year,
         updated=draft.updated,
-        document=draft.model_dump(mode="json"),
+        record=draft.model_dump(mode="json"),
     )
 
 
@@ -260,7 +260,7 @@ def _assessment_row(assessment: Assessment) -> AssessmentRow:
         status=assessment.status,
         grade=assessment.grade,
         updated=assessment.updated,
-        document=assessment.model_dump(mode="json"),
+        record=assessment.model_dump(mode="json"),
     )
 
 
@@ -305,7 +305,7 @@ async def _require_programme(write: Write, code: str) -> KnownProgramme:
     if row is None:
         known = list(await write.session.scalars(sa.select(col(ProgrammeRow.code))))
         raise InvalidRequest([unknown_code("/programme", code, known)])
-    return KnownProgramme.model_validate(row.document)
+    return KnownProgramme.model_validate(row.record)
 
 
 async def _require_rubric(write: Write, code: str | None) -> Rubric:
@@ -339,7 +339,7 @@ async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSen
             col(DraftRow.programme) == sent.programme,
             col(DraftRow.stage) == sent.stage,
             col(DraftRow.year).is_not_distinct_from(sent.year),
-            col(DraftRow.document)["rubric"]["marker"].as_string() == marker,
+            col(DraftRow.record)["rubric"]["marker"].as_string() == marker,
         )
     )
     return found.first()
@@ -359,7 +359,7 @@ async def _fetch_newest(write: Write, programme: str, marker: str, stage: Stage,
         .limit(1)
     )
     row = found.one_or_none()
-    return Assessment.model_validate(row.document) if row else None
+    return Assessment.model_validate(row.record) if row else None
 
 
 async def _next_code(write: Write) -> str:
@@ -376,9 +376,9 @@ async def _fetch_authors(write: Write, code: str) -> set[str]:
     """Who wrote an assessment, from its first draft to its submission, or an earlier version that it goes on with."""
     found = await write.session.scalars(
         sa.text(
-            "WITH RECURSIVE version AS (SELECT code, rubric, document FROM assessment WHERE code = :code"
-            " UNION ALL SELECT earlier.code, earlier.rubric, earlier.document FROM assessment AS earlier"
-            " JOIN version ON earlier.code = version.document->>'corrects' AND earlier.rubric = version.rubric)"
+            "WITH RECURSIVE version AS (SELECT code, rubric, record FROM assessment WHERE code = :code"
+            " UNION ALL SELECT earlier.code, earlier.rubric, earlier.record FROM assessment AS earlier"
+            " JOIN version ON earlier.code = version.record->>'corrects' AND earlier.rubric = version.rubric)"
             " SELECT DISTINCT actor FROM version JOIN change ON key = code"
             " AND (entity = 'draft' OR entity = 'assessment' AND action = 'create')"
             " JOIN revision ON seq BETWEEN first AND number"

@@ -84,13 +84,13 @@ DRAFTS = Listing(
         "programme": "programme",
         "stage": "stage",
         "year": "year",
-        **{name: f"document->>'{name}'" for name in ("version", "declared_grade", "grade", "updated")},
+        **{name: f"record->>'{name}'" for name in ("version", "declared_grade", "grade", "updated")},
     },
 )
 
 # Shares that were stored as whole numbers, as all shares are sent. In the texts of people each quote has a backslash.
-_AS_SENT = r"""CASE strpos(document::text, '"percentage":') WHEN 0 THEN document::text ELSE regexp_replace(
-    document::text, '"numerator":([0-9]+),"denominator":([0-9]+),"percentage":',
+_AS_SENT = r"""CASE strpos(record::text, '"percentage":') WHEN 0 THEN record::text ELSE regexp_replace(
+    record::text, '"numerator":([0-9]+),"denominator":([0-9]+),"percentage":',
     '"numerator":"\1","denominator":"\2","per_cent":', 'g') END"""
 
 ASSESSMENTS = Listing(
@@ -99,7 +99,7 @@ ASSESSMENTS = Listing(
     item=schemas.Assessment,
     page=schemas.AssessmentPage,
     rows="assessment",
-    document=_AS_SENT,
+    record=_AS_SENT,
     query=AssessmentQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -110,13 +110,13 @@ ASSESSMENTS = Listing(
             "/catalog/v1/organizations",
         ),
         "marker": Filter(
-            "marker = ANY({}::text[])", "SELECT DISTINCT document->>'marker' FROM rubric", f"{PATH}/rubrics"
+            "marker = ANY({}::text[])", "SELECT DISTINCT record->>'marker' FROM rubric", f"{PATH}/rubrics"
         ),
         "stage": Filter("stage = ANY({}::text[])"),
         "status": Filter("status = ANY({}::text[])"),
         "grade": Filter(
             "grade = ANY({}::text[])",
-            "SELECT DISTINCT g->>'code' FROM rubric, json_array_elements(document#>'{content,grades}') AS g",
+            "SELECT DISTINCT g->>'code' FROM rubric, json_array_elements(record#>'{content,grades}') AS g",
             f"{PATH}/rubrics",
         ),
         "rubric": Filter("rubric = ANY({}::text[])", "SELECT code FROM rubric", f"{PATH}/rubrics"),
@@ -124,7 +124,7 @@ ASSESSMENTS = Listing(
     columns={
         "code": "code",
         "programme": "programme",
-        "title": "document->>'title'",
+        "title": "record->>'title'",
         "marker": "marker",
         "stage": "stage",
         "year": "year",
@@ -132,15 +132,15 @@ ASSESSMENTS = Listing(
         "organization": "organization",
         "status": "status",
         "grade": "grade",
-        "basis": "document->>'basis'",
-        "answered": "document->>'answered'",
+        "basis": "record->>'basis'",
+        "answered": "record->>'answered'",
         "rubric": "rubric",
-        "rubric_status": "document#>>'{rubric,status}'",
-        "declared_grade": "document->>'declared_grade'",
-        "derived_grade": "document#>>'{derived,grade}'",
-        "reviewed_grade": "document#>>'{reviewed,grade}'",
-        "submitted": "document->>'submitted'",
-        "updated": "document->>'updated'",
+        "rubric_status": "record#>>'{rubric,status}'",
+        "declared_grade": "record->>'declared_grade'",
+        "derived_grade": "record#>>'{derived,grade}'",
+        "reviewed_grade": "record#>>'{reviewed,grade}'",
+        "submitted": "record->>'submitted'",
+        "updated": "record->>'updated'",
     },
 )
 
@@ -151,8 +151,8 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
             return found
-        document, version = found
-        assessment = schemas.Assessment.model_validate_json(document)
+        record, version = found
+        assessment = schemas.Assessment.model_validate_json(record)
         if assessment.rubric is None:
             raise Conflict(f"{code} is a declared grade: there are no answers to explain it by.", code="not_answered")
         if query.answers == "reviewer" and assessment.reviewed is None:
@@ -200,7 +200,7 @@ async def _earlier(data: Snapshot, later: schemas.Assessment, named: str | None)
     """The assessment that is named, else the last accepted one before this; Conflict or InvalidRequest without."""
     rows = await data.fetch(
         """
-        SELECT document::text FROM assessment
+        SELECT record::text FROM assessment
          WHERE programme = $1 AND marker = $2 AND code <> $3
            AND ($4::text IS NULL AND status = 'accepted' OR code = $4)""",
         later.programme, later.marker, later.code, named,
@@ -261,5 +261,5 @@ def _change(rubric: Rubric, before: Answer | None, after: Answer | None) -> sche
 
 async def _rubric(data: Snapshot, used: RubricUsed) -> Rubric:
     """The rubric that an assessment is pinned to; it is never removed."""
-    statement = "SELECT document::text FROM rubric WHERE code = $1"
+    statement = "SELECT record::text FROM rubric WHERE code = $1"
     return parse_rubric(await data.connection.fetchval(statement, published_code(used)))

@@ -41,14 +41,15 @@ TARGET = "human-rights-90"
 AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
 # One row for each programme under each marker, with the assessment that counts.
 STANDING_ROWS = """(
-    SELECT s.*, p.thematic_area, p.organizations, p.countries, p.document AS known,
-           a.stage AS assessed_stage, a.year AS assessed_year, a.document AS said
+    SELECT s.*, p.thematic_area, p.organizations, p.countries, p.record AS programme_record,
+           a.stage AS assessed_stage, a.year AS assessed_year, a.record AS assessment_record
       FROM standing AS s JOIN programme AS p ON p.code = s.programme
       LEFT JOIN assessment AS a ON a.code = s.assessment) AS standing"""
 
 _STANDING = """json_build_object(
-    'code', code, 'programme', programme, 'title', known->'title', 'marker', marker, 'stage', stage,
-    'thematic_area', known->'thematic_area', 'grade', grade, 'basis', said->'basis', 'answered', said->'answered',
+    'code', code, 'programme', programme, 'title', programme_record->'title', 'marker', marker, 'stage', stage,
+    'thematic_area', programme_record->'thematic_area', 'grade', grade, 'basis', assessment_record->'basis',
+    'answered', assessment_record->'answered',
     'assessment', assessment, 'assessed_stage', assessed_stage, 'assessed_year', assessed_year, 'rubric', rubric,
     'rubric_status', (SELECT status FROM rubric AS behind WHERE behind.code = standing.rubric),
     'under_review', under_review,
@@ -148,7 +149,7 @@ STANDINGS = Listing(
     item=schemas.Standing,
     page=schemas.StandingPage,
     rows=STANDING_ROWS,
-    document=_STANDING,
+    record=_STANDING,
     query=StandingQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -156,7 +157,7 @@ STANDINGS = Listing(
         "marker": ASSESSMENTS.filters["marker"],
         "stage": Filter(
             "stage = ANY({}::text[])",
-            f"SELECT stage FROM {EVER} UNION SELECT document->>'stage' FROM target",
+            f"SELECT stage FROM {EVER} UNION SELECT record->>'stage' FROM target",
             "/catalog/v1/programmes/facets",
         ),
         "thematic_area": Filter(
@@ -182,8 +183,8 @@ STANDINGS = Listing(
         "assessed_stage": Filter("assessed_stage = ANY({}::text[])"),
         "assessed": Filter("(assessment IS NOT NULL) = {}::text::boolean"),
         "due_for": Filter(
-            """coalesce(left(known->'duration'->>'start', 4)::int <= {0}::int, true)
-           AND coalesce(left(known->'duration'->>'end', 4)::int >= {0}::int, true)
+            """coalesce(left(programme_record->'duration'->>'start', 4)::int <= {0}::int, true)
+           AND coalesce(left(programme_record->'duration'->>'end', 4)::int >= {0}::int, true)
            AND NOT EXISTS (
                SELECT FROM assessment AS given
                 WHERE given.programme = standing.programme AND given.marker = standing.marker
@@ -193,13 +194,13 @@ STANDINGS = Listing(
     columns={
         "code": "code",
         "programme": "programme",
-        "title": "known->>'title'",
+        "title": "programme_record->>'title'",
         "marker": "marker",
         "stage": "stage",
         "thematic_area": "thematic_area",
         "grade": "grade",
-        "basis": "said->>'basis'",
-        "answered": "said->>'answered'",
+        "basis": "assessment_record->>'basis'",
+        "answered": "assessment_record->>'answered'",
         "assessment": "assessment",
         "assessed_stage": "assessed_stage",
         "assessed_year": "assessed_year",
@@ -224,9 +225,9 @@ ACTIONS = Listing(
     SELECT assessment || '.' || answer.key || '.' || n AS code, assessment, programme, marker,
            answer.key AS criterion, asked, (asked->>'due')::date AS due, asked->>'done' AS done, updated
       FROM {STANDING_ROWS}
-     CROSS JOIN LATERAL json_each(said->'answers') AS answer
+     CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
      CROSS JOIN LATERAL json_array_elements(answer.value->'actions') WITH ORDINALITY AS action(asked, n)) AS action""",
-    document="""json_build_object(
+    record="""json_build_object(
     'code', code, 'assessment', assessment, 'programme', programme, 'marker', marker, 'criterion', criterion,
     'action', asked->'action', 'owner', asked->'owner', 'due', due, 'done', done,
     'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""",
@@ -252,10 +253,10 @@ ACTIONS = Listing(
 )
 
 # A minimum that was stored as two whole numbers, as all shares are sent.
-_TARGET_AS_SENT = r"""CASE json_typeof(document#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
-    document::text, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
-    || trunc((document#>>'{minimum,numerator}')::numeric * 100 / (document#>>'{minimum,denominator}')::numeric, 2)
-    || '"') ELSE document::text END"""
+_TARGET_AS_SENT = r"""CASE json_typeof(record#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
+    record::text, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
+    || trunc((record#>>'{minimum,numerator}')::numeric * 100 / (record#>>'{minimum,denominator}')::numeric, 2)
+    || '"') ELSE record::text END"""
 
 TARGETS = Listing(
     path=f"{PATH}/targets",
@@ -263,17 +264,17 @@ TARGETS = Listing(
     item=schemas.MarkerTarget,
     page=schemas.MarkerTargetPage,
     rows="target",
-    document=_TARGET_AS_SENT,
+    record=_TARGET_AS_SENT,
     query=TargetQuery,
     sorts={"code": ("code", "text")},
     filters={"marker": ASSESSMENTS.filters["marker"]},
     columns={
         "code": "code",
         "marker": "marker",
-        "name": "document->>'name'",
-        "minimum": "document#>>'{minimum,numerator}' || '/' || (document#>>'{minimum,denominator}')",
-        "stage": "document->>'stage'",
-        "updated": "document->>'updated'",
+        "name": "record->>'name'",
+        "minimum": "record#>>'{minimum,numerator}' || '/' || (record#>>'{minimum,denominator}')",
+        "stage": "record->>'stage'",
+        "updated": "record->>'updated'",
     },
 )
 
@@ -326,7 +327,7 @@ async def _aged(connection: Any, answer: Response) -> Response:
 
 
 async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
-    rows = dict(await data.fetch("SELECT code, document::text FROM target ORDER BY code"))
+    rows = dict(await data.fetch("SELECT code, record::text FROM target ORDER BY code"))
     wanted = code or TARGET
     now = await data.connection.fetch("SELECT code FROM target")
     if wanted not in rows and (code is None or wanted in {row["code"] for row in now}):
@@ -431,7 +432,7 @@ def _grade_share(grade: str | None, rows: Sequence[Any], asked: Question | None)
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
     """The markers' card of a programme that is known here; without an assessment that is what it tells."""
     rows = await data.fetch(
-        f"SELECT {_STANDING} AS document FROM {STANDING_ROWS} WHERE programme = $1 ORDER BY marker", code
+        f"SELECT {_STANDING} AS record FROM {STANDING_ROWS} WHERE programme = $1 ORDER BY marker", code
     )
     if not rows:
         return None
@@ -441,7 +442,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
                (SELECT max(updated) FROM assessment WHERE programme = $1)""",
         code,
     )
-    standings = [schemas.Standing.model_validate_json(row["document"]) for row in rows]
+    standings = [schemas.Standing.model_validate_json(row["record"]) for row in rows]
     return CardData(
         facts=schemas.MarkerFacts(standings=standings, open_actions=open_actions),
         changed=changed,
@@ -486,26 +487,27 @@ async def answer_criteria(request: Request, query: MarkerFilter) -> Response:
             rows = await data.fetch(
                 f"""
                 SELECT rubric, answer.key AS criterion,
-                       coalesce(said->'reviewed'->'answers'->answer.key->>'answer', answer.value->>'answer') AS answer,
+                       coalesce(assessment_record->'reviewed'->'answers'->answer.key->>'answer',
+                                answer.value->>'answer') AS answer,
                        count(*) AS programmes
-                  FROM {STANDING_ROWS} CROSS JOIN LATERAL json_each(said->'answers') AS answer
+                  FROM {STANDING_ROWS} CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
                  WHERE rubric IS NOT NULL AND {where}
                  GROUP BY 1, 2, 3""",
                 *arguments,
             )
-            documents = dict(await data.fetch("SELECT code, document::text FROM rubric"))
-            return schemas.CriteriaAnswer(criteria=_criteria(rows, documents), revision=revision)
+            rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
+            return schemas.CriteriaAnswer(criteria=_criteria(rows, rubrics), revision=revision)
 
         return await _aged(data.connection, await data.cached(build))
 
 
-def _criteria(rows: Iterable[Any], documents: Mapping[str, str]) -> list[schemas.CriterionStanding]:
+def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.CriterionStanding]:
     given: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for row in rows:
         given[row["rubric"]][row["criterion"]][row["answer"]] += row["programmes"]
     found = []
     for code, criteria in given.items():
-        rubric = parse_rubric(documents[code])
+        rubric = parse_rubric(rubrics[code])
         best = Fraction(rubric.scale.levels[-1].value)
         for criterion in rubric.criteria:
             answers = criteria.get(criterion.code, Counter())

@@ -30,7 +30,7 @@ async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -
             f"{there.code} is published with another content, of hash {there.hash}; a correction is another version"
         )
     else:
-        published = PublishedRubric.model_validate(there.document)
+        published = PublishedRubric.model_validate(there.record)
     if supersedes is not None:
         await _supersede(write, supersedes, by=published)
     await write.session.flush()
@@ -87,7 +87,7 @@ def rubric_row(published: PublishedRubric) -> RubricRow:
         status=published.status,
         hash=published.hash,
         updated=published.updated,
-        document=published.model_dump(mode="json"),
+        record=published.model_dump(mode="json"),
     )
 
 
@@ -98,7 +98,7 @@ def _translation_row(translated: PublishedTranslation) -> TranslationRow:
         rubric=translated.rubric,
         language=translated.language,
         updated=translated.updated,
-        document=translated.model_dump(mode="json"),
+        record=translated.model_dump(mode="json"),
     )
 
 
@@ -109,7 +109,7 @@ async def _require_published(write: Write, code: str) -> PublishedRubric:
         meant = closest_match(code, known)
         hint = f"; did you mean {meant}?" if meant else ""
         raise Conflict(f"{code!r} is not published; published are {', '.join(known)}{hint}")
-    return PublishedRubric.model_validate(found.document)
+    return PublishedRubric.model_validate(found.record)
 
 
 async def _supersede(write: Write, code: str, *, by: PublishedRubric) -> None:

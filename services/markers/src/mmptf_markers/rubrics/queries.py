@@ -79,13 +79,13 @@ RUBRICS = Listing(
         "code": "code",
         "rubric": "rubric",
         "version": "version",
-        "title": "document->>'title'",
-        "marker": "document->>'marker'",
+        "title": "record->>'title'",
+        "marker": "record->>'marker'",
         "status": "status",
         "hash": "hash",
-        "criteria": "json_array_length(document#>'{content,criteria}')",
-        "answers_schema": "document->>'answers_schema'",
-        "updated": "document->>'updated'",
+        "criteria": "json_array_length(record#>'{content,criteria}')",
+        "answers_schema": "record->>'answers_schema'",
+        "updated": "record->>'updated'",
     },
 )
 
@@ -107,10 +107,10 @@ TRANSLATIONS = Listing(
         "code": "code",
         "rubric": "rubric",
         "language": "language",
-        "verified": "document->>'verified'",
-        "translated": "document#>>'{coverage,translated}'",
-        "texts": "document#>>'{coverage,texts}'",
-        "updated": "document->>'updated'",
+        "verified": "record->>'verified'",
+        "translated": "record#>>'{coverage,translated}'",
+        "texts": "record#>>'{coverage,texts}'",
+        "updated": "record->>'updated'",
     },
 )
 
@@ -121,8 +121,8 @@ async def answer_answers_schema(request: Request, code: str, query: AnswersSchem
         found = await fetch_item(data, RUBRICS, code)
         if isinstance(found, Response):
             return found
-        document, version = found
-        rubric = parse_rubric(document)
+        record, version = found
+        rubric = parse_rubric(record)
         if query.language not in (None, rubric.language):
             translation, version = await _translation(data, rubric, query.language)
             rubric = translated(rubric, translation)
@@ -137,13 +137,13 @@ async def answer_answers_schema(request: Request, code: str, query: AnswersSchem
 async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[Translation, str]:
     """A rubric's translation and its version; InvalidRequest names the languages that there are."""
     rows = await data.fetch(
-        f"SELECT language, document::text, {VERSION} AS version FROM translation WHERE rubric = $1 ORDER BY 1",
+        f"SELECT language, record::text, {VERSION} AS version FROM translation WHERE rubric = $1 ORDER BY 1",
         f"{rubric.code}.{rubric.version}",
     )
     found = {row["language"]: row for row in rows}
     if language not in found:
         raise InvalidRequest([not_one_of("unknown_code", "language", language, [rubric.language, *found])])
-    stored = json.loads(found[language]["document"])
+    stored = json.loads(found[language]["record"])
     facts = {name: stored[name] for name in ("hash", "language", "texts", "source", "verified")}
     return Translation(rubric=rubric.code, version=rubric.version, **facts), found[language]["version"]
 
@@ -153,7 +153,7 @@ async def score_answers(request: Request, asked: ScoreRequest) -> Score:
     async with snapshot(request) as data:
         rows = await data.fetch(
             f"""
-            SELECT version, status, document->>'superseded_by' AS superseded_by, document::text
+            SELECT version, status, record->>'superseded_by' AS superseded_by, record::text
               FROM rubric WHERE rubric = $1 ORDER BY {PUBLISHED} DESC""",
             asked.rubric,
         )
@@ -170,7 +170,7 @@ async def score_answers(request: Request, asked: ScoreRequest) -> Score:
     if version not in versions:
         raise InvalidRequest([unknown_code("/version", version, list(versions))])
     published = versions[version]
-    result = score_or_raise(parse_rubric(published["document"]), asked.answers, asked.stage)
+    result = score_or_raise(parse_rubric(published["record"]), asked.answers, asked.stage)
     return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})
 
 
@@ -179,16 +179,16 @@ PUBLISHED = "(SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubr
 
 
 @lru_cache(maxsize=64)
-def parse_rubric(document: str) -> Rubric:
+def parse_rubric(record: str) -> Rubric:
     """What a published rubric says; it never changes, so it is parsed once for each of its statuses."""
-    return Rubric.model_validate(json.loads(document)["content"])
+    return Rubric.model_validate(json.loads(record)["content"])
 
 
 async def fetch_rubric(session: AsyncSession, code: str | None, *, marker: str) -> Rubric | None:
     """The version of a rubric that is named, else that of a marker which was published last and is not superseded."""
-    which = "code = :named" if code else "document->>'marker' = :named AND status <> 'superseded'"
+    which = "code = :named" if code else "record->>'marker' = :named AND status <> 'superseded'"
     found = await session.scalar(
-        sa.text(f"SELECT document::text FROM rubric WHERE {which} ORDER BY {PUBLISHED} DESC LIMIT 1"),
+        sa.text(f"SELECT record::text FROM rubric WHERE {which} ORDER BY {PUBLISHED} DESC LIMIT 1"),
         {"named": code or marker},
     )
     return parse_rubric(found) if found else None
@@ -204,8 +204,8 @@ async def fetch_grades(session: AsyncSession) -> dict[str, list[str]]:
     found = await session.execute(
         sa.text(
             """
-            SELECT document->>'marker' AS marker, array_agg(DISTINCT grade->>'code' ORDER BY grade->>'code') AS grades
-              FROM rubric, json_array_elements(document#>'{content,grades}') AS grade
+            SELECT record->>'marker' AS marker, array_agg(DISTINCT grade->>'code' ORDER BY grade->>'code') AS grades
+              FROM rubric, json_array_elements(record#>'{content,grades}') AS grade
              GROUP BY 1
              ORDER BY 1"""
         )
