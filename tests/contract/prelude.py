@@ -52,7 +52,7 @@ ASSESSED = (
 
 
 def prepare(suite: Suite) -> None:
-    """An assessment of each standing, drafts, a concept note, an approved programme, and a ledger with entries."""
+    """An assessment of each status, drafts, a concept note, an approved programme, and a ledger with entries."""
     # First, while the catalogue is as it was packaged: what is replicated of it later has no fixed order.
     urls = suite.urls
     publish(suite.database_urls["markers"], TRANSLATION)

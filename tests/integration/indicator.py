@@ -7,8 +7,8 @@ from typing import Any
 from mmptf_markers.engine.rubric import STAGES
 from tests.integration.marked import (
     API,
+    CURRENT_GRADES,
     INDICATOR,
-    STANDINGS,
     Facts,
     Markers,
     place,
@@ -32,7 +32,7 @@ def action(due: str, done: str | None = None) -> Facts:
 
 async def current_grades(markers: Markers, **query: Any) -> dict[str, Facts]:
     """The current grade of each programme by its code, read in one page."""
-    page = await markers.get(STANDINGS, **{"marker": "human_rights", "limit": 1000, **query})
+    page = await markers.get(CURRENT_GRADES, **{"marker": "human_rights", "limit": 1000, **query})
     assert page["next"] is None
     return {item["programme"]: item for item in page["items"]}
 

@@ -24,7 +24,7 @@ Facts = dict[str, Any]
 
 API = "/markers/v1"
 DRAFTS, ASSESSMENTS, DECLARATIONS = f"{API}/drafts", f"{API}/assessments", f"{API}/declarations"
-STANDINGS, INDICATOR, ACTIONS = f"{API}/standings", f"{API}/indicator", f"{API}/actions"
+CURRENT_GRADES, INDICATOR, ACTIONS = f"{API}/standings", f"{API}/indicator", f"{API}/actions"
 RUBRIC = load_rubric(CONTENT)
 RUBRIC_CODE = f"{RUBRIC.code}.{RUBRIC.version}"
 NUMBERS = count(1)

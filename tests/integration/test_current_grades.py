@@ -1,4 +1,4 @@
-"""Standings and their counts: what the database keeps as records change is what the records say, now and then."""
+"""Current grades and their counts: what the database stores as records change is what the records say, now and then."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import put
 from mmptf_local.postgres import Postgres
 from mmptf_markers.engine.rubric import STAGES
-from mmptf_markers.models import ProgrammeRow, standing, standing_count
+from mmptf_markers.models import ProgrammeRow, current_grade, current_grade_count
 from mmptf_markers.replication import programme_row
 from tests.conftest import running_app
 from tests.integration.marked import DRAFTS, INDICATOR, IOM, Markers, answers, made, programme
@@ -48,7 +48,7 @@ async def removed(markers: Markers, code: str) -> None:
 
 
 async def changed(markers: Markers, chance: random.Random, codes: list[str]) -> None:
-    """One change of whatever a standing is made of."""
+    """One change of whatever a current grade is made of."""
     code = chance.choice(codes)
     stage, year = chance.choice([*((s, None) for s in STAGES if s != "annual_report"), ("annual_report", 2025)])
     match chance.choice(("programme", "programme", "allocation", "allocation", "declaration", "submission", "gone")):
@@ -91,7 +91,7 @@ async def test_stored_current_grades_equal_those_of_the_records(markers: Markers
             # From now on every programme stands under another marker too.
             await markers.publish({**small({"type": "manual"}, ["A", "B"], [1]), "code": "gender", "marker": "gender"})
         await changed(markers, chance, codes)
-        for table in (standing, standing_count):
+        for table in (current_grade, current_grade_count):
             kept, derived = await kept_and_derived(markers, table)
             assert kept == derived, (number, table.name)
         found = await markers.get(INDICATOR)
@@ -113,7 +113,7 @@ async def test_what_was_there_before_stands_after_the_migration(markers: Markers
     await migrations.migrate(url, "mmptf_markers")
     async with running_app("markers", url, None) as running:
         migrated = Markers(running)
-        for table in (standing, standing_count):
+        for table in (current_grade, current_grade_count):
             kept, derived = await kept_and_derived(migrated, table)
             assert kept == derived != []
         made(await migrated.declare("S-2", "A"))
@@ -141,6 +141,6 @@ async def test_counts_are_read_and_not_made_again(markers: Markers) -> None:
     await markers.copy(*(programme(f"S-{n}") for n in range(20)))
     async with markers.running.app.state.database.sessions() as session, session.begin():
         # What is read instead of the counts would differ from them.
-        await session.execute(sa.text("UPDATE standing_count SET programmes = programmes + 1000"))
+        await session.execute(sa.text("UPDATE current_grade_count SET programmes = programmes + 1000"))
     assert (await markers.get(INDICATOR))["whole"]["programmes"] == 1020
     assert (await markers.get(INDICATOR, organization="IOM"))["whole"]["programmes"] == 20

@@ -20,9 +20,9 @@ from tests.integration.marked import (
     ACTIONS,
     API,
     ASSESSMENTS,
+    CURRENT_GRADES,
     INDICATOR,
     RUBRIC_CODE,
-    STANDINGS,
     Facts,
     Markers,
     answer,
@@ -75,8 +75,8 @@ async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Mark
     async with markers.running.app.state.database.sessions() as session, session.begin():
         write = await begin_write(session, Author("test"))
         stated = MarkerTarget.model_validate({**target, "minimum": share(1, 2), "sources": [], "updated": write.at})
-        document = stated.model_dump(mode="json")
-        await put(write, [TargetRow(code="inclusion-half", marker="inclusion", updated=write.at, document=document)])
+        record = stated.model_dump(mode="json")
+        await put(write, [TargetRow(code="inclusion-half", marker="inclusion", updated=write.at, record=record)])
     for code, given in {"T-3": (2, 2), "T-2": (0, 2), "T-0": (2, 0), "T-9": None}.items():
         await markers.copy(programme(code))
         if given:
@@ -103,7 +103,7 @@ async def test_nothing_is_met_and_nothing_missed_without_programmes(markers: Mar
             "standing": "not_applicable", "short_by": 0, "grades": [], "rubrics": [], "mixed": False, "target": None,
         }  # fmt: skip
         # The stage of the target is one that is known, though no programme is at it.
-        assert (await markers.get(STANDINGS, stage="funded"))["items"] == []
+        assert (await markers.get(CURRENT_GRADES, stage="funded"))["items"] == []
         if not n:
             await markers.copy(programme("Q-01", stage="pipeline"))
 
@@ -183,7 +183,7 @@ async def test_versions_of_rubrics_are_not_mixed_unseen(markers: Markers) -> Non
 async def test_an_unchanged_indicator_is_a_304(markers: Markers) -> None:
     code = await markers.copied()
     client = markers.running.client
-    paths = (INDICATOR, f"{INDICATOR}?by=country", STANDINGS, CRITERIA, ACTIONS, OVER_TIME)
+    paths = (INDICATOR, f"{INDICATOR}?by=country", CURRENT_GRADES, CRITERIA, ACTIONS, OVER_TIME)
 
     async def tags(sent: Mapping[str, str]) -> dict[str, httpx.Response]:
         return {p: await client.get(p, headers={"if-none-match": sent[p]} if sent else {}) for p in paths}
@@ -196,7 +196,7 @@ async def test_an_unchanged_indicator_is_a_304(markers: Markers) -> None:
     found = await tags(before)
     assert {a.status_code for a in found.values()} == {200}
     assert found[INDICATOR].json()["whole"]["under_review"] == 1
-    assert found[STANDINGS].json()["items"][0]["under_review"] is True
+    assert found[CURRENT_GRADES].json()["items"][0]["under_review"] is True
     await markers.reviewed(submitted)
     assert {a.status_code for a in (await tags({p: a.headers["etag"] for p, a in found.items()})).values()} == {200}
 

@@ -14,9 +14,9 @@ from tests.integration.indicator import CRITERIA, OVER_TIME, PLACES, action, lis
 from tests.integration.marked import (
     ACTIONS,
     ASSESSMENTS,
+    CURRENT_GRADES,
     INDICATOR,
     RUBRIC_CODE,
-    STANDINGS,
     Facts,
     Markers,
     answer,
@@ -36,7 +36,7 @@ async def markers(new_database: Callable[[str], str]) -> AsyncIterator[Markers]:
 
 QUESTIONS_THEN = (
     f"{INDICATOR}?", f"{INDICATOR}?by=country", f"{INDICATOR}?by=region", f"{INDICATOR}?by=organization",
-    f"{INDICATOR}?by=thematic_area", f"{INDICATOR}?by=rubric", f"{STANDINGS}?limit=1000",
+    f"{INDICATOR}?by=thematic_area", f"{INDICATOR}?by=rubric", f"{CURRENT_GRADES}?limit=1000",
     f"{CRITERIA}?marker=human_rights", f"{ACTIONS}?sort=code", f"{ASSESSMENTS}?limit=1000",
 )  # fmt: skip
 
@@ -100,7 +100,7 @@ def as_then(found: Any, number: int) -> Any:
         return {name: as_then(value, number) for name, value in found.items()}
     if isinstance(found, list):
         return [as_then(value, number) for value in found]
-    if isinstance(found, str) and found.startswith(f"{STANDINGS}?"):
+    if isinstance(found, str) and found.startswith(f"{CURRENT_GRADES}?"):
         assert f"as_of={number}&" in found
         return found.replace(f"as_of={number}&", "")
     return found

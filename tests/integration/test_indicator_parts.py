@@ -30,10 +30,10 @@ from tests.integration.marked import (
     ACTIONS,
     API,
     ASSESSMENTS,
+    CURRENT_GRADES,
     INDICATOR,
     RUBRIC,
     RUBRIC_CODE,
-    STANDINGS,
     Facts,
     Markers,
     Who,
@@ -172,7 +172,7 @@ async def test_the_current_grade_of_each_programme_is_the_one_that_counts(portfo
         assert item["rubric_status"] == ("illustrative" if item["rubric"] else None)
     gender = await portfolio.current_grades(marker="gender")
     assert {code for code, item in gender.items() if item["grade"]} == {"M-11"}
-    assert (await portfolio.markers.get(STANDINGS))["total"] == 2 * len(portfolio.documents)
+    assert (await portfolio.markers.get(CURRENT_GRADES))["total"] == 2 * len(portfolio.documents)
 
 
 def parts(by: str | None, document: Facts, current: Facts) -> list[str | None]:
@@ -314,9 +314,9 @@ async def test_current_grades_are_filtered_like_the_indicator(portfolio: Portfol
 
 async def test_current_grades_are_read_by_pages_and_exported(portfolio: Portfolio) -> None:
     client = portfolio.markers.running.client
-    everything = (await portfolio.markers.get(STANDINGS, limit=1000))["items"]
+    everything = (await portfolio.markers.get(CURRENT_GRADES, limit=1000))["items"]
     for sort in ("code", "-code", "updated", "-updated"):
-        rows, path = [], f"{STANDINGS}?limit=4&sort={sort}"
+        rows, path = [], f"{CURRENT_GRADES}?limit=4&sort={sort}"
         while path:
             page = (await client.get(path)).json()
             rows += page["items"]
@@ -324,9 +324,9 @@ async def test_current_grades_are_read_by_pages_and_exported(portfolio: Portfoli
         name = sort.removeprefix("-")
         ordered = sorted(everything, key=lambda row: (row[name], row["code"]), reverse=sort.startswith("-"))
         assert [row["code"] for row in rows] == [row["code"] for row in ordered]
-    lines = (await client.get(f"{STANDINGS}?format=ndjson")).text.splitlines()
+    lines = (await client.get(f"{CURRENT_GRADES}?format=ndjson")).text.splitlines()
     assert len(lines) == len(everything)
-    table = (await client.get(f"{STANDINGS}?format=csv&marker=human_rights&grade=A")).text.splitlines()
+    table = (await client.get(f"{CURRENT_GRADES}?format=csv&marker=human_rights&grade=A")).text.splitlines()
     assert [line.split(",")[:2] for line in table] == [["code", "programme"], ["M-06.human_rights", "M-06"],
                                                        ["M-08.human_rights", "M-08"]]  # fmt: skip
 
@@ -410,7 +410,7 @@ async def test_actions_are_those_of_the_assessments_that_count(portfolio: Portfo
         assert len(answered.text.splitlines()) == len(rows) + (form == "csv")
 
 
-@pytest.mark.parametrize("path", [STANDINGS, INDICATOR, CRITERIA, ACTIONS, OVER_TIME, f"{API}/targets"])
+@pytest.mark.parametrize("path", [CURRENT_GRADES, INDICATOR, CRITERIA, ACTIONS, OVER_TIME, f"{API}/targets"])
 async def test_unknown_parameters_are_rejected(portfolio: Portfolio, path: str) -> None:
     of_all = ["nonsense=1", "grade=%00", "as_of=999999", "as_of=x", "as_of=2999-01-01"]
     of_current_grades = [
@@ -419,7 +419,14 @@ async def test_unknown_parameters_are_rejected(portfolio: Portfolio, path: str) 
         "grade=A%25", "assessed=true&assessed=false",
     ]  # fmt: skip
     questions = {
-        STANDINGS: [*of_current_grades, "marker=x", "stage=nowhere", "sort=grade", "target=human-rights-90", "limit=0"],
+        CURRENT_GRADES: [
+            *of_current_grades,
+            "marker=x",
+            "stage=nowhere",
+            "sort=grade",
+            "target=human-rights-90",
+            "limit=0",
+        ],
         INDICATOR: [*of_current_grades, "target=x", "by=grade", "by=", "marker=human_rights", "stage=funded"],
         CRITERIA: [*of_current_grades, "marker=x", "stage=nowhere"],
         ACTIONS: [
@@ -442,8 +449,8 @@ async def test_unknown_parameters_are_rejected(portfolio: Portfolio, path: str) 
 async def test_an_unknown_code_is_rejected_with_its_closest_match(portfolio: Portfolio) -> None:
     for path, question, parameter, suggestion in (
         (INDICATOR, "country=KENN", "country", "KEN"),
-        (STANDINGS, "programme=M-011", "programme", "M-11"),
-        (STANDINGS, "organization=UNHCRR", "organization", "UNHCR"),
+        (CURRENT_GRADES, "programme=M-011", "programme", "M-11"),
+        (CURRENT_GRADES, "organization=UNHCRR", "organization", "UNHCR"),
         (INDICATOR, "target=human-right-90", "target", "human-rights-90"),
         (INDICATOR, "by=countries", "by", "country"),
         (CRITERIA, "marker=human_right", "marker", "human_rights"),

@@ -1,4 +1,4 @@
-"""Publishing: a rubric as a whole or not at all, its standing, and its texts in other languages."""
+"""Publishing: a rubric as a whole or not at all, its status, and its texts in other languages."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ async def test_a_superseded_rubric_is_unchanged_and_is_not_chosen(shelf: Running
     assert (await publish(version("2"), "--supersedes", FIRST)).code == 0
     assert await revision(shelf) == before + 2
     now = (await shelf.client.get(f"{RUBRICS}/{FIRST}")).json()
-    standing = {"status": "superseded", "superseded_by": "hr-marker-illustrative.2", "updated": now["updated"]}
-    assert now == old | standing and now["updated"] > old["updated"]
+    superseded = {"status": "superseded", "superseded_by": "hr-marker-illustrative.2", "updated": now["updated"]}
+    assert now == old | superseded and now["updated"] > old["updated"]
     listed = {
         status: [item["code"] for item in (await shelf.client.get(RUBRICS, params={"status": status})).json()["items"]]
         for status in ("illustrative", "official", "superseded")

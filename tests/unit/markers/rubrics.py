@@ -121,7 +121,7 @@ OFFICIAL = {
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """Rubric documents of every kind: any rule, stages, texts and standing."""
+    """Rubric documents of every kind: any rule, stages, texts and status."""
     document = draw(rubrics(criteria=3))
     if draw(st.integers(0, 7)) == 5:
         document |= {"rule": {"type": "manual"}, "gates": []}

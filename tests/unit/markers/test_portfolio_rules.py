@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmptf_markers.indicator.rules import short_by, standing
+from mmptf_markers.indicator.rules import short_by, target_status
 
 NINE_TENTHS = Fraction(9, 10)
 COUNTS = st.integers(0, 10**6)
@@ -27,7 +27,7 @@ MINIMA = st.fractions(min_value=0, max_value=1, max_denominator=10**6)
 def test_nine_tenths_of_the_programmes_are_reached_or_missed(
     counted: int, programmes: int, expected: str, short: int
 ) -> None:
-    assert standing(counted, programmes, NINE_TENTHS) == expected
+    assert target_status(counted, programmes, NINE_TENTHS) == expected
     assert short_by(counted, programmes, NINE_TENTHS) == short
 
 
@@ -36,7 +36,7 @@ def test_a_share_is_compared_as_it_is(counted: int, others: int, minimum: Fracti
     programmes = counted + others
     reached = counted * minimum.denominator >= minimum.numerator * programmes
     expected = ("met" if reached else "not_met") if programmes else "not_applicable"
-    assert standing(counted, programmes, minimum) == expected
+    assert target_status(counted, programmes, minimum) == expected
 
 
 @given(counted=COUNTS, others=st.integers(1, 10**6), minimum=MINIMA)
@@ -44,6 +44,6 @@ def test_what_is_short_is_the_least_that_reaches_the_target(counted: int, others
     programmes = counted + others
     short = short_by(counted, programmes, minimum)
     assert 0 <= short <= others
-    assert standing(counted + short, programmes, minimum) == "met"
+    assert target_status(counted + short, programmes, minimum) == "met"
     if short:
-        assert standing(counted + short - 1, programmes, minimum) == "not_met"
+        assert target_status(counted + short - 1, programmes, minimum) == "not_met"

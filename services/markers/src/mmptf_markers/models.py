@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 from mmptf_common.feed.replication import replication_table
 from mmptf_common.storage.journal_schema import add_journal
 from mmptf_common.storage.records import Record, codes, renamed_code_table
-from mmptf_markers.standings import STANDING, STANDING_COUNT
+from mmptf_markers.current_grades import CURRENT_GRADE, CURRENT_GRADE_COUNT
 
 
 class Base(SQLModel, registry=registry()):
@@ -123,8 +123,8 @@ class TargetRow(Record, Base, table=True):
     marker: str
 
 
-standing = sa.Table(
-    "standing",
+current_grade = sa.Table(
+    "current_grade",
     Base.metadata,
     sa.Column("code", sa.Text(collation="C"), primary_key=True),
     sa.Column("programme", sa.Text(collation="C"), nullable=False, index=True),
@@ -139,11 +139,11 @@ standing = sa.Table(
     sa.Column("rubric", sa.Text),
     sa.Column("under_review", sa.Boolean, nullable=False),
     sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
-    sa.Index("standing_updated", "updated", "code"),
-    info={"derived": STANDING},
+    sa.Index("current_grade_updated", "updated", "code"),
+    info={"derived": CURRENT_GRADE},
 )
-standing_count = sa.Table(
-    "standing_count",
+current_grade_count = sa.Table(
+    "current_grade_count",
     Base.metadata,
     sa.Column("marker", sa.Text, nullable=False),
     sa.Column("stage", sa.Text, nullable=False),
@@ -158,12 +158,12 @@ standing_count = sa.Table(
     sa.Column("allocated", sa.Numeric, nullable=False),
     sa.Column("under_review", sa.BigInteger, nullable=False),
     sa.Index(
-        "standing_count_alike",
+        "current_grade_count_alike",
         *("marker", "stage", "budget_stage", "currency", "grade", "rubric"),
         unique=True,
         postgresql_nulls_not_distinct=True,
     ),
-    info={"derived": STANDING_COUNT},
+    info={"derived": CURRENT_GRADE_COUNT},
 )
 followed = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)

@@ -227,7 +227,7 @@ def _gate_errors(rubric: Rubric) -> Errors:
             yield f"/gates/{at}", "is a duplicate: the same criterion and level"
 
 
-def _standing_errors(rubric: Rubric) -> Errors:
+def _status_errors(rubric: Rubric) -> Errors:
     document, endorsement = rubric.source_document, rubric.endorsement
     if rubric.status == "official":
         if document is None:
@@ -333,7 +333,7 @@ _CHECKS: Final[Checks] = (
     ({"principles"}, _code_errors("principles")),
     ({"criteria", "principles"}, _principle_errors),
     ({"criteria", "scale"}, _not_applicable_errors),
-    ({"status", "source_document", "endorsement"}, _standing_errors),
+    ({"status", "source_document", "endorsement"}, _status_errors),
 )
 _ARITHMETIC: Final[Checks] = (
     ({"grades"}, _code_errors("grades")),

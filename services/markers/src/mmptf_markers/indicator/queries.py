@@ -1,4 +1,4 @@
-"""What the portfolio adds up to: standings of programmes, the indicator and its course, criteria and actions."""
+"""What the portfolio adds up to: current grades of programmes, the indicator and its course, criteria and actions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from mmptf_common.wire.problems import Conflict, InvalidRequest, not_one_of
 from mmptf_common.wire.shares import share
 from mmptf_markers.assessments.queries import ASSESSMENTS, EVER, OF_PROGRAMME, PATH
 from mmptf_markers.assessments.schemas import Year
+from mmptf_markers.current_grades import counts
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, Stage
 from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.rubrics.queries import parse_rubric
-from mmptf_markers.standings import counts
 
 # The parameters of a question, and what each of them asks for.
 Question = list[tuple[str, str]]
@@ -40,18 +40,18 @@ TARGET = "human-rights-90"
 # The services whose records are copied here, and the header that tells the age of each copy.
 AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
 # One row for each programme under each marker, with the assessment that counts.
-STANDING_ROWS = """(
+CURRENT_GRADE_ROWS = """(
     SELECT s.*, p.thematic_area, p.organizations, p.countries, p.record AS programme_record,
            a.stage AS assessed_stage, a.year AS assessed_year, a.record AS assessment_record
-      FROM standing AS s JOIN programme AS p ON p.code = s.programme
-      LEFT JOIN assessment AS a ON a.code = s.assessment) AS standing"""
+      FROM current_grade AS s JOIN programme AS p ON p.code = s.programme
+      LEFT JOIN assessment AS a ON a.code = s.assessment) AS current_grade"""
 
-_STANDING = """json_build_object(
+_CURRENT_GRADE = """json_build_object(
     'code', code, 'programme', programme, 'title', programme_record->'title', 'marker', marker, 'stage', stage,
     'thematic_area', programme_record->'thematic_area', 'grade', grade, 'basis', assessment_record->'basis',
     'answered', assessment_record->'answered',
     'assessment', assessment, 'assessed_stage', assessed_stage, 'assessed_year', assessed_year, 'rubric', rubric,
-    'rubric_status', (SELECT status FROM rubric AS behind WHERE behind.code = standing.rubric),
+    'rubric_status', (SELECT status FROM rubric AS behind WHERE behind.code = current_grade.rubric),
     'under_review', under_review,
     'budget', CASE WHEN amount IS NOT NULL THEN json_build_object('amount', amount::text, 'currency', currency) END,
     'budget_stage', budget_stage,
@@ -59,7 +59,7 @@ _STANDING = """json_build_object(
                       THEN json_build_object('amount', allocated::text, 'currency', '{ledger}') END,
     'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""".replace("{ledger}", LEDGER_CURRENCY)
 
-_REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(standing.countries))"
+_REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(current_grade.countries))"
 
 TargetCode = Annotated[Code | None, Field(description="Code of a target; by default that of the human-rights marker.")]
 
@@ -71,7 +71,7 @@ class TargetQuery(ListQuery):
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
 
 
-class StandingFilter(PointInTime):
+class CurrentGradeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones."""
 
     programme: Annotated[Values, Field(description="Code of a programme.")]
@@ -91,14 +91,14 @@ class StandingFilter(PointInTime):
     ] = None
 
 
-class MarkerFilter(StandingFilter):
+class MarkerFilter(CurrentGradeFilter):
     """Which programmes, under which markers."""
 
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
     stage: Annotated[Values, Field(description="Stage of the programme in the catalogue.", examples=["funded"])]
 
 
-class StandingQuery(MarkerFilter, ListQuery):
+class CurrentGradeQuery(MarkerFilter, ListQuery):
     sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order; `-` descends.")] = (
         "code"
     )
@@ -107,7 +107,7 @@ class StandingQuery(MarkerFilter, ListQuery):
 Division = Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"]
 
 
-class IndicatorQuery(StandingFilter):
+class IndicatorQuery(CurrentGradeFilter):
     """Which programmes are looked at, and by what they are divided."""
 
     target: TargetCode = None
@@ -143,14 +143,14 @@ class Copies(ResponseModel):
     copies: list[CopyState]
 
 
-STANDINGS = Listing(
+CURRENT_GRADES = Listing(
     path=f"{PATH}/standings",
     entity="standing",
-    item=schemas.Standing,
-    page=schemas.StandingPage,
-    rows=STANDING_ROWS,
-    record=_STANDING,
-    query=StandingQuery,
+    item=schemas.CurrentGrade,
+    page=schemas.CurrentGradePage,
+    rows=CURRENT_GRADE_ROWS,
+    record=_CURRENT_GRADE,
+    query=CurrentGradeQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "programme": OF_PROGRAMME,
@@ -187,7 +187,7 @@ STANDINGS = Listing(
            AND coalesce(left(programme_record->'duration'->>'end', 4)::int >= {0}::int, true)
            AND NOT EXISTS (
                SELECT FROM assessment AS given
-                WHERE given.programme = standing.programme AND given.marker = standing.marker
+                WHERE given.programme = current_grade.programme AND given.marker = current_grade.marker
                   AND given.stage = 'annual_report' AND given.year = {0}::int AND given.status <> 'returned')"""
         ),
     },
@@ -214,7 +214,9 @@ STANDINGS = Listing(
 )
 
 # The indicator's programmes and marker are those of its target.
-_OF_TARGET = replace(STANDINGS, filters={n: f for n, f in STANDINGS.filters.items() if n not in ("marker", "stage")})
+_OF_TARGET = replace(
+    CURRENT_GRADES, filters={n: f for n, f in CURRENT_GRADES.filters.items() if n not in ("marker", "stage")}
+)
 
 ACTIONS = Listing(
     path=f"{PATH}/actions",
@@ -224,7 +226,7 @@ ACTIONS = Listing(
     rows=f"""(
     SELECT assessment || '.' || answer.key || '.' || n AS code, assessment, programme, marker,
            answer.key AS criterion, asked, (asked->>'due')::date AS due, asked->>'done' AS done, updated
-      FROM {STANDING_ROWS}
+      FROM {CURRENT_GRADE_ROWS}
      CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
      CROSS JOIN LATERAL json_array_elements(answer.value->'actions') WITH ORDINALITY AS action(asked, n)) AS action""",
     record="""json_build_object(
@@ -286,12 +288,12 @@ def _several(codes: str) -> tuple[str, str]:
 # How the indicator is divided: the code of a group, and what is joined for it.
 DIVISIONS: Mapping[str | None, tuple[str, str]] = {
     None: ("NULL::text", ""),
-    "thematic_area": ("standing.thematic_area", ""),
-    "country": _several("unnest(standing.countries)"),
+    "thematic_area": ("current_grade.thematic_area", ""),
+    "country": _several("unnest(current_grade.countries)"),
     "region": _several(f"(SELECT DISTINCT * FROM {_REGIONS} AS several)"),
-    "organization": _several("unnest(standing.organizations)"),
-    "assessed_stage": ("standing.assessed_stage", ""),
-    "rubric": ("standing.rubric", ""),
+    "organization": _several("unnest(current_grade.organizations)"),
+    "assessed_stage": ("current_grade.assessed_stage", ""),
+    "rubric": ("current_grade.rubric", ""),
 }
 
 OVERLAPPING = frozenset({"country", "region", "organization"})
@@ -339,7 +341,7 @@ async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
 
 
 async def _indicators(
-    data: Snapshot, target: schemas.MarkerTarget, query: StandingFilter, by: str | None
+    data: Snapshot, target: schemas.MarkerTarget, query: CurrentGradeFilter, by: str | None
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes, those that state none last."""
     key, join = DIVISIONS[by]
@@ -348,10 +350,10 @@ async def _indicators(
     of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
     where = condition(_OF_TARGET, query, arguments)
     if by is None and all(name == "as_of" for name, _ in asked):
-        statement = f"SELECT NULL AS key, * FROM standing_count WHERE {of_target}"
+        statement = f"SELECT NULL AS key, * FROM current_grade_count WHERE {of_target}"
     else:
         alike = f"{key} AS key, grade, rubric, budget_stage, currency"
-        statement = counts(alike, f"{STANDING_ROWS} {join} WHERE {of_target} AND {where}")
+        statement = counts(alike, f"{CURRENT_GRADE_ROWS} {join} WHERE {of_target} AND {where}")
     rows = await data.fetch(statement, *arguments)
     statuses = dict(await data.fetch("SELECT code, status FROM rubric"))
     groups: dict[str | None, list[Any]] = defaultdict(list)
@@ -362,7 +364,7 @@ async def _indicators(
     return {code: _folded(groups[code], statuses, target, _narrowed(query, asked, by, code)) for code in order}
 
 
-def _narrowed(query: StandingFilter, asked: Question, by: str | None, code: str | None) -> Question | None:
+def _narrowed(query: CurrentGradeFilter, asked: Question, by: str | None, code: str | None) -> Question | None:
     """The question whose rows are those of one group; None where no question finds just them."""
     if by is None:
         return asked
@@ -393,7 +395,7 @@ def _folded(
         under_review=sum(row["under_review"] for row in rows),
         counted=counted,
         share=share(counted, programmes) if programmes else None,
-        standing=rules.standing(counted, programmes, target.minimum.exact),
+        standing=rules.target_status(counted, programmes, target.minimum.exact),
         short_by=rules.short_by(counted, programmes, target.minimum.exact),
         grades=[
             _grade_share(grade, [row for row in rows if row["grade"] == grade], asked)
@@ -425,14 +427,14 @@ def _grade_share(grade: str | None, rows: Sequence[Any], asked: Question | None)
         without_budget=programmes - sum(row["with_budget"] for row in rows),
         allocated=money(sum(row["allocated"] for row in rows), LEDGER_CURRENCY) if with_allocation else None,
         without_allocation=programmes - with_allocation,
-        link=drilldown and f"{STANDINGS.path}?{urlencode(sorted(drilldown))}",
+        link=drilldown and f"{CURRENT_GRADES.path}?{urlencode(sorted(drilldown))}",
     )
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
     """The markers' card of a programme that is known here; without an assessment that is what it tells."""
     rows = await data.fetch(
-        f"SELECT {_STANDING} AS record FROM {STANDING_ROWS} WHERE programme = $1 ORDER BY marker", code
+        f"SELECT {_CURRENT_GRADE} AS record FROM {CURRENT_GRADE_ROWS} WHERE programme = $1 ORDER BY marker", code
     )
     if not rows:
         return None
@@ -442,9 +444,9 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
                (SELECT max(updated) FROM assessment WHERE programme = $1)""",
         code,
     )
-    standings = [schemas.Standing.model_validate_json(row["record"]) for row in rows]
+    current_grades = [schemas.CurrentGrade.model_validate_json(row["record"]) for row in rows]
     return CardData(
-        facts=schemas.MarkerFacts(standings=standings, open_actions=open_actions),
+        facts=schemas.MarkerFacts(standings=current_grades, open_actions=open_actions),
         changed=changed,
         links={
             "assessments": data.link(ASSESSMENTS.path, programme=code),
@@ -466,7 +468,7 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
                 number, at = await data.fetchrow(
                     "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
                 )
-                then = StandingFilter.model_validate({"as_of": str(number)})
+                then = CurrentGradeFilter.model_validate({"as_of": str(number)})
                 found = await _indicators(data.at_revision(number), target, then, None)
                 whole = found.get(None) or _folded([], {}, target, None)
                 periods.append(schemas.Period(period_end=end, at=at, indicator=whole))
@@ -478,19 +480,19 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
 
 async def answer_criteria(request: Request, query: MarkerFilter) -> Response:
     """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
-    await check_codes(request, STANDINGS, query)
+    await check_codes(request, CURRENT_GRADES, query)
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> schemas.CriteriaAnswer:
             arguments = Arguments()
-            where = condition(STANDINGS, query, arguments)
+            where = condition(CURRENT_GRADES, query, arguments)
             rows = await data.fetch(
                 f"""
                 SELECT rubric, answer.key AS criterion,
                        coalesce(assessment_record->'reviewed'->'answers'->answer.key->>'answer',
                                 answer.value->>'answer') AS answer,
                        count(*) AS programmes
-                  FROM {STANDING_ROWS} CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
+                  FROM {CURRENT_GRADE_ROWS} CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
                  WHERE rubric IS NOT NULL AND {where}
                  GROUP BY 1, 2, 3""",
                 *arguments,
@@ -501,7 +503,7 @@ async def answer_criteria(request: Request, query: MarkerFilter) -> Response:
         return await _aged(data.connection, await data.cached(build))
 
 
-def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.CriterionStanding]:
+def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.CriterionSummary]:
     given: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for row in rows:
         given[row["rubric"]][row["criterion"]][row["answer"]] += row["programmes"]
@@ -515,7 +517,7 @@ def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.C
             answered = sum(number for _, number in levels)
             points = sum((Fraction(level.value) * number for level, number in levels), Fraction())
             found.append(
-                schemas.CriterionStanding(
+                schemas.CriterionSummary(
                     rubric=code,
                     criterion=criterion.code,
                     principle=criterion.principle,
@@ -532,7 +534,7 @@ def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.C
     return sorted(found, key=_weakness)
 
 
-def _weakness(criterion: schemas.CriterionStanding) -> tuple[bool, Fraction, str, str]:
+def _weakness(criterion: schemas.CriterionSummary) -> tuple[bool, Fraction, str, str]:
     reached = criterion.share.exact if criterion.share else Fraction(1)
     return criterion.share is None, reached, criterion.rubric, criterion.criterion
 

@@ -1,4 +1,4 @@
-"""The portfolio over HTTP: standings, the indicator and its course, criteria, actions, and how old the copies are."""
+"""The portfolio over HTTP: current grades, the indicator and its course, criteria, actions, and the age of copies."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ router = openapi.Router()
     "/standings",
     name="list",
     tags=["standings"],
-    response_model=schemas.StandingPage,
+    response_model=schemas.CurrentGradePage,
     summary="List the standings of programmes",
     **openapi.read(media=openapi.EXPORTS),
 )
-async def standings(request: PublicReadRequest, query: Annotated[queries.StandingQuery, StrictQuery()]) -> Response:
+async def current_grades(
+    request: PublicReadRequest, query: Annotated[queries.CurrentGradeQuery, StrictQuery()]
+) -> Response:
     """What counts for each programme under each marker: the newest accepted assessment, or none."""
-    return await answer_list(request, queries.STANDINGS, query)
+    return await answer_list(request, queries.CURRENT_GRADES, query)
 
 
 @router.get(

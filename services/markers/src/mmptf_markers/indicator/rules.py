@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from mmptf_markers.indicator.schemas import TargetStanding
+from mmptf_markers.indicator.schemas import TargetStatus
 
 
-def standing(counted: int, programmes: int, minimum: Fraction) -> TargetStanding:
+def target_status(counted: int, programmes: int, minimum: Fraction) -> TargetStatus:
     """Whether a share of the programmes is reached; where there are none nothing is met and nothing is missed."""
     if not programmes:
         return "not_applicable"

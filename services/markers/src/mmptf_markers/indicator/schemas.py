@@ -1,4 +1,4 @@
-"""The wire shapes of the portfolio: standings of programmes, the indicator, criteria, actions."""
+"""The wire shapes of the portfolio: current grades of programmes, the indicator, criteria, actions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmptf_markers.assessments.schemas import StoredShare
 from mmptf_markers.engine.results import Answer
 from mmptf_markers.engine.rubric import Stage
 
-TargetStanding = Literal["met", "not_met", "not_applicable"]
+TargetStatus = Literal["met", "not_met", "not_applicable"]
 
 
 class MarkerTarget(ResponseModel):
@@ -41,7 +41,7 @@ class NamedCode(ResponseModel):
     name: str
 
 
-class Standing(ResponseModel):
+class CurrentGrade(ResponseModel):
     """What counts for one programme under one marker: its newest accepted assessment, nothing while there is none.
 
     `under_review` tells that another one is submitted and not reviewed; `answered` is false for a grade that was only
@@ -71,14 +71,14 @@ class Standing(ResponseModel):
     updated: datetime
 
 
-class StandingPage(Page[Standing]):
-    """One page of standings."""
+class CurrentGradePage(Page[CurrentGrade]):
+    """One page of current grades."""
 
 
 class MarkerFacts(ResponseModel):
     """What counts for a programme under each marker, and how many of the actions that were asked for are not done."""
 
-    standings: list[Standing]
+    standings: list[CurrentGrade]
     open_actions: int
 
 
@@ -129,7 +129,7 @@ class Indicator(ResponseModel):
     under_review: int
     counted: int
     share: Share | None
-    standing: TargetStanding
+    standing: TargetStatus
     short_by: int
     grades: list[GradeShare]
     rubrics: list[RubricShare]
@@ -181,7 +181,7 @@ class LevelCount(ResponseModel):
     programmes: int
 
 
-class CriterionStanding(ResponseModel):
+class CriterionSummary(ResponseModel):
     """How a criterion is answered across programmes; `share` of the highest level, exact, null where nobody answers."""
 
     rubric: Code
@@ -197,7 +197,7 @@ class CriterionStanding(ResponseModel):
 class CriteriaAnswer(ResponseModel):
     """The criteria of the rubrics behind the grades that count, the weakest first."""
 
-    criteria: list[CriterionStanding]
+    criteria: list[CriterionSummary]
     revision: int
 
 

@@ -10,7 +10,7 @@ from mmptf_markers.engine.translation import Coverage
 
 
 class PublishedRubric(ResponseModel):
-    """One published version of a rubric: `content` never changes, `hash` proves it, `status` is its standing now.
+    """One published version of a rubric: `content` never changes, `hash` proves it, `status` is the one it has now.
 
     `superseded_by` is the rubric that holds in its place, null while it is not superseded.
     """

@@ -1,10 +1,10 @@
-"""What counts for each programme under each marker: derived from the records, and kept by the database as they change.
+"""The current grade of each programme under each marker: derived from the records, and stored as they change.
 
-standing        one row for each programme under each marker
-standing_count  how many of them have the same grade, rubric and stages, and their money, so that what all programmes
-                add up to takes as long for a hundred thousand as for one
-The functions that do so are in the migrations. Of the past neither is kept: each is derived anew from the records of
-then, by the SQL that is here.
+current_grade        one row for each programme under each marker
+current_grade_count  how many of them have the same grade, rubric and stages, and their money, so that what all
+                     programmes add up to takes as long for a hundred thousand as for one
+The triggers that store them are in the migrations. Neither is stored of the past: each is derived anew from the
+records of then, by the SQL that is here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from mmptf_markers.engine.rubric import STAGES
 
 _LIFE = ", ".join(f"'{stage}'" for stage in STAGES)
-STANDING = f"""
+CURRENT_GRADE = f"""
     SELECT p.code || '.' || m.marker AS code, p.code AS programme, m.marker, p.stage, p.budget_stage, p.currency,
            p.amount, money.allocated, a.code AS assessment, a.grade, a.rubric,
            coalesce(given.under_review, false) AS under_review,
@@ -31,7 +31,7 @@ _ALIKE = "marker, stage, budget_stage, currency, grade, rubric"
 
 
 def counts(alike: str, rows: str) -> str:
-    """SQL of how many standings are alike, and of their money: one row for each combination of values.
+    """SQL of how many current grades are alike, and of their money: one row for each combination of values.
 
     alike: the columns whose values make them so
     """
@@ -44,4 +44,4 @@ def counts(alike: str, rows: str) -> str:
     )
 
 
-STANDING_COUNT = counts(_ALIKE, "standing")
+CURRENT_GRADE_COUNT = counts(_ALIKE, "current_grade")
