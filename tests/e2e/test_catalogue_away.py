@@ -170,8 +170,8 @@ async def test_markers_that_die_lose_no_change_and_store_none_twice(
 
 
 async def is_reached(markers: Database, change: int) -> bool:
-    """Whether a change of the catalogue was followed."""
-    return bool(await markers.pool.fetchval("SELECT last FROM followed WHERE service = 'catalog'") >= change)
+    """Whether a change of the catalogue was replicated."""
+    return bool(await markers.pool.fetchval("SELECT last FROM replication WHERE service = 'catalog'") >= change)
 
 
 async def write_much(catalog: Database, death: int, writer: int) -> None:

@@ -119,14 +119,14 @@ class Pair:
     async def is_equal(self) -> bool:
         return equal(await self.copied(), await replicated(self.source.catalog.app.state.database))
 
-    async def is_followed(self) -> bool:
+    async def is_replicated(self) -> bool:
         """Whether every present change of the catalogue was processed."""
-        reached = await self.copy.pool.fetchval("SELECT last FROM followed")
+        reached = await self.copy.pool.fetchval("SELECT last FROM replication")
         return bool(reached == await revision(self.source.catalog))
 
     async def catch_up(self) -> None:
         """Return when every change was processed; the records are equal then."""
-        await until(self.is_followed)
+        await until(self.is_replicated)
         assert await self.is_equal()
 
     async def is_copied_anew(self, beginning: int) -> None:
@@ -258,4 +258,4 @@ def retitled(code: str, title: str) -> str:
 
 def failures(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """The log records of attempts that failed."""
-    return [record for record in caplog.records if record.message == "the source cannot be followed"]
+    return [record for record in caplog.records if record.message == "the source cannot be replicated"]

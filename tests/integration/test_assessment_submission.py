@@ -118,8 +118,8 @@ async def test_the_journal_shows_what_a_review_changes_and_nothing_else(markers:
     async with markers.running.app.state.database.sessions() as session, session.begin():
         await session.execute(
             sa.text(
-                "INSERT INTO followed VALUES ('catalog', 77, 77, now(), now())"
-                " ON CONFLICT (service) DO UPDATE SET last = followed.last + 1"
+                "INSERT INTO replication VALUES ('catalog', 77, 77, now(), now())"
+                " ON CONFLICT (service) DO UPDATE SET last = replication.last + 1"
             )
         )
     reviewed = await markers.reviewed(submitted, answers={"equality": {"answer": 1, "reason": "No data by sex."}})

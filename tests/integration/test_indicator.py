@@ -208,9 +208,9 @@ async def test_every_indicator_has_the_ages_of_the_replicas(markers: Markers) ->
         if is_known:
             async with markers.running.app.state.database.sessions() as session, session.begin():
                 for service, age in sources.values():
-                    followed = sa.text("INSERT INTO followed VALUES (:service, 7, 7, now(), :caught_up)")
+                    replication = sa.text("INSERT INTO replication VALUES (:service, 7, 7, now(), :caught_up)")
                     caught_up = datetime.now(UTC) - timedelta(seconds=age)
-                    await session.execute(followed, {"service": service, "caught_up": caught_up})
+                    await session.execute(replication, {"service": service, "caught_up": caught_up})
         for path in (INDICATOR, f"{INDICATOR}?by=region", f"{INDICATOR}?as_of=1", CRITERIA):
             first = await client.get(path)
             again = await client.get(path, headers={"if-none-match": first.headers["etag"]})

@@ -94,7 +94,7 @@ async def test_the_first_copy_is_whole_and_one_write(new_database: Databases, mo
         running_app("markers", new_database("markers"), None, catalog_url=url) as markers,
     ):
         database = markers.app.state.database
-        await until(lambda: database.pool.fetchval("SELECT last FROM followed"))
+        await until(lambda: database.pool.fetchval("SELECT last FROM replication"))
         state = await copy_state(markers)
         originals, copies = await listed(source.catalog), await replicated(database)
         assert equal(copies, originals)

@@ -132,7 +132,7 @@ async def test_a_source_that_is_not_there_yet_is_copied_when_it_is(
         assert await copy_state(markers) == NEVER
         async with passing_on(port, url):
             database = markers.app.state.database
-            await until(lambda: database.pool.fetchval("SELECT last FROM followed"))
+            await until(lambda: database.pool.fetchval("SELECT last FROM replication"))
             assert equal(await replicated(database), await listed(source.catalog))
 
 
@@ -163,4 +163,4 @@ async def test_the_own_database_is_lost_and_returns(synced: Pair, caplog: pytest
     synced.to_database.mend()
     await synced.catch_up()
     assert [entry["after"]["title"] for entry in await audited(synced.markers, beginning)] == ["Two"]
-    assert "following failed" not in caplog.messages
+    assert "replication failed" not in caplog.messages

@@ -1,4 +1,4 @@
-"""A copy of another service's records, made by following its changes without a gap, with its age."""
+"""Replication of another service's records: its changes are applied without a gap, and the age of the copy is known."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class ReplicatedEntity:
-    """The records of one entity of another service, and the row that this service keeps of each.
+    """The records of one entity of another service, and the row that this service stores of each.
 
-    row_of: the row of a document, written at a moment; None where this service keeps no row of the record
+    row_of: the row of a record, written at a moment; None where this service stores no row of it
     """
 
     entity: str
@@ -49,14 +49,14 @@ class ReplicatedEntity:
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """What a service keeps of another one, in the order in which its rows may refer to one another."""
+    """What a service replicates of another one, in the order in which its rows may refer to one another."""
 
     service: str
-    copies: tuple[ReplicatedEntity, ...]
+    entities: tuple[ReplicatedEntity, ...]
 
 
 class FeedPage(BaseModel):
-    """What a page of changes has to tell a follower."""
+    """What replication reads of a page of changes."""
 
     items: list[ChangeRecord]
     last: int
@@ -66,7 +66,7 @@ class FeedPage(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a source was followed; `stored` and `stored_at` are those of the last change that was found there."""
+    """How far a source was replicated; `stored` and `stored_at` are those of the last change that was found there."""
 
     last: int
     stored: int
@@ -82,7 +82,7 @@ BEGINNING = Position(0, 0, None)
 
 
 class HistoryReplaced(Exception):
-    """The source's journal is another one than was followed: it was restored to an earlier state."""
+    """The source's journal is another one than was replicated: it was restored to an earlier state."""
 
 
 class AlreadyApplied(Exception):
@@ -90,14 +90,14 @@ class AlreadyApplied(Exception):
 
 
 def replication_table(metadata: sa.MetaData) -> sa.Table:
-    """How far each source was followed.
+    """How far each source was replicated.
 
     last: the last change that was looked at; stored, stored_at: the last one that was stored, by which the journal is
     known again; caught_up: when the source last said that there was nothing more. Where `last` is 0, everything is
     copied again. A migration that wants to know more of each record empties this table, with the same effect.
     """
     return sa.Table(
-        "followed",
+        "replication",
         metadata,
         sa.Column("service", sa.Text, primary_key=True),
         sa.Column("last", sa.BigInteger, nullable=False),
@@ -107,67 +107,67 @@ def replication_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-_POSITION = sa.text("SELECT last, stored, stored_at FROM followed WHERE service = :service")
+_POSITION = sa.text("SELECT last, stored, stored_at FROM replication WHERE service = :service")
 _BEGIN = sa.text(
-    "INSERT INTO followed (service, last, stored, stored_at, caught_up)"
+    "INSERT INTO replication (service, last, stored, stored_at, caught_up)"
     " VALUES (:service, :last, :stored, :stored_at, clock_timestamp())"
     " ON CONFLICT (service) DO UPDATE SET last = excluded.last, stored = excluded.stored,"
-    " stored_at = excluded.stored_at, caught_up = excluded.caught_up WHERE followed.last = 0"
+    " stored_at = excluded.stored_at, caught_up = excluded.caught_up WHERE replication.last = 0"
 )
 # When it was last caught up stays: what is copied is as old as that until there is a new copy.
-_FORGET = sa.text("UPDATE followed SET last = 0, stored = 0, stored_at = NULL WHERE service = :service")
+_FORGET = sa.text("UPDATE replication SET last = 0, stored = 0, stored_at = NULL WHERE service = :service")
 _MOVE = sa.text(
-    "UPDATE followed SET last = :last, stored = :stored, stored_at = :stored_at,"
+    "UPDATE replication SET last = :last, stored = :stored, stored_at = :stored_at,"
     " caught_up = CASE WHEN :caught_up THEN clock_timestamp() ELSE caught_up END"
     " WHERE service = :service AND last = :before"
 )
 
 
 class Replicator:
-    """Follows a source for as long as the service runs; what fails is told in the log and tried again.
+    """Replicates a source for as long as the service runs; what fails is logged and tried again.
 
-    Every process of a service may follow: what one of them has stored, the others pass over.
+    Every process of a service may replicate: what one of them has stored, the others pass over.
     """
 
-    def __init__(self, followed: Replication, origin: str, database: Database) -> None:
+    def __init__(self, replication: Replication, origin: str, database: Database) -> None:
         """origin: `http://host:port` of the source."""
-        self._followed = followed
-        self._feed = f"{origin}/{followed.service}/v1/changes"
+        self._replication = replication
+        self._feed = f"{origin}/{replication.service}/v1/changes"
         self._database = database
         self._pause = FIRST_PAUSE
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Replicate until cancelled."""
         async with open_client(seconds=ANSWER_SECONDS) as client:
             while True:
                 try:
-                    await self._follow_one_journal(client)
+                    await self._replicate_one_journal(client)
                 except AlreadyApplied:
                     continue
                 except (httpx.HTTPError, ValidationError) as error:
-                    self._tell(error)
+                    self._log_failure(error)
                 except Exception as error:
-                    # A database that is away comes back; whatever else it is must not end the following for good.
+                    # A database that is away comes back; whatever else it is must not end replication for good.
                     if not unavailable(error):
-                        log.exception("following failed", extra={"service": self._followed.service})
+                        log.exception("replication failed", extra={"service": self._replication.service})
                     else:
-                        self._tell(error)
+                        self._log_failure(error)
                 await asyncio.sleep(self._pause)
                 self._pause = min(2 * self._pause, LAST_PAUSE)
 
-    async def _follow_one_journal(self, client: httpx.AsyncClient) -> None:
-        """Follow until the source is restored, and have everything copied again then."""
+    async def _replicate_one_journal(self, client: httpx.AsyncClient) -> None:
+        """Replicate until the source is restored, and have everything copied again then."""
         try:
-            await self._follow(client)
+            await self._replicate(client)
         except HistoryReplaced:
-            log.warning("the source was restored", extra={"service": self._followed.service})
+            log.warning("the source was restored", extra={"service": self._replication.service})
             await self._forget()
 
-    def _tell(self, error: Exception) -> None:
-        extra = {"service": self._followed.service, "reason": f"{type(error).__name__}: {error}"}
-        log.warning("the source cannot be followed", extra=extra)
+    def _log_failure(self, error: Exception) -> None:
+        extra = {"service": self._replication.service, "reason": f"{type(error).__name__}: {error}"}
+        log.warning("the source cannot be replicated", extra=extra)
 
-    async def _follow(self, client: httpx.AsyncClient) -> None:
+    async def _replicate(self, client: httpx.AsyncClient) -> None:
         position = await self._position()
         if position is None:
             position = await self._copy_whole(client)
@@ -187,7 +187,7 @@ class Replicator:
             self._pause = FIRST_PAUSE
 
     async def _page(self, client: httpx.AsyncClient, **query: int) -> FeedPage:
-        entities = [copied.entity for copied in self._followed.copies]
+        entities = [replicated.entity for replicated in self._replication.entities]
         answer = await client.get(self._feed, params={"entity": entities, "limit": PAGE, **query})
         if answer.status_code == httpx.codes.CONFLICT:
             raise HistoryReplaced
@@ -196,7 +196,7 @@ class Replicator:
     async def _after(self, client: httpx.AsyncClient, seen: Position, *, wait: int = 0) -> FeedPage:
         """The changes behind what was seen; HistoryReplaced where they are those of another journal."""
         page = await self._page(client, after=seen.last, wait=wait)
-        # Only now: a source may be restored while it is asked, and nothing but its changes tells.
+        # Only now: a source may be restored while it is asked, and only its changes show it.
         await self._require_same_journal(client, seen)
         return page
 
@@ -209,24 +209,24 @@ class Replicator:
 
     async def _position(self) -> Position | None:
         async with self._database.sessions() as session:
-            found = await session.execute(_POSITION, {"service": self._followed.service})
+            found = await session.execute(_POSITION, {"service": self._replication.service})
             row = found.one_or_none()
         return Position(row.last, row.stored, row.stored_at) if row and row.last else None
 
     async def _forget(self) -> None:
-        """Forget how far the source was followed, and keep what is copied until there is a whole copy again."""
+        """Forget how far the source was replicated; what is copied stays until there is a whole copy again."""
         async with self._database.sessions() as session, session.begin():
-            await session.execute(_FORGET, {"service": self._followed.service})
+            await session.execute(_FORGET, {"service": self._replication.service})
 
     async def _store(self, before: Position, changes: list[ChangeRecord], last: int, caught_up: bool) -> Position:
-        """Store changes and how far they reach, together; Overtaken where it is stored already."""
+        """Store changes and how far they reach, together; AlreadyApplied where it is stored already."""
         after = before.behind(changes, last)
         async with self._database.sessions() as session, session.begin():
             write = await self._begin(session) if changes else None
             moved = await session.execute(
                 _MOVE,
                 {
-                    "service": self._followed.service,
+                    "service": self._replication.service,
                     "before": before.last,
                     "last": after.last,
                     "stored": after.stored,
@@ -242,18 +242,18 @@ class Replicator:
 
     async def _copy_whole(self, client: httpx.AsyncClient) -> Position:
         """Copy what the source has now in one write, so that nobody sees a part of it."""
-        documents: dict[tuple[str, str], JsonObject | None] = {}
+        records: dict[tuple[str, str], JsonObject | None] = {}
         position, more = BEGINNING, True
         while more:
             page = await self._after(client, position)
-            documents.update({(change.entity, change.key): change.after for change in page.items})
+            records.update({(change.entity, change.key): change.after for change in page.items})
             position, more = position.behind(page.items, page.last), page.more
         async with self._database.sessions() as session, session.begin():
             write = await self._begin(session)
             added = await session.execute(
                 _BEGIN,
                 {
-                    "service": self._followed.service,
+                    "service": self._replication.service,
                     "last": position.last,
                     "stored": position.stored,
                     "stored_at": position.stored_at,
@@ -261,30 +261,30 @@ class Replicator:
             )
             if not added.rowcount:  # type: ignore[attr-defined]
                 raise AlreadyApplied
-            for copied in self._followed.copies:
-                codes: sa.ScalarResult[str] = await session.scalars(sa.select(col(copied.row.code)))
+            for replicated in self._replication.entities:
+                codes: sa.ScalarResult[str] = await session.scalars(sa.select(col(replicated.row.code)))
                 for code in codes:
-                    documents.setdefault((copied.entity, code), None)
-            await self._put(write, documents)
+                    records.setdefault((replicated.entity, code), None)
+            await self._put(write, records)
         return position
 
     async def _begin(self, session: AsyncSession) -> Write:
-        return await begin_write(session, Author(f"follower of {self._followed.service}"), "followed")
+        return await begin_write(session, Author(f"follower of {self._replication.service}"), "followed")
 
-    async def _put(self, write: Write, documents: Mapping[tuple[str, str], JsonObject | None]) -> None:
-        """Bring rows to what their documents say; None deletes."""
-        for copied in self._followed.copies:
-            said = [(code, document) for (entity, code), document in documents.items() if entity == copied.entity]
-            for part in batched(said, PAGE):
-                told = {
-                    code: copied.row_of(document, write.at) if document is not None else None for code, document in part
+    async def _put(self, write: Write, records: Mapping[tuple[str, str], JsonObject | None]) -> None:
+        """Bring rows to what their records say; None deletes."""
+        for replicated in self._replication.entities:
+            code_of, record_of = col(replicated.row.code), col(replicated.row.record)
+            of_entity = [(code, record) for (entity, code), record in records.items() if entity == replicated.entity]
+            for part in batched(of_entity, PAGE):
+                rows = {
+                    code: replicated.row_of(record, write.at) if record is not None else None for code, record in part
                 }
-                code_of, document_of = col(copied.row.code), col(copied.row.record)
-                found = await write.session.execute(sa.select(code_of, document_of).where(code_of.in_(told)))
-                kept = {row.code: row.record for row in found}
-                await put(write, [row for code, row in told.items() if row and kept.get(code) != row.record])
-                gone = [code for code in kept if told[code] is None]
-                await write.session.execute(sa.delete(copied.row).where(code_of.in_(gone)))
+                found = await write.session.execute(sa.select(code_of, record_of).where(code_of.in_(rows)))
+                stored = {row.code: row.record for row in found}
+                await put(write, [row for code, row in rows.items() if row and stored.get(code) != row.record])
+                gone = [code for code in stored if rows[code] is None]
+                await write.session.execute(sa.delete(replicated.row).where(code_of.in_(gone)))
 
 
 def batched(items: list[Item], size: int) -> Iterator[list[Item]]:
@@ -293,7 +293,7 @@ def batched(items: list[Item], size: int) -> Iterator[list[Item]]:
 
 
 class CopyState(ResponseModel):
-    """How far another service was followed, and how long ago it last said that there was nothing more.
+    """How far another service was replicated, and how long ago it last said that there was nothing more.
 
     `caught_up` and `age_seconds` are null before the first copy.
     """
@@ -308,7 +308,7 @@ async def copy_state(connection: Any, service: str) -> CopyState:
     """The state of the copy of another service's records."""
     row = await connection.fetchrow(
         "SELECT last AS reached, caught_up, extract(epoch FROM clock_timestamp() - caught_up)::int AS age_seconds"
-        " FROM followed WHERE service = $1",
+        " FROM replication WHERE service = $1",
         service,
     )
     return CopyState(service=service, **(row or {"reached": 0, "caught_up": None, "age_seconds": None}))

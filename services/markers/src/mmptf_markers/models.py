@@ -165,6 +165,6 @@ current_grade_count = sa.Table(
     ),
     info={"derived": CURRENT_GRADE_COUNT},
 )
-followed = replication_table(Base.metadata)
+replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})

@@ -8,8 +8,8 @@ from mmptf_common.process.settings import ServiceSettings
 class MarkersSettings(ServiceSettings):
     """The addresses of the services whose records it copies, beside what every service is set by.
 
-    CATALOG_URL       http://host:port of the catalogue, whose programmes and places are followed
-    FUNDING_URL       http://host:port of the funding service, whose ledger is followed
+    CATALOG_URL       http://host:port of the catalogue, whose programmes and places are replicated
+    FUNDING_URL       http://host:port of the funding service, whose ledger is replicated
     """
 
     catalog_url: str | None = None

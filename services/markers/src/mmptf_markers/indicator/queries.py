@@ -540,7 +540,7 @@ def _weakness(criterion: schemas.CriterionSummary) -> tuple[bool, Fraction, str,
 
 
 async def answer_copies(request: Request) -> Response:
-    """How far the catalogue and the ledger were followed, and how long ago."""
+    """How far the catalogue and the ledger were replicated, and how long ago."""
     async with snapshot(request) as data:
         copies = [await copy_state(data.connection, service) for service in AGES]
     return Response(

@@ -99,7 +99,7 @@ async def actions(request: PublicReadRequest, query: Annotated[queries.ActionQue
     **openapi.plain(stored=True),
 )
 async def copies(request: PublicRequest) -> Response:
-    """How far other services were followed, and how long ago they last said that there was nothing more."""
+    """How far other services were replicated, and how long ago they last said that there was nothing more."""
     return await queries.answer_copies(request)
 
 
