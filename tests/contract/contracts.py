@@ -31,11 +31,11 @@ Contract = dict[str, Any]
 
 
 @cache
-def document(api: str) -> Contract:
+def contract_of(api: str) -> Contract:
     """The contract of a service, or the gateway's merged one, made by the code at hand without a database."""
     if api == "gateway":
         own = create_app(GatewaySettings.model_construct(services={})).openapi()
-        return merge({name: document(name) for name in SERVICES}, own)
+        return merge({name: contract_of(name) for name in SERVICES}, own)
     service = service_of(api)
     nowhere = service.settings.model_construct(database_url=SecretStr("postgresql://"))
     return create_service(service, nowhere).openapi()
@@ -45,7 +45,7 @@ def document(api: str) -> Contract:
 def validator(api: str, reference: str) -> jsonschema.Draft202012Validator:
     """A validator of one of a contract's schemas, formats included."""
     return jsonschema.Draft202012Validator(
-        {"$ref": reference, "components": document(api)["components"]},
+        {"$ref": reference, "components": contract_of(api)["components"]},
         format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
     )
 
@@ -63,7 +63,7 @@ class Operation:
 
     @property
     def contract(self) -> Contract:
-        found: Contract = document(self.api)["paths"][self.template][self.method]
+        found: Contract = contract_of(self.api)["paths"][self.template][self.method]
         return found
 
     @property
@@ -154,7 +154,7 @@ def _walked() -> list[Operation]:
     """Every operation at its service, and at the gateway, which changes nothing, its own and one of each kind."""
     found, kinds = [], set()
     for api in APIS:
-        for template, item in document(api)["paths"].items():
+        for template, item in contract_of(api)["paths"].items():
             for method in METHODS:
                 if method not in item:
                     continue

@@ -16,20 +16,20 @@ from tests.contract.contracts import (
     OPERATIONS,
     SERVICES,
     Operation,
-    document,
+    contract_of,
     references,
 )
 
 
 @pytest.mark.parametrize("api", APIS)
 def test_the_committed_contract_is_what_the_code_makes(api: str) -> None:
-    assert COMMITTED[api].read_text("utf-8") == dump(document(api)), "stale: run `make contracts`"
+    assert COMMITTED[api].read_text("utf-8") == dump(contract_of(api)), "stale: run `make contracts`"
 
 
 @pytest.mark.parametrize("api", APIS)
 def test_a_contract_is_valid_openapi_3_1(api: str) -> None:
-    assert document(api)["openapi"].startswith("3.1.")
-    OpenAPIV31SpecValidator(document(api)).validate()
+    assert contract_of(api)["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(contract_of(api)).validate()
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -45,9 +45,9 @@ def test_operation_ids_are_unique_and_made_of_tag_and_function(api: str) -> None
 
 
 def test_the_merged_contract_has_every_operation_of_every_service() -> None:
-    merged = document("gateway")["paths"]
+    merged = contract_of("gateway")["paths"]
     for service in SERVICES:
-        for template, item in document(service)["paths"].items():
+        for template, item in contract_of(service)["paths"].items():
             if not template.startswith("/health/"):
                 assert set(merged[template]) == set(item)
 
@@ -74,10 +74,10 @@ def test_an_operation_says_what_it_takes(operation: Operation) -> None:
 
 @pytest.mark.parametrize("api", APIS)
 def test_what_is_sent_has_every_property_and_no_other(api: str) -> None:
-    schemas = document(api)["components"]["schemas"]
+    schemas = contract_of(api)["components"]["schemas"]
     waiting = [
         name
-        for item in document(api)["paths"].values()
+        for item in contract_of(api)["paths"].values()
         for method in METHODS
         if method in item
         for name in references(item[method]["responses"])
@@ -91,7 +91,7 @@ def test_what_is_sent_has_every_property_and_no_other(api: str) -> None:
         if "properties" in schemas[name]:
             assert set(schemas[name].get("required", ())) == set(schemas[name]["properties"]), name
             assert schemas[name]["additionalProperties"] is False, name
-    waiting = list(references(document(api)["paths"]))
+    waiting = list(references(contract_of(api)["paths"]))
     while waiting:
         if (name := waiting.pop()) not in seen:
             seen.add(name)

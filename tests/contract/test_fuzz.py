@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.contract.conftest import Fuzzed
-from tests.contract.contracts import APIS, document
+from tests.contract.contracts import APIS, contract_of
 from tests.contract.fuzzing import EXAMPLES, HISTORY
 
 
@@ -21,6 +21,6 @@ def test_every_check_holds(fuzzing: dict[str, Fuzzed], api: str) -> None:
     report = json.loads(report_file.read_text())
     assert report["exit_code"] == 0, output[-20_000:]
     assert report["complete"]
-    operations = [o["operationId"] for item in document(api)["paths"].values() for o in item.values()]
+    operations = [o["operationId"] for item in contract_of(api)["paths"].values() for o in item.values()]
     assert report["operations"]["tested"] == len([o for o in operations if EXAMPLES or not re.match(HISTORY, o)])
     assert not any(report["warnings"].values())

@@ -20,7 +20,7 @@ from tests.contract.contracts import (
     VERSIONED,
     Contract,
     Operation,
-    document,
+    contract_of,
     validator,
 )
 
@@ -114,7 +114,7 @@ PATHS = sorted({(o.api, o.template) for o in OPERATIONS})
 async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
     apis: ApiClients, api: str, template: str
 ) -> None:
-    paths = document(api)["paths"]
+    paths = contract_of(api)["paths"]
     path = next(o.path for o in OPERATIONS if (o.api, o.template) == (api, template))
     offered = {method.upper() for method in paths[template]}
     # The name of a list's part could be the code of a record, too.

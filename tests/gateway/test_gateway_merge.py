@@ -1,4 +1,4 @@
-"""The merged contract: a valid document in which nothing collides and nothing is lost."""
+"""The merged contract: a valid contract in which nothing collides and nothing is lost."""
 
 import copy
 import itertools
@@ -35,19 +35,19 @@ def service(name: str, schemas: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def valid(document: dict[str, Any]) -> dict[str, Any]:
-    OpenAPIV31SpecValidator(document).validate()
+def valid(contract: dict[str, Any]) -> dict[str, Any]:
+    OpenAPIV31SpecValidator(contract).validate()
     ids = [
         operation["operationId"]
-        for item in document["paths"].values()
+        for item in contract["paths"].values()
         for method, operation in item.items()
         if method in {"get", "post", "put", "patch", "delete"}
     ]
     assert len(ids) == len(set(ids))
-    for reference in (text for text in json.dumps(document).split('"') if text.startswith("#/")):
+    for reference in (text for text in json.dumps(contract).split('"') if text.startswith("#/")):
         section, name = reference.removeprefix("#/components/").split("/")[:2]
-        assert name in document["components"][section], reference
-    return document
+        assert name in contract["components"][section], reference
+    return contract
 
 
 def page_of(name: str) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def test_equal_components_are_shared_and_unused_ones_dropped() -> None:
 
 def test_differing_components_are_renamed_everywhere_and_so_is_what_refers_to_them() -> None:
     page = page_of("#/components/schemas/Thing")
-    documents = {
+    contracts = {
         "catalog": service("catalog", {"Page": page, "Thing": {"type": "string"}, "Money": MONEY}),
         "new-one": service("new-one", {"Page": page, "Thing": {"type": "integer"}, "Money": MONEY}),
     }
-    before = copy.deepcopy(documents)
-    merged = valid(merge(documents, OWN))
+    before = copy.deepcopy(contracts)
+    merged = valid(merge(contracts, OWN))
     schemas = merged["components"]["schemas"]
     assert schemas["CatalogThing"] == {"type": "string"}
     assert schemas["NewOneThing"] == {"type": "integer"}
@@ -94,7 +94,7 @@ def test_differing_components_are_renamed_everywhere_and_so_is_what_refers_to_th
     assert not {"Page", "Thing"} & set(schemas)
     used = merged["paths"]["/new-one/v1/things"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert used == {"$ref": "#/components/schemas/NewOnePage"}
-    assert documents == before
+    assert contracts == before
 
 
 def test_a_new_name_never_hits_an_old_one() -> None:
@@ -118,8 +118,8 @@ def test_cycles_discriminators_and_deep_references_keep_their_meaning() -> None:
             },
         }
 
-    documents = {"catalog": service("catalog", schemas("string")), "funding": service("funding", schemas("integer"))}
-    found = valid(merge(documents, OWN))["components"]["schemas"]
+    contracts = {"catalog": service("catalog", schemas("string")), "funding": service("funding", schemas("integer"))}
+    found = valid(merge(contracts, OWN))["components"]["schemas"]
     assert found["FundingPage"]["discriminator"]["mapping"] == {"a": "#/components/schemas/FundingA"}
     assert found["FundingA"]["properties"]["next"] == {"$ref": "#/components/schemas/FundingPage"}
     assert found["CatalogB"]["properties"]["other"] == {"$ref": "#/components/schemas/CatalogB/properties/kind"}
@@ -127,9 +127,9 @@ def test_cycles_discriminators_and_deep_references_keep_their_meaning() -> None:
 
 def test_security_stays_with_its_service() -> None:
     def secured(name: str, scheme: str) -> dict[str, Any]:
-        document = service(name, {}, security=[{"key": []}])
-        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": scheme}}
-        return document
+        contract = service(name, {}, security=[{"key": []}])
+        contract["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": scheme}}
+        return contract
 
     merged = valid(merge({"catalog": secured("catalog", "basic"), "funding": secured("funding", "bearer")}, OWN))
     assert merged["paths"]["/funding/v1/things"]["get"]["security"] == [{"Fundingkey": []}]
@@ -138,12 +138,12 @@ def test_security_stays_with_its_service() -> None:
 
 
 def test_the_order_of_services_does_not_matter() -> None:
-    documents = {
+    contracts = {
         "catalog": service("catalog", {"Page": MONEY}),
         "funding": service("funding", {}),
         "markers": service("markers", {"Page": {"type": "string"}}),
     }
-    texts = {json.dumps(merge(dict(order), OWN)) for order in itertools.permutations(documents.items())}
+    texts = {json.dumps(merge(dict(order), OWN)) for order in itertools.permutations(contracts.items())}
     assert len(texts) == 1
 
 

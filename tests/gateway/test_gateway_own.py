@@ -112,7 +112,7 @@ async def test_the_contract_is_what_the_services_say(serve: Callable[..., Any]) 
 async def test_an_unusable_contract_takes_away_nothing_else(
     serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, broken: Any
 ) -> None:
-    monkeypatch.setattr("mmptf_gateway.contracts.KEPT_SECONDS", -1)
+    monkeypatch.setattr("mmptf_gateway.contracts.FRESH_SECONDS", -1)
     with serve(stub := Stub()) as origin:
         stub.answers["/openapi.json"] = broken
         with serve(create_app(GatewaySettings(services={"a": origin}))) as gateway:

@@ -43,12 +43,12 @@ def run(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _print_merged(contracts: list[str]) -> int:
+def _print_merged(files: list[str]) -> int:
     own = create_app(GatewaySettings.model_construct(services={})).openapi()
     try:
-        named = {name: file for name, _, file in (entry.partition("=") for entry in contracts)}
-        documents = {name: json.loads(Path(file).read_text(encoding="utf-8")) for name, file in named.items()}
-        sys.stdout.write(openapi.dump(merge(documents, own)))
+        named = {name: file for name, _, file in (entry.partition("=") for entry in files)}
+        contracts = {name: json.loads(Path(file).read_text(encoding="utf-8")) for name, file in named.items()}
+        sys.stdout.write(openapi.dump(merge(contracts, own)))
     except (OSError, ValueError, LookupError) as error:
         print(f"openapi: {error}", file=sys.stderr)
         return 1

@@ -17,15 +17,15 @@ from mmptf_gateway.merge import merge
 
 log = logging.getLogger("mmptf.gateway")
 
-KEPT_SECONDS = 60.0
+FRESH_SECONDS = 60.0
 LIMIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
-    """One service's contract: the OpenAPI document, its ETag, and the monotonic second when it was last current."""
+class KnownContract:
+    """The contract of one service, its ETag, and the monotonic second when it was last current."""
 
-    document: dict[str, Any]
+    contract: dict[str, Any]
     tag: str | None
     at: float
 
@@ -37,24 +37,24 @@ class Contracts:
         self._services = services
         self._client = client
         self._own = own
-        self._known: dict[str, Contract] = {}
+        self._known: dict[str, KnownContract] = {}
         self._lock = asyncio.Lock()
         self._merged: tuple[bytes, str] | None = None
 
     async def merged(self) -> tuple[bytes, str]:
-        """The merged document as JSON text, and an ETag made from it."""
+        """The merged contract as JSON text, and an ETag made from it."""
         async with self._lock:
-            before = {name: contract.document for name, contract in self._known.items()}
+            before = {name: known.contract for name, known in self._known.items()}
             due = [name for name in self._services if self._is_due(name)]
             await asyncio.gather(*(self._ask(name) for name in due))
-            now = {name: contract.document for name, contract in self._known.items()}
+            now = {name: known.contract for name, known in self._known.items()}
             if self._merged is None or now != before:
                 self._merged = self._merge(now)
             return self._merged
 
     def _is_due(self, name: str) -> bool:
         known = self._known.get(name)
-        return known is None or time.monotonic() - known.at > KEPT_SECONDS
+        return known is None or time.monotonic() - known.at > FRESH_SECONDS
 
     async def _ask(self, name: str) -> None:
         known = self._known.get(name)
@@ -63,19 +63,19 @@ class Contracts:
             async with asyncio.timeout(LIMIT_SECONDS):
                 answer = await self._client.get(f"{self._services[name]}/openapi.json", headers=headers)
             if known and answer.status_code == httpx.codes.NOT_MODIFIED:
-                document = known.document
+                contract = known.contract
             else:
-                document = answer.raise_for_status().json()
-                merge({name: document}, self._own)
+                contract = answer.raise_for_status().json()
+                merge({name: contract}, self._own)
         except (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, AttributeError) as error:
             # One contract that cannot be used must not make those of the other services unavailable.
             log.warning("no contract", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
             return
-        self._known[name] = Contract(document, answer.headers.get("etag"), time.monotonic())
+        self._known[name] = KnownContract(contract, answer.headers.get("etag"), time.monotonic())
 
-    def _merge(self, documents: dict[str, dict[str, Any]]) -> tuple[bytes, str]:
-        document = merge(documents, self._own)
-        if missing := sorted(set(self._services) - set(documents)):
-            document["x-missing-services"] = missing
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    def _merge(self, contracts: dict[str, dict[str, Any]]) -> tuple[bytes, str]:
+        merged = merge(contracts, self._own)
+        if missing := sorted(set(self._services) - set(contracts)):
+            merged["x-missing-services"] = missing
+        text = json.dumps(merged, ensure_ascii=False, separators=(",", ":")).encode()
         return text, f'"{hashlib.blake2b(text, digest_size=12).hexdigest()}"'

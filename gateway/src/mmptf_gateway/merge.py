@@ -14,15 +14,15 @@ _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"
 _REFERENCE = re.compile(r"#/components/([^/]+)/([^/]+)(.*)", re.DOTALL)
 
 
-def merge(documents: Mapping[str, Contract], own: Contract) -> Contract:
+def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     """One valid OpenAPI 3.1 document of the gateway and all services; neither argument is changed.
 
-    documents: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
+    contracts: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
     components that they use. A component that is the same in all contracts is shared; one that differs gets the
     service's name in front of its own. Tags and operation ids get the name as well. own: the gateway's contract,
     from which title and version are taken. The order of services does not matter.
     """
-    parts = {OWN: own} | {name: _of_service(name, documents[name]) for name in sorted(documents)}
+    parts = {OWN: own} | {name: _of_service(name, contracts[name]) for name in sorted(contracts)}
     used = {name: _used(part) for name, part in parts.items()}
     names = _names(parts, used)
     paths: Contract = {}
@@ -39,7 +39,7 @@ def merge(documents: Mapping[str, Contract], own: Contract) -> Contract:
         tags += _tags(service, part)
     merged = {
         "openapi": own["openapi"],
-        "info": {**own["info"], "description": _description(own, documents)},
+        "info": {**own["info"], "description": _description(own, contracts)},
         "paths": paths,
         "tags": tags,
     }
@@ -48,12 +48,12 @@ def merge(documents: Mapping[str, Contract], own: Contract) -> Contract:
     return merged
 
 
-def _of_service(name: str, document: Contract) -> Contract:
-    return {**document, "paths": {p: i for p, i in document["paths"].items() if p.startswith(f"/{name}/")}}
+def _of_service(name: str, contract: Contract) -> Contract:
+    return {**contract, "paths": {p: i for p, i in contract["paths"].items() if p.startswith(f"/{name}/")}}
 
 
 def _values(node: object) -> Iterator[tuple[str, Any]]:
-    """Every member of every object in a document, at any depth."""
+    """Every member of every object in a contract, at any depth."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield key, value
@@ -92,7 +92,7 @@ def _used(part: Contract) -> list[Component]:
 
 
 def _names(parts: Mapping[str, Contract], used: Mapping[str, list[Component]]) -> dict[tuple[str, str, str], str]:
-    """(service, section, name) -> the name in the merged document."""
+    """(service, section, name) -> the name in the merged contract."""
     holders: dict[Component, list[str]] = {}
     for service, components in used.items():
         for component in components:
@@ -124,7 +124,7 @@ def _names(parts: Mapping[str, Contract], used: Mapping[str, list[Component]]) -
 
 
 def _rewriter(service: str, names: Mapping[tuple[str, str, str], str]) -> Callable[[Any], Any]:
-    """A function that copies a part of one service's contract, with the names of the merged document in it."""
+    """A function that copies a part of one service's contract, with the names of the merged contract in it."""
 
     def reference(text: str) -> str:
         if match := _REFERENCE.fullmatch(text):
@@ -184,9 +184,9 @@ def _tags(service: str, part: Contract) -> list[Contract]:
     return [{**described.get(tag, {}), "name": _tag(service, tag)} for tag in seen]
 
 
-def _description(own: Contract, documents: Mapping[str, Contract]) -> str:
+def _description(own: Contract, contracts: Mapping[str, Contract]) -> str:
     parts = [own["info"].get("description", "")]
-    for name in sorted(documents):
-        info = documents[name]["info"]
+    for name in sorted(contracts):
+        info = contracts[name]["info"]
         parts.append(f"## {name}: {info['title']} {info['version']}\n\n{info.get('description', '')}")
     return "\n\n".join(part.strip() for part in parts if part)

@@ -16,7 +16,7 @@ from mmptf_common.wire.sources import Publication
 LIMIT_SECONDS = 2.0
 
 
-class Said(BaseModel):
+class ReportedStatus(BaseModel):
     """What the gateway reads of a service's own status."""
 
     version: str
@@ -65,7 +65,7 @@ async def suite_status(services: Mapping[str, str], client: httpx.AsyncClient, v
 
 async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceStatus:
     began = time.perf_counter()
-    said: Said | None = None
+    reported: ReportedStatus | None = None
     reachable = False
     error: str | None = None
     try:
@@ -73,7 +73,7 @@ async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceStat
             answer = await client.get(f"{origin}/{name}/v1/status")
         reachable = True
         if answer.is_success:
-            said = Said.model_validate_json(answer.content)
+            reported = ReportedStatus.model_validate_json(answer.content)
         else:
             error = _reason(answer)
     except TimeoutError:
@@ -88,12 +88,12 @@ async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceStat
         reachable=reachable,
         milliseconds=round((time.perf_counter() - began) * 1000, 1),
         error=error,
-        version=said and said.version,
-        build=said and said.build,
-        revision=said.revision if said else None,
-        changed=said and said.changed,
-        counts=said.counts if said else None,
-        vintage=said.vintage if said else None,
+        version=reported and reported.version,
+        build=reported and reported.build,
+        revision=reported.revision if reported else None,
+        changed=reported and reported.changed,
+        counts=reported.counts if reported else None,
+        vintage=reported.vintage if reported else None,
     )
 
 

@@ -201,8 +201,8 @@ def install(app: FastAPI, examples: Mapping[str, Example] = MappingProxyType({})
     app.openapi = contract  # type: ignore[method-assign]
 
 
-def _finish(app: FastAPI, document: dict[str, Any], examples: Mapping[str, Example]) -> dict[str, Any]:
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Example]) -> dict[str, Any]:
+    schemas = contract.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
@@ -213,13 +213,13 @@ def _finish(app: FastAPI, document: dict[str, Any], examples: Mapping[str, Examp
         for route in iter_route_contexts(app.routes)
         if isinstance(route.original_route, APIRoute) and route.endpoint
     }
-    for path, item in document["paths"].items():
+    for path, item in contract["paths"].items():
         for operation in item.values():
             access = accesses[operation["operationId"]]
             operation["security"] = [{"bearer": list(access.scopes)}] if access and access.scopes else []
             if operation["security"]:
                 operation["responses"] |= {str(s): a for s, a in _REFUSED.items()}
-                document["components"]["securitySchemes"] = {"bearer": _BEARER}
+                contract["components"]["securitySchemes"] = {"bearer": _BEARER}
             for status, answer in operation["responses"].items():
                 if status >= "400" and not (path.startswith("/health/") and status == "503"):
                     answer["content"] = {MEDIA_TYPE: {"schema": PROBLEM}}
@@ -227,10 +227,10 @@ def _finish(app: FastAPI, document: dict[str, Any], examples: Mapping[str, Examp
                 done = next(a for status, a in operation["responses"].items() if status.startswith("2"))
                 for content in list(done.get("content", {}).values())[:1]:
                     content["example"] = example["response"]
-    document["components"]["schemas"] = dict(sorted(schemas.items()))
-    return document
+    contract["components"]["schemas"] = dict(sorted(schemas.items()))
+    return contract
 
 
-def dump(document: dict[str, Any]) -> str:
+def dump(contract: dict[str, Any]) -> str:
     """The contract as the text that is committed."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(contract, indent=2, ensure_ascii=False) + "\n"

@@ -27,8 +27,8 @@ from mmptf_common.wire.problems import (
 )
 
 
-def document(problem: ProblemError, instance: str, context: RequestContext | None) -> Problem:
-    """The problem document of one failure of one request."""
+def problem_of(problem: ProblemError, instance: str, context: RequestContext | None) -> Problem:
+    """The problem that one failure of one request is answered with."""
     return Problem(
         type=f"urn:mmptf:problem:{problem.code}",
         title=problem.title,
@@ -44,7 +44,7 @@ def document(problem: ProblemError, instance: str, context: RequestContext | Non
 def response(problem: ProblemError, instance: str, context: RequestContext | None) -> Response:
     """The HTTP answer of a problem: never cached, its media type says what it is."""
     return Response(
-        document(problem, instance, context).model_dump_json(),
+        problem_of(problem, instance, context).model_dump_json(),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store", **problem.headers},
