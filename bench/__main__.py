@@ -77,7 +77,7 @@ def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> dict[st
     print(report.table(contenders, found))
     how = {"cores": len(cores), "rounds": rounds, "seconds": seconds, "callers": CONNECTIONS, "body_bytes": length}
     everything = {**found, "how": how, "each_round": [{n: asdict(m) for n, m in one.items()} for one in measured]}
-    report.keep("page", everything)
+    report.save("page", everything)
     return found
 
 

@@ -91,7 +91,7 @@ def run(rows: int, progress: Callable[[str], None]) -> dict[str, Any]:
     print(_table(rows, found))
     each = {name: [{n: asdict(taken) for n, taken in one.items()} for one in rounds]
             for name, rounds in (("into", into), ("out", out))}  # fmt: skip
-    report.keep("bulk", {**found, "cores": len(os.sched_getaffinity(0)), "rounds": ROUNDS, "each_round": each})
+    report.save("bulk", {**found, "cores": len(os.sched_getaffinity(0)), "rounds": ROUNDS, "each_round": each})
     return found
 
 

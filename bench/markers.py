@@ -94,7 +94,7 @@ def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> dict[st
         "noisy": not report.NOISY[0] <= again[0] <= report.NOISY[1],
     }
     print(_table(found))
-    report.keep("markers", found)
+    report.save("markers", found)
     return found
 
 

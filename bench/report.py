@@ -88,7 +88,7 @@ def table(contenders: Sequence[Contender], found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def keep(comparison: str, everything: Mapping[str, Any]) -> None:
+def save(comparison: str, everything: Mapping[str, Any]) -> None:
     """Write all figures of a run into a file of its own in `bench/results`."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / time.strftime(f"{comparison}-%Y%m%dT%H%M%SZ.json", time.gmtime())

@@ -17,7 +17,7 @@ from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
 from tests.gateway.conftest import NO_TLS, NOTHING_HERE, closed_origin
 
-Facts = dict[str, Any]
+Json = dict[str, Any]
 Serve = Callable[..., Any]
 
 CODE = "ETH-01"
@@ -30,7 +30,7 @@ FACTS = {
 UNKNOWN = {"parameter": "code", "pointer": None, "code": "unknown_code", "detail": "x", "allowed": None}
 
 
-def card(service: str, code: str = CODE, **members: Any) -> Facts:
+def card(service: str, code: str = CODE, **members: Any) -> Json:
     return {
         "service": service,
         "code": code,
@@ -43,11 +43,11 @@ def card(service: str, code: str = CODE, **members: Any) -> Facts:
     }
 
 
-def problem(status: int, code: str, detail: str, *errors: Facts) -> tuple[int, Facts]:
+def problem(status: int, code: str, detail: str, *errors: Json) -> tuple[int, Json]:
     return status, {"status": status, "code": code, "detail": detail, "errors": list(errors)}
 
 
-def unknown(detail: str = "No entry names it.", suggestion: str | None = None) -> tuple[int, Facts]:
+def unknown(detail: str = "No entry names it.", suggestion: str | None = None) -> tuple[int, Json]:
     return problem(404, "not_found", detail, {**UNKNOWN, "suggestion": suggestion})
 
 
@@ -106,10 +106,10 @@ async def at(serve: Serve, **services: str) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def view(client: httpx.AsyncClient, code: str = CODE) -> Facts:
+async def view(client: httpx.AsyncClient, code: str = CODE) -> Json:
     answer = await client.get(f"/programmes/{code}")
     assert answer.status_code == 200, answer.text
-    found: Facts = answer.json()
+    found: Json = answer.json()
     assert found["missing"] == [part["service"] for part in found["parts"] if part["card"] is None]
     assert found["complete"] == (found["missing"] == [])
     for part in found["parts"]:
@@ -118,12 +118,12 @@ async def view(client: httpx.AsyncClient, code: str = CODE) -> Facts:
     return found
 
 
-def parts(found: Facts) -> dict[str, Facts]:
+def parts(found: Json) -> dict[str, Json]:
     return {part["service"]: part for part in found["parts"]}
 
 
-def refused(answer: httpx.Response, status: int, code: str) -> Facts:
-    said: Facts = answer.json()
+def refused(answer: httpx.Response, status: int, code: str) -> Json:
+    said: Json = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.status_code, said["status"], said["code"]) == (status, status, code), answer.text
     return said

@@ -10,7 +10,7 @@ from mmptf_markers.engine.rubric import criteria_at
 from tests.integration.marked import (
     ASSESSMENTS,
     RUBRIC,
-    Facts,
+    Json,
     Markers,
     Who,
     at,
@@ -23,19 +23,19 @@ BOTH = "markers:assess markers:review"
 NOBODYS = Who("admin", None, "somebody", BOTH)
 
 
-async def stored(markers: Markers, assessment: httpx.Response) -> Facts:
+async def stored(markers: Markers, assessment: httpx.Response) -> Json:
     return await markers.get(at(assessment))
 
 
-async def history(markers: Markers, path: str, who: Who | None = None) -> list[Facts]:
-    found: list[Facts] = (await markers.get(f"{path}/history", who))["items"]
+async def history(markers: Markers, path: str, who: Who | None = None) -> list[Json]:
+    found: list[Json] = (await markers.get(f"{path}/history", who))["items"]
     return found
 
 
-def graded(marker: str, rule: Facts, grades: list[str] | None = None, **members: Any) -> Facts:
+def graded(marker: str, rule: Json, grades: list[str] | None = None, **members: Any) -> Json:
     """A rubric of a marker of its own, with three criteria on a scale from 0 to 2."""
     return {**small(rule, grades or ["A", "B", "C"], [1, 1, 1]), "code": marker, "marker": marker, **members}
 
 
-def at_code(assessment: Facts) -> str:
+def at_code(assessment: Json) -> str:
     return f"{ASSESSMENTS}/{assessment['code']}"

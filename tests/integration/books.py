@@ -20,7 +20,7 @@ from tests.integration.books_commands import (
     REFERENCED,
     TAKES,
     UNIT,
-    Facts,
+    Json,
     Programme,
     Who,
     full,
@@ -66,8 +66,8 @@ class Books:
     """The state after the commands so far: entries, drafts and programmes."""
 
     rows: list[Row] = field(default_factory=list)
-    drafts: dict[str, Facts] = field(default_factory=dict)
-    programmes: dict[str, Facts] = field(default_factory=dict)
+    drafts: dict[str, Json] = field(default_factory=dict)
+    programmes: dict[str, Json] = field(default_factory=dict)
     asked: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
     # - the ledger -
@@ -92,7 +92,7 @@ class Books:
         self.rows.append(row)
         return row
 
-    def enter(self, who: Who, sent: Facts, catalogue: Mapping[str, Facts]) -> Row:
+    def enter(self, who: Who, sent: Json, catalogue: Mapping[str, Json]) -> Row:
         """The entry that was written; raises Refused, and then the caller restores the state of before."""
         kind = sent["kind"]
         if not may_enter(who, kind, sent.get("organization")):
@@ -111,7 +111,7 @@ class Books:
             self.asked[programme] = (known["title"], known["budget"] and known["budget"]["amount"])
         return row
 
-    def errors_by_itself(self, sent: Facts) -> list[tuple[str, str]]:
+    def errors_by_itself(self, sent: Json) -> list[tuple[str, str]]:
         kind = sent["kind"]
         found = [("missing", f"/{name}") for name in NEEDS[kind] if sent.get(name) is None]
         taken = (*NEEDS[kind], *TAKES.get(kind, ()))
@@ -129,7 +129,7 @@ class Books:
                 found.append(("in_the_future", "/original/rate_date"))
         return found
 
-    def errors_of_codes(self, sent: Facts, catalogue: Mapping[str, Facts]) -> list[tuple[str, str]]:
+    def errors_of_codes(self, sent: Json, catalogue: Mapping[str, Json]) -> list[tuple[str, str]]:
         found = []
         if sent.get("contributor") == "ATLANTIS":
             found.append(("unknown_code", "/contributor"))
@@ -178,7 +178,7 @@ class Books:
         return reversals[0]
 
     @staticmethod
-    def turned(row: Row, date: str) -> Facts:
+    def turned(row: Row, date: str) -> Json:
         same = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "follows")
         facts = {name: getattr(row, name) for name in same}
         return {**facts, "date": date, "amount": -row.amount, "reverses": row.code}
@@ -277,7 +277,7 @@ class Books:
         else:
             self.move(record, sent, fund)
 
-    def submit(self, code: str, draft: Facts) -> None:
+    def submit(self, code: str, draft: Json) -> None:
         if any(not draft.get(name) for name in set(full(1)) - {"budget_lines"}):
             raise Refused(422)
         if draft["organization"] not in draft["organizations"] or not fits(draft):
@@ -286,7 +286,7 @@ class Books:
         kept = {name: value for name, value in draft.items() if name != "organization"}
         self.programmes[code] = {"budget_lines": [], **kept, "lead": draft["organization"], "status": "concept_note"}
 
-    def amend(self, record: Facts, sent: Facts, fund: bool) -> None:
+    def amend(self, record: Json, sent: Json, fund: bool) -> None:
         status = record["status"]
         funded = status in ("approved", "implementation", "suspended")
         if funded and not fund:
@@ -304,7 +304,7 @@ class Books:
             raise Refused(422)
         record.update(amended)
 
-    def move(self, record: Facts, sent: Facts, fund: bool) -> None:
+    def move(self, record: Json, sent: Json, fund: bool) -> None:
         ways = {
             "concept_note": "pipeline not_selected withdrawn", "pipeline": "approved not_selected withdrawn",
             "approved": "implementation suspended cancelled",
@@ -325,12 +325,12 @@ class Books:
         record["status"] = sent["status"]
 
     @staticmethod
-    def require_known(sent: Facts) -> None:
+    def require_known(sent: Json) -> None:
         if sent.get("thematic_area") == "99":
             raise Refused(422)
 
 
-def fits(said: Facts) -> bool:
+def fits(said: Json) -> bool:
     """Whether the parts of a programme fit one another."""
     places, lines, duration = said["places"], said.get("budget_lines", []), said["duration"]
     shares = [place["share"] for place in places]

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-Facts = dict[str, Any]
+Json = dict[str, Any]
 Who = tuple[str, str | None]
 
 CATALOG, FUNDING = "/catalog/v1", "/funding/v1"
@@ -45,7 +45,7 @@ class Enter:
     """Entries, one by itself or several as a batch; `follows` is an index into the entries that it may follow."""
 
     who: Who
-    entries: tuple[Facts, ...]
+    entries: tuple[Json, ...]
     batch: bool = False
     partial: bool = False
     dry: bool = False
@@ -66,7 +66,7 @@ class Programme:
     do: str
     who: Who
     code: str
-    sent: Facts = field(default_factory=dict)
+    sent: Json = field(default_factory=dict)
     match: str | None = "present"
     dry: bool = False
 
@@ -96,10 +96,10 @@ MALFORMED = (("date", "2023-02-29"), ("date", "0000-01-01"), ("amount", "-1.00")
 
 
 @st.composite
-def entry(draw: st.DrawFn) -> Facts:
+def entry(draw: st.DrawFn) -> Json:
     """The body of an entry; most are valid, some have one error."""
     kind = draw(st.sampled_from([*NEEDS, "deposit", "deposit", "commitment", "allocation", "transfer", "expenditure"]))
-    sent: Facts = {"kind": kind, "date": draw(st.sampled_from(DAYS)), "amount": draw(amounts)}
+    sent: Json = {"kind": kind, "date": draw(st.sampled_from(DAYS)), "amount": draw(amounts)}
     if kind in ("deposit", "allocation"):
         sent["amount"] = draw(st.sampled_from([sent["amount"], "40.00", "12.50"]))
     for name in NEEDS[kind]:
@@ -147,7 +147,7 @@ reversing = st.builds(
 )
 
 
-def full(scale: int) -> Facts:
+def full(scale: int) -> Json:
     """A valid content of a programme."""
     line = {"organization": "IOM", "year": 2026}
     return {
@@ -166,13 +166,13 @@ def full(scale: int) -> Facts:
     }
 
 
-def lines_with(**first: Any) -> list[Facts]:
+def lines_with(**first: Any) -> list[Json]:
     one, two = full(10)["budget_lines"]
     return [{**one, **first}, two]
 
 
 # One member that does not fit the rest, or leaves it fitting.
-CHANGES: tuple[Facts, ...] = (
+CHANGES: tuple[Json, ...] = (
     {"title": "Another title"},
     {"places": [{"code": "KEN", "share": "33.33"}, {"code": "UGA", "share": "66.67"}]},
     {"places": [{"code": "KEN", "share": None}]},
@@ -205,7 +205,7 @@ present = st.sampled_from(["present"] * 9 + ["*", "stale", None])
 
 
 @st.composite
-def contents(draw: st.DrawFn) -> Facts:
+def contents(draw: st.DrawFn) -> Json:
     sent = full(draw(st.sampled_from([10, 25])))
     if draw(st.integers(0, 3)) == 0:
         sent |= draw(st.sampled_from(CHANGES))
@@ -219,7 +219,7 @@ def of_programme(draw: st.DrawFn) -> Programme:
     do = draw(st.sampled_from(["draft"] * 3 + ["submit"] * 3 + ["amend"] * 2 + ["status"] * 5 + ["extend"] * 2
                               + ["amend_draft", "discard"]))  # fmt: skip
     who: Who = IOM if do in ("draft", "submit", "amend_draft", "discard") else UNIT
-    sent: Facts = {}
+    sent: Json = {}
     if do == "draft":
         sent = draw(contents())
     elif do in ("amend", "amend_draft"):

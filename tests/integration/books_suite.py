@@ -38,21 +38,21 @@ from tests.integration.books_commands import (
     Command,
     Compare,
     Enter,
-    Facts,
+    Json,
     Programme,
     Reverse,
 )
 from tests.tokens import bearer, writing
 
 
-def shown(part: Decimal, whole: Decimal) -> Facts:
+def shown(part: Decimal, whole: Decimal) -> Json:
     """A share as it is sent: exact, and in hundredths of a per cent that are reached."""
     exact = Fraction(part) / Fraction(whole)
     reached = Decimal(math.floor(exact * 10_000)).scaleb(-2)
     return {"numerator": str(exact.numerator), "denominator": str(exact.denominator), "per_cent": f"{reached:.2f}"}
 
 
-def money(amount: Decimal) -> Facts:
+def money(amount: Decimal) -> Json:
     return {"amount": f"{amount:.2f}", "currency": "USD"}
 
 
@@ -179,7 +179,7 @@ class Suite:
             elif max(spent.values()) <= 0:
                 assert said["flags"] == []
 
-    def completed(self, facts: Facts) -> Facts:
+    def completed(self, facts: Json) -> Json:
         """The body of an entry, with the code that `follows` stands for, and an original that matches the amount."""
         sent = dict(facts)
         if (place := sent.get("follows")) is not None:
@@ -219,7 +219,7 @@ class Suite:
         do, code = command.do, command.code
         noun = "drafts" if do in ("draft", "amend_draft", "discard", "submit") else "programmes"
         path = f"{CATALOG}/{noun}/{code}"
-        ways: dict[str, tuple[str, str, Facts | None]] = {
+        ways: dict[str, tuple[str, str, Json | None]] = {
             "draft": ("POST", f"{CATALOG}/drafts", {**command.sent, "code": code}),
             "amend_draft": ("PATCH", path, command.sent),
             "discard": ("DELETE", path, None),
@@ -259,11 +259,11 @@ class Suite:
             if self.books.rows:
                 assert self.books.lowest(parties, signs, "")[0] >= 0
 
-    def line(self, kind: str, on: str | None, **parties: str) -> Facts:
+    def line(self, kind: str, on: str | None, **parties: str) -> Json:
         rows = self.books.found(kind, on, **parties)
         return {"kind": kind, "sum": money(sum((r.amount for r in rows), Decimal(0))), "rows": len(rows)}
 
-    def delivery(self, on: str | None, **parties: str) -> Facts:
+    def delivery(self, on: str | None, **parties: str) -> Json:
         books = self.books
         net = books.total("transfer", on, **parties) - books.total("refund", on, **parties)
         spent = books.total("expenditure", on, **parties)
@@ -273,7 +273,7 @@ class Suite:
             "share": shown(spent, net) if net else None,
         }
 
-    def commitments(self, on: str | None, contributor: str | None = None) -> Facts:
+    def commitments(self, on: str | None, contributor: str | None = None) -> Json:
         who = {"contributor": contributor} if contributor else {}
         paid = sum((amount for _, amount in self.books.paid(on, contributor).values()), Decimal(0))
         committed = self.books.total("commitment", on, **who)
@@ -295,7 +295,7 @@ class Suite:
     async def check_statements(self, on: str | None) -> None:
         books, query = self.books, f"?on={on}" if on else ""
         fund = await self.get(self.funding, STATEMENT + query)
-        links: list[Facts] = []
+        links: list[Json] = []
         said = self.without_links(fund, links)
         sources = [self.line(kind, on) for kind in ("deposit", "interest")]
         uses = [self.line(kind, on) for kind in ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")]
@@ -377,12 +377,10 @@ class Suite:
             for line in links:
                 await self.walk(line)
 
-    def add_up(
-        self, fund: Facts, contributors: list[Facts], programmes: list[Facts], organizations: list[Facts]
-    ) -> None:
+    def add_up(self, fund: Json, contributors: list[Json], programmes: list[Json], organizations: list[Json]) -> None:
         """Check that the parts that are answered add up to the whole, independently of the model."""
 
-        def whole(line: Facts, items: list[Facts], name: str) -> None:
+        def whole(line: Json, items: list[Json], name: str) -> None:
             assert sum((Decimal(i[name]["sum"]["amount"]) for i in items), Decimal(0)) == Decimal(line["sum"]["amount"])
             assert sum(i[name]["rows"] for i in items) == line["rows"]
 
@@ -399,7 +397,7 @@ class Suite:
             parts = sum((Decimal(item["commitments"][name]["amount"]) for item in contributors), Decimal(0))
             assert parts == Decimal(fund["commitments"][name]["amount"])
 
-    async def check_outstanding(self, on: str | None, query: str, fund: Facts) -> None:
+    async def check_outstanding(self, on: str | None, query: str, fund: Json) -> None:
         outstanding = await self.get(self.funding, f"{STATEMENT}/commitments{query}")
         expected = [
             (row.date, row.code, row.contributor, money(row.amount), money(paid), money(row.amount - paid))
@@ -412,12 +410,12 @@ class Suite:
         )
         assert outstanding["outstanding"] == fund["commitments"]["outstanding"]
 
-    async def items(self, what: str, query: str, links: list[Facts]) -> list[Facts]:
+    async def items(self, what: str, query: str, links: list[Json]) -> list[Json]:
         said = await self.get(self.funding, f"{STATEMENT}/{what}{query}")
-        found: list[Facts] = [self.without_links(item, links) for item in said["items"]]
+        found: list[Json] = [self.without_links(item, links) for item in said["items"]]
         return found
 
-    def without_links(self, said: Any, links: list[Facts]) -> Any:
+    def without_links(self, said: Any, links: list[Json]) -> Any:
         """An answer without the links of its lines, which go into `links`."""
         if isinstance(said, list):
             return [self.without_links(item, links) for item in said]
@@ -427,7 +425,7 @@ class Suite:
             links.append(said)
         return {name: self.without_links(value, links) for name, value in said.items() if name != "link"}
 
-    async def walk(self, line: Facts) -> None:
+    async def walk(self, line: Json) -> None:
         """Check that the rows at a line's link are as many as it counts and have its sum."""
         rows, path = [], f"{line['link']}&limit=3"
         while path:

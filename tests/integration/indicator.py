@@ -9,7 +9,7 @@ from tests.integration.marked import (
     API,
     CURRENT_GRADES,
     INDICATOR,
-    Facts,
+    Json,
     Markers,
     place,
     region,
@@ -22,23 +22,23 @@ PLACES += [region(code) for code in ("002", "202", "014", "150", "039")]
 LIFE: list[str] = list(STAGES)
 
 
-def named(*codes: str) -> list[Facts]:
+def named(*codes: str) -> list[Json]:
     return [{"code": code, "name": code} for code in codes]
 
 
-def action(due: str, done: str | None = None) -> Facts:
+def action(due: str, done: str | None = None) -> Json:
     return {"action": "Agree on referral.", "owner": "Programme team", "due": due, "done": done}
 
 
-async def current_grades(markers: Markers, **query: Any) -> dict[str, Facts]:
+async def current_grades(markers: Markers, **query: Any) -> dict[str, Json]:
     """The current grade of each programme by its code, read in one page."""
     page = await markers.get(CURRENT_GRADES, **{"marker": "human_rights", "limit": 1000, **query})
     assert page["next"] is None
     return {item["programme"]: item for item in page["items"]}
 
 
-async def whole(markers: Markers, **query: Any) -> Facts:
-    found: Facts = (await markers.get(INDICATOR, **query))["whole"]
+async def whole(markers: Markers, **query: Any) -> Json:
+    found: Json = (await markers.get(INDICATOR, **query))["whole"]
     return found
 
 
@@ -49,7 +49,7 @@ async def listed(markers: Markers, link: str) -> list[str]:
     return [item["programme"] for item in answered.json()["items"]]
 
 
-def unlinked(indicator: Facts) -> Facts:
+def unlinked(indicator: Json) -> Json:
     share = indicator["share"]
     return {
         **indicator,

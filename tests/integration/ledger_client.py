@@ -13,15 +13,15 @@ from mmptf_funding.ledger import rules
 from tests.conftest import RunningApp
 from tests.tokens import writing
 
-Facts = dict[str, Any]
+Json = dict[str, Any]
 Who = tuple[str, str | None]
 
 LEDGER, STATEMENT = "/funding/v1/ledger", "/funding/v1/statement"
 AGENT, UNIT, ADMIN = ("agent", None), ("management-unit", None), ("admin", None)
 IOM, ILO = ("agency", "IOM"), ("agency", "ILO")
-ETHIOPIA: Facts = {"programme": "ETH-01", "organization": "ILO"}
+ETHIOPIA: Json = {"programme": "ETH-01", "organization": "ILO"}
 ORIGINAL = {"amount": "10.00", "currency": "EUR", "rate": "1.0850", "rate_date": "2024-01-01", "rate_source": "a table"}
-MEMBERS: Facts = {
+MEMBERS: Json = {
     "contributor": "DEU", "programme": "ETH-01", "organization": "ILO", "thematic_area": "2", "category": "supplies",
     "tranche": 1, "follows": "L-000001", "original": ORIGINAL,
 }  # fmt: skip
@@ -33,22 +33,22 @@ class LedgerClient:
 
     running: RunningApp
 
-    async def post(self, who: Who, sent: Facts, path: str = "", **query: str) -> httpx.Response:
+    async def post(self, who: Who, sent: Json, path: str = "", **query: str) -> httpx.Response:
         return await self.running.client.post(f"{LEDGER}{path}", json=sent, params=query, headers=writing(*who))
 
-    async def enter(self, kind: str, amount: str, date: str = "2024-05-05", who: Who = AGENT, **members: Any) -> Facts:
+    async def enter(self, kind: str, amount: str, date: str = "2024-05-05", who: Who = AGENT, **members: Any) -> Json:
         """The entry that was written, by ADMIN, who may write every kind."""
         if kind in ("allocation", "direct_cost"):
             members = {"reference": "SC-1", **members}
         answer = await self.post(ADMIN if who == AGENT else who, body(kind, amount, date, **members))
         assert answer.status_code == 201, answer.text
-        found: Facts = answer.json()
+        found: Json = answer.json()
         return found
 
     async def reverse(self, code: str, date: str = "2024-06-30", who: Who = ADMIN) -> httpx.Response:
         return await self.post(who, {"date": date, "reason": "It was wrong."}, f"/{code}/reversal")
 
-    async def batch(self, *entries: Facts, who: Who = ADMIN, **query: str) -> httpx.Response:
+    async def batch(self, *entries: Json, who: Who = ADMIN, **query: str) -> httpx.Response:
         return await self.post(who, {"entries": list(entries)}, "/batch", **query)
 
     async def get(self, path: str, **query: str) -> Any:
@@ -56,9 +56,9 @@ class LedgerClient:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def rows(self, **query: str) -> list[Facts]:
+    async def rows(self, **query: str) -> list[Json]:
         page = await self.get(LEDGER, limit="1000", **query)
-        found: list[Facts] = page["items"]
+        found: list[Json] = page["items"]
         return found
 
     async def balance(self, **query: str) -> str:
@@ -68,7 +68,7 @@ class LedgerClient:
         return int((await self.get(LEDGER))["revision"])
 
 
-def body(kind: str, amount: str = "1.00", date: str = "2024-05-05", **members: Any) -> Facts:
+def body(kind: str, amount: str = "1.00", date: str = "2024-05-05", **members: Any) -> Json:
     return {"kind": kind, "amount": amount, "date": date, **members}
 
 
@@ -94,7 +94,7 @@ def catalogue_at(ledger: LedgerClient, url: str | None) -> Iterator[None]:
         ledger.running.set(catalog_url=before)
 
 
-def right(kind: str) -> Facts:
+def right(kind: str) -> Json:
     """An entry of a kind with everything that it needs and takes."""
     rule = rules.KINDS[kind]
     members = {name: MEMBERS[name] for name in rule.needs | rule.takes}

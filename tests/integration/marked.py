@@ -20,7 +20,7 @@ from tests.conftest import RunningApp
 from tests.tokens import bearer
 from tests.unit.markers.rubrics import CONTENT, loaded
 
-Facts = dict[str, Any]
+Json = dict[str, Any]
 
 API = "/markers/v1"
 DRAFTS, ASSESSMENTS, DECLARATIONS = f"{API}/drafts", f"{API}/assessments", f"{API}/declarations"
@@ -48,7 +48,7 @@ IOM, ILO, WHO = Who("agency", "IOM"), Who("agency", "ILO"), Who("agency", "WHO")
 OHCHR, FUND, ADMIN = Who("reviewer"), Who("management-unit"), Who("admin")
 
 
-def programme(code: str | None = None, **members: Any) -> Facts:
+def programme(code: str | None = None, **members: Any) -> Json:
     """A programme as the catalogue describes it: funded, led by IOM with ILO, unless it is said otherwise."""
     return {
         "code": code or f"MARK-{next(NUMBERS):03}",
@@ -67,18 +67,18 @@ def programme(code: str | None = None, **members: Any) -> Facts:
     }
 
 
-def place(code: str, *regions: str) -> Facts:
+def place(code: str, *regions: str) -> Json:
     """A country as the catalogue describes it, in a region, a subregion and an intermediate region."""
     names = ("region", "subregion", "intermediate_region")
     within = dict(zip(names, (*regions, None, None, None), strict=False))
     return {"code": code, "kind": "country", "name": code, **within, "updated": "2026-01-01T00:00:00Z"}
 
 
-def region(code: str) -> Facts:
+def region(code: str) -> Json:
     return {**place(code), "kind": "region"}
 
 
-def allocation(programme: str, amount: str) -> Facts:
+def allocation(programme: str, amount: str) -> Json:
     """An allocation as the ledger has it."""
     return {
         "code": f"L-{next(NUMBERS):06}",
@@ -90,11 +90,11 @@ def allocation(programme: str, amount: str) -> Facts:
     }
 
 
-def answer(level: Any, **members: Any) -> Facts:
+def answer(level: Any, **members: Any) -> Json:
     return {"answer": level, "justification": "As the document says.", "evidence": [], "actions": [], **members}
 
 
-def answers(level: int, stage: Stage = "programme_document", **changed: Any) -> dict[str, Facts]:
+def answers(level: int, stage: Stage = "programme_document", **changed: Any) -> dict[str, Json]:
     """The same answer to every criterion of a stage; `changed` gives some another one, with _ for - in their codes."""
     found = {criterion.code: answer(level) for criterion in criteria_at(RUBRIC, stage)}
     others = {code.replace("_", "-"): given for code, given in changed.items()}
@@ -112,7 +112,7 @@ class Markers:
 
     running: RunningApp
 
-    async def copy(self, *documents: Facts, places: Iterable[Facts] = ()) -> None:
+    async def copy(self, *documents: Json, places: Iterable[Json] = ()) -> None:
         """Store programmes and places as if they had been replicated."""
         async with self.running.app.state.database.sessions() as session, session.begin():
             write = await begin_write(session, Author("test"), "followed")
@@ -153,10 +153,10 @@ class Markers:
         headers |= {} if sent is None else {"content-type": "application/json"}
         return await self.running.client.request(method, path, content=content, headers=headers)
 
-    async def get(self, path: str, who: Who | None = None, **query: Any) -> Facts:
+    async def get(self, path: str, who: Who | None = None, **query: Any) -> Json:
         answer = await self.running.client.get(path, params=query or None, headers=who.headers() if who else None)
         assert answer.status_code == 200, answer.text
-        found: Facts = answer.json()
+        found: Json = answer.json()
         return found
 
     async def draft(self, programme: str, who: Who = IOM, **members: Any) -> httpx.Response:
@@ -182,9 +182,9 @@ class Markers:
     async def reviewed(self, assessment: httpx.Response, **members: Any) -> httpx.Response:
         return made(await self.review(assessment, **members), 200)
 
-    async def accepted(self, programme: str, level: int = 3, **members: Any) -> Facts:
+    async def accepted(self, programme: str, level: int = 3, **members: Any) -> Json:
         reviewed = await self.reviewed(await self.submitted(programme, level, **members))
-        found: Facts = reviewed.json()
+        found: Json = reviewed.json()
         return found
 
     async def declare(self, programme: str, grade: str = "B", who: Who = FUND, **members: Any) -> httpx.Response:

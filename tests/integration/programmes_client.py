@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from mmptf_catalog.programmes.examples import CONTENT
-from mmptf_catalog.programmes.rules import FOLLOWING
+from mmptf_catalog.programmes.rules import NEXT_STATUSES
 from tests.tokens import writing
 
 API = "/catalog/v1"
@@ -112,7 +112,7 @@ def way_to(status: str) -> list[str]:
     """The shortest sequence of statuses from concept note to a status."""
     ways = {"concept_note": [""][:0]}
     for at in (queue := ["concept_note"]):
-        for to in FOLLOWING[at]:
+        for to in NEXT_STATUSES[at]:
             if to not in ways:
                 ways[to] = [*ways[at], to]
                 queue.append(to)

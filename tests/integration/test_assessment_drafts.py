@@ -25,7 +25,7 @@ from tests.integration.marked import (
     RUBRIC,
     RUBRIC_CODE,
     WHO,
-    Facts,
+    Json,
     Markers,
     answer,
     answers,
@@ -230,7 +230,7 @@ async def test_a_draft_under_another_marker_is_another_draft(markers: Markers) -
     ],
 )  # fmt: skip
 async def test_what_is_not_known_is_named_with_what_is_allowed(
-    markers: Markers, members: Facts, error: tuple[str, str], allowed: str | None, suggestion: str | None
+    markers: Markers, members: Json, error: tuple[str, str], allowed: str | None, suggestion: str | None
 ) -> None:
     await markers.copy(programme("MARK-KNOWN"))
     before = await markers.revision()

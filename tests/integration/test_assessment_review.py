@@ -13,7 +13,7 @@ from tests.integration.assessments import BOTH, RISK, graded, stored
 from tests.integration.marked import (
     FUND,
     ILO,
-    Facts,
+    Json,
     Markers,
     Who,
     answer,
@@ -105,7 +105,7 @@ async def test_an_answer_of_the_reviewer_differs_and_is_to_an_applicable_criteri
         await markers.copied(), stage="concept_note", answers=answers(3, "concept_note")
     )
 
-    def own(**given: Any) -> Facts:
+    def own(**given: Any) -> Json:
         return {code.replace("_", "-"): {"answer": value, "reason": "x"} for code, value in given.items()}
 
     for given, expected in (

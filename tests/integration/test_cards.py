@@ -20,17 +20,17 @@ from tests.serving import served
 from tests.tokens import writing
 from tests.writes import write_sql
 
-Facts = dict[str, Any]
+Json = dict[str, Any]
 
 CATALOG, FUNDING = "/catalog/v1/cards/programmes", "/funding/v1/cards/programmes"
 PROGRAMMES, STATEMENT, LEDGER = "/catalog/v1/programmes", "/funding/v1/statement/programmes", "/funding/v1/ledger"
 ETHIOPIA = {"programme": "ETH-01", "organization": "ILO"}
 
 
-async def get(client: httpx.AsyncClient, path: str, **query: str | int) -> Facts:
+async def get(client: httpx.AsyncClient, path: str, **query: str | int) -> Json:
     answer = await client.get(path, params=query or None)
     assert answer.status_code == 200, answer.text
-    found: Facts = answer.json()
+    found: Json = answer.json()
     return found
 
 
@@ -74,21 +74,21 @@ async def funded(new_database: Callable[[str], str], catalogue: RunningApp) -> A
         yield running
 
 
-def entry(kind: str, amount: str, **members: Any) -> Facts:
+def entry(kind: str, amount: str, **members: Any) -> Json:
     return {"kind": kind, "amount": amount, "date": "2024-05-05", **members}
 
 
-async def enter(running: RunningApp, kind: str, amount: str, **members: Any) -> Facts:
+async def enter(running: RunningApp, kind: str, amount: str, **members: Any) -> Json:
     answer = await running.client.post(LEDGER, json=entry(kind, amount, **members), headers=writing("admin"))
     assert answer.status_code == 201, answer.text
-    found: Facts = answer.json()
+    found: Json = answer.json()
     return found
 
 
-async def stated(running: RunningApp, code: str, **query: str | int) -> Facts:
+async def stated(running: RunningApp, code: str, **query: str | int) -> Json:
     """What the statement of all programmes says of one."""
     (item,) = [i for i in (await get(running.client, STATEMENT, **query))["items"] if i["programme"] == code]
-    found: Facts = item
+    found: Json = item
     return found
 
 
@@ -195,7 +195,7 @@ async def test_a_ledgers_card_changes_with_its_entries_and_with_the_budget_that_
 
 
 async def test_a_card_is_of_one_revision_whatever_is_written(funded: RunningApp) -> None:
-    seen: dict[int, Facts] = {}
+    seen: dict[int, Json] = {}
     writes = asyncio.gather(
         *(enter(funded, "transfer", "1.00", **ETHIOPIA, tranche=n) for n in range(1, 13)),
         *(enter(funded, "allocation", "1.00", programme="ETH-01", reference=f"SC-{n}") for n in range(10, 22)),

@@ -12,7 +12,7 @@ from tests.integration.assessments import graded
 from tests.integration.marked import (
     DRAFTS,
     IOM,
-    Facts,
+    Json,
     Markers,
     answer,
     answers,
@@ -126,6 +126,6 @@ async def test_a_declared_grade_and_an_assessment_exclude_each_other(markers: Ma
         ({"organization": "NOBODY"}, ("unknown_code", "/organization")),
     ],
 )
-async def test_a_declared_grade_is_of_something_known(markers: Markers, members: Facts, error: tuple[str, str]) -> None:
+async def test_a_declared_grade_is_of_something_known(markers: Markers, members: Json, error: tuple[str, str]) -> None:
     sent = {"programme": await markers.copied(), **members}
     assert errors(await markers.declare(**sent)) == [error]

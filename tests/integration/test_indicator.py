@@ -23,7 +23,7 @@ from tests.integration.marked import (
     CURRENT_GRADES,
     INDICATOR,
     RUBRIC_CODE,
-    Facts,
+    Json,
     Markers,
     answer,
     answers,
@@ -146,7 +146,7 @@ async def test_a_year_is_due_until_its_report_is_submitted(markers: Markers) -> 
         return code in await current_grades(markers, due_for=year)
 
     assert [await due(year) for year in (2023, 2024, 2025, 2026, 2027)] == [False, True, True, True, False]
-    report: Facts = {"stage": "annual_report", "year": 2025, "answers": answers(3, "annual_report")}
+    report: Json = {"stage": "annual_report", "year": 2025, "answers": answers(3, "annual_report")}
     submitted = await markers.submitted(code, **report)
     assert [await due(year) for year in (2024, 2025, 2026)] == [True, False, True]
     await markers.reviewed(submitted, decision="return")

@@ -17,7 +17,7 @@ from tests.integration.marked import (
     CURRENT_GRADES,
     INDICATOR,
     RUBRIC_CODE,
-    Facts,
+    Json,
     Markers,
     answer,
     answers,
@@ -43,7 +43,7 @@ QUESTIONS_THEN = (
 
 async def test_what_was_answered_at_a_revision_is_answered_again(markers: Markers) -> None:
     client = markers.running.client
-    kept: dict[int, list[tuple[Facts, str]]] = {}
+    kept: dict[int, list[tuple[Json, str]]] = {}
 
     async def keep() -> None:
         answered = [await client.get(question) for question in QUESTIONS_THEN]
@@ -129,7 +129,7 @@ async def test_the_indicator_over_time_is_what_was_known_at_each_end(markers: Ma
         assert [period["period_end"] for period in periods] == [d.isoformat() for d in last_days(first, today, months)]
         for period in periods:
             ended = date.fromisoformat(period["period_end"]) < today
-            then: Facts = {"as_of": f"{period['period_end']}T23:59:59.999999Z"} if ended else {}
+            then: Json = {"as_of": f"{period['period_end']}T23:59:59.999999Z"} if ended else {}
             assert unlinked(period["indicator"]) == unlinked(await whole(markers, **then))
             for grade in period["indicator"]["grades"]:
                 assert len(await listed(markers, grade["link"])) == grade["programmes"]

@@ -34,7 +34,7 @@ from tests.integration.marked import (
     INDICATOR,
     RUBRIC,
     RUBRIC_CODE,
-    Facts,
+    Json,
     Markers,
     Who,
     answer,
@@ -54,16 +54,16 @@ class Portfolio:
     """A portfolio that tests only read."""
 
     markers: Markers
-    documents: Mapping[str, Facts]
+    documents: Mapping[str, Json]
 
-    async def current_grades(self, **query: Any) -> dict[str, Facts]:
+    async def current_grades(self, **query: Any) -> dict[str, Json]:
         return await current_grades(self.markers, **query)
 
 
-def documents() -> list[Facts]:
+def documents() -> list[Json]:
     """Programmes that differ in whatever the indicator is divided by."""
     one = {"currency": "USD", "stage": "allocation"}
-    none: Facts = {"places": [], "thematic_area": None, "budget": None}
+    none: Json = {"places": [], "thematic_area": None, "budget": None}
     areas = {str(n): {"code": str(n), "name": f"Area {n}"} for n in range(1, 6)}
     return [
         programme("M-01", places=named("KEN"), budget={**one, "amount": "1500000.00"}),
@@ -112,7 +112,7 @@ def allocated(codes: Iterable[str]) -> list[Decimal]:
     return [sums[code] for code in codes if code in sums]
 
 
-def in_dollars(amounts: list[Decimal]) -> Facts | None:
+def in_dollars(amounts: list[Decimal]) -> Json | None:
     return {"amount": f"{sum(amounts):.2f}", "currency": "USD"} if amounts else None
 
 
@@ -127,7 +127,7 @@ async def assess(markers: Markers) -> None:
     await markers.submitted("M-04", answers=answers(3, equality=answer(3, actions=[action("2026-01-01")])))
     await markers.reviewed(await markers.submitted("M-05", 3), decision="return")
     await markers.accepted("M-06", answers=answers(1, equality=answer(1, actions=[action("2024-01-01")])))
-    later: Facts = {"stage": "annual_report", "year": 2024}
+    later: Json = {"stage": "annual_report", "year": 2024}
     annual = answers(3, "annual_report", sustainability=answer(2, actions=[action("2026-06-30", "2026-06-01")]))
     await markers.accepted("M-06", answers=annual, **later)
     await markers.submitted("M-06", 1, answers=answers(1, "annual_report"), **later)
@@ -175,7 +175,7 @@ async def test_the_current_grade_of_each_programme_is_the_one_that_counts(portfo
     assert (await portfolio.markers.get(CURRENT_GRADES))["total"] == 2 * len(portfolio.documents)
 
 
-def parts(by: str | None, document: Facts, current: Facts) -> list[str | None]:
+def parts(by: str | None, document: Json, current: Json) -> list[str | None]:
     """The groups that a programme belongs to."""
     countries = [where["code"] for where in document["places"]]
     found: dict[str | None, list[str | None]] = {
@@ -190,13 +190,13 @@ def parts(by: str | None, document: Facts, current: Facts) -> list[str | None]:
     return found[by] or [None]
 
 
-def runs_in(document: Facts, year: int) -> bool:
+def runs_in(document: Json, year: int) -> bool:
     during = document["duration"]
     return during is None or int(during["start"][:4]) <= year <= int(during["end"][:4])
 
 
 # What each question asks for, and which programmes that are.
-QUESTIONS: list[tuple[Facts, Callable[[Facts, Facts], bool]]] = [
+QUESTIONS: list[tuple[Json, Callable[[Json, Json], bool]]] = [
     ({}, lambda document, current: True),
     ({"grade": ["A", "B"]}, lambda document, current: current["grade"] in ("A", "B")),
     ({"grade": "C"}, lambda document, current: current["grade"] == "C"),
@@ -221,7 +221,7 @@ QUESTIONS: list[tuple[Facts, Callable[[Facts, Facts], bool]]] = [
 ]  # fmt: skip
 
 
-def expected(found: list[tuple[Facts, Facts]]) -> Facts:
+def expected(found: list[tuple[Json, Json]]) -> Json:
     """The indicator of programmes and their current grades, worked out anew, without links."""
     grades = Counter(current["grade"] for _, current in found)
     behind = Counter(current["rubric"] for _, current in found if current["grade"])
@@ -250,7 +250,7 @@ def expected(found: list[tuple[Facts, Facts]]) -> Facts:
     }
 
 
-def money(found: list[Facts]) -> Facts:
+def money(found: list[Json]) -> Json:
     sums: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
     for budget in (document["budget"] for document in found if document["budget"]):
         sums[budget["stage"], budget["currency"]].append(Decimal(budget["amount"]))
@@ -280,7 +280,7 @@ async def test_every_part_of_the_indicator_agrees_with_the_current_grades(portfo
         ]
         assert unlinked(found["whole"]) == expected(chosen), question
         assert (found["by"], found["overlapping"]) == (by, by in OVERLAPPING)
-        groups: dict[str | None, list[tuple[Facts, Facts]]] = defaultdict(list)
+        groups: dict[str | None, list[tuple[Json, Json]]] = defaultdict(list)
         for document, current in chosen:
             for part in parts(by, document, current) if by else ():
                 groups[part].append((document, current))
@@ -331,7 +331,7 @@ async def test_current_grades_are_read_by_pages_and_exported(portfolio: Portfoli
                                                        ["M-08.human_rights", "M-08"]]  # fmt: skip
 
 
-async def counting(portfolio: Portfolio, **query: Any) -> list[Facts]:
+async def counting(portfolio: Portfolio, **query: Any) -> list[Json]:
     """The assessments that count, in the order of their programmes."""
     found = await portfolio.current_grades(**query)
     codes = [current["assessment"] for current in found.values() if current["assessment"]]
@@ -339,7 +339,7 @@ async def counting(portfolio: Portfolio, **query: Any) -> list[Facts]:
 
 
 @pytest.mark.parametrize("query", [{}, {"stage": "funded"}, {"country": "KEN"}, {"rubric": "other.1"}])
-async def test_criteria_count_the_answers_of_the_current_grades(portfolio: Portfolio, query: Facts) -> None:
+async def test_criteria_count_the_answers_of_the_current_grades(portfolio: Portfolio, query: Json) -> None:
     given: dict[tuple[str, str], Counter[Any]] = defaultdict(Counter)
     behind = set()
     for assessment in await counting(portfolio, **query):
@@ -375,7 +375,7 @@ async def test_criteria_count_the_answers_of_the_current_grades(portfolio: Portf
 
 
 async def test_answers_of_the_reviewer_count_for_a_criterion(portfolio: Portfolio) -> None:
-    query: Facts = {"marker": "human_rights", "programme": "M-01"}
+    query: Json = {"marker": "human_rights", "programme": "M-01"}
     (equality,) = [
         c for c in (await portfolio.markers.get(CRITERIA, **query))["criteria"] if c["criterion"] == "equality"
     ]
@@ -386,7 +386,7 @@ async def test_answers_of_the_reviewer_count_for_a_criterion(portfolio: Portfoli
     "query", [{}, {"open": "true"}, {"open": "false"}, {"due_before": "2026-02-01"}, {"programme": ["M-02", "M-06"]},
               {"open": "true", "due_before": "2026-01-01"}, {"marker": "gender"}],
 )  # fmt: skip
-async def test_actions_are_those_of_the_assessments_that_count(portfolio: Portfolio, query: Facts) -> None:
+async def test_actions_are_those_of_the_assessments_that_count(portfolio: Portfolio, query: Json) -> None:
     rows = []
     for marker in ("human_rights", "gender"):
         for assessment in await counting(portfolio, marker=marker):

@@ -15,7 +15,7 @@ from tests.integration.ledger_client import (
     LEDGER,
     STATEMENT,
     UNIT,
-    Facts,
+    Json,
     LedgerClient,
     body,
     errors,
@@ -151,7 +151,7 @@ async def test_a_reversed_transfer_that_was_spent_is_flagged(funded: LedgerClien
 
 async def test_a_deposit_above_its_commitment_is_written_and_flagged(ledger: LedgerClient) -> None:
     await ledger.enter("commitment", "100.00", "2024-01-01", contributor="DEU")
-    pays: Facts = {"contributor": "DEU", "follows": "L-000001"}
+    pays: Json = {"contributor": "DEU", "follows": "L-000001"}
     assert (await ledger.enter("deposit", "60.00", "2024-02-01", **pays))["flags"] == []
     assert (await ledger.enter("deposit", "60.00", "2024-03-01", **pays))["flags"] == ["deposit_exceeds_commitment"]
     fund = await ledger.get(STATEMENT)

@@ -23,7 +23,7 @@ from tests.integration.ledger_client import (
     ORIGINAL,
     STATEMENT,
     UNIT,
-    Facts,
+    Json,
     LedgerClient,
     Who,
     body,
@@ -79,7 +79,7 @@ async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared: Ledge
     rule, sent = rules.KINDS[kind], right(kind)
     least = {name: value for name, value in sent.items() if name not in rule.takes}
     other = sorted(set(MEMBERS) - rule.needs - rule.takes)
-    variants: list[tuple[Facts, list[tuple[str, str]]]] = [
+    variants: list[tuple[Json, list[tuple[str, str]]]] = [
         (sent, []),
         (least, []),
         ({**sent, "reference": None}, [("missing", "/reference")] if rule.referenced else []),
@@ -164,7 +164,7 @@ async def test_an_amount_is_above_zero_with_its_cents(shared: LedgerClient, amou
     ],
 )
 async def test_an_amount_follows_from_the_original_and_its_rate(
-    shared: LedgerClient, amount: str, changed: Facts, found: list[tuple[str, str]]
+    shared: LedgerClient, amount: str, changed: Json, found: list[tuple[str, str]]
 ) -> None:
     sent = body("pledge", amount, contributor="DEU", original={**ORIGINAL, **changed})
     answer = await shared.post(ADMIN, sent, dry_run="true")
@@ -186,7 +186,7 @@ async def test_an_amount_follows_from_the_original_and_its_rate(
     ],
 )  # fmt: skip
 async def test_a_code_stands_for_something_that_fits(
-    shared: LedgerClient, members: Facts, found: tuple[str, str]
+    shared: LedgerClient, members: Json, found: tuple[str, str]
 ) -> None:
     assert errors(await shared.post(ADMIN, {**body("pledge"), **members})) == [found]
 

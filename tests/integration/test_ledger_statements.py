@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import running_app
-from tests.integration.ledger_client import ETHIOPIA, LEDGER, ORIGINAL, STATEMENT, Facts, LedgerClient, body
+from tests.integration.ledger_client import ETHIOPIA, LEDGER, ORIGINAL, STATEMENT, Json, LedgerClient, body
 from tests.serving import served
 
 
@@ -83,7 +83,7 @@ async def test_a_link_lists_the_rows_that_were_counted(ledger: LedgerClient) -> 
     moment = str((await ledger.get(f"{LEDGER}/L-000007"))["updated"])
     await ledger.enter("deposit", "1.00", "2024-03-01", contributor="DEU")
     for query in ({"on": "2024-03-01"}, {"as_of": known}, {"on": "2024-03-02", "as_of": moment}, {}):
-        lines: list[Facts] = []
+        lines: list[Json] = []
         for path in ("", "/contributors", "/programmes", "/organizations"):
             collect(await ledger.get(f"{STATEMENT}{path}", **query), lines)
         assert len(lines) > 12
@@ -94,7 +94,7 @@ async def test_a_link_lists_the_rows_that_were_counted(ledger: LedgerClient) -> 
             assert f"{total:.2f}" == line["sum"]["amount"]
 
 
-def collect(said: Any, lines: list[Facts]) -> None:
+def collect(said: Any, lines: list[Json]) -> None:
     if isinstance(said, list):
         for item in said:
             collect(item, lines)
@@ -179,7 +179,7 @@ async def test_a_statement_of_many_gives_each_its_own(ledger: LedgerClient) -> N
         assert [item["overspent"] for item in (await ledger.get(f"{STATEMENT}/{path}"))["items"]] == expected
 
 
-def added(rows: list[Facts], kind: str) -> tuple[str, int]:
+def added(rows: list[Json], kind: str) -> tuple[str, int]:
     amounts = [Decimal(row["sum"]["amount"]) for row in rows if row["kind"] == kind]
     return f"{sum(amounts, Decimal(0)):.2f}", len(amounts)
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from mmptf_catalog.programmes.domain import STAGE_OF_STATUS, NewStatus
 from mmptf_catalog.programmes.examples import CONTENT
-from mmptf_catalog.programmes.rules import FOLLOWING, OWN_STEPS
+from mmptf_catalog.programmes.rules import NEXT_STATUSES, OWN_STEPS
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from tests.conftest import RunningApp, running_app, service_of
@@ -65,10 +65,10 @@ async def test_every_step_from_a_status(client: httpx.AsyncClient, status: str) 
             answer = await move(client, programme, to, who, "?dry_run=true")
             if who == OTHER:
                 assert refused(answer) == (403, "forbidden"), (status, to, who)
-            elif to not in FOLLOWING[status]:
+            elif to not in NEXT_STATUSES[status]:
                 assert refused(answer) == (409, "transition_not_allowed"), (status, to, who)
                 (error,) = answer.json()["errors"]
-                assert (error["pointer"], error["allowed"]) == ("/status", list(FOLLOWING[status]))
+                assert (error["pointer"], error["allowed"]) == ("/status", list(NEXT_STATUSES[status]))
             elif who == FUND or (status, to) in OWN_STEPS:
                 assert (answer.status_code, answer.json()["status"]) == (200, to), (status, to, who)
             else:
@@ -82,7 +82,7 @@ async def test_a_status_that_no_source_states_may_be_set(client: httpx.AsyncClie
     assert programme.json()["status"] == "not_stated"
     for to in get_args(NewStatus):
         answer = await move(client, programme, to, FUND, "?dry_run=true")
-        if to not in FOLLOWING["not_stated"]:
+        if to not in NEXT_STATUSES["not_stated"]:
             assert refused(answer) == (409, "transition_not_allowed")
         elif to == "approved":
             assert errors(answer) == [("missing", "/budget_lines"), ("missing", "/duration")]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from mmptf_common.storage.journal import Author, begin_write
 from tests.conftest import running_app
-from tests.integration.marked import API, ASSESSMENTS, INDICATOR, Facts, Markers, answer, answers, at
+from tests.integration.marked import API, ASSESSMENTS, INDICATOR, Json, Markers, answer, answers, at
 
 QUOTED = 'It says "share":{"numerator":1,"denominator":2,"percentage":"50.00"} there.'
 
@@ -37,7 +37,7 @@ def earlier(found: Any) -> Any:
     return {name: earlier(value) for name, value in found.items()}
 
 
-async def store(markers: Markers, table: str, record: Facts) -> None:
+async def store(markers: Markers, table: str, record: Json) -> None:
     """Replace what is stored of a record, as a write of the journal."""
     async with markers.running.app.state.database.sessions() as session, session.begin():
         await begin_write(session, Author("test"), "as it was stored before")
@@ -58,7 +58,7 @@ async def test_an_assessment_is_answered_as_it_is_now_and_stored_so_with_its_nex
     kept = (await markers.get(f"{path}/history"))["items"][-1]["after"]
     assert kept == earlier(record) != record
 
-    async def answered(**query: str) -> list[Facts]:
+    async def answered(**query: str) -> list[Json]:
         listed = (await markers.get(ASSESSMENTS, **query))["items"]
         lines = await markers.running.client.get(ASSESSMENTS, params={"format": "ndjson", **query})
         return [await markers.get(path, **query), listed[0], json.loads(lines.text)]

@@ -89,7 +89,7 @@ class RefusalError(BaseModel):
     suggestion: str | None = None
 
 
-class Refusal(BaseModel):
+class CardError(BaseModel):
     """What the gateway reads of a service's problem."""
 
     code: str
@@ -148,9 +148,9 @@ async def programme_view(services: Mapping[str, str], client: httpx.AsyncClient,
 
 
 async def _ask_all(
-    asked: Mapping[str, str], services: Mapping[str, str], client: httpx.AsyncClient
+    codes: Mapping[str, str], services: Mapping[str, str], client: httpx.AsyncClient
 ) -> Sequence[Answer]:
-    return await asyncio.gather(*(_ask(name, services[name], code, client) for name, code in asked.items()))
+    return await asyncio.gather(*(_ask(name, services[name], code, client) for name, code in codes.items()))
 
 
 async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> Answer:
@@ -158,7 +158,7 @@ async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> 
         async with asyncio.timeout(LIMIT_SECONDS):
             answer = await client.get(f"{origin}/{name}/v1/cards/programmes/{code}", follow_redirects=True)
         if not answer.is_success:
-            return _refused(name, answer)
+            return _error_answer(name, answer)
         # A member that a later version adds is ignored: the card can be used without it.
         card = Card.model_validate_json(answer.content, strict=True, extra="ignore")
         if (card.service, card.code) == (name, answer.url.path.rpartition("/")[2]):
@@ -177,12 +177,12 @@ def _missing(name: str, code: str, detail: str, suggestion: str | None = None) -
     return Answer(name, missing=Missing(code=code, detail=detail), suggestion=suggestion)
 
 
-def _refused(name: str, answer: httpx.Response) -> Answer:
+def _error_answer(name: str, answer: httpx.Response) -> Answer:
     """The reason for an answer without a card: the code is unknown, the service has no cards, or it failed."""
     try:
-        problem = Refusal.model_validate_json(answer.content)
+        problem = CardError.model_validate_json(answer.content)
     except ValidationError:
-        problem = Refusal(
+        problem = CardError(
             code=f"status_{answer.status_code}",
             detail=f"The service answered {answer.status_code} {answer.reason_phrase}.",
         )

@@ -257,8 +257,8 @@ def test_who_submits_takes_part() -> None:
 
 
 def test_every_status_has_what_follows_it_and_a_stage() -> None:
-    assert set(rules.FOLLOWING) == set(STAGE_OF_STATUS) == set(STATUSES)
-    for status, following in rules.FOLLOWING.items():
+    assert set(rules.NEXT_STATUSES) == set(STAGE_OF_STATUS) == set(STATUSES)
+    for status, following in rules.NEXT_STATUSES.items():
         assert set(following) <= set(get_args(NewStatus))
         assert len(set(following)) == len(following)
         assert status not in following
@@ -268,17 +268,17 @@ def test_every_status_has_what_follows_it_and_a_stage() -> None:
 def test_every_status_is_reached_and_only_the_last_is_an_end() -> None:
     reached, new = {"concept_note"}, {"concept_note"}
     while new:
-        new = {to for status in new for to in rules.FOLLOWING[status]} - reached
+        new = {to for status in new for to in rules.NEXT_STATUSES[status]} - reached
         reached |= new
     assert reached == set(get_args(NewStatus))
-    assert [status for status, following in rules.FOLLOWING.items() if not following] == ["financially_closed"]
+    assert [status for status, following in rules.NEXT_STATUSES.items() if not following] == ["financially_closed"]
 
 
 def test_money_flows_only_after_an_approval() -> None:
     """No step but the approval, and what leads back after it, makes a programme that was not funded a funded one."""
     into = {
         (status, to)
-        for status, following in rules.FOLLOWING.items()
+        for status, following in rules.NEXT_STATUSES.items()
         for to in following
         if STAGE_OF_STATUS[to] == "funded" and STAGE_OF_STATUS[status] in ("concept", "pipeline", "dropped")
     }
@@ -287,7 +287,7 @@ def test_money_flows_only_after_an_approval() -> None:
 
 def test_who_amends_and_decides_is_consistent() -> None:
     for status, to in rules.OWN_STEPS:
-        assert to in rules.FOLLOWING[status]
+        assert to in rules.NEXT_STATUSES[status]
         assert STAGE_OF_STATUS[status] not in ("funded", "closed")
     assert rules.AMENDED_BY_ORGANIZATION < rules.AMENDED_BY_FUND < set(STATUSES)
     assert {STAGE_OF_STATUS[status] for status in rules.AMENDED_BY_ORGANIZATION} == {"concept", "pipeline"}

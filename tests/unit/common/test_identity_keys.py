@@ -79,16 +79,16 @@ async def test_a_new_key_is_accepted_at_once_and_the_old_one_no_more(provider: P
 
 
 async def test_a_withdrawn_key_is_accepted_no_longer_than_keys_are_cached(provider: Provider) -> None:
-    keep = 0.4
+    lifetime = 0.4
     old = provider.issuer.token("agency")
-    async with protected_app(provider, keep=keep) as app:
+    async with protected_app(provider, lifetime=lifetime) as app:
         began = time.monotonic()
         assert await app.status(old) == 200
         known = time.monotonic()
         provider.issuer.rotate()
-        while time.monotonic() < known + keep:
+        while time.monotonic() < known + lifetime:
             status = await app.status(old)
-            assert status == 200 or time.monotonic() > began + keep
+            assert status == 200 or time.monotonic() > began + lifetime
         assert_refused(await app.ask(old), "token_invalid", "does not publish")
 
 
@@ -114,11 +114,11 @@ async def test_unknown_keys_cause_few_requests_to_the_issuer(provider: Provider)
 
 
 async def test_an_issuer_that_is_down_is_needed_only_for_unknown_keys() -> None:
-    keep, grace = 0.1, 1.0
+    lifetime, grace = 0.1, 1.0
     with provider_away_at_first() as (provider, start, stop):
         known = provider.issuer.token("agency")
         unknown = SIGNERS["ES256"].sign(provider.claims())
-        async with protected_app(provider, keep=keep, grace=grace, retry=0.05, pause=0) as app:
+        async with protected_app(provider, lifetime=lifetime, grace=grace, retry=0.05, pause=0) as app:
             answer = await app.ask(known)
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert "identity provider cannot be reached" in answer.json()["detail"]
@@ -131,11 +131,11 @@ async def test_an_issuer_that_is_down_is_needed_only_for_unknown_keys() -> None:
             await app.answers(200, known)
             fetched = time.monotonic()
             stop()
-            while time.monotonic() < fetched + keep + grace:
+            while time.monotonic() < fetched + lifetime + grace:
                 # Whether a token of another key is good cannot be known.
                 assert await app.status(unknown) == 503
                 status = await app.status(known)
-                assert status == 200 or time.monotonic() > began + keep + grace
+                assert status == 200 or time.monotonic() > began + lifetime + grace
             assert await app.status(known) == 503
 
             start()
@@ -198,7 +198,7 @@ NO_KEY_SETS: Mapping[str, Callable[[], ASGIApp]] = {
 async def test_an_invalid_key_set_changes_nothing(shared: Provider, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     token = shared.issuer.token("agency")
     monkeypatch.setitem(shared.instead, "/keys2", lambda: JSONResponse({"keys": shared.issuer.published}))
-    async with protected_app(shared, keep=0, retry=0) as known, protected_app(shared) as unknown:
+    async with protected_app(shared, lifetime=0, retry=0) as known, protected_app(shared) as unknown:
         assert await known.status(token) == 200
         monkeypatch.setitem(shared.instead, "/keys", NO_KEY_SETS[name])
         before = shared.asked.count("/keys")
@@ -297,7 +297,7 @@ async def test_a_token_without_a_key_id_is_accepted_where_one_key_fits(provider:
     nameless = {name: Signer(name, SIGNERS[name].private, None) for name in ("ES256", "RS256", "PS384")}
     misnamed = SIGNERS["ES256"].jwk | {"kid": 5}
     provider.issuer.published[:] = [nameless["ES256"].jwk, misnamed, SIGNERS["RS256"].jwk, SIGNERS["ES384"].jwk]
-    async with protected_app(provider, keep=0) as app:
+    async with protected_app(provider, lifetime=0) as app:
         for signer in nameless.values():
             assert await app.status(signer.sign(provider.claims())) == 200
         # The set's key has no name, so that nobody can ask for it by one.
@@ -323,7 +323,7 @@ async def test_keys_are_asked_for_uncompressed(provider: Provider) -> None:
 
 async def test_an_empty_key_set_withdraws_every_key(provider: Provider) -> None:
     token = provider.issuer.token("agency")
-    async with protected_app(provider, keep=0) as app:
+    async with protected_app(provider, lifetime=0) as app:
         assert await app.status(token) == 200
         provider.issuer.published.clear()
         assert_refused(await app.ask(token), "token_invalid", "does not publish")

@@ -139,7 +139,7 @@ async def answer_history(
     async with reading(request.app.state.database) as connection:
         known = await connection.fetchval(f"SELECT EXISTS (SELECT FROM change WHERE {where.format(1, 2, 3)})", *values)
     if not known:
-        # A renamed code is led on, and an unknown one refused, as for the record itself.
+        # A renamed code is led on, and an unknown one rejected, as for the record itself.
         async with snapshot(request) as data:
             found = await fetch_item(data, listing, code)
         if isinstance(found, Response):
@@ -182,10 +182,10 @@ async def answer_changes(
     # What was looked through, not only what was found: then nothing is looked through twice.
     last = row["last_here"] if row["more"] else row["last_of_all"]
     rest = canonical(query, without=frozenset({"after"}))
-    following = f"{path}?after={last}{'&' if rest else ''}{rest}"
+    next_link = f"{path}?after={last}{'&' if rest else ''}{rest}"
     more = "true" if row["more"] else "false"
     return Response(
-        f'{{"items":{row["items"]},"last":{last},"more":{more},"next":"{following}","revision":{row["revision"]}}}',
+        f'{{"items":{row["items"]},"last":{last},"more":{more},"next":"{next_link}","revision":{row["revision"]}}}',
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )

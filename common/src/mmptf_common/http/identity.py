@@ -265,12 +265,12 @@ class Key:
 
 
 class KeySet:
-    """The issuer's public keys, asked from it when they are needed and kept for a while.
+    """The issuer's public keys, asked from it when they are needed and cached for a while.
 
-    keep: seconds for which keys are believed; a key that the issuer has withdrawn is thus refused after that long
+    lifetime: seconds for which keys are believed; a key that the issuer has withdrawn is rejected after that long
     grace: seconds more for which they are believed while the issuer cannot be reached
-    pause: seconds at least between two requests for a key that is not among those that are kept, since anyone can
-        name one
+    pause: seconds at least between two requests for a key that is not among those that are cached, since anyone
+        can name one
     retry: seconds for which an issuer that could not be reached is left alone
     patience: seconds that asking it may take
     """
@@ -281,7 +281,7 @@ class KeySet:
         issuer: str,
         keys_url: str | None = None,
         *,
-        keep: float = 300,
+        lifetime: float = 300,
         grace: float = 3_600,
         pause: float = 10,
         retry: float = 2,
@@ -290,7 +290,8 @@ class KeySet:
         self._client = client
         self._issuer = issuer
         self._keys_url = keys_url
-        self._keep, self._grace, self._pause, self._retry, self._patience = keep, grace, pause, retry, patience
+        self._lifetime, self._grace, self._pause, self._retry = lifetime, grace, pause, retry
+        self._patience = patience
         self._keys: list[Key] = []
         self._fetched = self._failed = self._searched = float("-inf")
         self._lock = asyncio.Lock()
@@ -298,33 +299,33 @@ class KeySet:
     async def fitting(self, algorithm: str, kid: str | None) -> list[Key]:
         """The keys that may have made such a signature; of any name when none is given.
 
-        ServiceUnavailable when the issuer cannot be reached and the keys that are kept do not answer.
+        ServiceUnavailable when the issuer cannot be reached and the cached keys do not answer.
         """
         if self._is_old():
             async with self._lock:
                 if self._is_old():  # while this request waited, another one may have asked
                     await self._fetch()
-        if time.monotonic() - self._fetched >= self._keep + self._grace:
+        if time.monotonic() - self._fetched >= self._lifetime + self._grace:
             raise _unreachable()
-        if not (found := self._among_kept(algorithm, kid)):
+        if not (found := self._cached_keys(algorithm, kid)):
             async with self._lock:
                 if self._may_search():
                     self._searched = time.monotonic()
                     await self._fetch()
-            found = self._among_kept(algorithm, kid)
+            found = self._cached_keys(algorithm, kid)
             if not found and self._failed > self._fetched:
                 raise _unreachable()
         return found
 
     def _is_old(self) -> bool:
         now = time.monotonic()
-        return now - self._fetched >= self._keep and now - self._failed >= self._retry
+        return now - self._fetched >= self._lifetime and now - self._failed >= self._retry
 
     def _may_search(self) -> bool:
         now = time.monotonic()
         return now - self._searched >= self._pause and now - self._failed >= self._retry
 
-    def _among_kept(self, algorithm: str, kid: str | None) -> list[Key]:
+    def _cached_keys(self, algorithm: str, kid: str | None) -> list[Key]:
         return [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
 
     async def _fetch(self) -> None:

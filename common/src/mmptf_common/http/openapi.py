@@ -176,7 +176,7 @@ def _problems(*kinds: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
     return {kind.status: {"description": kind.title} for kind in kinds}
 
 
-_REFUSED = _problems(Unauthorized, Forbidden)
+_ACCESS_ERRORS = _problems(Unauthorized, Forbidden)
 _OF_BODIES = (BadRequest, PayloadTooLarge, UnsupportedMediaType, InvalidRequest, ServiceUnavailable)
 
 
@@ -218,7 +218,7 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
             access = accesses[operation["operationId"]]
             operation["security"] = [{"bearer": list(access.scopes)}] if access and access.scopes else []
             if operation["security"]:
-                operation["responses"] |= {str(s): a for s, a in _REFUSED.items()}
+                operation["responses"] |= {str(s): a for s, a in _ACCESS_ERRORS.items()}
                 contract["components"]["securitySchemes"] = {"bearer": _BEARER}
             for status, answer in operation["responses"].items():
                 if status >= "400" and not (path.startswith("/health/") and status == "503"):

@@ -184,7 +184,7 @@ def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
 
 
 def parse(request: Request, model: type[Q]) -> Q:
-    """The query of a request as its model; raises InvalidRequest naming every fault at once."""
+    """The query of a request as its model; raises InvalidRequest naming every error at once."""
     raw = request.scope["query_string"]
     if not raw:
         return model()

@@ -71,15 +71,15 @@ class Snapshot:
         text = urlencode(sorted([*self.as_of_pairs(), *parameters.items()]))
         return f"{path}?{text}" if text else path
 
-    async def cached(self, build: Callable[[int], Awaitable[BaseModel]], *, asked: str | None = None) -> Response:
+    async def cached(self, build: Callable[[int], Awaitable[BaseModel]], *, question: str | None = None) -> Response:
         """An answer from the cache, or built now in one transaction; with Cache-Status, 304 when the caller has it.
 
         build: makes the answer of the revision with this number
-        asked: what the answer depends on beside the revision, if not on the canonical query alone
+        question: what the answer depends on beside the revision, if not on the canonical query alone
         """
-        if asked is None:
-            asked = canonical(self.query)
-        tag = conditional.etag(self.request, await self.revision(), asked)
+        if question is None:
+            question = canonical(self.query)
+        tag = conditional.etag(self.request, await self.revision(), question)
         # With a tag the question was answered before; whether `*` has an answer is known only once there is one.
         if conditional.names(self.request, tag):
             return conditional.not_modified(tag)
@@ -90,7 +90,7 @@ class Snapshot:
             async with self.repeatable_read() as revision:
                 answer = await build(conditional.number_of(revision))
             body = answer.model_dump_json().encode()
-            tag = conditional.etag(self.request, revision, asked)
+            tag = conditional.etag(self.request, revision, question)
             if await cache.put(tag, body):
                 status += "; stored"
         if conditional.matches(self.request, tag):

@@ -45,7 +45,7 @@ class _Stream(StreamingResponse):
 
 
 async def answer_export(request: Request, listing: Listing, query: ListQuery, representation: str) -> Response:
-    """The rows of a query in a representation that has no pages; `limit` and `cursor` are refused."""
+    """The rows of a query in a representation that has no pages; `limit` and `cursor` are rejected."""
     paging = [name for name in ("cursor", "limit") if name in query.model_fields_set]
     if paging:
         raise InvalidRequest(
@@ -96,7 +96,7 @@ async def _rows(
 ) -> AsyncGenerator[bytes, None]:
     """The ETag, then the export in chunks: one read-only snapshot, so the tag and the rows belong together."""
     export = export_statement(listing, query, representation)
-    asked = canonical(query, without=PAGING)
+    question = canonical(query, without=PAGING)
     await check_codes(request, listing, query)
     async with snapshot(request, query) as data:
         transaction = data.connection.transaction(isolation="repeatable_read", readonly=True)
@@ -104,7 +104,7 @@ async def _rows(
         begun = False
         try:
             revision = await data.revision()
-            yield conditional.etag(request, revision, cache_scope(listing, asked), representation).encode()
+            yield conditional.etag(request, revision, cache_scope(listing, question), representation).encode()
             begun = True
             read = _copied if representation == "csv" else _lines
             source = read(data.connection, data.statement(export.sql), export.values)

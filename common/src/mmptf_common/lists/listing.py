@@ -149,9 +149,9 @@ def with_as_of_links(sql: str, query: BaseModel) -> str:
     return sql.replace("{as_of}", urlencode([pair for pair in pairs_of(query) if pair[0] == "as_of"]))
 
 
-def cache_scope(listing: Listing, asked: str) -> str:
+def cache_scope(listing: Listing, question: str) -> str:
     """A canonical question, and what the list is narrowed to whatever is asked: together they are one answer."""
-    return "\n".join([asked, *map(str, listing.fixed.values())])
+    return "\n".join([question, *map(str, listing.fixed.values())])
 
 
 def fixed(listing: Listing, arguments: Arguments) -> str:
@@ -184,16 +184,16 @@ async def check_codes(request: Request, listing: Listing, query: BaseModel) -> N
     """
     errors = []
     for name, f in listing.filters.items():
-        if f.codes is None or not (asked := getattr(query, name)):
+        if f.codes is None or not (codes := getattr(query, name)):
             continue
         known: set[str] = request.app.state.known_codes.setdefault(f.codes, set())
-        if known.issuperset(asked):
+        if known.issuperset(codes):
             continue
         async with reading(request.app.state.database) as connection:
             known.update(row[0] for row in await connection.fetch(f.codes))
         errors += [
             not_one_of("unknown_code", name, code, sorted(known), listed_at=f.listed_at)
-            for code in asked
+            for code in codes
             if code not in known
         ]
     raise_if_any(errors)

@@ -55,23 +55,23 @@ def _belongs_to(listing: Listing, order: str) -> str:
     return hashlib.blake2b(f"{listing.path}?{order}".encode(), digest_size=9).hexdigest()
 
 
-def _next(listing: Listing, asked: str, position: list[str]) -> str:
+def _next(listing: Listing, question: str, position: list[str]) -> str:
     """The path of the page behind a position of the canonical question: the same question with another cursor."""
-    pairs = [pair.partition("=") for pair in asked.split("&") if pair]
+    pairs = [pair.partition("=") for pair in question.split("&") if pair]
     order = "&".join(["".join(pair) for pair in pairs if pair[0] not in PAGING])
     text = json.dumps([_belongs_to(listing, order), *position], ensure_ascii=False, separators=(",", ":"))
     cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-    kept = [pair for pair in pairs if pair[0] != "cursor"]
-    following = sorted([*kept, ("cursor", "=", cursor)], key=itemgetter(0))
-    return f"{listing.path}?{'&'.join([''.join(pair) for pair in following])}"
+    others = [pair for pair in pairs if pair[0] != "cursor"]
+    query = sorted([*others, ("cursor", "=", cursor)], key=itemgetter(0))
+    return f"{listing.path}?{'&'.join([''.join(pair) for pair in query])}"
 
 
 def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, str]:
     """The sort value and key that a cursor points behind; it belongs to the same list, filters and order only."""
     try:
         text = base64.urlsafe_b64decode((query.cursor or "") + "==").decode()
-        asked, value, key = json.loads(text)
-        if not all(isinstance(part, str) and "\x00" not in part for part in (asked, value, key)):
+        belongs_to, value, key = json.loads(text)
+        if not all(isinstance(part, str) and "\x00" not in part for part in (belongs_to, value, key)):
             raise ValueError
         if not _SORT_VALUES[sql_type].fullmatch(value):
             raise ValueError
@@ -80,7 +80,7 @@ def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, s
         (key + value).encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise _bad_cursor("this is not a cursor that a `next` gave") from error
-    if asked != _belongs_to(listing, canonical(query, without=PAGING)):
+    if belongs_to != _belongs_to(listing, canonical(query, without=PAGING)):
         raise _bad_cursor("it belongs to another list, filter or order; begin again without it")
     return value, key
 
@@ -127,20 +127,20 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     chosen = representation(request, query)
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
-    asked = canonical(query)
+    question = canonical(query)
     page = page_statement(listing, query)
     await check_codes(request, listing, query)
     async with snapshot(request, query) as data:
         if conditional.is_conditional(request):
-            tag = conditional.etag(request, await data.revision(), cache_scope(listing, asked))
+            tag = conditional.etag(request, await data.revision(), cache_scope(listing, question))
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
         items, total, revision, more, position, key = await data.fetchrow(page.sql, *page.values)
-    following = f'"{_next(listing, asked, [position, key])}"' if more else "null"
+    next_link = f'"{_next(listing, question, [position, key])}"' if more else "null"
     return Response(
-        f'{{"items":{items},"total":{total},"next":{following},"revision":{conditional.number_of(revision)}}}',
+        f'{{"items":{items},"total":{total},"next":{next_link},"revision":{conditional.number_of(revision)}}}',
         media_type="application/json",
-        headers=conditional.headers(conditional.etag(request, revision, cache_scope(listing, asked))),
+        headers=conditional.headers(conditional.etag(request, revision, cache_scope(listing, question))),
     )
 
 

@@ -198,7 +198,7 @@ def _summed(listing: Listing, query: BaseModel, drilldown: Mapping[str, str]) ->
     added = {
         parameter: value
         for parameter, value in listing.summed.items()
-        if not (asked := getattr(query, parameter)) or value in asked
+        if not (values := getattr(query, parameter)) or value in values
     }
     return {**added, **drilldown}
 

@@ -16,7 +16,7 @@ LOOKS, LOOK_SECONDS = 20, 0.05
 
 
 class AsOfTables:
-    """The tables of one service that keep their earlier rows, and those that are derived from them."""
+    """The tables of one service whose earlier rows are stored, and those that are derived from them."""
 
     def __init__(self, metadata: sa.MetaData) -> None:
         self._columns = {
@@ -51,23 +51,23 @@ def with_ctes(ctes: str, statement: str) -> str:
     return f"{ctes}, {own.removeprefix('WITH ')}" if own.startswith("WITH ") else f"{ctes} {own}"
 
 
-async def revision_at(connection: Any, asked: int | datetime) -> int:
+async def revision_at(connection: Any, as_of: int | datetime) -> int:
     """The number of the revision that an `as_of` means; InvalidRequest where there is none.
 
     A number within a write means the write, since nobody saw half of it.
     """
-    if isinstance(asked, datetime):
-        await _require_known(connection, asked)
+    if isinstance(as_of, datetime):
+        await _require_known(connection, as_of)
         found = await connection.fetchrow(
-            "SELECT number, repeatable FROM revision WHERE at <= $1 ORDER BY at DESC LIMIT 1", asked
+            "SELECT number, repeatable FROM revision WHERE at <= $1 ORDER BY at DESC LIMIT 1", as_of
         )
     else:
         found = await connection.fetchrow(
-            "SELECT number, repeatable FROM revision WHERE number >= $1 AND $1 > 0 ORDER BY number LIMIT 1", asked
+            "SELECT number, repeatable FROM revision WHERE number >= $1 AND $1 > 0 ORDER BY number LIMIT 1", as_of
         )
-        if found is None and asked > 0:
+        if found is None and as_of > 0:
             newest = await connection.fetchval("SELECT coalesce(max(number), 0) FROM revision")
-            raise _unknown_revision(f"there is no revision {asked} yet", f"0 to {newest}")
+            raise _unknown_revision(f"there is no revision {as_of} yet", f"0 to {newest}")
     if found is None:
         return 0
     if not found["repeatable"]:

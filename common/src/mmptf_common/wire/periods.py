@@ -15,7 +15,7 @@ def ends(first: date, last: date, interval: Interval) -> list[date]:
     found: list[date] = []
     day = first
     while not found or day <= last:
-        following = (day.month - 1) // months * months + months
-        day = date(day.year + following // 12, following % 12 + 1, 1)
+        next_month = (day.month - 1) // months * months + months
+        day = date(day.year + next_month // 12, next_month % 12 + 1, 1)
         found.append(day - timedelta(days=1))
     return found

@@ -80,7 +80,7 @@ class ProblemError(Exception):
 
 
 class InvalidRequest(ProblemError):
-    """422: every fault of the request at once; the code of the document is the code of the first."""
+    """422: every error of the request at once; the code of the problem is that of the first."""
 
     status = 422
     code = "invalid_request"
@@ -187,7 +187,7 @@ def error_detail(
 
 
 def raise_if_any(errors: Iterable[ErrorDetail]) -> None:
-    """Raise InvalidRequest with all faults at once, where there are any."""
+    """Raise InvalidRequest with all errors at once, where there are any."""
     if found := list(errors):
         raise InvalidRequest(found)
 

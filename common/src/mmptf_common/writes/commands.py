@@ -1,4 +1,4 @@
-"""One write from the lock to the answer: a retry is answered again, a stale change refused, a trial rolled back."""
+"""One write from the lock to the answer: a retry is answered again, a stale change rejected, a trial rolled back."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def answer_write(
     """
     dry_run = query.dry_run == "true"
     key = _key(request)
-    asked = _asked_tags(request) if changes else None
+    tags = _if_match(request) if changes else None
     fingerprint = await _fingerprint(request, digest) if key else ""
     author = Author(who.subject, who.organization, request.state.context.request_id)
     database: Database = request.app.state.database
@@ -99,7 +99,7 @@ async def answer_write(
             if key and not dry_run and (known := await _known(write, key, fingerprint)):
                 return known
             if changes:
-                await require_match(request, write, *changes, asked or [])
+                await require_match(request, write, *changes, tags or [])
             done = await command(write)
             await session.flush()
             if done is None:
@@ -112,7 +112,7 @@ async def answer_write(
             if dry_run:
                 await session.rollback()
             elif key:
-                await _keep(write, key, fingerprint, response)
+                await _store_answer(write, key, fingerprint, response)
     except Exception as error:
         if problem := unavailable(error):
             raise problem from error
@@ -139,7 +139,7 @@ def _key(request: Request) -> str | None:
     return match[1] or match[2]
 
 
-def _asked_tags(request: Request) -> list[str]:
+def _if_match(request: Request) -> list[str]:
     given = ", ".join(request.headers.getlist("if-match"))
     if "if-match" not in request.headers:
         raise PreconditionRequired(
@@ -190,7 +190,7 @@ async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
     return Response(row.body, row.status, {**row.headers, "Idempotency-Replayed": "true"})
 
 
-async def _keep(write: Write, key: str, fingerprint: str, response: Response) -> None:
+async def _store_answer(write: Write, key: str, fingerprint: str, response: Response) -> None:
     await write.session.execute(
         sa.text(
             "INSERT INTO idempotency_key (subject, key, fingerprint, status, headers, body, at)"
@@ -228,7 +228,7 @@ async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -
     return found
 
 
-async def require_match(request: Request, write: Write, listing: Listing, code: str, asked: list[str]) -> None:
+async def require_match(request: Request, write: Write, listing: Listing, code: str, tags: list[str]) -> None:
     """Refuse a change of a record that is not as the caller knows it; NotFound, PreconditionFailed."""
     row = await _read(write, listing, code)
     if row is None:
@@ -236,7 +236,7 @@ async def require_match(request: Request, write: Write, listing: Listing, code: 
         current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
         raise no_such_record(listing, code, current)
     now = conditional.etag(request, row.version, "", path=f"{listing.path}/{code}")
-    if asked != ["*"] and now not in asked:
+    if tags != ["*"] and now not in tags:
         raise PreconditionFailed(
             "The record has changed since you read it; nothing was written. Read it again, and decide what of your"
             " change still holds.",
@@ -313,14 +313,14 @@ async def write_batch(
             outcomes.append(RowOutcome(row=n, outcome="refused", code=None, status=problem.status, errors=errors))
         else:
             outcomes.append(RowOutcome(row=n, outcome="written", code=code, status=200, errors=[]))
-    refused = [outcome for outcome in outcomes if outcome.outcome == "refused"]
-    if refused and query.partial == "false":
-        raise InvalidRequest([error for outcome in refused for error in outcome.errors])
+    rejected = [outcome for outcome in outcomes if outcome.outcome == "refused"]
+    if rejected and query.partial == "false":
+        raise InvalidRequest([error for outcome in rejected for error in outcome.errors])
     return Answer(
         BatchReport(
             dry_run=query.dry_run == "true",
-            written=len(outcomes) - len(refused),
-            refused=len(refused),
+            written=len(outcomes) - len(rejected),
+            refused=len(rejected),
             outcomes=outcomes,
         )
     )

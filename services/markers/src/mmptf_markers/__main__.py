@@ -32,14 +32,14 @@ def _add_publishing(parser: argparse.ArgumentParser) -> None:
 
 
 def _publish(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
-    """Publish; returns 0 when what the file says is published, 1 when it is refused and nothing was written."""
+    """Publish; returns 0 when what the file says is published, 1 when it is rejected and nothing was written."""
     try:
         content = arguments.file.read_bytes()
         code, revision = asyncio.run(_written(settings, content, arguments.supersedes))
-    except InvalidDocument as refused:
-        return _fail("publish", _said(arguments.file, refused))
-    except Conflict as refused:
-        return _fail("publish", [refused.detail])
+    except InvalidDocument as error:
+        return _fail("publish", _error_lines(arguments.file, error))
+    except Conflict as error:
+        return _fail("publish", [error.detail])
     print(f"{code}: published, revision {revision}" if revision else f"{code}: published already, nothing was written")
     return 0
 
@@ -71,13 +71,13 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    """Print a score as JSON; returns 0 when there is one, 1 when a file cannot be read or has faults."""
+    """Print a score as JSON; returns 0 when there is one, 1 when a file cannot be read or has errors."""
     reasons: list[str] = []
     rubric = answers = None
     try:
         rubric = load_rubric(arguments.rubric.read_bytes())
     except (OSError, InvalidDocument) as error:
-        reasons += _said(arguments.rubric, error)
+        reasons += _error_lines(arguments.rubric, error)
     try:
         errors: list[DocumentError] = []
         answers = read_json(arguments.answers.read_bytes(), errors)
@@ -86,7 +86,7 @@ def _score(arguments: argparse.Namespace) -> int:
         if errors:
             raise InvalidDocument(errors)
     except (OSError, InvalidDocument) as error:
-        reasons += _said(arguments.answers, error)
+        reasons += _error_lines(arguments.answers, error)
     if rubric and isinstance(answers, dict):
         try:
             result = score(rubric, answers, arguments.stage)
@@ -101,7 +101,7 @@ def _score(arguments: argparse.Namespace) -> int:
     return _fail("score", reasons)
 
 
-def _said(file: Path, error: OSError | InvalidDocument) -> list[str]:
+def _error_lines(file: Path, error: OSError | InvalidDocument) -> list[str]:
     if isinstance(error, OSError):
         return [str(error)]
     return [f"{file}: {error.path or '/'}: {error.reason}" for error in error.errors]

@@ -129,14 +129,14 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
     programme = await _programme(write, code)
     status = programme.status
     _require_part(who, programme)
-    following = rules.FOLLOWING[status]
-    if sent.status not in following:
-        offered = ", ".join(following) or "nothing any more"
+    allowed = rules.NEXT_STATUSES[status]
+    if sent.status not in allowed:
+        offered = ", ".join(allowed) or "nothing any more"
         raise Conflict(
             f"{code} is {status}, and from there it becomes {offered}.",
             code="transition_not_allowed",
             errors=[
-                error_detail("transition_not_allowed", f"/status: {sent.status}", pointer="/status", allowed=following)
+                error_detail("transition_not_allowed", f"/status: {sent.status}", pointer="/status", allowed=allowed)
             ],
         )
     if not who.has_role(MANAGEMENT_UNIT) and (status, sent.status) not in rules.OWN_STEPS:
@@ -275,8 +275,8 @@ async def _listed(
     if not pointed:
         return []
     code_of = col(row.code)
-    asked = sa.select(row).where(code_of.in_({code for _, code in pointed}), *only)
-    found = list(await write.session.scalars(asked))
+    entries = sa.select(row).where(code_of.in_({code for _, code in pointed}), *only)
+    found = list(await write.session.scalars(entries))
     listed = {entry.code for entry in found}
     unknown = [(pointer, code) for pointer, code in pointed if code not in listed]
     if unknown:

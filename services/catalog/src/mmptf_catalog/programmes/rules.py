@@ -92,7 +92,7 @@ def attribution(programme: StatedProgramme, region_of: Mapping[str, str | None])
 
 
 # From a status to those that may follow it. The names are our own, as the status of the life cycle says.
-FOLLOWING: Mapping[Status, tuple[NewStatus, ...]] = {
+NEXT_STATUSES: Mapping[Status, tuple[NewStatus, ...]] = {
     "concept_note": ("pipeline", "not_selected", "withdrawn"),
     "pipeline": ("approved", "not_selected", "withdrawn"),
     "approved": ("implementation", "suspended", "cancelled"),
@@ -299,6 +299,6 @@ def approval_errors(content: ProgrammeContent) -> list[ErrorDetail]:
     }
     return [
         error_detail("missing", f"/{name}: a programme is approved with {what}; amend it first", pointer=f"/{name}")
-        for name, (said, what) in needed.items()
-        if not said
+        for name, (stated, what) in needed.items()
+        if not stated
     ]

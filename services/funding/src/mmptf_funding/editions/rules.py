@@ -16,14 +16,14 @@ def reconciled(
     total: SummedTotal,
     regions: Mapping[str, RegionSum],
     requirements: str,
-    asked: Sequence[tuple[str, str]] = (),
+    carried: Sequence[tuple[str, str]] = (),
 ) -> ReconciledTotal:
     """One printed figure beside the computed one.
 
     regions:      region -> the sums of its rows, which percentages are shares of
-    requirements: the path of the list of requirements; asked: what its links carry on of the question
+    requirements: the path of the list of requirements; carried: what its links carry on of the question
     """
-    drilldown = [("edition", edition), *asked]
+    drilldown = [("edition", edition), *carried]
     if total.division != "edition":
         drilldown.append((total.division, total.value))
     if total.region is not None:
@@ -48,7 +48,7 @@ def reconciled(
     # Where "funded" is printed no amount is asked for, so no row may state one.
     equal = printed == computed if printed is not None else computed is None and total.rows == total.funded > 0
     if missing and not equal:
-        behind = [("edition", edition), *asked, ("status", "missing_in_source")]
+        behind = [("edition", edition), *carried, ("status", "missing_in_source")]
         if total.per_cent is None:
             behind = [*drilldown, behind[-1]]
         elif total.region is not None:

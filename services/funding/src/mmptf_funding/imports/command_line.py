@@ -92,11 +92,11 @@ async def _import(settings: ServiceSettings, tables: Tables, dry_run: bool) -> I
 def _progress() -> Progress:
     began = time.monotonic()
 
-    def tell(phase: str, rows: int) -> None:
+    def report_phase(phase: str, rows: int) -> None:
         counted = f" {rows:,} rows" if rows else ""
         print(f"funding: {phase}{counted}, {time.monotonic() - began:.0f} s", file=sys.stderr)
 
-    return tell
+    return report_phase
 
 
 def _print(report: ImportReport) -> None:

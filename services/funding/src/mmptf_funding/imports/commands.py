@@ -62,8 +62,8 @@ async def import_edition(
     tables:   the template's tables as rows; a table that is left out keeps what is stored of it
     packaged: the tables are those of the package: what somebody else has changed or added since they were loaded
               stays as it is, and nothing that follows from it keeps the service from starting
-    progress: told the phase and how many rows it has done
-    Raises InvalidRequest with every fault (row, column, reason): nothing is written then. Whether the transaction is
+    progress: called with the phase and how many rows it has done
+    Raises InvalidRequest with every error (row, column, reason): nothing is written then. Whether the transaction is
     committed is the caller's choice, so a dry run is an import that is rolled back.
     """
     errors = ImportErrors()

@@ -101,7 +101,7 @@ def _check_header(table: TableName, header: list[str]) -> None:
 
 @contextmanager
 def open_workbook(file: BinaryIO) -> Iterator[Tables]:
-    """The tables of an XLSX workbook, sheet by sheet; formulas, dates and what is no text or number are faults."""
+    """The tables of an XLSX workbook, sheet by sheet; formulas, dates and what is no text or number are errors."""
     with tempfile.TemporaryFile() as plain:
         _unpack(file, plain)
         try:

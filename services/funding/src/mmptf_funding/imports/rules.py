@@ -14,7 +14,7 @@ from mmptf_funding.editions.domain import TermKind
 from mmptf_funding.imports import template
 from mmptf_funding.imports.template import RawRow, TableName
 
-# A report of more faults than anybody reads is cut; how many there are in all is said.
+# A report of more errors than anybody reads is cut; how many there are in all is said.
 MAX_ERRORS = 1000
 # The code of a printed total is made of up to four others, and is no longer than any.
 MAX_CODE = 64
@@ -77,7 +77,7 @@ class InvalidImport(InvalidRequest):
 
 
 class ImportErrors:
-    """The faults of an import as they are found: the first of them, and how many there are."""
+    """The errors of an import as they are found: the first of them, and how many there are."""
 
     def __init__(self) -> None:
         self.listed: list[ErrorDetail] = []
@@ -329,7 +329,7 @@ def not_in(table: TableName, row: int, column: str, given: str, allowed: Iterabl
 
 
 def shown(value: str | None) -> str:
-    """A value as a fault shows it: quoted, and no longer than a line."""
+    """A value as an error shows it: quoted, and no longer than a line."""
     return repr((value or "")[:64])
 
 

@@ -19,13 +19,13 @@ ANSWER_SECONDS = 3.0
 ALL_SECONDS = 10.0
 
 
-async def ask(request: Request, asked: Iterable[tuple[Noun, str]]) -> Answers | ProblemError:
+async def ask(request: Request, names: Iterable[tuple[Noun, str]]) -> Answers | ProblemError:
     """What the catalogue answers for each code, asked for once and in one connection; or how it failed to answer."""
     codes: dict[tuple[Noun, str], str | None] = {}
     programmes: dict[str, Programme] = {}
     settings: FundingSettings = request.app.state.settings
     url = settings.catalog_url
-    if not (wanted := dict.fromkeys(asked)):
+    if not (wanted := dict.fromkeys(names)):
         return Answers(codes, programmes)
     if url is None:
         return ServiceUnavailable("CATALOG_URL is not set, so nothing is known of programmes here.")

@@ -70,12 +70,12 @@ async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) ->
         raise Conflict(f"{code} was reversed by {earlier}.", code="not_reversible")
     day = date.fromisoformat(sent.date)
     raise_if_any(rules.reversal_errors(entry, day, write.at.date()))
-    following = await _following(write, code)
-    if resting := [follower.code for follower in following if follower.kind != "agent_fee"]:
-        raise Conflict(f"{', '.join(resting)} rests on {code}; reverse it first.", code="not_reversible")
+    resting = await _resting_entries(write, code)
+    if others := [other.code for other in resting if other.kind != "agent_fee"]:
+        raise Conflict(f"{', '.join(others)} rests on {code}; reverse it first.", code="not_reversible")
     flags = await _flags_of_reversal(write, entry, day)
     reversal = await _append(write, rules.reversal_of(entry, day, sent.reason, who.organization), flags=flags)
-    for fee in following:
+    for fee in resting:
         await _append(write, rules.reversal_of(fee, day, sent.reason, who.organization))
     await _require_balances(write, reversal)
     return Created(LEDGER, reversal.code)
@@ -177,7 +177,7 @@ async def _reversal(write: Write, code: str) -> str | None:
     return found
 
 
-async def _following(write: Write, code: str) -> list[RecordedEntry]:
+async def _resting_entries(write: Write, code: str) -> list[RecordedEntry]:
     """The entries that rest on an entry, and are not reversed themselves."""
     reversing = sa.select(col(EntryRow.reverses)).where(col(EntryRow.reverses).is_not(None))
     rows = await write.session.scalars(

@@ -121,9 +121,9 @@ _PARTIES = ("contributor", "programme", "organization")
 class Ledger:
     """Sums of entries until a day, and the lines that say where each comes from."""
 
-    def __init__(self, rows: Sequence[Any], asked: dict[str, str]) -> None:
+    def __init__(self, rows: Sequence[Any], parameters: dict[str, str]) -> None:
         self._rows = rows
-        self._asked = asked
+        self._parameters = parameters
         # A statement has many lines: each looks at its own rows only, whichever parties it names.
         self._by: dict[tuple[str, frozenset[tuple[str, str]]], list[Any]] = defaultdict(list)
         for row in rows:
@@ -135,7 +135,7 @@ class Ledger:
     def line(self, kind: Kind, **parties: str) -> Line:
         """What the entries of a kind add up to, for the parties that are named."""
         found = self._found(kind, parties)
-        link = f"{LEDGER.path}?{urlencode(sorted({**self._asked, **parties, 'kind': kind}.items()))}"
+        link = f"{LEDGER.path}?{urlencode(sorted({**self._parameters, **parties, 'kind': kind}.items()))}"
         total = sum((row["amount"] for row in found), Decimal(0))
         return Line(kind=kind, sum=_usd(total), rows=sum(row["rows"] for row in found), link=link)
 
@@ -211,8 +211,8 @@ async def answer_statement(
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> BaseModel:
-            asked = dict(data.as_of_pairs()) | ({"date_to": query.on} if query.on else {})
-            ledger = Ledger(await data.fetch(_SUMS, query.on), asked)
+            parameters = dict(data.as_of_pairs()) | ({"date_to": query.on} if query.on else {})
+            ledger = Ledger(await data.fetch(_SUMS, query.on), parameters)
             members = await compute(data, query.on, ledger)
             return model.model_validate({"on": query.on, "revision": revision, **members})
 

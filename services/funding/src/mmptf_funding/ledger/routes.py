@@ -49,10 +49,10 @@ async def enter(
     query: WriteParameters,
 ) -> Response:
     """Write one entry; with a deposit the agent's fee. Nothing that is entered is changed: it is reversed."""
-    told = await catalogue_client.ask(request, commands.named([sent]))
+    known = await catalogue_client.ask(request, commands.named([sent]))
 
     async def write_one(write: Write) -> Created:
-        return Created(queries.LEDGER, await commands.enter(write, who, sent, told))
+        return Created(queries.LEDGER, await commands.enter(write, who, sent, known))
 
     return await answer_write(request, who, query, write_one, reason=sent.note)
 
@@ -72,11 +72,11 @@ async def enter_batch(
     query: BatchParameters,
 ) -> Response:
     """Write entries in their order, all of them or none; with `partial` those that are right."""
-    told = await catalogue_client.ask(request, commands.named(sent.entries))
+    known = await catalogue_client.ask(request, commands.named(sent.entries))
 
     async def write_all(write: Write) -> Answer:
         return await write_batch(
-            write, query, sent.entries, "/entries", lambda entry: commands.enter(write, who, entry, told)
+            write, query, sent.entries, "/entries", lambda entry: commands.enter(write, who, entry, known)
         )
 
     return await answer_write(request, who, query, write_all, reason="a batch of entries")

@@ -162,8 +162,8 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
             return conditional.not_modified(tag)
         rubric = await _rubric(data, assessment.rubric)
     answers = counting_answers(assessment) if query.answers == "reviewer" else answers_of(assessment.answers)
-    told = score(rubric, answers, assessment.stage)
-    return Response(told.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+    derived = score(rubric, answers, assessment.stage)
+    return Response(derived.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
 
 async def answer_comparison(request: Request, code: str, query: ComparisonQuery) -> Response:

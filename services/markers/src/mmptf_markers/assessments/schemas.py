@@ -19,7 +19,7 @@ Decision = Literal["accept", "return"]
 Difference = Literal["declared_derived", "derived_reviewed", "declared_reviewed", "answers"]
 Change = Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"]
 Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
-Said = Annotated[Text, Field(max_length=4000)]
+LongText = Annotated[Text, Field(max_length=4000)]
 Line = Annotated[Text, Field(max_length=300)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)]
 
@@ -54,7 +54,7 @@ class EvidenceSent(RequestModel):
 class Action(ResponseModel):
     """What is to be done, by whom, until when; `done` is the day on which it was."""
 
-    action: Said
+    action: LongText
     owner: Line
     due: date
     done: date | None
@@ -63,7 +63,7 @@ class Action(ResponseModel):
 class ActionSent(RequestModel):
     """What is to be done, by whom, until when; `done` is the day on which it was."""
 
-    action: Said
+    action: LongText
     owner: Line
     due: Day
     done: Day | None = None
@@ -73,7 +73,7 @@ class AnswerSent(RequestModel):
     """An answer to one criterion: a value of the rubric's scale or `not_applicable`, and what supports it."""
 
     answer: Answer
-    justification: Said | None = None
+    justification: LongText | None = None
     evidence: Annotated[list[EvidenceSent], Field(default_factory=list, max_length=20)]
     actions: Annotated[list[ActionSent], Field(default_factory=list, max_length=20)]
 
@@ -81,9 +81,9 @@ class AnswerSent(RequestModel):
 class RiskSent(RequestModel):
     """A risk to human rights that due diligence has found, and what is done about it."""
 
-    risk: Said
+    risk: LongText
     people: Annotated[Line, Field(description="Whose rights are at risk.")]
-    measure: Said
+    measure: LongText
     owner: Line
     due: Day | None = None
 
@@ -116,14 +116,14 @@ class ReviewedAnswerSent(RequestModel):
     """The answer that the reviewer gives where the assessor's does not hold, and why."""
 
     answer: Answer
-    reason: Said
+    reason: LongText
 
 
 class ReviewSent(RequestModel):
     """What the reviewer decides; `grade` is given where the rubric leaves it to the assessor, and only there."""
 
     decision: Decision
-    comment: Said
+    comment: LongText
     answers: Annotated[dict[Code, ReviewedAnswerSent], Field(default_factory=dict, max_length=200)]
     grade: Code | None = None
 

@@ -37,7 +37,7 @@ def load_rubric(content: bytes) -> Rubric:
     """Read one rubric from a JSON document (UTF-8) and check it as a whole.
 
     A `hash` of null is filled in; any other must be the content hash. Raises InvalidRubric with every
-    fault found; only a check which needs a malformed section waits until that section is well formed.
+    error found; only a check which needs a malformed section waits until that section is well formed.
     """
     errors: list[DocumentError] = []
     try:
@@ -241,7 +241,7 @@ def _status_errors(rubric: Rubric) -> Errors:
 
 
 def _reach_errors(rubric: Rubric) -> Errors:
-    """Grades which no set of applicable answers leads to; only where the arithmetic has no fault."""
+    """Grades which no set of applicable answers leads to; only where the arithmetic has no error."""
     if isinstance(rubric.rule, ManualRule):
         return
     bands = rubric.rule.bands

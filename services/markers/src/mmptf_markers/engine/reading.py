@@ -1,4 +1,4 @@
-"""What the engine's files have in common: JSON that says nothing twice, and faults named by JSON Pointers."""
+"""What the engine's files have in common: JSON that says nothing twice, and errors named by JSON Pointers."""
 
 import json
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ class DocumentError(ResponseModel):
 
 
 class InvalidDocument(ValueError):
-    """A document was refused; `faults` lists everything found."""
+    """A document was refused; `errors` lists everything found."""
 
     def __init__(self, errors: Sequence[DocumentError]) -> None:
-        """Keep the faults, and name them all in the message."""
+        """Keep the errors, and name them all in the message."""
         super().__init__("; ".join(f"{error.path or '/'}: {error.reason}" for error in errors))
         self.errors = tuple(errors)
 
 
 def read_json(content: bytes, errors: list[DocumentError]) -> JsonValue:
-    """A JSON document (UTF-8); each key that stands twice becomes a fault. Raises InvalidDocument when it is none."""
+    """A JSON document (UTF-8); each key that stands twice becomes an error. Raises InvalidDocument when it is none."""
 
     def unrepeated(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         for key in repeated([key for key, _ in pairs]):

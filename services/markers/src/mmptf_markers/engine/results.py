@@ -1,4 +1,4 @@
-"""What scoring tells: the grade, a reason for each part of it, and what would lead to each better one."""
+"""What scoring answers: the grade, a reason for each part of it, and what would lead to each better one."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ FaultCode = Literal[
 
 
 class AnswerError(ResponseModel):
-    """One thing wrong with the answers; `criterion` is null where the fault is in the answers as a whole.
+    """One thing wrong with the answers; `criterion` is null where the error is in the answers as a whole.
 
     `allowed` lists what is possible there: answers, criterion codes, or stages.
     """

@@ -39,10 +39,10 @@ SET_BY_ASSESSOR: Final = "set by the assessor"
 
 
 class InvalidAnswers(ValueError):
-    """Answers were refused; `faults` lists everything found."""
+    """Answers were refused; `errors` lists everything found."""
 
     def __init__(self, errors: Sequence[AnswerError]) -> None:
-        """Keep the faults, and name them all in the message."""
+        """Keep the errors, and name them all in the message."""
         super().__init__("; ".join(f"{error.criterion or 'answers'}: {error.reason}" for error in errors))
         self.errors = tuple(errors)
 
@@ -64,7 +64,7 @@ def score(rubric: Rubric, answers: Mapping[str, object], stage: Stage) -> Score:
     """Grade the answers given at one stage: criterion code to level value, or "not_applicable".
 
     The grade is null while a criterion is unanswered and where the assessor sets it. Shares are exact
-    fractions, points exact decimal strings. Raises InvalidAnswers with every fault.
+    fractions, points exact decimal strings. Raises InvalidAnswers with every error.
     """
     criteria = criteria_at(rubric, stage)
     levels = _levels(rubric, criteria, answers, stage)
@@ -104,31 +104,33 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
     if not criteria:
         reason = f"the rubric has no criterion at {stage!r}"
         raise InvalidAnswers([_error(None, "stage_not_covered", reason, stages_of(rubric))])
-    asked = {criterion.code: criterion for criterion in criteria}
+    at_stage = {criterion.code: criterion for criterion in criteria}
     elsewhere = {criterion.code: criterion for criterion in rubric.criteria}
     values = [level.value for level in rubric.scale.levels]
     levels: dict[str, int | None] = {}
     errors: list[AnswerError] = []
     for code, answer in answers.items():
         if code not in elsewhere:
-            errors.append(_error(code, "unknown_criterion", "the rubric has no such criterion", list(asked)))
+            errors.append(_error(code, "unknown_criterion", "the rubric has no such criterion", list(at_stage)))
             continue
-        if code not in asked:
+        if code not in at_stage:
             at = elsewhere[code].stages
-            errors.append(_error(code, "wrong_stage", f"is not asked at {stage}, only at {', '.join(at)}", list(asked)))
+            errors.append(
+                _error(code, "wrong_stage", f"is not asked at {stage}, only at {', '.join(at)}", list(at_stage))
+            )
             continue
-        allowed = [*values, NOT_APPLICABLE] if asked[code].not_applicable else values
+        allowed = [*values, NOT_APPLICABLE] if at_stage[code].not_applicable else values
         # Compared with its type: True equals 1 and 2.0 equals 2, and neither is an answer.
         place = next((at for at, value in enumerate(values) if type(answer) is type(value) and answer == value), None)
         if place is not None:
             levels[code] = place
         elif answer != NOT_APPLICABLE:
             errors.append(_error(code, "unknown_level", "the answer is no level of the scale", allowed))
-        elif asked[code].not_applicable:
+        elif at_stage[code].not_applicable:
             levels[code] = None
         else:
             errors.append(_error(code, "not_applicable_refused", "this criterion always applies", allowed))
-    if not errors and len(levels) == len(asked) and all(level is None for level in levels.values()):
+    if not errors and len(levels) == len(at_stage) and all(level is None for level in levels.values()):
         errors.append(_error(None, "nothing_applicable", "at least one criterion must apply", []))
     if errors:
         raise InvalidAnswers(errors)

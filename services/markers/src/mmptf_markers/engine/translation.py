@@ -74,7 +74,7 @@ def rubric_named(content: bytes) -> RubricNamed:
 def load_translation(content: bytes, rubric: Rubric) -> Translation:
     """Read a translation of a rubric from a JSON document (UTF-8) and check it as a whole.
 
-    Texts may be missing (see `coverage`). Raises InvalidTranslation with every fault found.
+    Texts may be missing (see `coverage`). Raises InvalidTranslation with every error found.
     """
     errors: list[DocumentError] = []
     raw = _read(content, errors)

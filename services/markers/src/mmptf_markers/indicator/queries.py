@@ -225,13 +225,13 @@ ACTIONS = Listing(
     page=schemas.ActionPage,
     rows=f"""(
     SELECT assessment || '.' || answer.key || '.' || n AS code, assessment, programme, marker,
-           answer.key AS criterion, asked, (asked->>'due')::date AS due, asked->>'done' AS done, updated
+           answer.key AS criterion, entry, (entry->>'due')::date AS due, entry->>'done' AS done, updated
       FROM {CURRENT_GRADE_ROWS}
      CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
-     CROSS JOIN LATERAL json_array_elements(answer.value->'actions') WITH ORDINALITY AS action(asked, n)) AS action""",
+     CROSS JOIN LATERAL json_array_elements(answer.value->'actions') WITH ORDINALITY AS action(entry, n)) AS action""",
     record="""json_build_object(
     'code', code, 'assessment', assessment, 'programme', programme, 'marker', marker, 'criterion', criterion,
-    'action', asked->'action', 'owner', asked->'owner', 'due', due, 'done', done,
+    'action', entry->'action', 'owner', entry->'owner', 'due', due, 'done', done,
     'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""",
     query=ActionQuery,
     sorts={"due": ("due", "date"), "code": ("code", "text")},
@@ -247,8 +247,8 @@ ACTIONS = Listing(
         "programme": "programme",
         "marker": "marker",
         "criterion": "criterion",
-        "action": "asked->>'action'",
-        "owner": "asked->>'owner'",
+        "action": "entry->>'action'",
+        "owner": "entry->>'owner'",
         "due": "due",
         "done": "done",
     },
@@ -345,11 +345,11 @@ async def _indicators(
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes, those that state none last."""
     key, join = DIVISIONS[by]
-    asked = [pair for pair in pairs_of(query) if pair[0] not in ("by", "target")]
+    question = [pair for pair in pairs_of(query) if pair[0] not in ("by", "target")]
     arguments = Arguments()
     of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
     where = condition(_OF_TARGET, query, arguments)
-    if by is None and all(name == "as_of" for name, _ in asked):
+    if by is None and all(name == "as_of" for name, _ in question):
         statement = f"SELECT NULL AS key, * FROM current_grade_count WHERE {of_target}"
     else:
         alike = f"{key} AS key, grade, rubric, budget_stage, currency"
@@ -359,27 +359,27 @@ async def _indicators(
     groups: dict[str | None, list[Any]] = defaultdict(list)
     for row in rows:
         groups[row["key"]].append(row)
-    asked += [("marker", target.marker), ("stage", target.stage)]
+    question += [("marker", target.marker), ("stage", target.stage)]
     order = sorted(groups, key=lambda code: (code is None, code))
-    return {code: _folded(groups[code], statuses, target, _narrowed(query, asked, by, code)) for code in order}
+    return {code: _folded(groups[code], statuses, target, _drilldown(query, question, by, code)) for code in order}
 
 
-def _narrowed(query: CurrentGradeFilter, asked: Question, by: str | None, code: str | None) -> Question | None:
+def _drilldown(query: CurrentGradeFilter, question: Question, by: str | None, code: str | None) -> Question | None:
     """The question whose rows are those of one group; None where no question finds just them."""
     if by is None:
-        return asked
+        return question
     if code is None or (by in OVERLAPPING and getattr(query, by)):
         return None
-    return _only(asked, by, code)
+    return _only(question, by, code)
 
 
-def _only(asked: Question, name: str, value: str) -> Question:
+def _only(question: Question, name: str, value: str) -> Question:
     """A question with one value of a parameter in the place of all that it asks for."""
-    return [*(pair for pair in asked if pair[0] != name), (name, value)]
+    return [*(pair for pair in question if pair[0] != name), (name, value)]
 
 
 def _folded(
-    rows: Sequence[Any], statuses: Mapping[str, Any], target: schemas.MarkerTarget, asked: Question | None
+    rows: Sequence[Any], statuses: Mapping[str, Any], target: schemas.MarkerTarget, question: Question | None
 ) -> schemas.Indicator:
     programmes, grades, behind = 0, Counter[str | None](), Counter[str | None]()
     for row in rows:
@@ -398,7 +398,7 @@ def _folded(
         standing=rules.target_status(counted, programmes, target.minimum.exact),
         short_by=rules.short_by(counted, programmes, target.minimum.exact),
         grades=[
-            _grade_share(grade, [row for row in rows if row["grade"] == grade], asked)
+            _grade_share(grade, [row for row in rows if row["grade"] == grade], question)
             for grade in sorted(grades, key=lambda grade: (grade is None, grade))
         ],
         rubrics=[
@@ -409,8 +409,10 @@ def _folded(
     )
 
 
-def _grade_share(grade: str | None, rows: Sequence[Any], asked: Question | None) -> schemas.GradeShare:
-    drilldown = asked and (_only(asked, "assessed", "false") if grade is None else _only(asked, "grade", grade))
+def _grade_share(grade: str | None, rows: Sequence[Any], question: Question | None) -> schemas.GradeShare:
+    drilldown = question and (
+        _only(question, "assessed", "false") if grade is None else _only(question, "grade", grade)
+    )
     sums: dict[tuple[str, str], tuple[Decimal, int]] = defaultdict(lambda: (Decimal(0), 0))
     for row in rows:
         if row["with_budget"]:
@@ -432,7 +434,7 @@ def _grade_share(grade: str | None, rows: Sequence[Any], asked: Question | None)
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
-    """The markers' card of a programme that is known here; without an assessment that is what it tells."""
+    """The markers' card of a programme that is known here; without an assessment that is what it says."""
     rows = await data.fetch(
         f"SELECT {_CURRENT_GRADE} AS record FROM {CURRENT_GRADE_ROWS} WHERE programme = $1 ORDER BY marker", code
     )
@@ -475,7 +477,7 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
             return schemas.OverTime(target=target, periods=periods, revision=revision)
 
         # Another day may begin another period, though nothing was written.
-        return await data.cached(build, asked=f"{canonical(query)}\n{today}")
+        return await data.cached(build, question=f"{canonical(query)}\n{today}")
 
 
 async def answer_criteria(request: Request, query: MarkerFilter) -> Response:

@@ -44,7 +44,7 @@ class NamedCode(ResponseModel):
 class CurrentGrade(ResponseModel):
     """What counts for one programme under one marker: its newest accepted assessment, nothing while there is none.
 
-    `under_review` tells that another one is submitted and not reviewed; `answered` is false for a grade that was only
+    `under_review` says that another one is submitted and not reviewed; `answered` is false for a grade that was only
     declared. Title, stage, area and budget are those of the copy of the catalogue. `allocated` is what the ledger has
     allocated to the programme, net of what was reversed, null where it has no entry: another stage of the same money
     than the budget, never to be added to it.

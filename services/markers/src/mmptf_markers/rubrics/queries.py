@@ -148,29 +148,29 @@ async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[T
     return Translation(rubric=rubric.code, version=rubric.version, **facts), found[language]["version"]
 
 
-async def score_answers(request: Request, asked: ScoreRequest) -> Score:
+async def score_answers(request: Request, body: ScoreRequest) -> Score:
     """Grade answers under a published rubric, keeping nothing; InvalidRequest names every answer that does not fit."""
     async with snapshot(request) as data:
         rows = await data.fetch(
             f"""
             SELECT version, status, record->>'superseded_by' AS superseded_by, record::text
               FROM rubric WHERE rubric = $1 ORDER BY {PUBLISHED} DESC""",
-            asked.rubric,
+            body.rubric,
         )
         if not rows:
             known = [row[0] for row in await data.fetch("SELECT DISTINCT rubric FROM rubric")]
-            raise InvalidRequest([unknown_code("/rubric", asked.rubric, known)])
+            raise InvalidRequest([unknown_code("/rubric", body.rubric, known)])
     versions = {row["version"]: row for row in rows}
     in_force = [row["version"] for row in rows if row["status"] != "superseded"]
-    if asked.version is None and not in_force:
+    if body.version is None and not in_force:
         named = ", ".join(f"{row['version']} by {row['superseded_by']}" for row in rows)
-        detail = f"every version of {asked.rubric} is superseded: {named}; name one to score under it all the same"
+        detail = f"every version of {body.rubric} is superseded: {named}; name one to score under it all the same"
         raise InvalidRequest([error_detail("superseded", detail, pointer="/version", allowed=list(versions))])
-    version = asked.version or in_force[0]
+    version = body.version or in_force[0]
     if version not in versions:
         raise InvalidRequest([unknown_code("/version", version, list(versions))])
     published = versions[version]
-    result = score_or_raise(parse_rubric(published["record"]), asked.answers, asked.stage)
+    result = score_or_raise(parse_rubric(published["record"]), body.answers, body.stage)
     return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})
 
 

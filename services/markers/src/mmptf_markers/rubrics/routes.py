@@ -82,7 +82,7 @@ add_listing(
 async def score(
     request: PublicRequest,
     response: Response,
-    asked: Annotated[ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
+    body: Annotated[ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
 ) -> Score:
     """Grade answers under a published rubric, without keeping them.
 
@@ -90,4 +90,4 @@ async def score(
     and the fewest changes that lead to the next better grade; while a criterion is unanswered there is no grade.
     """
     response.headers["Cache-Control"] = "no-store"
-    return await score_answers(request, asked)
+    return await score_answers(request, body)
