@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
-import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
@@ -48,8 +48,12 @@ def test_every_contract_has_the_version_of_the_changelog(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*NAMES, "local"])
-def test_every_command_says_its_version_and_its_build(name: str) -> None:
-    command = [sys.executable, "-m", f"mmptf_{name}", "--version"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said == f"mmptf-{name} {newest()} (build {build_of(f'mmptf-{name}')})\n"
+def test_every_command_says_its_version_and_its_build(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"mmptf-{name}", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"mmptf_{name}.__main__").main()
+    assert not ended.value.code
+    assert capsys.readouterr().out == f"mmptf-{name} {newest()} (build {build_of(f'mmptf-{name}')})\n"
     assert re.fullmatch("[0-9a-f]{12}", build_of(f"mmptf-{name}"))

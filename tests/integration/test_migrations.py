@@ -162,8 +162,10 @@ def test_alembic_itself_writes_and_runs_migrations(postgres: Postgres, service: 
 
     newest = migrations.head(f"mmptf_{service}")
     alembic("upgrade", "head")
-    assert alembic("current").split() == [newest, "(head)"]
     assert "No new upgrade operations detected" in alembic("check")
+    if service != SERVICES[0]:
+        return  # what follows is the same mechanism for every service, and each command is a process
+    assert alembic("current").split() == [newest, "(head)"]
     asyncio_run(run(url, ["ALTER TABLE source_document ALTER COLUMN updated DROP NOT NULL"]))
     alembic("revision", "--autogenerate", "-m", "say when")
     following = f"{service}_{int(newest[-4:]) + 1:04}"

@@ -133,7 +133,7 @@ def last_of_each(entries: list[Any]) -> list[Any]:
     return without_the_write(sorted(([*key, after] for key, after in last.items()), key=lambda entry: entry[:2]))
 
 
-async def found_in(service: str, url: str) -> Found:
+async def found_in(service: str, url: str, *, answers_too: bool = True) -> Found:
     connection = await asyncpg.connect(url)
     try:
         schema = await schema_of(connection)
@@ -149,6 +149,8 @@ async def found_in(service: str, url: str) -> Found:
     finally:
         await connection.close()
     answers: dict[str, Any] = {}
+    if not answers_too:
+        return Found(schema, rows, answers)
     async with running_app(service, url, None) as running:
         for path in READS[service]:
             answer = await running.client.get(path)
@@ -193,6 +195,11 @@ def fresh(postgres: Postgres) -> dict[str, Found]:
     return found
 
 
+# What a service answers follows from its schema and its rows, which are compared for every variant: one of each version
+# is also asked.
+ASKED = set({(variant.service, variant.version): variant for variant in variants()}.values())
+
+
 @pytest.mark.parametrize("variant", list(variants()), ids=name_of)
 def test_a_database_of_any_earlier_version_becomes_what_a_new_one_is(
     postgres: Postgres, fresh: dict[str, Found], variant: Variant
@@ -207,7 +214,7 @@ def test_a_database_of_any_earlier_version_becomes_what_a_new_one_is(
         assert (before, after) == (variant.version, migrations.head(f"mmptf_{service}"))
         await run(url, [sql_of_today(service, file) for file in written(service) if file not in variant.files])
         await seed(service, url)
-        return await found_in(service, url)
+        return await found_in(service, url, answers_too=variant in ASKED)
 
     found: list[Found] = []
 
@@ -219,8 +226,10 @@ def test_a_database_of_any_earlier_version_becomes_what_a_new_one_is(
     expected = fresh[service]
     assert grown.schema == expected.schema
     assert grown.rows == expected.rows
-    for path in READS[service]:
-        assert grown.answers[path] == expected.answers[path], path
+    if variant in ASKED:
+        assert grown.answers.keys() == set(READS[service])
+        for path in READS[service]:
+            assert grown.answers[path] == expected.answers[path], path
     postgres.drop_database(name)
 
 
