@@ -205,10 +205,10 @@ async def check_total(client: httpx.AsyncClient, total: Total, by: list[str], ro
     grouped: list[Row] = []
     for group in total.groups:
         assert [key.by for key in group.keys] == by
-        within = [row for row in rows if [key_of(row, key.by) for key in group.keys] == [k.value for k in group.keys]]
-        assert within
-        await check_sum(client, group, within)
-        grouped += within
+        members = [row for row in rows if [key_of(row, key.by) for key in group.keys] == [k.value for k in group.keys]]
+        assert members
+        await check_sum(client, group, members)
+        grouped += members
     assert codes(grouped) == codes(rows)
     parts = [Decimal(group.sum.amount) for group in total.groups if group.sum]
     assert (str(sum(parts)) if parts else None) == (total.sum.amount if total.sum else None)
@@ -220,17 +220,17 @@ async def check_totals(running: RunningApp, rows: list[Row], pairs: Pairs, by: l
     answer = await client.get(asking(pairs, by))
     assert answer.status_code == 200, answer.text
     totals = Totals.model_validate(answer.json())
-    hit = plainly(rows, pairs)
+    filtered = plainly(rows, pairs)
     assert totals.revision == await journalled(running)
     assert totals.by == sorted(by)
-    assert totals.rows == len(hit)
-    assert codes(await export(client, totals.link)) == codes(hit)
-    await check_left_out(client, totals.left_out, hit)
-    # Editions are apart: each is a total of its own.
-    assert [total.basis for total in totals.totals] == sorted({row["edition"] for row in hit})
+    assert totals.rows == len(filtered)
+    assert codes(await export(client, totals.link)) == codes(filtered)
+    await check_left_out(client, totals.left_out, filtered)
+    # Editions are not mixed: each is a total of its own.
+    assert [total.basis for total in totals.totals] == sorted({row["edition"] for row in filtered})
     for total in totals.totals:
         assert total.stage == "requirement"
-        await check_total(client, total, totals.by, [row for row in hit if row["edition"] == total.basis])
+        await check_total(client, total, totals.by, [row for row in filtered if row["edition"] == total.basis])
     # The same question in another order, or as the answer spells it, is the same question.
     spelt = httpx.QueryParams(totals.filter).multi_items()
     assert httpx.URL(totals.link).query.decode() == totals.filter

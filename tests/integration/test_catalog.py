@@ -148,11 +148,11 @@ async def test_exports_are_complete_and_the_same_rows(catalog: httpx.AsyncClient
 
 
 @pytest.mark.parametrize("by", ["thematic_area", "objective", "country", "region", "organization", "stage"])
-@pytest.mark.parametrize("narrowed", ["", "country=SRB", "stage=pipeline", "thematic_area=4&thematic_area=2", "q=zz"])
-async def test_totals_add_up_and_repeat_nothing(catalog: httpx.AsyncClient, by: str, narrowed: str) -> None:
-    rows = (await catalog.get(f"{PROGRAMMES}?{narrowed}")).json()["items"]
+@pytest.mark.parametrize("question", ["", "country=SRB", "stage=pipeline", "thematic_area=4&thematic_area=2", "q=zz"])
+async def test_totals_add_up_and_repeat_nothing(catalog: httpx.AsyncClient, by: str, question: str) -> None:
+    rows = (await catalog.get(f"{PROGRAMMES}?{question}")).json()["items"]
     expected = sum((Decimal(p["budget"]["amount"]) for p in rows if p["budget"]), Decimal(0))
-    answer = (await catalog.get(f"{PROGRAMMES}/totals?by={by}&{narrowed}")).json()
+    answer = (await catalog.get(f"{PROGRAMMES}/totals?by={by}&{question}")).json()
     assert answer["rows"] == len(rows)
     assert sum(part["rows"] for part in answer["left_out"]) == sum(p["budget"] is None for p in rows)
     if not expected:
@@ -179,13 +179,13 @@ async def test_a_shared_budget_is_never_given_to_one_country(catalog: httpx.Asyn
     assert groups["SRB"] == ("2000000.00", 1)
 
 
-@pytest.mark.parametrize("narrowed", ["", "stage=funded", "budget_min=2500000&q=migra"])
-async def test_facets_count_what_the_filter_returns(catalog: httpx.AsyncClient, narrowed: str) -> None:
-    facets = (await catalog.get(f"{PROGRAMMES}/facets?{narrowed}")).json()
+@pytest.mark.parametrize("question", ["", "stage=funded", "budget_min=2500000&q=migra"])
+async def test_facets_count_what_the_filter_returns(catalog: httpx.AsyncClient, question: str) -> None:
+    facets = (await catalog.get(f"{PROGRAMMES}/facets?{question}")).json()
     stated = [(name, v) for name, values in facets["facets"].items() for v in values if v["value"] is not None]
     assert len(stated) > 20
     for name, facet in stated:
-        asked = narrowed if f"{name}=" in narrowed else f"{narrowed}&{name}={facet['value']}"
+        asked = question if f"{name}=" in question else f"{question}&{name}={facet['value']}"
         page = (await catalog.get(f"{PROGRAMMES}?{asked}")).json()
         assert page["total"] == facet["count"], (name, facet)
 

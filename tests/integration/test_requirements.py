@@ -296,8 +296,8 @@ async def test_a_cursor_of_one_nested_list_is_refused_by_another(funding: httpx.
             assert answer.status_code == (200 if asked == given else 422)
             if asked != given:
                 assert [error["code"] for error in answer.json()["errors"]] == ["invalid_cursor"]
-    narrowed = await funding.get(f"{EDITION}/vocabulary", params={"kind": "place", "cursor": cursors["vocabulary"]})
-    assert narrowed.status_code == 422
+    filtered = await funding.get(f"{EDITION}/vocabulary", params={"kind": "place", "cursor": cursors["vocabulary"]})
+    assert filtered.status_code == 422
 
 
 async def test_nested_lists_are_filtered(

@@ -30,8 +30,8 @@ async def grants(request: PublicReadRequest, query: Annotated[GrantQuery, Strict
 
 
 # The annotation says what the function needs, the dependency what the operation takes.
-@router.get("/narrowed")
-async def narrowed(request: PublicReadRequest, query: Annotated[ListQuery, StrictQuery(GrantQuery)]) -> Response:
+@router.get("/restricted")
+async def restricted(request: PublicReadRequest, query: Annotated[ListQuery, StrictQuery(GrantQuery)]) -> Response:
     return JSONResponse([type(query).__name__, canonical(query)])
 
 
@@ -55,7 +55,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/grants", "/narrowed"])
+@pytest.mark.parametrize("path", ["/grants", "/restricted"])
 async def test_a_route_gets_the_query_that_it_states(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(f"{path}?sort=-code&limit=2")
     assert answer.json() == ["GrantQuery", "limit=2&sort=-code"]
@@ -65,8 +65,8 @@ async def test_a_route_gets_the_query_that_it_states(client: httpx.AsyncClient, 
     ("path", "code"),
     [
         ("/grants?sort=title", "unknown_code"),
-        ("/narrowed?sort=title", "unknown_code"),
-        ("/narrowed?limit=1&limit=2", "repeated_parameter"),
+        ("/restricted?sort=title", "unknown_code"),
+        ("/restricted?limit=1&limit=2", "repeated_parameter"),
         ("/grants?q=x", "unknown_parameter"),
         ("/status?limit=1", "unknown_parameter"),
     ],
@@ -86,7 +86,7 @@ def stated(path: str, method: str) -> list[tuple[str, str, bool]]:
 
 def test_the_contract_says_what_the_signature_says() -> None:
     listed = [("query", name, False) for name in ("as_of", "limit", "cursor", "format", "sort")]
-    assert stated("/grants", "get") == stated("/narrowed", "get") == [*listed, ("header", "If-None-Match", False)]
+    assert stated("/grants", "get") == stated("/restricted", "get") == [*listed, ("header", "If-None-Match", False)]
     assert stated("/grants/{code}", "post") == [
         ("path", "code", True),
         ("query", "as_of", False),
