@@ -1,4 +1,4 @@
-"""The verbs of a service's command: serve, migrate, seed, openapi, and those of its own."""
+"""The verbs of a service's command: serve, migrate, seed, openapi, and further ones of single services."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def main(
     *,
     own: Mapping[str, Verb | OfflineVerb] = MappingProxyType({}),
 ) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 the database, the settings or the input do not allow it."""
+    """Run one verb; returns the exit code: 0 done, 1 when the settings, the database or the input are not usable."""
     parser = argparse.ArgumentParser(prog=f"mmptf-{service.name}", description=service.title)
     parser.add_argument("--version", action="version", version=described(f"mmptf-{service.name}"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -81,13 +81,13 @@ def main(
             before, after = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), service.package))
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
         else:
-            # Every other verb writes to the database as this version knows it.
+            # Every other verb writes to the database, which has to be at this version's schema.
             asyncio.run(migrations.require_database(settings.database_url.get_secret_value(), service.package))
             if special:
                 return special.run(settings, parsed)
             print(f"{service.name}: data at revision {asyncio.run(seed(service, settings))}")
     except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # The first line says it; what follows is a link to a library's documentation.
+        # The first line is the message; the others link to a library's documentation.
         print(f"{service.name}: {verb} failed: {str(error).partition(chr(10))[0]}", file=sys.stderr)
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""The app of a service: its lifespan, and the routes of health, status, contract and changes that every service has."""
+"""The app of a service: its lifespan, and the routes of health, status, contract and changes of every service."""
 
 from __future__ import annotations
 
@@ -45,13 +45,14 @@ def _replicates_nothing(settings: ServiceSettings) -> tuple[()]:
 
 @dataclass(frozen=True, slots=True)
 class Service(Generic[Settings]):
-    """What makes one service different from another.
+    """The declaration of one service: its names, tables, routes and settings.
 
-    settings: the class of what an operator can set, with the addresses of the services that it asks or follows
-    counts: name -> table, reported by the service's status; seed: loads the packaged data, returns the revision
-    uploads: path -> bytes of a body that may be larger than elsewhere
-    private: the entities whose changes are nobody's but their owners'
-    replicates: what it copies of other services, each with the address of its source, or None where it has none
+    settings: the class of its settings, with the addresses of the services that it calls or replicates
+    counts: name -> table whose rows the service's status counts
+    seed: loads the packaged data, returns the revision
+    uploads: path -> bytes of a body, where it may be larger than MAX_BODY
+    private: the entities whose changes only their organization and auditors may read
+    replicates: the replications of other services, each with the address of its source, or None where none is set
     """
 
     name: str
@@ -84,7 +85,10 @@ class Status(ResponseModel):
 
 
 def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
-    """One service's app. Nothing is connected until it starts; it refuses a database that is not its own, at head."""
+    """The app of one service.
+
+    It opens connections when it starts, and does not start unless the database is its own and at the newest schema.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -101,7 +105,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             for replication, address in service.replicates(settings):
                 if address:
                     await stack.enter_async_context(replicating(replication, address, app.state.database))
-            # What start-up made lives as long as the process: taken out of the collector's rounds, pauses shrink.
+            # Objects made at start-up exist until the process ends; leaving them out of collections shortens pauses.
             gc.collect()
             gc.freeze()
             yield

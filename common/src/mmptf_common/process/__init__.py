@@ -1,1 +1,1 @@
-"""What every process needs: settings, logs, the context of a request, an HTTP client and a server."""
+"""Settings, logs, the context of a request, the HTTP client and the server of every process."""

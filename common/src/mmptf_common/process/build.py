@@ -1,4 +1,4 @@
-"""Which build of the code a process runs: answers, ETags and cache keys of one build are no other's."""
+"""The fingerprint of the code that a process runs. ETags and cache keys contain it, so builds never share answers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SHARED = "mmptf-common"
 
 @cache
 def build_of(distribution: str) -> str:
-    """Twelve hexadecimal digits that differ whenever what a distribution answers with may differ.
+    """Return twelve hexadecimal digits that change whenever the answers of a distribution may change.
 
-    Made from the bytes of every file of its package and of the shared one, as they are installed, and from the
-    versions of the libraries that the two name: a version number is the same in many commits, and a contract does not
-    show a query that gives other values. The place of the files is not in it, nor their dates, so that every copy of
-    one build has the same fingerprint. Migrations are among the files and a service refuses any other schema than
-    theirs: one build is one schema.
+    A hash of every installed file of its package and of the shared package, and of the versions of the libraries that
+    both require. The version number is not enough, since many commits have the same one; neither is the contract,
+    since it does not show that a query gives other values. Paths and dates of the files are left out, so every copy
+    of one build has the same fingerprint. The migrations are among the files, and a service does not start with
+    another schema, so one build has one schema.
     """
     digest = hashlib.blake2b(digest_size=6)
 
@@ -39,7 +39,7 @@ def build_of(distribution: str) -> str:
 
 
 def described(distribution: str) -> str:
-    """What `--version` prints: the distribution, its version and its build."""
+    """The text of `--version`: the distribution, its version and its build."""
     return f"{distribution} {version(distribution)} (build {build_of(distribution)})"
 
 
@@ -51,13 +51,13 @@ def _folder(distribution: str) -> Path:
 
 
 def _libraries(distribution: str) -> list[str]:
-    """The libraries that a distribution names and that are installed, as `name==version`, in alphabetical order."""
+    """The installed libraries that a distribution requires, as `name==version`, in alphabetical order."""
     found = []
     for requirement in requires(distribution) or ():
         name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
         try:
             found.append(f"{name}=={version(name)}")
         except PackageNotFoundError:
-            # Of an extra that this environment does without.
+            # It belongs to an extra that is not installed here.
             continue
     return sorted(found)

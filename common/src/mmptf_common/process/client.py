@@ -1,4 +1,4 @@
-"""The client with which one process of the suite asks another: pooled, bounded in time, traced."""
+"""The HTTP client for calls between processes of the suite: pooled, with time-outs, traced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def _pass_context_on(request: httpx.Request) -> None:
 
 
 class _Transport(AiohttpTransport):
-    """Says of every failure that it is one of httpx, also where what came back was no HTTP."""
+    """Raises every failure as an httpx error, also one of a response that is not HTTP."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -31,7 +31,7 @@ class _Transport(AiohttpTransport):
 @asynccontextmanager
 async def open_client(*, seconds: float) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client whose every request carries the current request id and traceparent; closed at the end."""
-    # httpx's own pool does more work for each request the more connections it holds; this one does not.
+    # The work of httpx's own pool for each request grows with its open connections; that of aiohttp does not.
     async with httpx.AsyncClient(
         transport=_Transport(),
         timeout=httpx.Timeout(seconds, connect=min(seconds, 1.0)),
@@ -41,8 +41,8 @@ async def open_client(*, seconds: float) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def failure(service: str, error: httpx.HTTPError) -> BadGateway | GatewayTimeout:
-    """The problem that a failed call to a service stands for."""
-    # The transport calls a refused or broken connection a timeout as well; what aiohttp raised tells them apart.
+    """The problem for a failed call to a service: 504 after a time-out, 502 otherwise."""
+    # The transport raises a timeout for a refused or broken connection too; the error of aiohttp shows which it was.
     if isinstance(error.__cause__ or error, (TimeoutError, httpx.TimeoutException)):
         return GatewayTimeout(f"The service {service!r} did not answer in time.")
     return BadGateway(f"The service {service!r} cannot be reached.")

@@ -1,4 +1,4 @@
-"""The request id and the W3C trace context of one request, as logs, problems and the journal write them."""
+"""The request id and the W3C trace context of one request, for logs, problems and the journal."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The identity-free part of a request that is written into logs, problems and the journal."""
+    """The request id and the trace span of a request; it holds nothing about the caller."""
 
     request_id: str
     span: SpanContext
 
     @property
     def trace_id(self) -> str:
-        """32 hexadecimal digits."""
+        """The trace id as 32 hexadecimal digits."""
         return format_trace_id(self.span.trace_id)
 
     def headers(self) -> dict[str, str]:
-        """The headers that carry this request on to the next process."""
+        """The headers that pass the request id and the trace to the next process."""
         headers = {"x-request-id": self.request_id}
         _PROPAGATOR.inject(headers, set_span_in_context(NonRecordingSpan(self.span), Context()))
         return headers
@@ -45,10 +45,10 @@ current: ContextVar[RequestContext | None] = ContextVar("request_context", defau
 
 
 def new_context(request_id: bytes = b"", traceparent: bytes = b"", tracestate: bytes = b"") -> RequestContext:
-    """Take over a caller's request id and trace where they are well-formed, else begin new ones.
+    """Return a context with the caller's request id and trace where they are well-formed, else with new ones.
 
-    The trace id is kept, the span id is our own: this hop is a child of the caller's. A malformed
-    traceparent starts a new trace and drops the tracestate, as W3C Trace Context asks.
+    The trace id is the caller's and the span id is new, as a child of the caller's span. A malformed traceparent
+    starts a new trace and drops the tracestate, as W3C Trace Context requires.
     """
     parent = INVALID_SPAN_CONTEXT
     if traceparent:

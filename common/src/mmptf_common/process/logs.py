@@ -12,7 +12,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
 
 from mmptf_common.process.context import current
 
-# Made once: json.dumps would make one for each line.
+# Created once: json.dumps would create an encoder for each line.
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
@@ -41,7 +41,7 @@ class JsonLines(BaseJsonFormatter):
 
 def configure_logging(level: str) -> None:
     """Send every logger of this process to standard output as JSON lines."""
-    # What no line shows need not be found out for each of them.
+    # No line contains thread or process names, so they need not be looked up for each line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())

@@ -1,4 +1,4 @@
-"""Running an app under uvicorn, the same way for every process of the suite."""
+"""Running an app under uvicorn, with the same configuration for every process of the suite."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def serve(app: Starlette, settings: ServerSettings) -> None:
         timeout_graceful_shutdown=20,
     )
     server = uvicorn.Server(config)
-    # Whoever waits for something to happen is answered when the process is to end.
+    # Requests that wait for a change read this, to answer before the process ends.
     app.state.is_ending = lambda: server.should_exit
     server.run()
     if not server.started:

@@ -1,4 +1,4 @@
-"""What an operator can set: plain environment variables, read once at start."""
+"""The settings of a process: environment variables, read once at start."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def _web_address(value: str | None, info: ValidationInfo) -> str | None:
 
 
 def _with_its_issuer(value: str | None, info: ValidationInfo) -> str | None:
-    # Where the issuer itself is wrong it is not among the data, and that is said already.
+    # An invalid issuer is missing from the data; it has an error of its own already.
     if "identity_issuer" in info.data and (value is None) != (info.data["identity_issuer"] is None):
         raise ValueError("IDENTITY_ISSUER and IDENTITY_AUDIENCE are set both or neither")
     return value
 
 
 def settings_errors(error: ValidationError) -> str:
-    """Lines for standard error: the environment variable of each setting that is wrong, and what is expected."""
+    """Lines for standard error: the environment variable of each invalid setting, and what is expected."""
     return "".join(
         f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}\n" for each in error.errors()
     )
 
 
 class ServerSettings(BaseSettings):
-    """HOST, PORT, LOG_LEVEL: where a process listens and how much it says."""
+    """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -52,21 +52,21 @@ class ServerSettings(BaseSettings):
 
 
 class ServiceSettings(ServerSettings):
-    """A service's own database, the shared cache, and whose access tokens it believes.
+    """A service's own database, the shared cache, and the identity provider whose access tokens it accepts.
 
-    A service that asks or follows another one adds the address of that one in a class of its own.
+    A service that calls or replicates another one adds its address in a subclass.
 
     DATABASE_URL      postgresql://… of this service's database
-    DATABASE_POOL     most connections that reads may hold (writes have their own, half as many)
+    DATABASE_POOL     most connections of the pool for reads (the pool for writes has half as many)
     REDIS_URL         redis://… ; without it aggregates are computed at each request
-    ENVIRONMENT       development believes an identity provider without TLS
+    ENVIRONMENT       development accepts an identity provider without TLS
 
-    IDENTITY_ISSUER   https://… the identity provider, as its tokens write it in `iss`; without it nobody may
-                      do what needs a token
-    IDENTITY_AUDIENCE what its tokens for this suite carry in `aud`
-    IDENTITY_KEYS_URL its JSON Web Key Set; by default what it publishes under /.well-known/openid-configuration
+    IDENTITY_ISSUER   https://… the identity provider, as in the `iss` of its tokens; without it every operation
+                      that needs a token answers 403
+    IDENTITY_AUDIENCE the `aud` of its tokens for this suite
+    IDENTITY_KEYS_URL its JSON Web Key Set; by default the one in its /.well-known/openid-configuration
     IDENTITY_ORGANIZATION_CLAIM, IDENTITY_ROLES_CLAIM
-                      the claims that tell for which organization the caller acts, and in which roles
+                      the claims that contain the organization for which the caller acts, and the caller's roles
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
