@@ -1,4 +1,4 @@
-"""What a service says of one programme, so that one screen can show what all of them say."""
+"""The route of a service's card of a programme: one screen can show the cards of all services together."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ class Card(ResponseModel, Generic[Shown]):
 
 @dataclass(frozen=True, slots=True)
 class CardData:
-    """What the card of one programme is made of: its facts, when they last changed, and name -> path of the rest."""
+    """The content of the card of one programme: its facts, when they last changed, and its links as name -> path."""
 
     facts: BaseModel
     changed: datetime | None
     links: Mapping[str, str]
 
 
-# What the card of a programme is made of, by the programme's code; None where the service has nothing about it.
+# Returns the content of the card of the programme with this code; None where the service has nothing about it.
 BuildCard = Callable[[Snapshot, str], Awaitable[CardData | None]]
 
 
@@ -64,8 +64,9 @@ def add_card(
     """Add a service's card of a programme to its router.
 
     title: the card's heading; about: what it shows, for the contract
-    known: SQL of the codes that it tells of; unknown: what is said of another, `{}` stands for the code
-    example: a code that it tells of
+    known: SQL of the codes of the programmes that have a card
+    unknown: the detail of the 404 for another code, `{}` stands for the code
+    example: a code that has a card
     """
     path = f"/cards/{ENTITY}s"
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
@@ -91,7 +92,7 @@ def add_card(
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
     async def elsewhere(data: Snapshot, code: str) -> Response:
-        """The 308 to a renamed programme; NotFound with the nearest code there is."""
+        """The 308 to a renamed programme; raises NotFound with the most similar code otherwise."""
         if moved := await renamed(data, ENTITY, code, f"/{service}/v1{path}"):
             return moved
         codes = [row[0] for row in await data.fetch(f"{known} LIMIT 5000")]

@@ -1,4 +1,4 @@
-"""The routes of the journal: every change of a service in order, for everybody and for auditors."""
+"""The routes of the journal: every change of a service in order, for the public and for auditors."""
 
 from collections.abc import Set
 from typing import Annotated, Any, Literal
@@ -14,9 +14,9 @@ from mmptf_common.http.parameters import StrictQuery
 
 
 def add_feed(router: openapi.Router, service: str, *, public: Set[str], private: Set[str]) -> None:
-    """Add the operations that give every change of a service, in order: to everybody, and with its author to auditors.
+    """Add the operations that return every change of a service in order: the public one, and the one with authors.
 
-    public, private: the entities whose changes everybody may see, and the others
+    public, private: the entities whose changes anyone may read, and the others
     """
     path, audit_path = f"/{service}/v1/changes", f"/{service}/v1/audit"
 

@@ -1,4 +1,4 @@
-"""The routes of drafts, which only their organization sees until it submits them, declared once."""
+"""The routes of drafts, which only their organization can read until it submits them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from mmptf_common.writes.commands import Created, WriteParameters, answer_write
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a draft: the command that takes it, and what the contract says of it."""
+    """One step of a draft: the command that carries it out, and its texts in the contract."""
 
     command: Callable[..., Awaitable[Created | None]]
     summary: str
@@ -31,7 +31,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class StepWithBody(Step):
-    """A step that takes a body: its model, and an example that is right for the packaged data."""
+    """A step that takes a body: its model, and an example that is valid with the packaged data."""
 
     body: type[BaseModel]
     example: dict[str, Any]
@@ -50,12 +50,13 @@ def add_drafts(
     submit: Step,
     submitted: Listing,
 ) -> None:
-    """Add the operations of drafts to a router: what their organization reads, and the steps that it takes.
+    """Add the operations of drafts to a router: reads for their organization, and the steps from draft to submission.
 
-    listing: the drafts of all organizations; submitted: the list that a submitted one is found in
-    drafter: the annotated Identity of whoever drafts
-    about: what one draft is, for the contract; example: the code of a draft that the packaged data holds
-    create, amend, discard, submit: take the write, then who begins the draft or the draft's code, then the body
+    listing: the drafts of all organizations; submitted: the list that contains a draft once it is submitted
+    drafter: the annotated Identity of callers who may write drafts
+    about: what one draft is, for the contract; example: the code of a draft in the packaged data
+    create: takes the write, the caller and the body; amend: the write, the code and the body
+    discard, submit: take the write and the code
     """
     path = "/drafts"
     # Evaluated here, where they are known: this module's annotations are not postponed.
@@ -120,7 +121,7 @@ def add_drafts(
             request, who, query, lambda write: amend.command(write, code, sent), changes=(own(who), code)
         )
 
-    # FastAPI reads the models of the bodies here, and what they are is known by those who add drafts only.
+    # FastAPI reads the model of a body from the annotation, and each service has models of its own.
     for endpoint, step in ((create_draft, create), (amend_draft, amend)):
         endpoint.__annotations__["sent"] = Annotated[step.body, openapi.example(step.example)]
 

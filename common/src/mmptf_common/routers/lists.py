@@ -1,4 +1,4 @@
-"""The routes of a list: its pages, its facets, its totals and its single records, declared once."""
+"""The routes of a list: its pages, facets, totals, single records and their histories."""
 
 from typing import Annotated
 
@@ -18,9 +18,9 @@ from mmptf_common.wire.base import CODE_PATTERN
 
 
 def add_listing(router: openapi.Router, listing: Listing, *, about: str, example: str) -> None:
-    """Add a list's operations to a router, under the tag that its path ends in.
+    """Add a list's operations to a router; their tag is the last part of the list's path.
 
-    about: what one record is, for the contract; example: the code of a record that the packaged data holds
+    about: what one record is, for the contract; example: the code of a record in the packaged data
     """
     noun = listing.path.rpartition("/")[2]
     path = f"/{noun}"

@@ -1,4 +1,4 @@
-"""One write from the lock to the answer: a retry is answered again, a stale change rejected, a trial rolled back."""
+"""Writes over HTTP: a retry gets the first answer again, a stale change is rejected, a dry run is rolled back."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from mmptf_common.wire.problems import (
 Row = TypeVar("Row")
 Stored = TypeVar("Stored", bound=Record)
 
-# How long the answer of a write is kept for those who send it again.
+# How long the answer of a write is stored, to be sent again when the write is repeated.
 IDEMPOTENCY_RETENTION = timedelta(days=30)
 _KEY = re.compile(r'([A-Za-z0-9._:~+/=-]{1,128})|"([A-Za-z0-9._:~+/=-]{1,128})"')
 
 
 class WriteQuery(BaseModel):
-    """How to write."""
+    """The query of an operation that writes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,14 +57,14 @@ WriteParameters = Annotated[WriteQuery, StrictQuery()]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a write answers when it is not the record that it has written."""
+    """The answer of a write that does not answer with the record that it has written."""
 
     body: ResponseModel
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The code of a record that a write has created, in the list that it is found in."""
+    """The code of a record that a write has created, and the list that contains it."""
 
     listing: Listing
     code: str
@@ -80,12 +80,12 @@ async def answer_write(
     changes: tuple[Listing, str] | None = None,
     digest: str | None = None,
 ) -> Response:
-    """Carry out a command in one transaction, and answer when it is committed.
+    """Carry out a command in one transaction; returns the answer once it is committed.
 
-    changes: the list and the code of the record that the command changes: the caller has to know its present state
-             (`If-Match`), and the answer is the record as it is then, where the command returns nothing
-    digest:  of the body, where the route has read it already
-    Raises what the command raises, and then nothing was written.
+    changes: the list and the code of the record that the command changes. `If-Match` has to carry the record's present
+             ETag, and the answer is the changed record where the command returns None
+    digest:  SHA-256 of the body, where the route has read it already
+    Raises whatever the command raises; nothing is written then.
     """
     dry_run = query.dry_run == "true"
     key = _key(request)
@@ -150,12 +150,15 @@ def _if_match(request: Request) -> list[str]:
 
 
 def _owner(write: Write) -> str:
-    """Whose a key is: one subject may write for several organizations, and none is told what another wrote."""
+    """The owner of a key: the subject and the organization.
+
+    One subject may write for several organizations, and none may read another's answers.
+    """
     return f"{write.author.actor}\n{write.author.organization or ''}"
 
 
 async def _fingerprint(request: Request, digest: str | None) -> str:
-    """What makes two requests the same write: method, path, query and body."""
+    """A hash of method, path, query, media type and body: two requests with the same hash are the same write."""
     if digest is None:
         digest = hashlib.sha256(await request.body()).hexdigest()
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -164,7 +167,10 @@ async def _fingerprint(request: Request, digest: str | None) -> str:
 
 
 async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
-    """The answer that the same write got before; InvalidRequest when the key stood for another one."""
+    """The stored answer of the same write, None where there is none; InvalidRequest when the key is of another write.
+
+    Deletes expired answers first.
+    """
     await write.session.execute(
         sa.text("DELETE FROM idempotency_key WHERE at < :until"), {"until": write.at - IDEMPOTENCY_RETENTION}
     )
@@ -221,7 +227,7 @@ async def _read(write: Write, listing: Listing, code: str) -> Any:
 
 
 async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -> Stored:
-    """The row of a record that a command changes; NotFound where its list has none of this code."""
+    """The row of a record that a command changes; raises NotFound where there is none with this code."""
     found = await write.session.get(row, code)
     if found is None:
         raise no_such_record(listing, code)
@@ -229,7 +235,7 @@ async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -
 
 
 async def require_match(request: Request, write: Write, listing: Listing, code: str, tags: list[str]) -> None:
-    """Refuse a change of a record that is not as the caller knows it; NotFound, PreconditionFailed."""
+    """Raise PreconditionFailed when the record's ETag is not among `tags`, NotFound when there is no such record."""
     row = await _read(write, listing, code)
     if row is None:
         renamed = sa.text("SELECT current FROM renamed_code WHERE entity = :entity AND code = :code")
@@ -245,7 +251,7 @@ async def require_match(request: Request, write: Write, listing: Listing, code: 
 
 
 async def _record(request: Request, write: Write, listing: Listing, code: str, *, status: int) -> Response:
-    """The record as it is after the write, and where it is; 204 when it is not there any more."""
+    """The record after the write with its ETag, and its path when it is new; 204 when it was deleted."""
     row = await _read(write, listing, code)
     if row is None:
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
@@ -280,7 +286,7 @@ class BatchReport(ResponseModel):
 
 
 class BatchQuery(WriteQuery):
-    """How to write a batch."""
+    """The query of an operation that writes a batch."""
 
     partial: Literal["true", "false"] = Field(
         default="false", description="Write the rows that are right though others are not; else all or nothing."
@@ -293,9 +299,10 @@ BatchParameters = Annotated[BatchQuery, StrictQuery()]
 async def write_batch(
     write: Write, query: BatchQuery, rows: Sequence[Row], pointer: str, write_one: Callable[[Row], Awaitable[str]]
 ) -> Answer:
-    """Write rows one after the other, each by itself; InvalidRequest with every refusal, unless the batch is partial.
+    """Write rows one after the other, each in its own savepoint; returns the report of the batch.
 
-    pointer: the member of the body that holds the rows; `write_one` returns the code of the row's record
+    Raises InvalidRequest with the errors of every refused row, unless the batch is partial.
+    pointer: JSON pointer of the body's member that contains the rows; write_one: returns the code of the row's record
     """
     outcomes: list[RowOutcome] = []
     for n, row in enumerate(rows):
@@ -305,7 +312,7 @@ async def write_batch(
                 await write.session.flush()
         except ProblemError as problem:
             if problem.status >= 500:
-                # Nothing is wrong with the row: the whole is to be sent again.
+                # Not an error of the row: the caller has to send the whole batch again.
                 raise
             where = f"{pointer}/{n}"
             errors = problem.errors or [error_detail(problem.code, problem.detail, pointer="")]
