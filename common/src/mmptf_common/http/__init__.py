@@ -1,1 +1,1 @@
-"""What every request passes: middleware, identity, parameters, conditional requests, problems, the contract."""
+"""HTTP for every app: middleware, identity, parameters, conditional requests, problems, the contract."""

@@ -1,4 +1,4 @@
-"""What every app of the suite has before its routes and its database: middleware, problems, contract."""
+"""The FastAPI app that the services and the gateway start from: middleware and problem documents, no routes."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def create_app(
     uploads: Mapping[str, int] = MappingProxyType({}),
     inside: Sequence[Middleware] = (),
 ) -> FastAPI:
-    """An app without routes.
+    """Return an app without routes.
 
-    distribution: the installed package whose version the app states, and whose build its `state.build` is
-    max_body, uploads: bytes of a request's body, 413 above; path -> bytes where it may be larger
+    distribution: the installed package whose version and build (`state.build`) the app has
+    max_body: most bytes of a request's body, 413 above; uploads: path -> bytes where it may be larger
     inside: middleware between `RequestMiddleware` and the routes, the outermost first
     """
     app = FastAPI(

@@ -1,4 +1,4 @@
-"""The headers that operations take beside a token: each stands in the annotation of a route's request."""
+"""The headers that operations take beside the token, stated in the annotation of a route's request."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ _KEY = {
 IDEMPOTENCY_KEY = TakesHeader({**_KEY, "required": True})
 OPTIONAL_IDEMPOTENCY_KEY = TakesHeader({**_KEY, "required": False})
 
-# Reads whose answer has an ETag, of everybody and of who has a token.
+# Reads whose answer has an ETag: without a token, and with one.
 PublicReadRequest = Annotated[PublicRequest, IF_NONE_MATCH]
 ReadRequest = Annotated[Request, IF_NONE_MATCH]
-# Writes that make a record, that change the state of one, and that amend or remove one.
+# Writes that create a record, that change its state, and that amend or delete it.
 WriteRequest = Annotated[Request, IDEMPOTENCY_KEY]
 ChangeRequest = Annotated[Request, IDEMPOTENCY_KEY, IF_MATCH]
 AmendRequest = Annotated[Request, OPTIONAL_IDEMPOTENCY_KEY, IF_MATCH]
 
 
 def headers_of(endpoint: Callable[..., Any]) -> list[dict[str, Any]]:
-    """The OpenAPI parameter objects of the headers that the signature of a route's function states, in its order."""
+    """The OpenAPI parameter objects of the headers in the signature of a route's function, in its order."""
     return [
         dict(extra.parameter)
         for hint in get_type_hints(endpoint, include_extras=True).values()

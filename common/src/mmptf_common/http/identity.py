@@ -1,4 +1,4 @@
-"""Who asks: bearer tokens verified, and what each caller may do."""
+"""Verification of bearer tokens, and the identity, roles and scopes of callers."""
 
 import asyncio
 import logging
@@ -26,8 +26,8 @@ from mmptf_common.wire.problems import Forbidden, ServiceUnavailable, Unauthoriz
 ADMIN = "admin"
 """The scope that includes every other scope and every role."""
 
-# What may have signed a token, with the type and the curve of the key that it takes: nothing with a shared secret,
-# with which whoever verifies a token could make one.
+# The accepted signature algorithms, each with the type and the curve of its key. HMAC is not among them: with a shared
+# secret, every service that verifies tokens could also issue them.
 ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
     "ES256": ("EC", "P-256"),
@@ -36,7 +36,7 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "EdDSA": ("OKP", "Ed25519"),
 }
 LEEWAY = 30
-"""Seconds by which the issuer's clock and ours may differ."""
+"""Seconds by which the issuer's clock and this one may differ."""
 LONGEST_TOKEN = 8_192
 LARGEST_DOCUMENT = 262_144
 
@@ -47,9 +47,9 @@ log = logging.getLogger("mmptf.identity")
 class Identity:
     """The holder of a verified token.
 
-    subject: who, as the identity provider names it
-    organization: for whom, the code of an organization; None where the token does not say
-    roles: as the token names them; a service asks for those that it knows
+    subject: the caller's id at the identity provider (`sub`)
+    organization: the code of the organization for which the caller acts; None where the token has none
+    roles: as in the token; a service uses only those that it defines
     """
 
     subject: str
@@ -59,27 +59,28 @@ class Identity:
 
     @property
     def is_admin(self) -> bool:
-        """May do everything, and counts as every role."""
+        """Whether the token has the scope admin, which includes every other scope and every role."""
         return ADMIN in self.scopes
 
     def has_role(self, role: str) -> bool:
-        """Whether the token names this role, or carries admin."""
+        """Whether the token has this role, or the scope admin."""
         return role in self.roles or self.is_admin
 
     def may(self, scope: str) -> bool:
-        """Whether the token carries this scope, or admin."""
+        """Whether the token has this scope, or the scope admin."""
         return scope in self.scopes or self.is_admin
 
 
-# A class whose instances FastAPI calls must not postpone its annotations: they would be looked up in no module.
+# FastAPI resolves postponed annotations in the globals of a function, which a callable instance does not have: this
+# module does not postpone its annotations.
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route, stated in its function's signature: who has one of these scopes; without scopes, anyone."""
+    """The access to a route, stated in its function's signature: any one of these scopes; without scopes, public."""
 
     scopes: tuple[str, ...] = ()
 
     async def __call__(self, request: Request) -> Identity:
-        """Verify the request's token. Unauthorized 401, Forbidden 403, ServiceUnavailable 503."""
+        """Return the identity of the request's verified token; raises Unauthorized, Forbidden, ServiceUnavailable."""
         verifier: Verifier | None = request.app.state.verifier
         if verifier is None:
             raise Forbidden("This needs an access token, and no identity provider is configured here.")
@@ -97,27 +98,27 @@ class Access:
 
 
 def require_scope(scope: str, *others: str) -> Any:
-    """What makes an annotated Identity the holder of any of these scopes, verified before the function is called."""
+    """A dependency that verifies the token before the function is called, and requires any one of these scopes."""
     return Depends(Access((scope, *others)))
 
 
-# A marker only: a route that anyone may call does no work for it.
+# A marker only: a public route does not verify anything.
 PublicRequest = Annotated[Request, Access()]
 
 Administrator = Annotated[Identity, require_scope(ADMIN)]
 
 
 def organization_of(who: Identity) -> str:
-    """The organization that the caller writes for; Forbidden where the token names none."""
+    """The organization for which the caller writes; raises Forbidden where the token has none."""
     if who.organization is None:
         raise Forbidden("The access token names no organization to write for.")
     return who.organization
 
 
 def access_of(endpoint: Callable[..., Any]) -> Access | None:
-    """The one access that the signature of a route's function states; None where it states none.
+    """The access that the signature of a route's function states; None where it states none.
 
-    ValueError where it states several: they would contradict each other.
+    Raises ValueError where it states several.
     """
     stated = []
     for hint in get_type_hints(endpoint, include_extras=True).values():
@@ -152,14 +153,14 @@ def _invalid(detail: str, code: str = "token_invalid") -> Unauthorized:
     return Unauthorized(detail, code=code, headers={"WWW-Authenticate": challenge})
 
 
-# Text that can be stored, logged and read: it begins with something visible and has no control characters.
+# Text that can be stored, logged and read: it begins with a visible character and has no control characters.
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\p{C}\p{Z}]\P{C}*$")]
 Words = str | list[str] | None
 Seconds = Annotated[float, Field(ge=0, lt=datetime(9999, 1, 1, tzinfo=UTC).timestamp())]
 
 
 class _Claims(BaseModel):
-    """What is read of a token's payload (RFC 7519, RFC 9068), each claim of exactly its type."""
+    """The claims of a token that are read (RFC 7519, RFC 9068), without conversion of types."""
 
     model_config = ConfigDict(strict=True)
 
@@ -176,7 +177,7 @@ class _Claims(BaseModel):
 
 
 class Verifier:
-    """Turns tokens of one issuer for one audience into identities."""
+    """Verifies the tokens of one issuer for one audience."""
 
     def __init__(
         self,
@@ -193,7 +194,10 @@ class Verifier:
         self._renamed = {"organization": organization_claim, "roles": roles_claim}
 
     async def identity(self, token: str) -> Identity:
-        """The holder of a token. Unauthorized when it is not good; ServiceUnavailable when that cannot be known."""
+        """The holder of a token; raises Unauthorized when it is not valid.
+
+        ServiceUnavailable when the issuer's keys are needed and cannot be fetched.
+        """
         claims = self._claims(await self._payload(token))
         now = time.time()
         if claims.iss != self._issuer:
@@ -212,7 +216,7 @@ class Verifier:
         )
 
     async def _payload(self, token: str) -> bytes:
-        """What the token says, once the issuer's signature holds."""
+        """The payload of a token whose signature is the issuer's; raises Unauthorized otherwise."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
@@ -265,14 +269,13 @@ class Key:
 
 
 class KeySet:
-    """The issuer's public keys, asked from it when they are needed and cached for a while.
+    """The issuer's public keys, fetched when they are needed and cached.
 
-    lifetime: seconds for which keys are believed; a key that the issuer has withdrawn is rejected after that long
-    grace: seconds more for which they are believed while the issuer cannot be reached
-    pause: seconds at least between two requests for a key that is not among those that are cached, since anyone
-        can name one
-    retry: seconds for which an issuer that could not be reached is left alone
-    patience: seconds that asking it may take
+    lifetime: seconds for which cached keys are used; a key that the issuer has withdrawn is rejected after that
+    grace: further seconds for which they are used while the issuer cannot be reached
+    pause: least seconds between two fetches for a key id that is not cached, since any caller can send one
+    retry: seconds after a failed fetch before the next one
+    patience: most seconds that a fetch may take
     """
 
     def __init__(
@@ -297,13 +300,13 @@ class KeySet:
         self._lock = asyncio.Lock()
 
     async def fitting(self, algorithm: str, kid: str | None) -> list[Key]:
-        """The keys that may have made such a signature; of any name when none is given.
+        """The keys with this id for this algorithm; with any id where `kid` is None.
 
-        ServiceUnavailable when the issuer cannot be reached and the cached keys do not answer.
+        Raises ServiceUnavailable when no cached key can be used and the issuer cannot be reached.
         """
         if self._is_old():
             async with self._lock:
-                if self._is_old():  # while this request waited, another one may have asked
+                if self._is_old():  # another request may have fetched them while this one waited
                     await self._fetch()
         if time.monotonic() - self._fetched >= self._lifetime + self._grace:
             raise _unreachable()
@@ -339,7 +342,7 @@ class KeySet:
             log.warning("the identity provider's keys cannot be had", extra={"why": f"{type(error).__name__}: {error}"})
 
     async def _published_url(self) -> str:
-        """Where the issuer says its keys are (OpenID Connect Discovery 1.0, section 4)."""
+        """The URL of the keys in the issuer's configuration (OpenID Connect Discovery 1.0, section 4)."""
         document = await self._document(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         url = document.get("jwks_uri")
         if document.get("issuer") != self._issuer or not isinstance(url, str):
@@ -349,7 +352,7 @@ class KeySet:
         return url
 
     async def _document(self, url: str) -> dict[str, Any]:
-        # Uncompressed, so that the limit is one of memory as well.
+        # Uncompressed, so that the limit of bytes is also one of memory.
         async with self._client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
             if response.status_code != 200:
                 raise ValueError(f"{url} answers {response.status_code}")
@@ -369,7 +372,7 @@ def _unreachable() -> ServiceUnavailable:
 
 
 def _keys(document: dict[str, Any]) -> list[Key]:
-    """The keys of a JSON Web Key Set (RFC 7517) with which a token can be verified; others are passed over."""
+    """The keys of a JSON Web Key Set (RFC 7517) with which a token can be verified, without the others."""
     entries = document.get("keys")
     if not isinstance(entries, list):
         raise ValueError("the key set has no list of keys")
@@ -392,7 +395,10 @@ def _key(entry: dict[str, Any]) -> Key | None:
 
 @asynccontextmanager
 async def open_verifier(settings: ServiceSettings) -> AsyncIterator[Verifier | None]:
-    """The verifier of the configured issuer, which is asked only once a token has to be verified; None without one."""
+    """The verifier of the configured issuer; None where none is configured.
+
+    The issuer's keys are fetched when the first token has to be verified.
+    """
     if settings.identity_issuer is None or settings.identity_audience is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""What every request passes: its context, the limit of its body, one log line, and an answer to every failure."""
+"""ASGI middleware of every app: request context, limit of the body, access log, answers to failures, HEAD."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ error_log = logging.getLogger("mmptf.error")
 
 
 class RequestMiddleware:
-    """Pure ASGI: gives each request a context, limits bodies, logs once, hides no failure."""
+    """Pure ASGI: sets the request's context, limits its body, logs one line, answers failures with problems."""
 
     def __init__(self, app: ASGIApp, *, max_body: int, uploads: Mapping[str, int]) -> None:
         self.app = app
@@ -67,7 +67,7 @@ class RequestMiddleware:
                     error_log.exception("unhandled failure", extra={"path": scope["path"]})
                     error = InternalError("An unexpected failure; the request id leads to it in the log.")
                 if status:
-                    raise  # the answer has begun: only a broken connection can tell the caller
+                    raise  # the answer has begun: a broken connection is the only sign left for the caller
                 answer = problems.response(error, scope["path"], context)
                 await answer(scope, receive, send_out)
         except asyncio.CancelledError:
@@ -93,13 +93,13 @@ def _too_large(most: int) -> PayloadTooLarge:
 
 
 class HeadAsGet:
-    """Pure ASGI: routes that answer GET answer HEAD too; the server leaves out the body of what it knows as HEAD."""
+    """Pure ASGI: routes of GET also answer HEAD; the server leaves out the body of the answer to HEAD."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            # A copy: the server goes by its own scope.
+            # A copy, since the server reads the method from its own scope.
             scope = {**scope, "method": "GET"}
         await self.app(scope, receive, send)

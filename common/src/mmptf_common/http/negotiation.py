@@ -1,4 +1,4 @@
-"""Which representation of a list a request asks for."""
+"""Content negotiation: the representation of a list that a request asks for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _QUALITY = re.compile(r"^\s*q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)\s*$")
 
 
 def representation(request: Request, query: ListQuery) -> str:
-    """The name of the representation: `format`, else the best of `Accept`; NotAcceptable where there is none."""
+    """The name of the representation: `format`, else the best of `Accept`; raises NotAcceptable where none fits."""
     if query.format:
         return query.format
     if best := _best(request.headers.get("accept", "*/*")):
@@ -29,7 +29,7 @@ def representation(request: Request, query: ListQuery) -> str:
 # Clients send few different headers, each of them often.
 @lru_cache(maxsize=64)
 def _best(accept: str) -> str | None:
-    """The representation with the highest quality, of several the one that is asked for first; None where none is."""
+    """The representation with the highest quality, among equal ones the first in the header; None where none fits."""
     asked: dict[str, tuple[float, int]] = {}
     for place, part in enumerate(accept.split(",")):
         media, *options = part.split(";")
@@ -42,9 +42,9 @@ def _best(accept: str) -> str | None:
 
 
 def _weight(asked: dict[str, tuple[float, int]], media: str) -> tuple[float, int]:
-    """The quality of a media type and how early it is asked for (0 is first, then -1, …).
+    """The quality of a media type, and its place in the header (0 is first, then -1, …).
 
-    The most specific range decides about the quality: RFC 9110, section 12.5.1.
+    The most specific range decides the quality (RFC 9110, section 12.5.1).
     asked: each range of the header with its quality and its place
     """
     found = [asked[each] for each in (media, f"{media.partition('/')[0]}/*", "*/*") if each in asked]

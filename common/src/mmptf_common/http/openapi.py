@@ -1,4 +1,4 @@
-"""The contract of an app: what every operation says about its parameters, conditions, representations and problems."""
+"""The OpenAPI contract of an app: parameters, headers, representations and problems of every operation."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _BEARER = {
 
 
 class Router(APIRouter):
-    """A router whose contract says of an operation what its signature says: its query, then its headers."""
+    """A router that takes an operation's parameters in the contract from its signature: the query, then the headers."""
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         query = query_of(endpoint)
@@ -65,11 +65,11 @@ def read(
     conflicts: bool = False,
     only: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """What a route that reads answers: 200 with ETag, 304, 422, 503.
+    """The responses of a route that reads: 200 with ETag, 304, 422, 503.
 
-    media: further representations beside JSON (then 406 too); only: the media types of an answer that has no model;
+    media: further representations beside JSON (then 406 too); only: the media types of an answer that has no model
     missing: whether a code in the path may be unknown (404) or renamed (308)
-    conflicts: whether a record may be there and have nothing of what is asked for (409)
+    conflicts: whether a record may exist without the part that is asked for (409)
     """
     headers = {"ETag": _ETAG, "Cache-Control": _CACHE}
     content = _schemas(only or media)
@@ -102,10 +102,10 @@ def plain(
     journal: bool = False,
     missing: bool = False,
 ) -> dict[str, Any]:
-    """What a route answers that is never stored: 200, 422; `only` and `missing` as for `read`.
+    """The responses of a route whose answer no cache may store: 200, 422; `only` and `missing` as for `read`.
 
-    stored: whether the answer is made of stored data, so that the database may be missing
-    journal: whether it is a page of the journal, which may have been restored to before what the caller knows
+    stored: whether the answer is read from the database, which may be unreachable (503)
+    journal: whether it is a page of the journal (503), which may end before the caller's position after a restore (409)
     """
     responses = _problems(InvalidRequest)
     if stored or journal:
@@ -124,7 +124,7 @@ def _schemas(media: tuple[str, ...]) -> dict[str, Any]:
 
 
 def computation() -> dict[str, Any]:
-    """What a route answers that computes from a body and stores nothing."""
+    """The responses of a route that computes from a body and stores nothing."""
     return {"responses": {200: {"headers": {"Cache-Control": _CACHE}}, **_problems(*_OF_BODIES)}}
 
 
@@ -136,12 +136,12 @@ def write(
     missing: bool = False,
     media: Mapping[str, str | None] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """What a route answers that writes, and its status.
+    """The status and the responses of a route that writes.
 
-    changes: whether it changes a record that is there, so that the caller has to know its present state
-    created: whether it answers 201 with the record that it has made; removes: whether it answers 204
-    missing: whether its path names another record
-    media: media type of a file that is sent -> an example, None for one that is no text
+    changes: whether it changes an existing record, and requires If-Match
+    created: whether it answers 201 with the record that it has created; removes: whether it answers 204
+    missing: whether its path contains the code of another record, which may be unknown (404)
+    media: media type of an uploaded file -> an example, None for a binary one
     """
     kinds: tuple[type[ProblemError], ...] = (Conflict,)
     if missing or changes:
@@ -168,7 +168,7 @@ def write(
 
 
 def example(value: dict[str, Any]) -> Any:
-    """A body that a writing route takes, with an example that is right for the packaged data."""
+    """The body of a route that writes, with an example that is valid with the packaged data."""
     return Body(openapi_examples={"example": {"value": value}})
 
 
@@ -181,13 +181,13 @@ _OF_BODIES = (BadRequest, PayloadTooLarge, UnsupportedMediaType, InvalidRequest,
 
 
 def packaged_examples(package: str) -> dict[str, Example]:
-    """The captured requests and answers that a service's package holds, by operationId."""
+    """The captured requests and answers in a service's package, by operationId."""
     found: dict[str, Example] = json.loads((files(package) / "examples.json").read_text("utf-8"))
     return found
 
 
 def install(app: FastAPI, examples: Mapping[str, Example] = MappingProxyType({})) -> None:
-    """Make `app.openapi()` the finished contract: one problem schema in place of the framework's 422, and examples.
+    """Make `app.openapi()` return the finished contract: problem documents for errors, access, and examples.
 
     examples: operationId -> a captured request and its answer, which becomes the example of the 200
     """
@@ -232,5 +232,5 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
 
 
 def dump(contract: dict[str, Any]) -> str:
-    """The contract as the text that is committed."""
+    """The contract as JSON text, as it is committed."""
     return json.dumps(contract, indent=2, ensure_ascii=False) + "\n"

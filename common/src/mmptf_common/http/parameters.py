@@ -1,4 +1,4 @@
-"""The query string of a request, held strictly against what an operation allows."""
+"""Strict parsing of query strings: unknown, repeated and invalid parameters are errors."""
 
 import inspect
 import re
@@ -19,7 +19,7 @@ from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any
 
 MAX_PARAMETERS = 200
-# Wildcards do not exist here, and text that no PostgreSQL text value can hold is no filter value.
+# No filter has wildcards; control characters and broken UTF-8 (decoded as U+FFFD) are in no stored value.
 _FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
 _WORD = re.compile(r"[^\W_]+")
 LONGEST_WORD = 200
@@ -68,14 +68,14 @@ def _moment(value: object) -> datetime:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text as the search compares them: case and accents folded, in order, each once."""
+    """The words of a text as the search compares them: without case and accents, in order, each once."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    # PostgreSQL indexes no longer ones.
+    # PostgreSQL does not index longer words.
     return list(dict.fromkeys(word[:LONGEST_WORD] for word in _WORD.findall(bare)))
 
 
 def search_terms(text: str) -> str:
-    """A tsquery for rows in which every word of the text begins some word."""
+    """A tsquery for rows that have, for every word of the text, a word that begins with it."""
     return " & ".join(f"'{word}':*" for word in words(text))
 
 
@@ -87,7 +87,7 @@ def _search(value: str) -> str:
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})]
 Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
-# Less than the seconds that a process has to end: who waits is answered before.
+# Less than the seconds that a process has to end, so that waiting requests are answered before.
 Seconds = Annotated[int, Field(ge=0, le=15), BeforeValidator(_whole)]
 Sequence = Annotated[int, Field(ge=0, le=10**15 - 1), BeforeValidator(lambda value: _revision(value))]
 Moment = Annotated[
@@ -115,7 +115,7 @@ Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
 
 
 class PointInTime(BaseModel):
-    """What every answer takes that is made of stored data: when."""
+    """The query of every operation that reads stored data: `as_of`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -129,7 +129,7 @@ class PointInTime(BaseModel):
 
 
 class ListQuery(PointInTime):
-    """What every list takes besides its filters; a list narrows `sort` to its own orders."""
+    """The query of every list, without its filters; a list narrows `sort` to its own orders."""
 
     limit: Annotated[Limit, Field(description="Most items on one page.")] = 50
     cursor: Annotated[
@@ -161,7 +161,7 @@ def _shape(model: type[BaseModel]) -> _Shape:
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter: null is how a model says absent, and no query string can say it."""
+    """The schema of a parameter without null, which a model has for an absent one and a query string cannot contain."""
     options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if not options:
         return {k: v for k, v in schema.items() if not (k == "default" and v is None)}
@@ -170,7 +170,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
-    """What a parameter takes, in words for a problem document."""
+    """The allowed values of a parameter, as texts for a problem document; None where its schema has no limit."""
     item = schema.get("items", schema)
     if "enum" in item:
         return [str(value) for value in item["enum"]]
@@ -184,7 +184,7 @@ def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
 
 
 def parse(request: Request, model: type[Q]) -> Q:
-    """The query of a request as its model; raises InvalidRequest naming every error at once."""
+    """The query of a request as its model; raises InvalidRequest with all errors at once."""
     raw = request.scope["query_string"]
     if not raw:
         return model()
@@ -229,11 +229,11 @@ def parse(request: Request, model: type[Q]) -> Q:
 
 @dataclass(frozen=True, slots=True)
 class StrictQuery:
-    """What makes an annotated model the query of a request, as FastAPI's `Query()` does, held strictly.
+    """Marks an annotated model as the query of a request, as FastAPI's `Query()` does, with strict parsing.
 
-    `Query()` takes the last of a repeated parameter and characters that PostgreSQL refuses, and costs a page a fifth
-    of its processor time.
-    model: what the operation takes, where the annotation is only its base
+    `Query()` takes the last of a repeated parameter and characters that PostgreSQL rejects, and takes a fifth of the
+    processor time of a page.
+    model: the model of the operation, where the annotation is only its base class
     """
 
     model: type[BaseModel] | None = None
@@ -249,7 +249,7 @@ def query_of(endpoint: Callable[..., Any]) -> tuple[str, type[BaseModel]] | None
 
 
 def with_parsed_query(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """A route's function as FastAPI calls it: its query is parsed here, since a dependency would cost as much again."""
+    """The function that FastAPI calls for a route: it parses the query itself, since a dependency would be slower."""
     signature = inspect.signature(endpoint)
     query = query_of(endpoint)
     if query is None or query[0] not in signature.parameters:
@@ -320,7 +320,7 @@ def _invalid(error: dict[str, Any], shape: _Shape) -> ErrorDetail:
 
 
 def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
-    """The parameters that a query sets, in one canonical order and spelling."""
+    """The parameters of a query that are not at their defaults, as name and value, in canonical order and spelling."""
     fields = type(query).model_fields
     for name in sorted(query.model_fields_set - without):
         value = getattr(query, name)
@@ -338,5 +338,5 @@ def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iter
 
 def canonical(query: BaseModel, *, without: frozenset[str] = frozenset()) -> str:
     """The canonical query string: two queries that mean the same have the same one."""
-    # As urlencode writes it, in half the time: names are identifiers and need no quoting.
+    # The same text as urlencode in half the time: names are identifiers and need no quoting.
     return "&".join([f"{name}={quote_plus(value)}" for name, value in pairs_of(query, without=without)])

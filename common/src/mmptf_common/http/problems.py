@@ -1,4 +1,4 @@
-"""Problems as answers: whatever was raised becomes one RFC 9457 problem document."""
+"""Exceptions as answers: RFC 9457 problem documents."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mmptf_common.wire.problems import (
 
 
 def problem_of(problem: ProblemError, instance: str, context: RequestContext | None) -> Problem:
-    """The problem that one failure of one request is answered with."""
+    """The problem document of a raised problem; instance: the path of the request."""
     return Problem(
         type=f"urn:mmptf:problem:{problem.code}",
         title=problem.title,
@@ -42,7 +42,7 @@ def problem_of(problem: ProblemError, instance: str, context: RequestContext | N
 
 
 def response(problem: ProblemError, instance: str, context: RequestContext | None) -> Response:
-    """The HTTP answer of a problem: never cached, its media type says what it is."""
+    """The HTTP answer of a problem, as application/problem+json; no cache may store it."""
     return Response(
         problem_of(problem, instance, context).model_dump_json(),
         status_code=problem.status,
@@ -52,7 +52,7 @@ def response(problem: ProblemError, instance: str, context: RequestContext | Non
 
 
 def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
-    """The problem that a routing or parsing failure of the framework stands for."""
+    """The problem for a routing or parsing failure of the framework."""
     cls = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
     if cls is InvalidRequest:
         return InvalidRequest([error_detail("invalid_request", str(error.detail))])
@@ -63,17 +63,17 @@ def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
 
 
 def _offered(request: Request, known: str) -> set[str]:
-    """The methods of a path: a route knows only its own, and none knows of the HEAD that is answered for each GET."""
+    """The methods of a path, from the contract: a route has only its own, and no route has the HEAD of a GET."""
     paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
     path = request.scope["path"]
-    # A path that is written out is not the record whose code is the same word.
+    # A path without parameters, such as `…/facets`, comes before a template that would take its last part as a code.
     templates = [path] if path in paths else [t for t in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", t), path)]
     offered = {method.upper() for template in templates for method in paths[template]} or set(known.split(", "))
     return offered | {"HEAD"} if "GET" in offered else offered
 
 
 def from_validation(request: Request, error: RequestValidationError) -> ProblemError:
-    """The problem of a request whose path or body does not validate, or is not JSON at all."""
+    """The problem of a request whose path or body is not valid, or whose body is not JSON."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         why = first.get("ctx", {}).get("error", first["msg"])
@@ -86,7 +86,7 @@ def from_validation(request: Request, error: RequestValidationError) -> ProblemE
 
 
 def errors_of(errors: Iterable[Mapping[str, Any]]) -> list[ErrorDetail]:
-    """Pydantic's complaints in the words of a problem document: parameter or JSON pointer, and what is allowed."""
+    """Pydantic's errors as those of a problem document: parameter or JSON pointer, and the allowed values."""
     return [_error_of(error) for error in errors]
 
 
@@ -112,7 +112,7 @@ def _error_of(error: Mapping[str, Any]) -> ErrorDetail:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """The exception handler of every app: whatever was raised becomes one problem document."""
+    """The exception handler of every app: returns a problem document."""
     if isinstance(error, ProblemError):
         problem = error
     elif isinstance(error, RequestValidationError):

@@ -1,4 +1,4 @@
-"""The stored data as one request reads them: as they are now, or as of an earlier revision."""
+"""Reading the stored data for one request: as they are now, or as of an earlier revision."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from mmptf_common.storage.journal import REVISION
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A read connection whose statements see the tables as the query's `as_of` asks for them.
+    """A read connection whose statements read the tables as of the query's `as_of`.
 
-    connection: for what is read as it is now, whatever `as_of` says
-    as_of_ctes: what goes before a statement that reads an earlier revision; empty for the data as they are now
+    connection: for statements that read the data as they are now, whatever `as_of` is
+    as_of_ctes: the `WITH` clause for statements of an earlier revision; empty for the data as they are now
     """
 
     request: Request
@@ -34,7 +34,7 @@ class Snapshot:
     as_of_ctes: str = ""
 
     def statement(self, sql: str) -> str:
-        """A statement of the tables as it reads them as of the revision that is asked for."""
+        """The statement with the `WITH` clause under which it reads the tables as of the query's `as_of`."""
         return with_ctes(self.as_of_ctes, sql)
 
     async def fetch(self, sql: str, *values: object) -> list[Any]:
@@ -54,39 +54,39 @@ class Snapshot:
 
     @asynccontextmanager
     async def repeatable_read(self) -> AsyncIterator[str]:
-        """A transaction whose statements all see one revision, which it gives."""
+        """A transaction whose statements all read one revision; yields that revision."""
         async with self.connection.transaction(isolation="repeatable_read", readonly=True):
             yield await self.revision()
 
     def at_revision(self, number: int) -> Snapshot:
-        """The same connection, whose statements see the tables as of another revision."""
+        """The same connection, with statements that read the tables as of another revision."""
         return replace(self, as_of_ctes=_tables(self.request).ctes(number))
 
     def as_of_pairs(self) -> list[tuple[str, str]]:
-        """The parameters with which a link asks for the same revision: `as_of`, or nothing."""
+        """The query parameters of a link to the same revision: `as_of`, or none."""
         return [pair for pair in pairs_of(self.query) if pair[0] == "as_of"]
 
     def link(self, path: str, **parameters: str) -> str:
-        """A path with its parameters, that asks for the same revision."""
+        """A link to a path with parameters, at the same revision."""
         text = urlencode(sorted([*self.as_of_pairs(), *parameters.items()]))
         return f"{path}?{text}" if text else path
 
     async def cached(self, build: Callable[[int], Awaitable[BaseModel]], *, question: str | None = None) -> Response:
         """An answer from the cache, or built now in one transaction; with Cache-Status, 304 when the caller has it.
 
-        build: makes the answer of the revision with this number
-        question: what the answer depends on beside the revision, if not on the canonical query alone
+        build: returns the answer for the revision with this number
+        question: text of everything that the answer depends on beside the revision, by default the canonical query
         """
         if question is None:
             question = canonical(self.query)
         tag = conditional.etag(self.request, await self.revision(), question)
-        # With a tag the question was answered before; whether `*` has an answer is known only once there is one.
+        # A caller with this tag got the answer before. `*` is compared below: it needs an answer that exists.
         if conditional.names(self.request, tag):
             return conditional.not_modified(tag)
         cache: Cache = self.request.app.state.cache
         body, status = await cache.get(tag)
         if body is None:
-            # A write in between makes the revision a newer one, and then the answer is stored under that.
+            # After a write in between the revision is newer, and the answer is stored under the newer one.
             async with self.repeatable_read() as revision:
                 answer = await build(conditional.number_of(revision))
             body = answer.model_dump_json().encode()
@@ -101,9 +101,9 @@ class Snapshot:
 
 @asynccontextmanager
 async def snapshot(request: Request, query: BaseModel | None = None) -> AsyncIterator[Snapshot]:
-    """The data at the `as_of` of a query, else as they are now.
+    """The data as of the query's `as_of`, by default as they are now.
 
-    InvalidRequest where there was no such revision, ServiceUnavailable where the database is gone.
+    Raises InvalidRequest where there is no such revision, ServiceUnavailable where the database cannot be reached.
     """
     query = query or PointInTime()
     async with reading(request.app.state.database) as connection:
