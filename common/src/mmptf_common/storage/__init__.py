@@ -1,1 +1,1 @@
-"""A service's database and its cache: engines, the journal, records, the data as they were, migrations."""
+"""A service's database and its cache: engines, the journal, records, reads of earlier revisions, migrations."""

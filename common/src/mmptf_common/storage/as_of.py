@@ -1,4 +1,4 @@
-"""The data as they were: every table of records read, under its own name, as of an earlier revision."""
+"""Reads as of an earlier revision: CTEs that have the names of the tables and return their earlier rows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from mmptf_common.storage.journal import JOURNAL_LOCK
 from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
 
-# How often, and for how long, a question of this very moment waits for a write that is under way.
+# How often, and how long each time, a request as of the present moment waits for a write under way.
 LOOKS, LOOK_SECONDS = 20, 0.05
 
 
 class AsOfTables:
-    """The tables of one service whose earlier rows are stored, and those that are derived from them."""
+    """The tables of one service whose earlier rows are stored, and the tables derived from them."""
 
     def __init__(self, metadata: sa.MetaData) -> None:
         self._columns = {
@@ -24,13 +24,13 @@ class AsOfTables:
             for table in metadata.sorted_tables
             if "entity" in table.info
         }
-        # In the order of their declaration: one may be derived from another.
+        # In the order of their declaration, since one may be derived from another.
         self._derived = {
             table.name: table.info["derived"] for table in metadata.tables.values() if "derived" in table.info
         }
 
     def ctes(self, number: int) -> str:
-        """The `WITH` clause under which each table of a statement holds what it held at a revision."""
+        """The `WITH` clause under which a statement reads each table as of a revision."""
         ctes = [f"revision AS NOT MATERIALIZED (SELECT * FROM revision WHERE number <= {number})"]
         ctes += [
             f"""{table} AS NOT MATERIALIZED (
@@ -44,7 +44,7 @@ class AsOfTables:
 
 
 def with_ctes(ctes: str, statement: str) -> str:
-    """A statement over the tables as the `WITH` clause gives them; the statement itself where the clause is empty."""
+    """The statement with a `WITH` clause before it; the statement itself where the clause is empty."""
     if not ctes:
         return statement
     own = statement.lstrip()
@@ -52,9 +52,9 @@ def with_ctes(ctes: str, statement: str) -> str:
 
 
 async def revision_at(connection: Any, as_of: int | datetime) -> int:
-    """The number of the revision that an `as_of` means; InvalidRequest where there is none.
+    """The number of the revision at an `as_of`, 0 before the first; raises InvalidRequest where it cannot be read.
 
-    A number within a write means the write, since nobody saw half of it.
+    The number of a change within a write stands for the whole write, since no reader could see a part of it.
     """
     if isinstance(as_of, datetime):
         await _require_known(connection, as_of)
@@ -77,7 +77,7 @@ async def revision_at(connection: Any, as_of: int | datetime) -> int:
 
 
 async def _require_known(connection: Any, moment: datetime) -> None:
-    """Raise InvalidRequest for a moment to come, ServiceUnavailable where a write under way may still be of it."""
+    """Raise InvalidRequest for a future moment, ServiceUnavailable while a write under way may get an earlier one."""
     for attempt in range(LOOKS):
         if attempt:
             await asyncio.sleep(LOOK_SECONDS)

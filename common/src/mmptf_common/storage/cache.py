@@ -1,4 +1,4 @@
-"""Aggregates kept in Redis under the revision they were computed from; without Redis slower, never wrong."""
+"""Aggregates cached in Redis under their revision; without Redis they are computed at each request."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-# A revision is never asked for again once the next one is written; a day bounds what old ones occupy.
+# Answers of a revision are rarely read again after the next write; a day limits the memory that they take.
 LIFETIME_SECONDS = 86_400
-# After a failure Redis is left alone this long, so that a dead server costs one time-out and not one a request.
+# After a failure Redis is not used for this long, so that not every request waits for a time-out.
 PAUSE_SECONDS = 2.0
 
 
 class Cache:
-    """Bytes by key. A key holds the revision and the build of the code, so nothing is ever invalidated."""
+    """Bytes by key. A key contains the revision and the build of the code, so no entry has to be invalidated."""
 
     def __init__(self, client: redis.Redis | None, name: str) -> None:
         self._client = client
@@ -26,7 +26,7 @@ class Cache:
         self._paused_until = 0.0
 
     async def get(self, key: str) -> tuple[bytes | None, str]:
-        """The value (None on a miss) and the Cache-Status (RFC 9211) that says which it was."""
+        """The value, None on a miss, and the Cache-Status header (RFC 9211)."""
         if self._client is None or time.monotonic() < self._paused_until:
             return None, f"{self._name}; fwd=bypass; detail=unavailable"
         try:
@@ -37,7 +37,7 @@ class Cache:
         return (value, f"{self._name}; hit") if value is not None else (None, f"{self._name}; fwd=uri-miss")
 
     async def put(self, key: str, value: bytes) -> bool:
-        """Keep the value; False when it could not be kept."""
+        """Store a value; returns whether it was stored."""
         if self._client is None or time.monotonic() < self._paused_until:
             return False
         try:
@@ -50,7 +50,7 @@ class Cache:
 
 @asynccontextmanager
 async def open_cache(url: str | None, name: str) -> AsyncIterator[Cache]:
-    """A cache for one service. Nothing is connected yet: Redis may come and go while the service runs."""
+    """The cache of one service. It connects when it is used, and Redis may stop and restart while the service runs."""
     if url is None:
         yield Cache(None, name)
         return

@@ -1,4 +1,4 @@
-"""A service's own database: a pool for reads that lets PostgreSQL build the JSON, and a session for writes."""
+"""A service's own database: an asyncpg pool for reads, whose JSON PostgreSQL builds, and sessions for writes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.wire.problems import ServiceUnavailable
 
-# Timestamps are cut out of JSON and cursors as text, so every connection speaks UTC.
+# Timestamps are read from JSON and from cursors as text, so every connection is in UTC.
 SERVER_SETTINGS = {"timezone": "UTC", "application_name": "mmptf"}
 
-# A connection is lost, and those beside it in the pool probably too: the database has ended or restarted.
+# A connection is lost, and the others of the pool probably too: the database has stopped or restarted.
 LOST = (
     ConnectionError,
     asyncpg.PostgresConnectionError,
@@ -52,7 +52,7 @@ class Database:
 
 
 def write_engine(url: str, *, size: int = 5) -> AsyncEngine:
-    """An engine for writes, in UTC; READ COMMITTED, so that a write sees what it waited for."""
+    """An engine for writes, in UTC; READ COMMITTED, so that a write reads what the write before it has committed."""
     return create_async_engine(
         "postgresql+asyncpg://" + url.partition("://")[2],
         pool_size=size,
@@ -66,15 +66,18 @@ def write_engine(url: str, *, size: int = 5) -> AsyncEngine:
 
 
 async def _keep_session(connection: Any) -> None:
-    """What a read connection needs before it is used again, beside the end of its transaction: nothing.
+    """Reset nothing when a read connection goes back to the pool; its transaction has ended.
 
-    Reads set no variable, take no lock of a session and listen to nothing, so the round trip of a reset has no effect.
+    Reads set no variable, take no session lock and do not listen, so a reset would be a round trip without effect.
     """
 
 
 @asynccontextmanager
 async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
-    """Both ways into the database, closed at the end; raises the driver's error when it cannot be reached."""
+    """The pool for reads and the sessions for writes, closed at the end.
+
+    Raises the driver's error when the database cannot be reached.
+    """
     url = settings.database_url.get_secret_value()
     engine = write_engine(url, size=max(1, settings.database_pool // 2))
     async with asyncpg.create_pool(
@@ -94,7 +97,7 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
 
 
 def unavailable(error: BaseException) -> ServiceUnavailable | None:
-    """The 503 that a lost database stands for; None when the failure is something else."""
+    """The 503 for an error of a database that cannot be reached; None for any other error."""
     if isinstance(error, UNREACHABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return ServiceUnavailable("The database of this service cannot be reached; try again.")
     return None
@@ -102,9 +105,9 @@ def unavailable(error: BaseException) -> ServiceUnavailable | None:
 
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[Any]:
-    """A read connection; a database that is gone is a 503, not a failure of ours.
+    """A read connection; raises ServiceUnavailable when the database cannot be reached.
 
-    When a connection is lost, the pool replaces all that it has: the next read gets one that works.
+    When a connection is lost, the pool replaces all of its connections, so the next read gets one that works.
     """
     try:
         async with database.pool.acquire(timeout=5) as connection:

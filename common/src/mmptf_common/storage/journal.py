@@ -1,8 +1,8 @@
-"""Every change in order, written by triggers: audit trail, history, change feed and revision of the data.
+"""The journal of changes, written by triggers: audit trail, history, change feed and revision of the data.
 
-revision   one row for each write that changed anything: who, when and why, and which changes it made
+revision   one row for each write that changed anything: who, when and why, and the numbers of its changes
 change     one row for each record that a write changed: the record before and after
-<t>_past   the rows of table <t> as they were before each change, so that every earlier answer can be given again
+<t>_past   the rows of table <t> as they were before each change, from which earlier revisions are read
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 # Any constant will do, as long as nothing else in a service's database locks it.
 JOURNAL_LOCK = 0x6D6D707466
 
-# The revision of the data, as SQL for a text: the number of the last change, and the microsecond of its write.
-# The moment tells apart histories that count the same number: two databases that share a cache, or one database
-# before and after a backup was brought back.
+# SQL for the revision of the data as a text: the number of the last change, and the microsecond of its write.
+# The moment distinguishes journals that have reached the same number: two databases that share a cache, or one
+# database before and after a backup was restored.
 REVISION = (
     "coalesce((SELECT number || ':' || (extract(epoch FROM at) * 1000000)::bigint"
     " FROM revision ORDER BY number DESC LIMIT 1), '0:0')"
@@ -27,9 +27,9 @@ REVISION = (
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """On whose behalf a write is made, in which request, and why.
+    """The author of a write, the organization for which it is made, and the request.
 
-    actor: a subject of the identity provider, or the command that an operator ran; never shown to the public
+    actor: a subject of the identity provider, or the command that an operator ran; only auditors can read it
     """
 
     actor: str
@@ -39,7 +39,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write under way: its transaction, its moment, and the number that its first change has."""
+    """A write under way: its session, its author, its moment, and the number of its first change."""
 
     session: AsyncSession
     author: Author
@@ -47,18 +47,18 @@ class Write:
     first: int
 
     async def revision(self) -> int:
-        """The revision that the data have now, within this write."""
+        """The present revision of the data, within this write."""
         return int(await self.session.scalar(sa.text("SELECT coalesce(max(number), 0) FROM revision")) or 0)
 
 
 async def begin_write(session: AsyncSession, author: Author, reason: str | None = None) -> Write:
-    """Take the writers' lock until the transaction ends, and say whose changes the ones that follow are.
+    """Take the lock of writers until the transaction ends, and set the author of its changes for the triggers.
 
-    Writers queue here, so a `seq` that is visible has every smaller one visible too: a reader of the journal
-    that stops anywhere and resumes misses nothing. Taken before the first read that a write depends on.
+    Has to be called before the first read that a write depends on. Writers wait for each other here, so changes become
+    visible in the order of `seq`: a reader of the journal can stop after any change and resume without missing one.
     """
     await session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
-    # The statement's own time, not the transaction's start: a writer that queued must not predate the one before it.
+    # The time of the statement, not of the transaction: a writer that waited must not be earlier than the one before.
     begun = await session.execute(
         sa.text(
             "SELECT at, first, set_config('mmptf.first', first::text, true), set_config('mmptf.write',"

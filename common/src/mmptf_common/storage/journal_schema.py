@@ -1,4 +1,4 @@
-"""The tables of the journal, as models; the triggers that fill them are in the migrations of each service."""
+"""The tables of the journal; the triggers that write to them are in the migrations of each service."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 
-# Set for one transaction by `begin_write`: without it no row of a record can be written.
+# SQL of the variable that `begin_write` sets for its transaction; without it no row of a record can be written.
 UNDER_WAY = "nullif(current_setting('mmptf.first', true), '')::bigint"
 
 
 def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
     """Declare the journal of one service's database, and for each table of records the table of its past rows.
 
-    entities: the tables whose records readers know by another name than the table's
+    entities: table -> the name of its records in the journal, where it is another one than the table's
     """
     records = [table for table in metadata.sorted_tables if "record" in table.columns]
     sa.Table(
@@ -43,7 +43,7 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
         sa.CheckConstraint("(action = 'delete') = (after IS NULL)", name="change_after"),
         sa.Index("change_entity_key_seq", "entity", "key", "seq"),
     )
-    # The writes that were carried out under a key, and what was answered.
+    # The writes that were carried out with an idempotency key, and their answers.
     sa.Table(
         "idempotency_key",
         metadata,
@@ -58,12 +58,12 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
     for table in records:
         table.info["entity"] = entities.get(table.name, table.name)
         columns = [sa.Column(c.name, c.type, nullable=c.nullable) for c in table.columns]
-        # The first change of the write that gave the row its record.
+        # The first change of the write that wrote the row's present record.
         table.append_column(sa.Column("revised", sa.BigInteger, nullable=False, server_default=sa.text(UNDER_WAY)))
         sa.Table(
             f"{table.name}_past",
             metadata,
-            # First, so that both tables take a new column at their ends.
+            # First, so that a new column is the last one in both tables.
             sa.Column("replaced", sa.BigInteger, nullable=False),
             *columns,
             sa.Column("revised", sa.BigInteger, nullable=False),

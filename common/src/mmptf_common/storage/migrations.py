@@ -1,4 +1,4 @@
-"""Schema migrations: part of each service's package, run by its `migrate` and by Alembic's own command."""
+"""Schema migrations, part of each service's package, run by its `migrate` and by Alembic's own command."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from mmptf_common.storage.engines import write_engine
 
 MIGRATION_LOCK = 0x6D6967
 
-# Revisions name the service whose schema they are of. The first ones were numbers only.
+# The name of a schema revision begins with its service. The first ones were numbers only.
 _NAMED = re.compile(r"([a-z]+)_\d{4}")
 _NUMBERED = re.compile(r"\d{4}")
-# Tables where unqualified names lead to, without those of extensions.
+# The tables of the search path, without those of extensions.
 _TABLES = sa.text(
     "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_table_is_visible(oid)"
     " AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
@@ -34,11 +34,11 @@ _TABLES = sa.text(
 
 
 class UnsuitableDatabase(CommandError):
-    """The database cannot be used by this version of the service: the message says why, and what to do."""
+    """The database cannot be used by this version of the service; the message contains the reason and the remedy."""
 
 
 def head(package: str) -> str:
-    """The newest schema revision that the package knows."""
+    """The newest schema revision in the package."""
     newest = ScriptDirectory.from_config(_config(package)).get_current_head()
     if newest is None:
         raise LookupError(f"{package} has no migrations")
@@ -67,7 +67,7 @@ async def migrate(url: str, package: str) -> tuple[str | None, str]:
 
 
 async def require_head(connection: AsyncConnection, package: str) -> None:
-    """Return when the database is the service's own, at the package's head; raises UnsuitableDatabase otherwise."""
+    """Raise UnsuitableDatabase unless the database is the service's own and at the package's head."""
     found = await connection.run_sync(_revision, package)
     if found != (newest := head(package)):
         raise UnsuitableDatabase(
@@ -77,7 +77,7 @@ async def require_head(connection: AsyncConnection, package: str) -> None:
 
 
 async def require_database(url: str, package: str) -> None:
-    """The same as `require_head`, with a connection of its own."""
+    """Raise UnsuitableDatabase as `require_head` does, over a connection of its own."""
     engine = write_engine(url, size=1)
     try:
         async with engine.connect() as connection:
@@ -87,10 +87,10 @@ async def require_database(url: str, package: str) -> None:
 
 
 def run_environment(package: str, metadata: str) -> None:
-    """Run the command that Alembic was given; the whole of a service's `env.py`.
+    """Run Alembic's command; a service's `env.py` consists of this call.
 
-    metadata: `module:name` of what the models declare. It is imported only where Alembic's own command runs: what a
-    migration does is said in its file, and does not change with the models.
+    metadata: `module:name` of the metadata of the models. It is imported only for Alembic's own command: a migration
+    is written out in its file, and does not depend on the models.
     """
     connection = context.config.attributes.get("connection")
     if connection is not None:
@@ -123,7 +123,7 @@ def _run(**options: Any) -> None:
 
 
 def _next_revision(package: str) -> Any:
-    """What gives a new migration the revision that follows the head, such as `<service>_0006`."""
+    """A hook for Alembic that gives a new migration the revision after the head, such as `<service>_0006`."""
 
     def number(_context: MigrationContext, _revision: Any, directives: list[Any]) -> None:
         for directive in directives:
@@ -133,9 +133,9 @@ def _next_revision(package: str) -> Any:
 
 
 def _begin(connection: sa.Connection, package: str) -> str | None:
-    """Take the turn to migrate until the transaction ends; returns the revision that the database has by then.
+    """Lock migrations until the transaction ends; returns the schema revision of the database.
 
-    Two deployments that migrate at once take turns; the second finds nothing left to do.
+    Of two deployments that migrate at once the second waits, and then finds nothing to do.
     """
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     return _revision(connection, package)
@@ -172,7 +172,7 @@ def _revision(connection: sa.Connection, package: str) -> str | None:
 
 
 def _own_table(script: ScriptDirectory) -> str:
-    """A table that the databases of this service have had since its first migration, and those of no other."""
+    """A table that only the databases of this service have, since its first migration."""
     (first,) = script.get_bases()
     base = script.get_revision(first)
     assert base is not None
@@ -191,6 +191,6 @@ def _service(package: str) -> str:
 
 def _config(package: str) -> Config:
     config = Config()
-    # A `%` would begin an interpolation.
+    # `%` begins an interpolation.
     config.set_main_option("script_location", str(files(package) / "migrations").replace("%", "%%"))
     return config

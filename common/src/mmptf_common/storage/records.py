@@ -1,4 +1,4 @@
-"""Storing records: the row, the record as readers get it, and the journal entry, in one transaction."""
+"""Tables of records: each row holds the record as it is sent to readers, and triggers write the journal."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sqlmodel import Field, SQLModel, col
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.sources import SourceRef
 
-# A record as PostgreSQL holds it and passes it on: what is done with one is done with its model.
+# A record as the JSON that PostgreSQL stores. Code that uses its members takes the record's model instead.
 JsonObject = dict[str, JsonValue]
 Stated = TypeVar("Stated", bound=BaseModel)
 
 
 class Record(SQLModel):
-    """What every table of records has.
+    """The columns of every table of records.
 
-    code:    never changes; a renamed record keeps its old code as a row of `renamed_code`
-    record:  exactly what a reader gets, as text that PostgreSQL passes through unread
+    code:    never changes in a row; the old code of a renamed record becomes a row of `renamed_code`
+    record:  the JSON that is sent to readers; PostgreSQL stores its text unchanged
     updated: when the record last changed (UTC)
     """
 
@@ -38,12 +38,12 @@ class Record(SQLModel):
 
 
 def codes() -> Any:
-    """A column that holds several codes."""
+    """A column of several codes."""
     return Field(sa_type=ARRAY(sa.Text))
 
 
 def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
-    """Codes that were renamed: a request for `code` is led to `current` for good."""
+    """The table of renamed codes: a request for `code` is redirected to `current` permanently."""
     return sa.Table(
         "renamed_code",
         metadata,
@@ -54,23 +54,23 @@ def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
 
 
 def read_packaged(package: str, name: str, model: type[Stated], **members: object) -> list[Stated]:
-    """The records of one file of the data that a service's package carries; raises ValidationError when one is no such.
+    """The records of one file of a service's packaged data; raises ValidationError when one does not fit the model.
 
-    members: what the file says of none of them, such as when they are loaded
+    members: values for every record that the file does not contain, such as the time of loading
     """
     entries: list[JsonObject] = json.loads((files(package) / "data" / f"{name}.json").read_text("utf-8"))
     return [model.model_validate({**entry, **members}) for entry in entries]
 
 
 def moment_text(moment: datetime) -> str:
-    """A moment as RFC 3339 in UTC, the way every record writes it."""
+    """A moment as RFC 3339 text, with `Z` for UTC, as in every record."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
 def submission(write: Write, path: str, field: str, note: str | None = None) -> SourceRef:
-    """The source of a fact that was written over HTTP: nobody verified it, and the history of its record names it.
+    """The source of a fact that was written over HTTP: not verified, with the record's history as its locator.
 
-    path: of the record; note: who stated it, or on what it rests
+    path: of the record; note: who stated the fact, or what it is based on
     """
     return SourceRef(
         field=field,
@@ -84,25 +84,25 @@ def submission(write: Write, path: str, field: str, note: str | None = None) -> 
 
 
 async def put(write: Write, rows: Sequence[Record]) -> None:
-    """Store rows of one table as they are, whether they were there or not, a thousand with one statement."""
+    """Insert or update rows of one table, up to a thousand with one statement."""
     if not rows:
         return
     model = type(rows[0])
     insert = postgresql.insert(model)
     stated = {name: insert.excluded[name] for name in model.model_fields if name != "code"}
     upsert = insert.on_conflict_do_update(index_elements=["code"], set_=stated)
-    # The triggers run for each statement. What returns something is sent as few: without, each row would be one, and so
-    # would it be where neighbours lack different members, as long as what is null is left out.
+    # The triggers run for each statement. SQLAlchemy batches rows into few statements only with RETURNING, and only
+    # while successive rows have the same columns, so null values are not left out.
     returning = upsert.returning(col(model.code))
     members = [row.model_dump() for row in rows]
     await write.session.execute(returning, members, execution_options={"render_nulls": True})
 
 
 async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool = True) -> Counter[str]:
-    """Store records as they are stated now; returns how many were created and amended, none of what is there already.
+    """Store new and changed records; returns how many were created (`create`) and amended (`amend`).
 
-    A record that somebody else has changed since this author wrote it is left alone, unless `keep_corrections` is
-    false: a correction made by an operator outlives the data of the next release. Nothing is ever removed.
+    A record that another author has changed is left as it is, unless `keep_corrections` is false, so that an
+    operator's correction is not overwritten by the data of the next release. No record is deleted.
     """
     incoming = {row.code: row for row in rows}
     model = type(next(iter(incoming.values())))
