@@ -1,1 +1,1 @@
-"""What crosses a service boundary: money, sources, pages, problems, code lists."""
+"""Models of requests and answers that services share: money, sources, pages, problems, code lists."""

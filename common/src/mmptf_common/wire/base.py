@@ -1,4 +1,4 @@
-"""What crosses a service boundary: money, sources, problems, and the envelope of a list."""
+"""Base classes of the models of requests and answers, and the types of their texts, codes and days."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CODE_PATTERN = r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$"
 Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
-# Characters without ink or width: a text of them alone says nothing either.
+# Characters that show nothing: a text of them alone is blank.
 _UNSEEN = r"\u200b-\u200f\u2060\ufeff"
 
 
@@ -20,8 +20,8 @@ def _on_the_calendar(value: str) -> str:
     return value
 
 
-# What callers send. Text without control characters, not blank to the eye; an amount above zero, its cents written out;
-# a day of this or the last decades to come, since a year 0 or 9999 is a mistake.
+# Types of what callers send: text without control characters that is not blank, and a day from 1990 to 2099, since a
+# year such as 0 or 9999 is a mistake.
 Text = Annotated[str, Field(min_length=1, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s{_UNSEEN}][^{_CONTROL}]*$")]
 Day = Annotated[
     str,
@@ -35,26 +35,26 @@ Day = Annotated[
 
 
 class ResponseModel(BaseModel):
-    """Base of everything on the wire: closed, frozen, every field present (absent is null, never missing)."""
+    """Base of every model of an answer: no other members, frozen, each member present, null where there is no value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RequestModel(BaseModel):
-    """Base of what callers send: nothing else is taken; a member with a default may be left out."""
+    """Base of every model of a body: other members are rejected; a member with a default may be left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def unset() -> Any:
-    """What a member is that was not sent: it stays as it is."""
+    """The default of a member of a PatchModel that keeps its value when it is not sent."""
     return None
 
 
 class PatchModel(RequestModel):
-    """Base of what is sent part by part: a member whose default is `unset` stays as it is where it is not sent."""
+    """Base of every model of a PATCH body: a member whose default is `unset` keeps its value when it is not sent."""
 
     def stated(self) -> dict[str, Any]:
-        """Those of these members that were sent, as JSON."""
+        """The members with the default `unset` that were sent, as JSON."""
         optional = {name for name, field in type(self).model_fields.items() if field.default_factory is unset}
         return self.model_dump(mode="json", include=self.model_fields_set & optional)

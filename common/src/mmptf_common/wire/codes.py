@@ -1,11 +1,11 @@
-"""Code lists that two services put on the wire."""
+"""Code lists that several services have in their answers."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-# Stages of the same money, from what is asked for to what is spent: a total names its stage, and stages are never
-# added together. `programme_budget` and `contribution` are what a source prints without saying which stage it is.
+# Stages of the same money, from the requirement to the expenditure: a total has one stage, and stages are never added
+# together. `programme_budget` and `contribution` are amounts whose source does not state the stage.
 MoneyStage = Literal[
     "requirement",
     "programme_budget",
@@ -19,12 +19,12 @@ MoneyStage = Literal[
     "refund",
 ]
 
-# The budget categories of the United Nations Sustainable Development Group; the last is what the others support.
+# The budget categories of the United Nations Sustainable Development Group.
 BudgetCategory = Literal[
     "staff_and_personnel", "supplies", "equipment", "contractual_services", "travel", "transfers_and_grants",
     "general_operating_costs", "indirect_costs",
 ]  # fmt: skip
 
-# Groups of a total that are no codes: money that several share, and money whose code no source states.
+# Groups of a total that are not codes: money that several codes share, and money whose code no source states.
 SHARED = "shared"
 NOT_STATED = "not_stated"

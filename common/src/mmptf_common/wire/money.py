@@ -1,4 +1,4 @@
-"""Amounts as they cross a service boundary: exact decimal strings with a currency."""
+"""Amounts in requests and answers: exact decimal strings with a currency."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mmptf_common.wire.base import ResponseModel
 
-# Wider than a stored amount, which has 16 digits before the point: a sum of many is one too.
+# Wider than a stored amount, which has 16 digits before the point, since a sum has more.
 AmountText = Annotated[str, Field(pattern=r"^-?[0-9]{1,26}\.[0-9]{2}$")]
 AmountSent = Annotated[
     str, Field(pattern=r"^([1-9][0-9]{0,13}\.[0-9]{2}|0\.(0[1-9]|[1-9][0-9]))$", examples=["1500000.00"])
@@ -24,10 +24,10 @@ class Money(ResponseModel):
 
 
 def amount_text(amount: Decimal) -> str:
-    """An amount as it is written: two places. Amounts are held to the cent, so nothing is rounded here."""
+    """An amount as text with two places; stored amounts have no more, so nothing is rounded."""
     return f"{amount:.2f}"
 
 
 def money(amount: Decimal, currency: str) -> Money:
-    """An amount in a currency as it is sent."""
+    """An amount in a currency, as in answers."""
     return Money(amount=amount_text(amount), currency=currency)

@@ -1,4 +1,4 @@
-"""The envelope of a list, of a change and of a health answer."""
+"""Models of the page of a list, of a change and of a health answer."""
 
 from __future__ import annotations
 

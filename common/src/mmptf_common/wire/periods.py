@@ -10,7 +10,7 @@ _MONTHS: dict[Interval, int] = {"year": 12, "quarter": 3, "month": 1}
 
 
 def ends(first: date, last: date, interval: Interval) -> list[date]:
-    """The last days of the periods from the one that `first` is in to the one that `last` is in."""
+    """The last days of all periods, from the period of `first` to that of `last`."""
     months = _MONTHS[interval]
     found: list[date] = []
     day = first

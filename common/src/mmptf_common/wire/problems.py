@@ -1,4 +1,4 @@
-"""What goes wrong, as classes with a status and a stable code, answered as RFC 9457 problem documents."""
+"""Errors as exceptions with a status and a stable code, and as RFC 9457 problem documents."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ class Problem(ResponseModel):
 
 
 class ProblemError(Exception):
-    """Root of the tree; a subclass states the status, the code and the title that its callers rely on.
+    """Base of all errors that are answered; a subclass states the status, the code and the title.
 
     ProblemError
-    ├── InvalidRequest       422  the request says something that is not allowed
-    ├── BadRequest           400  the request cannot be read at all
-    ├── Unauthorized         401  no access token, or one that is not good here
-    ├── Forbidden            403  this may not be done here
+    ├── InvalidRequest       422  the request contains values that are not allowed
+    ├── BadRequest           400  the request cannot be parsed
+    ├── Unauthorized         401  no access token, or one that is not valid
+    ├── Forbidden            403  the caller may not do this
     ├── NotFound             404
     ├── MethodNotAllowed     405
     ├── NotAcceptable        406  no representation that the caller accepts
-    ├── Conflict             409  what is asked for does not fit the present state
-    ├── PreconditionFailed   412  the record is not what the caller believes it is
+    ├── Conflict             409  the request does not fit the present state of the data
+    ├── PreconditionFailed   412  the record has changed since the caller read it
     ├── PayloadTooLarge      413
     ├── UnsupportedMediaType 415
-    ├── PreconditionRequired 428  the caller has to say what the record was when it was read
+    ├── PreconditionRequired 428  If-Match is missing
     ├── InternalError        500
-    ├── BadGateway           502  a service behind the gateway cannot be reached
-    ├── ServiceUnavailable   503  our own database cannot be reached
-    └── GatewayTimeout       504  a service behind the gateway does not answer in time
+    ├── BadGateway           502  another service cannot be reached
+    ├── ServiceUnavailable   503  the service's own database or the identity provider cannot be reached
+    └── GatewayTimeout       504  another service does not answer in time
     """
 
     status: ClassVar[int]
@@ -80,7 +80,7 @@ class ProblemError(Exception):
 
 
 class InvalidRequest(ProblemError):
-    """422: every error of the request at once; the code of the problem is that of the first."""
+    """422 with all errors of the request; the code of the problem is that of the first."""
 
     status = 422
     code = "invalid_request"
@@ -164,7 +164,7 @@ BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def closest_match(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word that `word` was most likely meant to be; None when nothing is near."""
+    """The allowed word that is most similar to `word`, without regard to case; None where none is similar."""
     by_folded = {candidate.casefold(): candidate for candidate in allowed}
     match = difflib.get_close_matches(word.casefold()[:64], by_folded, n=1, cutoff=0.65)
     return by_folded[match[0]] if match else None
@@ -179,7 +179,7 @@ def error_detail(
     allowed: Iterable[str] | None = None,
     suggestion: str | None = None,
 ) -> ErrorDetail:
-    """One thing that is wrong with a request; absent members are null."""
+    """An ErrorDetail; members that are not given are null."""
     words = None if allowed is None else list(allowed)
     return ErrorDetail(
         parameter=parameter, pointer=pointer, code=code, detail=detail, allowed=words, suggestion=suggestion
@@ -187,13 +187,16 @@ def error_detail(
 
 
 def raise_if_any(errors: Iterable[ErrorDetail]) -> None:
-    """Raise InvalidRequest with all errors at once, where there are any."""
+    """Raise InvalidRequest with all errors, where there are any."""
     if found := list(errors):
         raise InvalidRequest(found)
 
 
 def unknown_code(pointer: str, code: str, known: Iterable[str] = (), *, listed_at: str | None = None) -> ErrorDetail:
-    """A code in a body that nothing has, with the nearest that is known; a long list is named by its path."""
+    """The error for an unknown code in a body, with the most similar known one.
+
+    listed_at: the path of the list of known codes, which the error then names in place of the codes
+    """
     codes = list(known)
     meant = closest_match(code, codes)
     where = f"listed at {listed_at}" if listed_at else "known"
@@ -210,7 +213,10 @@ def unknown_code(pointer: str, code: str, known: Iterable[str] = (), *, listed_a
 def not_one_of(
     code: str, parameter: str, value: str, allowed: Iterable[str], *, listed_at: str | None = None
 ) -> ErrorDetail:
-    """A value that is not among the allowed ones, with the nearest of them; a long list is named by its path."""
+    """The error for a parameter's value that is not allowed, with the most similar allowed one.
+
+    listed_at: the path of the list of allowed values, which the error then names in place of the values
+    """
     words = list(allowed)
     meant = closest_match(value, words)
     where = f"one of the codes at {listed_at}" if listed_at else f"one of {', '.join(words)}"

@@ -1,4 +1,4 @@
-"""Shares as they cross a service boundary: exact, and in per cent."""
+"""Shares in answers: exact fractions, and per cent."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Share(ResponseModel):
 
     @property
     def exact(self) -> Fraction:
-        """The share as a number to calculate and to compare with."""
+        """The share as a Fraction."""
         return Fraction(int(self.numerator), int(self.denominator))
 
 
 def share(part: Decimal | Fraction | int, whole: Decimal | Fraction | int) -> Share:
-    """The share of `part` in `whole`, neither below zero; ZeroDivisionError where there is no whole.
+    """The share of `part` in `whole`, neither below zero; raises ZeroDivisionError where `whole` is zero.
 
     Per cent are rounded down to two places (ROUND_DOWN), from the exact fraction and never from a float.
     """

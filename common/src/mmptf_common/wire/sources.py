@@ -1,4 +1,4 @@
-"""Where facts come from, and what the sources do not say."""
+"""Sources of facts, and gaps in the sources."""
 
 from __future__ import annotations
 
