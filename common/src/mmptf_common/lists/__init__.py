@@ -1,1 +1,1 @@
-"""A list declared once: its pages, exports, facets and totals."""
+"""Lists: the declaration of a list, and its pages, exports, facets and totals."""

@@ -1,4 +1,7 @@
-"""A list as CSV or NDJSON: the whole of a filter, streamed from one snapshot, complete or visibly broken off."""
+"""Exports of a list as CSV or NDJSON: all rows of a filter, streamed from one snapshot.
+
+An error after the first row breaks the connection, so an incomplete export is never taken for a complete one.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ CHUNK_BYTES = 65_536
 
 
 class _Stream(StreamingResponse):
-    """A streamed answer that gives its database connection back however the caller leaves."""
+    """A streamed answer that releases its database connection also when the caller disconnects."""
 
     def __init__(self, rows: AsyncGenerator[bytes, None], media_type: str, headers: Mapping[str, str]) -> None:
         super().__init__(rows, media_type=media_type, headers=headers)
@@ -45,7 +48,7 @@ class _Stream(StreamingResponse):
 
 
 async def answer_export(request: Request, listing: Listing, query: ListQuery, representation: str) -> Response:
-    """The rows of a query in a representation that has no pages; `limit` and `cursor` are rejected."""
+    """All rows of a query as CSV or NDJSON; raises InvalidRequest for `limit` and `cursor`, as there are no pages."""
     paging = [name for name in ("cursor", "limit") if name in query.model_fields_set]
     if paging:
         raise InvalidRequest(
@@ -60,7 +63,7 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
             ]
         )
     stream = _rows(request, listing, query, representation)
-    # Everything that can fail before the first row fails here, while a problem document can still be sent.
+    # Errors before the first row are raised here, where they can still be answered with a problem document.
     tag = (await anext(stream)).decode()
     if conditional.matches(request, tag):
         await stream.aclose()
@@ -74,7 +77,7 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
 
 
 def export_statement(listing: Listing, query: ListQuery, representation: str) -> Statement:
-    """All rows of a query in its order: the columns of a CSV, or one JSON text a row."""
+    """The statement for all rows of a query in its order: the columns of a CSV, or one JSON text a row."""
     selected = (
         ", ".join(f"{sql} AS {name}" for name, sql in listing.columns.items())
         if representation == "csv"
@@ -94,7 +97,7 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
 async def _rows(
     request: Request, listing: Listing, query: ListQuery, representation: str
 ) -> AsyncGenerator[bytes, None]:
-    """The ETag, then the export in chunks: one read-only snapshot, so the tag and the rows belong together."""
+    """Yields the ETag, then the export in chunks, from one read-only snapshot, so that both are of one revision."""
     export = export_statement(listing, query, representation)
     question = canonical(query, without=PAGING)
     await check_codes(request, listing, query)
@@ -118,8 +121,8 @@ async def _rows(
             yield bytes(buffer)
         except BaseException:
             if begun:
-                # The caller left, or the database did: what is still on its way makes the connection useless,
-                # and the pool opens another one.
+                # The caller has disconnected or the database has failed. The connection may still receive rows and
+                # cannot be used again; the pool opens another one.
                 data.connection.terminate()
             else:
                 await transaction.rollback()
@@ -128,7 +131,7 @@ async def _rows(
 
 
 async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:
-    """COPY … TO STDOUT as CSV with its header, passed through as PostgreSQL writes it."""
+    """Yields the CSV with its header as PostgreSQL writes it (COPY … TO STDOUT)."""
     queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(maxsize=16)
 
     async def copy() -> None:
@@ -153,6 +156,6 @@ async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGene
 
 
 async def _lines(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:
-    """One JSON record a line, through a server-side cursor."""
+    """Yields one JSON record a line, read through a server-side cursor."""
     async for (record,) in connection.cursor(sql, *values, prefetch=2000, timeout=EXPORT_SECONDS):
         yield record.encode() + b"\n"

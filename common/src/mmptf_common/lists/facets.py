@@ -1,4 +1,4 @@
-"""Facet counts and ranges of a list, exact, cached under their revision."""
+"""Exact facet counts and ranges of a list, cached under their revision."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Facets(ResponseModel):
 
 
 def facets_statement(listing: Listing, query: BaseModel) -> Statement:
-    """One row: the total, then under its name the JSON of each facet and of each range."""
+    """The statement for one row: the total, and a JSON column for each facet and for each range, with its name."""
     arguments = Arguments()
     where = condition(listing, query, arguments)
     columns = [f"({_facet(dimension)}) AS {name}" for name, dimension in listing.facets.items()]
@@ -53,7 +53,7 @@ def facets_statement(listing: Listing, query: BaseModel) -> Statement:
 
 
 def _facet(dimension: Dimension) -> str:
-    """The values of one dimension, the most frequent first; a name is looked up once for each value."""
+    """SQL of the values of one dimension, the most frequent first; a name is looked up once for each value."""
     return f"""
         SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)
                                  ORDER BY n DESC, value), '[]')
@@ -64,7 +64,7 @@ def _facet(dimension: Dimension) -> str:
 
 
 def _range(value: str, text: str) -> str:
-    """The smallest and the largest value, written as `text` says, and how many rows state none."""
+    """SQL of the smallest and the largest value, formatted by `text`, and of the number of rows without one."""
     return f"""
         SELECT json_build_object('min', {text.format(f"min({value})")}, 'max', {text.format(f"max({value})")},
                                  'not_stated', count(*) FILTER (WHERE {value} IS NULL))
@@ -72,7 +72,7 @@ def _range(value: str, text: str) -> str:
 
 
 async def answer_facets(request: Request, listing: Listing, query: PointInTime) -> Response:
-    """Facet counts of a list under the request's filter."""
+    """The facet counts and ranges of a list under the request's filter."""
     facets = facets_statement(listing, query)
     await check_codes(request, listing, query)
     async with snapshot(request, query) as data:

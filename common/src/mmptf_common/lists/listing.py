@@ -1,4 +1,4 @@
-"""A list declared once, as SQL over its table: what the read path makes pages, exports, facets and totals of."""
+"""The declaration of a list as SQL over its table, from which pages, exports, facets and totals are read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mmptf_common.storage.engines import reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.problems import not_one_of, raise_if_any
 
-# What says how a list is sent, not which rows in which order.
+# The parameters that do not change the rows of a list and their order.
 PAGING = frozenset({"cursor", "limit", "format"})
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """How one query parameter narrows a list.
+    """The filter of one query parameter.
 
-    where:     SQL condition; `{}` stands for the bound value (an array where the parameter repeats)
-    codes:     SQL that returns every code the parameter knows; None where the query model closes the values
+    where:     SQL condition; `{}` stands for the bound value (an array where the parameter may repeat)
+    codes:     SQL of every code that the parameter takes; None where the query model lists the values
     listed_at: the path at which a caller can read those codes
-    bind:      makes the bound value of the parameter's value, where they differ
+    bind:      converts the parameter's value to the bound value, where they differ
     """
 
     where: str
@@ -35,7 +35,7 @@ class Filter:
     bind: Callable[[Any], Any] | None = None
 
 
-# The columns of a CSV that say where a record comes from: its first source, and when it last changed.
+# The columns of a CSV for the first source of a record, and for the moment of its last change.
 SOURCED = {
     "source_document": "record#>>'{sources,0,document}'",
     "source_line": "record#>>'{sources,0,line}'",
@@ -43,28 +43,28 @@ SOURCED = {
     "updated": "record->>'updated'",
 }
 
-# How ranges write a value: `{}` stands for its smallest and its largest.
+# SQL that formats the values of a range: `{}` stands for its smallest and its largest one.
 AS_TEXT = "({})::text"
 AS_MOMENT = """to_char({}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
-# What a record rests on alone: the write that made it, told apart as a revision is.
+# The version of a record that depends on its own row only: the write that wrote it, with its moment as in REVISION.
 VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
 
-# Whole words by their beginning, over a column `words` that holds the folded words of a text.
+# Words that begin with the given ones, over a column `words` of a text's words without case and accents.
 SEARCH = Filter("array_to_tsvector(words) @@ {}::text::tsquery", bind=search_terms)
 
 
 def drilldown_to(parameter: str, value: str) -> Mapping[str, str] | None:
-    """The filter that finds the rows of one group; None where no filter can, for what is shared or not stated."""
+    """The filter whose rows are those of one group; None for the groups `shared` and `not_stated`, which have none."""
     return None if value in (SHARED, NOT_STATED) else {parameter: value}
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One way to divide the rows of a list.
+    """A grouping of the rows of a list, for facets and totals.
 
-    value: SQL of the code, over `filtered`, the rows of the filter; join: what is joined to them for it
-    amount: the part of the money, for sums
+    value: SQL of the code, over `filtered`, the rows of the filter; join: SQL of a join that it needs
+    amount: SQL of the part of the money that belongs to the code, for sums
     name: SQL of the code's name; `{}` stands for the code
     drilldown: the filters whose rows are exactly those of one group: parameter and code -> filters, or None
     """
@@ -78,7 +78,7 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Omission:
-    """Rows that no sum contains: the SQL condition over `filtered`, the reason, and the filters that find them."""
+    """Rows that no sum contains: the SQL condition over `filtered`, the reason, and the filters for these rows."""
 
     where: str
     reason: str
@@ -90,19 +90,21 @@ NO_AMOUNT = Omission("filtered.amount IS NULL", "no amount is stated in the sour
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One list of the wire, as SQL over one table.
+    """One list of a service's answers, as SQL over one table.
 
     rows:     the table, or a join; key: its unique column
-    record:   the SQL text of one item's JSON; `{as_of}` in it is the question's, as a link carries it on, or nothing
-    version:  SQL of a text that is another one whenever the record is
+    record:   SQL of one item's JSON as text; `{as_of}` in it is replaced with the `as_of` of the request, for links
+    version:  SQL of a text that changes whenever the record does
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default
     columns:  the CSV's columns, in order
-    item, page: the wire shapes of a record and of a page
-    fixed:    SQL condition -> value, what the path itself narrows the list to; `{}` stands for the bound value
-    facets, ranges, totals: see `Dimension`; each comes with the query model of its operation
-    totals_path: where the totals are read, if not below the list
-    split_by: what no sum mixes beside currency, `money_stage` or `basis` -> the filter that tells its values apart
-    summed, omitted: the filters that leave the rows that are summed, and the rows that no sum contains
+    item, page: the models of a record and of a page
+    fixed:    SQL condition -> value, conditions that hold for every request; `{}` stands for the bound value
+    facets, totals: name -> Dimension; ranges: name -> (SQL of the value, SQL that formats it)
+    facet_query, totals_query: the query models of these operations, None where the list has none
+    totals_path: the path of the totals, where it is not below the list
+    split_by: columns whose values are never summed together, `money_stage` or `basis` -> the filter of the column
+    summed:   parameter -> value, the filters that leave only rows that are summed
+    omitted:  the rows that no sum contains
     """
 
     path: str
@@ -130,14 +132,14 @@ class Listing:
 
 
 class Statement(NamedTuple):
-    """A statement as PostgreSQL takes it, and its bound values: the first stands at `$1`."""
+    """The SQL of a statement, and its bound values: the first is that of `$1`."""
 
     sql: str
     values: Sequence[Any]
 
 
 class Arguments(list[Any]):
-    """The bound values of one statement; nothing a caller sends ever stands in the SQL itself."""
+    """The bound values of one statement; values from a request are never part of the SQL itself."""
 
     def bind(self, value: object) -> str:
         self.append(value)
@@ -145,29 +147,29 @@ class Arguments(list[Any]):
 
 
 def with_as_of_links(sql: str, query: BaseModel) -> str:
-    """SQL of what readers get, with the `as_of` of their question in the links that it makes."""
+    """The SQL with the `as_of` of the query in the links that it builds."""
     return sql.replace("{as_of}", urlencode([pair for pair in pairs_of(query) if pair[0] == "as_of"]))
 
 
 def cache_scope(listing: Listing, question: str) -> str:
-    """A canonical question, and what the list is narrowed to whatever is asked: together they are one answer."""
+    """The canonical query and the list's fixed values: two requests with the same text have the same answer."""
     return "\n".join([question, *map(str, listing.fixed.values())])
 
 
 def fixed(listing: Listing, arguments: Arguments) -> str:
-    """The SQL condition of what a list is narrowed to whatever is asked."""
+    """The SQL of the list's fixed conditions."""
     return " AND ".join(where.format(arguments.bind(value)) for where, value in listing.fixed.items()) or "true"
 
 
 def order(listing: Listing, sort: str) -> str:
-    """The SQL of an order: `sort` is one of the list's, with `-` when it descends."""
+    """The SQL of an order; `sort` is a name in the list's `sorts`, with `-` before it for the descending order."""
     expression, _ = listing.sorts[sort.removeprefix("-")]
     direction = "DESC" if sort.startswith("-") else "ASC"
     return f"{expression} {direction}, {listing.key} {direction}"
 
 
 def condition(listing: Listing, query: BaseModel, arguments: Arguments) -> str:
-    """The SQL condition of a query's filters: any of a repeated one, all of different ones."""
+    """The SQL condition of a query: any of the values of one filter, and all filters."""
     clauses = [fixed(listing, arguments)] if listing.fixed else []
     clauses += [
         f.where.format(arguments.bind(f.bind(value) if f.bind else value))
@@ -178,9 +180,9 @@ def condition(listing: Listing, query: BaseModel, arguments: Arguments) -> str:
 
 
 async def check_codes(request: Request, listing: Listing, query: BaseModel) -> None:
-    """Raise InvalidRequest for codes that do not exist, with the nearest one that does.
+    """Raise InvalidRequest for codes that do not exist, with the most similar one that does.
 
-    A code is never taken away, so those seen once are remembered and only an unknown one asks the database.
+    Codes are never deleted, so known ones are stored in the app and the database is read for an unknown one only.
     """
     errors = []
     for name, f in listing.filters.items():

@@ -1,4 +1,4 @@
-"""A list's pages and single records: one statement each, its JSON built by PostgreSQL and passed on."""
+"""A list's pages and single records: one statement each, which returns the JSON of the answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from mmptf_common.lists.listing import (
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.problems import InvalidRequest, NotFound, closest_match, error_detail
 
-# How PostgreSQL writes a sort value as text: nothing else that a cursor holds may reach it.
+# The text that PostgreSQL writes for a sort value of each type; any other value in a cursor is rejected.
 _SORT_VALUES = {
     "text": re.compile(r"(?s).*"),
     "int4": re.compile(r"-?[0-9]{1,9}"),
@@ -51,12 +51,12 @@ def _bad_cursor(detail: str) -> InvalidRequest:
 
 
 def _belongs_to(listing: Listing, order: str) -> str:
-    """What a cursor carries of its list, filters and order: short, however many values a filter has."""
+    """A hash of a list, its filters and its order for a cursor: short, however many values a filter has."""
     return hashlib.blake2b(f"{listing.path}?{order}".encode(), digest_size=9).hexdigest()
 
 
 def _next(listing: Listing, question: str, position: list[str]) -> str:
-    """The path of the page behind a position of the canonical question: the same question with another cursor."""
+    """The path of the page after a position: the same canonical query with another cursor."""
     pairs = [pair.partition("=") for pair in question.split("&") if pair]
     order = "&".join(["".join(pair) for pair in pairs if pair[0] not in PAGING])
     text = json.dumps([_belongs_to(listing, order), *position], ensure_ascii=False, separators=(",", ":"))
@@ -67,7 +67,10 @@ def _next(listing: Listing, question: str, position: list[str]) -> str:
 
 
 def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, str]:
-    """The sort value and key that a cursor points behind; it belongs to the same list, filters and order only."""
+    """The sort value and key of the last item before a page, from its cursor.
+
+    Raises InvalidRequest for a cursor of another list, other filters or another order.
+    """
     try:
         text = base64.urlsafe_b64decode((query.cursor or "") + "==").decode()
         belongs_to, value, key = json.loads(text)
@@ -86,10 +89,10 @@ def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, s
 
 
 def page_statement(listing: Listing, query: ListQuery) -> Statement:
-    """One row: the items as a JSON array, the total, the revision, whether there are more, and the last one's position.
+    """The statement for one row: items as a JSON array, total, revision, whether more follow, last sort value and key.
 
-    The total is counted under the same snapshot as the page, in the same statement. InvalidRequest for a cursor that
-    is none of this list, these filters and this order.
+    The total is counted in the same statement, so in the same snapshot as the page. Raises InvalidRequest for a cursor
+    of another list, other filters or another order.
     """
     arguments = Arguments()
     where = after = condition(listing, query, arguments)
@@ -101,7 +104,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
         after = f"{where} AND ({expression}, {listing.key}) {beyond} {position}"
     limit = arguments.bind(query.limit) + "::int"
     ordered = order(listing, query.sort)
-    # ORDER BY takes an output column before a table's column of the same name: these names are no table's.
+    # ORDER BY prefers an output column to a table's column of the same name, so no table has columns of these names.
     return Statement(
         f"""
         SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']',
@@ -123,7 +126,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
 
 
 async def answer_list(request: Request, listing: Listing, query: ListQuery) -> Response:
-    """One page as JSON, or the whole filtered list as CSV or NDJSON; 304 when the caller has it already."""
+    """One page as JSON, or all rows of the filter as CSV or NDJSON; 304 when the caller has the answer already."""
     chosen = representation(request, query)
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
@@ -145,7 +148,7 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
 
 
 def item_statement(listing: Listing, code: str, query: BaseModel) -> Statement:
-    """A record's JSON and its version; no row where the list has none of this code."""
+    """The statement for a record's JSON and its version; it returns no row where the list has no such code."""
     arguments = Arguments()
     visible = fixed(listing, arguments)
     return Statement(
@@ -160,9 +163,9 @@ def item_statement(listing: Listing, code: str, query: BaseModel) -> Statement:
 async def fetch_item(
     data: Snapshot, listing: Listing, code: str, *, parameter: str = "code"
 ) -> tuple[str, str] | Response:
-    """One record and its version, or the 308 to its new code; NotFound with the nearest code there is.
+    """The JSON of one record and its version, or the 308 to its new code; raises NotFound with the most similar code.
 
-    parameter: what the path calls the code
+    parameter: the name of the code in the path
     """
     item = item_statement(listing, code, data.query)
     row = await data.fetchrow(item.sql, *item.values)
@@ -180,9 +183,9 @@ async def fetch_item(
 
 
 async def renamed(data: Snapshot, entity: str, code: str, path: str) -> Response | None:
-    """The 308 to what a record is called now; None where this code was not renamed.
+    """The 308 to the present code of a renamed record; None where this code was not renamed.
 
-    path: what stands before the code in the path of the request
+    path: the part of the request's path before the code
     """
     current = await data.connection.fetchval(
         "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", entity, code
@@ -198,7 +201,7 @@ async def renamed(data: Snapshot, entity: str, code: str, path: str) -> Response
 def no_such_record(
     listing: Listing, code: str, meant: str | None = None, *, parameter: str = "code", when: str = ""
 ) -> NotFound:
-    """That a list has no record of a code, and which it was most likely meant to be."""
+    """The 404 for a code that a list does not have; meant: the code that was most likely meant."""
     hint = f" Did you mean {meant}?" if meant else ""
     unknown = error_detail(
         "unknown_code", f"{code!r} is not listed at {listing.path}", parameter=parameter, suggestion=meant
@@ -207,7 +210,7 @@ def no_such_record(
 
 
 async def answer_item(request: Request, listing: Listing, code: str, query: PointInTime) -> Response:
-    """One record by its code; 304 when the caller has it already."""
+    """The answer with one record; 304 when the caller has it already."""
     async with snapshot(request, query) as data:
         found = await fetch_item(data, listing, code)
     if isinstance(found, Response):

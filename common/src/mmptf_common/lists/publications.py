@@ -1,4 +1,4 @@
-"""The list of documents that facts were taken from, the same in every service."""
+"""The list of documents that facts were taken from, with the same declaration in every service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PublicationPage(Page[Publication]):
 
 
 class PublicationQuery(ListQuery):
-    """Documents, all of them."""
+    """The query of the list of documents, which has no filters."""
 
     sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
 

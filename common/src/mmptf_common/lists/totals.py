@@ -1,4 +1,4 @@
-"""Totals of a list's money, exact, each with the rows behind it, cached under their revision."""
+"""Exact totals of a list's money, each with a link to its rows, cached under their revision."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Totals(ResponseModel):
 
 
 async def answer_totals(request: Request, listing: Listing, query: PointInTime) -> Response:
-    """Exact sums of a list's money under the request's filter, divided by `by`."""
+    """The exact sums of a list's money under the request's filter, grouped by `by`."""
     chosen = query.by  # type: ignore[attr-defined]
     by: list[str] = [chosen] if isinstance(chosen, str) else chosen
     await check_codes(request, listing, query)
@@ -95,9 +95,10 @@ async def answer_totals(request: Request, listing: Listing, query: PointInTime) 
 
 
 def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> Statement:
-    """A row for each group of every total, in the order of their values; `value_0` and `name_0` are of the first `by`.
+    """The statement for a row for each group of every total, ordered by value.
 
-    amount: the sum, null where no row states one; summed: how many rows do; omitted_0: rows of the first omission
+    value_0, name_0: of the first dimension in `by`; amount: the sum, null where no row states an amount
+    summed: the number of rows that state one; omitted_0: the number of rows of the first omission
     """
     dimensions = [listing.totals[name] for name in by]
     amounts = {dimension.amount for dimension in dimensions}
@@ -123,7 +124,7 @@ def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> State
 
 
 def wholes_statement(listing: Listing, query: BaseModel) -> Statement:
-    """A row for each total as a whole, counted apart from its groups, and one for the rows of no stage of money."""
+    """The statement for a row for each total, not summed from its groups, and one for the rows without a stage."""
     arguments = Arguments()
     return Statement(
         f"""
@@ -194,7 +195,7 @@ def _totals(
 
 
 def _summed(listing: Listing, query: BaseModel, drilldown: Mapping[str, str]) -> dict[str, str]:
-    """A narrowing to the rows that are summed alone, unless the question or the narrowing excludes all of them."""
+    """The filters of a link to summed rows: the list's, unless the query excludes them, and those of the group."""
     added = {
         parameter: value
         for parameter, value in listing.summed.items()
@@ -206,7 +207,7 @@ def _summed(listing: Listing, query: BaseModel, drilldown: Mapping[str, str]) ->
 def _left_out(
     listing: Listing, query: BaseModel, counted: list[Any], drilldown: Mapping[str, str] | None
 ) -> list[LeftOut]:
-    """What the sums over some counted rows do not contain, each reason with its own link."""
+    """The rows that sums do not contain, by reason, each with a link of its own."""
     found = []
     for n, omission in enumerate(listing.omitted):
         if rows := sum(row[f"omitted_{n}"] for row in counted):
