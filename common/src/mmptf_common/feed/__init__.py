@@ -1,1 +1,1 @@
-"""The journal as others follow it: changes, history, and copies of another service's records."""
+"""The journal for readers: the change feed, histories, and replication of another service's records."""

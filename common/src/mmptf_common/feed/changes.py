@@ -1,4 +1,4 @@
-"""The journal as readers follow it: every change of a service in order, and the history of one record."""
+"""The change feed: every change of a service in order, and the history of one record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.pages import ChangeRecord
 from mmptf_common.wire.problems import Conflict, ServiceUnavailable, error_detail
 
-# While a reader waits, the database is asked this often whether there is anything new, however many readers wait.
+# While readers wait for a change, the database is queried once in this interval, however many of them wait.
 LOOK_SECONDS = 0.2
 
 
@@ -57,7 +57,7 @@ class AuditPage(Following):
 
 
 class HistoryQuery(BaseModel):
-    """Which changes of a record."""
+    """The query of a record's history."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,7 +66,7 @@ class HistoryQuery(BaseModel):
 
 
 class FeedQuery(HistoryQuery):
-    """Which changes of a service, and how long to wait for one."""
+    """The query of a service's changes, with the time to wait for one."""
 
     wait: Annotated[Seconds, Field(description="Seconds to wait for a change when there is none yet.")] = 0
     entity: Annotated[list[str], Field(default_factory=list, max_length=100, description="Only these records.")]
@@ -91,7 +91,7 @@ _PAGE = f"""
 
 
 class ChangeNotifier:
-    """Whether anything was written: one question to the database for all readers who wait."""
+    """Waits for new changes, with one database query for all requests that wait."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -100,9 +100,9 @@ class ChangeNotifier:
         self._found: int | ServiceUnavailable = 0
 
     async def after(self, seq: int, seconds: int, request: Request) -> None:
-        """Return when there is a change after `seq`, when the seconds are over, or when nobody is to wait any more."""
+        """Return when there is a change after `seq`, when the seconds are over, or when caller or process ends."""
         until = time.monotonic() + seconds
-        # What another process has written raises no event here.
+        # A write of another process raises no event in this one, so the database is polled.
         while await self._newest() <= seq and time.monotonic() < until:
             if request.app.state.is_ending() or await request.is_disconnected():
                 return
@@ -112,7 +112,7 @@ class ChangeNotifier:
         came = time.monotonic()
         async with self._asking:
             known = isinstance(self._found, int) and time.monotonic() - self._asked_at < LOOK_SECONDS
-            # A failure is told to all who waited for it, and to nobody who came after it.
+            # A failure is raised for all requests that waited for the query, and not for later ones.
             if not known and self._asked_at < came:
                 try:
                     async with reading(self._database) as connection:
@@ -128,9 +128,9 @@ class ChangeNotifier:
 async def answer_history(
     request: Request, listing: Listing, code: str, query: HistoryQuery, *, owner: str | None = None
 ) -> Response:
-    """The changes of one record, the first first; NotFound when there never was one.
+    """The changes of one record in order; raises NotFound when there never was such a record.
 
-    owner: only what happened to records of this organization: a private code may have been another's before
+    owner: only changes of records of this organization, since another one may have used a private code before
     """
     where, values = "entity = ${} AND key = ${}", [listing.entity, code]
     if owner is not None:
@@ -139,7 +139,7 @@ async def answer_history(
     async with reading(request.app.state.database) as connection:
         known = await connection.fetchval(f"SELECT EXISTS (SELECT FROM change WHERE {where.format(1, 2, 3)})", *values)
     if not known:
-        # A renamed code is led on, and an unknown one rejected, as for the record itself.
+        # A renamed code is redirected, and an unknown one rejected, as for the record itself.
         async with snapshot(request) as data:
             found = await fetch_item(data, listing, code)
         if isinstance(found, Response):
@@ -158,7 +158,11 @@ async def answer_changes(
     *,
     wait: int = 0,
 ) -> Response:
-    """One page; members: what each change says beyond what everybody sees; wait: seconds, where there is none yet."""
+    """One page of changes; raises Conflict where `after` is beyond the last change.
+
+    where, values: SQL condition with parameters from `$3`, and their values
+    members: SQL of members of each change beside the public ones; wait: seconds to wait where there is no change yet
+    """
 
     async def look() -> Any:
         async with reading(request.app.state.database) as connection:
@@ -179,7 +183,7 @@ async def answer_changes(
             code="beyond_last_change",
             errors=[beyond],
         )
-    # What was looked through, not only what was found: then nothing is looked through twice.
+    # The last change that was searched, not the last that matched, so that none is searched twice.
     last = row["last_here"] if row["more"] else row["last_of_all"]
     rest = canonical(query, without=frozenset({"after"}))
     next_link = f"{path}?after={last}{'&' if rest else ''}{rest}"

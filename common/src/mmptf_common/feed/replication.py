@@ -1,4 +1,4 @@
-"""Replication of another service's records: its changes are applied without a gap, and the age of the copy is known."""
+"""Replication of another service's records: all of its changes are applied in order, and the copy has a known age."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class ReplicatedEntity:
-    """The records of one entity of another service, and the row that this service stores of each.
+    """One entity of another service, and the table in which this service stores its records.
 
-    row_of: the row of a record, written at a moment; None where this service stores no row of it
+    row_of: returns the row of a record, written at a moment; None where this service does not store the record
     """
 
     entity: str
@@ -49,14 +49,14 @@ class ReplicatedEntity:
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """What a service replicates of another one, in the order in which its rows may refer to one another."""
+    """The entities that a service replicates of another one; an entity comes after those that its rows refer to."""
 
     service: str
     entities: tuple[ReplicatedEntity, ...]
 
 
 class FeedPage(BaseModel):
-    """What replication reads of a page of changes."""
+    """The members of a page of changes that replication reads."""
 
     items: list[ChangeRecord]
     last: int
@@ -66,14 +66,18 @@ class FeedPage(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a source was replicated; `stored` and `stored_at` are those of the last change that was found there."""
+    """The position in a source's journal.
+
+    last: the `seq` up to which it was read; stored, stored_at: `seq` and moment of the last change of an entity that is
+    replicated
+    """
 
     last: int
     stored: int
     stored_at: datetime | None
 
     def behind(self, changes: list[ChangeRecord], last: int) -> Position:
-        """The position behind more changes, which may be none of those up to `last`."""
+        """The position after further changes, which were read up to `last`; there may be none."""
         newest = changes[-1] if changes else None
         return Position(last, newest.seq, newest.at) if newest else Position(last, self.stored, self.stored_at)
 
@@ -82,7 +86,7 @@ BEGINNING = Position(0, 0, None)
 
 
 class HistoryReplaced(Exception):
-    """The source's journal is another one than was replicated: it was restored to an earlier state."""
+    """The source's journal is not the one that was replicated: the source was restored to an earlier state."""
 
 
 class AlreadyApplied(Exception):
@@ -90,11 +94,11 @@ class AlreadyApplied(Exception):
 
 
 def replication_table(metadata: sa.MetaData) -> sa.Table:
-    """How far each source was replicated.
+    """The table of the positions up to which each source was replicated.
 
-    last: the last change that was looked at; stored, stored_at: the last one that was stored, by which the journal is
-    known again; caught_up: when the source last said that there was nothing more. Where `last` is 0, everything is
-    copied again. A migration that wants to know more of each record empties this table, with the same effect.
+    last: the last change that was read; stored, stored_at: the last one that was stored, by which a restored journal is
+    recognized; caught_up: when the source last had no further changes. Where `last` is 0, everything is copied again. A
+    migration that needs other members of the records empties this table, with the same effect.
     """
     return sa.Table(
         "replication",
@@ -114,7 +118,7 @@ _BEGIN = sa.text(
     " ON CONFLICT (service) DO UPDATE SET last = excluded.last, stored = excluded.stored,"
     " stored_at = excluded.stored_at, caught_up = excluded.caught_up WHERE replication.last = 0"
 )
-# When it was last caught up stays: what is copied is as old as that until there is a new copy.
+# `caught_up` is not changed: the age of the copy counts from it until there is a new copy.
 _FORGET = sa.text("UPDATE replication SET last = 0, stored = 0, stored_at = NULL WHERE service = :service")
 _MOVE = sa.text(
     "UPDATE replication SET last = :last, stored = :stored, stored_at = :stored_at,"
@@ -124,9 +128,9 @@ _MOVE = sa.text(
 
 
 class Replicator:
-    """Replicates a source for as long as the service runs; what fails is logged and tried again.
+    """Replicates a source for as long as the service runs; failures are logged, and the step is tried again.
 
-    Every process of a service may replicate: what one of them has stored, the others pass over.
+    Several processes of a service may replicate at once: each skips changes that another one has stored.
     """
 
     def __init__(self, replication: Replication, origin: str, database: Database) -> None:
@@ -147,7 +151,7 @@ class Replicator:
                 except (httpx.HTTPError, ValidationError) as error:
                     self._log_failure(error)
                 except Exception as error:
-                    # A database that is away comes back; whatever else it is must not end replication for good.
+                    # An unreachable database is expected to return; no other error may end replication either.
                     if not unavailable(error):
                         log.exception("replication failed", extra={"service": self._replication.service})
                     else:
@@ -156,7 +160,7 @@ class Replicator:
                 self._pause = min(2 * self._pause, LAST_PAUSE)
 
     async def _replicate_one_journal(self, client: httpx.AsyncClient) -> None:
-        """Replicate until the source is restored, and have everything copied again then."""
+        """Replicate until the source is restored; then reset the position, so that everything is copied again."""
         try:
             await self._replicate(client)
         except HistoryReplaced:
@@ -179,7 +183,7 @@ class Replicator:
             page = await self._after(client, seen, wait=WAIT_SECONDS)
             seen = seen.behind(page.items, page.last)
             pending += page.items
-            # The last write of a page may go on on the next one, and nobody is to see half of it.
+            # The last write of a page may continue on the next one, and has to be stored in one transaction.
             whole = [c for c in pending if c.revision != pending[-1].revision] if page.more else pending
             if whole or not page.more:
                 position = await self._store(position, whole, whole[-1].seq if page.more else page.last, not page.more)
@@ -194,14 +198,14 @@ class Replicator:
         return FeedPage.model_validate_json(answer.raise_for_status().content)
 
     async def _after(self, client: httpx.AsyncClient, seen: Position, *, wait: int = 0) -> FeedPage:
-        """The changes behind what was seen; HistoryReplaced where they are those of another journal."""
+        """The changes after a position; raises HistoryReplaced where they are those of another journal."""
         page = await self._page(client, after=seen.last, wait=wait)
-        # Only now: a source may be restored while it is asked, and only its changes show it.
+        # After the request and not before it, since the source may be restored while it answers.
         await self._require_same_journal(client, seen)
         return page
 
     async def _require_same_journal(self, client: httpx.AsyncClient, seen: Position) -> None:
-        """Raise HistoryReplaced where the changes up to what was seen are others than those that were seen."""
+        """Raise HistoryReplaced where the source's changes up to a position are not those that were replicated."""
         page = await self._page(client, after=max(0, seen.stored - 1), limit=2)
         found = [(change.seq, change.at) for change in page.items if change.seq <= seen.last]
         if page.revision < seen.last or found != ([(seen.stored, seen.stored_at)] if seen.stored else []):
@@ -214,12 +218,15 @@ class Replicator:
         return Position(row.last, row.stored, row.stored_at) if row and row.last else None
 
     async def _forget(self) -> None:
-        """Forget how far the source was replicated; what is copied stays until there is a whole copy again."""
+        """Reset the position; the copied rows stay until everything is copied again."""
         async with self._database.sessions() as session, session.begin():
             await session.execute(_FORGET, {"service": self._replication.service})
 
     async def _store(self, before: Position, changes: list[ChangeRecord], last: int, caught_up: bool) -> Position:
-        """Store changes and how far they reach, together; AlreadyApplied where it is stored already."""
+        """Store changes and the new position in one transaction; returns the position.
+
+        Raises AlreadyApplied where another process has stored them already.
+        """
         after = before.behind(changes, last)
         async with self._database.sessions() as session, session.begin():
             write = await self._begin(session) if changes else None
@@ -241,7 +248,10 @@ class Replicator:
         return after
 
     async def _copy_whole(self, client: httpx.AsyncClient) -> Position:
-        """Copy what the source has now in one write, so that nobody sees a part of it."""
+        """Copy all present records of the source in one write, so that no reader gets a part of them.
+
+        Returns the position. Raises AlreadyApplied where another process has stored a copy already.
+        """
         records: dict[tuple[str, str], JsonObject | None] = {}
         position, more = BEGINNING, True
         while more:
@@ -272,7 +282,7 @@ class Replicator:
         return await begin_write(session, Author(f"follower of {self._replication.service}"), "followed")
 
     async def _put(self, write: Write, records: Mapping[tuple[str, str], JsonObject | None]) -> None:
-        """Bring rows to what their records say; None deletes."""
+        """Insert, update or delete the rows of records; None deletes."""
         for replicated in self._replication.entities:
             code_of, record_of = col(replicated.row.code), col(replicated.row.record)
             of_entity = [(code, record) for (entity, code), record in records.items() if entity == replicated.entity]
@@ -288,7 +298,7 @@ class Replicator:
 
 
 def batched(items: list[Item], size: int) -> Iterator[list[Item]]:
-    """Parts of a list, in its order."""
+    """The parts of a list in its order, each of at most `size` items."""
     return (items[at : at + size] for at in range(0, len(items), size))
 
 
@@ -316,7 +326,7 @@ async def copy_state(connection: Any, service: str) -> CopyState:
 
 @asynccontextmanager
 async def replicating(replication: Replication, origin: str, database: Database) -> AsyncIterator[None]:
-    """Copy what a source changes, in the background, until the block ends."""
+    """Replicate a source in the background until the block ends."""
     task = asyncio.create_task(Replicator(replication, origin, database).run())
     try:
         yield
