@@ -137,7 +137,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
 
     @router.get("/health/live", tags=["health"], response_model=Health, **plain)
     async def live(request: PublicRequest) -> Response:
-        """Whether the process runs; asks nothing else, so that a lost database restarts nobody."""
+        """Whether the process runs. The database is not checked, so that its loss does not restart the process."""
         return _health(True, None)
 
     @router.get(
@@ -147,7 +147,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         responses={**plain["responses"], 503: {"model": Health}},
     )
     async def ready(request: PublicRequest) -> Response:
-        """Whether requests can be answered: the database is there. A missing cache only slows, so it is no reason."""
+        """Whether the database can be reached. The cache is not checked, since answers are only slower without it."""
         try:
             async with reading(request.app.state.database) as connection:
                 await connection.fetchval("SELECT 1")

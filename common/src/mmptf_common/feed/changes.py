@@ -31,11 +31,11 @@ class AuditRecord(ChangeRecord):
 
 
 class Following(ResponseModel):
-    """How to go on behind a page of changes.
+    """How to read on after a page of changes.
 
-    `last` is how far this page reaches: the caller who asks for what comes after it misses nothing and sees nothing
-    twice, also where `entity` left changes out. `next` is that question as a path. `more` says whether it has an
-    answer already.
+    `last` is the `seq` up to which this page reaches: a caller who sends it as `after` misses no change and gets none
+    twice, also where `entity` left changes out. `next` is the path of that request. `more` is whether there are further
+    changes already.
     """
 
     last: int

@@ -303,7 +303,7 @@ def batched(items: list[Item], size: int) -> Iterator[list[Item]]:
 
 
 class CopyState(ResponseModel):
-    """How far another service was replicated, and how long ago it last said that there was nothing more.
+    """How far another service was replicated, and how long ago it last had no further changes.
 
     `caught_up` and `age_seconds` are null before the first copy.
     """

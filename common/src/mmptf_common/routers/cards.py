@@ -22,7 +22,7 @@ Shown = TypeVar("Shown", bound=BaseModel)
 
 
 class Card(ResponseModel, Generic[Shown]):
-    """What one service says of one programme; `title` is a heading, and `links` lead to what the card leaves out.
+    """The facts that one service has about one programme, under the heading `title`; `links` lead to further facts.
 
     `changed` is when what the card shows last changed, null where that is not known. `facts` are the service's own.
     """

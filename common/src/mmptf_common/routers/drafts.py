@@ -78,7 +78,7 @@ def add_drafts(
     async def list_drafts(
         request: ReadRequest, who: Drafter, query: Annotated[ListQuery, StrictQuery(listing.query)]
     ) -> Response:
-        """The drafts of the caller's organization, which nobody else sees."""
+        """The drafts of the caller's organization, which no other organization can read."""
         return _private(await answer_list(request, own(who), query))
 
     @router.get(

@@ -43,7 +43,7 @@ class ChangeRecord(ResponseModel):
 
 
 class Health(ResponseModel):
-    """`ready` is false while something that this process needs is missing; `reason` says what."""
+    """`ready` is false while something that this process needs is missing, which `reason` names."""
 
     ready: bool
     reason: str | None

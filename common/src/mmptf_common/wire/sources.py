@@ -11,10 +11,10 @@ from mmptf_common.wire.base import Code, ResponseModel
 
 
 class SourceRef(ResponseModel):
-    """Where one fact stands: the document, the line of its text, and what is printed there.
+    """The source of one fact: the document, the line of its text, and what is printed there.
 
-    `line` counts from 1 in the plain text of the document; null where the document has no lines at hand,
-    then `locator` says how to find it. `verified` is false where no text at hand confirms the fact.
+    `line` counts from 1 in the plain text of the document; null where the document's text is not available,
+    then `locator` describes the place. `verified` is false where no available text confirms the fact.
     """
 
     field: str
@@ -27,7 +27,7 @@ class SourceRef(ResponseModel):
 
 
 class Gap(ResponseModel):
-    """Something the sources do not say, or say only in part, so that silence is never mistaken for zero."""
+    """Something that the sources do not state, or state only in part; it is not zero."""
 
     field: str
     kind: Literal["not_stated_in_source", "partly_stated"]
