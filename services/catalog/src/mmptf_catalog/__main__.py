@@ -9,7 +9,7 @@ from mmptf_common import cli
 
 
 def main() -> None:
-    """Run one verb and exit with its code."""
+    """Run one command and exit with its exit code."""
     sys.exit(cli.main(SERVICE))
 
 

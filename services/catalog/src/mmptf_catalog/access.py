@@ -1,4 +1,4 @@
-"""Who may write to the catalogue."""
+"""The role and the scope that writing to the catalogue needs."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The catalogue as a service: programmes and the code lists that they are described with; it knows no other service."""
+"""The catalogue service: programmes, and the code lists that describe them; it calls no other service."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ SERVICE = Service(
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
-    """The catalogue's app; connects to nothing before it starts."""
+    """The catalogue's app; it opens no connection before its lifespan begins."""
     return create_service(SERVICE, settings)

@@ -1,4 +1,4 @@
-"""The catalogue's tables: a record as it is read, and beside it the columns that it is found by."""
+"""The catalogue's tables: the JSON record that readers get, and the columns for filters, sort orders and totals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmptf_common.storage.records import JsonObject, Record, codes, renamed_code
 
 
 class Base(SQLModel, registry=registry()):
-    """This service's own registry, so that two services can live in one process."""
+    """The base class of this service's tables; its own registry lets two services run in one process."""
 
 
 class ThematicAreaRow(Record, Base, table=True):
@@ -45,7 +45,7 @@ class GuidingPrincipleRow(Record, Base, table=True):
 
 
 class PlaceRow(Record, Base, table=True):
-    """`regions` holds the place's region at every level, as the region filter asks for it."""
+    """A place; `regions` holds its region at every level, for the region filter."""
 
     __tablename__ = "place"
     __table_args__ = (sa.Index("place_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
@@ -69,7 +69,7 @@ class ProgrammeRow(Record, Base, table=True):
     amount, currency, money_stage, basis: its budget as totals sum it, all null when no source states one
     attribution: division -> {code or "shared" or "not_stated" -> amount}, each adding up to `amount` exactly
     words:       what `q` searches, folded
-    stated:      the programme by codes, which `record` is made of
+    stated:      the programme as stated, by codes; `record` is built from it
     """
 
     __tablename__ = "programme"
@@ -98,7 +98,7 @@ class ProgrammeRow(Record, Base, table=True):
 
 
 class DraftRow(Record, Base, table=True):
-    """A programme that is not submitted yet, seen by its organization alone."""
+    """A programme that is not submitted yet; visible to its own organization only."""
 
     __tablename__ = "draft"
 

@@ -1,4 +1,4 @@
-"""How the packaged programmes and code lists are brought into the catalogue."""
+"""Loads the packaged programmes and code lists into the catalogue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NumberedRow = TypeVar("NumberedRow", ThematicAreaRow, ObjectiveRow, GuidingPrinc
 
 
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
-    """Bring the packaged data into an empty or an older database; returns the revision of the data."""
+    """Load the packaged data into an empty or an older database; returns the revision of the data."""
     write = await begin_write(session, author, REASON)
     at = write.at
     areas = read_packaged(PACKAGE, "thematic_areas", ThematicArea, updated=at)

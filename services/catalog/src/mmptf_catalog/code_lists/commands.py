@@ -1,4 +1,4 @@
-"""What is done to the code lists: an organization is listed."""
+"""Commands on the code lists: add an organization."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmptf_common.writes.commands import Created
 
 
 async def add_organization(write: Write, who: Identity, sent: OrganizationSent) -> Created:
-    """List an organization, so that it can take part in programmes; Conflict when the code is taken."""
+    """Add an organization, which can then take part in programmes; raises Conflict when its code is taken."""
     if await write.session.get(OrganizationRow, sent.code):
         raise Conflict(f"{sent.code} is listed already.", code="code_taken")
     stated_by = f"Stated by {who.organization}." if who.organization else None
@@ -26,7 +26,7 @@ async def add_organization(write: Write, who: Identity, sent: OrganizationSent) 
 
 
 def organization_row(organization: Organization) -> OrganizationRow:
-    """An organization's row."""
+    """The row of an organization."""
     return OrganizationRow(
         code=organization.code,
         name=organization.name,

@@ -1,4 +1,4 @@
-"""What is read of the code lists: each as SQL over its table."""
+"""The listings of the code lists, each as SQL over its table."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from mmptf_common.lists.listing import SEARCH, SOURCED, Filter, Listing
 from mmptf_common.wire.base import ResponseModel
 
 PATH = "/catalog/v1"
-# Byte order is the same on every server, whatever locale it was set up with.
+# Collation C sorts by bytes: the same order on every server, whatever its locale.
 NAME = ('lower(name) COLLATE "C"', "text")
 
 
 def _code_list(
     noun: str, item: type[ResponseModel], page: type[ResponseModel], *, numbered: bool, columns: tuple[str, ...] = ()
 ) -> Listing:
-    """A code list: everything but its table is the same for all of them."""
+    """The listing of a code list; the lists differ in their tables, sort order by number or code, and extra columns."""
     table = noun.replace("-", "_")
     sorts = {"number": ("position", "int4")} if numbered else {"code": ("code", "text")}
     return Listing(

@@ -1,4 +1,4 @@
-"""The code lists over HTTP."""
+"""The routes of the code lists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteParameters, answer_write
 
 router = openapi.Router()
-# What the contract shows of a body to send.
+# The example of a request body in the contract.
 ORGANIZATION = {"code": "UNICEF", "name": "United Nations Children's Fund"}
 
 add_listing(

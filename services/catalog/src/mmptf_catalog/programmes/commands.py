@@ -1,4 +1,4 @@
-"""What is done to programmes: drafted, submitted, amended, moved from status to status, extended."""
+"""Commands on programmes: draft, submit, amend, change the status, extend."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ from mmptf_common.wire.problems import (
 from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import Created, require_match, row_of
 
-# What stands in the place of a code in paths of its own.
+# Segments of other paths at the position where a path has a programme's code.
 RESERVED = frozenset({"facets", "totals"})
 ListedRow = TypeVar("ListedRow", ThematicAreaRow, ObjectiveRow, OrganizationRow, PlaceRow)
 
 
 async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
-    """Begin a draft for the caller's organization; Conflict when the code is taken."""
+    """Create a draft for the caller's organization; raises Conflict when the code is taken."""
     organization = await _listed_organization(write, who)
     if sent.code.lower() in RESERVED:
         detail = f"/code: {sent.code} is part of a path and no code"
@@ -72,7 +72,7 @@ async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
 
 
 async def amend_draft(write: Write, code: str, sent: Content) -> None:
-    """Change what a draft says so far; its parts need not fit before it is submitted."""
+    """Change a draft; its parts need not be consistent before it is submitted."""
     draft = Draft.model_validate((await row_of(write, DraftRow, DRAFTS, code)).record)
     amended = sent.applied_to(draft)
     if amended != draft:
@@ -81,12 +81,12 @@ async def amend_draft(write: Write, code: str, sent: Content) -> None:
 
 
 async def discard_draft(write: Write, code: str) -> None:
-    """Remove a draft; what was submitted is withdrawn instead."""
+    """Delete a draft; a submitted programme is withdrawn instead."""
     await write.session.delete(await row_of(write, DraftRow, DRAFTS, code))
 
 
 async def submit_draft(write: Write, code: str) -> Created:
-    """Make a programme of a draft, as a concept note; InvalidRequest with everything that it lacks."""
+    """Turn a draft into a programme, a concept note; raises InvalidRequest with everything that is missing or wrong."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = Draft.model_validate(row.record)
     await _require_free(write, ProgrammeRow, code)
@@ -102,7 +102,7 @@ async def submit_draft(write: Write, code: str) -> Created:
 
 
 async def amend_programme(write: Write, who: Identity, code: str, sent: Amendment) -> None:
-    """Change what a programme says of itself: by its organization until it is approved, by the Fund after that."""
+    """Amend a programme: its organization may until the approval, the Fund's management unit after it, too."""
     programme = await _programme(write, code)
     status = programme.status
     _require_part(who, programme)
@@ -125,7 +125,10 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Amendmen
 
 
 async def change_status(write: Write, who: Identity, code: str, sent: StatusSent) -> None:
-    """Give a programme another status; Conflict when none leads there, Forbidden when it is not the caller's step."""
+    """Change a programme's status.
+
+    Raises Conflict when the present status does not lead to it, Forbidden when the change is not the caller's to make.
+    """
     programme = await _programme(write, code)
     status = programme.status
     _require_part(who, programme)
@@ -155,14 +158,14 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
 
 
 async def change_status_of(request: Request, write: Write, who: Identity, change: StatusOf) -> str:
-    """One row of a batch of status changes; returns the programme's code."""
+    """Change the status of one programme of a batch; returns its code."""
     await require_match(request, write, PROGRAMMES, change.programme, [change.etag])
     await change_status(write, who, change.programme, change)
     return change.programme
 
 
 async def extend(write: Write, code: str, sent: ExtensionSent) -> None:
-    """Move the last day of a programme without more money; by the Fund's management unit."""
+    """Move a programme's last day, without more money; raises Conflict when it cannot be extended."""
     programme = await _programme(write, code)
     status, duration = programme.status, programme.duration
     if status not in rules.EXTENDED or duration is None:
@@ -193,7 +196,7 @@ def _require_part(who: Identity, programme: StatedProgramme) -> None:
 
 
 async def _require_free(write: Write, row: type[DraftRow] | type[ProgrammeRow], code: str) -> None:
-    """Refuse a code that a record has, or a programme had; codes that differ in their case alone are the same."""
+    """Raise Conflict for a code in use, or an earlier code of a programme; upper and lower case count as the same."""
     taken = await write.session.scalar(
         sa.text(
             f"SELECT EXISTS (SELECT FROM {row.__tablename__} WHERE lower(code) = lower(:code))"
@@ -210,7 +213,7 @@ async def _programme(write: Write, code: str) -> StatedProgramme:
 
 
 def _sources(write: Write, code: str, stated: Iterable[str], organization: str | None) -> dict[str, SourceRef]:
-    """The sources of the members of a programme that an organization states, by their names."""
+    """The sources of the members that an organization states, by the members' names."""
     return {name: _source(write, code, name, organization) for name in stated}
 
 
@@ -239,7 +242,7 @@ async def _store(write: Write, programme: StatedProgramme, names: CodeNames) -> 
 
 
 async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
-    """What the codes of a programme stand for; InvalidRequest names every code that stands for nothing."""
+    """The names behind a programme's codes; raises InvalidRequest with every unknown code."""
     area = [("/thematic_area", content.thematic_area)] if content.thematic_area else []
     objectives = _pointed("/objectives/{}", content.objectives)
     organizations = _pointed("/organizations/{}", content.organizations) + _pointed(
@@ -268,9 +271,9 @@ async def _listed(
     errors: list[ErrorDetail],
     *only: sa.ColumnElement[bool],
 ) -> list[ListedRow]:
-    """The entries of a code list that codes stand for; adds an error for each code that stands for none.
+    """The entries of a code list that have these codes; adds an error for each unknown code.
 
-    pointed: the codes, each with where it stands in the body; only: which entries may be named
+    pointed: each code with its JSON Pointer into the request body; only: conditions on the entries that are allowed
     """
     if not pointed:
         return []
@@ -290,13 +293,13 @@ def _pointed(pointer: str, codes: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) -> ProgrammeRow:
-    """A programme's row, written at a moment; raises KeyError for a code that has no name."""
+    """The row of a programme, written at `at`; raises KeyError for a code without a name."""
     budget = programme.budget
     places = [names.places[place.code] for place in programme.places]
     divided = rules.attribution(programme, {place.code: place.region for place in places})
     return ProgrammeRow(
         code=programme.code,
-        # As much as an order needs: a cursor carries it, and has to fit into a URL.
+        # Cut, because cursors contain it and have to fit into a URL.
         title_order=(programme.title or programme.place_label).casefold()[:200],
         thematic_area=programme.thematic_area,
         objectives=programme.objectives,
@@ -319,7 +322,7 @@ def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) ->
 
 
 def draft_row(draft: Draft) -> DraftRow:
-    """A draft's row."""
+    """The row of a draft."""
     return DraftRow(
         code=draft.code,
         organization=draft.organization,

@@ -1,4 +1,4 @@
-"""Programmes and their drafts as commands and rules know them: codes, exact amounts and days, with their sources."""
+"""The models that commands and rules work with: programmes and drafts by codes, with exact amounts, days, sources."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Status = Literal[
     "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
     "not_selected", "withdrawn", "suspended", "cancelled", "not_stated",
 ]  # fmt: skip
-# The statuses that a programme can be given; what the sources leave open is no status to choose.
+# The statuses that a change can set: all but `not_stated`, which marks what the sources leave open.
 NewStatus = Literal[
     "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
     "not_selected", "withdrawn", "suspended", "cancelled",
 ]  # fmt: skip
 BudgetStage = Literal["programme_budget", "requirement", "allocation"]
 Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
-# An amount or a per cent with two places: a decimal number here, a text in JSON.
+# An amount or a per cent with two decimal places: a Decimal in Python, a string in JSON.
 Hundredths = Annotated[Decimal, PlainSerializer("{:.2f}".format, return_type=str, when_used="json")]
 Amount = Annotated[Hundredths, WithJsonSchema(TypeAdapter(AmountText).json_schema())]
 
@@ -70,7 +70,7 @@ class BudgetLine(ResponseModel):
 
 
 class ProgrammeContent(ResponseModel):
-    """What a programme says of itself, whether it is submitted or not; what it does not say is null or empty."""
+    """The content of a programme or a draft; members that are not stated are null or empty."""
 
     title: str | None
     summary: str | None
@@ -84,13 +84,13 @@ class ProgrammeContent(ResponseModel):
 
 
 class DraftOwner(ResponseModel):
-    """The code of a draft, and whose it is."""
+    """The code of a draft, and the organization that it belongs to."""
 
     code: Code
     organization: Code
 
 
-# The members of the base that is named last come first in the record.
+# Pydantic puts the fields of the last base first, so `code` is the first member of the record.
 class Draft(ProgrammeContent, DraftOwner):
     """A programme before it is submitted: seen by its organization alone."""
 
@@ -98,7 +98,7 @@ class Draft(ProgrammeContent, DraftOwner):
 
     @classmethod
     def empty(cls, code: str, organization: str, at: datetime) -> Draft:
-        """A draft that says nothing yet."""
+        """A draft without content."""
         return cls(
             code=code,
             organization=organization,
@@ -124,7 +124,7 @@ class StatedPlace(ResponseModel):
 
 
 class StatedBudget(ResponseModel):
-    """A programme's budget; `as_printed` is null for what was not taken from a document."""
+    """A programme's budget; `as_printed` is null where it was not taken from a document."""
 
     amount: Hundredths
     currency: str
@@ -150,7 +150,7 @@ class Duration(ResponseModel):
     extensions: list[Extension]
 
     def extended(self, end: date, reason: str, decision: str) -> Duration:
-        """The duration with a later last day, by a decision."""
+        """The duration with a later last day, and the decision recorded as an extension."""
         extension = Extension(end=end, previous_end=self.end, reason=reason, decision=decision)
         return Duration(start=self.start, end=end, extensions=[*self.extensions, extension])
 
@@ -169,7 +169,7 @@ class StatusRecord(ResponseModel):
 
 
 class StatedProgramme(ResponseModel):
-    """A programme as its sources and its organization state it, which its public record is made of.
+    """A programme as its sources and its organization state it; its public record is built from this.
 
     sources: of every fact but those of the status history, the budget's among them
     """
@@ -193,12 +193,12 @@ class StatedProgramme(ResponseModel):
 
     @property
     def stage(self) -> Stage:
-        """Where in its life the programme is."""
+        """The stage of the life cycle that the programme's status belongs to."""
         return STAGE_OF_STATUS[self.status]
 
     @property
     def content(self) -> ProgrammeContent:
-        """What the programme says of itself, as it is sent to amend it."""
+        """The content of the programme, in the form in which amendments are sent."""
         return ProgrammeContent(
             title=self.title,
             summary=self.summary,
@@ -215,7 +215,7 @@ class StatedProgramme(ResponseModel):
     def submitted(
         cls, draft: Draft, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
     ) -> StatedProgramme:
-        """A concept note with what a complete draft says, and gaps where it leaves out what it may.
+        """The programme that a complete draft becomes; optional members that it leaves out are named in `gaps`.
 
         sources: of the members of the content that the draft states, by their names
         """
@@ -245,10 +245,10 @@ class StatedProgramme(ResponseModel):
     def restated(
         self, content: ProgrammeContent, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
     ) -> StatedProgramme:
-        """The programme with what was stated anew, which replaces its earlier sources and fills its gaps.
+        """The programme with new content; the sources of what changed are replaced, and filled gaps are removed.
 
         sources: of the members of the content that were stated anew, by their names
-        place_names: by the codes of the places; what a source prints of a place that was there already stays
+        place_names: names by the codes of the places; a place that was there already stays as its source prints it
         """
         places, label, duration, budget = self.places, self.place_label, self.duration, self.budget
         filled = {name for name in sources if getattr(content, name)}
@@ -289,10 +289,10 @@ class StatedProgramme(ResponseModel):
         )
 
     def with_status(self, record: StatusRecord) -> StatedProgramme:
-        """The programme with another status; what was asked for becomes what is allocated where it is funded."""
+        """The programme with another status; once it is funded, its budget's stage is `allocation`."""
         budget = self.budget
         if budget and record.status == "approved":
-            # Its lines add up to it to the cent.
+            # Exact, since an approved programme's budget lines add up to its budget to the cent.
             budget = budget.model_copy(update={"stage": "allocation", "precision": "exact"})
         elif budget and record.stage == "funded" and budget.stage == "requirement":
             budget = budget.model_copy(update={"stage": "allocation"})

@@ -1,4 +1,4 @@
-"""What the contract shows of a body to send: made up, but for its codes."""
+"""The examples of request bodies in the contract: invented, except for the codes."""
 
 from typing import Any
 

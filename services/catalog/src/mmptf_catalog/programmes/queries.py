@@ -1,4 +1,4 @@
-"""What is read of programmes and drafts, as SQL over their tables, and a programme's card."""
+"""The listings of programmes and drafts, as SQL over their tables, and a programme's card."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmptf_common.routers.cards import CardData
 
 
 def _several(column: str, table: str) -> Dimension:
-    """Facet of a column with several codes: a row without any counts under null."""
+    """The dimension of a column with several codes; a row without any counts under null."""
     return Dimension(
         value="v.code",
         name=f"(SELECT name FROM {table} AS named WHERE named.code = {{}})",
@@ -29,7 +29,7 @@ def _several(column: str, table: str) -> Dimension:
 
 
 def _attributed(division: str, table: str | None) -> Dimension:
-    """Totals by a division: from the attribution that was made when the programme was written."""
+    """The dimension for totals by a division, read from the attribution stored when the programme was written."""
     name = f"(SELECT name FROM {table} AS named WHERE named.code = {{}})" if table else "NULL::text"
     return Dimension(
         value="v.code",
@@ -138,7 +138,7 @@ PROGRAMMES = Listing(
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
-    """A programme's card, taken from its record."""
+    """A programme's card, built from its record; None where there is no such programme."""
     row = await data.fetchrow("SELECT record, updated FROM programme WHERE code = $1", code)
     if row is None:
         return None

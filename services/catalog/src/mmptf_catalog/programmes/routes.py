@@ -1,4 +1,4 @@
-"""Programmes over HTTP: what is read, what is written, and the drafts of the caller's organization."""
+"""The routes of programmes: reading, writing, and the drafts of the caller's organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a programme may become, and what its shares and its budget have to add up to; no I/O."""
+"""Rules of programmes: which status follows which, and what shares and budgets add up to; no I/O."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHOLE = Decimal(100)
 
 
 def divide(amount: Decimal, shares: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Divide an amount by shares of per cent, to the cent: the parts add up to the amount exactly.
+    """The parts of an amount by percentage shares, to the cent; they add up to the amount exactly.
 
     Every part is rounded down to the cent; the cents that are left go one each to the largest remainders, ties by
     code. Raises ValueError when the shares do not add up to 100.
@@ -41,9 +41,9 @@ def divide(amount: Decimal, shares: Mapping[str, Decimal]) -> dict[str, Decimal]
 
 
 def attribute(amount: Decimal, groups: Sequence[str], *, complete: bool = True) -> dict[str, Decimal]:
-    """Whose an undivided amount is: the only group's, shared when there are several, not stated when there is none.
+    """An undivided amount under its group: the only one, `shared` for several, `not_stated` for none.
 
-    A list that is not complete never owns the amount alone: there may be another group that no source names.
+    Where the list of groups is not complete the amount is `shared`: there may be a group that no source names.
     """
     distinct = set(groups)
     if not distinct:
@@ -56,7 +56,7 @@ def attribute(amount: Decimal, groups: Sequence[str], *, complete: bool = True) 
 def attribute_places(
     amount: Decimal, shares: Mapping[str, Decimal | None], region_of: Mapping[str, str | None], *, complete: bool
 ) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-    """The amount by country and by region: divided where every share is stated, else never repeated per place."""
+    """The amount by country and by region: divided where every share is stated, otherwise attributed as a whole."""
     stated = {code: share for code, share in shares.items() if share is not None}
     if complete and shares and len(stated) == len(shares):
         by_country = divide(amount, stated)
@@ -70,7 +70,7 @@ def attribute_places(
 
 
 def attribution(programme: StatedProgramme, region_of: Mapping[str, str | None]) -> dict[str, dict[str, Decimal]]:
-    """How a programme's budget divides, by each division that totals offer; nothing where no budget is stated.
+    """A programme's budget by group, for each division that totals offer; empty where no budget is stated.
 
     region_of: the widest region of each of its places
     """
@@ -91,7 +91,7 @@ def attribution(programme: StatedProgramme, region_of: Mapping[str, str | None])
     }
 
 
-# From a status to those that may follow it. The names are our own, as the status of the life cycle says.
+# The statuses that may follow each status. The names are this project's own.
 NEXT_STATUSES: Mapping[Status, tuple[NewStatus, ...]] = {
     "concept_note": ("pipeline", "not_selected", "withdrawn"),
     "pipeline": ("approved", "not_selected", "withdrawn"),
@@ -103,27 +103,27 @@ NEXT_STATUSES: Mapping[Status, tuple[NewStatus, ...]] = {
     "withdrawn": ("concept_note",),
     "cancelled": ("financially_closed",),
     "financially_closed": (),
-    # What no source states may be stated by whoever knows.
+    # A status that no source states can be entered later.
     "not_stated": ("concept_note", "pipeline", "approved", "implementation", "operationally_closed", "not_selected"),
 }
 
-# What an organization does by itself; all else is decided by the Fund.
+# The changes that an organization makes without the Fund.
 OWN_STEPS: frozenset[tuple[Status, NewStatus]] = frozenset(
     {("concept_note", "withdrawn"), ("pipeline", "withdrawn"), ("withdrawn", "concept_note")}
 )
-# While a programme has one of these, its organization amends it; from the approval on, the Fund does.
+# The statuses in which a programme's organization may amend it, and those in which the management unit may.
 AMENDED_BY_ORGANIZATION: frozenset[Status] = frozenset({"concept_note", "pipeline"})
 AMENDED_BY_FUND: frozenset[Status] = AMENDED_BY_ORGANIZATION | {
     "approved", "implementation", "suspended", "not_stated",
 }  # fmt: skip
 EXTENDED: frozenset[Status] = frozenset({"approved", "implementation", "suspended"})
 INDIRECT = "indirect_costs"
-# A participating organization's indirect costs, of what it spends directly.
+# The limit of an organization's indirect costs, in per cent of its direct costs.
 INDIRECT_PER_CENT = Decimal(7)
 
 
 def owns(programme: StatedProgramme, organization: str | None) -> bool:
-    """Whether a programme is an organization's own: it submitted it, or takes part where nobody is known to have."""
+    """Whether an organization owns a programme: it leads it or, where no lead is stated, takes part in it."""
     if organization is None:
         return False
     lead = programme.lead_organization
@@ -134,22 +134,22 @@ NEEDED = ("title", "summary", "thematic_area", "objectives", "places", "organiza
 
 
 def stated_members(content: ProgrammeContent) -> list[str]:
-    """The names of the members in which a content says anything."""
+    """The names of the members of a content that are neither null nor empty."""
     return [name for name in ProgrammeContent.model_fields if getattr(content, name)]
 
 
 def changed_members(programme: StatedProgramme, content: ProgrammeContent, sent: Collection[str]) -> list[str]:
-    """The names of the members, of those that were sent, in which a content says something else than a programme."""
+    """The names of the sent members whose values differ from the programme's."""
     before, budget = programme.content, programme.budget
     found = [name for name in sent if getattr(content, name) != getattr(before, name)]
-    # A rounded figure, restated to the cent, says more.
+    # The same figure sent to the cent is a change where the stored one is rounded.
     if "budget" in sent and budget and budget.precision == "rounded":
         found.append("budget")
     return [name for name in ProgrammeContent.model_fields if name in found]
 
 
 def missing(draft: Draft) -> list[ErrorDetail]:
-    """What a draft has to say before it can be submitted, and does not yet."""
+    """An error for each member that a draft still needs before it can be submitted."""
     found = [
         error_detail("missing", f"/{name}: has to be stated before the draft is submitted", pointer=f"/{name}")
         for name in NEEDED
@@ -162,7 +162,7 @@ def missing(draft: Draft) -> list[ErrorDetail]:
 
 
 def without_its_lead(programme: StatedProgramme, content: ProgrammeContent) -> list[ErrorDetail]:
-    """What is wrong with the organizations of a programme that the one that leads it is not among."""
+    """An error where the lead organization is missing from a programme's organizations."""
     lead = programme.lead_organization
     if lead is None or lead in content.organizations:
         return []
@@ -173,7 +173,7 @@ def without_its_lead(programme: StatedProgramme, content: ProgrammeContent) -> l
 def amendment_errors(
     programme: StatedProgramme, content: ProgrammeContent, changed: Collection[str]
 ) -> list[ErrorDetail]:
-    """What is wrong with what a submitted programme is to say; changed: the names of the members that are amended."""
+    """The errors of amended content of a submitted programme; changed: the names of the amended members."""
     found = [
         error_detail("missing", f"/{name}: a programme that is submitted states it", pointer=f"/{name}")
         for name in NEEDED
@@ -192,7 +192,7 @@ def _is_allocated(programme: StatedProgramme, *, restated: bool) -> bool:
 
 
 def errors_of(content: ProgrammeContent) -> list[ErrorDetail]:
-    """Everything in which the parts of a programme do not fit one another."""
+    """All inconsistencies between the parts of a programme."""
     return [
         *_repeated(content),
         *_of_shares(content.places),
@@ -269,7 +269,7 @@ def _of_indirect_costs(lines: Sequence[BudgetLine]) -> Iterator[ErrorDetail]:
         own = [line for line in lines if line.organization == organization]
         indirect = sum((line.amount for line in own if line.category == INDIRECT), Decimal(0))
         direct = sum((line.amount for line in own if line.category != INDIRECT), Decimal(0))
-        # To the nearest cent, half a cent up: the limit is an amount, not a share that is shown.
+        # Rounded half up: the limit is an amount in cents, not a share that is shown, which is rounded down.
         most = (direct * INDIRECT_PER_CENT / WHOLE).quantize(CENT, ROUND_HALF_UP)
         if indirect > most:
             detail = (
@@ -280,7 +280,7 @@ def _of_indirect_costs(lines: Sequence[BudgetLine]) -> Iterator[ErrorDetail]:
 
 
 def status_errors(history: Sequence[StatusRecord], day: date, today: date) -> list[ErrorDetail]:
-    """What is wrong with the day of a status change."""
+    """The errors of the day of a status change."""
     found = []
     if day > today:
         detail = f"/date: {day} is not past yet"
@@ -292,7 +292,7 @@ def status_errors(history: Sequence[StatusRecord], day: date, today: date) -> li
 
 
 def approval_errors(content: ProgrammeContent) -> list[ErrorDetail]:
-    """What has to be stated before a programme is approved: how the approved amount is to be spent, to the cent."""
+    """An error for each member that an approval needs and that is missing: the budget lines and the duration."""
     needed = {
         "budget_lines": (content.budget_lines, "how the approved amount is to be spent"),
         "duration": (content.duration, "from when to when it runs"),

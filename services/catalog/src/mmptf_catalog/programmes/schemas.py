@@ -1,4 +1,4 @@
-"""What is read of programmes, and what is sent to write them: drafts, amendments, status changes and extensions."""
+"""The wire shapes of programmes, and of what is sent: drafts, amendments, status changes and extensions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AnyContent = TypeVar("AnyContent", bound=ProgrammeContent)
 
 @dataclass(frozen=True, slots=True)
 class CodeNames:
-    """What the codes of programmes stand for, by code."""
+    """The names behind the codes of programmes, by code."""
 
     thematic_areas: Mapping[str, str]
     objectives: Mapping[str, str]
@@ -57,7 +57,7 @@ class CodeNames:
         organizations: Iterable[Organization],
         places: Iterable[Place],
     ) -> CodeNames:
-        """The names that entries of the code lists have."""
+        """The names of these entries of the code lists."""
         return cls(
             thematic_areas={entry.code: entry.name for entry in thematic_areas},
             objectives={entry.code: entry.name for entry in objectives},
@@ -100,7 +100,7 @@ class Budget(ResponseModel):
 
     @classmethod
     def of(cls, stated: StatedBudget, sources: Iterable[SourceRef]) -> Budget:
-        """The public record of a budget as it is stated; sources: of the programme's facts, the budget's among them."""
+        """The public record of a stated budget; sources: those of the programme's facts, among them the budget's."""
         return cls(
             amount=amount_text(stated.amount),
             currency=stated.currency,
@@ -138,7 +138,7 @@ class Programme(ResponseModel):
 
     @classmethod
     def of(cls, stated: StatedProgramme, names: CodeNames, at: datetime) -> Programme:
-        """The public record of a programme as it is stated; raises KeyError for a code that is not listed.
+        """The public record of a stated programme; raises KeyError for a code that is not listed.
 
         at: when the programme was written
         """
@@ -201,7 +201,7 @@ class ProgrammeFacts(ResponseModel):
 
 
 class ProgrammeCard(Card[ProgrammeFacts]):
-    """What the catalogue says of a programme; `changed` is when anything of the programme last changed."""
+    """What the catalogue holds on a programme; `changed` is when anything of the programme last changed."""
 
 
 class ProgrammePage(Page[Programme]): ...
@@ -269,7 +269,7 @@ class BudgetLineSent(RequestModel):
 
 
 class Content(PatchModel):
-    """What a programme says of itself. A member that is not sent stays as it is.
+    """The content of a programme. A member that is not sent stays as it is.
 
     budget: US dollars; budget_lines add up to it, to the cent
     """
@@ -285,7 +285,7 @@ class Content(PatchModel):
     budget_lines: Annotated[list[BudgetLineSent], Field(default_factory=unset, max_length=2000)]
 
     def applied_to(self, content: AnyContent) -> AnyContent:
-        """A content with the members that were sent in the place of its own."""
+        """The content with the sent members in place of its own."""
         return content.model_validate({**content.model_dump(), **self.stated()})
 
 
