@@ -12,7 +12,7 @@ IMPORT = cli.Verb(command_line.HELP, command_line.add_arguments, command_line.ru
 
 
 def main() -> None:
-    """Run one verb and exit with its code."""
+    """Run one command and exit with its exit code."""
     sys.exit(cli.main(SERVICE, own={"import": IMPORT}))
 
 

@@ -1,4 +1,4 @@
-"""Who may write to the ledger and bring editions in."""
+"""The scope that writing to the ledger and importing editions need."""
 
 from typing import Annotated
 

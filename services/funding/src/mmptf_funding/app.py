@@ -1,4 +1,4 @@
-"""Funding as a service: contributions, targets and the Fund's figures; requirements, edition by edition."""
+"""The funding service: contributions, targets and the Fund's figures; the ledger; requirements by edition."""
 
 from __future__ import annotations
 
@@ -52,5 +52,5 @@ SERVICE = Service(
 
 
 def create_app(settings: FundingSettings) -> FastAPI:
-    """The funding service's app; connects to nothing before it starts."""
+    """The funding service's app; it opens no connection before its lifespan begins."""
     return create_service(SERVICE, settings)

@@ -1,4 +1,4 @@
-"""The funding service's tables: a record as it is read, and beside it the columns that it is found by."""
+"""The funding service's tables: the JSON record that readers get, and the columns for filters, sort orders and sums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AMOUNT = sa.Numeric(18, 2)
 
 
 class Base(SQLModel, registry=registry()):
-    """The service's own registry, so that two services can live in one process."""
+    """The base class of this service's tables; its own registry lets two services run in one process."""
 
 
 class MoneyStageRow(Record, Base, table=True):
@@ -35,7 +35,7 @@ class ContributorRow(Record, Base, table=True):
 
 
 class ContributionRow(Record, Base, table=True):
-    """A contribution; `money_stage` and `basis` say which money it is, so that no total mixes two."""
+    """A contribution; totals are separate for each `money_stage` and `basis`."""
 
     __tablename__ = "contribution"
 
@@ -58,7 +58,7 @@ class TargetRow(Record, Base, table=True):
 
 
 class FactRow(Record, Base, table=True):
-    """A fact; `computed_by` names the way its figure is computed from our rows, null where there is none."""
+    """A fact; `computed_by` names the computation of its figure from our rows, null where there is none."""
 
     __tablename__ = "fact"
 
@@ -96,7 +96,7 @@ class TermRow(Record, Base, table=True):
 
 
 class RequirementRow(Record, Base, table=True):
-    """A funding requirement: the columns of the template, so that an export is a copy of them, and what finds it.
+    """A funding requirement: the columns of the template, which exports copy, and those for filters and search.
 
     amount:  USD; null where the source says "funded" or lacks the figure; `implied` is what other figures then imply
     country: ISO 3166-1 alpha-3, `none` where the place is no single country
@@ -136,7 +136,7 @@ class RequirementRow(Record, Base, table=True):
 
 
 class PrintedTotalRow(Record, Base, table=True):
-    """A total or a percentage that an edition prints; `printed` is null where the word "funded" stands in its place.
+    """A total or a percentage that an edition prints; `printed` is null where the edition prints "funded".
 
     division, region, value: what it is a total of; `region` also where the total by area of one region is meant
     """
@@ -168,7 +168,7 @@ class InitiativeRow(Record, Base, table=True):
 
 
 class ProgrammeRow(Record, Base, table=True):
-    """A programme as the catalogue described it when the ledger last asked."""
+    """A programme as the catalogue described it when an entry last named it."""
 
     __tablename__ = "programme"
 
@@ -197,7 +197,7 @@ class EntryRow(Record, Base, table=True):
 
 
 class ResultsMatrixRow(Record, Base, table=True):
-    """What one region of an edition means to achieve, as its results matrix is structured."""
+    """The results matrix of one region of an edition: what it plans to achieve."""
 
     __tablename__ = "results_matrix"
 

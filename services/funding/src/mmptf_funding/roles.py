@@ -1,4 +1,4 @@
-"""The roles that the funding service knows, as access tokens name them."""
+"""The names of the funding service's roles in access tokens."""
 
 MANAGEMENT_UNIT = "management_unit"
 """The Fund's management unit."""

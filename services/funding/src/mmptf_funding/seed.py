@@ -1,4 +1,4 @@
-"""How the packaged data of the funding service are brought into its database."""
+"""Loads the packaged data of the funding service into its database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EDITIONS = ("MI-2015",)
 
 
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
-    """Bring the packaged data into an empty or an older database; returns the revision of the data."""
+    """Load the packaged data into an empty or an older database; returns the revision of the data."""
     write = await begin_write(session, author, "data of the package")
     at = write.at
     contributors = {found.code: found for found in read_packaged(PACKAGE, "contributors", Contributor)}
@@ -45,7 +45,7 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
 
 
 async def _load_edition(write: Write, edition: str) -> None:
-    """Bring a packaged edition in as any other is: its files are those of the template. Then its results matrices."""
+    """Import a packaged edition from files in the form of the template, then load its results matrices."""
     folder = files(PACKAGE) / "data" / edition
     tables: Tables = {name: csv_table(name, io.BytesIO((folder / f"{name}.csv").read_bytes())) for name in TABLES}
     await import_edition(write, tables, packaged=True)

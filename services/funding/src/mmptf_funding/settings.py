@@ -1,4 +1,4 @@
-"""What an operator can set for the funding service beyond what every service has."""
+"""The funding service's settings, in addition to those of every service."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from mmptf_common.process.settings import ServiceSettings
 
 
 class FundingSettings(ServiceSettings):
-    """The address of the catalogue beside what every service is set by.
+    """The settings of every service, and the address of the catalogue.
 
-    CATALOG_URL       http://host:port of the catalogue, which is asked when the ledger is written; without it the
+    CATALOG_URL       http://host:port of the catalogue, which writes to the ledger ask for codes; without it the
                       ledger cannot be written
     """
 

@@ -1,4 +1,4 @@
-"""How contributions and what belongs to them are stored: each model with the record that readers get of it."""
+"""Rows of contributions, contributors, targets, facts and stages, each with the JSON record that readers get."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmptf_funding.models import ContributionRow, ContributorRow, FactRow, Money
 
 
 def stage_row(stage: Stage, at: datetime) -> MoneyStageRow:
-    """A stage of money as it is stored."""
+    """The row of a stage of money."""
     record = public.Stage(
         code=stage.code,
         number=stage.number,
@@ -24,7 +24,7 @@ def stage_row(stage: Stage, at: datetime) -> MoneyStageRow:
 
 
 def contributor_row(contributor: Contributor, at: datetime) -> ContributorRow:
-    """A contributor as it is stored."""
+    """The row of a contributor."""
     record = public.Contributor(
         code=contributor.code,
         name=contributor.name,
@@ -45,7 +45,7 @@ def contributor_row(contributor: Contributor, at: datetime) -> ContributorRow:
 
 
 def contribution_row(contribution: Contribution, contributor: Contributor, at: datetime) -> ContributionRow:
-    """A contribution by this contributor as it is stored."""
+    """The row of a contribution by this contributor."""
     record = public.Contribution(
         code=contribution.code,
         contributor=public.ContributorRef(
@@ -77,7 +77,7 @@ def contribution_row(contribution: Contribution, contributor: Contributor, at: d
 
 
 def target_row(target: Target, at: datetime) -> TargetRow:
-    """A capitalization target as it is stored."""
+    """The row of a capitalization target."""
     record = public.Target(
         code=target.code,
         name=target.name,
@@ -101,7 +101,7 @@ def target_row(target: Target, at: datetime) -> TargetRow:
 
 
 def fact_row(fact: Fact, at: datetime) -> FactRow:
-    """A printed figure as it is stored, without what is computed from the rows of the moment at each read."""
+    """The row of a printed figure, without the computed one, which each read derives from the current rows."""
     record = public.Fact(
         code=fact.code,
         name=fact.name,

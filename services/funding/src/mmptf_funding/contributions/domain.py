@@ -21,7 +21,7 @@ Qualifier = Literal["exact", "rounded", "approximately", "more_than"]
 
 
 class Stated(BaseModel):
-    """A record by its code, and where each of its facts stands."""
+    """A record with its code and the source of each of its facts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,7 +30,7 @@ class Stated(BaseModel):
 
 
 class Contributor(Stated):
-    """Who gives to the Fund; `country` is the ISO 3166-1 alpha-3 code of a Member State."""
+    """A contributor to the Fund; `country` is the ISO 3166-1 alpha-3 code of a Member State."""
 
     name: str
     as_printed: str
@@ -81,7 +81,7 @@ class Figure(BaseModel):
 
 
 class Fact(Stated):
-    """A figure that the Fund publishes about itself; `computed_by` is how it is computed from our rows, where it is."""
+    """A figure that the Fund publishes about itself; `computed_by` names its computation from our rows, if any."""
 
     name: str
     printed: Figure

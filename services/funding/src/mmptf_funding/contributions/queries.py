@@ -1,4 +1,4 @@
-"""What is read of contributions: each list as SQL over its table, and progress towards the targets."""
+"""The listings of contributions and related tables, as SQL, and the progress towards the targets."""
 
 from __future__ import annotations
 
@@ -149,8 +149,8 @@ TARGETS = Listing(
     },
 )
 
-# What our own rows say of a printed figure: the value, how many rows it rests on, and where they are read. The figures
-# were printed over contributions of unspecified basis, so only those are counted.
+# The counterpart of a printed figure, computed from our rows: its value, the number of rows, and the link to them. The
+# printed figures are of contributions of unspecified basis, so only those are counted.
 _LISTED = "contribution WHERE money_stage = 'contribution'"
 
 _COMPUTED = f"""
@@ -201,7 +201,7 @@ _GIVEN = """
 
 
 async def answer_progress(request: Request, query: PointInTime) -> Response:
-    """Contributions as a share of every target, exact, for each stage and basis apart."""
+    """Contributions as an exact share of every target, separately for each stage and basis."""
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> Progress:
@@ -227,7 +227,7 @@ def _contributed(given: Any, target: Any, data: Snapshot) -> Contributed:
         rows=given["rows"],
         link=data.link(f"{PATH}/contributions", basis=given["basis"], stage=given["money_stage"]),
         as_of=given["as_of"],
-        # A target due in a year is due at its end at the latest.
+        # A target that is due in a year is due by the end of that year.
         after_due=given["as_of"].year > target["due"].year,
         share=share(given["amount"], target["amount"]),
     )

@@ -1,4 +1,4 @@
-"""Contributions over HTTP, with contributors, targets, progress, printed figures and the stages of money."""
+"""The routes of contributions, contributors, targets, progress, printed figures and the stages of money."""
 
 from __future__ import annotations
 

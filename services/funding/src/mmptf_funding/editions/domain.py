@@ -1,4 +1,4 @@
-"""What an edition of funding requirements consists of: its code lists, and printed figures beside computed ones."""
+"""The models of an edition's reconciliation: printed figures, computed ones, and explanations of differences."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Agreement = Literal["equal", "explained", "different"]
 
 @dataclass(frozen=True, slots=True)
 class SummedTotal:
-    """A printed total, and what the rows behind it add up to (USD).
+    """A printed total, and the sums of the rows that it covers (USD).
 
-    printed:  the figure in `unit`; None where the word "funded" stands in its place
+    printed:  the figure in `unit`; None where the edition prints "funded" instead
     per_cent: a percentage with the decimal places that are printed
     computed: the sum of the stated amounts, implied: of those that other figures imply for missing ones
     summed:   how many rows state an amount, of all `rows`; `funded` and `missing` are those that state none
@@ -49,7 +49,7 @@ class SummedTotal:
 
 @dataclass(frozen=True, slots=True)
 class RegionSum:
-    """What the rows of a region add up to (USD), stated and implied, and how many amounts are missing."""
+    """The sums of the rows of a region (USD), stated and implied, and the number of missing amounts."""
 
     amount: Decimal | None
     implied: Decimal | None

@@ -1,4 +1,4 @@
-"""What is read of editions: lists as SQL over their tables, and each printed figure beside the computed one."""
+"""The listings of editions, as SQL over their tables, and the reconciliation of printed and computed figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTota
 
 PATH = "/funding/v1"
 EDITION_CODES = "SELECT code FROM edition"
-# The codes of all editions, and how many requirements carry each.
+# The path that lists the codes in all editions, with the number of requirements of each.
 LISTED_AT = f"{PATH}/requirements/facets"
 OF_EDITION = Filter("edition = ANY({}::text[])", EDITION_CODES, f"{PATH}/editions")
 
@@ -39,7 +39,7 @@ EDITIONS = Listing(
     },
 )
 
-# The lists below an edition's path; their CSVs are tables of the template that an edition is imported from.
+# The lists below an edition's path; exported as CSV they are tables of the import template.
 VOCABULARY = Listing(
     path=f"{PATH}/editions/{{edition}}/vocabulary",
     entity="term",
@@ -101,7 +101,7 @@ RESULTS = Listing(
 
 
 def _term(column: str, kind: str) -> Dimension:
-    """A column that holds the code of a term; where editions name it differently, the latest edition does."""
+    """The dimension of a column with codes of terms; the names are those of the latest edition with the term."""
     return Dimension(
         f"filtered.{column}",
         f"(SELECT name FROM term WHERE kind = '{kind}' AND term = {{}} ORDER BY edition DESC LIMIT 1)",
@@ -115,7 +115,7 @@ def _known(kind: str) -> Filter:
 
 
 def _one_population(_: str, value: str) -> dict[str, str]:
-    """The filters whose rows are exactly those of one group by target population."""
+    """The filters that select exactly the rows of one group by target population."""
     if value == SHARED:
         return {"populations_named": "several"}
     if value == "none":
@@ -135,7 +135,7 @@ REQUIREMENTS = Listing(
     entity="requirement",
     item=schemas.Requirement,
     page=schemas.RequirementPage,
-    # Requirements of two editions are never added together: the edition is the basis of their sums.
+    # The edition is the basis of the sums, so that requirements of two editions are never added together.
     rows="(SELECT *, 'requirement' AS money_stage, edition AS basis, 'USD' AS currency FROM requirement) AS rows",
     query=schemas.RequirementQuery,
     sorts={
@@ -161,8 +161,8 @@ REQUIREMENTS = Listing(
         "updated_since": Filter("updated >= {}::timestamptz"),
         "q": SEARCH,
     },
-    # The columns of the template, without the moment of change: the rows of an edition are the same bytes wherever
-    # they were imported.
+    # The columns of the template, without the time of the last change: the export of an edition is the same, byte for
+    # byte, in every database that it was imported into.
     columns={
         "code": "code",
         "edition": "edition",
@@ -265,7 +265,7 @@ INITIATIVES = Listing(
 
 
 async def answer_of_edition(request: Request, listing: Listing, edition: str, query: ListQuery) -> Response:
-    """A list below an edition's path; 404 when there is no such edition."""
+    """A page or export of a list below an edition's path; 404 when there is no such edition."""
     async with snapshot(request, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
     if isinstance(found, Response):
@@ -274,8 +274,8 @@ async def answer_of_edition(request: Request, listing: Listing, edition: str, qu
     return await answer_list(request, replace(listing, path=path, fixed={"edition = {}::text": edition}), query)
 
 
-# What the rows of an edition add up to, for each figure that it prints. The rows are summed once, by everything that a
-# figure can be a total of, so that the work does not grow with rows times figures.
+# The sum of the rows behind each figure that an edition prints. The rows are grouped once by region, place and area, so
+# that the work does not grow with rows times figures.
 _SUMMED_TOTALS = """WITH cell AS (
         SELECT region, place, area, sum(amount) AS amount, count(amount) AS summed, count(*) AS rows,
                count(*) FILTER (WHERE status = 'funded') AS funded,
@@ -299,7 +299,7 @@ _REGION_SUMS = """
 
 
 async def answer_reconciliation(request: Request, edition: str, query: schemas.ReconciliationQuery) -> Response:
-    """Every printed figure of an edition beside what its rows add up to, every difference with its explanation."""
+    """The printed figures of an edition beside the computed ones, with the explanations of differences."""
     async with snapshot(request, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
         if isinstance(found, Response):
@@ -327,7 +327,7 @@ async def answer_reconciliation(request: Request, edition: str, query: schemas.R
 async def reconcile(data: Any, edition: str, as_of: Sequence[tuple[str, str]] = ()) -> list[ReconciledTotal]:
     """The printed figures of an edition, each beside the computed one, in the order of the source.
 
-    data: a snapshot, or the connection of a write under way; as_of: the parameter with which links carry it on
+    data: a snapshot, or the connection of the current write; as_of: the point in time, as parameters for links
     """
     sums = await data.fetch(_REGION_SUMS, edition)
     regions = {row["region"]: RegionSum(row["amount"], row["implied"], row["missing"]) for row in sums}

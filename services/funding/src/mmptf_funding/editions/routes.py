@@ -1,4 +1,4 @@
-"""Editions over HTTP: requirements and their totals, what an edition prints, and how far both agree."""
+"""The routes of editions: requirements and their totals, printed totals, and the reconciliation of both."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How a printed figure is held against the computed one, and what explains a difference; no I/O."""
+"""Comparison of a printed figure with the computed one, and the explanations of a difference; no I/O."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def reconciled(
 ) -> ReconciledTotal:
     """One printed figure beside the computed one.
 
-    regions:      region -> the sums of its rows, which percentages are shares of
-    requirements: the path of the list of requirements; carried: what its links carry on of the question
+    regions:      region -> the sums of its rows; printed percentages are shares of these sums
+    requirements: the path of the list of requirements; carried: query parameters that links to it repeat
     """
     drilldown = [("edition", edition), *carried]
     if total.division != "edition":
@@ -45,7 +45,7 @@ def reconciled(
         computed = None if total.computed is None else amount_text(total.computed)
         lacking = implied
         settled = (total.printed or Decimal(0)) - amount == implied
-    # Where "funded" is printed no amount is asked for, so no row may state one.
+    # A printed "funded" means that nothing is required: it agrees when all rows are funded and none has an amount.
     equal = printed == computed if printed is not None else computed is None and total.rows == total.funded > 0
     if missing and not equal:
         behind = [("edition", edition), *carried, ("status", "missing_in_source")]
@@ -87,7 +87,7 @@ def reconciled(
 
 
 def per_cent(part: Decimal, whole: Decimal, places: int) -> str | None:
-    """A share in per cent, rounded half up as print does and not down as shares are elsewhere; None of nothing."""
+    """A share in per cent, rounded half up as in print (shares elsewhere are rounded down); None when `whole` is 0."""
     if not whole:
         return None
     scaled = Fraction(part) * 100 * 10**places / Fraction(whole)

@@ -292,7 +292,7 @@ class RequirementTotalsQuery(RequirementFilter):
     by: Annotated[
         list[TotalsBy],
         Field(min_length=1, max_length=2, description="One or two ways to divide the total.", examples=["region"]),
-        # The order of two ways is one for all callers: an answer is cached under what was asked.
+        # Sorted, so that both orders of the same two divisions share one cached answer.
         AfterValidator(lambda ways: sorted(set(ways))),
     ] = ["region"]
 

@@ -1,4 +1,4 @@
-"""Imports on the command line: files read from the disk in constant memory, progress and report as text."""
+"""The `import` command: reads files from disk in constant memory, prints progress and a report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HELP = "bring an edition of funding requirements in from files of the template"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `mmptf-funding import` takes."""
+    """Add the arguments of `mmptf-funding import`."""
     parser.add_argument(
         "files",
         nargs="+",
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
-    """Import; returns 0 when everything was written (or would be), 1 when nothing was."""
+    """Import files; returns 0 when all was written (or would be, in a dry run), 1 when the import was rejected."""
     try:
         with ExitStack() as stack:
             tables = _open(arguments.files, stack)

@@ -1,4 +1,4 @@
-"""Bringing an edition in: every row checked, totals reconciled, all of it committed or nothing."""
+"""Import of an edition: checks every row, reconciles the totals, and writes everything or nothing."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from mmptf_funding.imports.schemas import ImportReport, TableReport
 from mmptf_funding.imports.template import RawRow
 from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, SourceDocumentRow, TermRow
 
-# So many rows are checked at a stretch.
+# The number of rows that are checked before other requests get a turn.
 TURN = 500
-# The first of these rows that can be read names the edition, where no table describes it.
+# Without an edition table, the edition is taken from the first of this many rows that names one.
 FIRST_ROWS = 100
 CURRENCY = "USD"
 NO_COUNTRY = "none"
-# The columns of a requirement's table, but for the public record and the moment of change.
+# The columns of the requirement table, except the public record and the time of the last change.
 COLUMNS = (
     "code", "edition", "region", "region_name", "place", "place_name", "place_as_printed", "country", "area",
     "area_name", "area_as_printed", "amount", "status", "implied", "as_printed", "populations", "confidence", "note",
@@ -59,12 +59,12 @@ async def import_edition(
 ) -> ImportReport:
     """Write an edition's tables, one journal entry for each row that changes.
 
-    tables:   the template's tables as rows; a table that is left out keeps what is stored of it
-    packaged: the tables are those of the package: what somebody else has changed or added since they were loaded
-              stays as it is, and nothing that follows from it keeps the service from starting
-    progress: called with the phase and how many rows it has done
-    Raises InvalidRequest with every error (row, column, reason): nothing is written then. Whether the transaction is
-    committed is the caller's choice, so a dry run is an import that is rolled back.
+    tables:   the template's tables as rows; the stored rows of a table that is left out stay
+    packaged: the tables are those of the package: rows that others have changed or added since they were loaded stay,
+              and errors that follow from such changes do not stop the service from starting
+    progress: called with the phase and the number of rows processed
+    Raises InvalidRequest with every error (row, column, reason): nothing is written then. The caller commits or rolls
+    back, so a dry run is an import that is rolled back.
     """
     errors = ImportErrors()
     small = SmallTables(
@@ -78,7 +78,7 @@ async def import_edition(
     connection = await _driver(write.session)
     edition = await _edition_of(connection, small.edition, first, errors)
     if edition is None or errors.any_of("vocabulary"):
-        # Without them rows that are right would seem wrong.
+        # Without an edition or a sound vocabulary, correct rows would be reported as errors.
         errors.raise_if_any()
     assert edition
     vocabulary = await _vocabulary(connection, edition, small, errors, alone=not first)
@@ -134,7 +134,7 @@ async def _driver(session: AsyncSession) -> Connection:
 
 
 def _read(model: type[AnyRow], tables: Tables, errors: ImportErrors) -> list[tuple[int, AnyRow]]:
-    """The rows of a table that can be read, with their numbers."""
+    """The valid rows of a table, with their numbers; adds the errors of the others."""
     found = []
     for raw in tables.get(model.table, iter(())):
         row, wrong = rules.read(model, raw)
@@ -150,7 +150,7 @@ async def _edition_of(
     first: list[RawRow],
     errors: ImportErrors,
 ) -> str | None:
-    """The edition that is imported: the one the file describes, or else the one its rows name."""
+    """The code of the edition to import: the one in the edition table, otherwise the one that the requirements name."""
     if len(described) > 1:
         number, _ = described[1]
         errors.add([rules.row_error("edition", number, "code", "one_row", "one edition is imported at a time")])
@@ -176,9 +176,9 @@ async def _edition_of(
 async def _vocabulary(
     connection: Connection, edition: str, given: SmallTables, errors: ImportErrors, *, alone: bool
 ) -> Vocabulary:
-    """The vocabulary of an edition: what is stored of it, and over it what the file brings.
+    """The vocabulary of an edition: the stored terms, replaced and extended by those of the file.
 
-    alone: the file brings no requirements, so what published ones say of a term has to stay as it is
+    alone: the file has no requirements, so terms that published requirements use must not change
     """
     terms: dict[TermKind, dict[str, Term]] = {kind: {} for kind in get_args(TermKind)}
     for found in await connection.fetch(
@@ -208,7 +208,7 @@ async def _vocabulary(
 async def _document_taken(
     connection: Connection, given: Sequence[tuple[int, template.EditionRow]]
 ) -> list[ErrorDetail]:
-    """An edition whose document is stored under another title, and not as this edition's own."""
+    """An error where a document is stored with another title, and not as that of the same edition."""
     errors = []
     for number, row in given:
         title = await connection.fetchval(
@@ -226,9 +226,9 @@ async def _document_taken(
 async def _stage(
     connection: Connection, rows: Iterator[RawRow], vocabulary: Vocabulary, errors: ImportErrors, progress: Progress
 ) -> int:
-    """Check requirements one after the other and copy them beside the table; returns how many rows there are.
+    """Check requirements one by one and copy the valid ones into a temporary table; returns the number of rows read.
 
-    Only one row is in memory at a time, and the table itself is not touched before every row is known to be right.
+    Only one row is in memory at a time, and the requirement table is not written before every row has been checked.
     """
     await connection.execute(
         "CREATE TEMPORARY TABLE staged (LIKE requirement) ON COMMIT DROP;"
@@ -241,7 +241,7 @@ async def _stage(
         for raw in rows:
             found += 1
             if not found % TURN:
-                # Other requests have their turn, and a connection that is lost is noticed: then COPY says so.
+                # Lets other requests run, and a lost connection be noticed; COPY then raises the error.
                 await asyncio.sleep(0)
                 if connection.is_closed():
                     return
@@ -263,7 +263,7 @@ async def _stage(
 
 
 async def _add_repeated_rows(connection: Connection, edition: str, errors: ImportErrors) -> None:
-    """Staged rows that are there already: the same code or the same line twice, a code of another edition."""
+    """Add an error for each staged row with a repeated code, a repeated line, or a code of another edition."""
 
     async def add(error_of: Callable[[Found], ErrorDetail], query: str, *arguments: str) -> None:
         rows = await connection.fetch(
@@ -295,7 +295,7 @@ async def _add_repeated_rows(connection: Connection, edition: str, errors: Impor
 async def _initiatives_taken(
     connection: Connection, edition: str, given: Sequence[tuple[int, template.InitiativeRow]]
 ) -> list[ErrorDetail]:
-    """Initiatives whose code another edition has."""
+    """An error for each initiative whose code belongs to another edition."""
     rows = {row.code: number for number, row in given}
     found = await connection.fetch(
         "SELECT code, edition FROM initiative WHERE code = ANY($1) AND edition <> $2", list(rows), edition
@@ -304,7 +304,7 @@ async def _initiatives_taken(
 
 
 async def _rows_left_out(connection: Connection, edition: str) -> list[ErrorDetail]:
-    """Published requirements that are not among the staged ones, where any are."""
+    """An error for each published requirement that is not staged; none where nothing is staged."""
     absent = await connection.fetch(
         "SELECT code FROM requirement WHERE edition = $1 AND EXISTS (SELECT FROM staged)"
         " AND NOT EXISTS (SELECT FROM staged WHERE staged.code = requirement.code) ORDER BY 1 LIMIT $2",
@@ -322,7 +322,7 @@ async def _rows_left_out(connection: Connection, edition: str) -> list[ErrorDeta
 
 
 async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counter[str]:
-    """Move the staged rows into the table, those that change anything."""
+    """Write the staged rows that differ from the stored ones; returns the number of changes by action."""
     connection = await _driver(write.session)
     await connection.execute(
         "DELETE FROM staged USING requirement AS stored WHERE stored.code = staged.code"
@@ -332,7 +332,7 @@ async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counte
         keep_corrections,
         write.author.actor,
     )
-    # The moment is the last member of every record.
+    # The time of the change is the last member of every record.
     stamped = f'(left(staged.record::text, -1) || \',"updated":"{moment_text(write.at)}"}}\')::json'
     names = ", ".join(COLUMNS)
     assignments = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "record", "updated"))
@@ -347,7 +347,7 @@ async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counte
 
 
 def _rows_of(small: SmallTables, vocabulary: Vocabulary, at: datetime) -> list[tuple[str, Sequence[Record]]]:
-    """The small tables as they are stored: table and rows, in the order in which they refer to one another."""
+    """The rows to store of the small tables, by table, in an order in which each refers only to earlier ones."""
     edition = vocabulary.edition
     found: list[tuple[str, Sequence[Record]]] = [
         ("documents", [_document_row(row, at) for _, row in small.edition]),
@@ -491,7 +491,7 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
 
 
 def requirement_columns(requirement: Requirement) -> dict[str, Cell]:
-    """A requirement as `COLUMNS`, in their order."""
+    """The values of a requirement, in the order of `COLUMNS`."""
     row, region, place, area = requirement.row, requirement.region, requirement.place, requirement.area
     return {
         "code": row.code,
@@ -522,16 +522,17 @@ def requirement_columns(requirement: Requirement) -> dict[str, Cell]:
     }
 
 
-# The rows of a place and of an area have the same words.
+# Cached, because all rows of the same place and area have the same words.
 @lru_cache(maxsize=10_000)
 def _search_words(*names: str | None) -> list[str]:
     return words(" ".join(filter(None, names)))
 
 
 def requirement_record(requirement: Requirement) -> dict[str, JsonValue]:
-    """What readers get of a requirement, but for the moment of change, which is its last member.
+    """The public record of a requirement, without `updated`, its last member.
 
-    The members of `public.Requirement` as JSON: an instance of it for each row would cost a tenth of a large import.
+    A dictionary with the members of `public.Requirement`, because creating an instance of it for each row would take a
+    tenth of the time of a large import.
     """
     row, region, place, area = requirement.row, requirement.region, requirement.place, requirement.area
     document, line, printed = row.source_document, row.source_line, row.amount_as_printed
@@ -588,12 +589,12 @@ def _dollars_json(amount: Decimal | None) -> dict[str, JsonValue] | None:
 
 
 def _source(field: str, document: str, line: int | None, printed: str | None) -> SourceRef:
-    """Where one fact of a record stands."""
+    """The source of one fact of a record."""
     return SourceRef(
         field=field, document=document, line=line, locator=None, as_printed=printed, verified=True, note=None
     )
 
 
 def _money(amount: Decimal | None, currency: str | None = None) -> Money | None:
-    """An amount as the wire writes it; None when there is none."""
+    """An amount as answers write it; None when there is none."""
     return None if amount is None else money(amount, currency or CURRENCY)

@@ -1,4 +1,4 @@
-"""Files as rows of text: CSV and XLSX read piece by piece, whatever is wrong with them named by row and column."""
+"""Rows of text from CSV and XLSX files, read in pieces; errors name the row and the column."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmptf_common.wire.problems import InvalidRequest, closest_match, error_deta
 from mmptf_funding.imports.rules import row_error
 from mmptf_funding.imports.template import GUIDE, TABLES, RawRow, TableName, columns, required
 
-# A workbook is small: the edition of 2015 has 100 KB. Unpacked it is read in pieces, but for its texts.
+# Workbooks are small: the edition of 2015 has 100 KB. Unpacked, they are read in pieces, except their shared strings.
 MAX_WORKBOOK = 4 * 1024 * 1024
 MAX_UNPACKED = 16 * 1024 * 1024
 MAX_ROWS = 100_000
@@ -30,12 +30,12 @@ Tables = dict[TableName, Iterator[RawRow]]
 
 
 def file_error(code: str, detail: str) -> InvalidRequest:
-    """Something that is wrong with a file as a whole."""
+    """The exception for a file that is invalid as a whole."""
     return InvalidRequest([error_detail(code, detail)])
 
 
 def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
-    """The rows of a CSV: UTF-8, commas, a header of the template's columns in any order; memory stays constant."""
+    """The rows of a CSV: UTF-8, commas, a header with the template's columns in any order; uses constant memory."""
     reader = csv.reader(_lines(table, file), strict=True)
     number = 1
     try:
@@ -65,7 +65,7 @@ def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
 
 
 def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
-    """The lines of a text, each read with a limit: a file without line ends is not taken into memory whole."""
+    """The lines of a text, each up to a limit, so that a file without line ends is not read into memory as a whole."""
     decode = codecs.getincrementaldecoder("utf-8-sig")().decode
     while line := file.readline(MAX_LINE):
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
@@ -101,13 +101,13 @@ def _check_header(table: TableName, header: list[str]) -> None:
 
 @contextmanager
 def open_workbook(file: BinaryIO) -> Iterator[Tables]:
-    """The tables of an XLSX workbook, sheet by sheet; formulas, dates and what is no text or number are errors."""
+    """The tables of an XLSX workbook by sheet; formulas, dates and all but text and numbers are errors."""
     with tempfile.TemporaryFile() as plain:
         _unpack(file, plain)
         try:
             book = load_workbook(plain, read_only=True, data_only=False, keep_links=False)
         except Exception as error:
-            # A hand-made workbook makes the parser fail in whatever way; none of them is a failure of ours.
+            # The parser may raise any exception for a crafted workbook; it is an error of the file, not of the server.
             raise file_error("not_a_workbook", "the file cannot be read as an XLSX workbook") from error
         try:
             sheets = {sheet.title: sheet for sheet in book.worksheets if sheet.title != GUIDE}
@@ -124,7 +124,7 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
 
 
 def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
-    """Copy a workbook's parts unpacked, in pieces: whoever reads one as a whole gets no more than is allowed here."""
+    """Copy a workbook's parts unpacked, in pieces, up to a limit, since the parser may read a part as a whole."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size > MAX_WORKBOOK:
@@ -134,7 +134,7 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
         with zipfile.ZipFile(file) as archive, zipfile.ZipFile(plain, "w") as parts:
             names = archive.namelist()
             methods = {entry.compress_type for entry in archive.infolist()}
-            # Other methods, which no workbook has, are not unpacked in pieces.
+            # zipfile does not unpack other methods in pieces; no workbook uses them.
             if len(set(names)) < len(names) or not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
                 raise zipfile.BadZipFile
             for name in names:
@@ -149,12 +149,12 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
     except InvalidRequest:
         raise
     except Exception as error:
-        # A broken, an encrypted and an odd archive each end in another error.
+        # Broken, encrypted and unusual archives each raise a different exception.
         raise file_error("not_a_workbook", "the file is no XLSX workbook: no zip archive, or a broken one") from error
 
 
 def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
-    # What a file says of its own size is not believed: a sheet is as large as its cells, up to a limit.
+    # The dimensions that a file declares are ignored: rows are counted as they are read, up to a limit.
     sheet.reset_dimensions()
     names: list[str] = []
     try:
@@ -190,7 +190,7 @@ def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
 
 
 def _text(cell: Any) -> tuple[str, tuple[str, str] | None]:
-    """A cell as the text that a CSV would hold, or what is wrong with it."""
+    """The text that a CSV would have for a cell, and None or the code and detail of its error."""
     value, kind = cell.value, cell.data_type
     if value is None:
         return "", None
@@ -204,6 +204,6 @@ def _text(cell: Any) -> tuple[str, tuple[str, str] | None]:
         return value, None
     text = str(value) if isinstance(value, int) else repr(value)
     if "e" in text or sum(map(str.isdigit, text)) > MAX_DIGITS or not math.isfinite(value):
-        # A spreadsheet keeps numbers as binary fractions of 15 digits: more of them are no longer exact.
+        # Spreadsheets store numbers as binary floating point, exact to 15 digits only.
         return "", ("inexact_number", f"a number of more than {MAX_DIGITS} digits; write it as text")
     return text, None

@@ -1,4 +1,4 @@
-"""Imports over HTTP: the template, and an edition brought in by one request by the management unit."""
+"""The routes of imports: the template, and the import of an edition by the management unit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ router = openapi.Router()
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv"
 PATH = "/funding/v1/imports"
-# The largest body of an import; a larger edition goes through the command line, which reads it from the disk.
+# The largest body of an import; larger editions are imported with the command line, which reads them from disk.
 MAX_BODY = 32 * 1024 * 1024
 
 
@@ -69,7 +69,7 @@ async def create(request: WriteRequest, who: FundingWriter, query: WriteParamete
         raise UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; {CSV} or {XLSX} is expected.")
     digest = hashlib.sha256()
     with ExitStack() as stack:
-        # On the disk: however large a body may be, it is not in memory.
+        # The body goes to disk, so that a large one does not take memory.
         file = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
         async for piece in request.stream():
             file.write(piece)

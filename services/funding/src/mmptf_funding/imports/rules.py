@@ -1,4 +1,4 @@
-"""What the rows of an edition must fulfil, by themselves and with its vocabulary: every error by row and column."""
+"""Rules for the rows of an edition, alone and against its vocabulary; errors name the row and the column."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mmptf_funding.editions.domain import TermKind
 from mmptf_funding.imports import template
 from mmptf_funding.imports.template import RawRow, TableName
 
-# A report of more errors than anybody reads is cut; how many there are in all is said.
+# A report lists this many errors at most, and the number of all.
 MAX_ERRORS = 1000
-# The code of a printed total is made of up to four others, and is no longer than any.
+# The code of a printed total joins up to four others; its length is limited as that of any code.
 MAX_CODE = 64
 
 AnyRow = TypeVar("AnyRow", bound=template.Row)
@@ -24,7 +24,7 @@ AnyRow = TypeVar("AnyRow", bound=template.Row)
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term as rows refer to it."""
+    """A term of the vocabulary, with the members that rows are checked against."""
 
     code: str
     name: str
@@ -35,7 +35,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What the rows of one edition may name: terms by kind and code, and documents."""
+    """The terms, by kind and code, and the documents that the rows of one edition may name."""
 
     edition: str
     terms: Mapping[TermKind, Mapping[str, Term]]
@@ -44,7 +44,7 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A requirement whose codes are those of the vocabulary: its row, and the terms that it names."""
+    """A checked requirement: its row, and the vocabulary's terms for its codes."""
 
     row: template.RequirementRow
     region: Term
@@ -55,7 +55,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class SmallTables:
-    """The tables that are read as a whole, all but the requirements: their rows with their numbers."""
+    """The rows, with their numbers, of the tables that are read as a whole: all except the requirements."""
 
     edition: list[tuple[int, template.EditionRow]]
     vocabulary: list[tuple[int, template.VocabularyRow]]
@@ -77,7 +77,7 @@ class InvalidImport(InvalidRequest):
 
 
 class ImportErrors:
-    """The errors of an import as they are found: the first of them, and how many there are."""
+    """Collects the errors of an import: the first `MAX_ERRORS`, and the number of all."""
 
     def __init__(self) -> None:
         self.listed: list[ErrorDetail] = []
@@ -98,14 +98,14 @@ class ImportErrors:
 
 
 def read(model: type[AnyRow], raw: RawRow) -> tuple[AnyRow | None, list[ErrorDetail]]:
-    """A row as its model, or None and everything that is wrong with its cells."""
+    """The row as its model, or None and the errors of its cells."""
     errors = list(raw.errors)
     if errors and not raw.cells:
         return None, errors
     try:
         row = model.model_validate(raw.cells)
     except ValidationError as error:
-        # A cell that could not be read seems empty; it is named once.
+        # A cell that could not be read is absent from `cells`; only its first error is reported.
         unread = {error.pointer for error in errors}
         found = [_cell_error(model.table, raw, e) for e in error.errors(include_url=False)]
         return None, errors + [error for error in found if error.pointer not in unread]
@@ -128,10 +128,10 @@ def _cell_error(table: TableName, raw: RawRow, error: ErrorDetails) -> ErrorDeta
 def vocabulary_errors(
     number: int, row: template.VocabularyRow, edition: str, first: int | None, published: Term | None
 ) -> list[ErrorDetail]:
-    """What is wrong with a term beside the others.
+    """The errors of a term of the vocabulary.
 
-    first: the row that has its code already; published: the term as requirements are published with, and which the
-    file, that brings none, has to leave as it is
+    first: the number of an earlier row with the same code
+    published: the stored term, where requirements are published with it and the file has none; it must not change
     """
     errors = []
     if first:
@@ -144,19 +144,19 @@ def vocabulary_errors(
 
 
 def term_of(row: template.VocabularyRow) -> Term:
-    """A row of the vocabulary as others refer to it."""
+    """The term of a row of the vocabulary."""
     return Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
 
 
 def place_errors(number: int, row: template.VocabularyRow, regions: Iterable[str]) -> list[ErrorDetail]:
-    """A place whose region the vocabulary does not have."""
+    """An error where the region of a place is not in the vocabulary."""
     if row.kind != "place" or row.region_code in (known := list(regions)):
         return []
     return [not_in("vocabulary", number, "region_code", row.region_code or "", known)]
 
 
 def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
-    """What is wrong with a requirement whose cells are each right: codes, names beside codes, amount and status."""
+    """The errors of a requirement with valid cells: codes, names against codes, amount against status."""
     errors: list[ErrorDetail] = []
 
     def add(column: str, code: str, detail: str) -> None:
@@ -208,7 +208,7 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
 
 
 def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requirement:
-    """A checked row with the terms that it names; KeyError where it was not checked."""
+    """A checked row with the terms that it names; raises KeyError for a code that is not in the vocabulary."""
     terms = vocabulary.terms
     return Requirement(
         row,
@@ -220,7 +220,7 @@ def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requ
 
 
 def small_table_errors(tables: SmallTables, vocabulary: Vocabulary) -> list[ErrorDetail]:
-    """What is wrong with printed totals and initiatives: each by itself, then those whose code is there already."""
+    """The errors of printed totals and initiatives: first those of each row, then repeated codes."""
     errors: list[ErrorDetail] = []
     for number, total in tables.printed_totals:
         errors += printed_total_errors(number, total, vocabulary)
@@ -243,7 +243,7 @@ def _repeated_codes(table: TableName, codes: Iterable[tuple[int, str]]) -> list[
 
 
 def printed_total_errors(number: int, row: template.PrintedTotalRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
-    """What is wrong with a printed total whose cells are each right."""
+    """The errors of a printed total with valid cells."""
     errors = other_edition("printed-totals", number, row.edition, vocabulary.edition)
     known = [vocabulary.edition] if row.division == "edition" else vocabulary.terms[row.division]
     regions = vocabulary.terms["region"]
@@ -274,7 +274,7 @@ def printed_total_errors(number: int, row: template.PrintedTotalRow, vocabulary:
 
 
 def printed_total_code(row: template.PrintedTotalRow) -> str:
-    """The code of a printed total, made of what it is a total of; one that is too long is cut."""
+    """The code of a printed total, joined from what it is a total of and cut to the length of a code."""
     code = _whole_code(row)
     return code if len(code) <= MAX_CODE else code[:MAX_CODE].rstrip("-_.")
 
@@ -285,7 +285,7 @@ def _whole_code(row: template.PrintedTotalRow) -> str:
 
 
 def initiative_errors(number: int, row: template.InitiativeRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
-    """What is wrong with an initiative whose cells are each right."""
+    """The errors of an initiative with valid cells."""
     errors = other_edition("initiatives", number, row.edition, vocabulary.edition)
     if (row.amount is None) != (row.currency is None):
         errors.append(row_error("initiatives", number, "currency", "empty_cell", "amount and currency go together"))
@@ -305,7 +305,7 @@ def row_error(
     allowed: Iterable[str] | None = None,
     suggestion: str | None = None,
 ) -> ErrorDetail:
-    """One thing that is wrong with one cell; the pointer is /table/row/column."""
+    """An error of one cell; its pointer is /table/row/column."""
     return error_detail(
         code,
         f"{table}, row {number}, column {column}: {detail}",
@@ -316,7 +316,7 @@ def row_error(
 
 
 def not_in(table: TableName, row: int, column: str, given: str, allowed: Iterable[str]) -> ErrorDetail:
-    """A code that the vocabulary does not have, with the nearest one that it has."""
+    """An error for an unknown code, with the closest known one as suggestion."""
     known = list(allowed)
     meant = closest_match(given, known)
     hint = f"; did you mean {meant}?" if meant else ""
@@ -329,22 +329,22 @@ def not_in(table: TableName, row: int, column: str, given: str, allowed: Iterabl
 
 
 def shown(value: str | None) -> str:
-    """A value as an error shows it: quoted, and no longer than a line."""
+    """A value as error texts show it: quoted, and cut to a line."""
     return repr((value or "")[:64])
 
 
 def other_edition(table: TableName, row: int, named: str, edition: str) -> list[ErrorDetail]:
-    """A row of another edition than the one that is imported."""
+    """An error where a row names another edition than the imported one."""
     if named == edition:
         return []
     return [row_error(table, row, "edition", "other_edition", f"{named!r}, and this import is of {edition}")]
 
 
 def taken(table: TableName, row: int, code: str, edition: str) -> ErrorDetail:
-    """A code that a record of another edition has."""
+    """An error for a code that a record of another edition has."""
     return row_error(table, row, "code", "code_of_other_edition", f"{code} belongs to {edition}")
 
 
 def repeated(table: TableName, row: int, column: str, value: object, first: int) -> ErrorDetail:
-    """What an earlier row of the same file has already."""
+    """An error for a value that an earlier row of the same file has."""
     return row_error(table, row, column, "repeated_row", f"{value} is in row {first} already")

@@ -1,4 +1,4 @@
-"""The wire shapes of imports: what an import did, or would do, and how its rows agree with the printed totals."""
+"""The wire shapes of imports: the report of an import or a dry run, with the reconciliation of printed totals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The template that an edition is imported from: five tables, their rows, and what each column takes."""
+"""The import template of an edition: five tables, the models of their rows, and the type of each column."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
 
 
 def _amount(value: object) -> object:
-    """An amount as its exact decimal; whatever else is written says what is wrong with it."""
+    """The exact Decimal of an amount; raises ValueError with the reason for any other text."""
     if not isinstance(value, str) or _AMOUNT.fullmatch(value):
         return Decimal(value) if isinstance(value, str) else value
     if value.startswith("-"):
@@ -40,7 +40,7 @@ def _amount(value: object) -> object:
 
 
 def _unreserved(value: str) -> str:
-    """A code that no group of a total is named by."""
+    """The code itself; raises ValueError for a name that groups of totals use."""
     if value in RESERVED:
         raise ValueError(f"{', '.join(sorted(RESERVED))} name groups of totals and are no codes of terms")
     return value
@@ -59,7 +59,7 @@ Capitals = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """One row of a table as text: its number as a spreadsheet shows it, its filled cells, what cannot be read of it."""
+    """One row of a table as text: its number in the spreadsheet, its filled cells, the errors of unreadable ones."""
 
     number: int
     cells: dict[str, str]
@@ -150,7 +150,7 @@ class RequirementRow(Row):
 
 
 class PrintedTotalRow(Row):
-    """The control totals: what the edition prints, and the import must add up to."""
+    """The control totals: the totals that the edition prints, which the imported rows have to add up to."""
 
     table = "printed-totals"
 
@@ -210,12 +210,12 @@ def columns(table: TableName) -> list[str]:
 
 
 def required(table: TableName) -> list[str]:
-    """The columns that no file may leave out."""
+    """The columns that every file has to have."""
     return [name for name, field in ROWS[table].model_fields.items() if field.is_required()]
 
 
 def guide() -> Iterable[tuple[str, str, str, str]]:
-    """What every column takes: table, column, whether it must be there, what it holds."""
+    """A description of every column: table, column, whether it is required, and its values."""
     for table, model in ROWS.items():
         for name, field in model.model_fields.items():
             choices = _choices(field.annotation)

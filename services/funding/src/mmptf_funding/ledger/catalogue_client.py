@@ -1,4 +1,4 @@
-"""Asks the catalogue over HTTP for the programmes, organizations and areas that entries name."""
+"""HTTP client of the catalogue, for the programmes, organizations and areas that entries name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mmptf_funding.ledger.domain import CATALOGUE_LISTS, Answers, Coded, Noun, P
 from mmptf_funding.settings import FundingSettings
 
 ANSWER_SECONDS = 3.0
-# For everything that a batch names.
+# The limit for all requests of one batch together.
 ALL_SECONDS = 10.0
 
 
 async def ask(request: Request, names: Iterable[tuple[Noun, str]]) -> Answers | ProblemError:
-    """What the catalogue answers for each code, asked for once and in one connection; or how it failed to answer."""
+    """The catalogue's answers, one request for each distinct code over one client; or the error that prevented them."""
     codes: dict[tuple[Noun, str], str | None] = {}
     programmes: dict[str, Programme] = {}
     settings: FundingSettings = request.app.state.settings

@@ -1,4 +1,4 @@
-"""What is entered into the ledger: entries, the fee that follows a deposit, and reversals; nothing is ever changed."""
+"""Commands on the ledger: enter, charge the fee of a deposit, reverse. Entries are never changed."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from mmptf_funding.models import ContributorRow, EntryRow, ProgrammeRow
 
 
 def named(sent: Iterable[EntrySent]) -> list[tuple[Noun, str]]:
-    """What entries name of the catalogue."""
+    """The catalogue's codes that entries name, with their kinds."""
     return [code for entry in sent for code in entry.entry().catalogue_codes().items()]
 
 
 async def enter(write: Write, who: Identity, sent: EntrySent, answers: Answers | ProblemError) -> str:
     """Write one entry, and the fee that follows a deposit; returns its code.
 
-    answers: what the catalogue answered for the codes that are named, or how it failed to
-    Raises Forbidden for a kind that is not the caller's, InvalidRequest for what does not fit by itself, Conflict for
-    what the ledger does not hold, and the catalogue's failure where nothing is known without it.
+    answers: the catalogue's answers for the codes that the entry names, or the error that prevented them
+    Raises Forbidden for a kind that the caller may not write, InvalidRequest for an invalid entry, Conflict where a
+    balance would fall below zero, and the catalogue's error where the ledger does not have the codes either.
     """
     if not rules.may_write(who, sent.kind, sent.organization):
         raise Forbidden(f"{sent.kind}: entered by {rules.writers(sent.kind)}.")
@@ -60,7 +60,7 @@ async def enter(write: Write, who: Identity, sent: EntrySent, answers: Answers |
 
 
 async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) -> Created:
-    """Reverse an entry from a day on, and with a deposit the fee that followed it."""
+    """Reverse an entry from a day on; for a deposit, its fee as well."""
     entry = _recorded(await row_of(write, EntryRow, LEDGER, code))
     if not rules.may_write(who, entry.kind, entry.organization):
         raise Forbidden(f"{entry.kind}: reversed by {rules.writers(entry.kind)}.")
@@ -82,7 +82,7 @@ async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) ->
 
 
 async def add_contributor(write: Write, sent: ContributorSent) -> Created:
-    """List somebody who gives to the Fund; Conflict when the code is taken."""
+    """Add a contributor; raises Conflict when the code is taken."""
     if await write.session.get(ContributorRow, sent.code):
         raise Conflict(f"{sent.code} is listed already.", code="code_taken")
     contributor = Contributor(
@@ -99,7 +99,7 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
 
 
 async def _append(write: Write, entry: Entry, *, flags: Sequence[Flag] = ()) -> RecordedEntry:
-    """Store an entry under the next code."""
+    """Store an entry under the next code; returns it."""
     number = 1 + int(await write.session.scalar(sa.select(sa.func.coalesce(sa.func.max(col(EntryRow.number)), 0))) or 0)
     code = f"L-{number:06d}"
     recorded = RecordedEntry.of(
@@ -143,7 +143,7 @@ async def _unknown_contributor(write: Write, code: str | None) -> list[ErrorDeta
 
 
 async def _require_held(write: Write, entry: Entry, failed: ProblemError) -> None:
-    """Take as known what the ledger holds already while the catalogue is away; raise its failure for anything else."""
+    """Accept codes that earlier entries name while the catalogue cannot be asked; raise its error for any other."""
     for noun, code in entry.catalogue_codes().items():
         column: sa.ColumnClause[str] = sa.column(noun)
         held = sa.select(sa.literal(1)).select_from(EntryRow).where(column == code).limit(1)
@@ -152,7 +152,7 @@ async def _require_held(write: Write, entry: Entry, failed: ProblemError) -> Non
 
 
 async def _store_programme(write: Write, programme: Programme) -> None:
-    """Store what the catalogue says of a programme, where it says something else than before."""
+    """Store the catalogue's description of a programme where it differs from the stored one."""
     stored = await write.session.get(ProgrammeRow, programme.code)
     if stored is not None and Programme.model_validate(stored.record) == programme:
         return
@@ -162,7 +162,7 @@ async def _store_programme(write: Write, programme: Programme) -> None:
 
 
 async def _wrong_predecessor(write: Write, entry: Entry) -> list[ErrorDetail]:
-    """An entry that follows one which is not there, of another kind or contributor, or reversed."""
+    """The errors of `follows`: an entry that does not exist, is of another kind or contributor, or was reversed."""
     if entry.follows is None or rules.KINDS[entry.kind].follows is None:
         return []
     row = await write.session.get(EntryRow, entry.follows)
@@ -172,13 +172,13 @@ async def _wrong_predecessor(write: Write, entry: Entry) -> list[ErrorDetail]:
 
 
 async def _reversal(write: Write, code: str) -> str | None:
-    """The code of the entry that reverses another one, where one does."""
+    """The code of the entry that reverses this one; None where it is not reversed."""
     found: str | None = await write.session.scalar(sa.select(col(EntryRow.code)).where(col(EntryRow.reverses) == code))
     return found
 
 
 async def _resting_entries(write: Write, code: str) -> list[RecordedEntry]:
-    """The entries that rest on an entry, and are not reversed themselves."""
+    """The entries that follow an entry and are not reversed themselves."""
     reversing = sa.select(col(EntryRow.reverses)).where(col(EntryRow.reverses).is_not(None))
     rows = await write.session.scalars(
         sa.select(EntryRow)
@@ -189,7 +189,7 @@ async def _resting_entries(write: Write, code: str) -> list[RecordedEntry]:
 
 
 async def _flags(write: Write, entry: Entry) -> list[Flag]:
-    """What calls for a question, on the entry's day or a later one, when it is added to what is there."""
+    """The flags of a new entry: what it exceeds on its day or a later one."""
     amount = entry.sum.amount
     if entry.kind in ("expenditure", "refund"):
         _, unspent = await _lowest(write, rules.UNSPENT, entry, entry.date)
@@ -204,7 +204,7 @@ async def _flags(write: Write, entry: Entry) -> list[Flag]:
 
 
 async def _flags_of_reversal(write: Write, entry: RecordedEntry, day: date) -> list[Flag]:
-    """Whether more is spent than is left, on any day, when a transfer is reversed."""
+    """The flags of a reversal: of a transfer, whether expenditure then exceeds transfers on its day or a later one."""
     if entry.kind != "transfer":
         return []
     _, left = await _lowest(write, rules.UNSPENT, entry, day)
@@ -212,7 +212,7 @@ async def _flags_of_reversal(write: Write, entry: RecordedEntry, day: date) -> l
 
 
 async def _require_balances(write: Write, entry: RecordedEntry) -> None:
-    """Raise Conflict where a balance is below zero on the entry's day or a later one; it says how far."""
+    """Raise Conflict, with the amount, where a balance is below zero on the entry's day or a later one."""
     for balance in rules.NEVER_BELOW_ZERO:
         if entry.kind not in (*balance.plus, *balance.minus):
             continue
@@ -223,7 +223,7 @@ async def _require_balances(write: Write, entry: RecordedEntry) -> None:
 
 
 async def _lowest(write: Write, balance: rules.Balance, entry: Entry, since: date) -> tuple[date, Decimal]:
-    """The first day since a date, that day included, on which a balance of an entry is lowest, and the balance."""
+    """The lowest balance from a date on, that day included, with the first day on which it is reached."""
     only = "".join(f" AND {name} = :{name}" for name in balance.members)
     found = await write.session.execute(
         sa.text(

@@ -1,4 +1,4 @@
-"""What the ledger consists of: entries with exact amounts and days, and what it knows of a programme."""
+"""The models of the ledger: entries with exact amounts and days, and its copy of a programme's description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.sources import SourceRef
 
-# What can be written; a fee follows from its deposit.
+# The kinds that can be sent; fees are entered with their deposits.
 KindSent = Literal[
     "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "direct_cost", "bank_charge",
     "interest",
@@ -24,10 +24,10 @@ Kind = Literal[
     "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "agent_fee", "direct_cost",
     "bank_charge", "interest",
 ]  # fmt: skip
-# What is written though it calls for a question; it is never silent.
+# Entries with these conditions are accepted; each condition is a flag in the entry.
 Flag = Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"]
 
-# What entries name of the catalogue, and the lists in which it is found there.
+# The members of entries with codes of the catalogue, and the catalogue's lists of them.
 Noun = Literal["programme", "organization", "thematic_area"]
 CATALOGUE_LISTS: Mapping[Noun, str] = {
     "programme": "programmes",
@@ -36,7 +36,7 @@ CATALOGUE_LISTS: Mapping[Noun, str] = {
 }
 
 CURRENCY = "USD"
-# As JSON, amounts have two decimal places, and a rate those that it was stated with.
+# In JSON, amounts have two decimal places, and rates as many as were sent.
 Amount = Annotated[
     Decimal,
     Field(decimal_places=2),
@@ -69,7 +69,7 @@ class Original(BaseModel):
 
 
 class Entry(BaseModel):
-    """An entry of the ledger, in US dollars; `flags` are what calls for a question, `reverses` the entry it undoes."""
+    """An entry of the ledger, in US dollars; `flags` are conditions to check, `reverses` is the entry it reverses."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -91,7 +91,7 @@ class Entry(BaseModel):
     recorded_by: str | None = None
 
     def catalogue_codes(self) -> dict[Noun, str]:
-        """The codes that the entry names of the catalogue."""
+        """The catalogue's codes that the entry names."""
         codes: dict[Noun, str | None] = {
             "programme": self.programme,
             "organization": self.organization,
@@ -101,7 +101,7 @@ class Entry(BaseModel):
 
 
 class Coded(BaseModel):
-    """A record by its code, of whatever else there is."""
+    """A record with a code; other members are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -109,9 +109,9 @@ class Coded(BaseModel):
 
 
 class RecordedEntry(Entry, Coded):
-    """An entry as it is stored: its JSON is what readers get, but for who reverses it, which is found when it is read.
+    """A stored entry; its JSON is the public record without `reversed_by`, which reads add.
 
-    The code comes first in the JSON, since Pydantic takes the members of the last base first.
+    `Coded` is the last base, since Pydantic puts the fields of the last base first and `code` is to begin the JSON.
     """
 
     sources: tuple[SourceRef, ...]
@@ -119,12 +119,12 @@ class RecordedEntry(Entry, Coded):
 
     @classmethod
     def of(cls, entry: Entry, code: str, source: SourceRef, at: datetime.datetime) -> RecordedEntry:
-        """An entry under its code, written at a moment by what `source` says."""
+        """The stored form of an entry: with its code, its source and the time of the write."""
         return cls(code=code, **dict(entry), sources=(source,), updated=at)
 
 
 class Budget(BaseModel):
-    """A programme's budget, and of which stage of money it is."""
+    """A programme's budget with its stage of money."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -134,7 +134,7 @@ class Budget(BaseModel):
 
 
 class Programme(Coded):
-    """What the ledger needs to know of a programme."""
+    """The members of a programme that the ledger uses."""
 
     title: str | None
     thematic_area: Coded | None
@@ -144,17 +144,17 @@ class Programme(Coded):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the catalogue answered for the codes that entries name.
+    """The catalogue's answers for the codes that entries name.
 
-    codes:      the code that each is listed under now, another one where it was renamed; None for an unknown one
-    programmes: those that are known, by the code that was asked for
+    codes:      the present code of each, which differs where it was renamed; None for an unknown one
+    programmes: those that exist, by the code that was asked for
     """
 
     codes: Mapping[tuple[Noun, str], str | None]
     programmes: Mapping[str, Programme]
 
     def with_current_codes(self, entry: Entry) -> Entry:
-        """An entry all of whose codes are known, with the codes of what was renamed as they are now."""
+        """The entry with present codes in place of renamed ones; all its codes have to be known."""
         return entry.model_copy(update={noun: self.codes[noun, code] for noun, code in entry.catalogue_codes().items()})
 
 

@@ -1,4 +1,4 @@
-"""What is read of the ledger: its entries, and the statements that they add up to on any day."""
+"""The listing of ledger entries, and the statements computed from them for any day."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATH = "/funding/v1"
 
 
 def _coded(column: str, name: str = "NULL::text") -> Dimension:
-    """A member that some kinds of entries do not have."""
+    """The dimension of a member that some kinds of entries do not have."""
     return Dimension(f"coalesce(filtered.{column}, '{NOT_STATED}')", name)
 
 
@@ -56,7 +56,7 @@ LEDGER = Listing(
     item=schemas.Entry,
     page=schemas.EntryPage,
     rows=f"(SELECT *, kind AS money_stage, NULL::text AS basis, '{CURRENCY}' AS currency FROM ledger_entry) AS entry",
-    # An entry is never changed: who reverses it is found when it is read.
+    # Entries are never changed, so the entry that reverses one is looked up at each read.
     record="""left(record::text, -1) || ',"reversed_by":' || coalesce(
         (SELECT to_json(code)::text FROM ledger_entry AS later WHERE later.reverses = entry.code), 'null') || '}'""",
     version=f"""{VERSION} || coalesce(
@@ -119,12 +119,12 @@ _PARTIES = ("contributor", "programme", "organization")
 
 
 class Ledger:
-    """Sums of entries until a day, and the lines that say where each comes from."""
+    """Sums of entries up to a day, and statement lines with links to their entries."""
 
     def __init__(self, rows: Sequence[Any], parameters: dict[str, str]) -> None:
         self._rows = rows
         self._parameters = parameters
-        # A statement has many lines: each looks at its own rows only, whichever parties it names.
+        # Indexed by kind and every combination of parties, so that each line of a statement reads its own rows only.
         self._by: dict[tuple[str, frozenset[tuple[str, str]]], list[Any]] = defaultdict(list)
         for row in rows:
             named = [(party, row[party]) for party in _PARTIES if row[party] is not None]
@@ -133,22 +133,22 @@ class Ledger:
                     self._by[row["kind"], frozenset(parties)].append(row)
 
     def line(self, kind: Kind, **parties: str) -> Line:
-        """What the entries of a kind add up to, for the parties that are named."""
+        """The statement line of a kind of entries, for the named parties."""
         found = self._found(kind, parties)
         link = f"{LEDGER.path}?{urlencode(sorted({**self._parameters, **parties, 'kind': kind}.items()))}"
         total = sum((row["amount"] for row in found), Decimal(0))
         return Line(kind=kind, sum=_usd(total), rows=sum(row["rows"] for row in found), link=link)
 
     def amount(self, kind: str, **parties: str) -> Decimal:
-        """The same as an amount."""
+        """The sum of a kind of entries, for the named parties."""
         return sum((row["amount"] for row in self._found(kind, parties)), Decimal(0))
 
     def codes(self, party: str) -> list[str]:
-        """The codes of a party that any entry names."""
+        """The codes that entries name as this party, in order."""
         return sorted({row[party] for row in self._rows if row[party] is not None})
 
     def delivery(self, **parties: str) -> schemas.Delivery:
-        """What was spent of what was transferred and not refunded."""
+        """The expenditure, the transfers minus refunds, and the first as a share of the second."""
         net = self.amount("transfer", **parties) - self.amount("refund", **parties)
         spent = self.amount("expenditure", **parties)
         return schemas.Delivery(
@@ -168,7 +168,7 @@ class Ledger:
         )
 
     def commitments(self, paid: Decimal, **parties: str) -> schemas.Commitments:
-        """What was committed, and what of it was paid."""
+        """The commitments, the payments for them, and what is outstanding."""
         committed = self.line("commitment", **parties)
         outstanding = Decimal(committed.sum.amount) - paid
         return schemas.Commitments(committed=committed, paid=_usd(paid), outstanding=_usd(outstanding))
@@ -185,7 +185,7 @@ _SUMS = """
     SELECT kind, contributor, programme, organization, sum(amount) AS amount, count(*) AS rows FROM ledger_entry
      WHERE $1::text IS NULL OR date <= $1::text::date GROUP BY 1, 2, 3, 4"""
 
-# A payment counts for its commitment up to what was committed: what exceeds it is no commitment paid.
+# Payments count only up to the amount of their commitment.
 _PAYMENTS = """
     SELECT commitment.code, commitment.contributor, commitment.date, commitment.amount AS committed,
            least(commitment.amount, coalesce(sum(deposit.amount), 0)) AS paid
@@ -200,7 +200,7 @@ _PAYMENTS = """
      GROUP BY commitment.code, commitment.contributor, commitment.date, commitment.amount
      ORDER BY commitment.date, commitment.code"""
 
-# What a statement on a day says, beside the day and the revision.
+# Computes the members of a statement other than its day and revision.
 Compute = Callable[[Snapshot, str | None, Ledger], Awaitable[dict[str, Any]]]
 
 
@@ -353,7 +353,7 @@ _BY_DAY = """
 
 
 async def answer_capitalization(request: Request, query: schemas.CapitalizationQuery) -> Response:
-    """What was pledged, committed and deposited up to the end of each period."""
+    """The sums of pledges, commitments and deposits up to the end of each period."""
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> schemas.Capitalization:

@@ -1,4 +1,4 @@
-"""The ledger over HTTP: entries and reversals, and the statements that they add up to."""
+"""The routes of the ledger: entries, reversals, and the statements computed from them."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def add_contributor(
     who: FundingWriter,
     query: WriteParameters,
 ) -> Response:
-    """List somebody who gives to the Fund. By the administrative agent or the Fund's management unit."""
+    """List a contributor. By the administrative agent or the Fund's management unit."""
     if not (who.has_role(AGENT) or who.has_role(MANAGEMENT_UNIT)):
         raise Forbidden("Contributors are listed by the administrative agent or the Fund's management unit.")
     return await answer_write(request, who, query, lambda write: commands.add_contributor(write, sent), reason="listed")

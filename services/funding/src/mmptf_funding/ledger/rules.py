@@ -1,4 +1,4 @@
-"""What the ledger takes: which members a kind of entry has, who writes it, what it follows and must not exceed."""
+"""Rules of the ledger: the members of each kind of entry, who writes it, what it follows and may not exceed."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from mmptf_funding.ledger.domain import (
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 CENT = Decimal("0.01")
-# The administrative agent keeps one per cent of each deposit.
+# The administrative agent's fee, in per cent of each deposit.
 FEE_PER_CENT = Decimal(1)
 
 PARTIES = ("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original")
 
 
 class Writer(Protocol):
-    """What has to be known of whoever writes: the roles, and the organization it is for."""
+    """The caller of a write: its roles, and the organization on whose behalf it writes."""
 
     @property
     def organization(self) -> str | None: ...
@@ -40,9 +40,9 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KindRule:
-    """What entries of a kind have, and who writes them.
+    """The members that entries of a kind have, and who may write them.
 
-    needs, takes: members of the parties above that it must and may have; follows: the kind of the entry it may follow
+    needs, takes: those of `PARTIES` that are required and allowed; follows: the kind of the entry it may follow
     by_agent, by_fund: whether the administrative agent and the Fund's management unit write it
     by_organization: whether an organization writes its own
     referenced: whether it has to name the decision or document behind it
@@ -65,7 +65,7 @@ KINDS: Mapping[Kind, KindRule] = {
     "deposit": KindRule(
         frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}), follows="commitment"
     ),
-    # Decided by the Steering Committee, for which the management unit writes it down.
+    # Decided by the Steering Committee and entered by the management unit.
     "allocation": KindRule(frozenset({"programme"}), by_agent=False, by_fund=True, referenced=True),
     "transfer": KindRule(frozenset({"programme", "organization"}), frozenset({"tranche"})),
     "expenditure": KindRule(frozenset({"programme", "organization", "category"}), by_organization=True),
@@ -75,10 +75,10 @@ KINDS: Mapping[Kind, KindRule] = {
     "bank_charge": KindRule(),
     "interest": KindRule(),
 }
-# The cash with the agent: what comes in, and what goes out.
+# The kinds that make up the cash balance with the administrative agent.
 SOURCES: tuple[Kind, ...] = ("deposit", "interest")
 USES: tuple[Kind, ...] = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
-# What is given back makes the uses smaller.
+# Refunds reduce the uses.
 SIGN = {"refund": -1}
 INFLOWS: tuple[Kind, ...] = ("deposit", "interest", "refund")
 OUTFLOWS: tuple[Kind, ...] = ("transfer", "agent_fee", "direct_cost", "bank_charge")
@@ -86,9 +86,10 @@ OUTFLOWS: tuple[Kind, ...] = ("transfer", "agent_fee", "direct_cost", "bank_char
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Entries of some kinds minus those of others, of all or of those that agree in these members with an entry.
+    """The sum of entries of some kinds minus that of others.
 
-    code, name: of the error that it would fall below zero, the name with the members of the entry
+    members: only entries that have the same values here as the entry that is checked
+    code, name: for the error when the balance would fall below zero; the name is a format string for the entry
     """
 
     plus: tuple[Kind, ...]
@@ -98,7 +99,7 @@ class Balance:
     name: str = ""
 
 
-# What no entry may bring below zero, on its day or a later one.
+# The balances that no entry may bring below zero, on its day or a later one.
 NEVER_BELOW_ZERO = (
     Balance(INFLOWS, OUTFLOWS, (), "insufficient_balance", "the balance of the Fund"),
     Balance(
@@ -116,21 +117,21 @@ NEVER_BELOW_ZERO = (
         "what {0.organization} has received for {0.programme}",
     ),
 )
-# What an organization has received for a programme, and neither spent nor refunded.
+# The amount that an organization has received for a programme and neither spent nor refunded.
 UNSPENT = Balance(("transfer",), ("refund", "expenditure"), ("programme", "organization"))
-# What was deposited for a commitment, as a negative amount.
+# The deposits for a commitment, as a negative amount.
 PAID = Balance((), ("deposit",), ("follows",))
 
 
 def may_write(who: Writer, kind: Kind, organization: str | None) -> bool:
-    """Whether a caller writes entries of a kind, and reverses them."""
+    """Whether a caller may write and reverse entries of a kind."""
     rule = KINDS[kind]
     own = rule.by_organization and organization is not None and organization == who.organization
     return (rule.by_agent and who.has_role(AGENT)) or (rule.by_fund and who.has_role(MANAGEMENT_UNIT)) or own
 
 
 def writers(kind: Kind) -> str:
-    """Who writes entries of a kind, in words."""
+    """Text for errors: who may write entries of a kind."""
     rule = KINDS[kind]
     found = ["the administrative agent"] if rule.by_agent else []
     found += ["the Fund's management unit"] if rule.by_fund else []
@@ -139,7 +140,7 @@ def writers(kind: Kind) -> str:
 
 
 def errors_of(entry: Entry, today: datetime.date) -> list[ErrorDetail]:
-    """Everything that is wrong with an entry by itself."""
+    """The errors of an entry that are found without other records."""
     kind = KINDS[entry.kind]
     found = []
     for name in PARTIES:
@@ -180,7 +181,7 @@ def _errors_of_original(entry: Entry, original: Original) -> list[ErrorDetail]:
 
 
 def catalogue_errors(entry: Entry, answers: Answers) -> list[ErrorDetail]:
-    """Codes that the catalogue does not list, and an organization that does not take part in the programme."""
+    """An error for each code that the catalogue does not list, and for an organization outside the programme."""
     found = []
     for noun, code in entry.catalogue_codes().items():
         if answers.codes[noun, code] is None:
@@ -193,7 +194,7 @@ def catalogue_errors(entry: Entry, answers: Answers) -> list[ErrorDetail]:
 def _participation_errors(entry: Entry, programme: Programme) -> list[ErrorDetail]:
     partners = [organization.code for organization in programme.organizations]
     organization = entry.organization
-    # The sources leave open who takes part in many programmes.
+    # For many programmes no source states who takes part; then any organization is accepted.
     if organization and partners and organization not in partners and entry.kind != "refund":
         detail = f"/organization: {organization} does not take part in {programme.code}"
         return [error_detail("not_taking_part", detail, pointer="/organization", allowed=partners)]
@@ -201,7 +202,7 @@ def _participation_errors(entry: Entry, programme: Programme) -> list[ErrorDetai
 
 
 def predecessor_errors(entry: Entry, earlier: RecordedEntry, reversed_by: str | None) -> list[ErrorDetail]:
-    """What is wrong with following an entry: one of another kind or contributor, or one that was reversed."""
+    """An error where the entry to follow is of another kind or contributor, or was reversed."""
     kind = KINDS[entry.kind].follows
     why = (
         f"is a {earlier.kind}, and a {kind} is expected"
@@ -216,7 +217,7 @@ def predecessor_errors(entry: Entry, earlier: RecordedEntry, reversed_by: str | 
 
 
 def reversal_errors(entry: RecordedEntry, day: datetime.date, today: datetime.date) -> list[ErrorDetail]:
-    """A day of a reversal that is before the entry's own, or not past yet."""
+    """An error where the day of a reversal is before the entry's own or in the future."""
     if entry.date <= day <= today:
         return []
     detail = f"/date: {day} is not between the entry's own date and today"
@@ -224,7 +225,7 @@ def reversal_errors(entry: RecordedEntry, day: datetime.date, today: datetime.da
 
 
 def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
-    """A Member State without the code of its country, or somebody else with one."""
+    """An error for a Member State without a country's code, or another contributor with one."""
     if (contributor.type == "member_state") == (contributor.country is not None):
         return []
     detail = "/country: a Member State has the code of its country, and nobody else has one"
@@ -232,7 +233,7 @@ def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
 
 
 def fee(deposit: Decimal) -> Decimal:
-    """What the administrative agent keeps of a deposit, rounded half to even to the cent."""
+    """The administrative agent's fee for a deposit, rounded half to even to the cent."""
     return (deposit * FEE_PER_CENT / 100).quantize(CENT, ROUND_HALF_EVEN)
 
 
@@ -252,7 +253,7 @@ def fee_of(deposit: RecordedEntry) -> Entry | None:
 
 
 def reversal_of(entry: RecordedEntry, day: datetime.date, reason: str, recorded_by: str | None) -> Entry:
-    """The entry that reverses another one from a day on: the same with the opposite sum, and why."""
+    """The entry that reverses another one from a day on: the same with the opposite sum, and the reason."""
     original = entry.original
     return Entry(
         kind=entry.kind,

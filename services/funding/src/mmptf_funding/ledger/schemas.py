@@ -1,4 +1,4 @@
-"""The wire shapes of the ledger: what is sent to it, its entries, and the statements that it adds up to."""
+"""The wire shapes of the ledger: what is sent to it, its entries, and its statements."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class OriginalSent(RequestModel):
 
 
 class EntrySent(RequestModel):
-    """An entry to be written, in US dollars. Which members a kind needs, and which it takes, its refusal says.
+    """An entry to be written, in US dollars. Errors name the members that a kind needs and those that it takes.
 
     follows: the pledge of a commitment, or the commitment that a deposit pays
     """
@@ -72,7 +72,7 @@ class EntrySent(RequestModel):
     note: Annotated[Text, Field(max_length=2000)] | None = None
 
     def entry(self, recorded_by: str | None = None) -> domain.Entry:
-        """The entry with its exact amounts and days, written on behalf of an organization."""
+        """The entry with exact amounts and days, recorded on behalf of an organization."""
         return domain.Entry(
             kind=self.kind,
             date=datetime.date.fromisoformat(self.date),
@@ -105,7 +105,7 @@ class ReversalSent(RequestModel):
 
 
 class ContributorSent(RequestModel):
-    """Somebody who gives to the Fund; a Member State has the ISO 3166-1 alpha-3 code of its country."""
+    """A contributor to the Fund; a Member State has the ISO 3166-1 alpha-3 code of its country."""
 
     code: Code
     name: Annotated[Text, Field(max_length=300)]
@@ -283,7 +283,7 @@ class ProgrammeStatement(ResponseModel):
 
 
 class LedgerCard(Card[ProgrammeStatement]):
-    """What the ledger says of a programme; `changed` is when its last entry was written, or its budget asked for."""
+    """What the ledger holds on a programme; `changed` is when its last entry was written, or its budget asked for."""
 
 
 class OrganizationStatement(ResponseModel):
@@ -297,7 +297,7 @@ class OrganizationStatement(ResponseModel):
 
 
 class ContributorStatements(ResponseModel):
-    """The statement of every contributor that the ledger knows."""
+    """The statement of every contributor that ledger entries name."""
 
     on: datetime.date | None
     items: list[ContributorStatement]
@@ -305,7 +305,7 @@ class ContributorStatements(ResponseModel):
 
 
 class ProgrammeStatements(ResponseModel):
-    """The statement of every programme that the ledger knows."""
+    """The statement of every programme that ledger entries name."""
 
     on: datetime.date | None
     items: list[ProgrammeStatement]
@@ -313,7 +313,7 @@ class ProgrammeStatements(ResponseModel):
 
 
 class OrganizationStatements(ResponseModel):
-    """The statement of every organization that the ledger knows."""
+    """The statement of every organization that ledger entries name."""
 
     on: datetime.date | None
     items: list[OrganizationStatement]
@@ -364,7 +364,7 @@ class Capitalization(ResponseModel):
     revision: int
 
 
-# What the contract shows of a body to send: made up, but for its codes.
+# The examples of request bodies in the contract: invented, except for the codes.
 DEPOSIT: dict[str, Any] = {
     "kind": "deposit",
     "date": "2026-03-02",
