@@ -32,7 +32,7 @@ def _add_publishing(parser: argparse.ArgumentParser) -> None:
 
 
 def _publish(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
-    """Publish; returns 0 when what the file says is published, 1 when it is rejected and nothing was written."""
+    """Publish a file; returns 0 when its content is published, 1 when it was rejected and nothing was written."""
     try:
         content = arguments.file.read_bytes()
         code, revision = asyncio.run(_written(settings, content, arguments.supersedes))
@@ -45,7 +45,7 @@ def _publish(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
 
 
 async def _written(settings: ServiceSettings, content: bytes, supersedes: str | None) -> tuple[str, int | None]:
-    """Publish in one write; returns the code, and the revision unless everything was there already."""
+    """Publish in one write; returns the code, and the revision or None where nothing changed."""
     rubric = None if is_translation(content) else load_rubric(content)
     if rubric is None and supersedes:
         raise Conflict("a translation supersedes no rubric")
@@ -71,7 +71,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    """Print a score as JSON; returns 0 when there is one, 1 when a file cannot be read or has errors."""
+    """Print a score as JSON; returns 0, or 1 when a file cannot be read or has errors."""
     reasons: list[str] = []
     rubric = answers = None
     try:
@@ -121,7 +121,7 @@ OWN: Final[dict[str, cli.Verb | cli.OfflineVerb]] = {
 
 
 def main() -> None:
-    """Run one verb and exit with its code."""
+    """Run one command and exit with its exit code."""
     sys.exit(cli.main(SERVICE, own=OWN))
 
 

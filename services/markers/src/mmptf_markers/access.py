@@ -1,4 +1,4 @@
-"""Who may assess programmes, and who may review assessments."""
+"""The scopes that assessing programmes and reviewing assessments need, and the reviewers' role."""
 
 from typing import Annotated
 

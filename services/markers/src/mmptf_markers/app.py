@@ -1,4 +1,4 @@
-"""Markers as a service: rubrics as immutable data, and scores of answers under them."""
+"""The marker service: immutable rubrics, scores of answers under them, assessments, and the portfolio."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ SERVICE = Service(
 
 
 def create_app(settings: MarkersSettings) -> FastAPI:
-    """The marker service's app; connects to nothing before it starts."""
+    """The marker service's app; it opens no connection before its lifespan begins."""
     return create_service(SERVICE, settings)

@@ -1,10 +1,9 @@
-"""The current grade of each programme under each marker: derived from the records, and stored as they change.
+"""SQL of the current grade of each programme under each marker, which triggers store when records change.
 
 current_grade        one row for each programme under each marker
-current_grade_count  how many of them have the same grade, rubric and stages, and their money, so that what all
-                     programmes add up to takes as long for a hundred thousand as for one
-The triggers that store them are in the migrations. Neither is stored of the past: each is derived anew from the
-records of then, by the SQL that is here.
+current_grade_count  the number of rows with the same grade, rubric and stages, and their money, so that totals of all
+                     programmes take the same time for a hundred thousand as for one
+The triggers are in the migrations. Past states are not stored: the SQL here derives them from the records of that time.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ _ALIKE = "marker, stage, budget_stage, currency, grade, rubric"
 
 
 def counts(alike: str, rows: str) -> str:
-    """SQL of how many current grades are alike, and of their money: one row for each combination of values.
+    """SQL that counts the rows with equal values, and sums their money: one row for each combination of values.
 
-    alike: the columns whose values make them so
+    alike: the columns that are compared; rows: the table, or the FROM and WHERE clauses, to count in
     """
     numbers = ", ".join(str(n + 1) for n in range(alike.count(",") + 1))
     return (

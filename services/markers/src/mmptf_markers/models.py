@@ -15,11 +15,11 @@ from mmptf_markers.current_grades import CURRENT_GRADE, CURRENT_GRADE_COUNT
 
 
 class Base(SQLModel, registry=registry()):
-    """The service's own registry, so that two services can live in one process."""
+    """The base class of this service's tables; its own registry lets two services run in one process."""
 
 
 class RubricRow(Record, Base, table=True):
-    """One version of a rubric; the database itself refuses another `hash` or content under the same code."""
+    """One version of a rubric; a trigger rejects another `hash` or content under the same code."""
 
     __tablename__ = "rubric"
 
@@ -77,7 +77,7 @@ class AllocationRow(Record, Base, table=True):
 
 
 class DraftRow(Record, Base, table=True):
-    """An assessment before it is submitted: seen by its organization alone."""
+    """An assessment before it is submitted; visible to its organization only."""
 
     __tablename__ = "draft"
 
@@ -90,7 +90,7 @@ class DraftRow(Record, Base, table=True):
 class AssessmentRow(Record, Base, table=True):
     """A version of an assessment that was submitted, or a grade that was declared without one.
 
-    grade: what the organization reports, once it is accepted the grade in force
+    grade: the grade that the organization reports; once accepted, the grade that counts
     """
 
     __tablename__ = "assessment"
@@ -103,7 +103,7 @@ class AssessmentRow(Record, Base, table=True):
         ),
     )
 
-    # In the order of the programmes' codes, so that the index finds those of one.
+    # Ordered by programme, so that the index serves queries for one programme.
     programme: str = Field(sa_type=sa.Text(collation="C"))
     marker: str
     stage: str
@@ -116,7 +116,7 @@ class AssessmentRow(Record, Base, table=True):
 
 
 class TargetRow(Record, Base, table=True):
-    """What a marker is to reach."""
+    """A marker's target."""
 
     __tablename__ = "target"
 

@@ -1,4 +1,4 @@
-"""What the marker service copies of others: programmes and places of the catalogue, allocations of the ledger."""
+"""The records that the marker service copies: programmes and places of the catalogue, allocations of the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmptf_markers.models import AllocationRow, PlaceRow, ProgrammeRow
 
 
 class Named(BaseModel):
-    """A code and what it stands for."""
+    """A code and its name."""
 
     code: str
     name: str
@@ -27,7 +27,7 @@ class Duration(BaseModel):
 
 
 class Budget(BaseModel):
-    """An amount, and of which stage of money it is."""
+    """An amount with its stage of money."""
 
     amount: str
     currency: str
@@ -35,7 +35,7 @@ class Budget(BaseModel):
 
 
 class KnownPlace(BaseModel):
-    """A place, and the regions that it lies in."""
+    """A place and the regions that contain it."""
 
     code: str
     kind: str
@@ -46,7 +46,7 @@ class KnownPlace(BaseModel):
 
 
 class KnownProgramme(BaseModel):
-    """A programme, as far as markers need to know it."""
+    """The members of a programme that the marker service uses."""
 
     code: str
     title: str | None
@@ -61,13 +61,13 @@ class KnownProgramme(BaseModel):
     budget: Budget | None
 
     def participants(self) -> set[str]:
-        """The codes of the organizations that take part: the lead organization and every other that is named."""
+        """The codes of the participating organizations, the lead among them."""
         named = {organization.code for organization in self.organizations}
         return named | {self.lead_organization} if self.lead_organization else named
 
 
 def place_row(record: RemoteRecord, at: datetime) -> PlaceRow:
-    """The copy of a place; ValidationError where the catalogue's record lacks something."""
+    """The row of a copied place; raises ValidationError where the catalogue's record lacks a member."""
     place = KnownPlace.model_validate(record)
     return PlaceRow(
         code=place.code,
@@ -79,7 +79,7 @@ def place_row(record: RemoteRecord, at: datetime) -> PlaceRow:
 
 
 def programme_row(record: RemoteRecord, at: datetime) -> ProgrammeRow:
-    """The copy of a programme; ValidationError where the catalogue's record lacks something."""
+    """The row of a copied programme; raises ValidationError where the catalogue's record lacks a member."""
     programme = KnownProgramme.model_validate(record)
     budget = programme.budget
     return ProgrammeRow(
@@ -104,7 +104,7 @@ CURRENCY = "USD"
 
 
 class Entry(BaseModel):
-    """An entry of the ledger, as far as markers need to know it."""
+    """The members that the marker service uses of every entry of the ledger."""
 
     code: str
     kind: str
@@ -125,7 +125,7 @@ class Allocation(Entry):
 
 
 def allocation_row(record: RemoteRecord, at: datetime) -> AllocationRow | None:
-    """The copy of an allocation, None for any other entry; ValidationError where the record lacks something."""
+    """The row of a copied allocation, None for other entries; raises ValidationError for an incomplete record."""
     if Entry.model_validate(record).kind != "allocation":
         return None
     allocation = Allocation.model_validate(record)

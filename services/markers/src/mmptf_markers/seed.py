@@ -1,4 +1,4 @@
-"""How the packaged rubrics, targets and publications are brought into the marker service."""
+"""Loads the packaged rubrics, targets and publications into the marker service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGE = "mmptf_markers"
 
 
 def packaged_rubrics() -> Iterator[Rubric]:
-    """The rubrics that this package carries, checked as a whole; raises InvalidRubric."""
+    """The packaged rubrics, checked; raises InvalidRubric."""
     for file in sorted((files(PACKAGE) / "data" / "rubrics").iterdir(), key=lambda file: file.name):
         yield load_rubric(file.read_bytes())
 
@@ -28,7 +28,7 @@ def packaged_rubrics() -> Iterator[Rubric]:
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     """Publish the packaged rubrics that are not published yet; returns the revision of the data.
 
-    A packaged rubric that differs from the published one of the same version is refused by the database.
+    A packaged rubric that differs from the published one of the same version is rejected by the database.
     """
     write = await begin_write(session, author, "data of the package")
     publications = read_packaged(PACKAGE, "documents", Publication, updated=write.at)
@@ -40,13 +40,13 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
 
 
 def _publication_row(publication: Publication) -> SourceDocumentRow:
-    """A document that facts were taken from, as it is stored."""
+    """The row of a document that facts were taken from."""
     record = publication.model_dump(mode="json")
     return SourceDocumentRow(code=publication.code, updated=publication.updated, record=record)
 
 
 def _target_row(target: MarkerTarget) -> TargetRow:
-    """A marker's target as it is stored."""
+    """The row of a marker's target."""
     return TargetRow(
         code=target.code, marker=target.marker, updated=target.updated, record=target.model_dump(mode="json")
     )

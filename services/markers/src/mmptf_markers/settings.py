@@ -1,4 +1,4 @@
-"""What an operator can set for the marker service beyond what every service has."""
+"""The marker service's settings, in addition to those of every service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mmptf_common.process.settings import ServiceSettings
 
 
 class MarkersSettings(ServiceSettings):
-    """The addresses of the services whose records it copies, beside what every service is set by.
+    """The settings of every service, and the addresses of the services whose records are copied.
 
     CATALOG_URL       http://host:port of the catalogue, whose programmes and places are replicated
     FUNDING_URL       http://host:port of the funding service, whose ledger is replicated

@@ -1,4 +1,4 @@
-"""The life of an assessment: drafted, submitted, reviewed; a declared grade of the past is one without answers."""
+"""Commands on assessments: draft, submit, review, and enter grades declared in the past, without answers."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from mmptf_markers.replication import KnownProgramme
 from mmptf_markers.rubrics.queries import fetch_grades, fetch_rubric, fetch_rubric_codes
 from mmptf_markers.rubrics.rules import published_code, score_or_raise
 
-# The marker that is meant where none is named.
+# The default marker.
 MARKER = "human_rights"
 
 
 async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Created:
-    """Begin an assessment for the caller's organization; its next version where one was returned or accepted."""
+    """Create a draft for the caller's organization: of the next version where one was returned or accepted."""
     programme = await _require_programme(write, sent.programme)
     organization = organization_of(who)
     _require_participant(programme, organization)
@@ -76,7 +76,7 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
 
 
 async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
-    """Change what a draft says so far: answers one by one, so that two sections can be saved one after the other."""
+    """Change a draft; answers that are not sent stay, so that sections can be saved one after the other."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = AssessmentDraft.model_validate(row.record)
     rubric = await _require_rubric(write, published_code(draft.rubric))
@@ -97,12 +97,12 @@ async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
 
 
 async def discard_draft(write: Write, code: str) -> None:
-    """Remove a draft that was never submitted."""
+    """Delete a draft."""
     await write.session.delete(await row_of(write, DraftRow, DRAFTS, code))
 
 
 async def submit_draft(write: Write, code: str) -> Created:
-    """Make an assessment of a draft that is complete; InvalidRequest with everything that it lacks."""
+    """Turn a complete draft into an assessment; raises InvalidRequest with everything that is missing."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = AssessmentDraft.model_validate(row.record)
     programme = await _require_programme(write, draft.programme)
@@ -141,14 +141,17 @@ async def submit_draft(write: Write, code: str) -> Created:
         updated=write.at,
     )
     await write.session.delete(row)
-    # Flushed by itself, so that the journal has the end of the draft before the assessment that it became.
+    # Flushed first, so that the journal records the deletion of the draft before the creation of the assessment.
     await write.session.flush()
     write.session.add(_assessment_row(assessment))
     return Created(ASSESSMENTS, code)
 
 
 async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> None:
-    """Accept or return an assessment, with own answers where the assessor's do not hold; by another person."""
+    """Accept or return an assessment; the reviewer's own answers replace those of the assessor that it rejects.
+
+    Raises Forbidden where the reviewer wrote the assessment or its organization takes part in the programme.
+    """
     row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
     assessment = Assessment.model_validate(row.record)
     programme = await _require_programme(write, assessment.programme)
@@ -189,7 +192,7 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
 
 
 async def declare(write: Write, sent: DeclarationSent) -> Created:
-    """Enter a grade that was declared in the past and of which no answers are held; it counts as accepted."""
+    """Enter a grade that was declared in the past, without answers; it counts as accepted."""
     programme = await _require_programme(write, sent.programme)
     raise_if_any(
         rules.declaration_errors(
@@ -234,7 +237,7 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
 
 
 def _draft_row(draft: AssessmentDraft) -> DraftRow:
-    """A draft as it is stored."""
+    """The row of a draft."""
     return DraftRow(
         code=draft.code,
         organization=draft.organization,
@@ -247,7 +250,7 @@ def _draft_row(draft: AssessmentDraft) -> DraftRow:
 
 
 def _assessment_row(assessment: Assessment) -> AssessmentRow:
-    """An assessment as it is stored."""
+    """The row of an assessment."""
     return AssessmentRow(
         code=assessment.code,
         programme=assessment.programme,
@@ -265,19 +268,19 @@ def _assessment_row(assessment: Assessment) -> AssessmentRow:
 
 
 def _score_of_draft(rubric: Rubric, content: rules.Content, stage: Stage) -> Score:
-    """What a draft's answers give so far; InvalidRequest where an answer or the declared grade does not fit."""
+    """The score of a draft's answers so far; raises InvalidRequest for an invalid answer or declared grade."""
     score = score_or_raise(rubric, rules.answers_of(content.answers), stage)
     raise_if_any(rules.declared_grade_errors(rubric, content.declared_grade))
     return score
 
 
 def _source(write: Write, code: str, field: str, note: str) -> SourceRef:
-    """The source of what an assessment states: its own submission."""
+    """The source of an assessment's statements: its own submission."""
     return SourceRef.model_validate(submission(write, f"{ASSESSMENTS.path}/{code}", field, note))
 
 
 def _require_participant(programme: KnownProgramme, organization: str) -> None:
-    """Forbidden where an organization takes no part in a programme: only those that do assess it."""
+    """Raise Forbidden where an organization takes no part in a programme, and so may not assess it."""
     participants = programme.participants()
     if not participants:
         raise Forbidden(
@@ -290,17 +293,17 @@ def _require_participant(programme: KnownProgramme, organization: str) -> None:
 
 
 def _require_other_organization(who: Identity, programme: KnownProgramme, assessment: Assessment) -> None:
-    """Forbidden where the reviewer's organization takes part in what it is to review."""
+    """Raise Forbidden where the reviewer's organization takes part in the programme under review."""
     organization = who.organization
     if organization is not None and not (len(organization) <= 64 and re.fullmatch(CODE_PATTERN, organization)):
         raise Forbidden("The access token names an organization by something that is no code.")
-    # Who has assessed takes part, also where the catalogue has another organization in its place since.
+    # The assessing organization counts as taking part, even where the catalogue does not list it any more.
     if organization in {*programme.participants(), assessment.organization}:
         raise Forbidden(f"{organization} takes part in {programme.code}: the reviewer belongs to none that does.")
 
 
 async def _require_programme(write: Write, code: str) -> KnownProgramme:
-    """A programme as the catalogue describes it; InvalidRequest where it has none of this code."""
+    """A programme as the catalogue describes it; raises InvalidRequest for an unknown code."""
     row = await write.session.get(ProgrammeRow, code)
     if row is None:
         known = list(await write.session.scalars(sa.select(col(ProgrammeRow.code))))
@@ -309,7 +312,7 @@ async def _require_programme(write: Write, code: str) -> KnownProgramme:
 
 
 async def _require_rubric(write: Write, code: str | None) -> Rubric:
-    """The version of a rubric that is named, or the newest of the human-rights marker; InvalidRequest without one."""
+    """The named version of a rubric, or the newest of the human-rights marker; raises InvalidRequest without one."""
     found = await fetch_rubric(write.session, code, marker=MARKER)
     if found is None:
         known = await fetch_rubric_codes(write.session)
@@ -318,7 +321,7 @@ async def _require_rubric(write: Write, code: str | None) -> Rubric:
 
 
 async def _catalogue_state(write: Write) -> CheckedAgainst:
-    """How far the copy of the catalogue has come that an assessment is checked against."""
+    """The state of the copy of the catalogue that assessments are checked against."""
     connection = await write.session.connection()
     raw = (await connection.get_raw_connection()).driver_connection
     state = await copy_state(raw, "catalog")
@@ -326,13 +329,13 @@ async def _catalogue_state(write: Write) -> CheckedAgainst:
 
 
 async def _fetch_organizations(write: Write) -> list[str]:
-    """The organizations that take part in any programme."""
+    """The codes of the organizations that take part in any programme."""
     found = await write.session.scalars(sa.text("SELECT DISTINCT unnest(organizations) FROM programme ORDER BY 1"))
     return list(found)
 
 
 async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSent, marker: str) -> str | None:
-    """The code of the draft of the same assessment that an organization has begun."""
+    """The code of an organization's draft of the same assessment; None where there is none."""
     found = await write.session.scalars(
         sa.select(col(DraftRow.code)).where(
             col(DraftRow.organization) == organization,
@@ -346,7 +349,7 @@ async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSen
 
 
 async def _fetch_newest(write: Write, programme: str, marker: str, stage: Stage, year: int | None) -> Assessment | None:
-    """The newest version of the assessment of a programme under a marker at a stage of its life."""
+    """The newest version of a programme's assessment under a marker at a stage; None where there is none."""
     found = await write.session.scalars(
         sa.select(AssessmentRow)
         .where(
@@ -363,7 +366,7 @@ async def _fetch_newest(write: Write, programme: str, marker: str, stage: Stage,
 
 
 async def _next_code(write: Write) -> str:
-    """A code that neither a draft nor an assessment ever had."""
+    """The next code, which neither a draft nor an assessment has ever had."""
     last = await write.session.scalar(
         sa.text(
             "SELECT max(substr(key, 3)::int) FROM change WHERE entity IN ('draft', 'assessment') AND action = 'create'"
@@ -373,7 +376,7 @@ async def _next_code(write: Write) -> str:
 
 
 async def _fetch_authors(write: Write, code: str) -> set[str]:
-    """Who wrote an assessment, from its first draft to its submission, or an earlier version that it goes on with."""
+    """The actors who wrote an assessment, from first draft to submission, or an earlier version that it continues."""
     found = await write.session.scalars(
         sa.text(
             "WITH RECURSIVE version AS (SELECT code, rubric, record FROM assessment WHERE code = :code"

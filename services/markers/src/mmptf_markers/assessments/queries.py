@@ -1,4 +1,4 @@
-"""What is read of assessments: their lists, how a grade came about, and one assessment beside an earlier one."""
+"""The listings of assessments and drafts, the explanation of a grade, and the comparison of two assessments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mmptf_markers.rubrics.queries import parse_rubric
 from mmptf_markers.rubrics.rules import published_code
 
 PATH = "/markers/v1"
-# Programmes as the copy of the catalogue has them or ever had them: who asks of the past asks with its codes.
+# Present and past programmes of the copy of the catalogue: a query with `as_of` may use codes of that time.
 _KNOWN = "code, stage, thematic_area, organizations"
 EVER = f"(SELECT {_KNOWN} FROM programme UNION ALL SELECT {_KNOWN} FROM programme_past) AS known"
 OF_PROGRAMME = Filter("programme = ANY({}::text[])", f"SELECT DISTINCT code FROM {EVER}", "/catalog/v1/programmes")
@@ -88,7 +88,8 @@ DRAFTS = Listing(
     },
 )
 
-# Shares that were stored as whole numbers, as all shares are sent. In the texts of people each quote has a backslash.
+# Rewrites shares that were stored as integers into the form of all shares. The pattern cannot match inside texts, where
+# every quote is escaped by a backslash.
 _AS_SENT = r"""CASE strpos(record::text, '"percentage":') WHEN 0 THEN record::text ELSE regexp_replace(
     record::text, '"numerator":([0-9]+),"denominator":([0-9]+),"percentage":',
     '"numerator":"\1","denominator":"\2","per_cent":', 'g') END"""
@@ -146,7 +147,7 @@ ASSESSMENTS = Listing(
 
 
 async def answer_score(request: Request, code: str, query: ScoreQuery) -> Response:
-    """How the grade of an assessment came about, computed anew from its answers and its rubric."""
+    """The score of an assessment, computed anew from its answers and its rubric."""
     async with snapshot(request, query) as data:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
@@ -167,7 +168,7 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
 
 
 async def answer_comparison(request: Request, code: str, query: ComparisonQuery) -> Response:
-    """What improved and what fell from an earlier assessment of a programme to this one."""
+    """The changes from an earlier assessment of the same programme to this one, by criterion."""
     async with snapshot(request, query) as data, data.repeatable_read() as revision:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
@@ -197,7 +198,7 @@ async def answer_comparison(request: Request, code: str, query: ComparisonQuery)
 
 
 async def _earlier(data: Snapshot, later: schemas.Assessment, named: str | None) -> schemas.Assessment:
-    """The assessment that is named, else the last accepted one before this; Conflict or InvalidRequest without."""
+    """The named assessment, or the last accepted one before this; raises Conflict or InvalidRequest without one."""
     rows = await data.fetch(
         """
         SELECT record::text FROM assessment
@@ -215,7 +216,7 @@ async def _earlier(data: Snapshot, later: schemas.Assessment, named: str | None)
 
 
 def _moment(assessment: schemas.Assessment) -> tuple[int, int, int]:
-    """Where in the life of a programme an assessment stands."""
+    """The sort key of an assessment: stage of the programme, year, version."""
     return STAGES.index(assessment.stage), assessment.year or 0, assessment.version
 
 
@@ -260,6 +261,6 @@ def _change(rubric: Rubric, before: Answer | None, after: Answer | None) -> sche
 
 
 async def _rubric(data: Snapshot, used: RubricUsed) -> Rubric:
-    """The rubric that an assessment is pinned to; it is never removed."""
+    """The rubric of an assessment, at the assessed version; published rubrics are never removed."""
     statement = "SELECT record::text FROM rubric WHERE code = $1"
     return parse_rubric(await data.connection.fetchval(statement, published_code(used)))

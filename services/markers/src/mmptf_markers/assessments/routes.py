@@ -1,4 +1,4 @@
-"""Assessments over HTTP: the drafts of the caller's organization, what is submitted, reviews and declared grades."""
+"""The routes of assessments: the drafts of the caller's organization, submissions, reviews, declared grades."""
 
 from __future__ import annotations
 

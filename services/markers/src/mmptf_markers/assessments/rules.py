@@ -1,4 +1,4 @@
-"""What an assessment has to be: complete, with answers that fit its rubric, and reviewed with answers of another."""
+"""Rules of assessments: their content, grades and differences, and the errors of drafts, reviews, declarations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mmptf_markers.rubrics.rules import published_code
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an organization states in an assessment: answers by criterion, risks, and the grade as it sees it."""
+    """The content of an assessment: answers by criterion, risks, and the grade that the organization declares."""
 
     answers: Mapping[str, Answered]
     due_diligence: Sequence[Risk]
@@ -37,19 +37,19 @@ NOTHING_STATED = Content(answers={}, due_diligence=[], declared_grade=None)
 
 
 def content_of(record: AssessmentDraft | Assessment) -> Content:
-    """What a draft or an assessment states."""
+    """The content of a draft or an assessment."""
     return Content(record.answers, record.due_diligence, record.declared_grade)
 
 
 def initial_content(earlier: Assessment | None, rubric: Rubric) -> Content:
-    """What a new version begins with: what the earlier one states, where it is under the same rubric, else nothing."""
+    """The content that a new version starts with: the earlier one's under the same rubric, otherwise none."""
     if earlier is None or earlier.rubric is None or published_code(earlier.rubric) != published_code(rubric):
         return NOTHING_STATED
     return content_of(earlier)
 
 
 def amend_content(content: Content, sent: AssessmentContent) -> Content:
-    """What is stated after an amendment: members replace one another, answers do so one by one, null takes one back."""
+    """The amended content: sent members replace stored ones, answers one by one; null removes an answer."""
     stated = sent.model_fields_set
     answers = dict(content.answers)
     for criterion, answer in sent.answers.items() if "answers" in stated else ():
@@ -67,23 +67,23 @@ def amend_content(content: Content, sent: AssessmentContent) -> Content:
 
 
 def answers_of(answers: Mapping[str, Answered]) -> dict[str, Answer]:
-    """The answers alone, by criterion, without what supports them."""
+    """The answers by criterion, without justifications and evidence."""
     return {criterion: answer.answer for criterion, answer in answers.items()}
 
 
 def counting_answers(assessment: Assessment) -> dict[str, Answer]:
-    """The answers that count: the assessor's, and the reviewer's own in the place of those that did not hold."""
+    """The answers that count: the assessor's, with the reviewer's own in place of those that it rejected."""
     own = assessment.reviewed.answers if assessment.reviewed else {}
     return answers_of(assessment.answers) | {criterion: answer.answer for criterion, answer in own.items()}
 
 
 def derive_grade(score: Score) -> Derived:
-    """The grade that answers give, as an assessment states it."""
+    """The grade that answers give, in the form in which assessments store it."""
     return Derived(grade=score.grade, before_gates=score.grade_before_gates, share=score.share, reason=score.reason)
 
 
 def find_differences(declared: str | None, derived: Derived | None, reviewed: Review | None) -> list[Difference]:
-    """Which of the three grades of an assessment differ, and whether its reviewer has given other answers."""
+    """The pairs of an assessment's three grades that differ, and `answers` where its reviewer changed answers."""
     found: list[Difference] = []
     of_answers, of_review = derived and derived.grade, reviewed and reviewed.grade
     if declared and of_answers and declared != of_answers:
@@ -98,7 +98,7 @@ def find_differences(declared: str | None, derived: Derived | None, reviewed: Re
 
 
 def year_errors(stage: Stage, year: int | None) -> list[ErrorDetail]:
-    """An annual report is of a year, and nothing else is."""
+    """An error for an annual report without a year, and for a year at any other stage."""
     if stage == "annual_report" and year is None:
         return [error_detail("missing", "/year: an annual report is of a year", pointer="/year")]
     if stage != "annual_report" and year is not None:
@@ -107,7 +107,7 @@ def year_errors(stage: Stage, year: int | None) -> list[ErrorDetail]:
 
 
 def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDetail]:
-    """A grade that the organization declares is one of the rubric's."""
+    """An error where the declared grade is none of the rubric's."""
     if declared is None:
         return []
     grades = [grade.code for grade in rubric.grades]
@@ -115,7 +115,7 @@ def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDet
 
 
 def completeness_errors(rubric: Rubric, content: Content, missing: Sequence[str]) -> list[ErrorDetail]:
-    """What a draft lacks to be submitted: answers, their justifications, and a grade where the answers give none.
+    """The errors of an incomplete draft: missing answers, justifications, or grade where the answers give none.
 
     missing: the criteria without an answer
     """
@@ -136,7 +136,7 @@ def completeness_errors(rubric: Rubric, content: Content, missing: Sequence[str]
 
 
 def own_answer_errors(assessment: Assessment, own: Mapping[str, ReviewedAnswerSent]) -> list[ErrorDetail]:
-    """A reviewer gives an own answer only where it is another one than the assessor's."""
+    """An error for each own answer of a reviewer that is the same as the assessor's."""
     given = answers_of(assessment.answers)
     repeated = [criterion for criterion, answer in own.items() if given.get(criterion) == answer.answer]
     return [
@@ -146,7 +146,7 @@ def own_answer_errors(assessment: Assessment, own: Mapping[str, ReviewedAnswerSe
 
 
 def reviewed_grade_errors(rubric: Rubric, grade: str | None) -> list[ErrorDetail]:
-    """A reviewer states the grade where the rubric leaves it to the assessor, and only there."""
+    """An error where a review lacks the grade under a manual rubric, or states one under a computed rubric."""
     if not isinstance(rubric.rule, ManualRule):
         detail = "/grade: under this rubric the answers give the grade"
         return [error_detail("not_applicable", detail, pointer="/grade")] if grade is not None else []
@@ -159,9 +159,9 @@ def reviewed_grade_errors(rubric: Rubric, grade: str | None) -> list[ErrorDetail
 def declaration_errors(
     sent: DeclarationSent, *, grades: Mapping[str, Sequence[str]], organizations: Collection[str], today: date
 ) -> list[ErrorDetail]:
-    """What is wrong with a grade that is said to have been declared in the past.
+    """The errors of a grade that was declared in the past.
 
-    grades: by marker, all that any of its rubrics knows; organizations: those that take part in any programme
+    grades: by marker, those of all its rubrics; organizations: those that take part in any programme
     """
     errors = year_errors(sent.stage, sent.year)
     if sent.marker not in grades:

@@ -29,7 +29,7 @@ def _as_sent(stored: Any) -> Any:
     return share(stored["numerator"], stored["denominator"]) if of_numbers else stored
 
 
-# A share of a record, which was stored as two whole numbers before every service wrote shares the same way.
+# A share that older records store as two integers.
 StoredShare = Annotated[Share, BeforeValidator(_as_sent)]
 
 
@@ -89,7 +89,7 @@ class RiskSent(RequestModel):
 
 
 class AssessmentContent(PatchModel):
-    """What an assessment says. A member that is not sent stays as it is, and so does an answer; null takes one back."""
+    """The content of an assessment. A member or an answer that is not sent stays as it is; null removes an answer."""
 
     answers: Annotated[dict[Code, AnswerSent | None], Field(default_factory=unset, max_length=200)]
     due_diligence: Annotated[list[RiskSent], Field(default_factory=unset, max_length=100)]
@@ -285,7 +285,7 @@ class Comparison(ResponseModel):
     revision: int
 
 
-# What the contract shows as examples of what is sent; each fits the packaged data.
+# The examples of request bodies in the contract; each is valid with the packaged data.
 EXAMPLE_ANSWER: dict[str, JsonValue] = {
     "answer": 2,
     "justification": "The analysis names the obligations and who carries them.",

@@ -1,4 +1,4 @@
-"""What makes a rubric sound: reading one from its file, and every check it passes as a whole."""
+"""Reads a rubric from its file and checks that its sections are consistent."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +23,14 @@ from mmptf_markers.engine.rubric import (
     stages_of,
 )
 
-# With more totals than this at hand the search for one in a narrow band is given up, in favour of the rubric.
+# With more partial sums than this, the search for a total in a narrow band stops and the rubric is accepted.
 _TOTALS_TRIED: Final = 2_000
 Errors = Iterator[tuple[str, str]]
 Checks = tuple[tuple[set[str], Callable[[Rubric], Errors]], ...]
 
 
 class InvalidRubric(InvalidDocument):
-    """A rubric was refused."""
+    """A rubric is invalid."""
 
 
 def load_rubric(content: bytes) -> Rubric:
@@ -80,7 +80,7 @@ def _sound_part(raw: dict[str, JsonValue], malformed: set[str]) -> Rubric:
 
 
 def _fit_errors(rubric: Rubric) -> Iterator[DocumentError]:
-    """What does not fit together in the sections which are well formed."""
+    """The inconsistencies between the sections that are well formed."""
     sound = rubric.model_fields_set
     found = [error for needs, check in _CHECKS if needs <= sound for error in check(rubric)]
     arithmetic = [error for needs, check in _ARITHMETIC if needs <= sound for error in check(rubric)]
@@ -94,7 +94,7 @@ def _fit_errors(rubric: Rubric) -> Iterator[DocumentError]:
 
 
 def _path(location: Sequence[int | str]) -> str:
-    # Pydantic names the variant of a tagged union in the location; the document has no such step.
+    # Pydantic adds the variant of a tagged union to the location; the document has no such member.
     return pointer([step for at, step in enumerate(location) if (location[0], at) != ("rule", 1)])
 
 
@@ -118,7 +118,7 @@ def _name_errors(rubric: Rubric) -> Errors:
 def _grade_errors(rubric: Rubric) -> Errors:
     for at, grade in enumerate(rubric.grades):
         for name, text in grade.source:
-            # No database takes it, and only the texts of this model let it pass.
+            # PostgreSQL cannot store it, and this model is the only one whose texts allow it.
             if isinstance(text, str) and "\0" in text:
                 yield f"/grades/{at}/source/{name}", "holds the character U+0000"
 
@@ -241,7 +241,7 @@ def _status_errors(rubric: Rubric) -> Errors:
 
 
 def _reach_errors(rubric: Rubric) -> Errors:
-    """Grades which no set of applicable answers leads to; only where the arithmetic has no error."""
+    """An error for each grade that no set of applicable answers leads to; needs a rubric whose arithmetic is valid."""
     if isinstance(rubric.rule, ManualRule):
         return
     bands = rubric.rule.bands
@@ -252,7 +252,7 @@ def _reach_errors(rubric: Rubric) -> Errors:
 
 
 def _reached_by_gate(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> bool:
-    """Whether some gate caps at this grade while everything else is answered at its best."""
+    """Whether some gate caps at this grade while all other criteria have the best answer."""
     criteria = {criterion.code: criterion for criterion in criteria_at(rubric, stage)}
     best = len(rubric.scale.levels) - 1
     of = sum((rubric.points[criterion.code][best] for criterion in criteria.values()), Fraction())
@@ -306,7 +306,7 @@ def _total_exists(choices: Sequence[Sequence[Fraction]], low: Fraction, high: Fr
     most = sum((max(choice) for choice in choices), Fraction())
     if least >= high or most < low:
         return False
-    # Climbing from the least by the largest step that fits hits all but very narrow bands.
+    # Adding the largest rise that fits, criterion by criterion, finds a total in all but very narrow bands.
     total = least
     for rises in sorted(([p - min(choice) for p in choice] for choice in choices), key=max, reverse=True):
         total += max(rise for rise in rises if total + rise < high)
@@ -315,7 +315,7 @@ def _total_exists(choices: Sequence[Sequence[Fraction]], low: Fraction, high: Fr
     totals = {Fraction()}
     for choice in choices:
         least, most = least - min(choice), most - max(choice)
-        # A total is worth keeping only while the choices left can still bring it into the band.
+        # Only sums that the remaining choices can still bring into the band are considered further.
         sums = {total + points for total in totals for points in choice}
         totals = {total for total in sums if total + most >= low and total + least < high}
         if len(totals) > _TOTALS_TRIED:

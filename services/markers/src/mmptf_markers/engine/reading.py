@@ -1,4 +1,4 @@
-"""What the engine's files have in common: JSON that says nothing twice, and errors named by JSON Pointers."""
+"""Reads the engine's JSON files: repeated keys are errors, and errors have JSON Pointers."""
 
 import json
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ class DocumentError(ResponseModel):
 
 
 class InvalidDocument(ValueError):
-    """A document was refused; `errors` lists everything found."""
+    """A document is invalid; `errors` lists everything found."""
 
     def __init__(self, errors: Sequence[DocumentError]) -> None:
-        """Keep the errors, and name them all in the message."""
+        """Store the errors, and list them all in the message."""
         super().__init__("; ".join(f"{error.path or '/'}: {error.reason}" for error in errors))
         self.errors = tuple(errors)
 
 
 def read_json(content: bytes, errors: list[DocumentError]) -> JsonValue:
-    """A JSON document (UTF-8); each key that stands twice becomes an error. Raises InvalidDocument when it is none."""
+    """The content of a JSON document (UTF-8); each repeated key is an error. Raises InvalidDocument for other text."""
 
     def unrepeated(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         for key in repeated([key for key, _ in pairs]):
@@ -43,10 +43,10 @@ def read_json(content: bytes, errors: list[DocumentError]) -> JsonValue:
 
 
 def pointer(steps: Sequence[int | str]) -> str:
-    """The JSON Pointer (RFC 6901) that leads through these members and positions."""
+    """The JSON Pointer (RFC 6901) of these members and positions."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def repeated(items: Sequence[Item]) -> list[Item]:
-    """The items that stand earlier in the sequence already."""
+    """The items that occur earlier in the sequence."""
     return [item for at, item in enumerate(items) if item in items[:at]]

@@ -1,4 +1,4 @@
-"""What scoring answers: the grade, a reason for each part of it, and what would lead to each better one."""
+"""The result of scoring: the grade, a reason for each part of it, and the changes that lead to each better one."""
 
 from typing import Literal
 

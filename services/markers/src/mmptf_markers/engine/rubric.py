@@ -16,7 +16,7 @@ from mmptf_common.wire.sources import SourceRef
 
 Stage = Literal["concept_note", "programme_document", "annual_report", "final_report"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
-# The status of a published rubric: as its content says it, until another one supersedes it.
+# The status of a published rubric: that of its content until another rubric supersedes it.
 RubricStatus = Literal["illustrative", "official", "superseded"]
 NOT_APPLICABLE: Final = "not_applicable"
 

@@ -1,4 +1,4 @@
-"""From answers to a grade: exact arithmetic, a reason for each part, and a shortest way to each better one."""
+"""Scores answers: the grade by exact arithmetic, a reason for each part, the fewest changes to better grades."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -39,10 +39,10 @@ SET_BY_ASSESSOR: Final = "set by the assessor"
 
 
 class InvalidAnswers(ValueError):
-    """Answers were refused; `errors` lists everything found."""
+    """Answers are invalid; `errors` lists everything found."""
 
     def __init__(self, errors: Sequence[AnswerError]) -> None:
-        """Keep the errors, and name them all in the message."""
+        """Store the errors, and list them all in the message."""
         super().__init__("; ".join(f"{error.criterion or 'answers'}: {error.reason}" for error in errors))
         self.errors = tuple(errors)
 
@@ -100,7 +100,7 @@ def score(rubric: Rubric, answers: Mapping[str, object], stage: Stage) -> Score:
 
 
 def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str, object], stage: str) -> Levels:
-    """Position on the scale by criterion code, null for not applicable; raises InvalidAnswers."""
+    """The position on the scale by criterion code, None for not applicable; raises InvalidAnswers."""
     if not criteria:
         reason = f"the rubric has no criterion at {stage!r}"
         raise InvalidAnswers([_error(None, "stage_not_covered", reason, stages_of(rubric))])
@@ -120,7 +120,7 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
             )
             continue
         allowed = [*values, NOT_APPLICABLE] if at_stage[code].not_applicable else values
-        # Compared with its type: True equals 1 and 2.0 equals 2, and neither is an answer.
+        # Types are compared too: in Python True equals 1 and 2.0 equals 2, but neither is an answer.
         place = next((at for at, value in enumerate(values) if type(answer) is type(value) and answer == value), None)
         if place is not None:
             levels[code] = place
@@ -140,7 +140,7 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
 def _outcome(
     rubric: Rubric, rule: WeightedShareRule | CountRule, criteria: Sequence[Criterion], levels: Levels
 ) -> _Outcome | None:
-    """What the answers given so far come to; null while no answer carries points."""
+    """The points and the grade of the answers given so far; None while no answer has points."""
     points = of = Fraction()
     for criterion in criteria:
         level = levels.get(criterion.code)
@@ -157,12 +157,12 @@ def _outcome(
 
 
 def _ways(rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, outcome: _Outcome | None) -> list[NextGrade]:
-    """The way to every better grade, nearest first; a grade that raised answers cannot end at has none."""
+    """The fewest changes to each better grade, nearest first; grades that no changes lead to are left out."""
     ways: list[NextGrade] = []
     if isinstance(rubric.rule, ManualRule) or outcome is None:
         return ways
     grade = outcome.grade
-    # What leads to a grade or better and ends at a better one is the cheapest way to that one too.
+    # The fewest changes to a grade or better that end at a better one are also the fewest to that better one.
     while grade and (way := _way(rubric, rubric.rule, criteria, levels, outcome, grade - 1)):
         ways.append(way)
         grade = grade_position(rubric, way.grade)
@@ -177,14 +177,14 @@ def _way(
     outcome: _Outcome,
     target: int,
 ) -> NextGrade | None:
-    """The fewest criteria, then the fewest level steps, whose raised answers lead to a grade or a better one."""
-    # The best grade always has a band, and of the bands that are good enough the last asks for the fewest points.
+    """The changes that lead to a grade or a better one: the fewest criteria, then the fewest level steps."""
+    # The best grade always has a band, so `enough` is not empty; its last band requires the fewest points.
     enough = [band for band in rule.bands if grade_position(rubric, band.grade) <= target]
     deficit = needed(rubric, enough[-1], outcome.of) - outcome.points
     open_criteria = [criterion for criterion in criteria if levels[criterion.code] is not None]
     gates = [gate for gate in outcome.gates if grade_position(rubric, gate.cap) > target]
     points = [rubric.points[criterion.code] for criterion in open_criteria]
-    # In the greatest unit of which all are whole numbers: as exact as fractions, and many times as fast.
+    # Scaled to integers, which are as exact as fractions and many times faster.
     unit = lcm(deficit.denominator, *(share.denominator for shares in points for share in shares))
     options = [
         _raises(rubric, criterion, levels[criterion.code] or 0, [int(share * unit) for share in shares], gates)
@@ -222,7 +222,7 @@ def _way(
 def _raises(
     rubric: Rubric, criterion: Criterion, level: int, points: Sequence[int], gates: Sequence[Gate]
 ) -> list[_Raise]:
-    """The raises open to one answer: only those which open the gates on it; points: of each level."""
+    """The possible raises of one answer: only those that satisfy the gates on it; points: of each level."""
     floor = max(
         (level_position(rubric, gate.below) for gate in gates if gate.criterion == criterion.code), default=level
     )
@@ -230,7 +230,7 @@ def _raises(
 
 
 def _cheapest(options: Sequence[Sequence[_Raise]], deficit: int) -> list[int] | None:
-    """Steps for each criterion which gain at least `deficit`, or null when no choice does.
+    """Steps for each criterion that gain at least `deficit` points together; None when no choice does.
 
     Fewest criteria changed, then fewest steps; among equals the criterion earlier in the rubric is changed,
     by as few steps as still work.
@@ -238,7 +238,7 @@ def _cheapest(options: Sequence[Sequence[_Raise]], deficit: int) -> list[int] | 
     limit = _fewest(options, deficit)
     if limit is None:
         return None
-    # tails[i] holds, for criteria i and after, the greatest gain for each (criteria changed, steps).
+    # tails[i]: for criteria i and after, the greatest gain for each (criteria changed, steps).
     tails: list[dict[tuple[int, int], int]] = [{(0, 0): 0}]
     for choices in reversed(options):
         table: dict[tuple[int, int], int] = {}
@@ -262,7 +262,7 @@ def _cheapest(options: Sequence[Sequence[_Raise]], deficit: int) -> list[int] | 
 
 
 def _fewest(options: Sequence[Sequence[_Raise]], deficit: int) -> int | None:
-    """How many criteria must change at the least: those behind a gate, then the ones that can gain most."""
+    """The least number of criteria to change: those under a gate, then those that gain most; None if too few."""
     forced = [choices for choices in options if choices[0].steps]
     free = sorted((choices[-1].gain for choices in options if not choices[0].steps), reverse=True)
     deficit -= sum(choices[-1].gain for choices in forced)

@@ -1,4 +1,4 @@
-"""A published rubric in another language: its texts only, the rubric and its hash never change."""
+"""Translations of published rubrics: of their texts only; the rubric and its hash never change."""
 
 import difflib
 import json
@@ -12,7 +12,7 @@ from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json
 from mmptf_markers.engine.rubric import Language, Rubric, Sha256, SourceDocument, Text
 
-# The members of a rubric that are texts for its readers.
+# The JSON Pointers of a rubric's texts that readers see.
 _TEXT: Final = re.compile(
     r"/title|/grades/\d+/(name|meaning)|/scale/levels/\d+/(label|description)|/principles/\d+/(name|description)"
     r"|/criteria/\d+/(question|guidance)|/gates/\d+/reason|/notes/\d+"
@@ -44,18 +44,18 @@ class Coverage(ResponseModel):
 
 
 class RubricNamed(BaseModel):
-    """Of which version of which rubric a document is a translation."""
+    """The rubric and version that a document translates."""
 
     rubric: Code
     version: Code
 
 
 class InvalidTranslation(InvalidDocument):
-    """A translation was refused."""
+    """A translation is invalid."""
 
 
 def is_translation(content: bytes) -> bool:
-    """Whether a document means to be a translation: it has `texts`, and no rubric has."""
+    """Whether a document is meant as a translation: it has `texts`, which no rubric has."""
     try:
         raw = read_json(content, [])
     except InvalidDocument:
@@ -64,7 +64,7 @@ def is_translation(content: bytes) -> bool:
 
 
 def rubric_named(content: bytes) -> RubricNamed:
-    """Which rubric a translation needs beside it to be read; raises InvalidTranslation when it names none."""
+    """The rubric that a translation names; raises InvalidTranslation when it names none."""
     try:
         return RubricNamed.model_validate(_read(content, []))
     except ValidationError as error:
@@ -91,16 +91,16 @@ def load_translation(content: bytes, rubric: Rubric) -> Translation:
 
 
 def coverage(rubric: Rubric, translation: Translation) -> Coverage:
-    """What of a rubric is translated, and what not."""
+    """The number of translated texts of a rubric, and the pointers of the missing ones."""
     texts = list(texts_of(rubric))
     missing = [path for path in texts if path not in translation.texts]
     return Coverage(translated=len(texts) - len(missing), texts=len(texts), missing=missing)
 
 
 def translated(rubric: Rubric, translation: Translation) -> Rubric:
-    """The rubric as readers of the language see it; what is not translated stays as it is.
+    """The rubric with translated texts; texts without a translation stay in the original language.
 
-    Only for display: its hash is still that of the rubric, which proves the original texts and not these.
+    Only for display: its hash is still that of the original texts.
     """
     members = rubric.model_dump(mode="json").items()
     content = {name: _replaced(member, f"/{name}", translation.texts) for name, member in members}
@@ -108,7 +108,7 @@ def translated(rubric: Rubric, translation: Translation) -> Rubric:
 
 
 def texts_of(rubric: Rubric) -> dict[str, str]:
-    """The texts of a rubric that are translated, by their JSON Pointers."""
+    """The texts of a rubric that can be translated, by their JSON Pointers."""
     return {
         path: value
         for path, value in _members(rubric.model_dump(mode="json"), "")
@@ -129,7 +129,7 @@ def _errors_of(error: ValidationError) -> list[DocumentError]:
 
 
 def _fit_errors(raw: dict[str, JsonValue], rubric: Rubric) -> Iterator[DocumentError]:
-    """What of a document, well formed or not, does not fit the rubric."""
+    """The mismatches between a document, well formed or not, and the rubric."""
     for name in ("rubric", "version", "hash"):
         expected = rubric.code if name == "rubric" else getattr(rubric, name)
         if isinstance(raw.get(name), str) and raw[name] != expected:

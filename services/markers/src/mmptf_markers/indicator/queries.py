@@ -1,4 +1,4 @@
-"""What the portfolio adds up to: current grades of programmes, the indicator and its course, criteria and actions."""
+"""Queries of the portfolio: current grades of programmes, the indicator now and over time, criteria, actions."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.rubrics.queries import parse_rubric
 
-# The parameters of a question, and what each of them asks for.
+# Query parameters as pairs of name and value.
 Question = list[tuple[str, str]]
-# The target that is meant where none is named.
+# The default target.
 TARGET = "human-rights-90"
-# The services whose records are copied here, and the header that tells the age of each copy.
+# The services whose records are copied here, and the response header with the age of each copy.
 AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
 # One row for each programme under each marker, with the assessment that counts.
 CURRENT_GRADE_ROWS = """(
@@ -134,11 +134,11 @@ class ActionQuery(ListQuery):
 
 
 class MarkerCard(Card[schemas.MarkerFacts]):
-    """What the markers say of a programme."""
+    """The markers' card of a programme."""
 
 
 class Copies(ResponseModel):
-    """The state of each copy that this service keeps of another one's records."""
+    """The state of each copy of another service's records."""
 
     copies: list[CopyState]
 
@@ -213,7 +213,7 @@ CURRENT_GRADES = Listing(
     },
 )
 
-# The indicator's programmes and marker are those of its target.
+# The target determines the marker and the stage of the programmes, so the indicator has no filters for them.
 _OF_TARGET = replace(
     CURRENT_GRADES, filters={n: f for n, f in CURRENT_GRADES.filters.items() if n not in ("marker", "stage")}
 )
@@ -254,7 +254,7 @@ ACTIONS = Listing(
     },
 )
 
-# A minimum that was stored as two whole numbers, as all shares are sent.
+# Rewrites a minimum that was stored as two integers into the form of all shares.
 _TARGET_AS_SENT = r"""CASE json_typeof(record#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
     record::text, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
     || trunc((record#>>'{minimum,numerator}')::numeric * 100 / (record#>>'{minimum,denominator}')::numeric, 2)
@@ -285,7 +285,7 @@ def _several(codes: str) -> tuple[str, str]:
     return "v.code", f"LEFT JOIN LATERAL {codes} AS v(code) ON true"
 
 
-# How the indicator is divided: the code of a group, and what is joined for it.
+# The divisions of the indicator: the SQL of a group's code, and the join that it needs.
 DIVISIONS: Mapping[str | None, tuple[str, str]] = {
     None: ("NULL::text", ""),
     "thematic_area": ("current_grade.thematic_area", ""),
@@ -300,7 +300,7 @@ OVERLAPPING = frozenset({"country", "region", "organization"})
 
 
 async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
-    """Whether the target is met, as a whole and for each part, from one snapshot."""
+    """The indicator of the target, as a whole and for each group, from one snapshot."""
     await check_codes(request, _OF_TARGET, query)
     async with snapshot(request, query) as data:
 
@@ -321,7 +321,7 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
 
 
 async def _aged(connection: Any, answer: Response) -> Response:
-    """An answer that says how old the copies are that it rests on."""
+    """The response with the headers of the ages of the copies that it is computed from."""
     for service, header in AGES.items():
         state = await copy_state(connection, service)
         answer.headers[header] = "unknown" if state.age_seconds is None else str(state.age_seconds)
@@ -343,7 +343,7 @@ async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
 async def _indicators(
     data: Snapshot, target: schemas.MarkerTarget, query: CurrentGradeFilter, by: str | None
 ) -> dict[str | None, schemas.Indicator]:
-    """The indicator of each group, in the order of their codes, those that state none last."""
+    """The indicator of each group, in the order of their codes; programmes without one are the last group."""
     key, join = DIVISIONS[by]
     question = [pair for pair in pairs_of(query) if pair[0] not in ("by", "target")]
     arguments = Arguments()
@@ -365,7 +365,7 @@ async def _indicators(
 
 
 def _drilldown(query: CurrentGradeFilter, question: Question, by: str | None, code: str | None) -> Question | None:
-    """The question whose rows are those of one group; None where no question finds just them."""
+    """The query parameters that select exactly one group; None where no parameters do."""
     if by is None:
         return question
     if code is None or (by in OVERLAPPING and getattr(query, by)):
@@ -374,7 +374,7 @@ def _drilldown(query: CurrentGradeFilter, question: Question, by: str | None, co
 
 
 def _only(question: Question, name: str, value: str) -> Question:
-    """A question with one value of a parameter in the place of all that it asks for."""
+    """The query parameters with one value of a parameter in place of all its values."""
     return [*(pair for pair in question if pair[0] != name), (name, value)]
 
 
@@ -434,7 +434,7 @@ def _grade_share(grade: str | None, rows: Sequence[Any], question: Question | No
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
-    """The markers' card of a programme that is known here; without an assessment that is what it says."""
+    """A programme's card, also without an assessment; None for a programme that is not in the copy of the catalogue."""
     rows = await data.fetch(
         f"SELECT {_CURRENT_GRADE} AS record FROM {CURRENT_GRADE_ROWS} WHERE programme = $1 ORDER BY marker", code
     )
@@ -458,7 +458,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
 
 
 async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
-    """The indicator as it was known at the end of each period since the first write."""
+    """The indicator as of the end of each period since the first write."""
     today = datetime.now(UTC).date()
     async with snapshot(request, query) as data:
 
@@ -476,12 +476,12 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
                 periods.append(schemas.Period(period_end=end, at=at, indicator=whole))
             return schemas.OverTime(target=target, periods=periods, revision=revision)
 
-        # Another day may begin another period, though nothing was written.
+        # The day is part of the cache key: a new day may begin a new period, although nothing was written.
         return await data.cached(build, question=f"{canonical(query)}\n{today}")
 
 
 async def answer_criteria(request: Request, query: MarkerFilter) -> Response:
-    """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
+    """The counts of answers to each criterion across the programmes, the weakest criterion first."""
     await check_codes(request, CURRENT_GRADES, query)
     async with snapshot(request, query) as data:
 
@@ -542,7 +542,7 @@ def _weakness(criterion: schemas.CriterionSummary) -> tuple[bool, Fraction, str,
 
 
 async def answer_copies(request: Request) -> Response:
-    """How far the catalogue and the ledger were replicated, and how long ago."""
+    """The state of the copies of the catalogue and the ledger."""
     async with snapshot(request) as data:
         copies = [await copy_state(data.connection, service) for service in AGES]
     return Response(

@@ -1,4 +1,4 @@
-"""The portfolio over HTTP: current grades, the indicator and its course, criteria, actions, and the age of copies."""
+"""The routes of the portfolio: current grades, the indicator now and over time, criteria, actions, copies."""
 
 from __future__ import annotations
 

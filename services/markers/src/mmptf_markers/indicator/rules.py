@@ -1,4 +1,4 @@
-"""Whether a target is met: exact fractions, never rounded percentages."""
+"""Rules of the indicator: whether a target is met, by exact fractions and never by rounded percentages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from mmptf_markers.indicator.schemas import TargetStatus
 
 
 def target_status(counted: int, programmes: int, minimum: Fraction) -> TargetStatus:
-    """Whether a share of the programmes is reached; where there are none nothing is met and nothing is missed."""
+    """Whether enough of the programmes count for a target; `not_applicable` where there are no programmes."""
     if not programmes:
         return "not_applicable"
     return "met" if Fraction(counted, programmes) >= minimum else "not_met"
 
 
 def short_by(counted: int, programmes: int, minimum: Fraction) -> int:
-    """How many more of the programmes have to count before the target is met; 0 when it is."""
+    """The number of programmes that are missing to meet a target; 0 when it is met."""
     return max(0, math.ceil(minimum * programmes) - counted)

@@ -1,4 +1,4 @@
-"""What is written of rubrics: each version once and for good, and their translations."""
+"""Commands on rubrics: publish versions, which never change, and translations."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mmptf_markers.rubrics.schemas import PublishedRubric, PublishedTranslation
 
 
 async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -> str:
-    """Publish a rubric, and with it that another one is superseded; what is so already stays as it is.
+    """Publish a rubric, and mark another one as superseded by it; returns the code under which it is published.
 
-    supersedes: the code of that other rubric, with its version. Returns the code under which the rubric is published.
+    Does nothing where that is the case already. supersedes: the code, with version, of the other rubric.
     Raises Conflict when that code has another content, or the other rubric cannot be superseded by this one.
     """
     published = published_rubric(rubric, write.at)
@@ -38,9 +38,9 @@ async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -
 
 
 async def publish_translation(write: Write, content: bytes) -> str:
-    """Publish a translation of a published rubric, from its file; one that is there gives way to it.
+    """Publish a translation of a published rubric from its file, replacing an earlier one; returns its code.
 
-    Returns its code. Raises InvalidTranslation with every error, and Conflict when the rubric is not published.
+    Raises InvalidTranslation with every error, and Conflict when the rubric is not published.
     """
     named = rubric_named(content)
     published = await _require_published(write, f"{named.rubric}.{named.version}")
@@ -61,7 +61,7 @@ async def publish_translation(write: Write, content: bytes) -> str:
 
 
 def published_rubric(rubric: Rubric, at: datetime) -> PublishedRubric:
-    """A rubric as it is published at a moment, superseded by none."""
+    """The published form of a rubric at a time, not superseded."""
     code = published_code(rubric)
     return PublishedRubric(
         code=code,
@@ -79,7 +79,7 @@ def published_rubric(rubric: Rubric, at: datetime) -> PublishedRubric:
 
 
 def rubric_row(published: PublishedRubric) -> RubricRow:
-    """A published rubric as it is stored."""
+    """The row of a published rubric."""
     return RubricRow(
         code=published.code,
         rubric=published.rubric,
@@ -92,7 +92,7 @@ def rubric_row(published: PublishedRubric) -> RubricRow:
 
 
 def _translation_row(translated: PublishedTranslation) -> TranslationRow:
-    """A published translation as it is stored."""
+    """The row of a published translation."""
     return TranslationRow(
         code=translated.code,
         rubric=translated.rubric,

@@ -1,4 +1,4 @@
-"""What is read of published rubrics, and a score of answers under one of them."""
+"""The listings of published rubrics and translations, answers schemas, and scores of answers."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def answer_answers_schema(request: Request, code: str, query: AnswersSchem
 
 
 async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[Translation, str]:
-    """A rubric's translation and its version; InvalidRequest names the languages that there are."""
+    """A rubric's translation and its version for ETags; raises InvalidRequest with the languages that exist."""
     rows = await data.fetch(
         f"SELECT language, record::text, {VERSION} AS version FROM translation WHERE rubric = $1 ORDER BY 1",
         f"{rubric.code}.{rubric.version}",
@@ -149,7 +149,7 @@ async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[T
 
 
 async def score_answers(request: Request, body: ScoreRequest) -> Score:
-    """Grade answers under a published rubric, keeping nothing; InvalidRequest names every answer that does not fit."""
+    """The score of answers under a published rubric, not stored; raises InvalidRequest with every invalid answer."""
     async with snapshot(request) as data:
         rows = await data.fetch(
             f"""
@@ -174,18 +174,18 @@ async def score_answers(request: Request, body: ScoreRequest) -> Score:
     return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})
 
 
-# When a version was published: `updated` moves when it is superseded.
+# The order of publication, from the journal, because `updated` changes when a rubric is superseded.
 PUBLISHED = "(SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubric.code)"
 
 
 @lru_cache(maxsize=64)
 def parse_rubric(record: str) -> Rubric:
-    """What a published rubric says; it never changes, so it is parsed once for each of its statuses."""
+    """The rubric of a published record; cached, since a record changes only when its rubric is superseded."""
     return Rubric.model_validate(json.loads(record)["content"])
 
 
 async def fetch_rubric(session: AsyncSession, code: str | None, *, marker: str) -> Rubric | None:
-    """The version of a rubric that is named, else that of a marker which was published last and is not superseded."""
+    """The named version of a rubric, or the last published one of a marker that is not superseded; None without one."""
     which = "code = :named" if code else "record->>'marker' = :named AND status <> 'superseded'"
     found = await session.scalar(
         sa.text(f"SELECT record::text FROM rubric WHERE {which} ORDER BY {PUBLISHED} DESC LIMIT 1"),
@@ -200,7 +200,7 @@ async def fetch_rubric_codes(session: AsyncSession) -> list[str]:
 
 
 async def fetch_grades(session: AsyncSession) -> dict[str, list[str]]:
-    """Every grade that any rubric of a marker knows, by marker."""
+    """The grades of all rubrics of each marker, by marker."""
     found = await session.execute(
         sa.text(
             """

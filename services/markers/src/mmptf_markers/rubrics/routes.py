@@ -1,4 +1,4 @@
-"""Rubrics over HTTP: published versions, translations, the answers that they take, and scores."""
+"""The routes of rubrics: published versions, translations, answers schemas and scores."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Which code a version of a rubric is published under, and what is wrong with answers under it."""
+"""The code of a published rubric, and scores of answers with the engine's errors as errors of a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def published_code(rubric: Rubric | RubricUsed) -> str:
 
 
 def score_or_raise(rubric: Rubric, answers: Mapping[str, Answer], stage: Stage) -> Score:
-    """The grade that answers give, and its reasons; InvalidRequest names every answer that does not fit."""
+    """The score of answers; raises InvalidRequest with every invalid answer."""
     try:
         return score(rubric, answers, stage)
     except InvalidAnswers as error:
@@ -24,7 +24,7 @@ def score_or_raise(rubric: Rubric, answers: Mapping[str, Answer], stage: Stage) 
 
 
 def answer_errors(found: Sequence[AnswerError]) -> list[ErrorDetail]:
-    """What the engine found wrong with answers, at their places in the body of a request."""
+    """The engine's errors of answers, with JSON Pointers into the body of a request."""
     return [_answer_error(error) for error in found]
 
 
