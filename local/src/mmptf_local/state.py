@@ -58,9 +58,12 @@ def state_dir() -> Path:
 
 
 @contextmanager
-def temporary_state() -> Iterator[Path]:
-    """A state folder for one test run, which PostgreSQL can reach under root as well; removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="mmptf-"))
+def temporary_state(parent: Path | None = None) -> Iterator[Path]:
+    """A state folder for one test run, which PostgreSQL can reach under root as well; removed at the end.
+
+    parent: the folder to make it in, if not the one for temporary files
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mmptf-", dir=parent))
     try:
         folder.chmod(0o711)
         yield folder
