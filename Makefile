@@ -17,8 +17,9 @@ help:  ## list the verbs
 up: .venv/runs  ## install, start and fill the whole suite here (PORT=8000); Ctrl-C stops it, the data stay
 	@.venv/bin/python -m mmptf_local up
 
+# Bytecode is written whatever the environment says: the tests start more than a hundred processes of the same sources.
 test: check  ## everything: checks, then all tests against a real PostgreSQL and a real Redis
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: .venv/tests  ## style, types and import contracts
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .
