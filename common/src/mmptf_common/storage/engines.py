@@ -65,13 +65,6 @@ def write_engine(url: str, *, size: int = 5) -> AsyncEngine:
     )
 
 
-async def _keep_session(connection: Any) -> None:
-    """Reset nothing when a read connection goes back to the pool; its transaction has ended.
-
-    Reads set no variable, take no session lock and do not listen, so a reset would be a round trip without effect.
-    """
-
-
 @asynccontextmanager
 async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
     """The pool for reads and the sessions for writes, closed at the end.
@@ -88,7 +81,6 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
         timeout=5,
         command_timeout=30,
         max_cached_statement_lifetime=0,
-        reset=_keep_session,
     ) as pool:
         try:
             yield Database(pool, engine, async_sessionmaker(engine, expire_on_commit=False))
