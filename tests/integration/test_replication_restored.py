@@ -2,71 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import count
 
 import pytest
 
-from mmptf_common.feed import changes, replication
-from mmptf_common.storage.engines import open_database
 from tests.conftest import RunningApp, running_app
 from tests.integration.changes import amend, delete, write
-from tests.integration.database_proxy import proxy_to
 from tests.integration.replicas import (
     Databases,
     Pair,
     age,
     audited,
-    chained,
     copy_state,
     failures,
     programme,
     retitled,
     revision,
-    settings_of,
-    source_of,
     until,
 )
 
-
-@pytest.fixture(scope="module", autouse=True)
-def short_intervals() -> Iterator[None]:
-    """Shorter waits and pauses than in production."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(changes, "LOOK_SECONDS", 0.05)
-        for name, value in {"WAIT_SECONDS": 1, "ANSWER_SECONDS": 1.4, "FIRST_PAUSE": 0.03, "LAST_PAUSE": 0.1}.items():
-            patch.setattr(replication, name, value)
-        yield
-
-
-@pytest.fixture(scope="module")
-async def pair(new_database: Databases) -> AsyncIterator[Pair]:
-    database = new_database("markers")
-    async with (
-        open_database(settings_of(database)) as copy,
-        source_of(new_database("catalog")) as (source, url),
-        proxy_to(url) as to_source,
-        proxy_to(database) as to_database,
-        running_app("markers", to_database.url, None, catalog_url=to_source.url) as markers,
-    ):
-        pair = Pair(source.catalog, source, to_source, markers, to_database, copy)
-        yield pair
-        assert chained(await audited(markers)) == await pair.copied()
-
-
-@pytest.fixture
-async def synced(pair: Pair) -> AsyncIterator[Pair]:
-    """The pair, with all copied that is there, before a test and after it."""
-    await pair.catch_up()
-    yield pair
-    pair.to_database.mend()
-    pair.source.when_asked = lambda: None
-    pair.source.mend()
-    if pair.source.catalog is not pair.home:
-        beginning = await pair.last_change()
-        await pair.source.become(pair.home)
-        await pair.is_copied_anew(beginning)
-    await pair.catch_up()
+pytestmark = pytest.mark.usefixtures("short_intervals")
 
 
 @pytest.fixture(scope="module")
