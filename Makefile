@@ -17,7 +17,7 @@ help:  ## list the verbs
 up: .venv/runs  ## install, start and fill the whole suite here (PORT=8000); Ctrl-C stops it, the data stay
 	@.venv/bin/python -m mmptf_local up
 
-# Bytecode is written whatever the environment says: the tests start more than a hundred processes of the same sources.
+# Bytecode is written whatever the environment says: the tests start many processes of the same sources.
 test: check  ## everything: checks, then all tests against a real PostgreSQL and a real Redis
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
