@@ -110,6 +110,13 @@ class RunningApp:
         """Change some of the settings while it runs: the addresses of the services that it asks."""
         self.app.state.settings = self.app.state.settings.model_copy(update=settings)
 
+    async def all_connections_idle(self) -> None:
+        """Wait, for a second at most: the driver resets a connection after its caller has left."""
+        pool = self.app.state.database.pool
+        async with asyncio.timeout(1):
+            while pool.get_idle_size() < pool.get_size():  # noqa: ASYNC110  # the pool has no event for it
+                await asyncio.sleep(0.01)
+
 
 @asynccontextmanager
 async def running_app(

@@ -73,11 +73,6 @@ async def export(
     return sent
 
 
-def all_given_back(running: RunningApp) -> bool:
-    pool = running.app.state.database.pool
-    return bool(pool.get_idle_size() == pool.get_size())
-
-
 async def test_an_export_has_every_row_and_the_page_the_same_total(large: RunningApp) -> None:
     total = (await large.client.get(PATH, params={"limit": 1})).json()["total"]
     lines = (await large.client.get(PATH, params={"format": "ndjson"})).text.splitlines()
@@ -91,7 +86,7 @@ async def test_a_caller_who_leaves_gives_the_connection_back(large: RunningApp, 
     for _ in range(6):  # more often than there are connections
         sent = await export(large, f"format={representation}", lambda: None, leave=True)
         assert sent < 3_000_000
-    assert all_given_back(large)
+    await large.all_connections_idle()
     assert (await large.client.get(PATH)).status_code == 200
 
 
