@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -24,6 +24,7 @@ from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.lists import publications
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import add_feed
+from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables
 from mmptf_common.storage.cache import open_cache
@@ -48,6 +49,8 @@ class Service(Generic[Settings]):
     """The declaration of one service: its names, tables, routes and settings.
 
     settings: the class of its settings, with the addresses of the services that it calls or replicates
+    routers: of its features, one each; the one whose lists are read most comes first, since routes are tried in order
+    publication: the code of a packaged publication, the example in the contract of the list of publications
     counts: name -> table whose rows the service's status counts
     seed: loads the packaged data, returns the revision
     uploads: path -> bytes of a body, where it may be larger than MAX_BODY
@@ -61,7 +64,8 @@ class Service(Generic[Settings]):
     package: str
     settings: type[Settings]
     metadata: MetaData
-    router: APIRouter
+    routers: Sequence[APIRouter]
+    publication: str
     seed: Callable[[AsyncSession, Author], Awaitable[int]]
     counts: Mapping[str, str]
     uploads: Mapping[str, int] = field(default_factory=dict)
@@ -120,7 +124,12 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.is_ending = lambda: False
-    app.include_router(service.router, prefix=f"/{service.name}/v1")
+    documents = openapi.Router()
+    add_listing(
+        documents, publications.publications_of(service.name), about=publications.ABOUT, example=service.publication
+    )
+    for router in (*service.routers, documents):
+        app.include_router(router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
     entities = {table.info["entity"] for table in service.metadata.tables.values() if "entity" in table.info}
     feed = openapi.Router()

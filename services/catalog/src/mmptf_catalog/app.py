@@ -8,16 +8,8 @@ from mmptf_catalog.code_lists import routes as code_lists
 from mmptf_catalog.models import Base
 from mmptf_catalog.programmes import routes as programmes
 from mmptf_catalog.seed import load_packaged_data
-from mmptf_common.http.openapi import Router
-from mmptf_common.lists.publications import ABOUT, publications_of
 from mmptf_common.process.settings import ServiceSettings
-from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
-
-router = Router()
-for feature in (programmes, code_lists):
-    router.include_router(feature.router)
-add_listing(router, publications_of("catalog"), about=ABOUT, example="mptf-human-rights-brochure-2024")
 
 SERVICE = Service(
     name="catalog",
@@ -32,7 +24,8 @@ SERVICE = Service(
     package="mmptf_catalog",
     settings=ServiceSettings,
     metadata=Base.metadata,
-    router=router,
+    routers=(programmes.router, code_lists.router),
+    publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
         "documents": "source_document",

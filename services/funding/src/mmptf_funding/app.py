@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mmptf_common.http.openapi import Router
-from mmptf_common.lists.publications import ABOUT, publications_of
-from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
 from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.editions import routes as editions
@@ -15,11 +12,6 @@ from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.models import Base
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
-
-router = Router()
-for feature in (contributions, ledger, editions, imports):
-    router.include_router(feature.router)
-add_listing(router, publications_of("funding"), about=ABOUT, example="mptf-human-rights-brochure-2024")
 
 SERVICE = Service(
     name="funding",
@@ -32,7 +24,8 @@ SERVICE = Service(
     package="mmptf_funding",
     settings=FundingSettings,
     metadata=Base.metadata,
-    router=router,
+    routers=(contributions.router, ledger.router, editions.router, imports.router),
+    publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
         "documents": "source_document",

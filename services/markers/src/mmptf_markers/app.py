@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mmptf_common.http.openapi import Router
-from mmptf_common.lists.publications import ABOUT, publications_of
-from mmptf_common.routers.lists import add_listing
 from mmptf_common.service import Service, create_service
 from mmptf_markers.assessments import routes as assessments
 from mmptf_markers.indicator import routes as indicator
@@ -15,11 +12,6 @@ from mmptf_markers.replication import CATALOGUE, LEDGER
 from mmptf_markers.rubrics import routes as rubrics
 from mmptf_markers.seed import load_packaged_data
 from mmptf_markers.settings import MarkersSettings
-
-router = Router()
-for feature in (assessments, indicator, rubrics):
-    router.include_router(feature.router)
-add_listing(router, publications_of("markers"), about=ABOUT, example="mptf-human-rights-brochure-2024")
 
 SERVICE = Service(
     name="markers",
@@ -32,7 +24,8 @@ SERVICE = Service(
     package="mmptf_markers",
     settings=MarkersSettings,
     metadata=Base.metadata,
-    router=router,
+    routers=(assessments.router, indicator.router, rubrics.router),
+    publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
         "rubrics": "rubric",
