@@ -43,6 +43,8 @@ def create_app(
         openapi_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
+        # Nothing that could record spans or metrics is installed, and FastAPI would look for it in each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
         middleware=[Middleware(RequestMiddleware, max_body=max_body, uploads=uploads), *inside, Middleware(HeadAsGet)],
     )
