@@ -207,7 +207,7 @@ def test_a_deposit_of_less_than_half_a_dollar_costs_nothing() -> None:
 ETH = Programme(code="ETH-01", title=None, thematic_area=None, organizations=[Coded(code="IOM")], budget=None)
 ANSWERS = Answers(
     codes={("programme", "ETH-00"): "ETH-01", ("programme", "X"): None, ("organization", "IOM"): "IOM",
-           ("organization", "ILO"): "ILO", ("organization", "Y"): None},
+           ("organization", "OIM"): "IOM", ("organization", "ILO"): "ILO", ("organization", "Y"): None},
     programmes={"ETH-00": ETH},
 )  # fmt: skip
 
@@ -216,6 +216,7 @@ ANSWERS = Answers(
     ("kind", "programme", "organization", "found"),
     [
         ("transfer", "ETH-00", "IOM", []),
+        ("transfer", "ETH-00", "OIM", []),
         ("allocation", "ETH-00", None, []),
         ("transfer", "X", "IOM", [("unknown_code", "/programme")]),
         ("transfer", "X", "Y", [("unknown_code", "/programme"), ("unknown_code", "/organization")]),
@@ -230,7 +231,10 @@ def test_codes_are_those_of_the_catalogue_and_organizations_take_part(
     entry = Entry(kind=kind, date=TODAY, sum=dollars(CENT), programme=programme, organization=organization)
     assert [(error.code, error.pointer) for error in rules.catalogue_errors(entry, ANSWERS)] == found
     if not found:
-        assert ANSWERS.with_current_codes(entry) == entry.model_copy(update={"programme": "ETH-01"})
+        present = organization and ANSWERS.codes["organization", organization]
+        assert ANSWERS.with_current_codes(entry) == entry.model_copy(
+            update={"programme": "ETH-01", "organization": present}
+        )
 
 
 @pytest.mark.parametrize(

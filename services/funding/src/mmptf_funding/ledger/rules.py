@@ -187,16 +187,19 @@ def catalogue_errors(entry: Entry, answers: Answers) -> list[ErrorDetail]:
         if answers.codes[noun, code] is None:
             found.append(unknown_code(f"/{noun}", code, listed_at=f"/catalog/v1/{CATALOGUE_LISTS[noun]}"))
         elif noun == "programme":
-            found += _participation_errors(entry, answers.programmes[code])
+            found += _participation_errors(entry, answers, answers.programmes[code])
     return found
 
 
-def _participation_errors(entry: Entry, programme: Programme) -> list[ErrorDetail]:
+def _participation_errors(entry: Entry, answers: Answers, programme: Programme) -> list[ErrorDetail]:
     partners = [organization.code for organization in programme.organizations]
-    organization = entry.organization
+    if entry.organization is None:
+        return []
+    # A programme names organizations by their present codes.
+    organization = answers.codes["organization", entry.organization] or entry.organization
     # For many programmes no source states who takes part; then any organization is accepted.
-    if organization and partners and organization not in partners and entry.kind != "refund":
-        detail = f"/organization: {organization} does not take part in {programme.code}"
+    if partners and organization not in partners and entry.kind != "refund":
+        detail = f"/organization: {entry.organization} does not take part in {programme.code}"
         return [error_detail("not_taking_part", detail, pointer="/organization", allowed=partners)]
     return []
 
