@@ -33,7 +33,8 @@ class RequestMiddleware:
         found = {b"x-request-id": b"", b"traceparent": b"", b"tracestate": b"", b"content-length": b""}
         for name, value in scope["headers"]:
             if name in found:
-                found[name] = value
+                # Several lines of a trace state are one list, in their order (W3C Trace Context, section 3.3.1.1).
+                found[name] = found[name] + b"," + value if name == b"tracestate" and found[name] else value
         context = new_context(found[b"x-request-id"], found[b"traceparent"], found[b"tracestate"])
         token = current.set(context)
         scope.setdefault("state", {})["context"] = context
