@@ -12,7 +12,9 @@ from mmptf_funding.imports.routes import XLSX
 from tests.conftest import RunningApp, running_app
 from tests.integration.database_proxy import proxy_to
 from tests.integration.editions import MADE_UP, State, send, state_of, workbook_of
+from tests.integration.ledger_client import ETHIOPIA, LedgerClient
 from tests.integration.replicas import Databases, Pair, audited, chained, settings_of, source_of
+from tests.serving import served
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,41 @@ async def untouched(two_editions: RunningApp, beginning: State) -> AsyncIterator
     """The same, and nothing of it may have changed when the test is over."""
     yield two_editions
     assert await state_of(two_editions) == beginning
+
+
+@pytest.fixture(scope="module")
+async def catalogue_url(new_database: Callable[[str], str]) -> AsyncIterator[str]:
+    """The URL of a catalogue of the packaged data, served over HTTP."""
+    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as url:
+        yield url
+
+
+@pytest.fixture
+async def ledger(new_database: Callable[[str], str], catalogue_url: str) -> AsyncIterator[LedgerClient]:
+    """An empty ledger in a database of its own."""
+    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue_url) as running:
+        yield LedgerClient(running)
+
+
+@pytest.fixture
+async def funded_ledger(ledger: LedgerClient) -> LedgerClient:
+    """A thousand dollars came in, and six hundred are meant for a programme."""
+    await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
+    await ledger.enter("allocation", "600.00", "2024-02-10", programme="ETH-01")
+    return ledger
+
+
+@pytest.fixture(scope="module")
+async def shared_ledger(new_database: Callable[[str], str], catalogue_url: str) -> AsyncIterator[LedgerClient]:
+    """A ledger with money and entries that others may follow; tests that share it change nothing."""
+    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue_url) as running:
+        found = LedgerClient(running)
+        await found.enter("pledge", "500.00", "2024-01-01", contributor="DEU")
+        await found.enter("commitment", "500.00", "2024-01-01", contributor="DEU", follows="L-000001")
+        await found.enter("deposit", "1000.00", "2024-01-01", contributor="DEU")
+        await found.enter("allocation", "800.00", "2024-01-01", programme="ETH-01")
+        await found.enter("transfer", "400.00", "2024-01-01", **ETHIOPIA)
+        yield found
 
 
 @pytest.fixture(scope="module")

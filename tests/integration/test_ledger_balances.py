@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-
-import pytest
-
-from tests.conftest import running_app
 from tests.integration.ledger_client import (
     AGENT,
     ETHIOPIA,
@@ -21,112 +16,99 @@ from tests.integration.ledger_client import (
     errors,
     refused,
 )
-from tests.serving import served
-
-
-@pytest.fixture(scope="module")
-async def catalogue(new_database: Callable[[str], str]) -> AsyncIterator[str]:
-    """The catalogue of the packaged data, over HTTP."""
-    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as url:
-        yield url
-
-
-@pytest.fixture
-async def ledger(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[LedgerClient]:
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
-        yield LedgerClient(running)
-
-
-@pytest.fixture
-async def funded(ledger: LedgerClient) -> LedgerClient:
-    """A thousand dollars came in, and six hundred are meant for a programme."""
-    await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
-    await ledger.enter("allocation", "600.00", "2024-02-10", programme="ETH-01")
-    return ledger
-
 
 # --- balances and flags ----------------------------------------------------------------------------------------------
 
 
-async def test_what_is_not_there_is_not_paid(funded: LedgerClient) -> None:
-    before = await funded.revision()
+async def test_what_is_not_there_is_not_paid(funded_ledger: LedgerClient) -> None:
+    before = await funded_ledger.revision()
     refused(
-        await funded.post(AGENT, body("bank_charge", "990.01", "2024-01-10")),
+        await funded_ledger.post(AGENT, body("bank_charge", "990.01", "2024-01-10")),
         409, "insufficient_balance", "On 2024-01-10", "-0.01 USD",
     )  # fmt: skip
-    refused(await funded.post(AGENT, body("bank_charge", "0.01", "2024-01-09")), 409, "insufficient_balance", "-0.01")
-    assert await funded.revision() == before
-    await funded.enter("bank_charge", "990.00", "2024-01-10")
-    assert await funded.balance() == "0.00"
+    refused(
+        await funded_ledger.post(AGENT, body("bank_charge", "0.01", "2024-01-09")), 409, "insufficient_balance", "-0.01"
+    )
+    assert await funded_ledger.revision() == before
+    await funded_ledger.enter("bank_charge", "990.00", "2024-01-10")
+    assert await funded_ledger.balance() == "0.00"
 
 
-async def test_a_backdated_entry_does_not_overdraw_a_later_day(funded: LedgerClient) -> None:
-    await funded.enter("bank_charge", "900.00", "2024-04-01")
+async def test_a_backdated_entry_does_not_overdraw_a_later_day(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("bank_charge", "900.00", "2024-04-01")
     sent = body("bank_charge", "90.01", "2024-02-01")
-    refused(await funded.post(AGENT, sent), 409, "insufficient_balance", "On 2024-04-01", "-0.01 USD")
-    await funded.enter("interest", "50.00", "2024-04-02")
-    refused(await funded.post(AGENT, sent), 409, "insufficient_balance", "On 2024-04-01", "-0.01 USD")
-    await funded.enter("interest", "0.01", "2024-03-01")
-    assert (await funded.post(AGENT, sent)).status_code == 201
+    refused(await funded_ledger.post(AGENT, sent), 409, "insufficient_balance", "On 2024-04-01", "-0.01 USD")
+    await funded_ledger.enter("interest", "50.00", "2024-04-02")
+    refused(await funded_ledger.post(AGENT, sent), 409, "insufficient_balance", "On 2024-04-01", "-0.01 USD")
+    await funded_ledger.enter("interest", "0.01", "2024-03-01")
+    assert (await funded_ledger.post(AGENT, sent)).status_code == 201
 
 
-async def test_no_more_is_transferred_than_was_allocated(funded: LedgerClient) -> None:
+async def test_no_more_is_transferred_than_was_allocated(funded_ledger: LedgerClient) -> None:
     for sent in (
         body("transfer", "600.01", **ETHIOPIA),
         body("transfer", "0.01", "2024-02-09", **ETHIOPIA),
         body("transfer", "0.01", programme="MDA-01", organization="IOM"),
     ):
-        refused(await funded.post(AGENT, sent), 409, "exceeds_allocation", "-0.01 USD", sent["programme"])
-    await funded.enter("transfer", "600.00", **ETHIOPIA)
+        refused(await funded_ledger.post(AGENT, sent), 409, "exceeds_allocation", "-0.01 USD", sent["programme"])
+    await funded_ledger.enter("transfer", "600.00", **ETHIOPIA)
     refused(
-        await funded.post(UNIT, {"date": "2024-06-01", "reason": "Less."}, "/L-000003/reversal"),
+        await funded_ledger.post(UNIT, {"date": "2024-06-01", "reason": "Less."}, "/L-000003/reversal"),
         409, "exceeds_allocation", "On 2024-06-01", "-600.00 USD",
     )  # fmt: skip
-    (programme,) = (await funded.get(f"{STATEMENT}/programmes"))["items"]
+    (programme,) = (await funded_ledger.get(f"{STATEMENT}/programmes"))["items"]
     assert programme["not_yet_transferred"]["amount"] == "0.00"
 
 
-async def test_no_more_is_refunded_than_was_received(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
-    refused(await funded.post(ILO, body("refund", "100.01", **ETHIOPIA)), 409, "exceeds_transfers", "ILO", "-0.01 USD")
-    refused(await funded.post(ILO, body("refund", "1.00", "2024-02-29", **ETHIOPIA)), 409, "exceeds_transfers")
-    await funded.enter("refund", "100.00", who=ILO, **ETHIOPIA)
-    refused(await funded.reverse("L-000004"), 409, "exceeds_transfers", "-100.00 USD")
-    assert await funded.balance() == "990.00"
+async def test_no_more_is_refunded_than_was_received(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+    refused(
+        await funded_ledger.post(ILO, body("refund", "100.01", **ETHIOPIA)),
+        409,
+        "exceeds_transfers",
+        "ILO",
+        "-0.01 USD",
+    )
+    refused(await funded_ledger.post(ILO, body("refund", "1.00", "2024-02-29", **ETHIOPIA)), 409, "exceeds_transfers")
+    await funded_ledger.enter("refund", "100.00", who=ILO, **ETHIOPIA)
+    refused(await funded_ledger.reverse("L-000004"), 409, "exceeds_transfers", "-100.00 USD")
+    assert await funded_ledger.balance() == "990.00"
 
 
-async def test_a_refund_that_was_paid_out_again_is_not_reversed(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "600.00", "2024-03-01", **ETHIOPIA)
-    await funded.enter("refund", "600.00", "2024-04-01", **ETHIOPIA)
-    await funded.enter("bank_charge", "990.00", "2024-04-02")
-    refused(await funded.reverse("L-000005", "2024-04-01"), 409, "insufficient_balance", "On 2024-04-02", "-600.00")
+async def test_a_refund_that_was_paid_out_again_is_not_reversed(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "600.00", "2024-03-01", **ETHIOPIA)
+    await funded_ledger.enter("refund", "600.00", "2024-04-01", **ETHIOPIA)
+    await funded_ledger.enter("bank_charge", "990.00", "2024-04-02")
+    refused(
+        await funded_ledger.reverse("L-000005", "2024-04-01"), 409, "insufficient_balance", "On 2024-04-02", "-600.00"
+    )
 
 
-async def test_expenditure_above_transfers_is_written_and_flagged(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+async def test_expenditure_above_transfers_is_written_and_flagged(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
     spent = {**ETHIOPIA, "category": "travel"}
-    assert (await funded.enter("expenditure", "100.00", who=ILO, **spent))["flags"] == []
-    assert (await funded.enter("expenditure", "0.01", **spent))["flags"] == ["expenditure_exceeds_transfers"]
-    refund = await funded.enter("refund", "1.00", who=ILO, **ETHIOPIA)
+    assert (await funded_ledger.enter("expenditure", "100.00", who=ILO, **spent))["flags"] == []
+    assert (await funded_ledger.enter("expenditure", "0.01", **spent))["flags"] == ["expenditure_exceeds_transfers"]
+    refund = await funded_ledger.enter("refund", "1.00", who=ILO, **ETHIOPIA)
     assert refund["flags"] == ["refund_exceeds_unspent"]
-    found = await funded.rows(flag="refund_exceeds_unspent")
+    found = await funded_ledger.rows(flag="refund_exceeds_unspent")
     assert [row["code"] for row in found] == [refund["code"]]
-    facets = (await funded.get(f"{LEDGER}/facets"))["facets"]
+    facets = (await funded_ledger.get(f"{LEDGER}/facets"))["facets"]
     assert {f["value"]: f["count"] for f in facets["flag"]} == {
         None: 5, "expenditure_exceeds_transfers": 1, "refund_exceeds_unspent": 1
     }  # fmt: skip
     for what in ("programmes", "organizations"):
-        (item,) = (await funded.get(f"{STATEMENT}/{what}"))["items"]
+        (item,) = (await funded_ledger.get(f"{STATEMENT}/{what}"))["items"]
         assert item["overspent"] is True
-        (item,) = (await funded.get(f"{STATEMENT}/{what}", on="2024-05-04"))["items"]
+        (item,) = (await funded_ledger.get(f"{STATEMENT}/{what}", on="2024-05-04"))["items"]
         assert item["overspent"] is False
 
 
-async def test_a_backdated_expenditure_that_overspends_a_later_day_is_flagged(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+async def test_a_backdated_expenditure_that_overspends_a_later_day_is_flagged(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
     spent = {**ETHIOPIA, "category": "travel"}
-    await funded.enter("expenditure", "100.00", "2024-05-01", **spent)
-    backdated = await funded.enter("expenditure", "50.00", "2024-04-01", **spent)
+    await funded_ledger.enter("expenditure", "100.00", "2024-05-01", **spent)
+    backdated = await funded_ledger.enter("expenditure", "50.00", "2024-04-01", **spent)
     assert backdated["flags"] == ["expenditure_exceeds_transfers"]
 
 
@@ -137,16 +119,16 @@ async def test_a_backdated_deposit_that_exceeds_its_commitment_later_is_flagged(
     assert backdated["flags"] == ["deposit_exceeds_commitment"]
 
 
-async def test_a_transfer_that_is_spent_later_than_it_is_reversed_is_flagged(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
-    await funded.enter("expenditure", "60.00", "2024-05-01", **ETHIOPIA, category="travel")
-    assert (await funded.reverse("L-000004", "2024-04-01")).json()["flags"] == ["expenditure_exceeds_transfers"]
+async def test_a_transfer_that_is_spent_later_than_it_is_reversed_is_flagged(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+    await funded_ledger.enter("expenditure", "60.00", "2024-05-01", **ETHIOPIA, category="travel")
+    assert (await funded_ledger.reverse("L-000004", "2024-04-01")).json()["flags"] == ["expenditure_exceeds_transfers"]
 
 
-async def test_a_reversed_transfer_that_was_spent_is_flagged(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
-    await funded.enter("expenditure", "60.00", "2024-05-01", **ETHIOPIA, category="travel")
-    assert (await funded.reverse("L-000004", "2024-05-01")).json()["flags"] == ["expenditure_exceeds_transfers"]
+async def test_a_reversed_transfer_that_was_spent_is_flagged(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "100.00", "2024-03-01", **ETHIOPIA)
+    await funded_ledger.enter("expenditure", "60.00", "2024-05-01", **ETHIOPIA, category="travel")
+    assert (await funded_ledger.reverse("L-000004", "2024-05-01")).json()["flags"] == ["expenditure_exceeds_transfers"]
 
 
 async def test_a_deposit_above_its_commitment_is_written_and_flagged(ledger: LedgerClient) -> None:
@@ -198,12 +180,12 @@ async def test_what_others_rest_on_is_reversed_after_them(ledger: LedgerClient) 
     assert {total["sum"]["amount"] for total in totals["totals"]} == {"0.00"}
 
 
-async def test_a_reversal_is_of_those_whose_entry_it_is(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "10.00", **ETHIOPIA)
-    await funded.enter("expenditure", "5.00", **ETHIOPIA, category="travel")
+async def test_a_reversal_is_of_those_whose_entry_it_is(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "10.00", **ETHIOPIA)
+    await funded_ledger.enter("expenditure", "5.00", **ETHIOPIA, category="travel")
     for who, code, status in ((ILO, "L-000004", 403), (IOM, "L-000005", 403), (UNIT, "L-000005", 403)):
-        refused(await funded.reverse(code, who=who), status, "forbidden")
-    assert (await funded.reverse("L-000005", who=ILO)).status_code == 201
+        refused(await funded_ledger.reverse(code, who=who), status, "forbidden")
+    assert (await funded_ledger.reverse("L-000005", who=ILO)).status_code == 201
 
 
 async def test_an_entry_that_is_reversed_is_another_answer(ledger: LedgerClient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from starlette.applications import Starlette
@@ -17,66 +17,32 @@ from tests.conftest import running_app
 from tests.integration.ledger_client import AGENT, ETHIOPIA, STATEMENT, UNIT, LedgerClient, body, catalogue_at, refused
 from tests.serving import served
 
-
-@pytest.fixture(scope="module")
-async def catalogue(new_database: Callable[[str], str]) -> AsyncIterator[str]:
-    """The catalogue of the packaged data, over HTTP."""
-    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as url:
-        yield url
-
-
-@pytest.fixture
-async def ledger(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[LedgerClient]:
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
-        yield LedgerClient(running)
-
-
-@pytest.fixture
-async def funded(ledger: LedgerClient) -> LedgerClient:
-    """A thousand dollars came in, and six hundred are meant for a programme."""
-    await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
-    await ledger.enter("allocation", "600.00", "2024-02-10", programme="ETH-01")
-    return ledger
-
-
-# --- what a kind has, and who enters it ------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-async def shared(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[LedgerClient]:
-    """A ledger with money and entries that others may follow; tests that share it write only dry runs."""
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
-        found = LedgerClient(running)
-        await found.enter("pledge", "500.00", "2024-01-01", contributor="DEU")
-        await found.enter("commitment", "500.00", "2024-01-01", contributor="DEU", follows="L-000001")
-        await found.enter("deposit", "1000.00", "2024-01-01", contributor="DEU")
-        await found.enter("allocation", "800.00", "2024-01-01", programme="ETH-01")
-        await found.enter("transfer", "400.00", "2024-01-01", **ETHIOPIA)
-        yield found
-
-
 # --- the catalogue is another service --------------------------------------------------------------------------------
 
 
-async def test_entries_of_known_programmes_are_written_while_the_catalogue_is_down(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "10.00", **ETHIOPIA)
-    funded.running.set(catalog_url=f"http://{LOOPBACK}:{free_port()}")
-    assert (await funded.post(AGENT, body("transfer", "10.00", **ETHIOPIA))).status_code == 201
-    assert (await funded.post(AGENT, body("interest"))).status_code == 201
-    before = await funded.revision()
-    refused(await funded.post(UNIT, body("allocation", programme="MDA-01", reference="SC")), 502, "service_unreachable")
-    assert await funded.revision() == before
+async def test_entries_of_known_programmes_are_written_while_the_catalogue_is_down(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "10.00", **ETHIOPIA)
+    funded_ledger.running.set(catalog_url=f"http://{LOOPBACK}:{free_port()}")
+    assert (await funded_ledger.post(AGENT, body("transfer", "10.00", **ETHIOPIA))).status_code == 201
+    assert (await funded_ledger.post(AGENT, body("interest"))).status_code == 201
+    before = await funded_ledger.revision()
+    refused(
+        await funded_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC")),
+        502,
+        "service_unreachable",
+    )
+    assert await funded_ledger.revision() == before
 
 
-async def test_a_catalogue_that_was_not_configured_is_unavailable(shared: LedgerClient) -> None:
-    with catalogue_at(shared, None):
-        answer = await shared.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
+async def test_a_catalogue_that_was_not_configured_is_unavailable(shared_ledger: LedgerClient) -> None:
+    with catalogue_at(shared_ledger, None):
+        answer = await shared_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
     refused(answer, 503, "unavailable", "CATALOG_URL")
 
 
-async def test_a_batch_waits_for_the_catalogue_as_one_entry_does(shared: LedgerClient) -> None:
-    with catalogue_at(shared, f"http://{LOOPBACK}:{free_port()}"):
-        answer = await shared.batch(body("interest"), body("allocation", programme="MDA-01", reference="SC"))
+async def test_a_batch_waits_for_the_catalogue_as_one_entry_does(shared_ledger: LedgerClient) -> None:
+    with catalogue_at(shared_ledger, f"http://{LOOPBACK}:{free_port()}"):
+        answer = await shared_ledger.batch(body("interest"), body("allocation", programme="MDA-01", reference="SC"))
     refused(answer, 502, "service_unreachable")
 
 
@@ -93,26 +59,26 @@ NONSENSE: Mapping[str, Callable[[], Response]] = {
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE)
-async def test_a_catalogue_that_answers_nonsense_is_a_bad_gateway(shared: LedgerClient, nonsense: str) -> None:
+async def test_a_catalogue_that_answers_nonsense_is_a_bad_gateway(shared_ledger: LedgerClient, nonsense: str) -> None:
     async def answer(request: Request) -> Response:
         return NONSENSE[nonsense]()
 
-    before = await shared.revision()
+    before = await shared_ledger.revision()
     async with served(Starlette(routes=[Route("/{path:path}", answer)])) as url:
-        with catalogue_at(shared, url):
-            said = await shared.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
+        with catalogue_at(shared_ledger, url):
+            said = await shared_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
     assert said.status_code == 502, said.text
-    assert await shared.revision() == before
+    assert await shared_ledger.revision() == before
 
 
-async def test_a_slow_catalogue_is_not_waited_for(shared: LedgerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_catalogue_is_not_waited_for(shared_ledger: LedgerClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue_client, "ANSWER_SECONDS", 0.2)
     # Connected to, and never answering.
     with (
         socket.create_server((LOOPBACK, 0)) as listening,
-        catalogue_at(shared, f"http://{LOOPBACK}:{listening.getsockname()[1]}"),
+        catalogue_at(shared_ledger, f"http://{LOOPBACK}:{listening.getsockname()[1]}"),
     ):
-        said = await shared.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
+        said = await shared_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
     refused(said, 504, "service_timeout")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,6 @@ import httpx
 import pytest
 
 from mmptf_funding.ledger import rules
-from tests.conftest import running_app
 from tests.integration.ledger_client import (
     ADMIN,
     AGENT,
@@ -31,51 +29,16 @@ from tests.integration.ledger_client import (
     refused,
     right,
 )
-from tests.serving import served
 from tests.tokens import writing
 
 SENT_KINDS = [kind for kind in rules.KINDS if kind != "agent_fee"]
 
 
-@pytest.fixture(scope="module")
-async def catalogue(new_database: Callable[[str], str]) -> AsyncIterator[str]:
-    """The catalogue of the packaged data, over HTTP."""
-    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as url:
-        yield url
-
-
-@pytest.fixture
-async def ledger(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[LedgerClient]:
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
-        yield LedgerClient(running)
-
-
-@pytest.fixture
-async def funded(ledger: LedgerClient) -> LedgerClient:
-    """A thousand dollars came in, and six hundred are meant for a programme."""
-    await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
-    await ledger.enter("allocation", "600.00", "2024-02-10", programme="ETH-01")
-    return ledger
-
-
 # --- what a kind has, and who enters it ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-async def shared(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[LedgerClient]:
-    """A ledger with money and entries that others may follow; tests that share it write only dry runs."""
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
-        found = LedgerClient(running)
-        await found.enter("pledge", "500.00", "2024-01-01", contributor="DEU")
-        await found.enter("commitment", "500.00", "2024-01-01", contributor="DEU", follows="L-000001")
-        await found.enter("deposit", "1000.00", "2024-01-01", contributor="DEU")
-        await found.enter("allocation", "800.00", "2024-01-01", programme="ETH-01")
-        await found.enter("transfer", "400.00", "2024-01-01", **ETHIOPIA)
-        yield found
-
-
 @pytest.mark.parametrize("kind", SENT_KINDS)
-async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared: LedgerClient, kind: str) -> None:
+async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared_ledger: LedgerClient, kind: str) -> None:
     rule, sent = rules.KINDS[kind], right(kind)
     least = {name: value for name, value in sent.items() if name not in rule.takes}
     other = sorted(set(MEMBERS) - rule.needs - rule.takes)
@@ -86,13 +49,13 @@ async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared: Ledge
         *(({**sent, name: None}, [("missing", f"/{name}")]) for name in sorted(rule.needs)),
         *(({**sent, name: MEMBERS[name]}, [("not_applicable", f"/{name}")]) for name in other),
     ]
-    before = await shared.revision()
-    report = (await shared.batch(*(variant for variant, _ in variants), partial="true", dry_run="true")).json()
+    before = await shared_ledger.revision()
+    report = (await shared_ledger.batch(*(variant for variant, _ in variants), partial="true", dry_run="true")).json()
     for n, (outcome, (variant, found)) in enumerate(zip(report["outcomes"], variants, strict=True)):
         said = {(error["code"], error["pointer"]) for error in outcome["errors"]}
         assert said >= {(code, f"/entries/{n}{pointer}") for code, pointer in found}, variant
         assert outcome["outcome"] == ("refused" if found else "written"), (variant, outcome)
-    written = (await shared.post(ADMIN, sent, dry_run="true")).json()
+    written = (await shared_ledger.post(ADMIN, sent, dry_run="true")).json()
     for name in set(MEMBERS) - {"original"}:
         assert written[name] == sent.get(name)
     if "original" in sent:
@@ -100,44 +63,44 @@ async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared: Ledge
         assert written["original"]["rate"] == ORIGINAL["rate"]
     else:
         assert written["original"] is None
-    assert await shared.revision() == before
+    assert await shared_ledger.revision() == before
 
 
 @pytest.mark.parametrize("kind", SENT_KINDS)
-async def test_a_kind_is_entered_by_those_whose_it_is(shared: LedgerClient, kind: str) -> None:
+async def test_a_kind_is_entered_by_those_whose_it_is(shared_ledger: LedgerClient, kind: str) -> None:
     may: list[Who] = [ADMIN]
     may += [UNIT] if kind == "allocation" else [AGENT]
     may += [UNIT] if kind == "pledge" else [ILO] if kind in ("expenditure", "refund") else []
     for who in (AGENT, UNIT, ADMIN, IOM, ILO, ("agency", "MPTFO")):
-        answer = await shared.post(who, right(kind), dry_run="true")
+        answer = await shared_ledger.post(who, right(kind), dry_run="true")
         assert answer.status_code == (201 if who in may else 403), (who, answer.text)
-    refused(await shared.post(("reviewer", None), right(kind), dry_run="true"), 403, "insufficient_scope")
+    refused(await shared_ledger.post(("reviewer", None), right(kind), dry_run="true"), 403, "insufficient_scope")
 
 
-async def test_a_fee_is_not_sent(shared: LedgerClient) -> None:
-    assert errors(await shared.post(ADMIN, body("agent_fee"))) == [("invalid_body", "/kind")]
+async def test_a_fee_is_not_sent(shared_ledger: LedgerClient) -> None:
+    assert errors(await shared_ledger.post(ADMIN, body("agent_fee"))) == [("invalid_body", "/kind")]
 
 
 @pytest.mark.parametrize("date", ["0000-01-01", "9999-12-31", "1989-12-31", "2023-02-29", "2024-04-31", "2024-1-1", ""])
-async def test_a_day_is_one_of_the_calendar(shared: LedgerClient, date: str) -> None:
-    assert errors(await shared.post(ADMIN, body("interest", date=date))) == [("invalid_body", "/date")]
+async def test_a_day_is_one_of_the_calendar(shared_ledger: LedgerClient, date: str) -> None:
+    assert errors(await shared_ledger.post(ADMIN, body("interest", date=date))) == [("invalid_body", "/date")]
 
 
-async def test_a_day_has_come(shared: LedgerClient) -> None:
+async def test_a_day_has_come(shared_ledger: LedgerClient) -> None:
     now = datetime.now(UTC)
-    today = await shared.post(AGENT, body("interest", date=f"{now:%Y-%m-%d}"), dry_run="true")
+    today = await shared_ledger.post(AGENT, body("interest", date=f"{now:%Y-%m-%d}"), dry_run="true")
     assert today.status_code == 201
-    later = await shared.post(AGENT, body("interest", date=f"{now + timedelta(days=2):%Y-%m-%d}"))
+    later = await shared_ledger.post(AGENT, body("interest", date=f"{now + timedelta(days=2):%Y-%m-%d}"))
     assert errors(later) == [("in_the_future", "/date")]
-    assert (await shared.post(AGENT, body("interest", date="2024-02-29"), dry_run="true")).status_code == 201
+    assert (await shared_ledger.post(AGENT, body("interest", date="2024-02-29"), dry_run="true")).status_code == 201
 
 
 @pytest.mark.parametrize(
     "amount",
     ["0.00", "-1.00", "1", "1.0", "1.000", "01.00", "1,00", "1e2", " 1.00", "100000000000000.00", 1.5, 100, None],
 )
-async def test_an_amount_is_above_zero_with_its_cents(shared: LedgerClient, amount: object) -> None:
-    answer = await shared.post(ADMIN, {**body("interest"), "amount": amount})
+async def test_an_amount_is_above_zero_with_its_cents(shared_ledger: LedgerClient, amount: object) -> None:
+    answer = await shared_ledger.post(ADMIN, {**body("interest"), "amount": amount})
     assert errors(answer) == [("invalid_body", "/amount")]
 
 
@@ -164,10 +127,10 @@ async def test_an_amount_is_above_zero_with_its_cents(shared: LedgerClient, amou
     ],
 )
 async def test_an_amount_follows_from_the_original_and_its_rate(
-    shared: LedgerClient, amount: str, changed: Json, found: list[tuple[str, str]]
+    shared_ledger: LedgerClient, amount: str, changed: Json, found: list[tuple[str, str]]
 ) -> None:
     sent = body("pledge", amount, contributor="DEU", original={**ORIGINAL, **changed})
-    answer = await shared.post(ADMIN, sent, dry_run="true")
+    answer = await shared_ledger.post(ADMIN, sent, dry_run="true")
     assert (errors(answer) if found else answer.status_code) == (found or 201), answer.text
 
 
@@ -186,17 +149,17 @@ async def test_an_amount_follows_from_the_original_and_its_rate(
     ],
 )  # fmt: skip
 async def test_a_code_stands_for_something_that_fits(
-    shared: LedgerClient, members: Json, found: tuple[str, str]
+    shared_ledger: LedgerClient, members: Json, found: tuple[str, str]
 ) -> None:
-    assert errors(await shared.post(ADMIN, {**body("pledge"), **members})) == [found]
+    assert errors(await shared_ledger.post(ADMIN, {**body("pledge"), **members})) == [found]
 
 
-async def test_who_takes_part_in_a_programme_may_be_left_open(shared: LedgerClient) -> None:
+async def test_who_takes_part_in_a_programme_may_be_left_open(shared_ledger: LedgerClient) -> None:
     sent = [
         body("allocation", "5.00", programme="MDA-01", reference="SC-1"),
         body("transfer", "5.00", programme="MDA-01", organization="WHO"),
     ]
-    assert (await shared.batch(*sent, dry_run="true")).status_code == 200
+    assert (await shared_ledger.batch(*sent, dry_run="true")).status_code == 200
 
 
 # --- the fee ---------------------------------------------------------------------------------------------------------
@@ -272,12 +235,12 @@ async def test_a_batch_is_written_whole_or_not_at_all(ledger: LedgerClient) -> N
     assert len({change["revision"] for change in changes["items"]}) == 1
 
 
-async def test_what_a_caller_may_not_enter_is_refused_within_a_batch(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "10.00", **ETHIOPIA)
+async def test_what_a_caller_may_not_enter_is_refused_within_a_batch(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "10.00", **ETHIOPIA)
     spent = body("expenditure", "5.00", category="travel", **ETHIOPIA)
-    report = (await funded.batch(spent, body("interest"), who=ILO, partial="true")).json()
+    report = (await funded_ledger.batch(spent, body("interest"), who=ILO, partial="true")).json()
     assert [row["status"] for row in report["outcomes"]] == [200, 403]
-    assert errors(await funded.batch(spent, body("interest"), who=ILO)) == [("forbidden", "/entries/1")]
+    assert errors(await funded_ledger.batch(spent, body("interest"), who=ILO)) == [("forbidden", "/entries/1")]
 
 
 async def test_a_contributor_is_listed_and_gives(ledger: LedgerClient) -> None:

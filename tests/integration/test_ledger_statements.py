@@ -6,38 +6,12 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
 from typing import Any
 
-import pytest
-
-from tests.conftest import running_app
 from tests.integration.ledger_client import ETHIOPIA, LEDGER, ORIGINAL, STATEMENT, Json, LedgerClient, body
-from tests.serving import served
-
-
-@pytest.fixture(scope="module")
-async def catalogue(new_database: Callable[[str], str]) -> AsyncIterator[str]:
-    """The catalogue of the packaged data, over HTTP."""
-    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as url:
-        yield url
-
-
-@pytest.fixture
-async def ledger(new_database: Callable[[str], str], catalogue: str) -> AsyncIterator[LedgerClient]:
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue) as running:
-        yield LedgerClient(running)
-
-
-@pytest.fixture
-async def funded(ledger: LedgerClient) -> LedgerClient:
-    """A thousand dollars came in, and six hundred are meant for a programme."""
-    await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
-    await ledger.enter("allocation", "600.00", "2024-02-10", programme="ETH-01")
-    return ledger
 
 
 async def test_an_empty_ledger_states_zeros(ledger: LedgerClient) -> None:
@@ -130,16 +104,16 @@ async def test_capitalization_counts_up_to_the_end_of_each_period(ledger: Ledger
         assert periods[-1]["targets"][0]["share"]["per_cent"] == "100.00"
 
 
-async def test_delivery_is_expenditure_divided_by_net_transfers(funded: LedgerClient) -> None:
-    assert (await funded.get(STATEMENT))["delivery"]["share"] is None
-    await funded.enter("transfer", "400.00", "2024-03-01", **ETHIOPIA)
-    assert (await funded.get(STATEMENT))["delivery"]["share"]["per_cent"] == "0.00"
-    await funded.enter("expenditure", "100.00", "2024-04-01", **ETHIOPIA, category="travel")
-    await funded.enter("refund", "100.00", "2024-05-01", **ETHIOPIA)
+async def test_delivery_is_expenditure_divided_by_net_transfers(funded_ledger: LedgerClient) -> None:
+    assert (await funded_ledger.get(STATEMENT))["delivery"]["share"] is None
+    await funded_ledger.enter("transfer", "400.00", "2024-03-01", **ETHIOPIA)
+    assert (await funded_ledger.get(STATEMENT))["delivery"]["share"]["per_cent"] == "0.00"
+    await funded_ledger.enter("expenditure", "100.00", "2024-04-01", **ETHIOPIA, category="travel")
+    await funded_ledger.enter("refund", "100.00", "2024-05-01", **ETHIOPIA)
     for path in ("", "/programmes", "/organizations"):
         for on, share in (("2024-03-31", ["0", "1", "0.00"]), ("2024-04-30", ["1", "4", "25.00"]),
                           ("2024-05-31", ["1", "3", "33.33"])):  # fmt: skip
-            said = await funded.get(f"{STATEMENT}{path}", on=on)
+            said = await funded_ledger.get(f"{STATEMENT}{path}", on=on)
             delivery = (said if "delivery" in said else said["items"][0])["delivery"]
             assert list(delivery["share"].values()) == share
 
@@ -201,14 +175,14 @@ async def test_cents_are_exact_however_much_there_is(ledger: LedgerClient) -> No
     assert (await ledger.get(page["next"]))["items"][0]["sum"]["amount"] == "0.01"
 
 
-async def test_the_ledger_is_exported(funded: LedgerClient) -> None:
-    await funded.enter("transfer", "10.00", **ETHIOPIA, tranche=2, note='He said "no", twice')
-    await funded.enter("expenditure", "11.00", **ETHIOPIA, category="travel")
-    await funded.enter("deposit", "10.85", contributor="USA", original=ORIGINAL)
-    await funded.reverse("L-000004")
-    answer = await funded.running.client.get(LEDGER, params={"format": "csv"})
+async def test_the_ledger_is_exported(funded_ledger: LedgerClient) -> None:
+    await funded_ledger.enter("transfer", "10.00", **ETHIOPIA, tranche=2, note='He said "no", twice')
+    await funded_ledger.enter("expenditure", "11.00", **ETHIOPIA, category="travel")
+    await funded_ledger.enter("deposit", "10.85", contributor="USA", original=ORIGINAL)
+    await funded_ledger.reverse("L-000004")
+    answer = await funded_ledger.running.client.get(LEDGER, params={"format": "csv"})
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
-    listed = await funded.rows()
+    listed = await funded_ledger.rows()
     assert [row["code"] for row in rows] == [row["code"] for row in listed]
     for row, item in zip(rows, listed, strict=True):
         assert (row["amount"], row["currency"]) == (item["sum"]["amount"], "USD")
@@ -218,5 +192,5 @@ async def test_the_ledger_is_exported(funded: LedgerClient) -> None:
         assert row["flags"] == "|".join(item["flags"])
     converted = next(row for row in rows if row["original_currency"])
     assert (converted["original_amount"], converted["rate"]) == ("10.00", "1.0850")
-    ndjson = await funded.running.client.get(LEDGER, params={"format": "ndjson", "reversal": "true"})
+    ndjson = await funded_ledger.running.client.get(LEDGER, params={"format": "ndjson", "reversal": "true"})
     assert [json.loads(line)["reverses"] for line in ndjson.text.splitlines()] == ["L-000004"]
