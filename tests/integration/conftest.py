@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import asyncpg
+import httpx
 import pytest
 
 from mmptf_common.feed import changes, replication
@@ -36,6 +38,27 @@ async def untouched(two_editions: RunningApp, beginning: State) -> AsyncIterator
     """The same, and nothing of it may have changed when the test is over."""
     yield two_editions
     assert await state_of(two_editions) == beginning
+
+
+@pytest.fixture(scope="module")
+async def catalog_service(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
+    """The catalogue on a database of its own, to which the tests of one file write."""
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        yield running
+
+
+@pytest.fixture
+def client(catalog_service: RunningApp) -> httpx.AsyncClient:
+    """The HTTP client of `catalog_service`."""
+    return catalog_service.client
+
+
+@pytest.fixture(scope="module")
+async def reader(catalog_service: RunningApp) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the database of `catalog_service`, for what a test reads there."""
+    connection = await asyncpg.connect(catalog_service.database_url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture(scope="module")

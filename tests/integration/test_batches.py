@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
 import httpx
-import pytest
 
-from tests.conftest import RunningApp, running_app
 from tests.integration.programme_writes import DECIDED, PROGRAMMES, comparable, is_replayed, moved, state, submitted
 from tests.tokens import writing
-
-
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("catalog", new_database("catalog"), None) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
-async def reader(running: RunningApp) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(running.database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-def client(running: RunningApp) -> httpx.AsyncClient:
-    return running.client
-
 
 BATCH = "/catalog/v1/status-changes"
 

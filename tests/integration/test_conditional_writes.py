@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
@@ -12,28 +11,8 @@ import pytest
 
 from mmptf_catalog.code_lists.routes import ORGANIZATION
 from mmptf_catalog.programmes.examples import CONTENT, EXTENSION
-from tests.conftest import RunningApp, running_app
 from tests.integration.programme_writes import DECIDED, DRAFTS, PROGRAMMES, drafted, moved, new_draft, state, submitted
 from tests.tokens import bearer, writing
-
-
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("catalog", new_database("catalog"), None) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
-async def reader(running: RunningApp) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(running.database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-def client(running: RunningApp) -> httpx.AsyncClient:
-    return running.client
-
 
 # --- what a change is made of --------------------------------------------------------------------------------------
 

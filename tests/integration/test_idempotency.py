@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import asyncpg
 import httpx
 import pytest
 
-from tests.conftest import RunningApp, running_app
+from tests.conftest import running_app
 from tests.integration.programme_writes import (
     DRAFTS,
     comparable,
@@ -23,25 +23,6 @@ from tests.integration.programme_writes import (
     with_key,
 )
 from tests.tokens import bearer, writing
-
-
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("catalog", new_database("catalog"), None) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
-async def reader(running: RunningApp) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(running.database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-def client(running: RunningApp) -> httpx.AsyncClient:
-    return running.client
-
 
 # --- keys ----------------------------------------------------------------------------------------------------------
 

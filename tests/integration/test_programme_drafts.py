@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from mmptf_catalog.programmes.examples import CONTENT
-from tests.conftest import RunningApp, running_app
+from tests.conftest import RunningApp
 from tests.integration.programmes_client import (
     AGENCY,
     API,
@@ -36,17 +35,6 @@ from tests.integration.programmes_client import (
 from tests.tokens import bearer, writing
 
 UNSAID: dict[str, Any] = dict.fromkeys(CONTENT)
-
-
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("catalog", new_database("catalog"), None) as app:
-        yield app
-
-
-@pytest.fixture
-def client(running: RunningApp) -> httpx.AsyncClient:
-    return running.client
 
 
 # --- drafts --------------------------------------------------------------------------------------------------------
@@ -137,11 +125,11 @@ async def test_the_history_of_a_draft_is_its_organizations_alone(client: httpx.A
 
 
 async def test_a_change_of_a_renamed_code_is_redirected_to_the_new_one(
-    running: RunningApp, client: httpx.AsyncClient
+    catalog_service: RunningApp, client: httpx.AsyncClient
 ) -> None:
     note = await submitted(client)
     code = note.json()["code"]
-    async with running.app.state.database.sessions() as session, session.begin():
+    async with catalog_service.app.state.database.sessions() as session, session.begin():
         await session.execute(sa.text(f"INSERT INTO renamed_code VALUES ('programme', 'LIFE-OLD', '{code}')"))
     answer = await client.patch(
         f"{PROGRAMMES}/LIFE-OLD", json={"title": "New", "reason": "x"}, headers=writing(*AGENCY, match="*")
@@ -198,8 +186,8 @@ async def test_every_unknown_code_is_named(client: httpx.AsyncClient) -> None:
     ]  # fmt: skip
 
 
-async def test_a_code_stands_for_one_programme(client: httpx.AsyncClient, running: RunningApp) -> None:
-    connection = await asyncpg.connect(running.database_url)
+async def test_a_code_stands_for_one_programme(client: httpx.AsyncClient, catalog_service: RunningApp) -> None:
+    connection = await asyncpg.connect(catalog_service.database_url)
     await connection.execute("INSERT INTO renamed_code VALUES ('programme', 'RENAMED-01', 'MKD-01')")
     await connection.close()
     theirs, note = await drafted(client, who=OTHER), await submitted(client)

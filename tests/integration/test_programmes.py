@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import get_args
@@ -16,7 +16,7 @@ from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_catalog.programmes.rules import NEXT_STATUSES, OWN_STEPS
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
-from tests.conftest import RunningApp, running_app, service_of
+from tests.conftest import running_app, service_of
 from tests.integration.programmes_client import (
     AGENCY,
     API,
@@ -40,18 +40,6 @@ from tests.integration.programmes_client import (
     way_to,
 )
 from tests.tokens import bearer, writing
-
-
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("catalog", new_database("catalog"), None) as app:
-        yield app
-
-
-@pytest.fixture
-def client(running: RunningApp) -> httpx.AsyncClient:
-    return running.client
-
 
 # --- statuses ------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
@@ -13,24 +12,13 @@ import pytest
 
 from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_common.storage.journal import JOURNAL_LOCK
-from tests.conftest import RunningApp, running_app
+from tests.conftest import RunningApp
 from tests.tokens import bearer, writing
 from tests.writes import write_sql
 
 API = "/catalog/v1"
 DRAFTS, PROGRAMMES = f"{API}/drafts", f"{API}/programmes"
 DECIDED = {"date": "2026-06-30", "reason": "As decided.", "decision": "Steering Committee"}
-
-
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("catalog", new_database("catalog"), None) as app:
-        yield app
-
-
-@pytest.fixture
-def client(running: RunningApp) -> httpx.AsyncClient:
-    return running.client
 
 
 def body(**members: Any) -> dict[str, Any]:
@@ -51,19 +39,21 @@ async def amend(client: httpx.AsyncClient, code: str, who: str = "agency", **mem
     return await client.patch(f"{PROGRAMMES}/{code}", json=sent, headers=writing(who, match="*"))
 
 
-async def test_a_write_that_waits_too_long_is_a_503(running: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_write_that_waits_too_long_is_a_503(
+    catalog_service: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More writers than connections, and one that takes long: 503, which is worth a retry, not 500."""
-    monkeypatch.setattr(running.app.state.database.engine.sync_engine.pool, "_timeout", 0.2)
-    connection = await asyncpg.connect(running.database_url)
+    monkeypatch.setattr(catalog_service.app.state.database.engine.sync_engine.pool, "_timeout", 0.2)
+    connection = await asyncpg.connect(catalog_service.database_url)
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", JOURNAL_LOCK)
-        writes = [asyncio.create_task(drafted(running.client)) for _ in range(3)]
+        writes = [asyncio.create_task(drafted(catalog_service.client)) for _ in range(3)]
         await asyncio.wait(writes, return_when=asyncio.FIRST_COMPLETED)
     await connection.close()
     assert sorted([(await write).status_code for write in writes]) == [201, 201, 503]
 
 
-async def test_a_submission_overwrites_no_programme(client: httpx.AsyncClient, running: RunningApp) -> None:
+async def test_a_submission_overwrites_no_programme(client: httpx.AsyncClient, catalog_service: RunningApp) -> None:
     """A release that brings a programme under the code of somebody's draft."""
     draft = await drafted(client)
     code = draft.json()["code"]
@@ -73,7 +63,7 @@ async def test_a_submission_overwrites_no_programme(client: httpx.AsyncClient, r
     )
     record = f"""(record::jsonb || '{{"code":"{code}"}}')::json"""
     await write_sql(
-        running.database_url,
+        catalog_service.database_url,
         f"INSERT INTO programme (code, record, {columns})"
         f" SELECT '{code}', {record}, {columns} FROM programme WHERE code = 'MKD-01'",
     )
