@@ -159,9 +159,13 @@ class Markers:
         found: Json = answer.json()
         return found
 
-    async def draft(self, programme: str, who: Who = IOM, **members: Any) -> httpx.Response:
+    async def begin(self, programme: str, who: Who = IOM, **members: Any) -> httpx.Response:
+        """The answer to a new draft, whether it is made or refused."""
         sent = {"programme": programme, "stage": "programme_document", **members}
-        return made(await self.send("POST", DRAFTS, who, sent))
+        return await self.send("POST", DRAFTS, who, sent)
+
+    async def draft(self, programme: str, who: Who = IOM, **members: Any) -> httpx.Response:
+        return made(await self.begin(programme, who, **members))
 
     async def patch(self, draft: httpx.Response, who: Who = IOM, **members: Any) -> httpx.Response:
         return await self.send("PATCH", at(draft), who, members, match=draft.headers["etag"])

@@ -186,7 +186,7 @@ async def test_the_code_of_a_discarded_draft_is_not_used_again(markers: Markers)
 async def test_one_draft_of_the_same_at_a_time(markers: Markers) -> None:
     code = await markers.copied()
     draft = await markers.draft(code)
-    again = await markers.send("POST", DRAFTS, IOM, {"programme": code, "stage": "programme_document"})
+    again = await markers.begin(code)
     assert refused(again) == (409, "draft_exists")
     assert draft.json()["code"] in again.json()["detail"]
     theirs = await markers.draft(code, ILO)
@@ -201,9 +201,7 @@ async def test_a_draft_under_another_marker_is_another_draft(markers: Markers) -
     gender = await markers.publish(graded("gender-draft", {"type": "manual"}))
     second = await markers.draft(code, rubric=gender)
     assert second.json()["rubric"]["marker"] == "gender-draft"
-    twice = await markers.send(
-        "POST", DRAFTS, IOM, {"programme": code, "stage": "programme_document", "rubric": gender}
-    )
+    twice = await markers.begin(code, rubric=gender)
     assert refused(twice) == (409, "draft_exists")
     assert second.json()["code"] in twice.json()["detail"] and first.json()["code"] not in twice.json()["detail"]
 
@@ -234,8 +232,7 @@ async def test_what_is_not_known_is_named_with_what_is_allowed(
 ) -> None:
     await markers.copy(programme("MARK-KNOWN"))
     before = await markers.revision()
-    sent = {"programme": "MARK-KNOWN", "stage": "programme_document", **members}
-    refusal = await markers.send("POST", DRAFTS, IOM, sent)
+    refusal = await markers.begin(**{"programme": "MARK-KNOWN", **members})
     assert errors(refusal) == [error]
     (error,) = refusal.json()["errors"]
     assert allowed is None or allowed in error["allowed"]
@@ -246,9 +243,7 @@ async def test_what_is_not_known_is_named_with_what_is_allowed(
 @pytest.mark.parametrize("given", [1.0, True, None, "1", "", [1], {"answer": 1}, -1, 10**30, "x" * 5000, "a\0b"])
 async def test_an_answer_is_a_level_of_the_scale_and_nothing_like_one(markers: Markers, given: Any) -> None:
     code = await markers.copied()
-    begun = await markers.send(
-        "POST", DRAFTS, IOM, {"programme": code, "stage": "concept_note", "answers": {"equality": answer(given)}}
-    )
+    begun = await markers.begin(code, stage="concept_note", answers={"equality": answer(given)})
     assert begun.status_code == 422, begun.text
     draft = await markers.draft(code)
     refusal = await markers.patch(draft, answers={"equality": answer(given)})
@@ -258,9 +253,7 @@ async def test_an_answer_is_a_level_of_the_scale_and_nothing_like_one(markers: M
 
 async def test_all_errors_of_the_answers_are_reported_at_once(markers: Markers) -> None:
     sent = {"equality": answer(9), "nobody": answer(1), "participation": answer(NOT_APPLICABLE)}
-    refusal = await markers.send(
-        "POST", DRAFTS, IOM, {"programme": await markers.copied(), "stage": "programme_document", "answers": sent}
-    )
+    refusal = await markers.begin(await markers.copied(), answers=sent)
     assert sorted(errors(refusal)) == [
         ("not_applicable_refused", "/answers/participation"),
         ("unknown_criterion", "/answers/nobody"),
@@ -283,9 +276,7 @@ HARMLESS = [
 async def test_texts_that_are_empty_or_cannot_be_stored_are_rejected(markers: Markers, text: Any) -> None:
     code = await markers.copied()
     given = answer(1, justification=text)
-    begun = await markers.send(
-        "POST", DRAFTS, IOM, {"programme": code, "stage": "concept_note", "answers": {"equality": given}}
-    )
+    begun = await markers.begin(code, stage="concept_note", answers={"equality": given})
     assert errors(begun) == [("invalid_body", "/answers/equality/justification")]
     submitted = await markers.submitted(code)
     commented = await markers.review(submitted, comment=text)

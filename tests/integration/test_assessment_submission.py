@@ -137,10 +137,10 @@ async def test_a_draft_begun_before_another_submission_is_refused(markers: Marke
     refusal = await markers.submit(ours)
     assert refused(refusal) == (409, "under_review")
     assert theirs.json()["code"] in refusal.json()["detail"]
-    begun = await markers.send("POST", DRAFTS, WHO, {"programme": code, "stage": "programme_document"})
+    begun = await markers.begin(code, WHO)
     assert refused(begun) == (403, "forbidden")
     await markers.send("DELETE", at(ours), IOM, match="*")
-    again = await markers.send("POST", DRAFTS, IOM, {"programme": code, "stage": "programme_document"})
+    again = await markers.begin(code)
     assert refused(again) == (409, "under_review")
     assert theirs.json()["code"] in again.json()["detail"]
     # Another stage of the same programme is another assessment.

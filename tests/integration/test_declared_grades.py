@@ -10,8 +10,6 @@ import pytest
 from tests.conftest import RunningApp, running_app
 from tests.integration.assessments import graded
 from tests.integration.marked import (
-    DRAFTS,
-    IOM,
     Json,
     Markers,
     answer,
@@ -64,17 +62,12 @@ async def test_a_count_rubric_has_grades_of_its_own(markers: Markers) -> None:
         said = {f"c{n}": answer(2 if n < met else 1) for n in range(3)}
         submitted = await markers.submitted(code, rubric=rubric, answers=said)
         assert (submitted.json()["grade"], submitted.json()["marker"]) == (str(met), "counted")
-    wrong = await markers.send(
-        "POST", DRAFTS, IOM,
-        {"programme": await markers.copied(), "stage": "programme_document", "rubric": rubric, "declared_grade": "A"},
-    )  # fmt: skip
+    wrong = await markers.begin(await markers.copied(), rubric=rubric, declared_grade="A")
     assert errors(wrong) == [("unknown_code", "/declared_grade")]
     assert wrong.json()["errors"][0]["allowed"] == ["3", "2", "1", "0"]
     reviewed = await markers.reviewed(submitted, answers={"c2": {"answer": 0, "reason": "x"}})
     assert reviewed.json()["grade"] == "2"
-    elsewhere = await markers.send(
-        "POST", DRAFTS, IOM, {"programme": code, "stage": "final_report", "rubric": rubric, "answers": {}}
-    )
+    elsewhere = await markers.begin(code, stage="final_report", rubric=rubric, answers={})
     assert errors(elsewhere)[0][0] == "stage_not_covered"
 
 
