@@ -7,14 +7,7 @@ from typing import Any
 import httpx
 
 from mmptf_markers.engine.rubric import criteria_at
-from tests.integration.marked import (
-    ASSESSMENTS,
-    RUBRIC,
-    Json,
-    Markers,
-    Who,
-    at,
-)
+from tests.integration.marked import RUBRIC, Json, Markers, Who, at
 from tests.unit.markers.rubrics import small
 
 CODES = [criterion.code for criterion in criteria_at(RUBRIC, "programme_document")]
@@ -35,7 +28,3 @@ async def history(markers: Markers, path: str, who: Who | None = None) -> list[J
 def graded(marker: str, rule: Json, grades: list[str] | None = None, **members: Any) -> Json:
     """A rubric of a marker of its own, with three criteria on a scale from 0 to 2."""
     return {**small(rule, grades or ["A", "B", "C"], [1, 1, 1]), "code": marker, "marker": marker, **members}
-
-
-def at_code(assessment: Json) -> str:
-    return f"{ASSESSMENTS}/{assessment['code']}"

@@ -15,6 +15,7 @@ from tests.conftest import RunningApp, running_app
 from tests.integration.database_proxy import proxy_to
 from tests.integration.editions import MADE_UP, State, send, state_of, workbook_of
 from tests.integration.ledger_client import ETHIOPIA, LedgerClient
+from tests.integration.marked import Markers
 from tests.integration.replicas import Databases, Pair, audited, chained, settings_of, source_of
 from tests.serving import served
 
@@ -59,6 +60,13 @@ async def reader(catalog_service: RunningApp) -> AsyncIterator[asyncpg.Connectio
     connection = await asyncpg.connect(catalog_service.database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def marker_service(new_database: Callable[[str], str]) -> AsyncIterator[Markers]:
+    """The marker service on a database of its own, to which the tests of one file write."""
+    async with running_app("markers", new_database("markers"), None) as running:
+        yield Markers(running)
 
 
 @pytest.fixture(scope="module")

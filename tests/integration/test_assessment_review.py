@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
-from tests.conftest import RunningApp, running_app
 from tests.integration.assessments import BOTH, RISK, graded, stored
 from tests.integration.marked import (
     FUND,
@@ -26,71 +24,60 @@ from tests.integration.marked import (
 )
 
 
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("markers", new_database("markers"), None) as app:
-        yield app
-
-
-@pytest.fixture
-def markers(running: RunningApp) -> Markers:
-    return Markers(running)
-
-
-async def test_the_reviewer_wrote_nothing_of_it(markers: Markers) -> None:
+async def test_the_reviewer_wrote_nothing_of_it(marker_service: Markers) -> None:
     one, other, third = (Who("agency", "IOM", subject) for subject in ("one", "other", "third"))
-    code = await markers.copied()
-    draft = await markers.draft(code, one)
-    draft = made(await markers.patch(draft, other, answers=answers(3)), 200)
-    submitted = made(await markers.submit(draft, third))
+    code = await marker_service.copied()
+    draft = await marker_service.draft(code, one)
+    draft = made(await marker_service.patch(draft, other, answers=answers(3)), 200)
+    submitted = made(await marker_service.submit(draft, third))
     for who in (one, other, third):
         # The same person with both scopes, now of an organization that takes no part.
         reviewer = Who("reviewer", "OHCHR", who.subject, BOTH)
-        assert refused(await markers.review(submitted, reviewer)) == (403, "forbidden")
-        assert refused(await markers.review(submitted, Who("admin", None, who.subject))) == (403, "forbidden")
-    done = made(await markers.review(submitted, Who("reviewer", "OHCHR", "fourth", BOTH)), 200)
+        assert refused(await marker_service.review(submitted, reviewer)) == (403, "forbidden")
+        assert refused(await marker_service.review(submitted, Who("admin", None, who.subject))) == (403, "forbidden")
+    done = made(await marker_service.review(submitted, Who("reviewer", "OHCHR", "fourth", BOTH)), 200)
     assert done.json()["status"] == "accepted"
 
 
-async def test_who_wrote_what_a_correction_goes_on_with_does_not_review_it(markers: Markers) -> None:
+async def test_who_wrote_what_a_correction_goes_on_with_does_not_review_it(marker_service: Markers) -> None:
     one, other = Who("agency", "IOM", "one"), Who("agency", "IOM", "other")
-    code = await markers.copied()
-    first = await markers.submitted(code, 3, one)
-    returned = await markers.reviewed(first, decision="return")
-    second = await markers.submitted(code, 3, other, answers={})
+    code = await marker_service.copied()
+    first = await marker_service.submitted(code, 3, one)
+    returned = await marker_service.reviewed(first, decision="return")
+    second = await marker_service.submitted(code, 3, other, answers={})
     assert second.json()["answers"] == returned.json()["answers"]
-    assert refused(await markers.review(second, Who("reviewer", "OHCHR", "one", BOTH))) == (403, "forbidden")
-    assert made(await markers.review(second), 200).json()["version"] == 2
+    assert refused(await marker_service.review(second, Who("reviewer", "OHCHR", "one", BOTH))) == (403, "forbidden")
+    assert made(await marker_service.review(second), 200).json()["version"] == 2
 
 
 @pytest.mark.parametrize("organization", ["IOM", "ILO", "UNDP"])
-async def test_the_reviewer_belongs_to_none_that_takes_part(markers: Markers, organization: str) -> None:
+async def test_the_reviewer_belongs_to_none_that_takes_part(marker_service: Markers, organization: str) -> None:
     # The lead takes part, though it is not among the organizations.
-    submitted = await markers.submitted(await markers.copied(lead_organization="UNDP"))
-    refusal = await markers.review(submitted, Who("reviewer", organization))
+    submitted = await marker_service.submitted(await marker_service.copied(lead_organization="UNDP"))
+    refusal = await marker_service.review(submitted, Who("reviewer", organization))
     assert refused(refusal) == (403, "forbidden")
     assert organization in refusal.json()["detail"]
 
 
-async def test_who_assessed_does_not_review_after_leaving_the_programme(markers: Markers) -> None:
+async def test_who_assessed_does_not_review_after_leaving_the_programme(marker_service: Markers) -> None:
     document = programme()
-    await markers.copy(document)
-    submitted = await markers.submitted(document["code"], 3, ILO)
-    await markers.copy({**document, "organizations": [{"code": "IOM", "name": "IOM"}]})
-    assert refused(await markers.review(submitted, Who("reviewer", "ILO"))) == (403, "forbidden")
-    assert (await markers.review(submitted, Who("reviewer", "UNDP"))).status_code == 200
+    await marker_service.copy(document)
+    submitted = await marker_service.submitted(document["code"], 3, ILO)
+    await marker_service.copy({**document, "organizations": [{"code": "IOM", "name": "IOM"}]})
+    assert refused(await marker_service.review(submitted, Who("reviewer", "ILO"))) == (403, "forbidden")
+    assert (await marker_service.review(submitted, Who("reviewer", "UNDP"))).status_code == 200
 
 
 @pytest.mark.parametrize("organization", ["Human Rights Office", "x" * 65, "ö", "a/b"])
-async def test_a_reviewer_whose_organization_is_no_code_is_refused(markers: Markers, organization: str) -> None:
-    submitted = await markers.submitted(await markers.copied())
-    assert refused(await markers.review(submitted, Who("reviewer", organization))) == (403, "forbidden")
+async def test_a_reviewer_whose_organization_is_no_code_is_refused(marker_service: Markers, organization: str) -> None:
+    submitted = await marker_service.submitted(await marker_service.copied())
+    assert refused(await marker_service.review(submitted, Who("reviewer", organization))) == (403, "forbidden")
 
 
-async def test_own_answers_of_the_reviewer_give_the_reviewed_grade(markers: Markers) -> None:
-    submitted = await markers.submitted(await markers.copied(), 3, declared_grade="A")
+async def test_own_answers_of_the_reviewer_give_the_reviewed_grade(marker_service: Markers) -> None:
+    submitted = await marker_service.submitted(await marker_service.copied(), 3, declared_grade="A")
     own = {"due-diligence": {"answer": 0, "reason": "No measure."}, "equality": {"answer": 1, "reason": "No data."}}
-    said = (await markers.reviewed(submitted, answers=own)).json()
+    said = (await marker_service.reviewed(submitted, answers=own)).json()
     assert (said["declared_grade"], said["derived"]["grade"], said["reviewed"]["grade"]) == ("A", "A", "C")
     assert (said["grade"], said["basis"], said["status"]) == ("C", "reviewed", "accepted")
     assert said["differences"] == ["derived_reviewed", "declared_reviewed", "answers"]
@@ -100,9 +87,9 @@ async def test_own_answers_of_the_reviewer_give_the_reviewed_grade(markers: Mark
     assert said["answers"] == submitted.json()["answers"]
 
 
-async def test_an_answer_of_the_reviewer_differs_and_is_to_an_applicable_criterion(markers: Markers) -> None:
-    submitted = await markers.submitted(
-        await markers.copied(), stage="concept_note", answers=answers(3, "concept_note")
+async def test_an_answer_of_the_reviewer_differs_and_is_to_an_applicable_criterion(marker_service: Markers) -> None:
+    submitted = await marker_service.submitted(
+        await marker_service.copied(), stage="concept_note", answers=answers(3, "concept_note")
     )
 
     def own(**given: Any) -> Json:
@@ -115,61 +102,69 @@ async def test_an_answer_of_the_reviewer_differs_and_is_to_an_applicable_criteri
         (own(equalty=1), ("unknown_criterion", "/answers/equalty")),
         (own(sustainability=1), ("wrong_stage", "/answers/sustainability")),
     ):
-        assert errors(await markers.review(submitted, answers=given)) == [expected]
-    refusal = await markers.review(submitted, grade="A")
+        assert errors(await marker_service.review(submitted, answers=given)) == [expected]
+    refusal = await marker_service.review(submitted, grade="A")
     assert errors(refusal) == [("not_applicable", "/grade")]
-    assert await stored(markers, submitted) == submitted.json()
+    assert await stored(marker_service, submitted) == submitted.json()
 
 
-async def test_a_second_review_is_refused(markers: Markers) -> None:
+async def test_a_second_review_is_refused(marker_service: Markers) -> None:
     for decision, status in (("accept", "accepted"), ("return", "returned")):
-        reviewed = await markers.reviewed(await markers.submitted(await markers.copied()), decision=decision)
+        reviewed = await marker_service.reviewed(
+            await marker_service.submitted(await marker_service.copied()), decision=decision
+        )
         assert reviewed.json()["status"] == status
-        again = await markers.review(reviewed, FUND, decision="return")
+        again = await marker_service.review(reviewed, FUND, decision="return")
         assert refused(again) == (409, "not_reviewable")
         assert status in again.json()["detail"]
-    declared = made(await markers.declare(await markers.copied()))
-    assert refused(await markers.review(declared)) == (409, "not_reviewable")
+    declared = made(await marker_service.declare(await marker_service.copied()))
+    assert refused(await marker_service.review(declared)) == (409, "not_reviewable")
 
 
 @pytest.mark.parametrize("decision", ["return", "accept"])
-async def test_a_correction_is_begun_with_the_answers_and_is_the_next_version(markers: Markers, decision: str) -> None:
-    code = await markers.copied()
-    first = await markers.submitted(code, 2, due_diligence=[RISK], declared_grade="B")
-    reviewed = await markers.reviewed(first, decision=decision)
-    draft = await markers.draft(code, ILO, answers={"equality": answer(3), "participation": None}, declared_grade=None)
+async def test_a_correction_is_begun_with_the_answers_and_is_the_next_version(
+    marker_service: Markers, decision: str
+) -> None:
+    code = await marker_service.copied()
+    first = await marker_service.submitted(code, 2, due_diligence=[RISK], declared_grade="B")
+    reviewed = await marker_service.reviewed(first, decision=decision)
+    draft = await marker_service.draft(
+        code, ILO, answers={"equality": answer(3), "participation": None}, declared_grade=None
+    )
     said = draft.json()
     assert (said["version"], said["corrects"], said["organization"]) == (2, first.json()["code"], "ILO")
     kept = {**first.json()["answers"], "equality": answer(3)}
     del kept["participation"]
     assert (said["answers"], said["due_diligence"]) == (kept, first.json()["due_diligence"])
     assert (said["missing"], said["declared_grade"]) == (["participation"], None)
-    full = made(await markers.patch(draft, ILO, answers={"participation": answer(3)}), 200)
-    second = made(await markers.submit(full, ILO))
+    full = made(await marker_service.patch(draft, ILO, answers={"participation": answer(3)}), 200)
+    second = made(await marker_service.submit(full, ILO))
     assert (second.json()["version"], second.json()["corrects"]) == (2, first.json()["code"])
-    assert await stored(markers, first) == reviewed.json()
-    assert (await markers.draft(code, stage="concept_note")).json()["corrects"] is None
+    assert await stored(marker_service, first) == reviewed.json()
+    assert (await marker_service.draft(code, stage="concept_note")).json()["corrects"] is None
 
 
-async def test_a_correction_under_another_version_of_the_rubric_begins_empty(markers: Markers) -> None:
-    code = await markers.copied()
-    rubric = await markers.publish(graded("moved", {"type": "manual"}))
+async def test_a_correction_under_another_version_of_the_rubric_begins_empty(marker_service: Markers) -> None:
+    code = await marker_service.copied()
+    rubric = await marker_service.publish(graded("moved", {"type": "manual"}))
     said = {c: answer(2) for c in ("c0", "c1", "c2")}
-    first = await markers.submitted(code, rubric=rubric, answers=said, declared_grade="A")
-    await markers.reviewed(first, grade="B")
-    newer = await markers.publish({**graded("moved", {"type": "manual"}), "version": "2"}, rubric)
-    draft = await markers.draft(code, rubric=newer)
+    first = await marker_service.submitted(code, rubric=rubric, answers=said, declared_grade="A")
+    await marker_service.reviewed(first, grade="B")
+    newer = await marker_service.publish({**graded("moved", {"type": "manual"}), "version": "2"}, rubric)
+    draft = await marker_service.draft(code, rubric=newer)
     begun = draft.json()
     assert (begun["version"], begun["corrects"], begun["answers"]) == (2, first.json()["code"], {})
     assert begun["rubric"]["version"] == "2"
     # The version that gave way is still what the earlier one is explained by.
-    assert (await markers.get(f"{at(first)}/score"))["rubric"]["version"] == "1"
+    assert (await marker_service.get(f"{at(first)}/score"))["rubric"]["version"] == "1"
 
 
-async def test_annual_reports_are_identified_by_their_year(markers: Markers) -> None:
-    code = await markers.copied()
+async def test_annual_reports_are_identified_by_their_year(marker_service: Markers) -> None:
+    code = await marker_service.copied()
     for year in (2024, 2025):
-        said = await markers.accepted(code, stage="annual_report", year=year, answers=answers(3, "annual_report"))
+        said = await marker_service.accepted(
+            code, stage="annual_report", year=year, answers=answers(3, "annual_report")
+        )
         assert (said["year"], said["version"], said["corrects"]) == (year, 1, None)
-    again = await markers.draft(code, stage="annual_report", year=2024)
+    again = await marker_service.draft(code, stage="annual_report", year=2024)
     assert (again.json()["version"], again.json()["year"]) == (2, 2024)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-import pytest
 import sqlalchemy as sa
 
 from mmptf_common.storage.journal import Author, begin_write
-from tests.conftest import RunningApp, running_app
+from tests.conftest import running_app
 from tests.integration.assessments import CODES, NOBODYS, RISK, history, stored
 from tests.integration.marked import (
     ADMIN,
@@ -37,43 +36,31 @@ from tests.integration.marked import (
     refused,
 )
 
-
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("markers", new_database("markers"), None) as app:
-        yield app
-
-
-@pytest.fixture
-def markers(running: RunningApp) -> Markers:
-    return Markers(running)
-
-
 # --- submission ------------------------------------------------------------------------------------------------------
 
 
-async def test_everything_that_a_draft_lacks_is_reported(markers: Markers) -> None:
+async def test_everything_that_a_draft_lacks_is_reported(marker_service: Markers) -> None:
     bare = answer(2)
     del bare["justification"]
-    draft = await markers.draft(await markers.copied(), answers={CODES[3]: bare, CODES[1]: answer(1)})
-    refusal = await markers.submit(draft)
+    draft = await marker_service.draft(await marker_service.copied(), answers={CODES[3]: bare, CODES[1]: answer(1)})
+    refusal = await marker_service.submit(draft)
     missing = [("missing", f"/answers/{c}") for c in CODES if c not in (CODES[1], CODES[3])]
     assert errors(refusal) == [*missing, ("missing", f"/answers/{CODES[3]}/justification")]
-    still = await markers.send("GET", at(draft), IOM)
+    still = await marker_service.send("GET", at(draft), IOM)
     assert still.headers["etag"] == draft.headers["etag"]
 
 
-async def test_a_submitted_version_is_public(markers: Markers) -> None:
-    code = await markers.copied(title="Safe pathways")
-    before = await markers.revision()
-    draft = await markers.draft(
+async def test_a_submitted_version_is_public(marker_service: Markers) -> None:
+    code = await marker_service.copied(title="Safe pathways")
+    before = await marker_service.revision()
+    draft = await marker_service.draft(
         code, answers=answers(3, equality=1, due_diligence=2), due_diligence=[RISK], declared_grade="A"
     )
-    submitted = made(await markers.submit(draft))
+    submitted = made(await marker_service.submit(draft))
     said = submitted.json()
     path = f"{ASSESSMENTS}/{draft.json()['code']}"
     assert submitted.headers["location"] == path
-    public = await markers.send("GET", path, None)
+    public = await marker_service.send("GET", path, None)
     assert (public.json(), public.headers["etag"]) == (said, submitted.headers["etag"])
     expected = {
         "programme": code, "title": "Safe pathways", "marker": "human_rights", "version": 1, "corrects": None,
@@ -83,7 +70,7 @@ async def test_a_submitted_version_is_public(markers: Markers) -> None:
         "submitted": datetime.now(UTC).date().isoformat(),
     }  # fmt: skip
     assert {name: said[name] for name in expected} == expected
-    copy, _ = (await markers.get(f"{API}/copies"))["copies"]
+    copy, _ = (await marker_service.get(f"{API}/copies"))["copies"]
     assert all(said["catalogue"][name] == copy[name] for name in ("reached", "caught_up"))
     # A gate keeps from A what the share alone would give.
     assert (said["derived"]["grade"], said["derived"]["before_gates"]) == ("B", "A")
@@ -91,77 +78,81 @@ async def test_a_submitted_version_is_public(markers: Markers) -> None:
         "code": RUBRIC.code, "version": "1", "hash": RUBRIC.hash, "status": "illustrative", "marker": "human_rights",
     }  # fmt: skip
     assert said["sources"][0]["locator"].startswith(f"{path}/history?after=")
-    assert [h["action"] for h in (await markers.get(said["sources"][0]["locator"]))["items"]] == ["create"]
-    feed = (await markers.get(f"{API}/changes", after=before))["items"]
+    assert [h["action"] for h in (await marker_service.get(said["sources"][0]["locator"]))["items"]] == ["create"]
+    feed = (await marker_service.get(f"{API}/changes", after=before))["items"]
     assert [(c["entity"], c["action"], c["organization"]) for c in feed] == [("assessment", "create", "IOM")]
-    assert refused(await markers.send("GET", at(draft), IOM)) == (404, "not_found")
-    assert [h["action"] for h in await history(markers, at(draft), IOM)] == ["create", "delete"]
+    assert refused(await marker_service.send("GET", at(draft), IOM)) == (404, "not_found")
+    assert [h["action"] for h in await history(marker_service, at(draft), IOM)] == ["create", "delete"]
 
 
-async def test_no_route_changes_what_was_submitted(markers: Markers) -> None:
-    submitted = await markers.submitted(await markers.copied())
+async def test_no_route_changes_what_was_submitted(marker_service: Markers) -> None:
+    submitted = await marker_service.submitted(await marker_service.copied())
     path = at(submitted)
     draft = path.replace(ASSESSMENTS, DRAFTS)
     for who in (IOM, OHCHR, FUND, ADMIN):
         for method in ("PATCH", "PUT", "DELETE", "POST"):
-            refusal = await markers.send(method, path, who, {"answers": answers(1)}, match="*")
+            refusal = await marker_service.send(method, path, who, {"answers": answers(1)}, match="*")
             assert refused(refusal) == (405, "method_not_allowed")
     for who in (IOM, ADMIN):
         for method, where in (("PATCH", draft), ("DELETE", draft), ("POST", f"{draft}/submission")):
-            assert refused(await markers.send(method, where, who, {}, match="*")) == (404, "not_found")
-    assert await stored(markers, submitted) == submitted.json()
+            assert refused(await marker_service.send(method, where, who, {}, match="*")) == (404, "not_found")
+    assert await stored(marker_service, submitted) == submitted.json()
 
 
-async def test_the_journal_shows_what_a_review_changes_and_nothing_else(markers: Markers) -> None:
-    submitted = await markers.submitted(await markers.copied(), 3, due_diligence=[RISK], declared_grade="A")
+async def test_the_journal_shows_what_a_review_changes_and_nothing_else(marker_service: Markers) -> None:
+    submitted = await marker_service.submitted(
+        await marker_service.copied(), 3, due_diligence=[RISK], declared_grade="A"
+    )
     # In between the copy of the catalogue has gone on.
-    async with markers.running.app.state.database.sessions() as session, session.begin():
+    async with marker_service.running.app.state.database.sessions() as session, session.begin():
         await session.execute(
             sa.text(
                 "INSERT INTO replication VALUES ('catalog', 77, 77, now(), now())"
                 " ON CONFLICT (service) DO UPDATE SET last = replication.last + 1"
             )
         )
-    reviewed = await markers.reviewed(submitted, answers={"equality": {"answer": 1, "reason": "No data by sex."}})
-    created, amended = await history(markers, at(submitted))
+    reviewed = await marker_service.reviewed(
+        submitted, answers={"equality": {"answer": 1, "reason": "No data by sex."}}
+    )
+    created, amended = await history(marker_service, at(submitted))
     assert (created["action"], created["after"]) == ("create", submitted.json())
     assert (amended["action"], amended["before"], amended["after"]) == ("amend", submitted.json(), reviewed.json())
     assert amended["changed"] == ["basis", "differences", "grade", "reviewed", "status"]
     assert amended["reason"] == "Read and discussed."
 
 
-async def test_a_draft_begun_before_another_submission_is_refused(markers: Markers) -> None:
-    code = await markers.copied()
-    ours = await markers.draft(code, answers=answers(3))
-    theirs = await markers.submitted(code, 2, ILO)
-    refusal = await markers.submit(ours)
+async def test_a_draft_begun_before_another_submission_is_refused(marker_service: Markers) -> None:
+    code = await marker_service.copied()
+    ours = await marker_service.draft(code, answers=answers(3))
+    theirs = await marker_service.submitted(code, 2, ILO)
+    refusal = await marker_service.submit(ours)
     assert refused(refusal) == (409, "under_review")
     assert theirs.json()["code"] in refusal.json()["detail"]
-    begun = await markers.begin(code, WHO)
+    begun = await marker_service.begin(code, WHO)
     assert refused(begun) == (403, "forbidden")
-    await markers.send("DELETE", at(ours), IOM, match="*")
-    again = await markers.begin(code)
+    await marker_service.send("DELETE", at(ours), IOM, match="*")
+    again = await marker_service.begin(code)
     assert refused(again) == (409, "under_review")
     assert theirs.json()["code"] in again.json()["detail"]
     # Another stage of the same programme is another assessment.
-    assert (await markers.submitted(code, 1, stage="concept_note")).json()["version"] == 1
+    assert (await marker_service.submitted(code, 1, stage="concept_note")).json()["version"] == 1
 
 
-async def test_of_two_submissions_at_once_one_is_first(markers: Markers) -> None:
-    code = await markers.copied()
-    drafts = [(await markers.draft(code, who, answers=answers(3)), who) for who in (IOM, ILO)]
-    done = await asyncio.gather(*(markers.submit(draft, who) for draft, who in drafts))
+async def test_of_two_submissions_at_once_one_is_first(marker_service: Markers) -> None:
+    code = await marker_service.copied()
+    drafts = [(await marker_service.draft(code, who, answers=answers(3)), who) for who in (IOM, ILO)]
+    done = await asyncio.gather(*(marker_service.submit(draft, who) for draft, who in drafts))
     assert sorted(answer.status_code for answer in done) == [201, 409]
-    assert (await markers.get(ASSESSMENTS, programme=code))["total"] == 1
+    assert (await marker_service.get(ASSESSMENTS, programme=code))["total"] == 1
 
 
 # --- who may do what -------------------------------------------------------------------------------------------------
 
 
-async def test_every_wrong_role_is_refused(markers: Markers) -> None:
-    code = await markers.copied()
-    draft = await markers.draft(code)
-    submitted = await markers.submitted(await markers.copied())
+async def test_every_wrong_role_is_refused(marker_service: Markers) -> None:
+    code = await marker_service.copied()
+    draft = await marker_service.draft(code)
+    submitted = await marker_service.submitted(await marker_service.copied())
     review = {"decision": "accept", "comment": "Read."}
     begun = {"programme": code, "stage": "final_report"}
     for method, path, sent, wrong in (
@@ -172,50 +163,54 @@ async def test_every_wrong_role_is_refused(markers: Markers) -> None:
         ("POST", f"{at(submitted)}/review", review, (IOM, WHO, Who("agent"))),
         ("POST", DECLARATIONS, {}, (IOM, Who("agent"))),
     ):
-        assert refused(await markers.send(method, path, None, sent, match="*")) == (401, "token_missing")
+        assert refused(await marker_service.send(method, path, None, sent, match="*")) == (401, "token_missing")
         for who in wrong:
-            assert refused(await markers.send(method, path, who, sent, match="*")) == (403, "insufficient_scope")
-    assert refused(await markers.declare(code, who=OHCHR)) == (403, "forbidden")
+            assert refused(await marker_service.send(method, path, who, sent, match="*")) == (403, "insufficient_scope")
+    assert refused(await marker_service.declare(code, who=OHCHR)) == (403, "forbidden")
     for who in (WHO, Who("agency", "iom"), Who("admin", "WHO"), ADMIN, NOBODYS):
-        assert refused(await markers.send("POST", DRAFTS, who, begun)) == (403, "forbidden")
-    nobody = await markers.copied(lead_organization=None, organizations=[])
-    refusal = await markers.send("POST", DRAFTS, IOM, {**begun, "programme": nobody})
+        assert refused(await marker_service.send("POST", DRAFTS, who, begun)) == (403, "forbidden")
+    nobody = await marker_service.copied(lead_organization=None, organizations=[])
+    refusal = await marker_service.send("POST", DRAFTS, IOM, {**begun, "programme": nobody})
     assert refused(refusal) == (403, "forbidden")
     assert "no organization" in refusal.json()["detail"]
-    assert (await markers.send("GET", at(draft), IOM)).headers["etag"] == draft.headers["etag"]
-    assert await stored(markers, submitted) == submitted.json()
+    assert (await marker_service.send("GET", at(draft), IOM)).headers["etag"] == draft.headers["etag"]
+    assert await stored(marker_service, submitted) == submitted.json()
 
 
-async def test_who_has_left_the_programme_submits_no_more(markers: Markers) -> None:
+async def test_who_has_left_the_programme_submits_no_more(marker_service: Markers) -> None:
     document = programme()
-    await markers.copy(document)
-    draft = await markers.draft(document["code"], ILO, answers=answers(3))
-    await markers.copy({**document, "organizations": [{"code": "IOM", "name": "IOM"}]})
-    assert refused(await markers.submit(draft, ILO)) == (403, "forbidden")
-    assert (await markers.send("GET", at(draft), ILO)).headers["etag"] == draft.headers["etag"]
+    await marker_service.copy(document)
+    draft = await marker_service.draft(document["code"], ILO, answers=answers(3))
+    await marker_service.copy({**document, "organizations": [{"code": "IOM", "name": "IOM"}]})
+    assert refused(await marker_service.submit(draft, ILO)) == (403, "forbidden")
+    assert (await marker_service.send("GET", at(draft), ILO)).headers["etag"] == draft.headers["etag"]
 
 
-async def test_an_administrator_may_save_and_submit_for_others(markers: Markers) -> None:
-    draft = await markers.draft(await markers.copied())
-    draft = made(await markers.patch(draft, ADMIN, answers=answers(2)), 200)
-    submitted = made(await markers.submit(draft, ADMIN))
+async def test_an_administrator_may_save_and_submit_for_others(marker_service: Markers) -> None:
+    draft = await marker_service.draft(await marker_service.copied())
+    draft = made(await marker_service.patch(draft, ADMIN, answers=answers(2)), 200)
+    submitted = made(await marker_service.submit(draft, ADMIN))
     assert submitted.json()["organization"] == "IOM"
     # Who saved it has written it, whatever scope allowed that.
-    assert refused(await markers.review(submitted, ADMIN)) == (403, "forbidden")
+    assert refused(await marker_service.review(submitted, ADMIN)) == (403, "forbidden")
 
 
-async def test_nothing_public_names_a_person(markers: Markers) -> None:
-    before = await markers.revision()
+async def test_nothing_public_names_a_person(marker_service: Markers) -> None:
+    before = await marker_service.revision()
     author, reviewer = (
         Who("agency", "IOM", "person-one@example.org"),
         Who("reviewer", "OHCHR", "person-two@example.org"),
     )
-    code = await markers.copied()
-    draft = made(await markers.patch(await markers.draft(code, author), author, answers=answers(3)), 200)
-    submitted = made(await markers.submit(draft, author))
-    reviewed = made(await markers.review(submitted, reviewer, answers={"equality": {"answer": 1, "reason": "x"}}), 200)
+    code = await marker_service.copied()
+    draft = made(await marker_service.patch(await marker_service.draft(code, author), author, answers=answers(3)), 200)
+    submitted = made(await marker_service.submit(draft, author))
+    reviewed = made(
+        await marker_service.review(submitted, reviewer, answers={"equality": {"answer": 1, "reason": "x"}}), 200
+    )
     declared = made(
-        await markers.declare(code, who=Who("management-unit", None, "person-three@example.org"), stage="final_report")
+        await marker_service.declare(
+            code, who=Who("management-unit", None, "person-three@example.org"), stage="final_report"
+        )
     )
     texts = [answer.text for answer in (draft, submitted, reviewed, declared)]
     for path in (
@@ -224,12 +219,12 @@ async def test_nothing_public_names_a_person(markers: Markers) -> None:
         f"{API}/standings?limit=1000", f"{API}/indicator", f"{API}/criteria", f"{API}/actions",
         f"{API}/changes?after={before}&limit=1000",
     ):  # fmt: skip
-        answered = await markers.send("GET", path, None)
+        answered = await marker_service.send("GET", path, None)
         assert answered.status_code == 200
         texts.append(answered.text)
     assert all(reviewed.json()["code"] in texts[n] for n in (4, 8, 15))
     assert not [text for text in texts if "person-" in text]
-    audit = await markers.get(f"{API}/audit", ADMIN, after=before, limit=1000)
+    audit = await marker_service.get(f"{API}/audit", ADMIN, after=before, limit=1000)
     assert {"person-one@example.org", "person-two@example.org", "person-three@example.org"} <= {
         item["actor"] for item in audit["items"]
     }
@@ -238,43 +233,48 @@ async def test_nothing_public_names_a_person(markers: Markers) -> None:
 # --- dry runs and retries ---------------------------------------------------------------------------------------------
 
 
-async def test_a_dry_run_answers_and_writes_nothing(markers: Markers) -> None:
-    code = await markers.copied()
-    before = await markers.revision()
+async def test_a_dry_run_answers_and_writes_nothing(marker_service: Markers) -> None:
+    code = await marker_service.copied()
+    before = await marker_service.revision()
     begun = {"programme": code, "stage": "programme_document"}
-    tried = made(await markers.send("POST", f"{DRAFTS}?dry_run=true", IOM, begun))
-    assert (await markers.send("GET", at(tried), IOM)).status_code == 404
-    draft = await markers.draft(code, answers=answers(3))
+    tried = made(await marker_service.send("POST", f"{DRAFTS}?dry_run=true", IOM, begun))
+    assert (await marker_service.send("GET", at(tried), IOM)).status_code == 404
+    draft = await marker_service.draft(code, answers=answers(3))
     assert draft.json()["code"] == tried.json()["code"]
-    tried = made(await markers.send("POST", f"{at(draft)}/submission?dry_run=true", IOM, match="*"))
-    assert (tried.json()["status"], (await markers.send("GET", at(tried), None)).status_code) == ("submitted", 404)
-    submitted = made(await markers.submit(draft))
+    tried = made(await marker_service.send("POST", f"{at(draft)}/submission?dry_run=true", IOM, match="*"))
+    assert tried.json()["status"] == "submitted"
+    assert (await marker_service.send("GET", at(tried), None)).status_code == 404
+    submitted = made(await marker_service.submit(draft))
     sent = {"decision": "accept", "comment": "Read."}
-    tried = made(await markers.send("POST", f"{at(submitted)}/review?dry_run=true", OHCHR, sent, match="*"), 200)
+    tried = made(await marker_service.send("POST", f"{at(submitted)}/review?dry_run=true", OHCHR, sent, match="*"), 200)
     assert tried.json()["status"] == "accepted"
-    assert await stored(markers, submitted) == submitted.json()
-    assert await markers.revision() == before + 3
+    assert await stored(marker_service, submitted) == submitted.json()
+    assert await marker_service.revision() == before + 3
 
 
-async def test_a_write_sent_again_is_carried_out_once(markers: Markers) -> None:
-    code = await markers.copied()
+async def test_a_write_sent_again_is_carried_out_once(marker_service: Markers) -> None:
+    code = await marker_service.copied()
     begun = {"programme": code, "stage": "programme_document", "answers": answers(3)}
-    before, keys = await markers.revision(), [str(uuid.uuid4()) for _ in range(3)]
-    first, *others = await asyncio.gather(*(markers.send("POST", DRAFTS, IOM, begun, key=keys[0]) for _ in range(4)))
+    before, keys = await marker_service.revision(), [str(uuid.uuid4()) for _ in range(3)]
+    first, *others = await asyncio.gather(
+        *(marker_service.send("POST", DRAFTS, IOM, begun, key=keys[0]) for _ in range(4))
+    )
     assert {(a.status_code, a.text) for a in others} == {(201, first.text)}
     path, match = f"{at(first)}/submission", first.headers["etag"]
-    submitted, again = [made(await markers.send("POST", path, IOM, match=match, key=keys[1])) for _ in range(2)]
+    submitted, again = [made(await marker_service.send("POST", path, IOM, match=match, key=keys[1])) for _ in range(2)]
     assert (again.text, again.headers["idempotency-replayed"]) == (submitted.text, "true")
     sent = {"decision": "return", "comment": "Read."}
     path, match = f"{at(submitted)}/review", submitted.headers["etag"]
-    once, twice = [made(await markers.send("POST", path, OHCHR, sent, match=match, key=keys[2]), 200) for _ in range(2)]
+    once, twice = [
+        made(await marker_service.send("POST", path, OHCHR, sent, match=match, key=keys[2]), 200) for _ in range(2)
+    ]
     assert (once.text, once.headers["etag"]) == (twice.text, twice.headers["etag"])
     # A draft, its end with the assessment, and the review.
-    assert await markers.revision() == before + 4
-    reused = await markers.send("POST", path, OHCHR, {**sent, "decision": "accept"}, match="*", key=keys[2])
+    assert await marker_service.revision() == before + 4
+    reused = await marker_service.send("POST", path, OHCHR, {**sent, "decision": "accept"}, match="*", key=keys[2])
     assert refused(reused) == (422, "idempotency_key_reused")
     headers = {**IOM.headers(), "content-type": "application/json"}
-    missing = await markers.running.client.post(DRAFTS, content=json.dumps(begun), headers=headers)
+    missing = await marker_service.running.client.post(DRAFTS, content=json.dumps(begun), headers=headers)
     assert refused(missing) == (400, "idempotency_key_missing")
 
 

@@ -2,81 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.conftest import RunningApp, running_app
 from tests.integration.assessments import graded
-from tests.integration.marked import (
-    Json,
-    Markers,
-    answer,
-    answers,
-    at,
-    errors,
-    made,
-    refused,
-)
-
-
-@pytest.fixture(scope="module")
-async def running(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
-    async with running_app("markers", new_database("markers"), None) as app:
-        yield app
-
-
-@pytest.fixture
-def markers(running: RunningApp) -> Markers:
-    return Markers(running)
-
+from tests.integration.marked import Json, Markers, answer, answers, at, errors, made, refused
 
 # --- other rubrics ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_manual_rubric_needs_a_declared_grade_and_the_reviewers(markers: Markers) -> None:
-    rubric = await markers.publish(graded("manual", {"type": "manual"}))
-    code = await markers.copied()
-    draft = await markers.draft(code, rubric=rubric, answers={c: answer(2) for c in ("c0", "c1", "c2")})
-    refusal = await markers.submit(draft)
+async def test_a_manual_rubric_needs_a_declared_grade_and_the_reviewers(marker_service: Markers) -> None:
+    rubric = await marker_service.publish(graded("manual", {"type": "manual"}))
+    code = await marker_service.copied()
+    draft = await marker_service.draft(code, rubric=rubric, answers={c: answer(2) for c in ("c0", "c1", "c2")})
+    refusal = await marker_service.submit(draft)
     assert errors(refusal) == [("missing", "/declared_grade")]
     assert refusal.json()["errors"][0]["allowed"] == ["A", "B", "C"]
-    draft = made(await markers.patch(draft, declared_grade="B"), 200)
-    submitted = made(await markers.submit(draft))
+    draft = made(await marker_service.patch(draft, declared_grade="B"), 200)
+    submitted = made(await marker_service.submit(draft))
     said = submitted.json()
     assert (said["grade"], said["basis"], said["answered"], said["derived"]["grade"]) == ("B", "declared", True, None)
-    assert errors(await markers.review(submitted)) == [("missing", "/grade")]
-    assert errors(await markers.review(submitted, grade="D")) == [("unknown_code", "/grade")]
-    reviewed = (await markers.reviewed(submitted, grade="C")).json()
+    assert errors(await marker_service.review(submitted)) == [("missing", "/grade")]
+    assert errors(await marker_service.review(submitted, grade="D")) == [("unknown_code", "/grade")]
+    reviewed = (await marker_service.reviewed(submitted, grade="C")).json()
     assert (reviewed["grade"], reviewed["basis"], reviewed["differences"]) == ("C", "reviewed", ["declared_reviewed"])
 
 
-async def test_a_count_rubric_has_grades_of_its_own(markers: Markers) -> None:
+async def test_a_count_rubric_has_grades_of_its_own(marker_service: Markers) -> None:
     bands = [{"grade": str(3 - n), "minimum": 3 - n} for n in range(4)]
-    rubric = await markers.publish(
+    rubric = await marker_service.publish(
         graded("counted", {"type": "count", "level": 2, "bands": bands}, ["3", "2", "1", "0"])
     )
     for met in range(4):
-        code = await markers.copied()
+        code = await marker_service.copied()
         said = {f"c{n}": answer(2 if n < met else 1) for n in range(3)}
-        submitted = await markers.submitted(code, rubric=rubric, answers=said)
+        submitted = await marker_service.submitted(code, rubric=rubric, answers=said)
         assert (submitted.json()["grade"], submitted.json()["marker"]) == (str(met), "counted")
-    wrong = await markers.begin(await markers.copied(), rubric=rubric, declared_grade="A")
+    wrong = await marker_service.begin(await marker_service.copied(), rubric=rubric, declared_grade="A")
     assert errors(wrong) == [("unknown_code", "/declared_grade")]
     assert wrong.json()["errors"][0]["allowed"] == ["3", "2", "1", "0"]
-    reviewed = await markers.reviewed(submitted, answers={"c2": {"answer": 0, "reason": "x"}})
+    reviewed = await marker_service.reviewed(submitted, answers={"c2": {"answer": 0, "reason": "x"}})
     assert reviewed.json()["grade"] == "2"
-    elsewhere = await markers.begin(code, stage="final_report", rubric=rubric, answers={})
+    elsewhere = await marker_service.begin(code, stage="final_report", rubric=rubric, answers={})
     assert errors(elsewhere)[0][0] == "stage_not_covered"
 
 
 # --- declared grades -------------------------------------------------------------------------------------------------
 
 
-async def test_a_declared_grade_counts_and_has_no_answers(markers: Markers) -> None:
-    code = await markers.copied(title="Older")
-    declared = made(await markers.declare(code, "B", organization="ILO"))
+async def test_a_declared_grade_counts_and_has_no_answers(marker_service: Markers) -> None:
+    code = await marker_service.copied(title="Older")
+    declared = made(await marker_service.declare(code, "B", organization="ILO"))
     said = declared.json()
     assert declared.headers["location"] == at(declared)
     expected = {
@@ -87,22 +64,22 @@ async def test_a_declared_grade_counts_and_has_no_answers(markers: Markers) -> N
     assert {name: said[name] for name in expected} == expected
     assert said["sources"][0]["note"] == "Cover page"
     for path in ("score", "score?answers=reviewer", "comparison"):
-        assert (await markers.send("GET", f"{at(declared)}/{path}", None)).status_code == 409
-    draft = await markers.draft(code)
+        assert (await marker_service.send("GET", f"{at(declared)}/{path}", None)).status_code == 409
+    draft = await marker_service.draft(code)
     assert (draft.json()["version"], draft.json()["corrects"], draft.json()["answers"]) == (2, said["code"], {})
 
 
-async def test_a_declared_grade_and_an_assessment_exclude_each_other(markers: Markers) -> None:
-    code = await markers.copied()
-    begun = await markers.draft(code, answers=answers(3))
-    declared = made(await markers.declare(code, "C"))
-    assert refused(await markers.submit(begun)) == (409, "under_review")
-    twice = await markers.declare(code, "A")
+async def test_a_declared_grade_and_an_assessment_exclude_each_other(marker_service: Markers) -> None:
+    code = await marker_service.copied()
+    begun = await marker_service.draft(code, answers=answers(3))
+    declared = made(await marker_service.declare(code, "C"))
+    assert refused(await marker_service.submit(begun)) == (409, "under_review")
+    twice = await marker_service.declare(code, "A")
     assert refused(twice) == (409, "already_assessed")
     assert declared.json()["code"] in twice.json()["detail"]
-    assert (await markers.declare(code, "A", stage="final_report")).status_code == 201
-    other = await markers.submitted(await markers.copied())
-    assert refused(await markers.declare(other.json()["programme"])) == (409, "already_assessed")
+    assert (await marker_service.declare(code, "A", stage="final_report")).status_code == 201
+    other = await marker_service.submitted(await marker_service.copied())
+    assert refused(await marker_service.declare(other.json()["programme"])) == (409, "already_assessed")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +96,8 @@ async def test_a_declared_grade_and_an_assessment_exclude_each_other(markers: Ma
         ({"organization": "NOBODY"}, ("unknown_code", "/organization")),
     ],
 )
-async def test_a_declared_grade_is_of_something_known(markers: Markers, members: Json, error: tuple[str, str]) -> None:
-    sent = {"programme": await markers.copied(), **members}
-    assert errors(await markers.declare(**sent)) == [error]
+async def test_a_declared_grade_is_of_something_known(
+    marker_service: Markers, members: Json, error: tuple[str, str]
+) -> None:
+    sent = {"programme": await marker_service.copied(), **members}
+    assert errors(await marker_service.declare(**sent)) == [error]

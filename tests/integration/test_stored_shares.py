@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from mmptf_common.storage.journal import Author, begin_write
-from tests.conftest import running_app
 from tests.integration.marked import API, ASSESSMENTS, INDICATOR, Json, Markers, answer, answers, at
 
 QUOTED = 'It says "share":{"numerator":1,"denominator":2,"percentage":"50.00"} there.'
-
-
-@pytest.fixture(scope="module")
-async def markers(new_database: Callable[[str], str]) -> AsyncIterator[Markers]:
-    async with running_app("markers", new_database("markers"), None) as app:
-        yield Markers(app)
 
 
 def earlier(found: Any) -> Any:
@@ -47,41 +38,43 @@ async def store(markers: Markers, table: str, record: Json) -> None:
         )
 
 
-async def test_an_assessment_is_answered_as_it_is_now_and_stored_so_with_its_next_change(markers: Markers) -> None:
+async def test_an_assessment_is_answered_as_it_is_now_and_stored_so_with_its_next_change(
+    marker_service: Markers,
+) -> None:
     given = answers(3, equality=answer(2, justification=QUOTED), due_diligence=answer(2))
-    submitted = await markers.submitted(await markers.copied(), answers=given)
+    submitted = await marker_service.submitted(await marker_service.copied(), answers=given)
     record = submitted.json()
     path, share = at(submitted), record["derived"]["share"]
     assert share.keys() == {"numerator", "denominator", "per_cent"} and share["per_cent"] != "100.00"
-    await store(markers, "assessment", earlier(record))
-    stored = await markers.revision()
-    kept = (await markers.get(f"{path}/history"))["items"][-1]["after"]
+    await store(marker_service, "assessment", earlier(record))
+    stored = await marker_service.revision()
+    kept = (await marker_service.get(f"{path}/history"))["items"][-1]["after"]
     assert kept == earlier(record) != record
 
     async def answered(**query: str) -> list[Json]:
-        listed = (await markers.get(ASSESSMENTS, **query))["items"]
-        lines = await markers.running.client.get(ASSESSMENTS, params={"format": "ndjson", **query})
-        return [await markers.get(path, **query), listed[0], json.loads(lines.text)]
+        listed = (await marker_service.get(ASSESSMENTS, **query))["items"]
+        lines = await marker_service.running.client.get(ASSESSMENTS, params={"format": "ndjson", **query})
+        return [await marker_service.get(path, **query), listed[0], json.loads(lines.text)]
 
     assert await answered() == [record] * 3
-    again = await markers.running.client.get(path)
-    accepted = await markers.review(again, answers={"equality": {"answer": 1, "reason": "Not shown."}})
+    again = await marker_service.running.client.get(path)
+    accepted = await marker_service.review(again, answers={"equality": {"answer": 1, "reason": "Not shown."}})
     assert accepted.status_code == 200, accepted.text
     assert accepted.json()["derived"] == record["derived"]
-    assert (await markers.get(f"{path}/history"))["items"][-1]["after"] == accepted.json()
+    assert (await marker_service.get(f"{path}/history"))["items"][-1]["after"] == accepted.json()
     assert await answered(as_of=str(stored)) == [record] * 3
 
 
-async def test_a_target_is_answered_as_it_is_now(markers: Markers) -> None:
+async def test_a_target_is_answered_as_it_is_now(marker_service: Markers) -> None:
     path = f"{API}/targets/human-rights-90"
-    record, before = await markers.get(path), await markers.get(INDICATOR)
+    record, before = await marker_service.get(path), await marker_service.get(INDICATOR)
     assert record["minimum"] == {"numerator": "9", "denominator": "10", "per_cent": "90.00"}
     stored = {**record, "minimum": {"numerator": 9, "denominator": 10}}
-    await store(markers, "target", stored)
-    assert (await markers.get(f"{path}/history"))["items"][-1]["after"] == stored
-    assert await markers.get(path) == record
-    assert (await markers.get(f"{API}/targets"))["items"] == [record]
-    after = await markers.get(INDICATOR)
+    await store(marker_service, "target", stored)
+    assert (await marker_service.get(f"{path}/history"))["items"][-1]["after"] == stored
+    assert await marker_service.get(path) == record
+    assert (await marker_service.get(f"{API}/targets"))["items"] == [record]
+    after = await marker_service.get(INDICATOR)
     assert {**after, "revision": None} == {**before, "revision": None}
-    csv = await markers.running.client.get(f"{API}/targets?format=csv")
+    csv = await marker_service.running.client.get(f"{API}/targets?format=csv")
     assert "9/10" in csv.text
