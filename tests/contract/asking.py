@@ -44,7 +44,7 @@ def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> 
 
 
 def error_detail(operation: Operation, answer: httpx.Response, parameter: str) -> Contract:
-    """The first fault that a 422 names, which must be that parameter's; the document has its code."""
+    """The first error that a 422 names, which must be that parameter's; the document has its code."""
     found = problem(operation, answer)
     first: Contract = found["errors"][0]
     assert (first["parameter"], first["code"]) == (parameter, found["code"])

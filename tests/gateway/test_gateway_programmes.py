@@ -187,7 +187,7 @@ NO_CARD: dict[str, tuple[tuple[Any, ...], str]] = {
     "a page with 404": ((404, b"<html>"), "no_cards"),
     "another code is unknown": (problem(404, "not_found", "x", {**UNKNOWN, "parameter": "edition"}), "no_cards"),
     "no database": (problem(503, "unavailable", "The database of this service cannot be reached."), "unavailable"),
-    "a problem without faults": ((503, {"code": "unavailable", "detail": "x"}), "unavailable"),
+    "a problem without errors": ((503, {"code": "unavailable", "detail": "x"}), "unavailable"),
     "a page with 500": ((500, b"<html>"), "status_500"),
     "403": ((403, b""), "status_403"),
     "a page": ((200, b"<html>"), "invalid_card"),

@@ -1,4 +1,4 @@
-"""A service that replicates programmes, its source with faults on demand, and how the two are compared."""
+"""A service that replicates programmes, its source with failures on demand, and how the two are compared."""
 
 from __future__ import annotations
 

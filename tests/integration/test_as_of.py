@@ -372,7 +372,7 @@ MALFORMED = [
 
 
 async def refused(client: httpx.AsyncClient, path: str, code: str) -> dict[str, Any]:
-    """The fault that an answer names, which is that of as_of."""
+    """The error that an answer names, which is that of as_of."""
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
     (error,) = answer.json()["errors"]

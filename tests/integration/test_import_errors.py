@@ -229,10 +229,10 @@ async def test_of_very_many_errors_the_first_are_listed_and_all_counted(untouche
     row = MADE_UP["requirements"][0]
     rows = [{**row, "code": f"ME-2016-{n}", "source_line": str(n), "place_code": "KEM"} for n in range(1, 5001)]
     answer = (await send(untouched, csv_of("requirements", rows))).json()
-    assert answer["detail"] == "5000 faults, of which the first 1000 are listed; nothing was written."
+    assert answer["detail"] == "5000 errors, of which the first 1000 are listed; nothing was written."
     assert [e["pointer"] for e in answer["errors"]] == [f"/requirements/{n}/place_code" for n in range(2, 1002)]
-    # So are the faults that show only when all rows are there.
+    # So are the errors that show only when all rows are there.
     same = [{**row, "code": f"ME-2016-{n}"} for n in range(1, 5001)]
     answer = (await send(untouched, csv_of("requirements", same))).json()
-    assert answer["detail"] == "4999 faults, of which the first 1000 are listed; nothing was written."
+    assert answer["detail"] == "4999 errors, of which the first 1000 are listed; nothing was written."
     assert [e["pointer"] for e in answer["errors"]] == [f"/requirements/{n}/source_line" for n in range(3, 1003)]

@@ -84,7 +84,7 @@ async def test_without_an_identity_provider_nobody_imports_over_http(untouched: 
 
 
 def bad_workbooks() -> dict[str, tuple[bytes, str]]:
-    """Name -> workbook, and the code of its fault; every one of them is small."""
+    """Name -> workbook, and the code of its error; every one of them is small."""
     sheet = "xl/worksheets/sheet3.xml"
     whole = workbook_of(MADE_UP)
 

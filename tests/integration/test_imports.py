@@ -305,4 +305,4 @@ async def test_the_command_ends_with_code_1_when_nothing_was_written(untouched: 
         "requirements, row 3, column status",
         "funding",
     ]
-    assert finished.err.endswith("funding: import failed: 3 faults; nothing was written.\n")
+    assert finished.err.endswith("funding: import failed: 3 errors; nothing was written.\n")

@@ -99,7 +99,7 @@ async def test_every_error_is_said_and_nothing_is_written(shelf: RunningApp, pub
         "/title", "/language", "/source_document", "/source_document/sha256", "/endorsement/date",
         "/criteria/0/weight",
     ]  # fmt: skip
-    assert last == "markers: publish failed: 6 faults"
+    assert last == "markers: publish failed: 6 errors"
     assert await revision(shelf) == before
     assert (await shelf.client.get(f"{RUBRICS}/{FIRST}")).json()["status"] == "illustrative"
 

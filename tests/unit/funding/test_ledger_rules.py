@@ -1,4 +1,4 @@
-"""What the ledger takes, for entries of every sort: each fault is found, none is made up, and the fee is exact."""
+"""What the ledger takes, for entries of every sort: each error is found, none is made up, and the fee is exact."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def entries(draw: st.DrawFn, *, of: st.SearchStrategy[Kind] = kinds) -> Entry:
 
 
 def expected(entry: Entry) -> list[tuple[str, str]]:
-    """Every fault, found another way."""
+    """Every error, found another way."""
     kind = rules.KINDS[entry.kind]
     found = []
     for name in (*VALUES, "original"):

@@ -1,4 +1,4 @@
-"""Rubrics: the shipped file, its hash, its schema, and every fault a rubric can have, reported at once."""
+"""Rubrics: the shipped file, its hash, its schema, and every error a rubric can have, reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scoring: worked examples of every rule, and every fault that answers can have."""
+"""Scoring: worked examples of every rule, and every error that answers can have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Translations of a rubric: every fault at once, what is covered, and the rubric that nobody changes."""
+"""Translations of a rubric: every error at once, what is covered, and the rubric that nobody changes."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _error_lines(file: Path, error: OSError | InvalidDocument) -> list[str]:
 def _fail(verb: str, reasons: list[str]) -> int:
     for reason in reasons:
         print(reason, file=sys.stderr)
-    print(f"markers: {verb} failed: {len(reasons)} fault{'s' * (len(reasons) != 1)}", file=sys.stderr)
+    print(f"markers: {verb} failed: {len(reasons)} error{'s' * (len(reasons) != 1)}", file=sys.stderr)
     return 1
 
 

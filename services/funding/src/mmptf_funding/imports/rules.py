@@ -72,7 +72,7 @@ class InvalidImport(InvalidRequest):
     def __init__(self, errors: list[ErrorDetail], found: int) -> None:
         super().__init__(errors)
         listed = "" if found == len(errors) else f", of which the first {len(errors)} are listed"
-        self.detail = f"{found} {'fault' if found == 1 else 'faults'}{listed}; nothing was written."
+        self.detail = f"{found} {'error' if found == 1 else 'errors'}{listed}; nothing was written."
         self.code = "invalid_import"
 
 

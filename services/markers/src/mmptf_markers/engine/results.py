@@ -9,7 +9,7 @@ from mmptf_common.wire.shares import Share
 from mmptf_markers.engine.rubric import RubricStatus, Stage
 
 Answer = StrictInt | StrictStr
-FaultCode = Literal[
+AnswerErrorCode = Literal[
     "unknown_criterion",
     "wrong_stage",
     "unknown_level",
@@ -26,7 +26,7 @@ class AnswerError(ResponseModel):
     """
 
     criterion: str | None
-    code: FaultCode
+    code: AnswerErrorCode
     reason: str
     allowed: list[int | str]
 

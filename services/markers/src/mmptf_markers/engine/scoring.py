@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 from mmptf_common.wire.shares import Share, share
 from mmptf_markers.engine.results import (
     AnswerError,
+    AnswerErrorCode,
     AppliedGate,
     Change,
     CriterionScore,
-    FaultCode,
     NextGrade,
     Provisional,
     RubricUsed,
@@ -71,7 +71,7 @@ def score(rubric: Rubric, answers: Mapping[str, object], stage: Stage) -> Score:
     missing = [criterion.code for criterion in criteria if criterion.code not in levels]
     outcome = None if isinstance(rubric.rule, ManualRule) else _outcome(rubric, rubric.rule, criteria, levels)
     final = None if missing else outcome
-    better = _ways(rubric, criteria, levels, final)
+    better = _better_grades(rubric, criteria, levels, final)
     return Score(
         rubric=RubricUsed(
             code=rubric.code,
@@ -156,20 +156,22 @@ def _outcome(
     return _Outcome(points, of, before, grade, gates)
 
 
-def _ways(rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, outcome: _Outcome | None) -> list[NextGrade]:
+def _better_grades(
+    rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, outcome: _Outcome | None
+) -> list[NextGrade]:
     """The fewest changes to each better grade, nearest first; grades that no changes lead to are left out."""
-    ways: list[NextGrade] = []
+    better: list[NextGrade] = []
     if isinstance(rubric.rule, ManualRule) or outcome is None:
-        return ways
+        return better
     grade = outcome.grade
     # The fewest changes to a grade or better that end at a better one are also the fewest to that better one.
-    while grade and (way := _way(rubric, rubric.rule, criteria, levels, outcome, grade - 1)):
-        ways.append(way)
-        grade = grade_position(rubric, way.grade)
-    return ways
+    while grade and (found := _changes_to(rubric, rubric.rule, criteria, levels, outcome, grade - 1)):
+        better.append(found)
+        grade = grade_position(rubric, found.grade)
+    return better
 
 
-def _way(
+def _changes_to(
     rubric: Rubric,
     rule: WeightedShareRule | CountRule,
     criteria: Sequence[Criterion],
@@ -356,5 +358,5 @@ def _below(rubric: Rubric, gate: Gate, levels: Levels) -> bool:
     return level is not None and level < level_position(rubric, gate.below)
 
 
-def _error(criterion: str | None, code: FaultCode, reason: str, allowed: Sequence[int | str]) -> AnswerError:
+def _error(criterion: str | None, code: AnswerErrorCode, reason: str, allowed: Sequence[int | str]) -> AnswerError:
     return AnswerError(criterion=criterion, code=code, reason=reason, allowed=list(allowed))
