@@ -106,14 +106,17 @@ async def test_a_change_names_what_it_changes(marker_service: Markers) -> None:
         ("DELETE", at(draft), None),
     ):
         assert refused(await marker_service.send(method, path, IOM, sent)) == (428, "precondition_required")
-        outdated = await marker_service.send(method, path, IOM, sent, match='"0-x"')
+        outdated = await marker_service.send(method, path, IOM, sent, match='"0-000000000000000000"')
         assert refused(outdated) == (412, "precondition_failed")
     assert (await marker_service.send("GET", at(draft), IOM)).headers["etag"] == draft.headers["etag"]
     submitted = made(await marker_service.submit(draft))
     path = f"{at(submitted)}/review"
     sent = {"decision": "accept", "comment": "Read."}
     assert refused(await marker_service.send("POST", path, OHCHR, sent)) == (428, "precondition_required")
-    assert refused(await marker_service.send("POST", path, OHCHR, sent, match='"0-x"')) == (412, "precondition_failed")
+    assert refused(await marker_service.send("POST", path, OHCHR, sent, match='"0-000000000000000000"')) == (
+        412,
+        "precondition_failed",
+    )
 
 
 async def test_saving_what_is_there_already_writes_nothing(marker_service: Markers) -> None:

@@ -8,11 +8,16 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.wire.problems import BadRequest, PreconditionRequired
+
 # Any cache may store an answer and has to revalidate it before each use: data may change at any time, and a
 # revalidation is cheap.
 CACHE_CONTROL = "public, no-cache"
-_TAG = re.compile(r'(?:W/)?("[^"]*")')
-_TAGS = re.compile(r'([Ww]/)?("[^"]*")')
+# A compressing proxy makes a tag weak (nginx) or appends the coding (Apache, Caddy, Jetty); the question and the
+# revision that it stands for are the same.
+_SENT = re.compile(r'(?:[Ww]/)?"([^"]*?)(?:(?:--?|[;:])(?:br|deflate|gzip|zstd))?"')
+_LIST = re.compile(rf"[\s,]*{_SENT.pattern}(?:\s*,[\s,]*{_SENT.pattern})*[\s,]*")
+_OURS = re.compile(r'"[0-9]+-[0-9a-f]{18}"')
 
 
 def number_of(revision: str) -> int:
@@ -31,6 +36,11 @@ def etag(
     return f'"{number_of(revision)}-{hashlib.blake2b(question.encode(), digest_size=9).hexdigest()}"'
 
 
+def revision_in(tag: str) -> int:
+    """The number of the revision in a tag."""
+    return int(tag[1:].partition("-")[0])
+
+
 def headers(tag: str) -> dict[str, str]:
     """The headers of every successful read: ETag, Cache-Control and Vary."""
     return {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
@@ -42,18 +52,48 @@ def is_conditional(request: Request) -> bool:
 
 
 def names(request: Request, tag: str) -> bool:
-    """Whether If-None-Match contains this tag (RFC 9110, weak comparison)."""
-    return tag in _TAG.findall(request.headers.get("if-none-match", ""))
+    """Whether one of the lines of If-None-Match contains this tag, also as a proxy has changed it."""
+    return tag[1:-1] in _SENT.findall(_lines(request, "if-none-match"))
 
 
 def matches(request: Request, tag: str) -> bool:
     """Whether the answer is 304: If-None-Match contains this tag, or is `*`."""
-    return request.headers.get("if-none-match", "").strip() == "*" or names(request, tag)
+    return _lines(request, "if-none-match").strip() == "*" or names(request, tag)
 
 
-def strong_tags(header: str) -> list[str]:
-    """The strong tags of If-Match; weak ones match nothing there (RFC 9110, section 13.1.1)."""
-    return [tag for weak, tag in _TAGS.findall(header) if not weak]
+def expected_tags(request: Request) -> list[str] | None:
+    """The tags in If-Match, as `etag` made them; None where it is `*`.
+
+    Raises PreconditionRequired where there is no If-Match, BadRequest where it contains no tag of a service.
+    """
+    if "if-match" not in request.headers:
+        raise PreconditionRequired(
+            "A change needs If-Match with the ETag of the record as you know it: read it first, then it cannot be"
+            " overwritten unseen."
+        )
+    given = _lines(request, "if-match").strip()
+    return None if given == "*" else tags_in(given)
+
+
+def tags_in(text: str) -> list[str]:
+    """The tags in a text of one or several, as `etag` made them; raises BadRequest where none is one of a service.
+
+    Weak tags are among them, against RFC 9110, section 13.1.1: a proxy that compresses makes all tags weak, and then no
+    change could be made through it.
+    """
+    ours = [tag for inner in _SENT.findall(text) if _OURS.fullmatch(tag := f'"{inner}"')]
+    if not ours or not _LIST.fullmatch(text):
+        raise BadRequest(
+            "If-Match: the ETag of the record is expected as it was sent, in its quotation marks, such as"
+            ' "352-0f1e2d3c4b5a697887", or several of them with commas, or *.',
+            code="not_an_etag",
+        )
+    return ours
+
+
+def _lines(request: Request, header: str) -> str:
+    """All lines of a header as the one list that they are (RFC 9110, section 5.3)."""
+    return ", ".join(request.headers.getlist(header))
 
 
 def not_modified(tag: str) -> Response:

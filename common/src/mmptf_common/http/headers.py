@@ -33,7 +33,7 @@ IF_MATCH = TakesHeader(
         "in": "header",
         "required": True,
         "description": "The ETag of the record that is changed, as it was read: 412 when it has changed since.",
-        "schema": {"type": "string", "pattern": r'^(\*|"[^"]*")$'},
+        "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[^"]*")$'},
     }
 )
 _KEY = {

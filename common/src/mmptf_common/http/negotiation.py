@@ -21,7 +21,8 @@ def representation(request: Request, query: ListQuery) -> str:
     """The name of the representation: `format`, else the best of `Accept`; raises NotAcceptable where none fits."""
     if query.format:
         return query.format
-    if best := _best(request.headers.get("accept", "*/*")):
+    # Several lines are one list (RFC 9110, section 5.3).
+    if best := _best(", ".join(request.headers.getlist("accept") or ["*/*"])):
         return best
     raise NotAcceptable(f"Available are {', '.join(MEDIA_TYPES.values())}.")
 

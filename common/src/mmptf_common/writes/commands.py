@@ -29,7 +29,6 @@ from mmptf_common.wire.problems import (
     ErrorDetail,
     InvalidRequest,
     PreconditionFailed,
-    PreconditionRequired,
     ProblemError,
     error_detail,
 )
@@ -89,7 +88,7 @@ async def answer_write(
     """
     dry_run = query.dry_run == "true"
     key = _key(request)
-    tags = _if_match(request) if changes else None
+    tags = conditional.expected_tags(request) if changes else None
     fingerprint = await _fingerprint(request, digest) if key else ""
     author = Author(who.subject, who.organization, request.state.context.request_id)
     database: Database = request.app.state.database
@@ -99,7 +98,7 @@ async def answer_write(
             if key and not dry_run and (known := await _known(write, key, fingerprint)):
                 return known
             if changes:
-                await require_match(request, write, *changes, tags or [])
+                await require_match(request, write, *changes, tags)
             done = await command(write)
             await session.flush()
             if done is None:
@@ -137,16 +136,6 @@ def _key(request: Request) -> str | None:
             code="idempotency_key_invalid",
         )
     return match[1] or match[2]
-
-
-def _if_match(request: Request) -> list[str]:
-    given = ", ".join(request.headers.getlist("if-match"))
-    if "if-match" not in request.headers:
-        raise PreconditionRequired(
-            "A change needs If-Match with the ETag of the record as you know it: read it first, then it cannot be"
-            " overwritten unseen."
-        )
-    return ["*"] if given.strip() == "*" else conditional.strong_tags(given)
 
 
 def _owner(write: Write) -> str:
@@ -234,17 +223,24 @@ async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -
     return found
 
 
-async def require_match(request: Request, write: Write, listing: Listing, code: str, tags: list[str]) -> None:
-    """Raise PreconditionFailed when the record's ETag is not among `tags`, NotFound when there is no such record."""
+async def require_match(request: Request, write: Write, listing: Listing, code: str, tags: list[str] | None) -> None:
+    """Raise PreconditionFailed when the record's ETag is not among `tags`, NotFound when there is no such record.
+
+    tags: None for any state of the record
+    """
     row = await _read(write, listing, code)
     if row is None:
         renamed = sa.text("SELECT current FROM renamed_code WHERE entity = :entity AND code = :code")
         current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
         raise no_such_record(listing, code, current)
     now = conditional.etag(request, row.version, "", path=f"{listing.path}/{code}")
-    if tags != ["*"] and now not in tags:
+    if tags is not None and now not in tags:
+        unchanged = any(conditional.revision_in(tag) == conditional.revision_in(now) for tag in tags)
         raise PreconditionFailed(
-            "The record has changed since you read it; nothing was written. Read it again, and decide what of your"
+            "The record is the same, but the service was upgraded or restored since you read it; nothing was written."
+            " Read it again."
+            if unchanged
+            else "The record has changed since you read it; nothing was written. Read it again, and decide what of your"
             " change still holds.",
             headers={"ETag": now},
         )

@@ -34,6 +34,7 @@ from mmptf_catalog.programmes.schemas import (
     StatusOf,
     StatusSent,
 )
+from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.http.parameters import words
 from mmptf_common.lists.listing import Listing
@@ -159,7 +160,7 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
 
 async def change_status_of(request: Request, write: Write, who: Identity, change: StatusOf) -> str:
     """Change the status of one programme of a batch; returns its code."""
-    await require_match(request, write, PROGRAMMES, change.programme, [change.etag])
+    await require_match(request, write, PROGRAMMES, change.programme, conditional.tags_in(change.etag))
     await change_status(write, who, change.programme, change)
     return change.programme
 

@@ -322,7 +322,7 @@ class StatusOf(StatusSent):
     """A status change of one programme among several; `etag` is what `If-Match` is for a single one."""
 
     programme: Code
-    etag: Annotated[str, Field(pattern=r'^"[^"]{1,200}"$')]
+    etag: Annotated[str, Field(pattern=r'^(W/)?"[^"]{1,200}"$')]
 
 
 class StatusBatch(RequestModel):
