@@ -27,7 +27,7 @@ check: .venv/tests  ## style, types and import contracts
 	@.venv/bin/lint-imports --config pyproject.toml > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
 
 bench: .venv/tests  ## compare with peers, in one run
-	@$(INSTALL) --group bench && .venv/bin/python -m bench $(ARGS)
+	@.venv/bin/python -m bench $(ARGS)
 
 contracts: .venv/tests  ## write openapi.json of each service and the merged one of the gateway
 	@for name in $(SERVICES); do .venv/bin/python -m mmptf_$$name openapi > services/$$name/openapi.json || exit 1; done

