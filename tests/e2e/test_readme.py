@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from mmptf_local.suite import Suite
+from tests.e2e.guides import guide_entries, run_guide
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,12 +31,7 @@ def test_commands_of_the_readme(suite: Suite, command: str, output: str) -> None
 
 @pytest.mark.parametrize(("guide", "commands"), [("integrators", 17), ("assessors", 22)])
 def test_commands_of_a_guide(suite: Suite, guide: str, commands: int) -> None:
-    """All commands in one shell, since each rests on those before it; what they print stands below each of them."""
-    blocks = "".join(re.findall(r"```console\n(.*?)```", (ROOT / f"docs/{guide}.md").read_text("utf-8"), re.DOTALL))
-    entries = re.findall(r"^\$ (.+)\n((?:[^$].*\n)*)", blocks, re.MULTILINE)
-    assert len(entries) == commands
-    for port, name in (("8000", "gateway"), ("8001", "issuer")):
-        entries = [(c.replace(f"localhost:{port}", suite.urls[name].removeprefix("http://")), o) for c, o in entries]
-    script = "\n".join(f"{command}\necho '#'" for command, _ in entries)
-    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
-    assert answer.stdout.split("#\n")[:-1] == [output for _, output in entries], answer.stderr
+    assert len(guide_entries(guide)) == commands
+    run_guide(
+        guide, {port: urlsplit(suite.urls[name]).netloc for port, name in (("8000", "gateway"), ("8001", "issuer"))}
+    )
