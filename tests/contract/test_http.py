@@ -23,6 +23,7 @@ from tests.contract.contracts import (
     contract_of,
     validator,
 )
+from tests.suite import SERVICES
 
 # What differs between two answers to the same question, and how a body is framed where there is one.
 PASSING = {"date", "x-request-id", "cache-status", "transfer-encoding"}
@@ -166,7 +167,6 @@ async def test_an_unknown_path_is_a_problem_too(apis: ApiClients) -> None:
     for api in APIS:
         for path in (
             "/nowhere",
-            "/catalog/v1",
             "/catalog/v1/programmes/",
             "/catalog/v2/programmes",
             "//",
@@ -177,6 +177,40 @@ async def test_an_unknown_path_is_a_problem_too(apis: ApiClients) -> None:
             assert answer.status_code == 404, (api, path)
             assert answer.headers["content-type"] == PROBLEM
             assert answer.json()["code"] == "not_found"
+    for api in ("catalog", "gateway"):
+        for path in ("/catalog/v1/programmes/", "/catalog/v2/programmes", "/catalog/v1/Programme"):
+            (error,) = (await apis[api].get(path)).json()["errors"]
+            assert (error["code"], error["suggestion"]) == ("unknown_path", "/catalog/v1/programmes")
+
+
+async def test_a_405_names_what_can_be_done_instead(apis: ApiClients) -> None:
+    answer = await apis["funding"].delete("/funding/v1/ledger/L-000001")
+    assert answer.status_code == 405
+    assert "Reverse an entry of the ledger: POST /funding/v1/ledger/{code}/reversal" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("api", SERVICES)
+async def test_the_index_of_a_service_leads_to_answers(apis: ApiClients, api: str) -> None:
+    index = (await apis["gateway"].get(f"/{api}/v1")).json()
+    assert set(index["links"].values()) >= {o.template for o in LISTS if o.api == api and "{" not in o.template}
+    for path in index["links"].values():
+        # What only some may read is listed, too.
+        assert (await apis["gateway"].get(path)).status_code in (200, 401), path
+
+
+@pytest.mark.parametrize("operation", [o for o in LISTS if o.is_open], ids=str)
+async def test_the_pages_of_a_list_are_found_by_their_links(apis: ApiClients, operation: Operation) -> None:
+    page = await ask(apis, operation, "limit=1")
+    read = [page.json()["items"]]
+    first = page.links["first"]["url"]
+    while "next" in page.links and len(read) < 3:
+        assert page.links["next"]["url"] == page.json()["next"]
+        page = await apis[operation.api].get(page.links["next"]["url"])
+        assert page.links["first"]["url"] == first
+        read.append(page.json()["items"])
+    assert ("next" in page.links) == (page.json()["next"] is not None)
+    again = await apis[operation.api].get(first)
+    assert (again.json()["items"], "cursor" in first) == (read[0], False)
 
 
 WITH_BODY = [o for o in OPERATIONS if o.body is not None]

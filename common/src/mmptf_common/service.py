@@ -21,6 +21,7 @@ from mmptf_common.http.app import create_app
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest, open_verifier
 from mmptf_common.http.parameters import NO_PARAMETERS
+from mmptf_common.http.paths import operations
 from mmptf_common.lists import publications
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import add_feed
@@ -86,6 +87,15 @@ class Status(ResponseModel):
     changed: str | None
     counts: dict[str, int]
     vintage: list[Publication]
+
+
+class ServiceIndex(ResponseModel):
+    """What a service offers for reading: `links` are the paths that need no code, by their names below this path."""
+
+    service: str
+    title: str
+    version: str
+    links: dict[str, str]
 
 
 def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
@@ -188,6 +198,28 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             counts={name: row[name] for name in service.counts},
             vintage=json.loads(row["vintage"]),
         )
+        return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+
+    @router.get(
+        f"/{service.name}/v1",
+        tags=["index"],
+        response_model=ServiceIndex,
+        **openapi.read(),
+        summary="Show what can be read",
+    )
+    async def index(request: PublicReadRequest) -> Response:
+        """The paths of the lists, totals and further answers of this service, and of its contract."""
+        base = f"/{service.name}/v1"
+        found = [o.path for o in operations(request.app) if o.method == "GET" and "{" not in o.path]
+        answer = ServiceIndex(
+            service=service.name,
+            title=request.app.title,
+            version=request.app.version,
+            links={path.removeprefix(f"{base}/"): path for path in found if path.startswith(f"{base}/")},
+        )
+        tag = conditional.etag(request, "0", "")
+        if conditional.matches(request, tag):
+            return conditional.not_modified(tag)
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
     @router.get("/openapi.json", tags=["contract"], include_in_schema=False)

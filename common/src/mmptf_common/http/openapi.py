@@ -43,6 +43,7 @@ EXPORTS = tuple(media.partition(";")[0] for name, media in MEDIA_TYPES.items() i
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _ETAG = {"description": "Strong tag of this revision and question.", "schema": {"type": "string"}}
 _CACHE = {"description": "How long, and by whom, the answer may be kept.", "schema": {"type": "string"}}
+_LINK = {"description": "The first page, and the one after this (RFC 8288).", "schema": {"type": "string"}}
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
@@ -95,7 +96,7 @@ def read(
     headers = {"ETag": _ETAG, "Cache-Control": _CACHE}
     content = _schemas(only or media)
     responses: dict[int | str, dict[str, Any]] = {
-        200: {"headers": headers, **({"content": content} if content else {})},
+        200: {"headers": headers | ({"Link": _LINK} if media else {}), **({"content": content} if content else {})},
         304: {"description": "Not modified: the caller's answer is still right.", "headers": headers},
         **_problems(InvalidRequest, ServiceUnavailable),
     }

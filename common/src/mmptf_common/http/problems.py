@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.http.paths import closest_path, operations, operations_of
 from mmptf_common.process.context import RequestContext
 from mmptf_common.wire.problems import (
     BY_STATUS,
@@ -19,6 +20,8 @@ from mmptf_common.wire.problems import (
     ErrorDetail,
     InternalError,
     InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
     Problem,
     ProblemError,
     UnsupportedMediaType,
@@ -57,8 +60,20 @@ def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
     if cls is InvalidRequest:
         return InvalidRequest([error_detail("invalid_request", str(error.detail))])
     headers = dict(error.headers or {})
-    if "Allow" in headers:
-        headers["Allow"] = ", ".join(sorted(_offered(request, headers["Allow"])))
+    path = request.scope["path"]
+    if cls is NotFound:
+        meant = closest_path(operations(request.app), path)
+        detail = f"Nothing is found at {path[:200]!r}" + (f"; did you mean {meant}?" if meant else ".")
+        return NotFound(detail, errors=[error_detail("unknown_path", detail, suggestion=meant)] if meant else ())
+    if cls is MethodNotAllowed:
+        allowed = sorted(_offered(request, headers.get("Allow", "")))
+        headers["Allow"] = ", ".join(allowed)
+        detail = f"{request.method} is not offered at this path; it takes {headers['Allow']}."
+        # A record that cannot be deleted or replaced may be withdrawn in another way.
+        for operation in operations_of(operations(request.app), path):
+            if operation.method not in {"GET", request.method}:
+                detail += f" {operation.summary}: {operation.method} {operation.path}."
+        return MethodNotAllowed(detail, headers=headers)
     return cls(str(error.detail), headers=headers)
 
 

@@ -55,15 +55,19 @@ def _belongs_to(listing: Listing, order: str) -> str:
     return hashlib.blake2b(f"{listing.path}?{order}".encode(), digest_size=9).hexdigest()
 
 
-def _next(listing: Listing, question: str, position: list[str]) -> str:
-    """The path of the page after a position: the same canonical query with another cursor."""
+def _links(listing: Listing, question: str, position: list[str] | None) -> tuple[str, str | None]:
+    """The paths of the first page and of the page after a position: the canonical query without and with its cursor."""
     pairs = [pair.partition("=") for pair in question.split("&") if pair]
-    order = "&".join(["".join(pair) for pair in pairs if pair[0] not in PAGING])
+    others = [pair for pair in pairs if pair[0] != "cursor"]
+    first = "&".join(["".join(pair) for pair in others])
+    first = f"{listing.path}?{first}" if first else listing.path
+    if position is None:
+        return first, None
+    order = "&".join(["".join(pair) for pair in others if pair[0] not in PAGING])
     text = json.dumps([_belongs_to(listing, order), *position], ensure_ascii=False, separators=(",", ":"))
     cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-    others = [pair for pair in pairs if pair[0] != "cursor"]
     query = sorted([*others, ("cursor", "=", cursor)], key=itemgetter(0))
-    return f"{listing.path}?{'&'.join([''.join(pair) for pair in query])}"
+    return first, f"{listing.path}?{'&'.join([''.join(pair) for pair in query])}"
 
 
 def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, str]:
@@ -139,11 +143,17 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
         items, total, revision, more, position, key = await data.fetchrow(page.sql, *page.values)
-    next_link = f'"{_next(listing, question, [position, key])}"' if more else "null"
+    first, following = _links(listing, question, [position, key] if more else None)
+    headers = conditional.headers(conditional.etag(request, revision, cache_scope(listing, question)))
+    headers["Link"] = f'<{first}>; rel="first"'
+    next_link = "null"
+    if following:
+        headers["Link"] += f', <{following}>; rel="next"'
+        next_link = f'"{following}"'
     return Response(
         f'{{"items":{items},"total":{total},"next":{next_link},"revision":{conditional.number_of(revision)}}}',
         media_type="application/json",
-        headers=conditional.headers(conditional.etag(request, revision, cache_scope(listing, question))),
+        headers=headers,
     )
 
 
