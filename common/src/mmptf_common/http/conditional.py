@@ -72,19 +72,19 @@ def expected_tags(request: Request) -> list[str] | None:
             " overwritten unseen."
         )
     given = _lines(request, "if-match").strip()
-    return None if given == "*" else tags_in(given)
+    return None if given == "*" else tags_in(given, "If-Match")
 
 
-def tags_in(text: str) -> list[str]:
+def tags_in(text: str, name: str) -> list[str]:
     """The tags in a text of one or several, as `etag` made them; raises BadRequest where none is one of a service.
 
     Weak tags are among them, against RFC 9110, section 13.1.1: a proxy that compresses makes all tags weak, and then no
-    change could be made through it.
+    change could be made through it. name: of the header or member that contains the text, for the error
     """
     ours = [tag for inner in _SENT.findall(text) if _OURS.fullmatch(tag := f'"{inner}"')]
     if not ours or not _LIST.fullmatch(text):
         raise BadRequest(
-            "If-Match: the ETag of the record is expected as it was sent, in its quotation marks, such as"
+            f"{name}: the ETag of the record is expected as it was sent, in its quotation marks, such as"
             ' "352-0f1e2d3c4b5a697887", or several of them with commas, or *.',
             code="not_an_etag",
         )

@@ -160,7 +160,7 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
 
 async def change_status_of(request: Request, write: Write, who: Identity, change: StatusOf) -> str:
     """Change the status of one programme of a batch; returns its code."""
-    await require_match(request, write, PROGRAMMES, change.programme, conditional.tags_in(change.etag))
+    await require_match(request, write, PROGRAMMES, change.programme, conditional.tags_in(change.etag, "/etag"))
     await change_status(write, who, change.programme, change)
     return change.programme
 
