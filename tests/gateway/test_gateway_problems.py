@@ -18,6 +18,7 @@ def problem_of(answer: httpx.Response, status: int, code: str) -> dict[str, obje
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert problem["instance"] == answer.request.url.path
     assert problem["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers.get("retry-after") == ("2" if status > 500 else None)
     return problem
 
 

@@ -80,6 +80,7 @@ def errors(answer: httpx.Response) -> list[tuple[str, str]]:
 def refused(answer: httpx.Response, status: int, code: str, *words: str) -> None:
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code), answer.text
+    assert answer.headers.get("retry-after") == ("2" if status > 500 else None)
     assert all(word in problem["detail"] for word in words), problem["detail"]
 
 

@@ -11,6 +11,10 @@ from mmptf_common.wire.base import ResponseModel
 MEDIA_TYPE = "application/problem+json"
 
 
+# Seconds; a process that restarts, or a connection that is opened again, takes no longer.
+RETRY_AFTER = {"Retry-After": "2"}
+
+
 class ErrorDetail(ResponseModel):
     """One thing that is wrong with a request: where, what, and what would have been allowed."""
 
@@ -142,15 +146,17 @@ class InternalError(ProblemError):
 
 class BadGateway(ProblemError):
     status, code, title = 502, "service_unreachable", "A service cannot be reached"
+    headers = RETRY_AFTER
 
 
 class ServiceUnavailable(ProblemError):
     status, code, title = 503, "unavailable", "The service cannot answer now"
-    headers = {"Retry-After": "2"}
+    headers = RETRY_AFTER
 
 
 class GatewayTimeout(ProblemError):
     status, code, title = 504, "service_timeout", "A service did not answer in time"
+    headers = RETRY_AFTER
 
 
 BY_STATUS: dict[int, type[ProblemError]] = {
