@@ -18,6 +18,7 @@ from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import Suite, running_suite
+from tests.e2e.conftest import whole_contract
 from tests.suite import DATABASE_VARIABLES, ROOT, SERVICES
 
 PAGE = (ROOT / "docs" / "adding-a-service.md").read_text("utf-8")
@@ -103,7 +104,7 @@ def test_it_is_in_the_status_of_the_suite(gateway: httpx.Client) -> None:
 
 
 def test_it_is_in_the_merged_contract(gateway: httpx.Client) -> None:
-    contract = gateway.get("/openapi.json").json()
+    contract = whole_contract(gateway).json()
     assert "x-missing-services" not in contract
     operation = contract["paths"]["/glossary/v1/terms"]["get"]
     assert (operation["operationId"], operation["tags"]) == ("glossary-terms-list", ["glossary terms"])

@@ -15,6 +15,7 @@ from mmptf_local.cache import redis_binary
 from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import Suite, running_suite
+from tests.e2e.conftest import whole_contract
 from tests.suite import SERVICES
 
 PATHS = {
@@ -102,6 +103,7 @@ def test_one_request_is_found_in_every_log_by_its_id_and_its_trace(
 
 @pytest.mark.parametrize("name", PATHS)
 def test_killing_one_service_leaves_the_others_answering(suite: Suite, gateway: httpx.Client, name: str) -> None:
+    contract = whole_contract(gateway)
     suite.children[name].process.kill()
     suite.children[name].process.wait()
     for other, path in PATHS.items():
@@ -112,7 +114,9 @@ def test_killing_one_service_leaves_the_others_answering(suite: Suite, gateway: 
             assert answer.status_code == 502
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["code"] == "service_unreachable"
+            assert answer.headers["retry-after"] == "2"
     status = gateway.get("/status").json()
     assert {s["service"]: s["reachable"] for s in status["services"]}[name] is False
     assert name in status["missing"]
-    assert gateway.get("/openapi.json").status_code == 200
+    after = gateway.get("/openapi.json")
+    assert (after.status_code, after.content) == (200, contract.content)

@@ -1,5 +1,6 @@
 """The gateway's own paths, its settings, and what its process does without."""
 
+import asyncio
 import json
 import re
 import ssl
@@ -32,16 +33,18 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx would load the certifi
 
 
 class Stub:
-    """A service with a status and a contract, each an answer that a test may change."""
+    """A service with a status and a contract, each an answer that a test may change, after some seconds."""
 
     def __init__(self) -> None:
         self.answers = {"/a/v1/status": (200, STATUS), "/openapi.json": (200, CONTRACT)}
         self.asked: list[str] = []
+        self.seconds = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError("no lifespan")
         self.asked.append(scope["path"])
+        await asyncio.sleep(self.seconds)
         status, document = self.answers[scope["path"]]
         body = json.dumps(document).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -65,8 +68,10 @@ async def test_health_is_the_gateways_own(client: httpx.AsyncClient) -> None:
 async def test_the_index_links_everything(client: httpx.AsyncClient, raw: Any) -> None:
     answer = (await client.get("/")).json()
     assert answer["services"] == {"catalog": "/catalog/v1", "funding": "/funding/v1", "markers": "/markers/v1"}
-    for path in answer["links"].values():
-        assert (await client.get(path)).status_code == 200
+    # The contract of a service that is down has never been fetched.
+    statuses = {name: (await client.get(path)).status_code for name, path in answer["links"].items()}
+    assert statuses.pop("contract") == 503
+    assert set(statuses.values()) == {200}
 
 
 async def test_status_names_what_is_missing(client: httpx.AsyncClient, raw: Any, serve: Callable[..., Any]) -> None:
@@ -96,16 +101,63 @@ async def test_status_names_what_is_missing(client: httpx.AsyncClient, raw: Any,
 
 
 async def test_the_contract_is_what_the_services_say(serve: Callable[..., Any]) -> None:
-    with serve(stub := Stub()) as origin:
-        services = {"a": origin, "m": "http://127.0.0.1:1"}
-        with serve(create_app(GatewaySettings(services=services))) as gateway:
-            first = await get(gateway, "/openapi.json")
-            again = await get(gateway, "/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+    with serve(stub := Stub()) as origin, serve(create_app(GatewaySettings(services={"a": origin}))) as gateway:
+        first = await get(gateway, "/openapi.json")
+        again = await get(gateway, "/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+        partly = await get(gateway, "/openapi.json?partial=true")
     OpenAPIV31SpecValidator(first.json()).validate()
     assert "/a/v1/x" in first.json()["paths"]
-    assert first.json()["x-missing-services"] == ["m"]
+    assert "x-missing-services" not in first.json()
+    assert first.headers["cache-control"] == "public, no-cache"
     assert (again.status_code, again.content) == (304, b"")
     assert stub.asked == ["/openapi.json"]
+    assert (partly.content, partly.headers["etag"]) == (first.content, first.headers["etag"]), "nothing is missing"
+
+
+async def test_a_contract_that_lacks_a_service_is_given_only_as_a_part(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One service is down, and one makes its contract for longer than the gateway waits, until a later request."""
+    monkeypatch.setattr("mmptf_gateway.contracts.LIMIT_SECONDS", 0.2)
+    slow, quick = Stub(), Stub()
+    slow.answers["/openapi.json"] = (200, {**CONTRACT, "paths": {"/s/v1/x": CONTRACT["paths"]["/a/v1/x"]}})
+    slow.seconds = 1.0
+    with serve(slow) as slow_origin, serve(quick) as origin, serve(other := Stub()) as other_origin:
+        other.answers["/openapi.json"] = (500, {})
+        services = {"a": origin, "s": slow_origin, "m": other_origin}
+        with serve(create_app(GatewaySettings(services=services))) as gateway:
+            refused = await get(gateway, "/openapi.json")
+            partly = await get(gateway, "/openapi.json?partial=true")
+            stale = {"If-None-Match": "*"}
+            revalidated = await get(gateway, "/openapi.json?partial=true", headers=stale)
+            slow.seconds = 0.0
+            still = await get(gateway, "/openapi.json?partial=false")
+            other.answers["/openapi.json"] = (200, {**CONTRACT, "paths": {"/m/v1/x": CONTRACT["paths"]["/a/v1/x"]}})
+            whole = await get(gateway, "/openapi.json")
+            unknown = await get(gateway, "/openapi.json?partial=yes&part=1")
+    problem = refused.json()
+    assert (refused.status_code, refused.headers["retry-after"], refused.headers["cache-control"]) == (
+        503, "2", "no-store",
+    )  # fmt: skip
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert (problem["code"], [error["code"] for error in problem["errors"]]) == (
+        "unavailable", ["missing_contract"] * 2,
+    )  # fmt: skip
+    assert "contract of m, s could" in problem["detail"] and "?partial=true" in problem["detail"]
+    assert partly.json()["x-missing-services"] == ["m", "s"]
+    assert partly.json()["info"]["description"].startswith("**Not whole:** the contract of m, s ")
+    assert "/a/v1/x" in partly.json()["paths"] and not {"/s/v1/x", "/m/v1/x"} & set(partly.json()["paths"])
+    OpenAPIV31SpecValidator(partly.json()).validate()
+    for answer in (partly, revalidated):
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        assert "etag" not in answer.headers
+    assert (still.status_code, [error["detail"] for error in still.json()["errors"]]) == (
+        503, ["The service 'm' gave no contract that can be used."],
+    )  # fmt: skip
+    assert {"/a/v1/x", "/s/v1/x", "/m/v1/x"} <= set(whole.json()["paths"])
+    assert not {"x-missing-services"} & set(whole.json()) and "Not whole" not in whole.json()["info"]["description"]
+    assert unknown.status_code == 422
+    assert {error["parameter"] for error in unknown.json()["errors"]} == {"partial", "part"}
 
 
 @pytest.mark.parametrize("broken", [(500, CONTRACT), (200, []), (200, {"paths": {"/a/v1/x": 3}}), (200, {"paths": 1})])
@@ -116,7 +168,7 @@ async def test_an_unusable_contract_takes_away_nothing_else(
     with serve(stub := Stub()) as origin:
         stub.answers["/openapi.json"] = broken
         with serve(create_app(GatewaySettings(services={"a": origin}))) as gateway:
-            before = (await get(gateway, "/openapi.json")).json()
+            before = (await get(gateway, "/openapi.json?partial=true")).json()
             stub.answers["/openapi.json"] = (200, CONTRACT)
             good = (await get(gateway, "/openapi.json")).json()
             stub.answers["/openapi.json"] = broken
@@ -135,7 +187,10 @@ async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.Asyn
     for path in loaded:
         answer = await client.get(f"/{path}")
         assert (answer.status_code, len(answer.content) > 100) == (200, True)
-    assert "//" not in (await client.get("/docs/start.js")).text
+    start = (await client.get("/docs/start.js")).text
+    assert "//" not in start
+    shown = re.search(r'url: "([^"]+)"', start)
+    assert shown and (await client.get(f"/{shown[1]}")).json()["x-missing-services"], "also while a service is down"
 
 
 def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -384,7 +384,7 @@ async def test_it_is_only_read_and_has_no_list(client: httpx.AsyncClient) -> Non
 
 async def test_the_contract_has_the_path_whether_the_services_answer_or_not(serve: Serve) -> None:
     async with at(serve, catalog=closed_origin()) as client:
-        contract = (await client.get("/openapi.json")).json()
+        contract = (await client.get("/openapi.json?partial=true")).json()
     assert contract["x-missing-services"] == ["catalog"]
     operation = contract["paths"]["/programmes/{code}"]["get"]
     assert operation["operationId"] == "gateway-programmes-get"

@@ -61,6 +61,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         ],
     )
     app.include_router(routes.router)
+    app.include_router(routes.contract_router)
     app.include_router(docs.router)
     app.mount("/docs/assets", docs.assets())
     openapi.install(app, openapi.packaged_examples("mmptf_gateway"))

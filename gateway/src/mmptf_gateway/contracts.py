@@ -30,6 +30,15 @@ class KnownContract:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class MergedContract:
+    """The merged contract as JSON text, an ETag made from it, and the services whose contracts it lacks."""
+
+    text: bytes
+    tag: str
+    missing: tuple[str, ...]
+
+
 class Contracts:
     """The last contract of each service; a service that was never reached is named as missing."""
 
@@ -39,10 +48,10 @@ class Contracts:
         self._own = own
         self._known: dict[str, KnownContract] = {}
         self._lock = asyncio.Lock()
-        self._merged: tuple[bytes, str] | None = None
+        self._merged: MergedContract | None = None
 
-    async def merged(self) -> tuple[bytes, str]:
-        """The merged contract as JSON text, and an ETag made from it."""
+    async def merged(self) -> MergedContract:
+        """The contracts that are known, after those that are due were fetched, as one."""
         async with self._lock:
             before = {name: known.contract for name, known in self._known.items()}
             due = [name for name in self._services if self._is_due(name)]
@@ -73,9 +82,12 @@ class Contracts:
             return
         self._known[name] = KnownContract(contract, answer.headers.get("etag"), time.monotonic())
 
-    def _merge(self, contracts: dict[str, dict[str, Any]]) -> tuple[bytes, str]:
+    def _merge(self, contracts: dict[str, dict[str, Any]]) -> MergedContract:
         merged = merge(contracts, self._own)
-        if missing := sorted(set(self._services) - set(contracts)):
+        missing = tuple(sorted(set(self._services) - set(contracts)))
+        if missing:
             merged["x-missing-services"] = missing
+            note = f"**Not whole:** the contract of {', '.join(missing)} could not be fetched yet; load it again."
+            merged["info"]["description"] = f"{note}\n\n{merged['info']['description']}"
         text = json.dumps(merged, ensure_ascii=False, separators=(",", ":")).encode()
-        return text, f'"{hashlib.blake2b(text, digest_size=12).hexdigest()}"'
+        return MergedContract(text, f'"{hashlib.blake2b(text, digest_size=12).hexdigest()}"', missing)

@@ -25,15 +25,16 @@ PAGE = """<!DOCTYPE html>
 </head>
 <body>
 <div id="contract"></div>
-<noscript>The contract without JavaScript: <a href="openapi.json">openapi.json</a></noscript>
+<noscript>The contract without JavaScript: <a href="openapi.json?partial=true">openapi.json</a></noscript>
 <script src="docs/assets/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>
 </body>
 </html>
 """
+# What cannot be shown now is named at the top of the page, in place of an error and no page.
 # Without validatorUrl: null, Swagger UI would send the contract's address to a validator of its makers.
 START = """SwaggerUIBundle({
-  url: "openapi.json",
+  url: "openapi.json?partial=true",
   dom_id: "#contract",
   deepLinking: true,
   docExpansion: "none",

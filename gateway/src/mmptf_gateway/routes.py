@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import NO_PARAMETERS
+from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.wire.base import CODE_PATTERN, ResponseModel
 from mmptf_common.wire.pages import Health
-from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound
+from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ServiceUnavailable, error_detail
+from mmptf_gateway.contracts import MergedContract
 from mmptf_gateway.programmes import ProgrammeView, programme_view
 from mmptf_gateway.status import SuiteStatus, suite_status
 
 router = openapi.Router(dependencies=[NO_PARAMETERS])
+contract_router = openapi.Router()
 PLAIN = openapi.plain()
+RETRY_AFTER = {"description": "Seconds after which the request may be sent again.", "schema": {"type": "integer"}}
 ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["ETH-01"])]
 
 
@@ -77,7 +81,11 @@ async def status(request: PublicRequest) -> Response:
     summary="Show the card of every service for a programme",
     responses={
         **PLAIN["responses"],
-        **{kind.status: {"description": kind.title} for kind in (NotFound, BadGateway, GatewayTimeout)},
+        NotFound.status: {"description": NotFound.title},
+        **{
+            kind.status: {"description": kind.title, "headers": {"Retry-After": RETRY_AFTER}}
+            for kind in (BadGateway, GatewayTimeout)
+        },
     },
 )
 async def programme(request: PublicRequest, code: ProgrammeCode) -> Response:
@@ -86,13 +94,37 @@ async def programme(request: PublicRequest, code: ProgrammeCode) -> Response:
     return _json(await programme_view(state.services, state.client, code))
 
 
-@router.get("/openapi.json", include_in_schema=False, tags=["contract"])
-async def contract(request: PublicRequest) -> Response:
-    """The contracts of all services as one; `x-missing-services` names those that were never reached."""
-    text, tag = await request.app.state.contracts.merged()
-    if conditional.matches(request, tag):
-        return conditional.not_modified(tag)
-    return Response(text, media_type="application/json", headers=conditional.headers(tag))
+class ContractQuery(BaseModel):
+    """The query of the merged contract.
+
+    partial: answer with the contracts that are known, where others are missing
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    partial: Literal["true", "false"] = "false"
+
+
+@contract_router.get("/openapi.json", include_in_schema=False, tags=["contract"])
+async def contract(request: PublicRequest, query: Annotated[ContractQuery, StrictQuery()]) -> Response:
+    """The contracts of all services as one; raises ServiceUnavailable where one was never fetched.
+
+    With `partial`, that of the others is answered, for no cache to store; `x-missing-services` names what it lacks.
+    """
+    merged: MergedContract = await request.app.state.contracts.merged()
+    if merged.missing and query.partial == "true":
+        return Response(merged.text, media_type="application/json", headers={"Cache-Control": "no-store"})
+    if merged.missing:
+        raise ServiceUnavailable(
+            f"The contract of {', '.join(merged.missing)} could not be fetched yet; ?partial=true gives the others.",
+            errors=[
+                error_detail("missing_contract", f"The service {name!r} gave no contract that can be used.")
+                for name in merged.missing
+            ],
+        )
+    if conditional.matches(request, merged.tag):
+        return conditional.not_modified(merged.tag)
+    return Response(merged.text, media_type="application/json", headers=conditional.headers(merged.tag))
 
 
 def _json(answer: ResponseModel) -> Response:
