@@ -99,6 +99,7 @@ def test_one_request_is_found_in_every_log_by_its_id_and_its_trace(
         found = {label: json.loads(line) for label, line in log if '"integrator-42"' in line}
     assert set(found) == {"gateway", "funding"}
     assert {line["trace_id"] for line in found.values()} == {trace}
+    assert (found["gateway"]["internal"], found["funding"]["internal"]) == (False, True)
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
-from mmptf_common.process.context import current, new_context
+from mmptf_common.process.context import OWN_NAMES, current, new_context
 from mmptf_common.wire.problems import InternalError, PayloadTooLarge, ProblemError
 
 access_log = logging.getLogger("mmptf.access")
@@ -30,7 +30,10 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
-        found = {b"x-request-id": b"", b"traceparent": b"", b"tracestate": b"", b"content-length": b""}
+        found = {
+            b"x-request-id": b"", b"traceparent": b"", b"tracestate": b"", b"content-length": b"", b"user-agent": b"",
+            b"via": b"",
+        }  # fmt: skip
         for name, value in scope["headers"]:
             if name in found:
                 # Several lines of a trace state are one list, in their order (W3C Trace Context, section 3.3.1.1).
@@ -84,6 +87,8 @@ class RequestMiddleware:
                     extra={
                         "query": scope["query_string"].decode("latin-1")[:2000],
                         "ms": round((time.perf_counter() - began) * 1000, 2),
+                        # Whether a process of the suite sent it, on its own or for a caller whose request it logs.
+                        "internal": found[b"user-agent"].startswith(OWN_NAMES) or b" " + OWN_NAMES in found[b"via"],
                     },
                 )
             current.reset(token)

@@ -9,7 +9,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from mmptf_common.process.context import current
+from mmptf_common.process.context import OWN_NAMES, current
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout
 
 
@@ -34,6 +34,7 @@ async def open_client(*, seconds: float) -> AsyncIterator[httpx.AsyncClient]:
     # The work of httpx's own pool for each request grows with its open connections; that of aiohttp does not.
     async with httpx.AsyncClient(
         transport=_Transport(),
+        headers={"User-Agent": f"{OWN_NAMES.decode()}client"},
         timeout=httpx.Timeout(seconds, connect=min(seconds, 1.0)),
         event_hooks={"request": [_pass_context_on]},
     ) as client:

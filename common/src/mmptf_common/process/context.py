@@ -18,6 +18,8 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+# What the names of the suite's processes begin with, in the User-Agent of their requests and in the gateway's Via.
+OWN_NAMES = b"mmptf-"
 REQUEST_ID = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
