@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import asyncpg
 import pytest
 
 from mmptf_local.cache import redis_binary
-from mmptf_local.processes import CannotStart, answers_ready, free_port
+from mmptf_local.processes import CannotStart, answers_ready, free_port, listening_error
 from mmptf_local.suite import Suite, running_suite
 from tests.suite import DATABASE_VARIABLES, DEPLOYABLES, NAMES, SERVICES
 
@@ -84,11 +85,12 @@ def test_a_taken_port_is_found_before_anything_starts(suite: Suite, environment:
     with socket.create_server(("0.0.0.0", 0)) as other:
         port = other.getsockname()[1]
         for variable in ("PORT", "MARKERS_PORT"):
-            message = f"port {port} is taken by another program; set {variable}=..., e.g. `make up {variable}=8080`"
+            message = rf"port {port} is taken by another program; set {variable}=..., e.g. `make up {variable}=(\d+)`"
             asking = environment | {"PORT": str(free_port()), variable: str(port)}
             with pytest.raises(CannotStart) as refusal, running_suite(Path("/nowhere"), asking):
                 pass
-            assert str(refusal.value) == message
+            offered = re.fullmatch(message, str(refusal.value))
+            assert offered and listening_error(int(offered[1])) is None
     taken = str(free_port())
     for value, message in (("http", "is not a port"), ("70000", "is not a port"), (taken, "asked for twice")):
         wrong = environment | {"PORT": taken, "FUNDING_PORT": value}
@@ -142,6 +144,27 @@ def test_up_names_a_child_that_ends_and_stops_the_others_in_reverse_order(
     stopped = [line.split()[0] for line in lines if line.endswith("asked to stop")]
     assert stopped == [name for name in reversed(NAMES) if name != "catalog"]
     assert lines[-1].endswith("stopped")
+
+
+UNPRIVILEGED_PORT_START = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+# What an ordinary user lacks; root's next command lacks it, too.
+WITHOUT_LOW_PORTS = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(24, 10, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE
+os.execv(sys.executable, [sys.executable, "-m", "mmptf_local", "up"])
+"""
+
+
+@pytest.mark.skipif(
+    not UNPRIVILEGED_PORT_START.exists() or int(UNPRIVILEGED_PORT_START.read_text()) <= 80,
+    reason="anybody may listen on port 80 here",
+)
+def test_up_names_a_port_that_its_user_may_not_use(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-c", WITHOUT_LOW_PORTS]
+    done = subprocess.run(command, env=environment | {"PORT": "80"}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    said = r"cannot start: port 80 may be used by the administrator only; set PORT=..., e.g. `make up PORT=\d{4,}`\n"
+    assert re.fullmatch(said, done.stdout)
 
 
 def test_up_says_plainly_why_it_cannot_start(environment: dict[str, str]) -> None:

@@ -34,16 +34,16 @@ def free_port() -> int:
         return port
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
+def listening_error(port: int) -> OSError | None:
+    """Why a server cannot listen on this port of 127.0.0.1 now; None where it can."""
     with socket.socket() as probe:
         # A server does the same; without it, connections that have just been closed look like a listener.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def run(label: str, command: Sequence[str], *, env: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
@@ -67,6 +67,8 @@ def answers_ready(url: str) -> bool:
     """Whether `GET url` is answered by 200 within two seconds."""
     # Without a proxy that the environment names: both processes are on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # Their logs mark requests by this name as the suite's own.
+    opener.addheaders = [("User-Agent", "mmptf-local")]
     try:
         with opener.open(url, timeout=2) as response:
             return bool(response.status == 200)

@@ -18,7 +18,7 @@ from mmptf_local.processes import (
     Log,
     answers_ready,
     free_port,
-    is_free,
+    listening_error,
     wait_until,
 )
 from mmptf_local.suite_map import Deployable, read_map
@@ -121,9 +121,14 @@ def _wanted_ports(deployables: Sequence[Deployable], environment: Mapping[str, s
         port = int(given)
         if port in ports.values():
             raise CannotStart(f"port {port} is asked for twice; set {variable} to another one")
-        if not is_free(port):
-            advice = f"set {variable}=..., e.g. `make up {variable}={8080 if port != 8080 else 8090}`"
-            raise CannotStart(f"port {port} is taken by another program; {advice}")
+        if error := listening_error(port):
+            reason = (
+                "may be used by the administrator only"
+                if isinstance(error, PermissionError)
+                else "is taken by another program"
+            )
+            other = next(each for each in range(8080, 65536, 10) if not listening_error(each))
+            raise CannotStart(f"port {port} {reason}; set {variable}=..., e.g. `make up {variable}={other}`")
         ports[name] = port
     return ports
 
