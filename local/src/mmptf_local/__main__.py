@@ -1,4 +1,4 @@
-"""The command `mmptf-local up`: start the suite, show the output of its processes, stop it on Ctrl-C."""
+"""The command `mmptf-local`: start the suite, show what happens in it, and stop it on Ctrl-C."""
 
 import argparse
 import os
@@ -12,12 +12,11 @@ from types import FrameType
 from typing import NoReturn
 
 from mmptf_common.process.build import described
+from mmptf_local.console import Console
 from mmptf_local.issuer import CLIENTS
 from mmptf_local.processes import CannotStart, Child
 from mmptf_local.suite import Suite, running_suite
 
-# The codes of a terminal for green, yellow, cyan, red, blue, magenta and white.
-COLOURS = (32, 33, 36, 31, 34, 35, 37)
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -28,42 +27,19 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up", help="start everything and wait for Ctrl-C")
     parser.parse_args()
+    console = Console()
     for number in STOPPING:
         signal.signal(number, _interrupt)
-    sys.exit(_up(Console()))
-
-
-class Console:
-    """Whole lines on standard output, from several threads."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._lock = threading.Lock()
-        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self._labels: dict[str, int] = {}
-
-    def log(self, label: str, line: str) -> None:
-        """Print a line of a child, after its label."""
-        name = f"{label:<8} │"
-        with self._lock:
-            number = self._labels.setdefault(label, len(self._labels))
-        colour = COLOURS[number % len(COLOURS)]
-        self.write(f"\x1b[{colour}m{name}\x1b[0m {line}" if self._colour else f"{name} {line}")
-
-    def progress(self, line: str) -> None:
-        """Print a finished step, after the seconds since the start."""
-        self.write(f"{time.monotonic() - self._began:6.1f} s  {line}")
-
-    def write(self, text: str) -> None:
-        """Print a line; an output that was closed is ignored."""
-        with self._lock, suppress(OSError):
-            print(text, flush=True)
+    sys.exit(_up(console))
 
 
 def _up(console: Console) -> int:
     try:
         with running_suite(log=console.log, progress=console.progress) as suite:
-            console.write(_welcome(suite))
+            console.is_started = True
+            console.write(_welcome(suite, console))
+            if console.is_terminal and sys.stdin.isatty():
+                _repeat_on_enter(_welcome(suite, console), console)
             _report_ends(suite.children, console)
     except CannotStart as problem:
         console.write(f"cannot start: {problem}")
@@ -73,7 +49,7 @@ def _up(console: Console) -> int:
     return 1
 
 
-def _welcome(suite: Suite) -> str:
+def _welcome(suite: Suite, console: Console) -> str:
     gateway = suite.urls["gateway"]
     rows = [("gateway", gateway), ("reference", f"{gateway}/docs")]
     rows += [(name, url) for name, url in suite.urls.items() if name not in ("gateway", "issuer")]
@@ -82,7 +58,10 @@ def _welcome(suite: Suite) -> str:
         lines += ["An access token of each role:"]
         lines += [f"  {client:<{max(map(len, CLIENTS))}} {text}" for client, text in token_commands(issuer).items()]
         lines += [""]
-    return "\n".join((*lines, "Ctrl-C stops everything.", ""))
+    keys = "Ctrl-C stops everything."
+    if console.is_terminal:
+        keys += " Enter prints these addresses again; a line follows for each request."
+    return "\n".join((*lines, keys, ""))
 
 
 def token_commands(issuer: str) -> dict[str, str]:
@@ -92,6 +71,23 @@ def token_commands(issuer: str) -> dict[str, str]:
         " | grep -o 'ey[^\"]*')"
         for client in CLIENTS
     }
+
+
+def _repeat_on_enter(text: str, console: Console) -> None:
+    """Print a text whenever Enter is pressed, from a thread of its own."""
+    # A command that was started in the background would be suspended as soon as it reads from the terminal.
+    signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+
+    def read() -> None:
+        while True:
+            # Without Python's buffers, whose lock must not be held by a thread when the interpreter ends.
+            with suppress(OSError):
+                if os.read(sys.stdin.fileno(), 1024):
+                    console.write(text)
+                    continue
+            time.sleep(1)
+
+    threading.Thread(target=read, name="keys", daemon=True).start()
 
 
 def _report_ends(children: Mapping[str, Child], console: Console) -> None:
