@@ -8,7 +8,7 @@ MEMBERS := common local $(OTHERS) $(addprefix services/,$(SERVICES))
 INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/python --constraint requirements.txt
 PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 
-.PHONY: help up test check bench contracts images pins
+.PHONY: help up reset test check bench contracts images pins
 .DEFAULT_GOAL := help
 
 help:  ## list the verbs
@@ -16,6 +16,9 @@ help:  ## list the verbs
 
 up: .venv/runs  ## install, start and fill the whole suite here (PORT=8000); Ctrl-C stops it, the data stay
 	@.venv/bin/python -m mmptf_local up
+
+reset: .venv/runs  ## remove the data of a stopped suite, so that the next start begins anew
+	@.venv/bin/python -m mmptf_local reset
 
 # Bytecode is written whatever the environment says: the tests start many processes of the same sources.
 test: check  ## everything: checks, then all tests against a real PostgreSQL and a real Redis

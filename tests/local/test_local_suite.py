@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 
 from mmptf_local.cache import redis_binary
+from mmptf_local.postgres import running_postgres
 from mmptf_local.processes import CannotStart, answers_ready, free_port, listening_error
 from mmptf_local.suite import Suite, running_suite
 from tests.suite import DATABASE_VARIABLES, DEPLOYABLES, NAMES, SERVICES
@@ -165,6 +166,25 @@ def test_up_names_a_port_that_its_user_may_not_use(environment: dict[str, str]) 
     assert (done.returncode, done.stderr) == (1, "")
     said = r"cannot start: port 80 may be used by the administrator only; set PORT=..., e.g. `make up PORT=\d{4,}`\n"
     assert re.fullmatch(said, done.stdout)
+
+
+def test_reset_removes_the_data_of_a_stopped_suite(state: Path, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "mmptf_local", "reset"]
+    env = environment | {"MMPTF_STATE_DIR": str(state)}
+
+    def reset() -> tuple[int, str]:
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
+    assert reset() == (0, f"there are no data in {state}\n")
+    (state / "note").touch()
+    with running_postgres(state, databases=["catalog"], durable=False):
+        code, said = reset()
+        assert code == 1 and said.startswith(f"cannot reset: the data in {state / 'postgres'} are in use by ")
+        assert (state / "postgres" / "data").is_dir()
+    assert reset() == (0, f"removed the data in {state}\n")
+    assert [path.name for path in state.iterdir()] == ["note"]
 
 
 def test_up_says_plainly_why_it_cannot_start(environment: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The command `mmptf-local`: start the suite, show what happens in it, and stop it on Ctrl-C."""
+"""The command `mmptf-local`: start the suite, show what happens in it, and stop it on Ctrl-C; or remove its data."""
 
 import argparse
 import os
@@ -14,7 +14,9 @@ from typing import NoReturn
 from mmptf_common.process.build import described
 from mmptf_local.console import Console
 from mmptf_local.issuer import CLIENTS
+from mmptf_local.postgres import remove_data
 from mmptf_local.processes import CannotStart, Child
+from mmptf_local.state import state_dir
 from mmptf_local.suite import Suite, running_suite
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -26,8 +28,11 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=described("mmptf-local"))
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up", help="start everything and wait for Ctrl-C")
-    parser.parse_args()
+    verbs.add_parser("reset", help="remove the data, so that the next start begins anew")
+    verb = parser.parse_args().verb
     console = Console()
+    if verb == "reset":
+        sys.exit(_reset(console))
     for number in STOPPING:
         signal.signal(number, _interrupt)
     sys.exit(_up(console))
@@ -47,6 +52,17 @@ def _up(console: Console) -> int:
         console.progress("stopped")
         return 0
     return 1
+
+
+def _reset(console: Console) -> int:
+    try:
+        folder = state_dir()
+        removed = remove_data(folder)
+    except CannotStart as problem:
+        console.write(f"cannot reset: {problem}")
+        return 1
+    console.write(f"removed the data in {folder}" if removed else f"there are no data in {folder}")
+    return 0
 
 
 def _welcome(suite: Suite, console: Console) -> str:

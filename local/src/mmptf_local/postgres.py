@@ -78,6 +78,21 @@ def running_postgres(
             postgres.child.stop()
 
 
+def remove_data(state_dir: Path) -> bool:
+    """Remove what `running_postgres` made in a folder; whether there was any. Raises CannotStart while it is in use."""
+    server_dir = state_dir.absolute() / "postgres"
+    if not server_dir.exists():
+        return False
+    try:
+        with _sole_user_of(server_dir):
+            if _is_running(server_dir / "data"):
+                raise _in_use(server_dir)
+            shutil.rmtree(server_dir)
+    except OSError as error:
+        raise CannotStart(f"the data in {server_dir} cannot be removed: {error}") from error
+    return True
+
+
 @dataclass(frozen=True)
 class Postgres:
     """A running server."""
@@ -219,6 +234,15 @@ def _server_pid(data: Path) -> int | None:
         return int((data / "postmaster.pid").read_text().splitlines()[0])
     except (FileNotFoundError, IndexError, ValueError):
         return None
+
+
+def _is_running(data: Path) -> bool:
+    """Whether a server of these data may still run, which its runner has left behind."""
+    pid = _server_pid(data)
+    if sys.platform != "linux":
+        return pid is not None
+    name = Path(f"/proc/{pid}/comm")
+    return name.exists() and name.read_text().strip() == "postgres"
 
 
 def _environment() -> dict[str, str]:
