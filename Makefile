@@ -6,7 +6,15 @@ SERVICES := $(shell sed -n 's/^\[services\.\([a-z]*\)\]$$/\1/p' suite.toml)
 OTHERS := $(shell sed -n 's/^\[\([a-z]*\)\]$$/\1/p' suite.toml)
 MEMBERS := common local $(OTHERS) $(addprefix services/,$(SERVICES))
 INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/python --constraint requirements.txt
+# Shell commands that end a recipe with one line: of whom, and where the rest was written.
+NOT_INSTALLED = { echo "$(1) failed (all that it printed: $(2)). Is a package index in reach? Check the network and\
+ HTTPS_PROXY, or name an index that you reach: PIP_INDEX_URL=https://.../simple" >&2; exit 1; }
 PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
+
+# uv does not read the variables of pip.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
 
 .PHONY: help up reset test check bench contracts images pins
 .DEFAULT_GOAL := help
@@ -15,6 +23,7 @@ help:  ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 up: .venv/runs  ## install, start and fill the whole suite here (PORT=8000); Ctrl-C stops it, the data stay
+	@test -x .venv/bin/python || { echo "The Python that .venv was made with is gone; remove .venv and try again" >&2; exit 1; }
 	@.venv/bin/python -m mmptf_local up
 
 reset: .venv/runs  ## remove the data of a stopped suite, so that the next start begins anew
@@ -37,6 +46,8 @@ contracts: .venv/tests  ## write openapi.json of each service and the merged one
 	@.venv/bin/python -m mmptf_gateway openapi $(foreach name,$(SERVICES),$(name)=services/$(name)/openapi.json) > gateway/openapi.json
 
 images:  ## build the image of each process with docker or podman (IMAGE_TOOL=podman TAG=1.2.0)
+	@command -v $(or $(IMAGE_TOOL),docker) > /dev/null || { echo "$(or $(IMAGE_TOOL),docker) is not installed;\
+ name another tool with IMAGE_TOOL=podman" >&2; exit 1; }
 	@for name in $(SERVICES) $(OTHERS); do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name \
 	  --build-arg REVISION=$$(git rev-parse HEAD) --tag mmptf-$$name:$(or $(TAG),latest) . || exit 1; done
 
@@ -45,13 +56,21 @@ pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, w
 	  --format requirements-txt --output-file requirements.txt
 
 .tools/bin/uv:
+	@command -v $(firstword $(PYTHON)) > /dev/null || { echo "Python 3.11 or newer is needed, and there is no\
+ $(firstword $(PYTHON)); install it, or choose one with PYTHON=" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one with PYTHON=")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { echo "This Python has no venv or ensurepip; install them\
+ (Debian and Ubuntu: apt install python3-venv), or choose another with PYTHON=" >&2; exit 1; }
 	@echo "installing uv into .tools" && $(PYTHON) -m venv .tools
-	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 > .tools/install.txt 2>&1 ||\
+ $(call NOT_INSTALLED,pip,.tools/install.txt)
 
 .venv/runs: .tools/bin/uv $(PINS)
 	@echo "installing the suite into .venv" && $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	@$(INSTALL) $(addprefix --editable ,$(MEMBERS)) && touch $@
+	@$(INSTALL) $(addprefix --editable ,$(MEMBERS)) > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
+	@touch $@
 
 .venv/tests: .venv/runs
-	@echo "installing test tools into .venv" && $(INSTALL) --group test --group check && touch $@
+	@echo "installing test tools into .venv"
+	@$(INSTALL) --group test --group check > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
+	@touch $@
