@@ -10,6 +10,7 @@ from contextlib import redirect_stdout
 import pytest
 
 from mmptf_local.console import Console
+from mmptf_local.processes import CannotStart
 
 
 class Screen(io.StringIO):
@@ -78,10 +79,24 @@ def test_a_failure_is_shown_with_its_traceback() -> None:
     ]
 
 
+def test_a_traceback_as_a_message_is_shown_as_its_reason() -> None:
+    text = 'Traceback (most recent call last):\n  File "x.py"\nConnectionRefusedError: refused\n'
+    shown = "TIME  \x1b[31mERROR\x1b[0m  catalog: ConnectionRefusedError: refused\n"
+    failed = line(text, level="ERROR", logger="uvicorn.error")
+    assert printed(failed) == shown
+    problem = CannotStart(f"catalog ended while starting (exit code 3):\n{line('Started', logger='x')}\n{failed}\nbye")
+    with redirect_stdout(Screen()) as screen:
+        Console().failure(problem)
+    sentence, reason, last = screen.getvalue().splitlines()
+    assert sentence == "cannot start: catalog ended while starting (exit code 3):"
+    assert reason.endswith(shown.removeprefix("TIME").rstrip()) and last == "bye"
+
+
 def test_warnings_begin_when_all_processes_are_ready() -> None:
     warning = line("the source cannot be replicated", level="WARNING", logger="mmptf.replication", service="funding")
     failure = line("replication failed", level="ERROR", logger="mmptf.replication")
-    assert printed(warning, failure, is_started=False) == ("TIME  \x1b[31mERROR\x1b[0m  catalog: replication failed\n")
+    assert printed(warning, failure, is_started=False) == ""
+    assert "ERROR\x1b[0m  catalog: replication failed\n" in printed(failure)
     assert "WARNING\x1b[0m  catalog: the source cannot be replicated (service=funding)\n" in printed(warning)
 
 

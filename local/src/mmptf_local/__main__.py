@@ -23,7 +23,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
-    """Run the command; exit code 0 after Ctrl-C or SIGTERM, 1 when something could not be started."""
+    """Run the command; exit code 0 after Ctrl-C or SIGTERM, 1 when something could not be started or removed."""
     parser = argparse.ArgumentParser(prog="mmptf-local", description="Runs the whole suite on this machine.")
     parser.add_argument("--version", action="version", version=described("mmptf-local"))
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -42,12 +42,14 @@ def _up(console: Console) -> int:
     try:
         with running_suite(log=console.log, progress=console.progress) as suite:
             console.is_started = True
-            console.write(_welcome(suite, console))
-            if console.is_terminal and sys.stdin.isatty():
-                _repeat_on_enter(_welcome(suite, console), console)
+            has_keys = console.is_terminal and sys.stdin.isatty()
+            welcome = _welcome(suite, has_keys=has_keys)
+            console.write(welcome)
+            if has_keys:
+                _repeat_on_enter(welcome, console)
             _report_ends(suite.children, console)
     except CannotStart as problem:
-        console.write(f"cannot start: {problem}")
+        console.failure(problem)
     except KeyboardInterrupt:
         console.progress("stopped")
         return 0
@@ -65,7 +67,7 @@ def _reset(console: Console) -> int:
     return 0
 
 
-def _welcome(suite: Suite, console: Console) -> str:
+def _welcome(suite: Suite, *, has_keys: bool) -> str:
     gateway = suite.urls["gateway"]
     rows = [("gateway", gateway), ("reference", f"{gateway}/docs")]
     rows += [(name, url) for name, url in suite.urls.items() if name not in ("gateway", "issuer")]
@@ -75,7 +77,7 @@ def _welcome(suite: Suite, console: Console) -> str:
         lines += [f"  {client:<{max(map(len, CLIENTS))}} {text}" for client, text in token_commands(issuer).items()]
         lines += [""]
     keys = "Ctrl-C stops everything."
-    if console.is_terminal:
+    if has_keys:
         keys += " Enter prints these addresses again; a line follows for each request."
     return "\n".join((*lines, keys, ""))
 

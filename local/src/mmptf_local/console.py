@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from mmptf_local.processes import CannotStart
+
 # The codes of a terminal for green, yellow, cyan, red, blue, magenta and white.
 COLOURS = (32, 33, 36, 31, 34, 35, 37)
 YELLOW, RED = 33, 31
@@ -24,7 +26,8 @@ class Console:
 
     is_terminal: whether a person reads it, who gets a short line for each request that they caused, and warnings.
     Piped output, and that of LOG_LEVEL=DEBUG, has every line of every process as it was written.
-    is_started: whether all processes are ready, and warn no longer that they do not reach one another
+    is_started: whether all processes are ready; before, they warn that they do not reach one another, and what one that
+    ends has printed is shown with its end
     """
 
     def __init__(self) -> None:
@@ -42,11 +45,17 @@ class Console:
         if entry is None:
             name = f"{label:<8} │"
             self.write(f"{self._painted(name, self._colour_of(label))} {_printable(line) if self._short else line}")
-        elif entry["logger"] == ACCESS_LOG:
-            if not entry.get("internal"):
-                self.write(self._request(label, entry))
-        elif entry["level"] not in ("DEBUG", "INFO") and (self.is_started or entry["level"] != "WARNING"):
-            self.write(self._warning(label, entry))
+        elif self.is_started and (shown := self._shown(label, entry)):
+            self.write(shown)
+
+    def failure(self, problem: CannotStart) -> None:
+        """Print why there is no suite: a sentence, and what a child has printed, on a terminal only warnings of it."""
+        sentence, *lines = str(problem).splitlines()
+        self.write(f"cannot start: {sentence}")
+        for line in lines:
+            entry = _log_entry(line) if self._short else None
+            if shown := self._shown(sentence.partition(" ")[0], entry) if entry else line:
+                self.write(shown)
 
     def progress(self, line: str) -> None:
         """Print a finished step, after the seconds since the start."""
@@ -56,6 +65,12 @@ class Console:
         """Print a line; an output that was closed is ignored."""
         with self._lock, suppress(OSError):
             print(text, flush=True)
+
+    def _shown(self, label: str, entry: Mapping[str, Any]) -> str | None:
+        """The text of an entry for a person; None where it is no warning and no request of a person."""
+        if entry["logger"] == ACCESS_LOG:
+            return None if entry.get("internal") else self._request(label, entry)
+        return None if entry["level"] in ("DEBUG", "INFO") else self._warning(label, entry)
 
     def _request(self, label: str, entry: Mapping[str, Any]) -> str:
         """Time, status, method, milliseconds, process and path of a request, no wider than the terminal."""
@@ -73,7 +88,9 @@ class Console:
         """Time, level, process, message and details of an event; an exception's lines below it."""
         level = entry["level"]
         details = ", ".join(f"{name}={value}" for name, value in entry.items() if name not in NOT_DETAILS and value)
-        text = f"{entry['message']} ({details})" if details else entry["message"]
+        # The server logs a whole traceback as the message when an app cannot start; its last line is the reason.
+        message = entry["message"].strip().rpartition("\n")[2]
+        text = f"{message} ({details})" if details else message
         painted = self._painted(level, YELLOW if level == "WARNING" else RED)
         below = (entry.get("exception") or "").splitlines()
         return "\n    ".join([f"{_local_time(entry)}  {painted}  {label}: {_printable(text)}", *map(_printable, below)])
