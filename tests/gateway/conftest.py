@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mmptf_common.process.protocol import HttpProtocol
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
 
@@ -30,7 +31,7 @@ def running(app: ASGIApp) -> Iterator[str]:
         uvicorn.Config(
             app,
             port=0,
-            http="httptools",
+            http=HttpProtocol,
             ws="none",
             log_config=None,
             access_log=False,

@@ -22,7 +22,6 @@ from mmptf_common.wire.problems import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    Problem,
     ProblemError,
     UnsupportedMediaType,
     closest_match,
@@ -30,24 +29,10 @@ from mmptf_common.wire.problems import (
 )
 
 
-def problem_of(problem: ProblemError, instance: str, context: RequestContext | None) -> Problem:
-    """The problem document of a raised problem; instance: the path of the request."""
-    return Problem(
-        type=f"urn:mmptf:problem:{problem.code}",
-        title=problem.title,
-        status=problem.status,
-        detail=problem.detail,
-        instance=instance,
-        code=problem.code,
-        request_id=context.request_id if context else None,
-        errors=problem.errors,
-    )
-
-
 def response(problem: ProblemError, instance: str, context: RequestContext | None) -> Response:
     """The HTTP answer of a problem, as application/problem+json; no cache may store it."""
     return Response(
-        problem_of(problem, instance, context).model_dump_json(),
+        problem.document(instance, context.request_id if context else None).model_dump_json(),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store", **problem.headers},

@@ -8,6 +8,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from mmptf_common.process.logs import configure_logging
+from mmptf_common.process.protocol import HttpProtocol
 from mmptf_common.process.settings import ServerSettings
 
 
@@ -18,7 +19,8 @@ def serve(app: Starlette, settings: ServerSettings) -> None:
         app,
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=HttpProtocol,
+        ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,

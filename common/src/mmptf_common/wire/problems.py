@@ -55,7 +55,9 @@ class ProblemError(Exception):
     ├── PayloadTooLarge      413
     ├── UnsupportedMediaType 415
     ├── PreconditionRequired 428  If-Match is missing
+    ├── HeadTooLarge         431  request line and headers are larger than the server reads
     ├── InternalError        500
+    ├── MethodNotImplemented 501  a method that HTTP does not define, or that no path has
     ├── BadGateway           502  another service cannot be reached
     ├── ServiceUnavailable   503  the service's own database or the identity provider cannot be reached
     └── GatewayTimeout       504  another service does not answer in time
@@ -81,6 +83,19 @@ class ProblemError(Exception):
             self.code = code
         if headers:
             self.headers = {**self.headers, **headers}
+
+    def document(self, instance: str, request_id: str | None) -> Problem:
+        """The problem document; instance: the path of the request."""
+        return Problem(
+            type=f"urn:mmptf:problem:{self.code}",
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            instance=instance,
+            code=self.code,
+            request_id=request_id,
+            errors=self.errors,
+        )
 
 
 class InvalidRequest(ProblemError):
@@ -140,8 +155,16 @@ class UnsupportedMediaType(ProblemError):
     status, code, title = 415, "unsupported_media_type", "The body's media type is not supported"
 
 
+class HeadTooLarge(ProblemError):
+    status, code, title = 431, "head_too_large", "The head of the request is too large"
+
+
 class InternalError(ProblemError):
     status, code, title = 500, "internal_error", "The service failed"
+
+
+class MethodNotImplemented(ProblemError):
+    status, code, title = 501, "method_not_implemented", "The method is not known here"
 
 
 class BadGateway(ProblemError):

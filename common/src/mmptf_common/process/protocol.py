@@ -1,0 +1,198 @@
+"""HTTP/1.1 on one connection: uvicorn's protocol with the parser of httptools, and what RFC 9112 asks beyond it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPMethod
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from mmptf_common.process.context import current, new_context
+from mmptf_common.wire.problems import MEDIA_TYPE, BadRequest, HeadTooLarge, MethodNotImplemented, ProblemError
+
+MAX_HEAD = 65_536
+# The event loop reads no more at once; a head that is not complete is refused when it cannot be within the limit.
+MOST_READ = 262_144
+LINGER_SECONDS = 2.0
+_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) \S+ HTTP/1\.[01]\r\n")
+_METHODS = {method.value.encode() for method in HTTPMethod}
+
+log = logging.getLogger("mmptf.server")
+# The ASGI callables as uvicorn types them, with unions of its own dictionaries.
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """A connection on which
+
+    - an offer to upgrade is ignored, and the request is read to the end of its body (RFC 9110, section 7.8),
+    - the answer to HTTP/1.0 is not chunked,
+    - a head has at most MAX_HEAD bytes,
+    - a request that cannot be read is answered with a problem document, after the answers to those before it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = False
+        self._received = 0
+        self._refusal = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal:
+            return
+        self._unset_keepalive_if_required()
+        # No fewer than the bytes of the head that is being read.
+        self._received = self._received + len(data) if self._in_head else len(data)
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    break
+                except httptools.HttpParserUpgrade as offer:
+                    # A parser skips the body of such a request; another one reads the request without the offer.
+                    data = self._head_without_upgrade() + data[offer.args[0] :]
+                    self.parser = httptools.HttpRequestParser(self)
+                    self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            if self._in_head and self._received > MAX_HEAD + MOST_READ:
+                raise _head_too_large()
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, ProblemError) else _unreadable(error, data))
+        except ProblemError as problem:
+            self._refuse(problem)
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"".join([*lines, b"\r\n"])
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._received > MAX_HEAD and self._size_of_head() > MAX_HEAD:
+            raise _head_too_large()
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise MethodNotImplemented("CONNECT is not implemented: this server is no proxy.")
+            return
+        super().on_headers_complete()
+        # Fields after a chunked body (trailers) are dropped: merged into the headers, they would pass for such.
+        self.headers = []
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: App) -> None:
+        if cycle.waiting_for_100_continue or cycle.scope["http_version"] != "1.1":
+            app = _with_its_framing(app, cycle)
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        if self._refusal and not self.pipeline:
+            self.server_state.total_requests += 1
+            self._send_refusal()
+        else:
+            super().on_response_complete()
+
+    def _refuse(self, problem: ProblemError) -> None:
+        """Answer with a problem and close, once every request before the one that cannot be read is answered."""
+        self._refusal = self._answer(problem)
+        newest = self.cycle
+        if newest is not None and not newest.response_complete:
+            if not newest.more_body:
+                return  # the head of the next request cannot be read; `on_response_complete` sends the refusal
+            # It is the body of the newest request that cannot be read.
+            if self.pipeline:
+                self.pipeline.popleft()
+                return
+            newest.disconnected = True
+            newest.message_event.set()
+            if newest.response_started:
+                self.transport.close()
+                return
+        self._send_refusal()
+
+    def _answer(self, problem: ProblemError) -> bytes:
+        context = new_context()
+        token = current.set(context)
+        log.warning("request refused", extra={"status": problem.status, "reason": problem.detail})
+        current.reset(token)
+        body = problem.document("", context.request_id).model_dump_json().encode()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-request-id", context.request_id.encode()),
+            (b"connection", b"close"),
+        ]
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])
+
+    def _send_refusal(self) -> None:
+        if self.transport.is_closing():
+            return
+        self.transport.write(self._refusal)
+        # Closed with bytes unread, the connection would be reset, and the caller could miss the answer.
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.timeout_keep_alive_handler)
+
+
+def _with_its_framing(app: App, cycle: RequestResponseCycle) -> App:
+    """The app for a request of HTTP/1.0, or of a caller who waits for 100 (Continue).
+
+    An answer to HTTP/1.0 whose length is not known ends with the connection. A caller who is answered without 100 may
+    send the body or not, so the connection is closed.
+    """
+    is_old = cycle.scope["http_version"] != "1.1"
+    until_closed = False
+    if is_old:
+        cycle.waiting_for_100_continue = False
+
+    async def send(message: Any) -> None:
+        nonlocal until_closed
+        if message["type"] == "http.response.start":
+            if cycle.waiting_for_100_continue:
+                cycle.keep_alive = False
+            if is_old and all(name != b"content-length" for name, _ in message["headers"]):
+                until_closed = True
+                cycle.chunked_encoding = False
+        elif until_closed:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await cycle.send(message)
+
+    async def run(scope: Any, receive: Any, _: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except BaseException:
+            if until_closed:
+                cycle.transport.abort()  # closed in the usual way, the answer would look complete
+            raise
+
+    return run
+
+
+def _head_too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"The request line and the headers are larger than {MAX_HEAD} bytes, the limit of this server.")
+
+
+def _unreadable(error: httptools.HttpParserError, data: bytes) -> ProblemError:
+    # The parser does not say where it stopped, and requests that were read may come before.
+    unknown = set(_METHOD.findall(data)) - _METHODS
+    if unknown and isinstance(error, httptools.HttpParserInvalidMethodError):
+        return MethodNotImplemented("The method of the request is not known here; GET is one, in capital letters.")
+    return BadRequest(f"This is not a request of HTTP/1.1: {error}.")
