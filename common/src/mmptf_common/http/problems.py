@@ -41,6 +41,8 @@ def response(problem: ProblemError, instance: str, context: RequestContext | Non
 
 def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
     """The problem for a routing or parsing failure of the framework."""
+    if isinstance(error.__cause__, ProblemError):
+        return error.__cause__  # FastAPI raises a 400 of its own from whatever failed while it read the body
     cls = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
     if cls is InvalidRequest:
         return InvalidRequest([error_detail("invalid_request", str(error.detail))])
