@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -48,7 +47,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         " path names the service; the gateway changes nothing that it forwards.",
         "mmptf-gateway",
         lifespan=lifespan,
-        max_body=sys.maxsize,  # each service has a limit of its own
+        max_body=None,  # each service checks bodies itself
         inside=[
             Middleware(
                 CORSMiddleware,

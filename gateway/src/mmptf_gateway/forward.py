@@ -32,8 +32,8 @@ HOP_BY_HOP = frozenset(
     }
 )
 _REPLACED_ON_THE_WAY_IN = HOP_BY_HOP | {b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for", b"via"}
-# RequestMiddleware writes the request id, and the server its own Date, into every answer.
-_REPLACED_ON_THE_WAY_OUT = HOP_BY_HOP | {b"x-request-id", b"date"}
+# RequestMiddleware writes the request id and nosniff, and the server its own Date, into every answer.
+_REPLACED_ON_THE_WAY_OUT = HOP_BY_HOP | {b"x-request-id", b"x-content-type-options", b"date"}
 _WITHOUT_BODY = frozenset({204, 304})
 # A write may have been carried out before its connection broke; only its caller can decide whether to repeat it.
 _NOT_SAFE = frozenset({"PUT", "DELETE"})

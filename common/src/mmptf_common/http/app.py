@@ -24,14 +24,15 @@ def create_app(
     distribution: str,
     *,
     lifespan: Callable[[FastAPI], Any],
-    max_body: int,
+    max_body: int | None,
     uploads: Mapping[str, int] = MappingProxyType({}),
     inside: Sequence[Middleware] = (),
 ) -> FastAPI:
     """Return an app without routes.
 
     distribution: the installed package whose version and build (`state.build`) the app has
-    max_body: most bytes of a request's body, 413 above; uploads: path -> bytes where it may be larger
+    max_body: most bytes of a request's body, 413 above; None where bodies are forwarded
+    uploads: path -> bytes of a body, where it may be larger
     inside: middleware between `RequestMiddleware` and the routes, the outermost first
     """
     app = FastAPI(

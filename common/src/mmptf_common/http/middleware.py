@@ -1,9 +1,10 @@
-"""ASGI middleware of every app: request context, limit of the body, access log, answers to failures, HEAD."""
+"""ASGI middleware of every app: request context, checks of the head, limit of the body, access log, failures, HEAD."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Mapping
 
@@ -11,16 +12,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
 from mmptf_common.process.context import OWN_NAMES, current, new_context
-from mmptf_common.wire.problems import InternalError, PayloadTooLarge, ProblemError
+from mmptf_common.wire.problems import BadRequest, InternalError, PayloadTooLarge, ProblemError, UnsupportedMediaType
 
 access_log = logging.getLogger("mmptf.access")
 error_log = logging.getLogger("mmptf.error")
 
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+# RFC 3986, section 3.2.2 and 3.2.3, but for the comma, with which proxies join two values.
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(:[0-9]*)?")
+# Several lines of these are one list, in their order (W3C Trace Context, section 3.3.1.1; RFC 9110, section 5.3).
+_LISTS = frozenset({b"tracestate", b"content-encoding", b"transfer-encoding"})
+
 
 class RequestMiddleware:
-    """Pure ASGI: sets the request's context, limits its body, logs one line, answers failures with problems."""
+    """Pure ASGI: sets the request's context, checks its head, limits its body, logs one line, answers failures.
 
-    def __init__(self, app: ASGIApp, *, max_body: int, uploads: Mapping[str, int]) -> None:
+    max_body: most bytes of a body; None where another process takes it and checks its size and encoding
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body: int | None, uploads: Mapping[str, int]) -> None:
         self.app = app
         self.max_body = max_body
         self.uploads = uploads
@@ -31,25 +41,34 @@ class RequestMiddleware:
             return
         began = time.perf_counter()
         found = {
-            b"x-request-id": b"", b"traceparent": b"", b"tracestate": b"", b"content-length": b"", b"user-agent": b"",
+            b"x-request-id": b"",
+            b"traceparent": b"",
+            b"tracestate": b"",
+            b"content-length": b"",
+            b"content-encoding": b"",
+            b"transfer-encoding": b"",
+            b"host": b"",
+            b"user-agent": b"",
             b"via": b"",
-        }  # fmt: skip
+        }
+        hosts = 0
         for name, value in scope["headers"]:
             if name in found:
-                # Several lines of a trace state are one list, in their order (W3C Trace Context, section 3.3.1.1).
-                found[name] = found[name] + b"," + value if name == b"tracestate" and found[name] else value
+                hosts += name == b"host"
+                found[name] = found[name] + b"," + value if name in _LISTS and found[name] else value
         context = new_context(found[b"x-request-id"], found[b"traceparent"], found[b"tracestate"])
         token = current.set(context)
         scope.setdefault("state", {})["context"] = context
         status = 0
         received = 0
-        most = self.uploads.get(scope["path"], self.max_body)
+        most = None if self.max_body is None else self.uploads.get(scope["path"], self.max_body)
 
         async def send_out(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", context.request_id.encode())]
+                request_id = (b"x-request-id", context.request_id.encode())
+                message["headers"] = [*message.get("headers", ()), request_id, NO_SNIFFING]
             await send(message)
 
         async def take_in() -> Message:
@@ -57,15 +76,16 @@ class RequestMiddleware:
             message = await receive()
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
-                if received > most:
+                if most is not None and received > most:
                     raise _too_large(most)
             return message
 
         try:
             try:
-                if (length := found[b"content-length"]).isdigit() and int(length[:20]) > most:
-                    raise _too_large(most)
-                await self.app(scope, take_in, send_out)
+                _check_head(scope["http_version"], hosts, found)
+                if most is not None:
+                    _check_body(most, found)
+                await self.app(scope, take_in if most is not None else receive, send_out)
             except Exception as error:
                 if not isinstance(error, ProblemError):
                     error_log.exception("unhandled failure", extra={"path": scope["path"]})
@@ -92,6 +112,29 @@ class RequestMiddleware:
                     },
                 )
             current.reset(token)
+
+
+def _check_head(version: str, hosts: int, found: Mapping[bytes, bytes]) -> None:
+    """Raise BadRequest where the head breaks RFC 9112, section 3.2 (Host) or 6.1 (Transfer-Encoding)."""
+    if hosts > 1 or (not hosts and version == "1.1"):
+        raise BadRequest(f"A request of HTTP/1.1 has one Host header; this one has {hosts or 'none'}.")
+    if not _HOST.fullmatch(found[b"host"]):
+        raise BadRequest("The Host header is no host with an optional port.")
+    if (coding := found[b"transfer-encoding"]) and coding.lower() != b"chunked":
+        raise BadRequest("The Transfer-Encoding is not chunked, the only one that is read here.")
+
+
+def _check_body(most: int, found: Mapping[bytes, bytes]) -> None:
+    """Raise UnsupportedMediaType for a body that is compressed, PayloadTooLarge for one of more than `most` bytes."""
+    length = found[b"content-length"]
+    coding = found[b"content-encoding"]
+    if coding and coding.lower() != b"identity" and (length.strip(b"0") or found[b"transfer-encoding"]):
+        raise UnsupportedMediaType(
+            f"The body is compressed ({coding.decode('latin-1')[:64]}); send it as it is, without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
+    if length.isdigit() and int(length[:20]) > most:
+        raise _too_large(most)
 
 
 def _too_large(most: int) -> PayloadTooLarge:
