@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmptf_local.processes import LOOPBACK, Child, free_port, is_free, wait_until
+from mmptf_local.processes import LOOPBACK, Child, free_port, listening_error, wait_until
 
 CONFIGURATION = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr; {user}
@@ -52,5 +52,5 @@ def running_nginx(program: Path, folder: Path, *, server: str, http: str = "") -
         CONFIGURATION.format(folder=folder, user=user, host=LOOPBACK, port=port, http=http, server=server), "utf-8"
     )
     with Child("nginx", [str(program), "-p", str(folder), "-c", str(file)]) as child:
-        wait_until(lambda: not is_free(port), child, seconds=15)
+        wait_until(lambda: listening_error(port) is not None, child, seconds=15)
         yield port, child

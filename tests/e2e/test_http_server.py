@@ -449,7 +449,7 @@ def test_curl_writes(suite: Suite, api: str, write: Write, version: str, tmp_pat
     assert json.loads((tmp_path / "answer").read_bytes())
 
 
-@pytest.mark.skipif(shutil.which("java") is None, reason="there is no java here")
+@pytest.mark.skipif(shutil.which("javac") is None, reason="there is no JDK here, whose java runs a source file")
 def test_the_client_of_the_jdk_writes(suite: Suite, writes: Mapping[str, Write], tmp_path: Path) -> None:
     """Writes of each service, directly and through the gateway, by a client that offers to upgrade with each."""
     asked = [(name, suite.urls[name]) for name in SERVICES] + [(name, suite.urls["gateway"]) for name in SERVICES]
