@@ -62,7 +62,7 @@ async def test_a_batch_is_all_or_nothing(client: httpx.AsyncClient, reader: asyn
     good, stale, wrong, last = [await submitted(client) for _ in range(4)]
     rows = [
         row_of(good, "pipeline"),
-        row_of(stale, "pipeline", etag='"1-stale"'),
+        row_of(stale, "pipeline", etag='"1-000000000000000000"'),
         row_of(wrong, "implementation"),
         row_of(last, "pipeline", decision=None, date="2099-01-01"),
         {**row_of(last, "pipeline"), "programme": "NO-SUCH-01"},
