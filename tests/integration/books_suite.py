@@ -236,7 +236,7 @@ class Suite:
             known = await self.catalog.client.get(f"{CATALOG}/{noun}/{code}", headers=bearer("admin"))
             match = known.headers.get("etag", "*")
         elif match == "stale":
-            match = '"1-stale"'
+            match = '"1-000000000000000000"'
         query = {"dry_run": str(command.dry).lower()}
         answer = await self.catalog.client.request(
             method, path, json=sent, params=query, headers=writing(*command.who, match=match)
