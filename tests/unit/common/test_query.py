@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -18,17 +20,24 @@ from mmptf_common.http.parameters import (
     Search,
     Values,
     canonical,
+    parameters,
     parse,
     search_terms,
     words,
 )
+from mmptf_common.wire.base import Day
 from mmptf_common.wire.problems import InvalidRequest
 
 
 class Query(ListQuery):
     sort: Literal["code", "-code"] = "code"
     country: Annotated[Values, Field()]
+    stage: Annotated[list[Literal["concept", "pipeline"]], Field(default_factory=list, max_length=100)]
+    by: Annotated[list[Literal["country", "year"]], Field(min_length=1, max_length=1)] = ["year"]
     budget_min: Amount | None = None
+    budget_max: Amount | None = None
+    date_from: Day | None = None
+    date_to: Day | None = None
     updated_since: Moment | None = None
     q: Search | None = None
 
@@ -48,12 +57,28 @@ def errors(query: str | bytes) -> list[tuple[str | None, str, str | None]]:
     ("query", "expected"),
     [
         ("contry=SRB", [("contry", "unknown_parameter", "country")]),
-        ("limit=0", [("limit", "invalid_parameter", None)]),
+        ("limit=-0", [("limit", "invalid_parameter", None)]),
         ("limit=1001", [("limit", "invalid_parameter", None)]),
         ("limit=5.0", [("limit", "invalid_parameter", None)]),
         ("limit=1_0", [("limit", "invalid_parameter", None)]),
         ("limit=" + "9" * 30, [("limit", "invalid_parameter", None)]),
         ("limit=1&limit=2", [("limit", "repeated_parameter", None)]),
+        ("limit=1,2", [("limit", "repeated_parameter", None)]),
+        ("sort=code,-code", [("sort", "repeated_parameter", None)]),
+        ("as_of=1,2", [("as_of", "repeated_parameter", None)]),
+        ("date_to=2024-01-01,2024-02-01", [("date_to", "repeated_parameter", None)]),
+        ("by=country,year", [("by", "repeated_parameter", None)]),
+        ("by=country&by=year", [("by", "repeated_parameter", None)]),
+        ("country=SRB;KEN", [("country", "invalid_parameter", "SRB,KEN")]),
+        ("country=SRB+%7C+KEN", [("country", "invalid_parameter", "SRB,KEN")]),
+        ("country=SRB,", [("country", "invalid_parameter", None)]),
+        ("country[]=SRB", [("country[]", "unknown_parameter", "country")]),
+        ("country=" + ",".join(f"A{n}" for n in range(101)), [("country", "invalid_parameter", None)]),
+        ("budget_min=1,000", [("budget_min", "invalid_parameter", None)]),
+        ("budget_min=2&budget_max=1.99", [("budget_min", "invalid_range", None)]),
+        ("date_from=2024-04-02&date_to=2024-04-01", [("date_from", "invalid_range", None)]),
+        ("date_from=31/03/2026", [("date_from", "invalid_parameter", None)]),
+        ("_=1&__=1", [("__", "unknown_parameter", None)]),
         ("sort=cod", [("sort", "unknown_code", "code")]),
         ("budget_min=1e5", [("budget_min", "invalid_parameter", None)]),
         ("budget_min=NaN", [("budget_min", "invalid_parameter", None)]),
@@ -80,13 +105,101 @@ def test_what_is_not_allowed_is_named(query: str, expected: list[tuple[str | Non
 
 
 def test_all_errors_are_reported_at_once() -> None:
-    assert [code for _, code, _ in errors("limt=3&country=%25&limit=0&sort=x&budget_min=-1")] == [
+    assert [code for _, code, _ in errors("limt=3&country=%25&limit=-1&sort=x&budget_min=-1")] == [
         "unknown_parameter",
         "invalid_characters",
         "invalid_parameter",
         "unknown_code",
         "invalid_parameter",
     ]
+
+
+def detail(query: str) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        parsed(query)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", Query.model_fields)
+def test_an_empty_value_is_to_be_left_out(name: str) -> None:
+    assert detail(f"{name}=") == f"{name}: a value is empty; leave the parameter out where there is none"
+
+
+def test_what_is_wrong_is_said_in_words() -> None:
+    assert "separated by commas, or the parameter is repeated" in detail("country=SRB;KEN")
+    assert "at most 100 values" in detail("country=" + ",".join(f"A{n}" for n in range(101)))
+    assert "without a comma" in detail("budget_min=1,000.00")
+    assert detail("sort=code,-code") == "sort takes one value, and is given several"
+    assert detail("by=country,year") == "by takes one value, and is given several"
+    assert "%2B" in detail("updated_since=2024-01-01T00:00:00+02:00")
+    assert "%2B" in detail("as_of=2024-01-01T00:00:00.5+02:00")
+    assert "%2B" not in detail("as_of=2024-01-01 00:00:00")
+    assert "a day such as 2025-01-31" in detail("date_to=31/03/2026")
+    assert detail("budget_min=2&budget_max=1") == "budget_min=2 is beyond budget_max=1: nothing lies between them"
+
+
+@given(st.lists(st.sampled_from(["SRB", "KEN", "DEU"]), min_size=1), st.sampled_from([",", "%2C", ", ", "&country="]))
+def test_several_values_are_a_set_however_they_are_written(codes: list[str], separator: str) -> None:
+    query = parsed("country=" + separator.join(codes))
+    assert query.country == sorted(set(codes))
+    assert canonical(query) == "&".join(f"country={code}" for code in sorted(set(codes)))
+
+
+def test_a_name_with_a_comma_is_one_value() -> None:
+    assert parsed("country=Korea, Republic of").country == ["Korea, Republic of"]
+
+
+@pytest.mark.parametrize(
+    ("query", "same"),
+    [
+        ("format=CSV", "format=csv"),
+        ("sort=-Code", "sort=-code"),
+        ("stage=Concept,PIPELINE", "stage=pipeline&stage=concept"),
+        ("by=Country", "by=country"),
+        ("by=year&by=YEAR", ""),
+        ("country=SRB&_=1700000000", "country=SRB"),
+        ("_=1", ""),
+        ("limit=050", ""),
+    ],
+)
+def test_queries_that_mean_the_same_are_the_same(query: str, same: str) -> None:
+    assert parsed(query) == parsed(same)
+    assert canonical(parsed(query)) == canonical(parsed(same))
+
+
+def test_a_range_of_one_value_is_none_turned_round() -> None:
+    query = parsed("budget_min=1.0&budget_max=1&date_from=2024-04-01&date_to=2024-04-01")
+    assert query.budget_min == query.budget_max
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2026-11-26T17:00:11.4450119+00:00", datetime(2026, 11, 26, 17, 0, 11, 445011, tzinfo=UTC)),
+        ("2026-11-26T17:00:11.445011923Z", datetime(2026, 11, 26, 17, 0, 11, 445011, tzinfo=UTC)),
+        ("2026-11-26t17:00:11.999999999z", datetime(2026, 11, 26, 17, 0, 11, 999999, tzinfo=UTC)),
+        ("2026-11-26T17:00:11.5+05:30", datetime(2026, 11, 26, 11, 30, 11, 500000, tzinfo=UTC)),
+    ],
+)
+def test_moments_are_read_as_other_languages_write_them(value: str, moment: datetime) -> None:
+    query = parsed(f"updated_since={quote(value)}&as_of={quote(value)}")
+    assert (query.updated_since, query.as_of) == (moment, moment)
+    assert parsed(canonical(query)) == query
+
+
+def test_a_day_begins_what_it_bounds_from_below_and_is_itself_where_it_bounds_from_above() -> None:
+    query = parsed("updated_since=2024-01-31&as_of=2024-01-31")
+    assert query.updated_since == datetime(2024, 1, 31, tzinfo=UTC)
+    assert (query.as_of, type(query.as_of)) == (date(2024, 1, 31), date)
+    assert canonical(query) == "as_of=2024-01-31&updated_since=2024-01-31T00%3A00%3A00Z"
+    assert parsed(canonical(query)) == query
+
+
+def test_arrays_are_declared_as_repeated_parameters() -> None:
+    declared = {parameter["name"]: parameter for parameter in parameters(Query)}
+    for name in ("country", "stage", "by"):
+        assert (declared[name]["style"], declared[name]["explode"]) == ("form", True)
+    assert "style" not in declared["sort"]
 
 
 def test_equal_queries_have_one_canonical_form() -> None:

@@ -24,10 +24,18 @@ _FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
 _WORD = re.compile(r"[^\W_]+")
 LONGEST_WORD = 200
 AMOUNT_PATTERN = r"^[0-9]{1,16}(\.[0-9]{1,2})?$"
+SEARCH_PATTERN = r"^[^%*\x00-\x1f\x7f\ufffd]+$"
 _AMOUNT = re.compile(AMOUNT_PATTERN, re.ASCII)
-_MOMENT = re.compile(
-    r"^\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d))?$", re.ASCII
-)
+_MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d))?$", re.ASCII)
+A_DAY = "a day such as 2025-01-31"
+# jQuery adds it with the time of day, so that a browser's cache has no answer.
+IGNORED = "_"
+# Characters that callers write between values, and that no code has.
+_OTHER_SEPARATORS = re.compile(r"\s*[;|]\s*")
+# What makes a value worth a second look: an empty one, forbidden characters, separators.
+_UNUSUAL = re.compile(r"^$|[%\x00-\x1f\x7f\ufffd,;|]")
+# The smallest and the largest value of a range: the ends of the names of two parameters.
+_RANGES = (("_min", "_max"), ("_from", "_to"))
 
 
 class NoParameters(BaseModel):
@@ -38,8 +46,9 @@ class NoParameters(BaseModel):
 
 def _amount(value: object) -> Decimal:
     if not isinstance(value, str) or not _AMOUNT.match(value):
+        without = ", without a comma" if isinstance(value, str) and "," in value else ""
         raise ValueError(
-            "a non-negative decimal amount with at most 16 digits before and 2 after the point is expected"
+            f"a non-negative decimal amount with at most 16 digits before and 2 after the point is expected{without}"
         )
     return Decimal(value)
 
@@ -56,15 +65,24 @@ def _revision(value: object) -> int:
     return int(value)
 
 
-def _moment(value: object) -> datetime:
+def _moment_or_day(value: object) -> date:
+    """A datetime for a moment, truncated to microseconds, or a date for a day."""
     if not isinstance(value, str) or not _MOMENT.match(value):
+        if isinstance(value, str) and _MOMENT.match(value.replace(" ", "+")):
+            raise ValueError("a + in a query is read as a space: write it as %2B, such as 2024-01-31T00:00:00%2B02:00")
         raise ValueError("an RFC 3339 date-time such as 2024-01-31T00:00:00Z, or a date, is expected")
     try:
         if len(value) == 10:
-            return datetime.combine(date.fromisoformat(value), time(), tzinfo=UTC)
+            return date.fromisoformat(value)
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{value} is not a moment of the calendar") from error
+
+
+def _moment(value: object) -> datetime:
+    """A moment; for a day its beginning."""
+    found = _moment_or_day(value)
+    return found if isinstance(found, datetime) else datetime.combine(found, time(), tzinfo=UTC)
 
 
 def words(text: str) -> list[str]:
@@ -87,6 +105,7 @@ def _search(value: str) -> str:
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})]
 Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
+LimitOrNone = Annotated[int, Field(ge=0, le=1000), BeforeValidator(_whole)]
 # Less than the seconds that a process has to end, so that waiting requests are answered before.
 Seconds = Annotated[int, Field(ge=0, le=15), BeforeValidator(_whole)]
 Sequence = Annotated[int, Field(ge=0, le=10**15 - 1), BeforeValidator(lambda value: _revision(value))]
@@ -95,9 +114,15 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}),
 ]
+UpdatedSince = Annotated[
+    Moment | None,
+    Field(description="Only what changed at or after this moment; a day stands for its beginning, 00:00 UTC."),
+]
 AsOf = Annotated[
-    int | datetime,
-    BeforeValidator(lambda value: _moment(value) if isinstance(value, str) and "-" in value else _revision(value)),
+    int | datetime | date,
+    BeforeValidator(
+        lambda value: _moment_or_day(value) if isinstance(value, str) and "-" in value else _revision(value)
+    ),
     WithJsonSchema(
         {
             "anyOf": [
@@ -108,9 +133,7 @@ AsOf = Annotated[
         }
     ),
 ]
-Search = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=r"^[^%*\x00-\x1f\x7f\ufffd]+$"), AfterValidator(_search)
-]
+Search = Annotated[str, Field(min_length=1, max_length=200, pattern=SEARCH_PATTERN), AfterValidator(_search)]
 Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
 
 
@@ -122,7 +145,8 @@ class PointInTime(BaseModel):
     as_of: Annotated[
         AsOf | None,
         Field(
-            description="A revision, or a moment, at which the data are asked for: the answer that was given then.",
+            description="A revision, or a moment, at which the data are asked for: the answer that was given then. "
+            "A day stands for its end, 24:00 UTC; today for now.",
             examples=["1"],
         ),
     ] = None
@@ -131,7 +155,9 @@ class PointInTime(BaseModel):
 class ListQuery(PointInTime):
     """The query of every list, without its filters; a list narrows `sort` to its own orders."""
 
-    limit: Annotated[Limit, Field(description="Most items on one page.")] = 50
+    limit: Annotated[
+        LimitOrNone, Field(description="Most items on one page; with 0 the answer has the `total` and no items.")
+    ] = 50
     cursor: Annotated[
         str | None, Field(max_length=2000, pattern=r"^[A-Za-z0-9_-]+$", description="The position that `next` gave.")
     ] = None
@@ -147,16 +173,34 @@ Q = TypeVar("Q", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
+    """What parsing has to know of a model.
+
+    many: the parameters that take several values
+    enumerated: parameter -> value without case -> value, where the schema lists the values
+    ranges: the parameters of the smallest and the largest value of each range
+    """
+
     many: frozenset[str]
     schemas: Mapping[str, dict[str, Any]]
+    enumerated: Mapping[str, Mapping[str, str]]
+    ranges: tuple[tuple[str, str], ...]
 
 
 @lru_cache
 def _shape(model: type[BaseModel]) -> _Shape:
     properties = model.model_json_schema(by_alias=True).get("properties", {})
+    schemas = {name: _without_null(schema) for name, schema in properties.items()}
+    enumerated = {name: schema.get("items", schema).get("enum") for name, schema in schemas.items()}
     return _Shape(
         many=frozenset(n for n, f in model.model_fields.items() if get_origin(f.annotation) is list),
-        schemas={name: _without_null(schema) for name, schema in properties.items()},
+        schemas=schemas,
+        enumerated={n: {value.casefold(): value for value in values} for n, values in enumerated.items() if values},
+        ranges=tuple(
+            (name, largest)
+            for name in schemas
+            for low, high in _RANGES
+            if name.endswith(low) and (largest := name.removesuffix(low) + high) in schemas
+        ),
     )
 
 
@@ -176,6 +220,8 @@ def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
         return [str(value) for value in item["enum"]]
     if "minimum" in item and "maximum" in item:
         return [f"{item['minimum']} to {item['maximum']}"]
+    if item.get("format") == "date":
+        return [A_DAY]
     if "pattern" in item:
         return [f"text matching {item['pattern']}"]
     if "anyOf" in item:
@@ -184,7 +230,11 @@ def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
 
 
 def parse(request: Request, model: type[Q]) -> Q:
-    """The query of a request as its model; raises InvalidRequest with all errors at once."""
+    """The query of a request as its model; raises InvalidRequest with all errors at once.
+
+    Several values of one parameter are a set: in order, each once, whether they were separated by commas or the
+    parameter was repeated. Values that the schema lists are understood without regard to case.
+    """
     raw = request.scope["query_string"]
     if not raw:
         return model()
@@ -199,32 +249,77 @@ def parse(request: Request, model: type[Q]) -> Q:
     errors: list[ErrorDetail] = []
     for name, value in pairs:
         if name not in shape.schemas:
-            errors.append(_unknown(name, list(shape.schemas)))
-        elif _FORBIDDEN.search(value):
-            errors.append(
-                error_detail(
-                    "invalid_characters",
-                    f"{name}: wildcards (%), control characters and broken UTF-8 are not allowed in a value",
-                    parameter=name,
-                    allowed=_allowed(shape.schemas[name]),
-                )
-            )
+            if name != IGNORED:
+                errors.append(_unknown(name, list(shape.schemas)))
+        elif _UNUSUAL.search(value) and (wrong := _unreadable(name, value, shape)):
+            errors.append(wrong)
         elif name in shape.many:
-            given.setdefault(name, []).append(value)
+            values = _separated(value) if "," in value else [value]
+            if name in shape.enumerated:
+                values = [shape.enumerated[name].get(each.casefold(), each) for each in values]
+            given.setdefault(name, []).extend(values)
         elif name in given:
             errors.append(
                 error_detail(
                     "repeated_parameter", f"{name} is given more than once and takes one value", parameter=name
                 )
             )
+        elif name in shape.enumerated:
+            given[name] = shape.enumerated[name].get(value.casefold(), value)
         else:
             given[name] = value
+    for name, values in given.items():
+        if isinstance(values, list) and len(values) > 1:
+            given[name] = sorted(set(values))
     try:
         query = model.model_validate(given)
     except ValidationError as error:
         errors.extend(_invalid(dict(e), shape) for e in error.errors(include_url=False))
+    else:
+        errors.extend(
+            _turned_round(low, high, query)
+            for low, high in shape.ranges
+            if low in given and high in given and getattr(query, low) > getattr(query, high)
+        )
     raise_if_any(errors)
     return query
+
+
+def _unreadable(name: str, value: str, shape: _Shape) -> ErrorDetail | None:
+    """The error for a value that no parameter can have, or that is written as no parameter takes it."""
+    code, suggestion = "invalid_parameter", None
+    if _FORBIDDEN.search(value):
+        code = "invalid_characters"
+        detail = "wildcards (%), control characters and broken UTF-8 are not allowed in a value"
+    elif name in shape.many and _OTHER_SEPARATORS.search(value):
+        suggestion = _OTHER_SEPARATORS.sub(",", value)
+        detail = f"several values are separated by commas, or the parameter is repeated; did you mean {suggestion}?"
+    elif not value or (name in shape.many and "," in value and not all(_separated(value))):
+        code = "invalid_cursor" if name == "cursor" else code
+        detail = "a value is empty; leave the parameter out where there is none"
+    else:
+        return None
+    allowed = _allowed(shape.schemas[name])
+    if allowed is None and code != "invalid_characters":
+        allowed = ["one or more codes"]
+    return error_detail(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
+
+
+def _separated(value: str) -> list[str]:
+    """The values that commas separate; a text with a space in it, such as a name, is one value."""
+    values = [each.strip() for each in value.split(",")]
+    return [value] if any(" " in each for each in values) else values
+
+
+def _turned_round(low: str, high: str, query: BaseModel) -> ErrorDetail:
+    """The error for a range whose smallest value is larger than its largest."""
+    smallest, largest = getattr(query, low), getattr(query, high)
+    return error_detail(
+        "invalid_range",
+        f"{low}={smallest} is beyond {high}={largest}: nothing lies between them",
+        parameter=low,
+        allowed=[f"up to {high}"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +370,9 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
             parameter["description"] = schema["description"]
         if "examples" in schema:
             parameter["example"] = schema["examples"][0]
+        if "items" in inner:
+            # A client that was made from the contract repeats the parameter.
+            parameter |= {"style": "form", "explode": True}
         found.append(parameter)
     return found
 
@@ -303,12 +401,24 @@ def _unknown(name: str, allowed: list[str]) -> ErrorDetail:
 
 def _invalid(error: dict[str, Any], shape: _Shape) -> ErrorDetail:
     name = str(error["loc"][0])
-    allowed = _allowed(shape.schemas[name])
+    schema = shape.schemas[name]
+    allowed = _allowed(schema)
     value = error.get("input")
+    if _has_several(error, schema, value):
+        return error_detail(
+            "repeated_parameter", f"{name} takes one value, and is given several", parameter=name, allowed=allowed
+        )
     is_code = error["type"] == "literal_error"
     meant = closest_match(value, allowed) if is_code and allowed and isinstance(value, str) else None
     cause = error.get("ctx", {}).get("error")
-    detail = str(cause) if isinstance(cause, ValueError) else str(error["msg"])
+    if isinstance(cause, ValueError):
+        detail = str(cause)
+    elif error["type"] == "too_long":
+        detail = f"at most {schema['maxItems']} values are expected"
+    elif schema.get("format") == "date":
+        detail = f"{A_DAY}, from 1990 to 2099, is expected"
+    else:
+        detail = str(error["msg"])
     hint = f"; did you mean {meant}?" if meant else ""
     return error_detail(
         "unknown_code" if is_code else "invalid_cursor" if name == "cursor" else "invalid_parameter",
@@ -317,6 +427,13 @@ def _invalid(error: dict[str, Any], shape: _Shape) -> ErrorDetail:
         allowed=allowed,
         suggestion=meant,
     )
+
+
+def _has_several(error: Mapping[str, Any], schema: Mapping[str, Any], value: object) -> bool:
+    """Whether the value of a parameter that takes one value is several."""
+    if "items" in schema:
+        return bool(error["type"] == "too_long" and schema["maxItems"] == 1)
+    return isinstance(value, str) and "," in value and schema.get("pattern") not in (AMOUNT_PATTERN, SEARCH_PATTERN)
 
 
 def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:

@@ -143,7 +143,8 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
         items, total, revision, more, position, key = await data.fetchrow(page.sql, *page.values)
-    first, following = _links(listing, question, [position, key] if more else None)
+    # After the last row, or without items, no page follows.
+    first, following = _links(listing, question, [position, key] if more and query.limit else None)
     headers = conditional.headers(conditional.etag(request, revision, cache_scope(listing, question)))
     headers["Link"] = f'<{first}>; rel="first"'
     next_link = "null"

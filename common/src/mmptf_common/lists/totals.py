@@ -75,8 +75,7 @@ class Totals(ResponseModel):
 
 async def answer_totals(request: Request, listing: Listing, query: PointInTime) -> Response:
     """The exact sums of a list's money under the request's filter, grouped by `by`."""
-    chosen = query.by  # type: ignore[attr-defined]
-    by: list[str] = [chosen] if isinstance(chosen, str) else chosen
+    by: list[str] = query.by  # type: ignore[attr-defined]
     await check_codes(request, listing, query)
     async with snapshot(request, query) as data:
 

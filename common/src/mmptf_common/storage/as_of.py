@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,15 +51,17 @@ def with_ctes(ctes: str, statement: str) -> str:
     return f"{ctes}, {own.removeprefix('WITH ')}" if own.startswith("WITH ") else f"{ctes} {own}"
 
 
-async def revision_at(connection: Any, as_of: int | datetime) -> int:
+async def revision_at(connection: Any, as_of: int | date) -> int:
     """The number of the revision at an `as_of`, 0 before the first; raises InvalidRequest where it cannot be read.
 
     The number of a change within a write stands for the whole write, since no reader could see a part of it.
+    as_of: the number of a revision or of a change; a moment, as a datetime; a day, for its end
     """
-    if isinstance(as_of, datetime):
-        await _require_known(connection, as_of)
+    if isinstance(as_of, date):
+        moment = as_of if isinstance(as_of, datetime) else datetime.combine(as_of, time.max, tzinfo=UTC)
+        await _require_known(connection, moment, as_of)
         found = await connection.fetchrow(
-            "SELECT number, repeatable FROM revision WHERE at <= $1 ORDER BY at DESC LIMIT 1", as_of
+            "SELECT number, repeatable FROM revision WHERE at <= $1 ORDER BY at DESC LIMIT 1", moment
         )
     else:
         found = await connection.fetchrow(
@@ -76,8 +78,11 @@ async def revision_at(connection: Any, as_of: int | datetime) -> int:
     return int(found["number"])
 
 
-async def _require_known(connection: Any, moment: datetime) -> None:
-    """Raise InvalidRequest for a future moment, ServiceUnavailable while a write under way may get an earlier one."""
+async def _require_known(connection: Any, moment: datetime, as_of: date) -> None:
+    """Raise InvalidRequest for a future moment, ServiceUnavailable while a write under way may get an earlier one.
+
+    as_of: as the caller stated the moment; the end of today is taken for now
+    """
     for attempt in range(LOOKS):
         if attempt:
             await asyncio.sleep(LOOK_SECONDS)
@@ -86,6 +91,8 @@ async def _require_known(connection: Any, moment: datetime) -> None:
             JOURNAL_LOCK,
         )
         if settled is not None and moment <= settled:
+            return
+        if moment > now and as_of == now.date():
             return
         if moment > now:
             raise _unknown_revision(f"{moment.isoformat()} is not past yet", "a moment up to now")

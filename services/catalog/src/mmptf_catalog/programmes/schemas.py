@@ -24,7 +24,7 @@ from mmptf_catalog.programmes.domain import (
     StatusRecord,
     Year,
 )
-from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Search, Values
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, UpdatedSince, Values
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
 from mmptf_common.wire.codes import BudgetCategory
@@ -222,7 +222,7 @@ class ProgrammeFilter(PointInTime):
     budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.")] = None
     budget_max: Annotated[Amount | None, Field(description="Largest budget, in USD.")] = None
     q: Annotated[Search | None, Field(description="Words, each of which begins a word of title or summary.")] = None
-    updated_since: Annotated[Moment | None, Field(description="Only what changed at or after this moment.")] = None
+    updated_since: UpdatedSince = None
 
 
 class ProgrammeQuery(ProgrammeFilter, ListQuery):
@@ -236,7 +236,10 @@ Division = Literal["thematic_area", "objective", "country", "region", "organizat
 
 
 class ProgrammeTotalsQuery(ProgrammeFilter):
-    by: Annotated[Division, Field(description="What the total is divided by.", examples=["thematic_area"])] = "stage"
+    by: Annotated[
+        list[Division],
+        Field(min_length=1, max_length=1, description="What the total is divided by.", examples=["thematic_area"]),
+    ] = ["stage"]
 
 
 PlaceShare = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2})\.[0-9]{2}$", examples=["100.00"])]

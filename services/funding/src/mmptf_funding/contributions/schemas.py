@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Values
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, UpdatedSince, Values
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
@@ -198,7 +198,7 @@ class ContributionFilter(PointInTime):
     basis: Annotated[list[Basis], Field(default_factory=list, max_length=100)]
     amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
     amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
-    updated_since: Annotated[Moment | None, Field(description="Only what changed at or after this moment.")] = None
+    updated_since: UpdatedSince = None
 
 
 class ContributionQuery(ContributionFilter, ListQuery):
@@ -213,9 +213,9 @@ class ContributionTotalsQuery(ContributionFilter):
     """Which contributions are summed, and what the sum is divided by."""
 
     by: Annotated[
-        Literal["contributor", "contributor_type", "stage", "basis"],
-        Field(description="What the total is divided by.", examples=["contributor_type"]),
-    ] = "contributor_type"
+        list[Literal["contributor", "contributor_type", "stage", "basis"]],
+        Field(min_length=1, max_length=1, description="What the total is divided by.", examples=["contributor_type"]),
+    ] = ["contributor_type"]
 
 
 class TargetQuery(ListQuery):

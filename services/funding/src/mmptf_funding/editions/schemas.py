@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from mmptf_common.http.parameters import Amount, ListQuery, Moment, PointInTime, Search, Values
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, UpdatedSince, Values
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.codes import MoneyStage
 from mmptf_common.wire.money import Money
@@ -273,7 +273,7 @@ class RequirementFilter(PointInTime):
     ] = None
     amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
     amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
-    updated_since: Annotated[Moment | None, Field(description="Only what changed at or after this moment.")] = None
+    updated_since: UpdatedSince = None
     q: Annotated[Search | None, Field(description="Words by their beginning, in place, region and area.")] = None
 
 
@@ -292,8 +292,6 @@ class RequirementTotalsQuery(RequirementFilter):
     by: Annotated[
         list[TotalsBy],
         Field(min_length=1, max_length=2, description="One or two ways to divide the total.", examples=["region"]),
-        # Sorted, so that both orders of the same two divisions share one cached answer.
-        AfterValidator(lambda ways: sorted(set(ways))),
     ] = ["region"]
 
 

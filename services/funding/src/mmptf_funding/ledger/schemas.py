@@ -26,7 +26,9 @@ Rate = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,5})\.[0-9]{1,10}$", examp
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
 OnDay = Annotated[
     Day | None,
-    Field(description="The last day that counts: entries dated later are left out.", examples=["2026-12-31"]),
+    Field(
+        description="The last day that counts, to its end: entries dated later are left out.", examples=["2026-12-31"]
+    ),
 ]
 
 
@@ -168,8 +170,8 @@ class EntryFilter(PointInTime):
     reversal: Annotated[
         Literal["true", "false"] | None, Field(description="Only entries that reverse others, or only the others.")
     ] = None
-    date_from: Annotated[Day | None, Field(description="The first day that counts.")] = None
-    date_to: Annotated[Day | None, Field(description="The last day that counts.")] = None
+    date_from: Annotated[Day | None, Field(description="The first day that counts, from its beginning.")] = None
+    date_to: Annotated[Day | None, Field(description="The last day that counts, to its end.")] = None
 
 
 class EntryQuery(EntryFilter, ListQuery):
@@ -188,8 +190,8 @@ class EntryTotalsQuery(EntryFilter):
 
     by: Annotated[
         list[EntryDivision],
-        Field(default_factory=lambda: ["kind"], min_length=1, max_length=2, description="What divides the sums."),
-    ]
+        Field(min_length=1, max_length=2, description="One or two ways to divide the sums.", examples=["kind"]),
+    ] = ["kind"]
 
 
 class StatementQuery(PointInTime):

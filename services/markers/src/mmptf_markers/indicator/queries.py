@@ -111,7 +111,9 @@ class IndicatorQuery(CurrentGradeFilter):
     """Which programmes are looked at, and by what they are divided."""
 
     target: TargetCode = None
-    by: Annotated[Division | None, Field(description="What the indicator is divided by.")] = None
+    by: Annotated[
+        list[Division], Field(default_factory=list, max_length=1, description="What the indicator is divided by.")
+    ]
 
 
 class OverTimeQuery(BaseModel):
@@ -130,7 +132,7 @@ class ActionQuery(ListQuery):
     programme: Annotated[Values, Field(description="Code of a programme.")]
     marker: Annotated[Values, Field(description="Code of a marker.")]
     open: Annotated[Literal["true", "false"] | None, Field(description="Whether it is not done yet.")] = None
-    due_before: Annotated[Day | None, Field(description="Only what is due before this day.")] = None
+    due_before: Annotated[Day | None, Field(description="Only what is due before this day, and not on it.")] = None
 
 
 class MarkerCard(Card[schemas.MarkerFacts]):
@@ -306,13 +308,14 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
 
         async def build(revision: int) -> schemas.IndicatorAnswer:
             target = await _target(data, query.target)
+            by = query.by[0] if query.by else None
             whole = await _indicators(data, target, query, None)
-            groups = await _indicators(data, target, query, query.by) if query.by else {}
+            groups = await _indicators(data, target, query, by) if by else {}
             return schemas.IndicatorAnswer(
                 target=target,
                 whole=whole.get(None) or _folded([], {}, target, None),
-                by=query.by,
-                overlapping=query.by in OVERLAPPING,
+                by=by,
+                overlapping=by in OVERLAPPING,
                 groups=[schemas.IndicatorGroup(code=code, indicator=found) for code, found in groups.items()],
                 revision=revision,
             )
