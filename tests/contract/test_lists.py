@@ -42,15 +42,31 @@ def test_every_operation_that_answers_pages_is_tested_as_a_list() -> None:
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
-async def test_limit_is_one_to_a_thousand_and_fifty_if_not_given(apis: ApiClients, operation: Operation) -> None:
+async def test_limit_is_up_to_a_thousand_and_fifty_if_not_given(apis: ApiClients, operation: Operation) -> None:
     schema = operation.query["limit"]
-    assert (schema["minimum"], schema["maximum"], schema["default"]) == (1, 1000, 50)
-    for query, most in (("", 50), ("limit=1", 1), ("limit=50", 50), ("limit=1000", 1000)):
+    assert (schema["minimum"], schema["maximum"], schema["default"]) == (0, 1000, 50)
+    totals = set()
+    for query, most in (("", 50), ("limit=0", 0), ("limit=1", 1), ("limit=50", 50), ("limit=1000", 1000)):
         page = (await ask(apis, operation, query)).json()
         assert len(page["items"]) == min(most, page["total"])
-    for wrong in ("0", "1001", "-1", "1.0", "1e2", "+1", "0x1", "٣", "ten", " 1"):
+        totals.add(page["total"])
+    assert len(totals) == 1
+    for wrong in ("-0", "1001", "-1", "1.0", "1e2", "+1", "0x1", "٣", "ten", " 1"):
         found = error_detail(operation, await ask(apis, operation, f"limit={wrong.replace('+', '%2B')}"), "limit")
-        assert (found["code"], found["allowed"]) == ("invalid_parameter", ["1 to 1000"])
+        assert (found["code"], found["allowed"]) == ("invalid_parameter", ["0 to 1000"])
+
+
+@pytest.mark.parametrize("operation", LISTS, ids=str)
+async def test_a_limit_of_none_counts(apis: ApiClients, operation: Operation) -> None:
+    answer = await ask(apis, operation, "limit=0")
+    operation.check(200, answer.json())
+    one = (await ask(apis, operation, "limit=1")).json()
+    assert answer.json() == {**one, "items": [], "next": None}
+    if one["next"]:
+        further = await ask(apis, operation, f"limit=0&cursor={_cursor(one['next'])}")
+        assert further.json() == answer.json()
+    head = await ask(apis, operation, "limit=0", method="HEAD")
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", answer.headers["etag"])
 
 
 @pytest.mark.parametrize(("operation", "sort"), SORTED, ids=str)

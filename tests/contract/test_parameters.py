@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mmptf_common.http.parameters import AMOUNT_PATTERN
 from tests.contract.asking import ApiClients, ask, error_detail, errors, problem
 from tests.contract.contracts import LISTS, OPERATIONS, Operation, is_many, takes_codes, words_of
 
@@ -52,7 +53,8 @@ async def test_characters_that_no_value_may_hold_are_refused_by_name(apis: ApiCl
 async def test_no_parameter_may_be_empty(apis: ApiClients, operation: Operation) -> None:
     for name in operation.query:
         found = error_detail(operation, await ask(apis, operation, f"{name}="), name)
-        assert found["code"] in {"invalid_parameter", "invalid_cursor", "unknown_code"}
+        assert found["code"] == ("invalid_cursor" if name == "cursor" else "invalid_parameter")
+        assert "leave the parameter out" in found["detail"]
         assert found["allowed"]
 
 
@@ -73,6 +75,12 @@ async def test_only_filters_that_take_several_values_may_be_repeated(apis: ApiCl
     if once:
         found = await errors(apis, operation, [pair for name in once for pair in [(name, values[name])] * 2])
         assert [f["parameter"] for f in found if f["code"] == "repeated_parameter"] == once
+        with_commas = [(name, f"{values[name]},{values[name]}") for name in once if name != "q"]
+        for (name, _), each in zip(with_commas, await errors(apis, operation, with_commas), strict=True):
+            if operation.query[name].get("pattern") == AMOUNT_PATTERN:
+                assert "without a comma" in each["detail"]
+            else:
+                assert (each["parameter"], each["code"]) == (name, "repeated_parameter")
     closed = [name for name, schema in operation.query.items() if is_many(schema) and words_of(schema)]
     answer = await ask(apis, operation, "&".join(f"{name}={values[name]}" for name in closed * 2))
     assert answer.status_code == operation.done, answer.text
