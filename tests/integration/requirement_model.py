@@ -63,6 +63,9 @@ def own_values(row: Mapping[str, str]) -> dict[str, list[str]]:
     }
 
 
+BOUNDS = ("amount_min", "amount_max")
+
+
 @st.composite
 def questions(draw: st.DrawFn) -> Pairs:
     """Filters as a query string has them; most find a row that was drawn first, so that few answers are empty."""
@@ -86,6 +89,10 @@ def questions(draw: st.DrawFn) -> Pairs:
             figure = draw(st.one_of(st.just(row["amount_usd"] or "0.00"), st.decimals(0, 10**8, places=2).map(str)))
             values = [draw(st.sampled_from([figure, figure.removesuffix(".00"), figure.removesuffix("0")]))]
         pairs += [(name, value) for value in values]
+    # A range that is turned round is refused.
+    amounts = sorted((value for name, value in pairs if name in BOUNDS), key=Decimal)
+    if len(amounts) == len(BOUNDS):
+        pairs = [pair for pair in pairs if pair[0] not in BOUNDS] + list(zip(BOUNDS, amounts, strict=True))
     return pairs
 
 

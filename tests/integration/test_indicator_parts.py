@@ -425,7 +425,7 @@ async def test_unknown_parameters_are_rejected(portfolio: Portfolio, path: str) 
             "stage=nowhere",
             "sort=grade",
             "target=human-rights-90",
-            "limit=0",
+            "limit=1001",
         ],
         INDICATOR: [*of_current_grades, "target=x", "by=grade", "by=", "marker=human_rights", "stage=funded"],
         CRITERIA: [*of_current_grades, "marker=x", "stage=nowhere"],

@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from tests.integration.ledger_client import ETHIOPIA, LEDGER, ORIGINAL, STATEMENT, Json, LedgerClient, body
+from tests.integration.ledger_client import ETHIOPIA, LEDGER, ORIGINAL, STATEMENT, Json, LedgerClient, body, refused
 
 
 async def test_an_empty_ledger_states_zeros(ledger: LedgerClient) -> None:
@@ -45,6 +45,35 @@ async def test_statements_are_of_a_day_as_known_at_a_revision(ledger: LedgerClie
     days = ("2024-01-31", "2024-02-01", "2024-03-01", "2024-04-01")
     assert [await ledger.balance(on=day) for day in days] == ["0.00", "7.00", "106.00", "109.00"]
     assert [await ledger.balance(on=day, as_of=known) for day in days] == ["0.00", "0.00", "99.00", "99.00"]
+
+
+async def test_a_day_that_bounds_from_above_counts_to_its_end(ledger: LedgerClient) -> None:
+    for amount, day in (("1.00", "2024-02-29"), ("2.00", "2024-03-01"), ("4.00", "2024-03-02")):
+        await ledger.enter("interest", amount, day)
+    for first, last, amounts in (
+        ("2024-02-29", "2024-03-01", ["1.00", "2.00"]),
+        ("2024-03-01", "2024-03-01", ["2.00"]),
+        ("2024-03-02", "2024-12-31", ["4.00"]),
+    ):
+        rows = await ledger.rows(date_from=first, date_to=last, kind="interest")
+        assert [row["sum"]["amount"] for row in rows] == amounts
+    answer = await ledger.running.client.get(LEDGER, params={"date_from": "2024-03-02", "date_to": "2024-03-01"})
+    refused(answer, 422, "invalid_range", "date_from=2024-03-02", "date_to=2024-03-01")
+
+
+async def test_totals_are_divided_by_a_set_of_ways(ledger: LedgerClient) -> None:
+    await ledger.enter("deposit", "100.00", "2023-03-01", contributor="DEU")
+    await ledger.enter("deposit", "11.00", "2024-03-02", contributor="USA")
+    for way, *same in (
+        ("by=kind", "by=kind&by=kind", "by=Kind,kind", ""),
+        ("by=kind&by=year", "by=year&by=kind", "by=year,kind,year", "by=YEAR%2CKIND"),
+    ):
+        first = await ledger.running.client.get(f"{LEDGER}/totals?{way}")
+        for query in same:
+            again = await ledger.running.client.get(f"{LEDGER}/totals?{query}")
+            assert (again.headers["etag"], again.json()) == (first.headers["etag"], first.json()), query
+    answer = await ledger.running.client.get(f"{LEDGER}/totals?by=kind,year,programme")
+    refused(answer, 422, "invalid_parameter", "at most 2 values")
 
 
 async def test_a_link_lists_the_rows_that_were_counted(ledger: LedgerClient) -> None:

@@ -31,7 +31,7 @@ from mmptf_common.wire.problems import InvalidRequest
 
 class Query(ListQuery):
     sort: Literal["code", "-code"] = "code"
-    country: Annotated[Values, Field()]
+    country: Annotated[Values, Field(examples=["SRB"])]
     stage: Annotated[list[Literal["concept", "pipeline"]], Field(default_factory=list, max_length=100)]
     by: Annotated[list[Literal["country", "year"]], Field(min_length=1, max_length=1)] = ["year"]
     budget_min: Amount | None = None
@@ -69,9 +69,9 @@ def errors(query: str | bytes) -> list[tuple[str | None, str, str | None]]:
         ("date_to=2024-01-01,2024-02-01", [("date_to", "repeated_parameter", None)]),
         ("by=country,year", [("by", "repeated_parameter", None)]),
         ("by=country&by=year", [("by", "repeated_parameter", None)]),
-        ("country=SRB;KEN", [("country", "invalid_parameter", "SRB,KEN")]),
-        ("country=SRB+%7C+KEN", [("country", "invalid_parameter", "SRB,KEN")]),
-        ("country=SRB,", [("country", "invalid_parameter", None)]),
+        ("country=SRB;KEN", [("country", "unknown_code", "SRB,KEN")]),
+        ("country=SRB+%7C+KEN", [("country", "unknown_code", "SRB,KEN")]),
+        ("country=SRB,", [("country", "unknown_code", None)]),
         ("country[]=SRB", [("country[]", "unknown_parameter", "country")]),
         ("country=" + ",".join(f"A{n}" for n in range(101)), [("country", "invalid_parameter", None)]),
         ("budget_min=1,000", [("budget_min", "invalid_parameter", None)]),
@@ -200,6 +200,7 @@ def test_arrays_are_declared_as_repeated_parameters() -> None:
     for name in ("country", "stage", "by"):
         assert (declared[name]["style"], declared[name]["explode"]) == ("form", True)
     assert "style" not in declared["sort"]
+    assert declared["country"]["example"] == ["SRB"]
 
 
 def test_equal_queries_have_one_canonical_form() -> None:

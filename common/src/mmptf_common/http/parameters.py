@@ -287,7 +287,9 @@ def parse(request: Request, model: type[Q]) -> Q:
 
 def _unreadable(name: str, value: str, shape: _Shape) -> ErrorDetail | None:
     """The error for a value that no parameter can have, or that is written as no parameter takes it."""
-    code, suggestion = "invalid_parameter", None
+    takes_codes = name in shape.many or name in shape.enumerated
+    code = "unknown_code" if takes_codes else "invalid_cursor" if name == "cursor" else "invalid_parameter"
+    suggestion = None
     if _FORBIDDEN.search(value):
         code = "invalid_characters"
         detail = "wildcards (%), control characters and broken UTF-8 are not allowed in a value"
@@ -295,7 +297,6 @@ def _unreadable(name: str, value: str, shape: _Shape) -> ErrorDetail | None:
         suggestion = _OTHER_SEPARATORS.sub(",", value)
         detail = f"several values are separated by commas, or the parameter is repeated; did you mean {suggestion}?"
     elif not value or (name in shape.many and "," in value and not all(_separated(value))):
-        code = "invalid_cursor" if name == "cursor" else code
         detail = "a value is empty; leave the parameter out where there is none"
     else:
         return None
@@ -373,6 +374,8 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
         if "items" in inner:
             # A client that was made from the contract repeats the parameter.
             parameter |= {"style": "form", "explode": True}
+            if "example" in parameter:
+                parameter["example"] = [parameter["example"]]
         found.append(parameter)
     return found
 
