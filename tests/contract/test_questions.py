@@ -40,12 +40,12 @@ async def values_of(apis: ApiClients, operation: Operation, name: str) -> list[s
     return found[:MOST_VALUES]
 
 
-def spellings(name: str, values: tuple[str, ...]) -> list[str]:
-    """Query strings that mean the same set of values."""
+def spellings(name: str, values: tuple[str, ...], most: int) -> list[str]:
+    """Query strings that mean the same set of values, of which an operation takes this many."""
     repeated = [urlencode([(name, value) for value in each]) for each in permutations(values)]
     return [
         *repeated,
-        urlencode([(name, value) for value in [*values, *values]]),
+        *([urlencode([(name, value) for value in values * 2])] if 2 * len(values) <= most else []),
         f"{name}={','.join(values)}",
         f"{name}={'%2C'.join(reversed(values))}",
         f"{repeated[0]}&_=1700000000",
@@ -59,11 +59,11 @@ async def test_different_answers_have_different_tags_and_equal_questions_one(
     answers: dict[str, bytes] = {}
     for name in (name for name, schema in operation.query.items() if is_many(schema)):
         values = await values_of(apis, operation, name)
-        most = min(operation.query[name]["maxItems"], 2)
+        most = operation.query[name]["maxItems"]
         sets = [(value,) for value in values]
         sets += list(combinations(values[:MOST_VALUES] if name != "by" else values, 2)) if most > 1 else []
         for each in sets:
-            found = [await ask(apis, operation, query) for query in spellings(name, each)]
+            found = [await ask(apis, operation, query) for query in spellings(name, each, most)]
             assert {answer.status_code for answer in found} == {200}, [answer.text for answer in found]
             assert len({(answer.headers["etag"], answer.content) for answer in found}) == 1, each
             answers.setdefault(found[0].headers["etag"], found[0].content)

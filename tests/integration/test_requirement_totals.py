@@ -75,7 +75,7 @@ async def test_the_whole_edition_is_proven(edition: Packaged, by: list[str]) -> 
     assert (total.sum, total.rows) == (Money(amount="1629112000.00", currency="USD"), 705)
 
 
-@pytest.mark.parametrize("by", [["region", "place", "area"], list(WAYS), ["region", "region", "area", "status"]])
+@pytest.mark.parametrize("by", [["region", "place", "area"], list(WAYS), ["region", "region", "area"], ["status"] * 3])
 async def test_more_than_two_dimensions_are_rejected(funding: httpx.AsyncClient, by: list[str]) -> None:
     answer = await funding.get(TOTALS, params={"by": by})
     assert answer.status_code == 422
@@ -91,7 +91,7 @@ async def test_an_unknown_dimension_is_rejected(funding: httpx.AsyncClient, by: 
 
 
 async def test_a_dimension_that_is_named_twice_counts_once(funding: httpx.AsyncClient) -> None:
-    twice = await funding.get(TOTALS, params={"by": ["area", "area", "area"]})
+    twice = await funding.get(TOTALS, params={"by": ["area", "area"]})
     once = await funding.get(TOTALS, params={"by": "area"})
     assert twice.json()["by"] == ["area"]
     assert (twice.content, twice.headers["ETag"]) == (once.content, once.headers["ETag"])

@@ -69,6 +69,8 @@ def errors(query: str | bytes) -> list[tuple[str | None, str, str | None]]:
         ("date_to=2024-01-01,2024-02-01", [("date_to", "repeated_parameter", None)]),
         ("by=country,year", [("by", "repeated_parameter", None)]),
         ("by=country&by=year", [("by", "repeated_parameter", None)]),
+        ("by=country&by=country", [("by", "repeated_parameter", None)]),
+        ("country=" + ",".join(["SRB"] * 101), [("country", "invalid_parameter", None)]),
         ("country=SRB;KEN", [("country", "unknown_code", "SRB,KEN")]),
         ("country=SRB+%7C+KEN", [("country", "unknown_code", "SRB,KEN")]),
         ("country=SRB,", [("country", "unknown_code", None)]),
@@ -138,7 +140,10 @@ def test_what_is_wrong_is_said_in_words() -> None:
     assert detail("budget_min=2&budget_max=1") == "budget_min=2 is beyond budget_max=1: nothing lies between them"
 
 
-@given(st.lists(st.sampled_from(["SRB", "KEN", "DEU"]), min_size=1), st.sampled_from([",", "%2C", ", ", "&country="]))
+@given(
+    st.lists(st.sampled_from(["SRB", "KEN", "DEU"]), min_size=1, max_size=100),
+    st.sampled_from([",", "%2C", ", ", "&country="]),
+)
 def test_several_values_are_a_set_however_they_are_written(codes: list[str], separator: str) -> None:
     query = parsed("country=" + separator.join(codes))
     assert query.country == sorted(set(codes))
@@ -156,7 +161,7 @@ def test_a_name_with_a_comma_is_one_value() -> None:
         ("sort=-Code", "sort=-code"),
         ("stage=Concept,PIPELINE", "stage=pipeline&stage=concept"),
         ("by=Country", "by=country"),
-        ("by=year&by=YEAR", ""),
+        ("by=Year", ""),
         ("country=SRB&_=1700000000", "country=SRB"),
         ("_=1", ""),
         ("limit=050", ""),

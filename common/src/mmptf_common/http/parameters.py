@@ -269,7 +269,8 @@ def parse(request: Request, model: type[Q]) -> Q:
         else:
             given[name] = value
     for name, values in given.items():
-        if isinstance(values, list) and len(values) > 1:
+        # The model refuses more values than the contract allows, duplicates among them.
+        if isinstance(values, list) and 1 < len(values) <= shape.schemas[name]["maxItems"]:
             given[name] = sorted(set(values))
     try:
         query = model.model_validate(given)
