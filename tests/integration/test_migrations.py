@@ -417,17 +417,18 @@ async def test_a_migrated_database_serves_and_is_written_on(landed: Landed) -> N
         for asked in (landed.created, CREATED.isoformat().replace("+00:00", "Z"), datetime.now(UTC).date()):
             then = (await client.get(path, params={"limit": 1000, "as_of": str(asked)})).json()
             assert then["items"] == now["items"]
-        for moment in (landed.amended, (CREATED - timedelta(microseconds=1)).isoformat().replace("+00:00", "Z")):
+        before = (CREATED - timedelta(microseconds=1)).isoformat().replace("+00:00", "Z")
+        for moment in (landed.amended, before, AMENDED.date()):
             then = (await client.get(path, params={"limit": 1000, "as_of": str(moment)})).json()
             assert then["items"] == [item for item in now["items"] if item["code"] != "NEW"]
             assert then["revision"] == landed.amended
         # Those from before the last amendment cannot, and that is said.
-        for moment in (1, landed.seeded, landed.amended - 1, "2026-01-06T15:00:00Z", "2026-01-06"):
+        for moment in (1, landed.seeded, landed.amended - 1, "2026-01-06T15:00:00Z", "2026-01-05"):
             refused = await client.get(path, params={"as_of": str(moment)})
             assert (refused.status_code, refused.json()["code"]) == (422, "unknown_revision")
             (error,) = refused.json()["errors"]
             assert (error["parameter"], error["allowed"]) == ("as_of", [f"{landed.amended} and later"])
-        before_all = (await client.get(path, params={"as_of": "2026-01-05"})).json()
+        before_all = (await client.get(path, params={"as_of": "2026-01-04"})).json()
         assert (before_all["items"], before_all["revision"]) == ([], 0)
         # The feed begins at the first entry of all.
         feed = (await client.get(f"/{landed.service}/v1/changes", params={"limit": 1000})).json()
