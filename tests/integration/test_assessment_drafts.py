@@ -206,7 +206,9 @@ async def test_a_draft_under_another_marker_is_another_draft(marker_service: Mar
 @pytest.mark.parametrize(
     ("members", "error", "allowed", "suggestion"),
     [
-        ({"programme": "MARC-KNOWN"}, ("unknown_code", "/programme"), "MARK-KNOWN", "MARK-KNOWN"),
+        ({"programme": "MARC-KNOWN"}, ("unknown_code", "/programme"), "see /catalog/v1/programmes", None),
+        ({"programme": "MARK-KNOWNN"}, ("unknown_code", "/programme"), "see /catalog/v1/programmes", "MARK-KNOWN"),
+        ({"programme": "mark-known"}, ("unknown_code", "/programme"), "see /catalog/v1/programmes", "MARK-KNOWN"),
         ({"rubric": "hr-marker-illustrativ.1"}, ("unknown_code", "/rubric"), RUBRIC_CODE, RUBRIC_CODE),
         ({"answers": {"equalty": answer(1)}}, ("unknown_criterion", "/answers/equalty"), "equality", "equality"),
         ({"answers": {"equality": answer(4)}}, ("unknown_level", "/answers/equality"), "3", None),

@@ -160,9 +160,12 @@ async def test_a_programme_that_no_entry_names_is_not_found(funded: RunningApp) 
     answer = await funded.client.get(f"{FUNDING}/MKD-01", headers={"if-none-match": "*"})
     said = answer.json()
     assert (answer.status_code, said["code"]) == (404, "not_found")
-    assert said["detail"].startswith("No entry names programme 'MKD-01'.")
-    (error,) = (await funded.client.get(f"{FUNDING}/ETH-01x")).json()["errors"]
+    # MDA-01, which an entry names, is another programme.
+    assert said["detail"] == "No entry names programme 'MKD-01'."
+    (error,) = (await funded.client.get(f"{FUNDING}/ETH01")).json()["errors"]
     assert (error["code"], error["parameter"], error["suggestion"]) == ("unknown_code", "code", "ETH-01")
+    moved = await funded.client.get(f"{FUNDING}/eth-01?as_of=1")
+    assert (moved.status_code, moved.headers["location"]) == (308, f"{FUNDING}/ETH-01?as_of=1")
 
 
 async def test_a_ledgers_card_changes_with_its_entries_and_with_the_budget_that_it_shows(
@@ -313,7 +316,7 @@ async def test_the_gateway_shows_what_both_say(funded: RunningApp, catalogue: Ru
             assert (partly["complete"], partly["missing"]) == (False, ["funding"])
             assert partly["parts"][0]["missing"] == {
                 "code": "not_found",
-                "detail": "No entry names programme 'MKD-01'. Did you mean MDA-01?",
+                "detail": "No entry names programme 'MKD-01'.",
             }
             nobody = await client.get("/programmes/ETH-01x")
             assert nobody.status_code == 404

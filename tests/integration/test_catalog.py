@@ -190,12 +190,13 @@ async def test_facets_count_what_the_filter_returns(catalog: httpx.AsyncClient, 
         assert page["total"] == facet["count"], (name, facet)
 
 
-async def test_an_unknown_code_is_rejected_with_the_closest_match(catalog: httpx.AsyncClient) -> None:
-    answer = await catalog.get(PROGRAMMES, params={"country": "srb"})
+async def test_an_unknown_code_is_rejected_with_the_one_that_was_meant(catalog: httpx.AsyncClient) -> None:
+    answer = await catalog.get(PROGRAMMES, params={"country": "RS"})
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
     assert (error["code"], error["parameter"]) == ("unknown_code", "country")
-    assert error["suggestion"] == "SRB"
-    missing = await catalog.get(f"{PROGRAMMES}/mkd-01")
+    assert (error["suggestion"], error["allowed"]) == ("SRB", ["see /catalog/v1/places?kind=country"])
+    assert error["detail"].endswith("; SRB is the code of Serbia")
+    missing = await catalog.get(f"{PROGRAMMES}/MKD01")
     assert missing.status_code == 404
     assert missing.json()["errors"][0]["suggestion"] == "MKD-01"

@@ -27,7 +27,8 @@ from tests.integration.editions import (
     ("cells", "found"),
     [
         ({"region_code": "eats"}, [("unknown_code", "region_code", "east"), ("other_region", "place_code", None)]),
-        ({"place_code": "KEM", "place": ""}, [("unknown_code", "place_code", "KEN")]),
+        ({"place_code": "KEM", "place": ""}, [("unknown_code", "place_code", None)]),
+        ({"place_code": "404", "place": ""}, [("unknown_code", "place_code", "KEN")]),
         ({"area_code": "healht"}, [("unknown_code", "area_code", "health")]),
         ({"target_populations": "migrants|student"}, [("unknown_code", "target_populations", "students")]),
         ({"region": "The East Side"}, [("other_name", "region", None)]),
@@ -35,7 +36,8 @@ from tests.integration.editions import (
         ({"area": "Migration Health"}, [("other_name", "area", None)]),
         ({"region_code": "west"}, [("other_region", "place_code", None)]),
         ({"country_code": "UGA"}, [("other_country", "country_code", None)]),
-        ({"source_document": "made-up-2061"}, [("unknown_code", "source_document", "made-up-2016")]),
+        ({"source_document": "made-up-2061"}, [("unknown_code", "source_document", None)]),
+        ({"source_document": "made_up_2016"}, [("unknown_code", "source_document", "made-up-2016")]),
         ({"amount_usd": "-1000000.50"}, [("invalid_value", "amount_usd", None)]),
         ({"amount_usd": "1000000.505"}, [("invalid_value", "amount_usd", None)]),
         ({"amount_usd": "1,000,000.50"}, [("invalid_value", "amount_usd", None)]),
@@ -63,7 +65,7 @@ async def test_a_wrong_row_is_refused(
         (code, f"/requirements/7/{column}", meant) for code, column, meant in found
     ]
     for error in errors:
-        assert error["suggestion"] is None or f"did you mean {error['suggestion']}?" in error["detail"]
+        assert error["suggestion"] is None or error["suggestion"] in error["detail"].rpartition("; ")[2]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ async def test_a_wrong_row_is_refused(
         (REQUIREMENTS.replace(b"Kenya", b'"Kenya', 1), "not_csv", None),
         (REQUIREMENTS.replace(b"Kenya", b"K" * 3_000_000, 1), "line_too_long", None),
         (REQUIREMENTS.replace(b"Kenya", b"K" * 900_000, 1), "not_csv", None),
-        (REQUIREMENTS.replace(b"ME-2016,", b"ME-2061,"), "unknown_code", "/requirements/2/edition"),
+        (REQUIREMENTS.replace(b"ME-2016,", b"me-2016,"), "unknown_code", "/requirements/2/edition"),
         (REQUIREMENTS.replace(b"ME-2016,", b","), "nothing_to_import", None),
         (b"\x00" * 1000, "unknown_column", "/requirements/1/" + "\x00" * 64),
         (b"PK\x03\x04\x14\x00\x00\x00\x08\x00\xff", "not_utf8", None),

@@ -250,12 +250,18 @@ NESTED = ("vocabulary", "printed-totals", "results")
 
 
 @pytest.mark.parametrize("path", ["", *(f"/{name}" for name in NESTED), "/reconciliation"])
-async def test_an_unknown_edition_is_not_found_and_the_nearest_is_named(funding: httpx.AsyncClient, path: str) -> None:
-    answer = await funding.get(f"{FUNDING}/editions/MI-2051{path}")
-    assert answer.status_code == 404
-    problem = answer.json()
-    assert problem["code"] == "not_found"
-    assert [(error["code"], error["suggestion"]) for error in problem["errors"]] == [("unknown_code", "MI-2015")]
+async def test_an_unknown_edition_is_not_found_and_the_one_that_was_meant_is_named(
+    funding: httpx.AsyncClient, path: str
+) -> None:
+    # An edition of another year is another edition.
+    for given, meant in (("MI-2051", None), ("MI.2015", "MI-2015")):
+        answer = await funding.get(f"{FUNDING}/editions/{given}{path}")
+        assert answer.status_code == 404
+        problem = answer.json()
+        assert problem["code"] == "not_found"
+        assert [(error["code"], error["suggestion"]) for error in problem["errors"]] == [("unknown_code", meant)]
+    moved = await funding.get(f"{FUNDING}/editions/mi-2015{path}?as_of=1")
+    assert (moved.status_code, moved.headers["location"]) == (308, f"{EDITION}{path}?as_of=1")
     known = await funding.get(f"{EDITION}{path}")
     assert known.status_code == 200
     assert (await funding.get(f"{EDITION}{path}", headers={"If-None-Match": known.headers["ETag"]})).status_code == 304

@@ -163,7 +163,10 @@ def test_every_error_of_a_declaration_is_stated_at_once() -> None:
         ("missing", "/year"), ("unknown_code", "/grade"), ("unknown_code", "/organization"),
         ("in_the_future", "/date"),
     ]  # fmt: skip
-    assert [error.suggestion for error in errors] == [None, None, "IOM", None]
+    # IMO is another organization than IOM, and iom is none.
+    assert [error.suggestion for error in errors] == [None, None, None, None]
+    lower = rules.declaration_errors(DeclarationSent.model_validate({**declaration, "organization": "iom"}), **known)
+    assert [error.suggestion for error in lower] == [None, None, "IOM", None]
     other = {**declaration, "marker": "tests", "year": 2025, "organization": "ILO", "date": "2026-01-01"}
     (error,) = rules.declaration_errors(DeclarationSent.model_validate(other), **known)
     assert (error.pointer, error.allowed, error.suggestion) == ("/marker", ["test"], "test")
@@ -172,7 +175,7 @@ def test_every_error_of_a_declaration_is_stated_at_once() -> None:
 def test_answers_that_do_not_fit_their_rubric_are_named_in_the_body() -> None:
     assert published_code(COMPUTED) == "small.1"
     with pytest.raises(InvalidRequest) as refused:
-        score_or_raise(COMPUTED, {"c0": 9, "c11": 1}, STAGE)
-    assert places(refused.value.errors) == [("unknown_level", "/answers/c0"), ("unknown_criterion", "/answers/c11")]
+        score_or_raise(COMPUTED, {"c0": 9, "c01": 1}, STAGE)
+    assert places(refused.value.errors) == [("unknown_level", "/answers/c0"), ("unknown_criterion", "/answers/c01")]
     assert refused.value.errors[1].suggestion == "c1"
     assert refused.value.errors[0].allowed == ["0", "1", "2", NOT_APPLICABLE]

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -15,13 +14,13 @@ from fastapi import Depends
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
+from mmptf_common.wire.base import words_of
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any
 
 MAX_PARAMETERS = 200
 # No filter has wildcards; control characters and broken UTF-8 (decoded as U+FFFD) are in no stored value.
 _FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
-_WORD = re.compile(r"[^\W_]+")
 LONGEST_WORD = 200
 AMOUNT_PATTERN = r"^[0-9]{1,16}(\.[0-9]{1,2})?$"
 SEARCH_PATTERN = r"^[^%*\x00-\x1f\x7f\ufffd]+$"
@@ -87,9 +86,8 @@ def _moment(value: object) -> datetime:
 
 def words(text: str) -> list[str]:
     """The words of a text as the search compares them: without case and accents, in order, each once."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     # PostgreSQL does not index longer words.
-    return list(dict.fromkeys(word[:LONGEST_WORD] for word in _WORD.findall(bare)))
+    return list(dict.fromkeys(word[:LONGEST_WORD] for word in words_of(text)))
 
 
 def search_terms(text: str) -> str:

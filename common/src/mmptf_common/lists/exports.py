@@ -24,10 +24,10 @@ from mmptf_common.lists.listing import (
     Listing,
     Statement,
     cache_scope,
-    check_codes,
     condition,
     order,
     with_as_of_links,
+    with_known_codes,
 )
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 
@@ -98,9 +98,9 @@ async def _rows(
     request: Request, listing: Listing, query: ListQuery, representation: str
 ) -> AsyncGenerator[bytes, None]:
     """Yields the ETag, then the export in chunks, from one read-only snapshot, so that both are of one revision."""
+    query = await with_known_codes(request, listing, query)
     export = export_statement(listing, query, representation)
     question = canonical(query, without=PAGING)
-    await check_codes(request, listing, query)
     async with snapshot(request, query) as data:
         transaction = data.connection.transaction(isolation="repeatable_read", readonly=True)
         await transaction.start()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import PointInTime, canonical
 from mmptf_common.http.snapshot import snapshot
-from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, check_codes, condition
+from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, with_known_codes
 from mmptf_common.wire.base import ResponseModel
 
 
@@ -73,8 +73,8 @@ def _range(value: str, text: str) -> str:
 
 async def answer_facets(request: Request, listing: Listing, query: PointInTime) -> Response:
     """The facet counts and ranges of a list under the request's filter."""
+    query = await with_known_codes(request, listing, query)
     facets = facets_statement(listing, query)
-    await check_codes(request, listing, query)
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> Facets:

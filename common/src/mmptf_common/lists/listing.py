@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
 from starlette.requests import Request
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, pairs_of, search_terms
+from mmptf_common.lists.codes import find_with, known_codes, suggest
 from mmptf_common.storage.engines import reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
-from mmptf_common.wire.problems import not_one_of, raise_if_any
+from mmptf_common.wire.places import PlaceKind
+from mmptf_common.wire.problems import ErrorDetail, not_one_of, raise_if_any
+
+Q = TypeVar("Q", bound=BaseModel)
+# The most known codes of one filter that a process remembers.
+MOST_REMEMBERED = 10_000
+# The most unknown codes of one filter for which a suggestion is looked up.
+MOST_SUGGESTIONS = 5
 
 # The parameters that do not change the rows of a list and their order.
 PAGING = frozenset({"cursor", "limit", "format"})
@@ -24,15 +32,18 @@ class Filter:
     """The filter of one query parameter.
 
     where:     SQL condition; `{}` stands for the bound value (an array where the parameter may repeat)
-    codes:     SQL of every code that the parameter takes; None where the query model lists the values
+    codes:     SQL of the codes that the parameter takes, as `codes_in` writes it; None where the query model lists the
+               values
     listed_at: the path at which a caller can read those codes
     bind:      converts the parameter's value to the bound value, where they differ
+    places:    the kind of places whose codes are all taken, also those without a row; None for other codes
     """
 
     where: str
     codes: str | None = None
     listed_at: str | None = None
     bind: Callable[[Any], Any] | None = None
+    places: PlaceKind | None = None
 
 
 # The columns of a CSV for the first source of a record, and for the moment of its last change.
@@ -179,23 +190,43 @@ def condition(listing: Listing, query: BaseModel, arguments: Arguments) -> str:
     return " AND ".join(clauses) or "true"
 
 
-async def check_codes(request: Request, listing: Listing, query: BaseModel) -> None:
-    """Raise InvalidRequest for codes that do not exist, with the most similar one that does.
+async def with_known_codes(request: Request, listing: Listing, query: Q) -> Q:
+    """The query with its codes as they are written; raises InvalidRequest for codes that do not exist.
 
-    Codes are never deleted, so known ones are stored in the app and the database is read for an unknown one only.
+    Two queries whose codes differ in case alone are the same, so they have the same canonical query.
     """
-    errors = []
+    changed: dict[str, list[str]] = {}
+    errors: list[ErrorDetail] = []
     for name, f in listing.filters.items():
-        if f.codes is None or not (codes := getattr(query, name)):
+        if f.codes is None or not (given := getattr(query, name)):
             continue
-        known: set[str] = request.app.state.known_codes.setdefault(f.codes, set())
-        if known.issuperset(codes):
-            continue
-        async with reading(request.app.state.database) as connection:
-            known.update(row[0] for row in await connection.fetch(f.codes))
-        errors += [
-            not_one_of("unknown_code", name, code, sorted(known), listed_at=f.listed_at)
-            for code in codes
-            if code not in known
-        ]
+        written = await known_values(request, name, f, given, errors)
+        if written != given:
+            changed[name] = written
     raise_if_any(errors)
+    return query.model_copy(update=changed) if changed else query
+
+
+async def known_values(
+    request: Request, parameter: str, taken: Filter, given: Sequence[str], errors: list[ErrorDetail]
+) -> list[str]:
+    """The codes of one parameter as they are written; adds an error for each that does not exist.
+
+    Codes are never deleted, so known ones are remembered in the app and the database is asked for others only.
+    """
+    assert taken.codes is not None
+    known: dict[str, str] = request.app.state.known_codes.setdefault(taken.codes, {})
+    written = [known.get(code) for code in given]
+    if others := [code for code, found in zip(given, written, strict=True) if found is None]:
+        async with reading(request.app.state.database) as connection:
+            find = find_with(connection, taken.codes)
+            found = await known_codes(find, others, taken.places)
+            unknown = list(dict.fromkeys(code for code in others if code not in found))
+            for n, code in enumerate(unknown):
+                meant = await suggest(find, code, taken.places) if n < MOST_SUGGESTIONS else None
+                errors.append(not_one_of("unknown_code", parameter, code, listed_at=taken.listed_at, suggestion=meant))
+        if len(known) + len(found) > MOST_REMEMBERED:
+            known.clear()
+        known.update(found)
+        written = [code or found.get(other) for code, other in zip(written, given, strict=True)]
+    return [code for code in written if code is not None]

@@ -8,6 +8,7 @@ import json
 import re
 from datetime import datetime
 from operator import itemgetter
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.datastructures import URL
@@ -18,6 +19,7 @@ from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import representation
 from mmptf_common.http.parameters import ListQuery, PointInTime, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.lists.codes import Find, codes_in, find_with, in_other_case, suggest
 from mmptf_common.lists.exports import answer_export
 from mmptf_common.lists.listing import (
     PAGING,
@@ -25,14 +27,15 @@ from mmptf_common.lists.listing import (
     Listing,
     Statement,
     cache_scope,
-    check_codes,
     condition,
     fixed,
     order,
     with_as_of_links,
+    with_known_codes,
 )
 from mmptf_common.storage.journal import REVISION
-from mmptf_common.wire.problems import InvalidRequest, NotFound, closest_match, error_detail
+from mmptf_common.wire.problems import InvalidRequest, NotFound, error_detail
+from mmptf_common.wire.suggestions import Suggestion
 
 # The text that PostgreSQL writes for a sort value of each type; any other value in a cursor is rejected.
 _SORT_VALUES = {
@@ -134,9 +137,9 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     chosen = representation(request, query)
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
+    query = await with_known_codes(request, listing, query)
     question = canonical(query)
     page = page_statement(listing, query)
-    await check_codes(request, listing, query)
     async with snapshot(request, query) as data:
         if conditional.is_conditional(request):
             tag = conditional.etag(request, await data.revision(), cache_scope(listing, question))
@@ -174,7 +177,9 @@ def item_statement(listing: Listing, code: str, query: BaseModel) -> Statement:
 async def fetch_item(
     data: Snapshot, listing: Listing, code: str, *, parameter: str = "code"
 ) -> tuple[str, str] | Response:
-    """The JSON of one record and its version, or the 308 to its new code; raises NotFound with the most similar code.
+    """The JSON of one record and its version, or the 308 to its present code or to its code in the right case.
+
+    Raises NotFound with the code that was meant, where that is nearly certain.
 
     parameter: the name of the code in the path
     """
@@ -184,13 +189,18 @@ async def fetch_item(
         return row[0], row[1]
     if moved := await renamed(data, listing.entity, code, listing.path):
         return moved
+    find = find_in(data.connection, listing)
+    if (written := await in_other_case(find, code)) is not None:
+        return redirect(data, listing.path, code, written)
+    meant = await suggest(find, code)
+    raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.as_of_ctes else "")
+
+
+def find_in(connection: Any, listing: Listing) -> Find:
+    """The lookup of the codes of a list's records as they are now."""
     arguments = Arguments()
     visible = fixed(listing, arguments)
-    known = await data.connection.fetch(
-        f"SELECT {listing.key} FROM {listing.rows} WHERE {visible} LIMIT 5000", *arguments
-    )
-    meant = closest_match(code, [row[0] for row in known])
-    raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.as_of_ctes else "")
+    return find_with(connection, codes_in(listing.rows, listing.key, visible), *arguments)
 
 
 async def renamed(data: Snapshot, entity: str, code: str, path: str) -> Response | None:
@@ -201,8 +211,11 @@ async def renamed(data: Snapshot, entity: str, code: str, path: str) -> Response
     current = await data.connection.fetchval(
         "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", entity, code
     )
-    if current is None:
-        return None
+    return None if current is None else redirect(data, path, code, current)
+
+
+def redirect(data: Snapshot, path: str, code: str, current: str) -> Response:
+    """The 308 to the same path with another code; path: the part of the request's path before the code."""
     url = data.request.url
     location = URL(f"{path}/{current}{url.path.removeprefix(f'{path}/{code}')}").replace(query=url.query)
     headers = {"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
@@ -210,14 +223,17 @@ async def renamed(data: Snapshot, entity: str, code: str, path: str) -> Response
 
 
 def no_such_record(
-    listing: Listing, code: str, meant: str | None = None, *, parameter: str = "code", when: str = ""
+    listing: Listing, code: str, meant: Suggestion | None = None, *, parameter: str = "code", when: str = ""
 ) -> NotFound:
     """The 404 for a code that a list does not have; meant: the code that was most likely meant."""
-    hint = f" Did you mean {meant}?" if meant else ""
     unknown = error_detail(
-        "unknown_code", f"{code!r} is not listed at {listing.path}", parameter=parameter, suggestion=meant
+        "unknown_code",
+        f"{code!r} is not listed at {listing.path}",
+        parameter=parameter,
+        suggestion=meant and meant.code,
     )
-    return NotFound(f"There is no {listing.entity.replace('_', ' ')} {code!r}{when}.{hint}", errors=[unknown])
+    detail = f"There is no {listing.entity.replace('_', ' ')} {code!r}{when}."
+    return NotFound(f"{detail} {meant.sentence}" if meant else detail, errors=[unknown])
 
 
 async def answer_item(request: Request, listing: Listing, code: str, query: PointInTime) -> Response:

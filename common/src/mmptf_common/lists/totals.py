@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import PointInTime, canonical, pairs_of
 from mmptf_common.http.snapshot import snapshot
-from mmptf_common.lists.listing import Arguments, Listing, Statement, check_codes, condition
+from mmptf_common.lists.listing import Arguments, Listing, Statement, condition, with_known_codes
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.money import Money, money
 
@@ -76,7 +76,7 @@ class Totals(ResponseModel):
 async def answer_totals(request: Request, listing: Listing, query: PointInTime) -> Response:
     """The exact sums of a list's money under the request's filter, grouped by `by`."""
     by: list[str] = query.by  # type: ignore[attr-defined]
-    await check_codes(request, listing, query)
+    query = await with_known_codes(request, listing, query)
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> Totals:

@@ -13,9 +13,10 @@ from mmptf_common.http import conditional, openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.parameters import PointInTimeQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.pages import renamed
+from mmptf_common.lists.codes import find_with, in_other_case, suggest
+from mmptf_common.lists.pages import redirect, renamed
 from mmptf_common.wire.base import CODE_PATTERN, Code, ResponseModel
-from mmptf_common.wire.problems import NotFound, closest_match, error_detail
+from mmptf_common.wire.problems import NotFound, error_detail
 
 ENTITY = "programme"
 Shown = TypeVar("Shown", bound=BaseModel)
@@ -64,7 +65,7 @@ def add_card(
     """Add a service's card of a programme to its router.
 
     title: the card's heading; about: what it shows, for the contract
-    known: SQL of the codes of the programmes that have a card
+    known: SQL of the codes of the programmes that have a card, as `codes_in` writes it
     unknown: the detail of the 404 for another code, `{}` stands for the code
     example: a code that has a card
     """
@@ -92,15 +93,18 @@ def add_card(
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
     async def elsewhere(data: Snapshot, code: str) -> Response:
-        """The 308 to a renamed programme; raises NotFound with the most similar code otherwise."""
-        if moved := await renamed(data, ENTITY, code, f"/{service}/v1{path}"):
+        """The 308 to a renamed programme, or to its code in the right case; raises NotFound otherwise."""
+        before = f"/{service}/v1{path}"
+        if moved := await renamed(data, ENTITY, code, before):
             return moved
-        codes = [row[0] for row in await data.fetch(f"{known} LIMIT 5000")]
-        meant = closest_match(code, codes)
+        find = find_with(data.connection, known)
+        if (written := await in_other_case(find, code)) is not None:
+            return redirect(data, before, code, written)
+        meant = await suggest(find, code)
         detail = unknown.format(repr(code)) + (" at that time." if data.as_of_ctes else ".")
-        hint = f" Did you mean {meant}?" if meant else ""
         raise NotFound(
-            f"{detail}{hint}", errors=[error_detail("unknown_code", detail, parameter="code", suggestion=meant)]
+            f"{detail} {meant.sentence}" if meant else detail,
+            errors=[error_detail("unknown_code", detail, parameter="code", suggestion=meant and meant.code)],
         )
 
     router.add_api_route(

@@ -95,6 +95,11 @@ def unavailable(error: BaseException) -> ServiceUnavailable | None:
     return None
 
 
+async def driver_connection(session: AsyncSession) -> Any:
+    """The driver's own connection of a session's transaction, for statements that are written for the driver."""
+    return (await (await session.connection()).get_raw_connection()).driver_connection
+
+
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[Any]:
     """A read connection; raises ServiceUnavailable when the database cannot be reached.

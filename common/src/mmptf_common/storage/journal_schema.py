@@ -57,6 +57,8 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
     )
     for table in records:
         table.info["entity"] = entities.get(table.name, table.name)
+        # A code that is sent in another case is found by it, and what was meant by a code that does not exist.
+        sa.Index(f"{table.name}_lower_code", sa.func.lower(table.c.code))
         columns = [sa.Column(c.name, c.type, nullable=c.nullable) for c in table.columns]
         # The first change of the write that wrote the row's present record.
         table.append_column(sa.Column("revised", sa.BigInteger, nullable=False, server_default=sa.text(UNDER_WAY)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import date
 from typing import Annotated, Any
 
@@ -11,6 +13,7 @@ CODE_PATTERN = r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$"
 Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+_WORD = re.compile(r"[^\W_]+")
 # Characters that show nothing: a text of them alone is blank.
 _UNSEEN = r"\u200b-\u200f\u2060\ufeff"
 
@@ -18,6 +21,13 @@ _UNSEEN = r"\u200b-\u200f\u2060\ufeff"
 def _on_the_calendar(value: str) -> str:
     date.fromisoformat(value)
     return value
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text without case and accents, in order."""
+    return _WORD.findall(
+        "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    )
 
 
 # Types of what callers send: text without control characters that is not blank, and a day from 1990 to 2099, since a

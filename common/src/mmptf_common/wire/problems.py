@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -193,7 +194,10 @@ BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def closest_match(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word that is most similar to `word`, without regard to case; None where none is similar."""
+    """The most similar one of a few words that stay the same, such as names of parameters; None where none is similar.
+
+    For codes see `mmptf_common.wire.suggestions`: similar codes mean other things.
+    """
     by_folded = {candidate.casefold(): candidate for candidate in allowed}
     match = difflib.get_close_matches(word.casefold()[:64], by_folded, n=1, cutoff=0.65)
     return by_folded[match[0]] if match else None
@@ -221,39 +225,54 @@ def raise_if_any(errors: Iterable[ErrorDetail]) -> None:
         raise InvalidRequest(found)
 
 
-def unknown_code(pointer: str, code: str, known: Iterable[str] = (), *, listed_at: str | None = None) -> ErrorDetail:
-    """The error for an unknown code in a body, with the most similar known one.
+def unknown_code(
+    pointer: str,
+    code: str,
+    known: Iterable[str] = (),
+    *,
+    listed_at: str | None = None,
+    suggestion: Suggestion | None = None,
+) -> ErrorDetail:
+    """The error for an unknown code in a body, with the one that was meant where that is nearly certain.
 
-    listed_at: the path of the list of known codes, which the error then names in place of the codes
+    known: the codes that are allowed, where there are few; listed_at: the path of the list of known codes, which the
+    error then names in place of the codes; suggestion: what was meant, where it was looked up already
     """
     codes = list(known)
-    meant = closest_match(code, codes)
+    meant = suggestion or suggestion_among(code, codes)
     where = f"listed at {listed_at}" if listed_at else "known"
-    hint = f"; did you mean {meant}?" if meant else ""
+    hint = f"; {meant}" if meant else ""
     return error_detail(
         "unknown_code",
         f"{pointer}: {code!r} is not {where}{hint}",
         pointer=pointer,
         allowed=[f"see {listed_at}"] if listed_at else codes[:100],
-        suggestion=meant,
+        suggestion=meant and meant.code,
     )
 
 
 def not_one_of(
-    code: str, parameter: str, value: str, allowed: Iterable[str], *, listed_at: str | None = None
+    code: str,
+    parameter: str,
+    value: str,
+    allowed: Iterable[str] = (),
+    *,
+    listed_at: str | None = None,
+    suggestion: Suggestion | None = None,
 ) -> ErrorDetail:
-    """The error for a parameter's value that is not allowed, with the most similar allowed one.
+    """The error for a parameter's value that is not allowed, with the one that was meant where it is nearly certain.
 
-    listed_at: the path of the list of allowed values, which the error then names in place of the values
+    allowed: the values that are allowed, where there are few; listed_at: the path of the list of allowed values, which
+    the error then names in place of the values; suggestion: what was meant, where it was looked up already
     """
     words = list(allowed)
-    meant = closest_match(value, words)
+    meant = suggestion or suggestion_among(value, words)
     where = f"one of the codes at {listed_at}" if listed_at else f"one of {', '.join(words)}"
-    hint = f"; did you mean {meant}?" if meant else ""
+    hint = f"; {meant}" if meant else ""
     return error_detail(
         code,
         f"{value[:64]!r} is not a value of {parameter}: it takes {where}{hint}",
         parameter=parameter,
         allowed=[f"see {listed_at}"] if listed_at else words,
-        suggestion=meant,
+        suggestion=meant and meant.code,
     )

@@ -18,9 +18,10 @@ from starlette.responses import Response
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity
 from mmptf_common.http.parameters import StrictQuery
+from mmptf_common.lists.codes import suggest
 from mmptf_common.lists.listing import Listing
-from mmptf_common.lists.pages import no_such_record
-from mmptf_common.storage.engines import Database, unavailable
+from mmptf_common.lists.pages import find_in, no_such_record
+from mmptf_common.storage.engines import Database, driver_connection, unavailable
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import Record
 from mmptf_common.wire.base import ResponseModel
@@ -28,10 +29,12 @@ from mmptf_common.wire.problems import (
     BadRequest,
     ErrorDetail,
     InvalidRequest,
+    NotFound,
     PreconditionFailed,
     ProblemError,
     error_detail,
 )
+from mmptf_common.wire.suggestions import Suggestion
 
 Row = TypeVar("Row")
 Stored = TypeVar("Stored", bound=Record)
@@ -219,8 +222,18 @@ async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -
     """The row of a record that a command changes; raises NotFound where there is none with this code."""
     found = await write.session.get(row, code)
     if found is None:
-        raise no_such_record(listing, code)
+        raise await _not_found(write, listing, code)
     return found
+
+
+async def _not_found(write: Write, listing: Listing, code: str) -> NotFound:
+    """The 404 for a code that a list does not have, with its present code or the one that was meant."""
+    renamed = sa.text("SELECT current FROM renamed_code WHERE entity = :entity AND code = :code")
+    current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
+    if current is not None:
+        return no_such_record(listing, code, Suggestion(current))
+    find = find_in(await driver_connection(write.session), listing)
+    return no_such_record(listing, code, await suggest(find, code))
 
 
 async def require_match(request: Request, write: Write, listing: Listing, code: str, tags: list[str] | None) -> None:
@@ -230,9 +243,7 @@ async def require_match(request: Request, write: Write, listing: Listing, code: 
     """
     row = await _read(write, listing, code)
     if row is None:
-        renamed = sa.text("SELECT current FROM renamed_code WHERE entity = :entity AND code = :code")
-        current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
-        raise no_such_record(listing, code, current)
+        raise await _not_found(write, listing, code)
     now = conditional.etag(request, row.version, "", path=f"{listing.path}/{code}")
     if tags is not None and now not in tags:
         unchanged = any(conditional.revision_in(tag) == conditional.revision_in(now) for tag in tags)

@@ -22,6 +22,7 @@ from mmptf_catalog.programmes.schemas import CodeNames
 from mmptf_common.http.parameters import words
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import load, read_packaged
+from mmptf_common.wire.places import names_of
 from mmptf_common.wire.sources import Publication
 
 PACKAGE = "mmptf_catalog"
@@ -83,7 +84,7 @@ def _place(place: Place) -> PlaceRow:
         name=place.name,
         region=place.region,
         regions=place.regions,
-        words=words(place.name),
+        words=words(" ".join((place.name, *names_of(place.code)))),
         updated=place.updated,
         record=place.model_dump(mode="json"),
     )

@@ -28,6 +28,7 @@ class MoneyStageRow(Record, Base, table=True):
 
 class ContributorRow(Record, Base, table=True):
     __tablename__ = "contributor"
+    __table_args__ = (sa.Index("contributor_lower_country", sa.text("lower(country)")),)
 
     name: str
     type: str
@@ -84,7 +85,11 @@ class TermRow(Record, Base, table=True):
     """One entry of an edition's vocabulary; `term` is its code within the edition and the kind."""
 
     __tablename__ = "term"
-    __table_args__ = (sa.UniqueConstraint("edition", "kind", "term"),)
+    __table_args__ = (
+        sa.UniqueConstraint("edition", "kind", "term"),
+        sa.Index("term_lower_term", sa.text("lower(term)"), "kind"),
+        sa.Index("term_lower_country", sa.text("lower(coalesce(country, 'none'))"), "kind"),
+    )
 
     edition: str = Field(foreign_key="edition.code")
     kind: str = Field(index=True)
@@ -180,6 +185,10 @@ class EntryRow(Record, Base, table=True):
     __table_args__ = (
         sa.Index("ledger_entry_programme_kind", "programme", "kind", "organization"),
         sa.Index("ledger_entry_kind_date", "kind", "date"),
+        *(
+            sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
+            for name in ("programme", "organization", "thematic_area")
+        ),
     )
 
     number: int = Field(unique=True)

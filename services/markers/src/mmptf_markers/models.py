@@ -95,6 +95,7 @@ class AssessmentRow(Record, Base, table=True):
 
     __tablename__ = "assessment"
     __table_args__ = (
+        sa.Index("assessment_lower_organization", sa.text("lower(organization)")),
         sa.Index(
             "assessment_version",
             *("programme", "marker", "stage", "year", "version"),
@@ -140,6 +141,7 @@ current_grade = sa.Table(
     sa.Column("under_review", sa.Boolean, nullable=False),
     sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
     sa.Index("current_grade_updated", "updated", "code"),
+    sa.Index("current_grade_lower_code", sa.text("lower(code)")),
     info={"derived": CURRENT_GRADE},
 )
 current_grade_count = sa.Table(
@@ -168,3 +170,10 @@ current_grade_count = sa.Table(
 replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
+# Codes of programmes are looked up without regard to case, those of past programmes too.
+for programmes in (Base.metadata.tables["programme"], Base.metadata.tables["programme_past"]):
+    for lower in ("code", "stage", "thematic_area"):
+        if (programmes.name, lower) != ("programme", "code"):
+            sa.Index(f"{programmes.name}_lower_{lower}", sa.func.lower(programmes.c[lower]))
+    organizations = sa.func.lower_codes(programmes.c.organizations)
+    sa.Index(f"{programmes.name}_lower_organizations", organizations, postgresql_using="gin")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from sqlmodel import col
+
 from mmptf_catalog.code_lists.queries import ORGANIZATIONS
 from mmptf_catalog.code_lists.schemas import Organization, OrganizationSent
 from mmptf_catalog.models import OrganizationRow
@@ -14,8 +17,9 @@ from mmptf_common.writes.commands import Created
 
 async def add_organization(write: Write, who: Identity, sent: OrganizationSent) -> Created:
     """Add an organization, which can then take part in programmes; raises Conflict when its code is taken."""
-    if await write.session.get(OrganizationRow, sent.code):
-        raise Conflict(f"{sent.code} is listed already.", code="code_taken")
+    alike = sa.func.lower(col(OrganizationRow.code)) == sent.code.lower()
+    if taken := await write.session.scalar(sa.select(col(OrganizationRow.code)).where(alike).limit(1)):
+        raise Conflict(f"{taken} is listed already.", code="code_taken")
     stated_by = f"Stated by {who.organization}." if who.organization else None
     source = submission(write, f"{ORGANIZATIONS.path}/{sent.code}", "name", stated_by)
     organization = Organization(

@@ -19,6 +19,7 @@ from mmptf_catalog.code_lists.schemas import (
     ThematicArea,
     ThematicAreaPage,
 )
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import SEARCH, SOURCED, Filter, Listing
 from mmptf_common.wire.base import ResponseModel
 
@@ -66,8 +67,9 @@ PLACES = Listing(
         "kind": Filter("kind = ANY({}::text[])"),
         "region": Filter(
             "regions && {}::text[]",
-            codes="SELECT code FROM place WHERE kind = 'region'",
+            codes=codes_in("place", where="kind = 'region'"),
             listed_at=f"{PATH}/places?kind=region",
+            places="region",
         ),
         "q": SEARCH,
     },

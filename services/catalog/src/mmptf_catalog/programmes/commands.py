@@ -37,6 +37,7 @@ from mmptf_catalog.programmes.schemas import (
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.http.parameters import words
+from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.lists.listing import Listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
@@ -48,7 +49,6 @@ from mmptf_common.wire.problems import (
     InvalidRequest,
     error_detail,
     raise_if_any,
-    unknown_code,
 )
 from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import Created, require_match, row_of
@@ -254,7 +254,7 @@ async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
     area_rows = await _listed(write, ThematicAreaRow, THEMATIC_AREAS, area, errors)
     objective_rows = await _listed(write, ObjectiveRow, OBJECTIVES, objectives, errors)
     organization_rows = await _listed(write, OrganizationRow, ORGANIZATIONS, organizations, errors)
-    place_rows = await _listed(write, PlaceRow, PLACES, places, errors, col(PlaceRow.kind) == "country")
+    place_rows = await _listed(write, PlaceRow, PLACES, places, errors, where="kind = 'country'")
     raise_if_any(errors)
     return CodeNames(
         thematic_areas={row.code: row.name for row in area_rows},
@@ -270,22 +270,24 @@ async def _listed(
     listing: Listing,
     pointed: list[tuple[str, str]],
     errors: list[ErrorDetail],
-    *only: sa.ColumnElement[bool],
+    *,
+    where: str = "true",
 ) -> list[ListedRow]:
     """The entries of a code list that have these codes; adds an error for each unknown code.
 
-    pointed: each code with its JSON Pointer into the request body; only: conditions on the entries that are allowed
+    pointed: each code with its JSON Pointer into the request body; where: SQL condition on the entries that are allowed
     """
     if not pointed:
         return []
-    code_of = col(row.code)
-    entries = sa.select(row).where(code_of.in_({code for _, code in pointed}), *only)
+    entries = sa.select(row).where(col(row.code).in_({code for _, code in pointed}), sa.text(where))
     found = list(await write.session.scalars(entries))
     listed = {entry.code for entry in found}
-    unknown = [(pointer, code) for pointer, code in pointed if code not in listed]
-    if unknown:
-        known = list(await write.session.scalars(sa.select(code_of).where(*only)))
-        errors += [unknown_code(pointer, code, known, listed_at=listing.path) for pointer, code in unknown]
+    codes = codes_in(listing.rows, where=where)
+    errors += [
+        await unknown_in(write.session, pointer, code, codes, listed_at=listing.path)
+        for pointer, code in pointed
+        if code not in listed
+    ]
     return found
 
 

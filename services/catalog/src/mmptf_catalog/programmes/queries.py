@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmptf_catalog.code_lists.queries import PATH
+from mmptf_catalog.code_lists.queries import PATH, PLACES
 from mmptf_catalog.programmes.domain import Draft
 from mmptf_catalog.programmes.schemas import (
     DraftPage,
@@ -15,6 +15,7 @@ from mmptf_catalog.programmes.schemas import (
     ProgrammeTotalsQuery,
 )
 from mmptf_common.http.snapshot import Snapshot
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData
 
@@ -39,9 +40,7 @@ def _attributed(division: str, table: str | None) -> Dimension:
     )
 
 
-def _known(table: str, where: str = "true") -> str:
-    return f"SELECT code FROM {table} WHERE {where}"
-
+COUNTRIES = codes_in("place", where="kind = 'country'")
 
 DRAFTS = Listing(
     path=f"{PATH}/drafts",
@@ -73,13 +72,11 @@ PROGRAMMES = Listing(
         "updated": ("updated", "timestamptz"),
     },
     filters={
-        "thematic_area": Filter("thematic_area = ANY({}::text[])", _known("thematic_area"), f"{PATH}/thematic-areas"),
-        "objective": Filter("objectives && {}::text[]", _known("objective"), f"{PATH}/objectives"),
-        "country": Filter(
-            "countries && {}::text[]", _known("place", "kind = 'country'"), f"{PATH}/places?kind=country"
-        ),
-        "region": Filter("regions && {}::text[]", _known("place", "kind = 'region'"), f"{PATH}/places?kind=region"),
-        "organization": Filter("organizations && {}::text[]", _known("organization"), f"{PATH}/organizations"),
+        "thematic_area": Filter("thematic_area = ANY({}::text[])", codes_in("thematic_area"), f"{PATH}/thematic-areas"),
+        "objective": Filter("objectives && {}::text[]", codes_in("objective"), f"{PATH}/objectives"),
+        "country": Filter("countries && {}::text[]", COUNTRIES, f"{PATH}/places?kind=country", places="country"),
+        "region": PLACES.filters["region"],
+        "organization": Filter("organizations && {}::text[]", codes_in("organization"), f"{PATH}/organizations"),
         "stage": Filter("stage = ANY({}::text[])"),
         "budget_stage": Filter("money_stage = ANY({}::text[])"),
         "budget_min": Filter("amount >= {}::numeric"),

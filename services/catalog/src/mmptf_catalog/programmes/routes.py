@@ -14,6 +14,7 @@ from mmptf_catalog.programmes.schemas import Programme, ProgrammeCard
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, WriteRequest
 from mmptf_common.http.identity import Identity
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.drafts import Step, StepWithBody, add_drafts
 from mmptf_common.routers.lists import add_listing
@@ -191,7 +192,7 @@ add_card(
     programme_card,
     title="Programme",
     about="A programme at one glance: what it is, where, whose, how much is budgeted, and what no source states.",
-    known="SELECT code FROM programme",
+    known=codes_in("programme"),
     unknown="There is no programme {}",
     example="MKD-01",
 )

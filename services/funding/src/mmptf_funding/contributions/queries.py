@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import PointInTime
 from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.money import money
@@ -37,7 +38,9 @@ from mmptf_funding.contributions.schemas import (
 )
 
 PATH = "/funding/v1"
-CONTRIBUTING_COUNTRIES = "SELECT country FROM contributor WHERE country IS NOT NULL"
+COUNTRY = Filter(
+    "country = ANY({}::text[])", codes_in("contributor", "country"), f"{PATH}/contributors", places="country"
+)
 CONTRIBUTOR = Dimension("filtered.contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 
 MONEY_STAGES = Listing(
@@ -62,7 +65,7 @@ CONTRIBUTORS = Listing(
     sorts={"code": ("code", "text"), "name": ('lower(name) COLLATE "C"', "text")},
     filters={
         "contributor_type": Filter("type = ANY({}::text[])"),
-        "country": Filter("country = ANY({}::text[])", CONTRIBUTING_COUNTRIES, f"{PATH}/contributors"),
+        "country": COUNTRY,
     },
     columns={
         "code": "code",
@@ -83,9 +86,9 @@ CONTRIBUTIONS = Listing(
     query=ContributionQuery,
     sorts={"amount": ("amount", "numeric"), "code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
-        "contributor": Filter("contributor = ANY({}::text[])", "SELECT code FROM contributor", f"{PATH}/contributors"),
+        "contributor": Filter("contributor = ANY({}::text[])", codes_in("contributor"), f"{PATH}/contributors"),
         "contributor_type": Filter("contributor_type = ANY({}::text[])"),
-        "country": Filter("country = ANY({}::text[])", CONTRIBUTING_COUNTRIES, f"{PATH}/contributors"),
+        "country": COUNTRY,
         "stage": Filter("money_stage = ANY({}::text[])"),
         "basis": Filter("basis = ANY({}::text[])"),
         "amount_min": Filter("amount >= {}::numeric"),

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import ListQuery
 from mmptf_common.http.snapshot import snapshot
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
 from mmptf_common.lists.pages import answer_list, fetch_item
 from mmptf_common.wire.codes import SHARED
@@ -19,10 +20,9 @@ from mmptf_funding.editions import rules, schemas
 from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTotal
 
 PATH = "/funding/v1"
-EDITION_CODES = "SELECT code FROM edition"
 # The path that lists the codes in all editions, with the number of requirements of each.
 LISTED_AT = f"{PATH}/requirements/facets"
-OF_EDITION = Filter("edition = ANY({}::text[])", EDITION_CODES, f"{PATH}/editions")
+OF_EDITION = Filter("edition = ANY({}::text[])", codes_in("edition"), f"{PATH}/editions")
 
 EDITIONS = Listing(
     path=f"{PATH}/editions",
@@ -111,7 +111,7 @@ def _term(column: str, kind: str) -> Dimension:
 def _known(kind: str) -> Filter:
     column = {"target_population": "populations"}.get(kind, kind)
     where = f"{column} && {{}}::text[]" if column == "populations" else f"{column} = ANY({{}}::text[])"
-    return Filter(where, f"SELECT DISTINCT term FROM term WHERE kind = '{kind}'", LISTED_AT)
+    return Filter(where, codes_in("term", "term", f"kind = '{kind}'"), LISTED_AT)
 
 
 def _one_population(_: str, value: str) -> dict[str, str]:
@@ -148,8 +148,9 @@ REQUIREMENTS = Listing(
         "region": _known("region"),
         "country": Filter(
             "country = ANY({}::text[])",
-            "SELECT DISTINCT coalesce(country, 'none') FROM term WHERE kind = 'place'",
+            codes_in("term", "coalesce(country, 'none')", "kind = 'place'"),
             LISTED_AT,
+            places="country",
         ),
         "place": _known("place"),
         "area": _known("area"),

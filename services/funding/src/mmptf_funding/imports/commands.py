@@ -15,12 +15,13 @@ from asyncpg import Connection
 from asyncpg import Record as Found
 from pydantic import JsonValue
 from pydantic_core import to_json
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.http.parameters import words
+from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import Record, load, moment_text
 from mmptf_common.wire.money import Money, amount_text, money
+from mmptf_common.wire.places import names_of
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.sources import Publication, SourceRef
 from mmptf_funding.editions import schemas as public
@@ -75,7 +76,7 @@ async def import_edition(
     )
     requirements = tables.get("requirements", iter(()))
     first = list(islice(requirements, FIRST_ROWS))
-    connection = await _driver(write.session)
+    connection = await driver_connection(write.session)
     edition = await _edition_of(connection, small.edition, first, errors)
     if edition is None or errors.any_of("vocabulary"):
         # Without an edition or a sound vocabulary, correct rows would be reported as errors.
@@ -125,12 +126,6 @@ def _mismatch(figure: ReconciledTotal) -> ErrorDetail:
         f" {figure.computed_figure or 'no amount'}",
         pointer=f"/printed-totals/{figure.printed}",
     )
-
-
-async def _driver(session: AsyncSession) -> Connection:
-    """The driver's own connection within the session's transaction, for COPY."""
-    connection = await session.connection()
-    return (await connection.get_raw_connection()).driver_connection
 
 
 def _read(model: type[AnyRow], tables: Tables, errors: ImportErrors) -> list[tuple[int, AnyRow]]:
@@ -323,7 +318,7 @@ async def _rows_left_out(connection: Connection, edition: str) -> list[ErrorDeta
 
 async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counter[str]:
     """Write the staged rows that differ from the stored ones; returns the number of changes by action."""
-    connection = await _driver(write.session)
+    connection = await driver_connection(write.session)
     await connection.execute(
         "DELETE FROM staged USING requirement AS stored WHERE stored.code = staged.code"
         " AND (stored.record::jsonb - 'updated' = staged.record::jsonb OR ($1 AND EXISTS"
@@ -518,7 +513,14 @@ def requirement_columns(requirement: Requirement) -> dict[str, Cell]:
         "heading_line": row.heading_line,
         "place_line": row.place_line,
         "populations_line": row.target_populations_line,
-        "words": _search_words(place.name, row.place_as_printed, region.name, area.name, row.area_as_printed),
+        "words": _search_words(
+            place.name,
+            row.place_as_printed,
+            region.name,
+            area.name,
+            row.area_as_printed,
+            *names_of(place.country or NO_COUNTRY),
+        ),
     }
 
 

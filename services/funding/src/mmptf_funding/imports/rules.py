@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail
+from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 from mmptf_funding.editions.domain import TermKind
 from mmptf_funding.imports import template
 from mmptf_funding.imports.template import RawRow, TableName
@@ -121,7 +122,8 @@ def _cell_error(table: TableName, raw: RawRow, error: ErrorDetails) -> ErrorDeta
     detail = str(cause) if isinstance(cause, ValueError) else error["msg"]
     if error["type"] == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-        return not_in(table, raw.number, column, given or "", allowed)
+        word = closest_match(given or "", allowed)
+        return not_in(table, raw.number, column, given or "", allowed, meant=Suggestion(word) if word else None)
     return row_error(table, raw.number, column, "invalid_value", f"{shown(given)}: {detail}")
 
 
@@ -315,16 +317,27 @@ def row_error(
     )
 
 
-def not_in(table: TableName, row: int, column: str, given: str, allowed: Iterable[str]) -> ErrorDetail:
-    """An error for an unknown code, with the closest known one as suggestion."""
+def not_in(
+    table: TableName,
+    row: int,
+    column: str,
+    given: str,
+    allowed: Iterable[str],
+    *,
+    meant: Suggestion | None = None,
+) -> ErrorDetail:
+    """An error for an unknown code, with the one that was meant where that is nearly certain.
+
+    meant: it, where it was looked up already
+    """
     known = list(allowed)
-    meant = closest_match(given, known)
-    hint = f"; did you mean {meant}?" if meant else ""
+    meant = meant or suggestion_among(given, known)
+    hint = f"; {meant}" if meant else ""
     few = known if len(known) <= 30 else None
     takes = f"; it takes {', '.join(known)}" if few and not meant else ""
     return row_error(
         table, row, column, "unknown_code", f"{shown(given)} is not known here{hint}{takes}", allowed=few,
-        suggestion=meant,
+        suggestion=meant and meant.code,
     )  # fmt: skip
 
 

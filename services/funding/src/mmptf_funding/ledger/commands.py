@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from mmptf_common.http.identity import Identity
+from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
-from mmptf_common.wire.problems import Conflict, ErrorDetail, Forbidden, ProblemError, raise_if_any, unknown_code
+from mmptf_common.wire.problems import Conflict, ErrorDetail, Forbidden, ProblemError, raise_if_any
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
@@ -83,8 +84,9 @@ async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) ->
 
 async def add_contributor(write: Write, sent: ContributorSent) -> Created:
     """Add a contributor; raises Conflict when the code is taken."""
-    if await write.session.get(ContributorRow, sent.code):
-        raise Conflict(f"{sent.code} is listed already.", code="code_taken")
+    alike = sa.func.lower(col(ContributorRow.code)) == sent.code.lower()
+    if taken := await write.session.scalar(sa.select(col(ContributorRow.code)).where(alike).limit(1)):
+        raise Conflict(f"{taken} is listed already.", code="code_taken")
     contributor = Contributor(
         code=sent.code,
         name=sent.name,
@@ -138,8 +140,8 @@ def _recorded(row: EntryRow) -> RecordedEntry:
 async def _unknown_contributor(write: Write, code: str | None) -> list[ErrorDetail]:
     if code is None or await write.session.get(ContributorRow, code) is not None:
         return []
-    known = list(await write.session.scalars(sa.select(col(ContributorRow.code))))
-    return [unknown_code("/contributor", code, known, listed_at=CONTRIBUTORS.path)]
+    contributors = codes_in(CONTRIBUTORS.rows)
+    return [await unknown_in(write.session, "/contributor", code, contributors, listed_at=CONTRIBUTORS.path)]
 
 
 async def _require_held(write: Write, entry: Entry, failed: ProblemError) -> None:
@@ -167,7 +169,8 @@ async def _wrong_predecessor(write: Write, entry: Entry) -> list[ErrorDetail]:
         return []
     row = await write.session.get(EntryRow, entry.follows)
     if row is None:
-        return [unknown_code("/follows", entry.follows, listed_at=LEDGER.path)]
+        entries = codes_in("ledger_entry")
+        return [await unknown_in(write.session, "/follows", entry.follows, entries, listed_at=LEDGER.path)]
     return rules.predecessor_errors(entry, _recorded(row), await _reversal(write, entry.follows))
 
 

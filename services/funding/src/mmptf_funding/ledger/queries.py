@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.codes import NOT_STATED
@@ -31,10 +32,6 @@ PATH = "/funding/v1"
 def _coded(column: str, name: str = "NULL::text") -> Dimension:
     """The dimension of a member that some kinds of entries do not have."""
     return Dimension(f"coalesce(filtered.{column}, '{NOT_STATED}')", name)
-
-
-def _known(column: str) -> str:
-    return f"SELECT DISTINCT {column} FROM ledger_entry WHERE {column} IS NOT NULL"
 
 
 LISTED_AT = f"{PATH}/ledger/facets"
@@ -65,10 +62,12 @@ LEDGER = Listing(
     sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
     filters={
         "kind": Filter("kind = ANY({}::text[])"),
-        "contributor": Filter("contributor = ANY({}::text[])", "SELECT code FROM contributor", f"{PATH}/contributors"),
-        "programme": Filter("programme = ANY({}::text[])", _known("programme"), LISTED_AT),
-        "organization": Filter("organization = ANY({}::text[])", _known("organization"), LISTED_AT),
-        "thematic_area": Filter("thematic_area = ANY({}::text[])", _known("thematic_area"), LISTED_AT),
+        "contributor": Filter("contributor = ANY({}::text[])", codes_in("contributor"), f"{PATH}/contributors"),
+        "programme": Filter("programme = ANY({}::text[])", codes_in("ledger_entry", "programme"), LISTED_AT),
+        "organization": Filter("organization = ANY({}::text[])", codes_in("ledger_entry", "organization"), LISTED_AT),
+        "thematic_area": Filter(
+            "thematic_area = ANY({}::text[])", codes_in("ledger_entry", "thematic_area"), LISTED_AT
+        ),
         "category": Filter("category = ANY({}::text[])"),
         "flag": Filter("flags && {}::text[]"),
         "reversal": Filter("(reverses IS NOT NULL)::text = {}::text"),

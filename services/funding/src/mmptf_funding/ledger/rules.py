@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 
+from mmptf_common.wire.places import is_place
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
+from mmptf_common.wire.suggestions import Suggestion, country_meant, fold
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger.domain import (
     CATALOGUE_LISTS,
@@ -24,6 +26,8 @@ from mmptf_funding.ledger.domain import (
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 CENT = Decimal("0.01")
+# The catalogue's list of countries.
+COUNTRIES = "/catalog/v1/places?kind=country"
 # The administrative agent's fee, in per cent of each deposit.
 FEE_PER_CENT = Decimal(1)
 
@@ -184,8 +188,13 @@ def catalogue_errors(entry: Entry, answers: Answers) -> list[ErrorDetail]:
     """An error for each code that the catalogue does not list, and for an organization outside the programme."""
     found = []
     for noun, code in entry.catalogue_codes().items():
-        if answers.codes[noun, code] is None:
-            found.append(unknown_code(f"/{noun}", code, listed_at=f"/catalog/v1/{CATALOGUE_LISTS[noun]}"))
+        current = answers.codes[noun, code]
+        # The catalogue redirects a code in another case to its own; what is written names it as it is.
+        in_other_case = current is not None and current != code and fold(current) == fold(code)
+        if current is None or in_other_case:
+            meant = Suggestion(current) if current else None
+            listed_at = f"/catalog/v1/{CATALOGUE_LISTS[noun]}"
+            found.append(unknown_code(f"/{noun}", code, listed_at=listed_at, suggestion=meant))
         elif noun == "programme":
             found += _participation_errors(entry, answers, answers.programmes[code])
     return found
@@ -228,8 +237,11 @@ def reversal_errors(entry: RecordedEntry, day: datetime.date, today: datetime.da
 
 
 def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
-    """An error for a Member State without a country's code, or another contributor with one."""
-    if (contributor.type == "member_state") == (contributor.country is not None):
+    """An error for a Member State without a country's code, for another contributor with one, and for no such code."""
+    country = contributor.country
+    if country is not None and not is_place(country, "country"):
+        return [unknown_code("/country", country, listed_at=COUNTRIES, suggestion=country_meant(country))]
+    if (contributor.type == "member_state") == (country is not None):
         return []
     detail = "/country: a Member State has the code of its country, and nobody else has one"
     return [error_detail("not_applicable", detail, pointer="/country")]

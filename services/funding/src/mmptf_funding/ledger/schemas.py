@@ -6,7 +6,7 @@ import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values
 from mmptf_common.routers.cards import Card
@@ -106,13 +106,17 @@ class ReversalSent(RequestModel):
     reason: Reason
 
 
+# Another code or a name of a country is an error that names the code, which a pattern could not.
+CountrySent = Annotated[str, Field(max_length=300), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
+
+
 class ContributorSent(RequestModel):
     """A contributor to the Fund; a Member State has the ISO 3166-1 alpha-3 code of its country."""
 
     code: Code
     name: Annotated[Text, Field(max_length=300)]
     type: ContributorType
-    country: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    country: CountrySent | None = None
 
 
 class Original(ResponseModel):

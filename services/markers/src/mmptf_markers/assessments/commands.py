@@ -10,14 +10,17 @@ from sqlmodel import col
 
 from mmptf_common.feed.replication import copy_state
 from mmptf_common.http.identity import Identity, organization_of
+from mmptf_common.lists.codes import codes_in, find_with, unknown_in
+from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, raise_if_any, unknown_code
 from mmptf_common.wire.sources import SourceRef
+from mmptf_common.wire.suggestions import fold, neighbours
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_markers.assessments import rules
-from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS
+from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, OF_PROGRAMME, organizations_in
 from mmptf_markers.assessments.schemas import (
     Assessment,
     AssessmentContent,
@@ -198,7 +201,7 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         rules.declaration_errors(
             sent,
             grades=await fetch_grades(write.session),
-            organizations=await _fetch_organizations(write),
+            organizations=await _fetch_organizations(write, sent.organization),
             today=write.at.date(),
         )
     )
@@ -306,8 +309,10 @@ async def _require_programme(write: Write, code: str) -> KnownProgramme:
     """A programme as the catalogue describes it; raises InvalidRequest for an unknown code."""
     row = await write.session.get(ProgrammeRow, code)
     if row is None:
-        known = list(await write.session.scalars(sa.select(col(ProgrammeRow.code))))
-        raise InvalidRequest([unknown_code("/programme", code, known)])
+        listed_at = OF_PROGRAMME.listed_at
+        raise InvalidRequest(
+            [await unknown_in(write.session, "/programme", code, codes_in("programme"), listed_at=listed_at)]
+        )
     return KnownProgramme.model_validate(row.record)
 
 
@@ -322,16 +327,14 @@ async def _require_rubric(write: Write, code: str | None) -> Rubric:
 
 async def _catalogue_state(write: Write) -> CheckedAgainst:
     """The state of the copy of the catalogue that assessments are checked against."""
-    connection = await write.session.connection()
-    raw = (await connection.get_raw_connection()).driver_connection
-    state = await copy_state(raw, "catalog")
+    state = await copy_state(await driver_connection(write.session), "catalog")
     return CheckedAgainst(reached=state.reached, caught_up=state.caught_up, age_seconds=state.age_seconds)
 
 
-async def _fetch_organizations(write: Write) -> list[str]:
-    """The codes of the organizations that take part in any programme."""
-    found = await write.session.scalars(sa.text("SELECT DISTINCT unnest(organizations) FROM programme ORDER BY 1"))
-    return list(found)
+async def _fetch_organizations(write: Write, code: str) -> list[str]:
+    """The code, and those from which it differs by a typo, of organizations that take part in any programme."""
+    find = find_with(await driver_connection(write.session), organizations_in("programme"))
+    return await find([fold(code), *neighbours(code)])
 
 
 async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSent, marker: str) -> str | None:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from mmptf_common.http import conditional
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.wire.base import Code
@@ -25,10 +26,24 @@ from mmptf_markers.rubrics.queries import parse_rubric
 from mmptf_markers.rubrics.rules import published_code
 
 PATH = "/markers/v1"
-# Present and past programmes of the copy of the catalogue: a query with `as_of` may use codes of that time.
-_KNOWN = "code, stage, thematic_area, organizations"
-EVER = f"(SELECT {_KNOWN} FROM programme UNION ALL SELECT {_KNOWN} FROM programme_past) AS known"
-OF_PROGRAMME = Filter("programme = ANY({}::text[])", f"SELECT DISTINCT code FROM {EVER}", "/catalog/v1/programmes")
+
+
+def ever(column: str) -> str:
+    """SQL of the codes in a column of present and past programmes, as `codes_in` writes it.
+
+    A query with `as_of` may use codes of that time.
+    """
+    return f"{codes_in('programme', column)} UNION {codes_in('programme_past', column)}"
+
+
+def organizations_in(table: str) -> str:
+    """SQL of the codes of the organizations of programmes, as `codes_in` writes it."""
+    # The index is one of whole arrays; of a row that it finds only some of the codes are those that were looked up.
+    return codes_in(f"{table}, unnest(organizations) AS named", "named", "lower_codes(organizations) && {}")
+
+
+ORGANIZATIONS_EVER = f"{organizations_in('programme')} UNION {organizations_in('programme_past')}"
+OF_PROGRAMME = Filter("programme = ANY({}::text[])", ever("code"), "/catalog/v1/programmes")
 
 
 class DraftQuery(ListQuery):
@@ -107,20 +122,18 @@ ASSESSMENTS = Listing(
         "programme": OF_PROGRAMME,
         "organization": Filter(
             "organization = ANY({}::text[])",
-            f"SELECT unnest(organizations) FROM {EVER} UNION SELECT organization FROM assessment",
+            f"{ORGANIZATIONS_EVER} UNION {codes_in('assessment', 'organization')}",
             "/catalog/v1/organizations",
         ),
-        "marker": Filter(
-            "marker = ANY({}::text[])", "SELECT DISTINCT record->>'marker' FROM rubric", f"{PATH}/rubrics"
-        ),
+        "marker": Filter("marker = ANY({}::text[])", codes_in("rubric", "record->>'marker'"), f"{PATH}/rubrics"),
         "stage": Filter("stage = ANY({}::text[])"),
         "status": Filter("status = ANY({}::text[])"),
         "grade": Filter(
             "grade = ANY({}::text[])",
-            "SELECT DISTINCT g->>'code' FROM rubric, json_array_elements(record#>'{content,grades}') AS g",
+            codes_in("rubric, json_array_elements(record#>'{content,grades}') AS g", "g->>'code'"),
             f"{PATH}/rubrics",
         ),
-        "rubric": Filter("rubric = ANY({}::text[])", "SELECT code FROM rubric", f"{PATH}/rubrics"),
+        "rubric": Filter("rubric = ANY({}::text[])", codes_in("rubric"), f"{PATH}/rubrics"),
     },
     columns={
         "code": "code",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
+from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.assessments.schemas import (
     Answered,
     Assessment,
@@ -161,7 +162,8 @@ def declaration_errors(
 ) -> list[ErrorDetail]:
     """The errors of a grade that was declared in the past.
 
-    grades: by marker, those of all its rubrics; organizations: those that take part in any programme
+    grades: by marker, those of all its rubrics
+    organizations: of those that take part in any programme the one that is named, and those with a similar code
     """
     errors = year_errors(sent.stage, sent.year)
     if sent.marker not in grades:
@@ -169,7 +171,10 @@ def declaration_errors(
     elif sent.grade not in grades[sent.marker]:
         errors.append(unknown_code("/grade", sent.grade, grades[sent.marker]))
     if sent.organization not in organizations:
-        errors.append(unknown_code("/organization", sent.organization, organizations))
+        meant = suggestion_among(sent.organization, organizations)
+        errors.append(
+            unknown_code("/organization", sent.organization, listed_at="/catalog/v1/organizations", suggestion=meant)
+        )
     if date.fromisoformat(sent.date) > today:
         errors.append(error_detail("in_the_future", f"/date: {sent.date} is not past", pointer="/date"))
     return errors

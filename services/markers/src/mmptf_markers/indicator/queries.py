@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,14 +18,15 @@ from starlette.responses import Response
 from mmptf_common.feed.replication import CopyState, copy_state
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, pairs_of
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.listing import Arguments, Filter, Listing, check_codes, condition
+from mmptf_common.lists.codes import codes_in
+from mmptf_common.lists.listing import Arguments, Filter, Listing, condition, known_values, with_known_codes
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
 from mmptf_common.wire.money import money
 from mmptf_common.wire.periods import Interval, ends
-from mmptf_common.wire.problems import Conflict, InvalidRequest, not_one_of
+from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any
 from mmptf_common.wire.shares import share
-from mmptf_markers.assessments.queries import ASSESSMENTS, EVER, OF_PROGRAMME, PATH
+from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.current_grades import counts
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, Stage
@@ -125,6 +126,9 @@ class OverTimeQuery(BaseModel):
     interval: Annotated[Interval, Field(description="Length of a period.")] = "quarter"
 
 
+TargetedQuery = TypeVar("TargetedQuery", IndicatorQuery, OverTimeQuery)
+
+
 class ActionQuery(ListQuery):
     """Which actions. Overdue are those with `open=true` and `due_before` today."""
 
@@ -159,25 +163,29 @@ CURRENT_GRADES = Listing(
         "marker": ASSESSMENTS.filters["marker"],
         "stage": Filter(
             "stage = ANY({}::text[])",
-            f"SELECT stage FROM {EVER} UNION SELECT record->>'stage' FROM target",
+            " UNION ".join((ever("stage"), codes_in("target", "record->>'stage'"))),
             "/catalog/v1/programmes/facets",
         ),
         "thematic_area": Filter(
             "thematic_area = ANY({}::text[])",
-            f"SELECT DISTINCT thematic_area FROM {EVER} WHERE thematic_area IS NOT NULL",
+            ever("thematic_area"),
             "/catalog/v1/thematic-areas",
         ),
         "country": Filter(
-            "countries && {}::text[]", "SELECT code FROM place WHERE kind = 'country'", "/catalog/v1/places"
+            "countries && {}::text[]",
+            codes_in("place", where="kind = 'country'"),
+            "/catalog/v1/places?kind=country",
+            places="country",
         ),
         "region": Filter(
             f"EXISTS (SELECT FROM {_REGIONS} AS region(code) WHERE region.code = ANY({{}}::text[]))",
-            "SELECT code FROM place WHERE kind = 'region'",
+            codes_in("place", where="kind = 'region'"),
             "/catalog/v1/places?kind=region",
+            places="region",
         ),
         "organization": Filter(
             "organizations && {}::text[]",
-            f"SELECT DISTINCT unnest(organizations) FROM {EVER}",
+            ORGANIZATIONS_EVER,
             "/catalog/v1/organizations",
         ),
         "grade": ASSESSMENTS.filters["grade"],
@@ -283,6 +291,9 @@ TARGETS = Listing(
 )
 
 
+_TARGET_CODE = Filter("code = {}", codes_in("target"), TARGETS.path)
+
+
 def _several(codes: str) -> tuple[str, str]:
     return "v.code", f"LEFT JOIN LATERAL {codes} AS v(code) ON true"
 
@@ -303,7 +314,7 @@ OVERLAPPING = frozenset({"country", "region", "organization"})
 
 async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
     """The indicator of the target, as a whole and for each group, from one snapshot."""
-    await check_codes(request, _OF_TARGET, query)
+    query = await _with_known_target(request, await with_known_codes(request, _OF_TARGET, query))
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> schemas.IndicatorAnswer:
@@ -331,15 +342,22 @@ async def _aged(connection: Any, answer: Response) -> Response:
     return answer
 
 
+async def _with_known_target(request: Request, query: TargetedQuery) -> TargetedQuery:
+    """The query with the code of its target as it is written; raises InvalidRequest where there is no such target."""
+    if query.target is None:
+        return query
+    errors: list[ErrorDetail] = []
+    written = await known_values(request, "target", _TARGET_CODE, [query.target], errors)
+    raise_if_any(errors)
+    return query.model_copy(update={"target": written[0]})
+
+
 async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
     rows = dict(await data.fetch("SELECT code, record::text FROM target ORDER BY code"))
     wanted = code or TARGET
-    now = await data.connection.fetch("SELECT code FROM target")
-    if wanted not in rows and (code is None or wanted in {row["code"] for row in now}):
+    if wanted not in rows:
         when = "was not known at that time" if data.as_of_ctes else "is not loaded"
         raise Conflict(f"The target {wanted} {when}.", code="no_target")
-    if wanted not in rows:
-        raise InvalidRequest([not_one_of("unknown_code", "target", wanted, rows, listed_at=TARGETS.path)])
     return schemas.MarkerTarget.model_validate_json(rows[wanted])
 
 
@@ -462,6 +480,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
 
 async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
     """The indicator as of the end of each period since the first write."""
+    query = await _with_known_target(request, query)
     today = datetime.now(UTC).date()
     async with snapshot(request, query) as data:
 
@@ -485,7 +504,7 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
 
 async def answer_criteria(request: Request, query: MarkerFilter) -> Response:
     """The counts of answers to each criterion across the programmes, the weakest criterion first."""
-    await check_codes(request, CURRENT_GRADES, query)
+    query = await with_known_codes(request, CURRENT_GRADES, query)
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> schemas.CriteriaAnswer:

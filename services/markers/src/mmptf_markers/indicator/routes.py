@@ -10,6 +10,7 @@ from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.pages import answer_list
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
@@ -116,7 +117,7 @@ add_card(
     queries.programme_card,
     title="Markers",
     about="The grade that counts for a programme under each marker, whether another is under review, and open actions.",
-    known="SELECT code FROM programme",
+    known=codes_in("programme"),
     unknown="No programme {} is known here",
     example="IRQ-JOR-LBN-01",
 )

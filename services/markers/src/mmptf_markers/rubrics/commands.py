@@ -6,7 +6,8 @@ from datetime import datetime
 
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import load
-from mmptf_common.wire.problems import Conflict, closest_match
+from mmptf_common.wire.problems import Conflict
+from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.engine.translation import coverage, load_translation, rubric_named
 from mmptf_markers.models import RubricRow, TranslationRow
@@ -106,8 +107,8 @@ async def _require_published(write: Write, code: str) -> PublishedRubric:
     found = await write.session.get(RubricRow, code)
     if found is None:
         known = await fetch_rubric_codes(write.session)
-        meant = closest_match(code, known)
-        hint = f"; did you mean {meant}?" if meant else ""
+        meant = suggestion_among(code, known)
+        hint = f"; {meant}" if meant else ""
         raise Conflict(f"{code!r} is not published; published are {', '.join(known)}{hint}")
     return PublishedRubric.model_validate(found.record)
 

@@ -16,6 +16,7 @@ from mmptf_common.http import conditional
 from mmptf_common.http.openapi import dump
 from mmptf_common.http.parameters import ListQuery, Values, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
@@ -72,7 +73,7 @@ RUBRICS = Listing(
     query=RubricQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
-        "rubric": Filter("rubric = ANY({}::text[])", "SELECT DISTINCT rubric FROM rubric", f"{PATH}/rubrics"),
+        "rubric": Filter("rubric = ANY({}::text[])", codes_in("rubric", "rubric"), f"{PATH}/rubrics"),
         "status": Filter("status = ANY({}::text[])"),
     },
     columns={
@@ -98,10 +99,8 @@ TRANSLATIONS = Listing(
     query=TranslationQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
-        "rubric": Filter("rubric = ANY({}::text[])", "SELECT code FROM rubric", f"{PATH}/rubrics"),
-        "language": Filter(
-            "language = ANY({}::text[])", "SELECT DISTINCT language FROM translation", f"{PATH}/translations"
-        ),
+        "rubric": Filter("rubric = ANY({}::text[])", codes_in("rubric"), f"{PATH}/rubrics"),
+        "language": Filter("language = ANY({}::text[])", codes_in("translation", "language"), f"{PATH}/translations"),
     },
     columns={
         "code": "code",
@@ -158,7 +157,7 @@ async def score_answers(request: Request, body: ScoreRequest) -> Score:
             body.rubric,
         )
         if not rows:
-            known = [row[0] for row in await data.fetch("SELECT DISTINCT rubric FROM rubric")]
+            known = [row[0] for row in await data.fetch("SELECT DISTINCT rubric FROM rubric ORDER BY 1")]
             raise InvalidRequest([unknown_code("/rubric", body.rubric, known)])
     versions = {row["version"]: row for row in rows}
     in_force = [row["version"] for row in rows if row["status"] != "superseded"]

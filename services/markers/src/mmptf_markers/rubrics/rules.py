@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, error_detail
+from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.engine.results import Answer, AnswerError, RubricUsed, Score
 from mmptf_markers.engine.rubric import Rubric, Stage
 from mmptf_markers.engine.scoring import InvalidAnswers, score
@@ -30,12 +31,13 @@ def answer_errors(found: Sequence[AnswerError]) -> list[ErrorDetail]:
 
 def _answer_error(found: AnswerError) -> ErrorDetail:
     allowed = [str(value) for value in found.allowed]
+    meant = None
+    if found.criterion and found.code == "unknown_criterion":
+        meant = suggestion_among(found.criterion, allowed)
     return error_detail(
         found.code,
         f"{found.criterion or 'answers'}: {found.reason}",
         pointer=f"/answers/{found.criterion}" if found.criterion else "/answers",
         allowed=allowed,
-        suggestion=closest_match(found.criterion, allowed)
-        if found.criterion and found.code == "unknown_criterion"
-        else None,
+        suggestion=meant and meant.code,
     )

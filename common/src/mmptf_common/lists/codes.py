@@ -1,0 +1,85 @@
+"""Codes that callers send, looked up in the database: a known one in any case, or the one that was meant.
+
+A lookup takes an index of the lower-case codes and reads no more rows than it finds, however many codes there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mmptf_common.storage.engines import driver_connection
+from mmptf_common.wire.places import PlaceKind, is_place, place_meant
+from mmptf_common.wire.problems import ErrorDetail, unknown_code
+from mmptf_common.wire.suggestions import Suggestion, fold, neighbours, typed
+
+# Returns the codes that are, in lower case, among the given texts.
+Find = Callable[[Sequence[str]], Awaitable[list[str]]]
+
+
+def codes_in(rows: str, code: str = "code", where: str = "true") -> str:
+    """SQL of the codes of a table that are, in lower case, among the texts of an array; `{}` stands for the array."""
+    return f"SELECT DISTINCT {code} FROM {rows} WHERE lower({code}) = ANY({{}}) AND {where}"
+
+
+def find_with(connection: Any, sql: str, *values: object) -> Find:
+    """The lookup by an SQL as `codes_in` writes it, whose other bound values are `values`."""
+
+    async def find(texts: Sequence[str]) -> list[str]:
+        statement = sql.replace("{}", f"${len(values) + 1}::text[]")
+        return [row[0] for row in await connection.fetch(statement, *values, texts)]
+
+    return find
+
+
+async def in_other_case(find: Find, given: str) -> str | None:
+    """The only code that differs from a text in case alone; None where there is none, several, or the code itself."""
+    found = await find([fold(given)])
+    return found[0] if len(found) == 1 and found[0] != given else None
+
+
+async def suggest(find: Find, given: str, places: PlaceKind | None = None) -> Suggestion | None:
+    """The code that was meant by one that does not exist, None where that is not nearly certain.
+
+    A code in another case, then the code of the country or region with this name or this code in another scheme, then
+    the only code that differs by a typo. places: a kind of places of which every one is taken, also without a row
+    """
+    place = place_meant(given)
+    found = await find([fold(given), *neighbours(given), *([fold(place.code)] if place else [])])
+    if given in found:
+        return None
+    if same := [code for code in found if fold(code) == fold(given)]:
+        return Suggestion(same[0]) if len(same) == 1 else None
+    if place and (place.kind == places or place.code in found):
+        return Suggestion(place.code, place.name)
+    return typed(given, found)
+
+
+async def known_codes(find: Find, given: Sequence[str], places: PlaceKind | None = None) -> dict[str, str]:
+    """Each of the given codes that exists, in any case -> the code as it is written."""
+    known = {code: code.upper() for code in given if places and is_place(code.upper(), places)}
+    if not (others := [code for code in given if code not in known]):
+        return known
+    written: dict[str, list[str]] = {}
+    for code in await find([fold(code) for code in others]):
+        written.setdefault(fold(code), []).append(code)
+    for code in others:
+        same = written.get(fold(code), [])
+        if code in same:
+            known[code] = code
+        elif len(same) == 1:
+            known[code] = same[0]
+    return known
+
+
+async def unknown_in(
+    session: AsyncSession, pointer: str, code: str, sql: str, *, listed_at: str | None = None
+) -> ErrorDetail:
+    """The error for an unknown code in a body, with the one that was meant where that is nearly certain.
+
+    sql: of the known codes, as `codes_in` writes it; listed_at: the path of their list
+    """
+    meant = await suggest(find_with(await driver_connection(session), sql), code)
+    return unknown_code(pointer, code, listed_at=listed_at, suggestion=meant)
