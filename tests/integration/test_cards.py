@@ -318,7 +318,7 @@ async def test_the_gateway_shows_what_both_say(funded: RunningApp, catalogue: Ru
                 "code": "not_found",
                 "detail": "No entry names programme 'MKD-01'.",
             }
-            nobody = await client.get("/programmes/ETH-01x")
+            nobody = await client.get("/programmes/ETH01")
             assert nobody.status_code == 404
             assert [error["suggestion"] for error in nobody.json()["errors"]] == ["ETH-01"]
             # Making a contract takes seconds, and on a busy machine longer than the gateway waits: it is made here.

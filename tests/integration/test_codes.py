@@ -141,7 +141,8 @@ async def test_a_path_with_another_code_of_a_country_names_its_code(apps: dict[s
     "path",
     [
         "/catalog/v1/places/KEN", "/catalog/v1/places/KEN/history", "/catalog/v1/organizations/IOM",
-        "/catalog/v1/programmes/MKD-01", "/catalog/v1/programmes/MKD-01/history?limit=1", "/catalog/v1/documents/MPTF-human-rights-brochure-2024",
+        "/catalog/v1/programmes/MKD-01", "/catalog/v1/programmes/MKD-01/history?limit=1",
+        "/catalog/v1/clusterings/MPTF-thematic-areas",
         "/catalog/v1/cards/programmes/MKD-01?as_of=1", "/funding/v1/contributors/DEU", "/funding/v1/editions/MI-2015",
         "/funding/v1/editions/MI-2015/vocabulary?kind=place&limit=2", "/funding/v1/editions/MI-2015/reconciliation",
         "/funding/v1/requirements/MI-2015-KEN-health", "/markers/v1/rubrics/HR-marker-illustrative.1",
@@ -301,3 +302,16 @@ async def test_the_markers_know_the_codes_of_present_and_past_programmes(new_dat
         ):  # fmt: skip
             answer = await running.client.get(f"{marked.CURRENT_GRADES}?{name}={value}")
             assert (answer.status_code, answer.json()["errors"][0]["suggestion"]) == (422, meant)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ("Türkiye", "TUR"), ("turkiye", "TUR"), ("turkey", "TUR"), ("czechia", "CZE"), ("czech republic", "CZE"),
+        ("north macedonia", "MKD"), ("yugoslav macedonia", "MKD"), ("ivory coast", "CIV"), ("cote ivoire", "CIV"),
+        ("swaziland", "SWZ"), ("burma", "MMR"),
+    ],
+)  # fmt: skip
+async def test_a_place_is_found_by_all_its_names(catalog: httpx.AsyncClient, asked: str, code: str) -> None:
+    found = (await catalog.get("/catalog/v1/places", params={"q": asked})).json()
+    assert [place["code"] for place in found["items"]] == [code]

@@ -108,6 +108,13 @@ FILTERS: list[tuple[str, Callable[[Row], bool]]] = [
     ("q=cote%20d%27ivoire", has("place", "CIV")),
     ("q=C%C3%94TE+D%E2%80%99IVOIRE", has("place", "CIV")),
     ("q=cotE%20IVO", has("place", "CIV")),
+    # The edition prints Turkey, Czech Republic and The former Yugoslav Republic of Macedonia.
+    ("q=T%C3%BCrkiye", has("place", "TUR")),
+    ("q=turkiye", has("place", "TUR")),
+    ("q=czechia", has("place", "CZE")),
+    ("q=north+macedonia", has("place", "MKD")),
+    ("q=czech+republic", has("place", "CZE")),
+    ("q=turkiye+health", every(has("place", "TUR"), has("area", "health"))),
     ("q=lao", has("place", "LAO")),
     ("q=health+southern", says("health", "southern")),
     ("q=health+-+southern%21", says("health", "southern")),

@@ -76,7 +76,8 @@ def test_every_name_that_a_source_prints_is_of_its_country_or_of_none() -> None:
     [
         ("Korea, Republic of", "KOR"), ("Iran, Islamic Republic of", "IRN"), ("Turkey", "TUR"), ("turkiye", "TUR"),
         ("czech republic", "CZE"), ("The Gambia", "GMB"), ("St. Lucia", "LCA"), ("Trinidad & Tobago", "TTO"),
-        ("Vietnam", "VNM"), ("Ivory Coast", "CIV"), ("Cote d\u2019Ivoire", "CIV"), ("Congo", "COG"), ("DR Congo", "COD"),
+        ("Vietnam", "VNM"), ("Ivory Coast", "CIV"), ("Cote d\u2019Ivoire", "CIV"), ("Congo", "COG"),
+        ("DR Congo", "COD"),
         ("UK", "GBR"), ("EL", "GRC"), ("XK", "XKX"), ("158", "TWN"), ("Guinea", "GIN"), ("Niger", "NER"),
         ("Africa", "002"), ("2", "002"), ("southern africa", "018"), ("South Africa", "ZAF"),
     ],

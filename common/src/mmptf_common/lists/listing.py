@@ -116,6 +116,7 @@ class Listing:
     split_by: columns whose values are never summed together, `money_stage` or `basis` -> the filter of the column
     summed:   parameter -> value, the filters that leave only rows that are summed
     omitted:  the rows that no sum contains
+    keys:     the table with the key of every row, in which codes are looked up, where `rows` is a join
     """
 
     path: str
@@ -140,6 +141,7 @@ class Listing:
     split_by: Mapping[str, str] = field(default_factory=dict)
     summed: Mapping[str, str] = field(default_factory=dict)
     omitted: Sequence[Omission] = (NO_AMOUNT,)
+    keys: str | None = None
 
 
 class Statement(NamedTuple):

@@ -200,7 +200,7 @@ def find_in(connection: Any, listing: Listing) -> Find:
     """The lookup of the codes of a list's records as they are now."""
     arguments = Arguments()
     visible = fixed(listing, arguments)
-    return find_with(connection, codes_in(listing.rows, listing.key, visible), *arguments)
+    return find_with(connection, codes_in(listing.keys or listing.rows, listing.key, visible), *arguments)
 
 
 async def renamed(data: Snapshot, entity: str, code: str, path: str) -> Response | None:

@@ -135,4 +135,7 @@ class NamedQuery(ListQuery):
 class PlaceQuery(NamedQuery):
     kind: Annotated[list[Literal["country", "region"]], Field(default_factory=list, max_length=100)]
     region: Annotated[Values, Field(description="M49 code of a region that holds the place.", examples=["150"])]
-    q: Annotated[Search | None, Field(description="Words, each of which begins a word of the name.")] = None
+    q: Annotated[
+        Search | None,
+        Field(description="Words, each of which begins a word of one of its names, the former and short ones too."),
+    ] = None

@@ -274,7 +274,12 @@ class RequirementFilter(PointInTime):
     amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
     amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
     updated_since: UpdatedSince = None
-    q: Annotated[Search | None, Field(description="Words by their beginning, in place, region and area.")] = None
+    q: Annotated[
+        Search | None,
+        Field(
+            description="Words by their beginning, in place, region and area; a country is found by each of its names."
+        ),
+    ] = None
 
 
 class RequirementQuery(RequirementFilter, ListQuery):

@@ -38,8 +38,13 @@ def ever(column: str) -> str:
 
 def organizations_in(table: str) -> str:
     """SQL of the codes of the organizations of programmes, as `codes_in` writes it."""
-    # The index is one of whole arrays; of a row that it finds only some of the codes are those that were looked up.
-    return codes_in(f"{table}, unnest(organizations) AS named", "named", "lower_codes(organizations) && {}")
+    # OFFSET 0: one text after the other is looked up. For an array of many texts the planner reads the whole table.
+    return (
+        "SELECT DISTINCT named FROM unnest({}) AS asked(code)"
+        f" CROSS JOIN LATERAL (SELECT organizations FROM {table}"
+        " WHERE lower_codes(organizations) @> ARRAY[asked.code] OFFSET 0) AS found"
+        " CROSS JOIN LATERAL unnest(organizations) AS named WHERE lower(named) = asked.code"
+    )
 
 
 ORGANIZATIONS_EVER = f"{organizations_in('programme')} UNION {organizations_in('programme_past')}"

@@ -155,6 +155,7 @@ CURRENT_GRADES = Listing(
     item=schemas.CurrentGrade,
     page=schemas.CurrentGradePage,
     rows=CURRENT_GRADE_ROWS,
+    keys="current_grade",
     record=_CURRENT_GRADE,
     query=CurrentGradeQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
