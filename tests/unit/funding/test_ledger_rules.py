@@ -237,6 +237,17 @@ def test_codes_are_those_of_the_catalogue_and_organizations_take_part(
         )
 
 
+def test_a_code_in_another_case_is_named_as_the_catalogue_has_it() -> None:
+    answers = Answers(
+        codes={("programme", "eth-01"): "ETH-01", ("organization", "iom"): "IOM"}, programmes={"eth-01": ETH}
+    )
+    entry = Entry(kind="transfer", date=TODAY, sum=dollars(CENT), programme="eth-01", organization="iom")
+    assert [(e.code, e.pointer, e.suggestion, e.allowed) for e in rules.catalogue_errors(entry, answers)] == [
+        ("unknown_code", "/programme", "ETH-01", ["see /catalog/v1/programmes"]),
+        ("unknown_code", "/organization", "IOM", ["see /catalog/v1/organizations"]),
+    ]
+
+
 @pytest.mark.parametrize(
     ("type_", "country", "right"),
     [

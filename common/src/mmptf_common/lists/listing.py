@@ -202,9 +202,11 @@ async def with_known_codes(request: Request, listing: Listing, query: Q) -> Q:
     for name, f in listing.filters.items():
         if f.codes is None or not (given := getattr(query, name)):
             continue
-        written = await known_values(request, name, f, given, errors)
-        if written != given:
-            changed[name] = written
+        known = request.app.state.known_codes.get(f.codes, {})
+        for code in given:
+            if known.get(code) != code:
+                changed[name] = await known_values(request, name, f, given, errors)
+                break
     raise_if_any(errors)
     return query.model_copy(update=changed) if changed else query
 
