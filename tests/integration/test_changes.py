@@ -244,5 +244,5 @@ async def test_the_history_of_a_record_that_was_renamed(running: RunningApp) -> 
     assert [i["action"] for i in (await ask(running.client, f"{ORGANIZATIONS}/NEW/history"))["items"]] == ["create"]
     led = await running.client.get(f"{ORGANIZATIONS}/OLDEST/history", params={"limit": 5})
     assert (led.status_code, led.headers["location"]) == (308, f"{ORGANIZATIONS}/NEW/history?limit=5")
-    unknown = await running.client.get(f"{ORGANIZATIONS}/IOMM/history")
-    assert (unknown.status_code, unknown.json()["errors"][0]["suggestion"]) == (404, "IOM")
+    unknown = await running.client.get(f"{ORGANIZATIONS}/UN_HABITAT/history")
+    assert (unknown.status_code, unknown.json()["errors"][0]["suggestion"]) == (404, "UN-HABITAT")
