@@ -47,19 +47,19 @@ async def test_nineteen_of_twenty_one_are_enough_and_eighteen_are_not(markers: M
     await markers.copy(*(programme(code) for code in codes), programme("Q-01", stage="pipeline"))
     none = await whole(markers)
     assert (none["programmes"], none["unassessed"], none["counted"]) == (21, 21, 0)
-    assert (none["standing"], none["short_by"], none["share"]["per_cent"]) == ("not_met", 19, "0.00")
+    assert (none["standing"], none["short_by"], none["share"]["per_cent"]) == ("undetermined", 19, "0.00")
     for n, code in enumerate(codes[:18]):
         made(await markers.declare(code, "AB"[n % 2]))
     made(await markers.declare(codes[18], "C"))
     # What is not funded counts for nothing.
     made(await markers.declare("Q-01", "A"))
     missed = await whole(markers)
-    assert (missed["standing"], missed["short_by"], missed["counted"]) == ("not_met", 1, 18)
+    assert (missed["standing"], missed["short_by"], missed["counted"]) == ("undetermined", 1, 18)
     assert missed["share"] == {"numerator": "6", "denominator": "7", "per_cent": "85.71"}
     assert (missed["assessed"], missed["unassessed"], missed["under_review"]) == (19, 2, 0)
     submitted = await markers.submitted(codes[19], 2)
     waiting = await whole(markers)
-    assert (waiting["standing"], waiting["under_review"], waiting["unassessed"]) == ("not_met", 1, 2)
+    assert (waiting["standing"], waiting["under_review"], waiting["unassessed"]) == ("undetermined", 1, 2)
     await markers.reviewed(submitted)
     met = await whole(markers)
     assert (met["standing"], met["short_by"], met["counted"]) == ("met", 0, 19)
@@ -67,14 +67,49 @@ async def test_nineteen_of_twenty_one_are_enough_and_eighteen_are_not(markers: M
     assert (met["assessed"], met["unassessed"], met["under_review"]) == (20, 1, 0)
 
 
+async def test_a_target_is_missed_only_when_the_unassessed_cannot_meet_it_any_more(markers: Markers) -> None:
+    codes = [f"P-{n:02}" for n in range(1, 22)]
+    await markers.copy(*(programme(code) for code in codes))
+    standings = []
+    for code in codes[:3]:
+        made(await markers.declare(code, "C"))
+        found = await whole(markers)
+        standings.append((found["counted"], found["unassessed"], found["standing"]))
+    assert standings == [(0, 20, "undetermined"), (0, 19, "undetermined"), (0, 18, "not_met")]
+
+
+async def test_what_is_held_stands_beside_what_is_printed_and_what_was_claimed(markers: Markers) -> None:
+    await markers.copy(
+        *(programme(f"P-{n}", countries=[place]) for n, place in enumerate(["KEN"] * 4 + ["UGA"] * 5)),
+        programme("Q-01", stage="pipeline"),
+    )
+    share = {"numerator": "3", "denominator": "7", "per_cent": "42.85"}
+    for query in ({}, {"by": "country"}, {"assessed": "true"}):
+        found = await markers.get(INDICATOR, **query)
+        assert found["coverage"] == {"held": 9, "printed": 21, "share": share}, query
+    found = await markers.get(INDICATOR)
+    assert (found["whole"]["standing"], found["whole"]["assessed"]) == ("undetermined", 0)
+    printed, (claim,) = found["target"]["printed"], found["target"]["claims"]
+    assert (printed["programmes"], printed["year"]) == (21, 2024)
+    assert [(source["document"], source["line"]) for source in printed["sources"]] == [
+        ("mptf-human-rights-brochure-2024", 25), ("mptf-human-rights-brochure-2024", 48),
+    ]  # fmt: skip
+    assert (claim["year"], claim["standing"]) == (2022, "met")
+    (source,) = claim["sources"]
+    assert (source["document"], source["line"], source["as_printed"]) == (
+        "mptf-human-rights-brochure-2024", 42, "As of 2022, this target is fully achieved",
+    )  # fmt: skip
+
+
 async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Markers) -> None:
     bands = [{"grade": str(grade), "minimum": f"{grade}/3"} for grade in (3, 2, 1, 0)]
     document = small({"type": "weighted_share", "bands": bands}, ["3", "2", "1", "0"], [1, 2], gates=[(1, 1, "0")])
     rubric = await markers.publish({**document, "code": "inclusion", "marker": "inclusion"})
+    unsourced: Json = {"printed": None, "claims": [], "sources": []}
     target = {"code": "inclusion-half", "marker": "inclusion", "name": "Half", "grades": ["3", "2"], "stage": "funded"}
     async with markers.running.app.state.database.sessions() as session, session.begin():
         write = await begin_write(session, Author("test"))
-        stated = MarkerTarget.model_validate({**target, "minimum": share(1, 2), "sources": [], "updated": write.at})
+        stated = MarkerTarget.model_validate({**target, "minimum": share(1, 2), "updated": write.at, **unsourced})
         record = stated.model_dump(mode="json")
         await put(write, [TargetRow(code="inclusion-half", marker="inclusion", updated=write.at, record=record)])
     for code, given in {"T-3": (2, 2), "T-2": (0, 2), "T-0": (2, 0), "T-9": None}.items():
@@ -84,7 +119,9 @@ async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Mark
             await markers.accepted(code, answers=said, rubric=rubric)
     graded = {code: item["grade"] for code, item in (await current_grades(markers, marker="inclusion")).items()}
     assert graded == {"T-3": "3", "T-2": "2", "T-0": "0", "T-9": None}
-    found = await whole(markers, target="inclusion-half")
+    answered = await markers.get(INDICATOR, target="inclusion-half")
+    assert answered["coverage"] == {"held": 4, "printed": None, "share": None}
+    found = answered["whole"]
     assert (found["standing"], found["counted"], found["programmes"]) == ("met", 2, 4)
     assert [grade["grade"] for grade in found["grades"]] == ["0", "2", "3", None]
     assert await listed(markers, found["grades"][2]["link"]) == ["T-3"]

@@ -235,7 +235,7 @@ def expected(found: list[tuple[Json, Json]]) -> Json:
         "under_review": sum(current["under_review"] for _, current in found),
         "counted": counted,
         "share": (str(share.numerator), str(share.denominator)) if share is not None else None,
-        "standing": "not_applicable" if share is None else "met" if share >= Fraction(9, 10) else "not_met",
+        "standing": "not_applicable" if share is None else standing(counted, grades[None], len(found)),
         "short_by": short,
         "grades": [
             {"grade": grade, "programmes": grades[grade], **money([d for d, s in found if s["grade"] == grade])}
@@ -248,6 +248,11 @@ def expected(found: list[tuple[Json, Json]]) -> Json:
         ],
         "mixed": len(behind) > 1,
     }
+
+
+def standing(counted: int, unassessed: int, programmes: int) -> str:
+    possible = {10 * (counted + more) >= 9 * programmes for more in (0, unassessed)}
+    return "undetermined" if len(possible) == 2 else "met" if possible == {True} else "not_met"
 
 
 def money(found: list[Json]) -> Json:

@@ -76,5 +76,13 @@ async def test_a_target_is_answered_as_it_is_now(marker_service: Markers) -> Non
     assert (await marker_service.get(f"{API}/targets"))["items"] == [record]
     after = await marker_service.get(INDICATOR)
     assert {**after, "revision": None} == {**before, "revision": None}
+    # A target that was stored before it had what a document prints and claims states that it has none.
+    before_claims = {name: value for name, value in stored.items() if name not in ("printed", "claims")}
+    await store(marker_service, "target", before_claims)
+    bare = {**record, "printed": None, "claims": []}
+    assert await marker_service.get(path) == bare
+    assert (await marker_service.get(f"{API}/targets"))["items"] == [bare]
+    without = await marker_service.get(INDICATOR)
+    assert (without["target"], without["coverage"]) == (bare, {**before["coverage"], "printed": None, "share": None})
     csv = await marker_service.running.client.get(f"{API}/targets?format=csv")
     assert "9/10" in csv.text

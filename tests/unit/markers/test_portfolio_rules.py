@@ -27,8 +27,22 @@ MINIMA = st.fractions(min_value=0, max_value=1, max_denominator=10**6)
 def test_nine_tenths_of_the_programmes_are_reached_or_missed(
     counted: int, programmes: int, expected: str, short: int
 ) -> None:
-    assert target_status(counted, programmes, NINE_TENTHS) == expected
+    assert target_status(counted, 0, programmes, NINE_TENTHS) == expected
     assert short_by(counted, programmes, NINE_TENTHS) == short
+
+
+@pytest.mark.parametrize(
+    ("counted", "unassessed", "programmes", "expected"),
+    [
+        (0, 9, 9, "undetermined"), (1, 8, 9, "undetermined"), (8, 1, 9, "undetermined"), (9, 0, 9, "met"),
+        (0, 8, 9, "not_met"), (8, 0, 9, "not_met"), (19, 2, 21, "met"), (18, 1, 21, "undetermined"),
+        (18, 0, 21, "not_met"), (0, 19, 21, "undetermined"), (0, 18, 21, "not_met"), (0, 0, 0, "not_applicable"),
+    ],
+)  # fmt: skip
+def test_unassessed_programmes_decide_a_target_that_they_can_still_change(
+    counted: int, unassessed: int, programmes: int, expected: str
+) -> None:
+    assert target_status(counted, unassessed, programmes, NINE_TENTHS) == expected
 
 
 @given(counted=COUNTS, others=COUNTS, minimum=MINIMA)
@@ -36,7 +50,17 @@ def test_a_share_is_compared_as_it_is(counted: int, others: int, minimum: Fracti
     programmes = counted + others
     reached = counted * minimum.denominator >= minimum.numerator * programmes
     expected = ("met" if reached else "not_met") if programmes else "not_applicable"
-    assert target_status(counted, programmes, minimum) == expected
+    assert target_status(counted, 0, programmes, minimum) == expected
+
+
+@given(counted=st.integers(0, 40), unassessed=st.integers(0, 40), others=st.integers(0, 40), minimum=MINIMA)
+def test_a_target_is_undetermined_exactly_while_the_unassessed_can_end_it_either_way(
+    counted: int, unassessed: int, others: int, minimum: Fraction
+) -> None:
+    programmes = counted + unassessed + others
+    ends = {target_status(counted + more, 0, programmes, minimum) for more in range(unassessed + 1)}
+    found = target_status(counted, unassessed, programmes, minimum)
+    assert found == ("undetermined" if len(ends) == 2 else ends.pop())
 
 
 @given(counted=COUNTS, others=st.integers(1, 10**6), minimum=MINIMA)
@@ -44,6 +68,6 @@ def test_what_is_short_is_the_least_that_reaches_the_target(counted: int, others
     programmes = counted + others
     short = short_by(counted, programmes, minimum)
     assert 0 <= short <= others
-    assert target_status(counted + short, programmes, minimum) == "met"
+    assert target_status(counted + short, 0, programmes, minimum) == "met"
     if short:
-        assert target_status(counted + short - 1, programmes, minimum) == "not_met"
+        assert target_status(counted + short - 1, 0, programmes, minimum) == "not_met"

@@ -265,11 +265,14 @@ ACTIONS = Listing(
     },
 )
 
-# Rewrites a minimum that was stored as two integers into the form of all shares.
-_TARGET_AS_SENT = r"""CASE json_typeof(record#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
+# Rewrites a minimum that was stored as two integers into the form of all shares, and states that a target which was
+# stored without `printed` and `claims` has none.
+_SHARE_AS_SENT = r"""CASE json_typeof(record#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
     record::text, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
     || trunc((record#>>'{minimum,numerator}')::numeric * 100 / (record#>>'{minimum,denominator}')::numeric, 2)
     || '"') ELSE record::text END"""
+_TARGET_AS_SENT = rf"""regexp_replace({_SHARE_AS_SENT}, '\}}$',
+    CASE WHEN record->'claims' IS NULL THEN ',"printed":null,"claims":[]}}' ELSE '}}' END)"""
 
 TARGETS = Listing(
     path=f"{PATH}/targets",
@@ -287,6 +290,7 @@ TARGETS = Listing(
         "name": "record->>'name'",
         "minimum": "record#>>'{minimum,numerator}' || '/' || (record#>>'{minimum,denominator}')",
         "stage": "record->>'stage'",
+        "printed": "record#>>'{printed,programmes}'",
         "updated": "record->>'updated'",
     },
 )
@@ -325,6 +329,7 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
             groups = await _indicators(data, target, query, by) if by else {}
             return schemas.IndicatorAnswer(
                 target=target,
+                coverage=await _coverage(data, target),
                 whole=whole.get(None) or _folded([], {}, target, None),
                 by=by,
                 overlapping=by in OVERLAPPING,
@@ -354,12 +359,22 @@ async def _with_known_target(request: Request, query: TargetedQuery) -> Targeted
 
 
 async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
-    rows = dict(await data.fetch("SELECT code, record::text FROM target ORDER BY code"))
+    rows = dict(await data.fetch(f"SELECT code, {_TARGET_AS_SENT} FROM target ORDER BY code"))
     wanted = code or TARGET
     if wanted not in rows:
         when = "was not known at that time" if data.as_of_ctes else "is not loaded"
         raise Conflict(f"The target {wanted} {when}.", code="no_target")
     return schemas.MarkerTarget.model_validate_json(rows[wanted])
+
+
+async def _coverage(data: Snapshot, target: schemas.MarkerTarget) -> schemas.Coverage:
+    """How many programmes at the target's stage are held, beside the number that a document prints."""
+    held: int = await data.fetchval(
+        "SELECT coalesce(sum(programmes), 0)::bigint FROM current_grade_count WHERE marker = $1 AND stage = $2",
+        *(target.marker, target.stage),
+    )
+    printed = target.printed.programmes if target.printed else None
+    return schemas.Coverage(held=held, printed=printed, share=share(held, printed) if printed else None)
 
 
 async def _indicators(
@@ -417,7 +432,7 @@ def _folded(
         under_review=sum(row["under_review"] for row in rows),
         counted=counted,
         share=share(counted, programmes) if programmes else None,
-        standing=rules.target_status(counted, programmes, target.minimum.exact),
+        standing=rules.target_status(counted, grades[None], programmes, target.minimum.exact),
         short_by=rules.short_by(counted, programmes, target.minimum.exact),
         grades=[
             _grade_share(grade, [row for row in rows if row["grade"] == grade], question)

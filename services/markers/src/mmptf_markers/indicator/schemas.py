@@ -14,11 +14,33 @@ from mmptf_markers.assessments.schemas import StoredShare
 from mmptf_markers.engine.results import Answer
 from mmptf_markers.engine.rubric import Stage
 
-TargetStatus = Literal["met", "not_met", "not_applicable"]
+TargetStatus = Literal["met", "not_met", "undetermined", "not_applicable"]
+
+
+class PrintedProgrammes(ResponseModel):
+    """How many programmes there are at the stage of a target, as a document of `year` prints it."""
+
+    programmes: int
+    year: int
+    sources: list[SourceRef]
+
+
+class TargetClaim(ResponseModel):
+    """What a document says about a target: reached or not, as of `year`. It is not computed from grades held here."""
+
+    code: Code
+    year: int
+    standing: Literal["met", "not_met"]
+    note: str | None
+    sources: list[SourceRef]
 
 
 class MarkerTarget(ResponseModel):
-    """What a marker is to reach: at least `minimum` of the programmes at a stage of the catalogue have these grades."""
+    """What a marker is to reach: at least `minimum` of the programmes at a stage of the catalogue have these grades.
+
+    `printed` is the number of such programmes in a document, null where none prints it; `claims` are what documents say
+    about reaching the target, beside what is computed here.
+    """
 
     code: Code
     marker: Code
@@ -26,6 +48,8 @@ class MarkerTarget(ResponseModel):
     grades: list[Code]
     minimum: StoredShare
     stage: Code
+    printed: PrintedProgrammes | None
+    claims: list[TargetClaim]
     sources: list[SourceRef]
     updated: datetime
 
@@ -119,8 +143,9 @@ class RubricShare(ResponseModel):
 class Indicator(ResponseModel):
     """How many programmes have a grade that counts for the target, and whether that is enough.
 
-    `share` is null where there are no programmes. `short_by`: how many more programmes have to count. `mixed` warns
-    that the grades come from several versions of rubrics, or from none.
+    `standing` is `met` or `not_met` only where the unassessed programmes cannot change it, else `undetermined`; with no
+    programmes it is `not_applicable` and `share` null. `short_by`: how many more programmes have to count. `mixed`
+    warns that the grades come from several versions of rubrics, or from none.
     """
 
     programmes: int
@@ -143,6 +168,18 @@ class IndicatorGroup(ResponseModel):
     indicator: Indicator
 
 
+class Coverage(ResponseModel):
+    """How many of the programmes at the target's stage are held here, of how many that a document prints.
+
+    `held` counts them all, whatever was asked for; `share` is held / printed. Both others are null where no document
+    prints a number. An indicator says nothing of a programme that is not held.
+    """
+
+    held: int
+    printed: int | None
+    share: Share | None
+
+
 class IndicatorAnswer(ResponseModel):
     """The indicator of the programmes that were asked for, and of its parts.
 
@@ -150,6 +187,7 @@ class IndicatorAnswer(ResponseModel):
     """
 
     target: MarkerTarget
+    coverage: Coverage
     whole: Indicator
     by: str | None
     overlapping: bool
