@@ -144,6 +144,16 @@ class Listing:
     keys: str | None = None
 
 
+def completed(record: str, **members: str) -> str:
+    """SQL of a record's text with members that records lack which were stored before the first of them existed.
+
+    record: SQL of the record's text; members: name -> SQL of the JSON text of its value
+    """
+    (first, *_) = members
+    added = " || ".join(f"',\"{name}\":' || {value}" for name, value in members.items())
+    return f"CASE WHEN record->'{first}' IS NULL THEN left({record}, -1) || {added} || '}}' ELSE {record} END"
+
+
 class Statement(NamedTuple):
     """The SQL of a statement, and its bound values: the first is that of `$1`."""
 

@@ -20,7 +20,7 @@ from mmptf_catalog.code_lists.schemas import (
     ThematicAreaPage,
 )
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import SEARCH, SOURCED, Filter, Listing
+from mmptf_common.lists.listing import SEARCH, SOURCED, Filter, Listing, completed
 from mmptf_common.wire.base import ResponseModel
 
 PATH = "/catalog/v1"
@@ -29,7 +29,13 @@ NAME = ('lower(name) COLLATE "C"', "text")
 
 
 def _code_list(
-    noun: str, item: type[ResponseModel], page: type[ResponseModel], *, numbered: bool, columns: tuple[str, ...] = ()
+    noun: str,
+    item: type[ResponseModel],
+    page: type[ResponseModel],
+    *,
+    numbered: bool,
+    columns: tuple[str, ...] = (),
+    record: str = "record::text",
 ) -> Listing:
     """The listing of a code list; the lists differ in their tables, sort order by number or code, and extra columns."""
     table = noun.replace("-", "_")
@@ -40,6 +46,7 @@ def _code_list(
         item=item,
         page=page,
         rows=table,
+        record=record,
         query=NumberedQuery if numbered else NamedQuery,
         sorts={**sorts, "name": NAME},
         filters={},
@@ -48,7 +55,15 @@ def _code_list(
 
 
 THEMATIC_AREAS = _code_list("thematic-area", ThematicArea, ThematicAreaPage, numbered=True, columns=("number",))
-OBJECTIVES = _code_list("objective", Objective, ObjectivePage, numbered=True, columns=("number",))
+OBJECTIVES = _code_list(
+    "objective",
+    Objective,
+    ObjectivePage,
+    numbered=True,
+    columns=("number", "short_name"),
+    # Until objectives had official names, their name was the short form.
+    record=completed("record::text", short_name="(record->'name')::text"),
+)
 GUIDING_PRINCIPLES = _code_list(
     "guiding-principle", GuidingPrinciple, GuidingPrinciplePage, numbered=True, columns=("number",)
 )

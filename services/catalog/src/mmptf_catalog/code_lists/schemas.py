@@ -24,11 +24,15 @@ class ThematicArea(ResponseModel):
 
 
 class Objective(ResponseModel):
-    """One of the 23 objectives of the Global Compact for Migration (A/RES/73/195), by its short title."""
+    """One of the 23 objectives of the Global Compact for Migration (A/RES/73/195, paragraph 16).
+
+    `name` is the official one, `short_name` a short form of our own, for tables and charts.
+    """
 
     code: Code
     number: int
     name: str
+    short_name: str
     sources: list[SourceRef]
     updated: datetime
 

@@ -19,7 +19,7 @@ from mmptf_common.feed.replication import CopyState, copy_state
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, pairs_of
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import Arguments, Filter, Listing, condition, known_values, with_known_codes
+from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, condition, known_values, with_known_codes
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
 from mmptf_common.wire.money import money
@@ -271,8 +271,7 @@ _SHARE_AS_SENT = r"""CASE json_typeof(record#>'{minimum,numerator}') WHEN 'numbe
     record::text, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
     || trunc((record#>>'{minimum,numerator}')::numeric * 100 / (record#>>'{minimum,denominator}')::numeric, 2)
     || '"') ELSE record::text END"""
-_TARGET_AS_SENT = rf"""regexp_replace({_SHARE_AS_SENT}, '\}}$',
-    CASE WHEN record->'claims' IS NULL THEN ',"printed":null,"claims":[]}}' ELSE '}}' END)"""
+_TARGET_AS_SENT = completed(f"({_SHARE_AS_SENT})", claims="'[]'", printed="'null'")
 
 TARGETS = Listing(
     path=f"{PATH}/targets",
