@@ -57,3 +57,21 @@ async def test_the_lists_with_facts_all_name_sources(apps: dict[str, RunningApp]
     for name, path in FACTS:
         for item in (await apps[name].client.get(f"/{name}/v1{path}", params={"limit": 1000})).json()["items"]:
             assert next(sources(item), None), (name, path, item["code"])
+
+
+# The documents without lines of which a public copy was compared; the note of each says so.
+COPIES = {"catalog": {"a-res-73-195", "iso-3166-1", "m49"}, "funding": set(), "markers": set()}
+
+
+@pytest.mark.parametrize(("name", "path"), LISTS)
+async def test_what_is_verified_stands_in_a_text_at_hand(apps: dict[str, RunningApp], name: str, path: str) -> None:
+    client = apps[name].client
+    documents = (await client.get(f"/{name}/v1/documents", params={"limit": 1000})).json()["items"]
+    notes = {document["code"]: document["note"] or "" for document in documents}
+    compared = {code for code, note in notes.items() if any(word in note for word in ("copy", "compilations"))}
+    assert compared == COPIES[name]
+    page = (await client.get(f"/{name}/v1{path}", params={"limit": 1000})).json()
+    for source in sources(page):
+        if source["verified"]:
+            assert source["document"] not in {"suite", "submission"}, source
+            assert source["line"] is not None or source["document"] in compared, source

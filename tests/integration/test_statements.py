@@ -77,3 +77,39 @@ async def test_an_objective_of_an_earlier_release_is_answered_whole_and_gets_its
         await seed(running)
         assert {**(await running.client.get(path)).json(), "updated": None} == {**now, "updated": None}
         assert (await running.client.get(path, params={"as_of": revision})).json() == answered
+
+
+# --- what is verified ------------------------------------------------------------------------------------------------
+
+
+async def test_names_of_organizations_are_verified_where_a_document_prints_them(catalog: httpx.AsyncClient) -> None:
+    found = {
+        organization["code"]: [
+            (source["document"], source["line"], source["verified"])
+            for source in organization["sources"]
+            if source["field"] == "name"
+        ]
+        for organization in await items(catalog, "/catalog/v1/organizations")
+    }
+    assert found["IOM"] == [("migration-initiatives-2015", 32552, True)]
+    assert found["OHCHR"] == [("migration-initiatives-2015", 9373, True)]
+    assert found["UNDRR"] == found["UN-HABITAT"] == [("suite", None, False)]
+    document = (await catalog.get("/catalog/v1/documents/migration-initiatives-2015")).json()
+    assert document["title"] == "Migration Initiatives 2015: Migrants and Cities"
+
+
+async def test_what_the_suite_assigns_itself_is_not_verified(
+    catalog: httpx.AsyncClient, funding: httpx.AsyncClient
+) -> None:
+    kinds = [
+        (contributor["type"], source["document"], source["verified"])
+        for contributor in await items(funding, "/funding/v1/contributors")
+        for source in contributor["sources"]
+        if source["field"] == "type"
+    ]
+    assert len(kinds) == 22
+    assert {kind[1:] for kind in kinds} == {("suite", False)}
+    principles = await items(catalog, "/catalog/v1/guiding-principles")
+    unverified = {p["code"] for p in principles if not p["sources"][0]["verified"]}
+    assert unverified == {"sustainable-development", "human-rights", "gender-responsive"}
+    assert [p["name"] for p in principles][-2:] == ["Whole-of-government approach", "Whole-of-society approach"]

@@ -14,7 +14,9 @@ class SourceRef(ResponseModel):
     """The source of one fact: the document, the line of its text, and what is printed there.
 
     `line` counts from 1 in the plain text of the document; null where the document's text is not available,
-    then `locator` describes the place. `verified` is false where no available text confirms the fact.
+    then `locator` describes the place. `verified` is true only where a text at hand confirms the fact: a line of the
+    document, or a public copy of it that was compared, as the note of the document says. What the suite or a
+    submission states is not verified.
     """
 
     field: str

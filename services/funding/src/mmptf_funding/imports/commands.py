@@ -581,7 +581,7 @@ def _source_json(
         "line": line,
         "locator": locator,
         "as_printed": printed,
-        "verified": True,
+        "verified": line is not None,
         "note": None,
     }
 
@@ -593,7 +593,13 @@ def _dollars_json(amount: Decimal | None) -> dict[str, JsonValue] | None:
 def _source(field: str, document: str, line: int | None, printed: str | None) -> SourceRef:
     """The source of one fact of a record."""
     return SourceRef(
-        field=field, document=document, line=line, locator=None, as_printed=printed, verified=True, note=None
+        field=field,
+        document=document,
+        line=line,
+        locator=None,
+        as_printed=printed,
+        verified=line is not None,
+        note=None,
     )
 
 
