@@ -28,7 +28,7 @@ FUNDING = "/funding/v1"
 REQUIREMENTS = f"{FUNDING}/requirements"
 TOTALS = f"{FUNDING}/totals"
 WAYS = ("region", "place", "country", "area", "target_population", "status")
-LEFT_OUT = {"funded": "fully funded", "missing_in_source": "missing in the source"}
+LEFT_OUT = {"funded": "funded: the source prints this word", "missing_in_source": "missing in the source"}
 
 
 def packaged(name: str) -> list[dict[str, str]]:

@@ -222,7 +222,7 @@ REQUIREMENTS = Listing(
     omitted=(
         Omission(
             "filtered.status = 'funded'",
-            "fully funded: the source says so in place of an amount, which is neither zero nor unknown",
+            "funded: the source prints this word in place of an amount; it is neither zero nor unknown",
             {"status": "funded"},
         ),
         Omission(

@@ -85,8 +85,9 @@ class RequirementPlace(ResponseModel):
 class Requirement(ResponseModel):
     """What one place asks for in one programmatic area.
 
-    `sum` is null unless `status` is `required`: `funded` means fully funded, which is neither zero nor unknown;
-    `missing_in_source` means that the figure is not in the text, and `implied` is then what the printed totals leave.
+    `sum` is null unless `status` is `required`. `funded`: the source prints this word in place of an amount, without
+    saying by whom or how far; it is neither zero nor unknown. `missing_in_source`: the figure is not in the text, and
+    `implied` is then what the printed totals leave.
     `confidence` says how sure it is that heading, amount and populations belong together.
     """
 
