@@ -35,6 +35,10 @@ def errors(lines: list[str], requirements: list[dict[str, str]], others: list[di
     def line(number: str) -> str:
         return lines[int(number) - 1] if number and int(number) <= len(lines) else ""
 
+    def several(first: str, last: str) -> str:
+        """The text from one line to another, the same one where there is no other."""
+        return " ".join(lines[int(first) - 1 : int(last or first)]) if first else ""
+
     figures: dict[str, str] = {}
     for row in requirements:
         code, printed, at = row["code"], row["amount_as_printed"], row["source_line"]
@@ -49,19 +53,22 @@ def errors(lines: list[str], requirements: list[dict[str, str]], others: list[di
             yield f"{code}: {printed!r} is not 'funded'"
         if at and (first := figures.setdefault(at, code)) != code:
             yield f"{code}: line {at} is used by {first}, too"
-        # A heading may continue on the next line; its beginning has to be on the named line.
-        for column, heading in (("heading_line", row["area_as_printed"]), ("place_line", row["place_as_printed"])):
-            begun = same(line(row[column]))
-            if row[column] and not (begun and same(heading).startswith(begun)):
-                yield f"{code}: line {row[column]} is {line(row[column])!r}, not the beginning of {heading!r}"
+        for kind, heading in (("heading", row["area_as_printed"]), ("place", row["place_as_printed"])):
+            first, last = row[f"{kind}_line"], row[f"{kind}_last_line"]
+            found = same(several(first, last))
+            if first and same(heading) not in found:
+                yield f"{code}: lines {first} to {last or first} are {found!r}, without {heading!r}"
+            if last and same(heading) in same(several(first, str(int(last) - 1))):
+                yield f"{code}: {heading!r} ends before line {last}"
         if "target populations" not in same(line(row["target_populations_line"])):
             yield f"{code}: line {row['target_populations_line']} is not a heading of target populations"
     for row in others:
         printed = row.get("as_printed") or row["amount_as_printed"] or ""
-        # The currency may be at the end of the line before.
-        figure = printed.removeprefix("USD ")
-        if figure and figure not in line(row["source_line"]):
+        if printed and same(printed) not in same(several(row["source_line"], row.get("source_last_line") or "")):
             yield f"{row['code']}: line {row['source_line']} does not contain {printed!r}"
+        target = row.get("target_as_printed") or ""
+        if target and target not in line(row["target_line"]):
+            yield f"{row['code']}: line {row['target_line']} does not contain {target!r}"
 
 
 def main() -> int:

@@ -70,8 +70,8 @@ async def test_kosovo_always_carries_its_footnote(catalog: httpx.AsyncClient) ->
     assert place["user_assigned"]
     assert place["m49"] is None
     assert place["footnote"] == (
-        "References to Kosovo shall be understood to be in the context of United Nations Security Council resolution 1244"
-        " (1999)."
+        "References to Kosovo shall be understood to be in the context of United Nations Security Council resolution"
+        " 1244 (1999)."
     )
     western_balkans = (await catalog.get(f"{PROGRAMMES}/WBALKANS-01")).json()
     (kosovo,) = [p for p in western_balkans["places"] if p["code"] == "XKX"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -113,3 +115,110 @@ async def test_what_the_suite_assigns_itself_is_not_verified(
     unverified = {p["code"] for p in principles if not p["sources"][0]["verified"]}
     assert unverified == {"sustainable-development", "human-rights", "gender-responsive"}
     assert [p["name"] for p in principles][-2:] == ["Whole-of-government approach", "Whole-of-society approach"]
+
+
+# --- an edition ------------------------------------------------------------------------------------------------------
+
+FUNDING, EDITION = "/funding/v1", "/funding/v1/editions/MI-2015"
+
+
+async def test_notes_for_users_are_apart_from_notes_on_the_reading(funding: httpx.AsyncClient) -> None:
+    found = {r["code"]: r for r in await items(funding, f"{FUNDING}/requirements")}
+    assert sum(r["note"] is not None for r in found.values()) == 13
+    assert sum(r["reading_note"] is not None for r in found.values()) == 385
+    georgia = found["MI-2015-GEO-emergencies"]
+    assert georgia["note"] == "The document prints no amount under this heading; its tables imply 1,000,000."
+    assert "not read here" not in json.dumps([*found.values()])
+    assert found["MI-2015-CAF-assistance"]["note"].count("Migrant Assistance") == 1
+    assert found["MI-2015-CAF-assistance"]["reading_note"] is None
+    # A line of the document is of use to whoever checks a figure, and to nobody else.
+    for row in found.values():
+        assert not re.search("[0-9]{4,5}(?![0-9,])", (row["note"] or "").replace("1,000,000", "")), row["note"]
+    initiatives = {i["code"]: i for i in await items(funding, f"{FUNDING}/initiatives")}
+    assert initiatives["MI-2015-co-funding-02"]["note"].endswith("do not count twice.")
+    assert initiatives["MI-2015-co-funding-05"]["note"] is None
+
+
+async def test_what_is_printed_on_several_lines_says_so(funding: httpx.AsyncClient) -> None:
+    lines: Counter[str] = Counter()
+    for row in await items(funding, f"{FUNDING}/requirements"):
+        for source in row["sources"]:
+            if (source["locator"] or "").startswith("lines "):
+                assert source["locator"].startswith(f"lines {source['line']}-")
+                lines[source["field"]] += 1
+    assert lines == {"area": 137, "place": 49}
+    several = {
+        i["code"]: (i["sources"][0]["line"], i["sources"][0]["locator"])
+        for i in await items(funding, f"{FUNDING}/initiatives")
+        if i["sources"][0]["locator"]
+    }
+    assert several == {
+        "MI-2015-initiative-02": (31387, "lines 31387-31388"),
+        "MI-2015-initiative-20": (31898, "lines 31898-31899"),
+        "MI-2015-fund-02": (32423, "lines 32423-32424"),
+    }
+
+
+async def test_a_fund_has_the_target_that_its_note_speaks_of(funding: httpx.AsyncClient) -> None:
+    targets = {
+        i["code"]: (i["target"], i["target_as_printed"], i["sources"][1]["line"])
+        for i in await items(funding, f"{FUNDING}/initiatives")
+        if i["target"]
+    }
+    assert targets == {
+        "MI-2015-fund-04": ({"amount": "10000000.00", "currency": "USD"}, "USD 10 million", 32456),
+        "MI-2015-fund-06": ({"amount": "5000000.00", "currency": "USD"}, "USD 5 million", 32492),
+    }
+
+
+async def test_a_percentage_that_fits_two_areas_says_so(funding: httpx.AsyncClient) -> None:
+    totals = {t["code"]: t for t in await items(funding, f"{EDITION}/printed-totals")}
+    doubtful = {code: t["note"] for code, t in totals.items() if t["confidence"] != "high"}
+    assert [*doubtful] == ["MI-2015.area.south-america.border.share"]
+    assert "fits Immigration and Border Management (2.98 %) and Labour Migration (3.47 %) equally" in str(doubtful)
+    figures = (await funding.get(f"{EDITION}/reconciliation")).json()["figures"]
+    (figure,) = [f for f in figures if f["confidence"] == "low"]
+    assert (figure["printed"], figure["agreement"], figure["note"]) == (
+        "MI-2015.area.south-america.border.share", "equal", doubtful["MI-2015.area.south-america.border.share"],
+    )  # fmt: skip
+
+
+async def test_the_note_of_an_edition_has_its_lines(funding: httpx.AsyncClient) -> None:
+    (edition,) = await items(funding, f"{FUNDING}/editions")
+    assert "2014" not in edition["note"] and "UNTERM" in edition["note"]
+    (source,) = edition["sources"]
+    assert (source["field"], source["line"], source["locator"]) == ("note", 125, "lines 125-128")
+
+
+async def test_target_populations_of_tajikistan_stand_where_their_texts_end(funding: httpx.AsyncClient) -> None:
+    rows = {r["area"]["code"]: r for r in await items(funding, f"{FUNDING}/requirements", place="TJK")}
+    lines = {
+        area: (row["sources"][-1]["line"], "private-sector" in [p["code"] for p in row["target_populations"]])
+        for area, row in rows.items()
+    }
+    assert (lines["assistance"], lines["research"]) == ((21881, False), (21837, True))
+    assert rows["assistance"]["confidence"] == rows["research"]["confidence"] == "medium"
+
+
+async def test_a_requirement_of_an_earlier_release_is_answered_whole_and_gets_its_notes_by_seed(
+    new_database: Callable[[str], str],
+) -> None:
+    async with running_app("funding", new_database("funding"), None) as running:
+        for table, path, absent in (
+            ("requirement", f"{FUNDING}/requirements/MI-2015-GEO-emergencies", {"reading_note": None}),
+            ("initiative", f"{FUNDING}/initiatives/MI-2015-fund-04",
+             {"reading_note": None, "target": None, "target_as_printed": None}),
+            ("printed_total", None, {"confidence": "high"}),
+            ("edition", EDITION, {"sources": []}),
+        ):  # fmt: skip
+            read = path or f"{EDITION}/printed-totals"
+            now = (await running.client.get(read)).json()
+            now = now if path else now["items"][0]
+            earlier = {name: value for name, value in now.items() if name not in absent}
+            await store(running, table, earlier)
+            answered = (await running.client.get(read)).json()
+            assert (answered if path else answered["items"][0]) == {**earlier, **absent}
+        await seed(running)
+        again = (await running.client.get(f"{FUNDING}/requirements/MI-2015-GEO-emergencies")).json()
+        assert again["reading_note"].startswith("The table by place")
+        assert (await running.client.get(EDITION)).json()["sources"]

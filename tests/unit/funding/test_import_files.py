@@ -26,7 +26,7 @@ from mmptf_funding.imports.files import csv_table, open_workbook
 from mmptf_funding.imports.template import TABLES, RawRow, TableName
 
 HEADER = template.columns("edition")
-ROW = ["ED-1", "An edition", "a publisher", "2015", "document-1", "USD", ""]
+ROW = ["ED-1", "An edition", "a publisher", "2015", "document-1", "USD", "", "", ""]
 FILLED = {name: cell for name, cell in zip(HEADER, ROW, strict=True) if cell}
 SHEET = "xl/worksheets/sheet1.xml"
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -95,9 +95,9 @@ def with_shared_strings(xml: str, cell: str = '<c r="{}" t="s"><v>0</v></c>') ->
 
 def with_cell(xml: str, column: int = 3) -> bytes:
     """The edition's row with a cell written by hand in place of one of its own, by default the year."""
-    letter = "ABCDEFG"[column]
+    letter = "ABCDEFGHI"[column]
     cells = [
-        f'<c r="{"ABCDEFG"[n]}2" t="inlineStr"><is><t>{text}</t></is></c>' if n != column else xml.format(f"{letter}2")
+        f'<c r="{"ABCDEFGHI"[n]}2" t="inlineStr"><is><t>{text}</t></is></c>' if n != column else xml.format(f"{letter}2")
         for n, text in enumerate(ROW)
     ]
     header = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in HEADER)
@@ -121,7 +121,7 @@ def lying(data: bytes, name: str, size: int) -> bytes:
 
 
 def test_rows_are_numbered_as_a_spreadsheet_shows_them() -> None:
-    text = lines(ROW, ['"two\nlines"', *ROW[1:]], ["", "", "", "", "", "", ""], ROW).replace("\nED-1", "\n\nED-1", 1)
+    text = lines(ROW, ['"two\nlines"', *ROW[1:]], [""] * len(HEADER), ROW).replace("\nED-1", "\n\nED-1", 1)
     found = rows(text)
     # The blank line is row 2; a cell of two lines is one row; an empty row is none.
     assert [row.number for row in found] == [3, 4, 6]
@@ -189,10 +189,10 @@ def test_a_row_of_another_width_is_named_and_the_others_are_read() -> None:
     assert [[(f.code, f.pointer) for f in row.errors] for row in found] == [
         [],
         [("wrong_number_of_cells", "/edition/3/year")],
-        [("wrong_number_of_cells", "/edition/4/note")],
+        [("wrong_number_of_cells", "/edition/4/note_last_line")],
         [],
     ]
-    assert "7 columns and this row 3 cells" in found[1].errors[0].detail
+    assert "9 columns and this row 3 cells" in found[1].errors[0].detail
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_the_size_that_a_sheet_states_is_not_trusted(dimension: str) -> None:
 def test_a_cell_beyond_the_header_is_a_error() -> None:
     for gap in ([], [None], [None] * 40):
         (row,) = sheet_rows(workbook([*ROW, *gap, "more"]))
-        assert [(f.code, f.pointer) for f in row.errors] == [("wrong_number_of_cells", "/edition/2/note")]
+        assert [(f.code, f.pointer) for f in row.errors] == [("wrong_number_of_cells", "/edition/2/note_last_line")]
         errors = refused(lambda gap=gap: sheet_rows(workbook(ROW, header=[*HEADER, *gap, "remark"])))  # type: ignore[misc]
         assert ("unknown_column", "/edition/1/remark") in [(f.code, f.pointer) for f in errors]
 

@@ -91,6 +91,25 @@ def test_a_right_row_is_what_readers_get() -> None:
     assert commands.requirement_columns(requirement)["country"] == "KEN"
 
 
+def test_a_heading_of_several_lines_says_so_and_ends_after_it_begins() -> None:
+    place = right(heading_last_line="7", place_line="2", place_last_line="4", reading_note="By elimination.")
+    found = stated(place)
+    assert {s.field: (s.line, s.locator) for s in found.sources} == {
+        "amount": (7, None), "area": (6, "lines 6-7"), "place": (2, "lines 2-4"), "target_populations": (8, None),
+    }  # fmt: skip
+    assert (found.note, found.reading_note) == (None, "By elimination.")
+    for cells in ({"heading_last_line": "6"}, {"heading_last_line": "5"}, {"place_last_line": "4"}):
+        (column,) = cells
+        assert named(checked(**cells)) == [("invalid_value", f"/requirements/5/{column}")]
+
+
+def test_a_figure_without_a_line_is_not_verified() -> None:
+    (amount,) = stated(right(source_line=None, source_locator="page 3", heading_line=None,
+                             target_populations_line=None)).sources  # fmt: skip
+    assert (amount.locator, amount.verified) == ("page 3", False)
+    assert all(source.verified for source in stated(right()).sources)
+
+
 def test_a_place_that_is_no_country_is_said_to_be_none() -> None:
     requirement = right(place_code="RP-south", place=None, country_code=None)
     assert commands.requirement_columns(requirement)["country"] == "none"

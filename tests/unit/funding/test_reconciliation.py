@@ -70,7 +70,7 @@ def held(*, wholes: dict[str, RegionSum] | None = None, **facts: Any) -> Reconci
     stated: dict[str, Any] = {
         "code": "E.place.AAA", "division": "place", "region": None, "value": "AAA", "unit": "USD",
         "printed": Decimal(100), "computed": Decimal(100), "summed": 2, "rows": 2, "funded": 0, "missing": 0,
-        "implied": None, "name": "A place", "per_cent": None, "note": None, **facts,
+        "implied": None, "name": "A place", "per_cent": None, "confidence": "high", "note": None, **facts,
     }  # fmt: skip
     total = SummedTotal(**stated, as_printed=f"{stated['per_cent'] or stated['printed']}")
     return reconciled("E", total, wholes or {}, PATH)

@@ -147,11 +147,13 @@ class Listing:
 def completed(record: str, **members: str) -> str:
     """SQL of a record's text with members that records lack which were stored before the first of them existed.
 
-    record: SQL of the record's text; members: name -> SQL of the JSON text of its value
+    record: SQL of the record's text; members: name -> SQL of the JSON text of its value; the first is no name of a
+            member deeper in the record. A quotation mark in a text has a backslash, so the text of no value matches.
     """
     (first, *_) = members
     added = " || ".join(f"',\"{name}\":' || {value}" for name, value in members.items())
-    return f"CASE WHEN record->'{first}' IS NULL THEN left({record}, -1) || {added} || '}}' ELSE {record} END"
+    lacking = f"strpos({record}, '\"{first}\":') = 0"
+    return f"CASE WHEN {lacking} THEN left({record}, -1) || {added} || '}}' ELSE {record} END"
 
 
 class Statement(NamedTuple):

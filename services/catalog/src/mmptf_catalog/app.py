@@ -18,8 +18,8 @@ SERVICE = Service(
         "Joint programmes of the Migration Multi-Partner Trust Fund, with the code lists that describe them. Every"
         " fact names its source; what no source states is said to be missing.\n\n"
         "The designations employed do not imply any opinion on the legal status of any country, territory, city or"
-        " area, or of its authorities, or on its frontiers. References to Kosovo shall be understood to be in the context"
-        " of United Nations Security Council resolution 1244 (1999)."
+        " area, or of its authorities, or on its frontiers. References to Kosovo shall be understood to be in the"
+        " context of United Nations Security Council resolution 1244 (1999)."
     ),
     package="mmptf_catalog",
     settings=ServiceSettings,

@@ -38,6 +38,7 @@ class SummedTotal:
     printed: Decimal | None
     per_cent: str | None
     as_printed: str
+    confidence: Confidence
     note: str | None
     computed: Decimal | None
     implied: Decimal | None
@@ -71,7 +72,8 @@ class ReconciledTotal(ResponseModel):
 
     `agreement` is `explained` when missing amounts account for the whole difference, or when the printed total has a
     note that states the reason. A printed "funded" agrees with rows that are all funded. Percentages are compared
-    rounded as they are printed.
+    rounded as they are printed. `confidence` says how sure it is that the printed figure is of that place, area or
+    region; `note` is that of the printed figure.
     """
 
     printed: Code
@@ -81,6 +83,8 @@ class ReconciledTotal(ResponseModel):
     region: Code | None
     unit: Unit
     as_printed: str
+    confidence: Confidence
+    note: str | None
     printed_figure: str | None
     computed_figure: str | None
     difference: str | None

@@ -13,7 +13,17 @@ from starlette.responses import Response
 from mmptf_common.http.parameters import ListQuery
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, SOURCED, Dimension, Filter, Listing, Omission
+from mmptf_common.lists.listing import (
+    AS_MOMENT,
+    AS_TEXT,
+    SEARCH,
+    SOURCED,
+    Dimension,
+    Filter,
+    Listing,
+    Omission,
+    completed,
+)
 from mmptf_common.lists.pages import answer_list, fetch_item
 from mmptf_common.wire.codes import SHARED
 from mmptf_funding.editions import rules, schemas
@@ -24,18 +34,27 @@ PATH = "/funding/v1"
 LISTED_AT = f"{PATH}/requirements/facets"
 OF_EDITION = Filter("edition = ANY({}::text[])", codes_in("edition"), f"{PATH}/editions")
 
+
+def _last_line(locator: str) -> str:
+    """SQL of the last line of a locator such as `lines 115-117`; null for any other."""
+    return f"substring({locator} from '^lines [0-9]+-([0-9]+)$')"
+
+
 EDITIONS = Listing(
     path=f"{PATH}/editions",
     entity="edition",
     item=schemas.Edition,
     page=schemas.EditionPage,
     rows="edition",
+    record=completed("record::text", sources="'[]'"),
     query=schemas.EditionQuery,
     sorts={"code": ("code", "text")},
     filters={},
     columns={
         "code": "code",
         **{name: f"record->>'{name}'" for name in ("name", "publisher", "year", "document", "currency", "note")},
+        "note_line": "record#>>'{sources,0,line}'",
+        "note_last_line": _last_line("record#>>'{sources,0,locator}'"),
     },
 )
 
@@ -69,6 +88,7 @@ PRINTED_TOTALS = Listing(
     item=schemas.PrintedTotal,
     page=schemas.PrintedTotalPage,
     rows="printed_total",
+    record=completed("record::text", confidence="'\"high\"'"),
     query=schemas.PrintedTotalQuery,
     sorts={"position": ("position", "int4")},
     filters={"division": Filter("division = ANY({}::text[])"), "unit": Filter("unit = ANY({}::text[])")},
@@ -83,6 +103,7 @@ PRINTED_TOTALS = Listing(
         "as_printed": "record->>'as_printed'",
         "source_document": "record#>>'{sources,0,document}'",
         "source_line": "record#>>'{sources,0,line}'",
+        "confidence": "coalesce(record->>'confidence', 'high')",
         "note": "record->>'note'",
     },
 )
@@ -123,6 +144,12 @@ def _one_population(_: str, value: str) -> dict[str, str]:
     return {"populations_named": "one", "target_population": value}
 
 
+def _heading_end(first: str, locator: str) -> str:
+    """SQL of the last line of a heading; records without any locator of lines are not parsed for it."""
+    several = f"""{first} IS NOT NULL AND strpos(record::text, '"lines ') > 0"""
+    return f"CASE WHEN {several} THEN {_last_line(locator)} END"
+
+
 NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several' END"
 BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
 COUNTRY = Dimension(
@@ -137,6 +164,7 @@ REQUIREMENTS = Listing(
     page=schemas.RequirementPage,
     # The edition is the basis of the sums, so that requirements of two editions are never added together.
     rows="(SELECT *, 'requirement' AS money_stage, edition AS basis, 'USD' AS currency FROM requirement) AS rows",
+    record=completed("record::text", reading_note="'null'"),
     query=schemas.RequirementQuery,
     sorts={
         "code": ("code", "text"),
@@ -183,11 +211,17 @@ REQUIREMENTS = Listing(
         "target_populations": "nullif(array_to_string(populations, '|'), '')",
         "confidence": "confidence",
         "note": "note",
+        "reading_note": """CASE WHEN strpos(record::text, '"reading_note":"') > 0 THEN record->>'reading_note' END""",
         "source_document": "source_document",
         "source_line": "source_line",
         "source_locator": "source_locator",
         "heading_line": "heading_line",
+        "heading_last_line": _heading_end("heading_line", "record#>>'{sources,1,locator}'"),
         "place_line": "place_line",
+        "place_last_line": _heading_end(
+            "place_line",
+            "CASE WHEN heading_line IS NULL THEN record#>'{sources,1}' ELSE record#>'{sources,2}' END->>'locator'",
+        ),
         "target_populations_line": "populations_line",
     },
     facets={
@@ -239,6 +273,7 @@ INITIATIVES = Listing(
     item=schemas.Initiative,
     page=schemas.InitiativePage,
     rows="initiative",
+    record=completed("record::text", reading_note="'null'", target="'null'", target_as_printed="'null'"),
     query=schemas.InitiativeQuery,
     sorts={"position": ("position", "int4")},
     filters={"edition": OF_EDITION, "kind": Filter("kind = ANY({}::text[])"), "q": SEARCH},
@@ -256,11 +291,17 @@ INITIATIVES = Listing(
         "overall_amount": "record#>>'{overall,amount}'",
         "overall_currency": "record#>>'{overall,currency}'",
         "overall_as_printed": "record->>'overall_as_printed'",
+        "target_amount": "record#>>'{target,amount}'",
+        "target_currency": "record#>>'{target,currency}'",
+        "target_as_printed": "record->>'target_as_printed'",
+        "target_line": "record#>>'{sources,1,line}'",
         "buys": "record->>'buys'",
         "instrument": "record->>'instrument'",
         "confidence": "record->>'confidence'",
         "note": "record->>'note'",
+        "reading_note": "record->>'reading_note'",
         **{name: sql for name, sql in SOURCED.items() if name in ("source_document", "source_line")},
+        "source_last_line": _last_line("record#>>'{sources,0,locator}'"),
     },
 )
 
@@ -283,7 +324,8 @@ _SUMMED_TOTALS = """WITH cell AS (
                count(*) FILTER (WHERE status = 'missing_in_source') AS missing, sum(implied) AS implied
           FROM requirement WHERE edition = $1 GROUP BY 1, 2, 3)
     SELECT p.code, p.division, p.region, p.value, p.record->>'name' AS name, p.unit, p.printed,
-           p.record->>'per_cent' AS per_cent, p.record->>'as_printed' AS as_printed, p.record->>'note' AS note,
+           p.record->>'per_cent' AS per_cent, p.record->>'as_printed' AS as_printed,
+           coalesce(p.record->>'confidence', 'high') AS confidence, p.record->>'note' AS note,
            sum(c.amount) AS computed, sum(c.implied) AS implied, coalesce(sum(c.summed), 0)::int AS summed,
            coalesce(sum(c.rows), 0)::int AS rows, coalesce(sum(c.funded), 0)::int AS funded,
            coalesce(sum(c.missing), 0)::int AS missing
@@ -291,7 +333,7 @@ _SUMMED_TOTALS = """WITH cell AS (
         ON CASE p.division WHEN 'place' THEN c.place = p.value WHEN 'region' THEN c.region = p.value
            WHEN 'area' THEN c.area = p.value ELSE true END AND (p.region IS NULL OR c.region = p.region)
      WHERE p.edition = $1
-     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, p.position
+     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, p.position
      ORDER BY p.position, p.code"""
 _REGION_SUMS = """
     SELECT region, sum(amount) AS amount, sum(implied) AS implied,

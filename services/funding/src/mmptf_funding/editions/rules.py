@@ -75,6 +75,8 @@ def reconciled(
         region=total.region,
         unit=total.unit,
         as_printed=total.as_printed,
+        confidence=total.confidence,
+        note=total.note,
         printed_figure=printed,
         computed_figure=computed,
         difference=difference,

@@ -32,7 +32,10 @@ PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
 
 
 class Edition(ResponseModel):
-    """A publication of funding requirements; its vocabulary, totals and initiatives are read below its path."""
+    """A publication of funding requirements; its vocabulary, totals and initiatives are read below its path.
+
+    `sources` are the lines of the document that `note` goes back to.
+    """
 
     code: Code
     name: str
@@ -41,6 +44,7 @@ class Edition(ResponseModel):
     document: Code
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     note: str | None
+    sources: list[SourceRef]
     updated: datetime
 
 
@@ -88,7 +92,8 @@ class Requirement(ResponseModel):
     `sum` is null unless `status` is `required`. `funded`: the source prints this word in place of an amount, without
     saying by whom or how far; it is neither zero nor unknown. `missing_in_source`: the figure is not in the text, and
     `implied` is then what the printed totals leave.
-    `confidence` says how sure it is that heading, amount and populations belong together.
+    `confidence` says how sure it is that heading, amount and populations belong together; `note` is what whoever uses
+    the figure has to know, `reading_note` how the row was read from the text, for whoever checks it.
     """
 
     code: Code
@@ -104,6 +109,7 @@ class Requirement(ResponseModel):
     target_populations: list[NamedTerm]
     confidence: Confidence
     note: str | None
+    reading_note: str | None
     sources: list[SourceRef]
     updated: datetime
 
@@ -112,7 +118,8 @@ class PrintedTotal(ResponseModel):
     """A total or percentage that an edition prints, or that its publisher's figures state for the whole edition.
 
     `value` names what it is a total of: the code of a place, an area, a region, or the edition. `sum` is null where
-    the table says "funded" instead of a figure, and for percentages, which stand in `per_cent`.
+    the table says "funded" instead of a figure, and for percentages, which stand in `per_cent`. `confidence` says how
+    sure it is that the figure is of that place, area or region.
     """
 
     code: Code
@@ -125,6 +132,7 @@ class PrintedTotal(ResponseModel):
     sum: Money | None
     per_cent: PercentText | None
     as_printed: str
+    confidence: Confidence
     note: str | None
     sources: list[SourceRef]
     position: int
@@ -144,8 +152,9 @@ class Reconciliation(ResponseModel):
 class Initiative(ResponseModel):
     """A multiregional initiative, fund or co-funding of an edition.
 
-    `sum` is what is asked for over `period`, `overall` the whole budget where one is stated. Periods and currencies
-    differ, so initiatives have no common total.
+    `sum` is what is asked for over `period`, `overall` the whole budget and `target` what a fund is to reach, where
+    they are stated. Periods and currencies differ, so initiatives have no common total. `note` is what whoever uses the
+    figures has to know, `reading_note` how they were read from the text, for whoever checks them.
     """
 
     code: Code
@@ -160,10 +169,13 @@ class Initiative(ResponseModel):
     period: str | None
     overall: Money | None
     overall_as_printed: str | None
+    target: Money | None
+    target_as_printed: str | None
     buys: str | None
     instrument: str | None
     confidence: Confidence
     note: str | None
+    reading_note: str | None
     sources: list[SourceRef]
     position: int
     updated: datetime

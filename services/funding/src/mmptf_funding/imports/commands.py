@@ -380,6 +380,7 @@ def _edition_row(row: template.EditionRow, at: datetime) -> EditionRow:
         document=row.document,
         currency=row.currency,
         note=row.note,
+        sources=[_source("note", row.document, row.note_line, None, row.note_last_line)] if row.note_line else [],
         updated=at,
     )
     return EditionRow(code=row.code, name=row.name, updated=at, record=record.model_dump(mode="json"))
@@ -429,6 +430,7 @@ def _printed_total_row(
         sum=None if share else _money(row.printed),
         per_cent=str(row.printed) if share else None,
         as_printed=row.as_printed,
+        confidence=row.confidence,
         note=row.note,
         sources=[_source("printed", row.source_document, row.source_line, row.as_printed)],
         position=position,
@@ -450,6 +452,9 @@ def _printed_total_row(
 
 def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) -> InitiativeRow:
     stated = "name" if row.amount is None else "amount"
+    sources = [_source(stated, row.source_document, row.source_line, row.amount_as_printed, row.source_last_line)]
+    if row.target_amount is not None:
+        sources.append(_source("target", row.source_document, row.target_line, row.target_as_printed))
     record = public.Initiative(
         code=row.code,
         edition=row.edition,
@@ -463,11 +468,14 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
         period=row.period,
         overall=_money(row.overall_amount, row.overall_currency),
         overall_as_printed=row.overall_as_printed,
+        target=_money(row.target_amount, row.target_currency),
+        target_as_printed=row.target_as_printed,
         buys=row.buys,
         instrument=row.instrument,
         confidence=row.confidence,
         note=row.note,
-        sources=[_source(stated, row.source_document, row.source_line, row.amount_as_printed)],
+        reading_note=row.reading_note,
+        sources=sources,
         position=position,
         updated=at,
     )
@@ -539,13 +547,13 @@ def requirement_record(requirement: Requirement) -> dict[str, JsonValue]:
     row, region, place, area = requirement.row, requirement.region, requirement.place, requirement.area
     document, line, printed = row.source_document, row.source_line, row.amount_as_printed
     sources: list[JsonValue] = [_source_json("amount", document, line, printed, row.source_locator)]
-    for field, heading_line, heading in (
-        ("area", row.heading_line, row.area_as_printed),
-        ("place", row.place_line, row.place_as_printed),
-        ("target_populations", row.target_populations_line, None),
+    for field, heading_line, last_line, heading in (
+        ("area", row.heading_line, row.heading_last_line, row.area_as_printed),
+        ("place", row.place_line, row.place_last_line, row.place_as_printed),
+        ("target_populations", row.target_populations_line, None, None),
     ):
         if heading_line is not None:
-            sources.append(_source_json(field, document, heading_line, heading))
+            sources.append(_source_json(field, document, heading_line, heading, _lines(heading_line, last_line)))
     return {
         "code": row.code,
         "edition": row.edition,
@@ -568,6 +576,7 @@ def requirement_record(requirement: Requirement) -> dict[str, JsonValue]:
         ],
         "confidence": row.confidence,
         "note": row.note,
+        "reading_note": row.reading_note,
         "sources": sources,
     }
 
@@ -590,13 +599,20 @@ def _dollars_json(amount: Decimal | None) -> dict[str, JsonValue] | None:
     return None if amount is None else {"amount": amount_text(amount), "currency": CURRENCY}
 
 
-def _source(field: str, document: str, line: int | None, printed: str | None) -> SourceRef:
+def _lines(first: int | None, last: int | None) -> str | None:
+    """The locator of what takes several lines; None for a single one."""
+    return None if last is None else f"lines {first}-{last}"
+
+
+def _source(
+    field: str, document: str, line: int | None, printed: str | None, last_line: int | None = None
+) -> SourceRef:
     """The source of one fact of a record."""
     return SourceRef(
         field=field,
         document=document,
         line=line,
-        locator=None,
+        locator=_lines(line, last_line),
         as_printed=printed,
         verified=line is not None,
         note=None,

@@ -206,7 +206,16 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
         )
     if row.source_line is None and row.source_locator is None:
         add("source_line", "empty_cell", "a line, or a source_locator, is expected: every figure says where it stands")
+    errors += _span_errors("requirements", number, "heading_last_line", row.heading_line, row.heading_last_line)
+    errors += _span_errors("requirements", number, "place_last_line", row.place_line, row.place_last_line)
     return errors
+
+
+def _span_errors(table: TableName, number: int, column: str, first: int | None, last: int | None) -> list[ErrorDetail]:
+    """An error where a last line is not after its first one."""
+    if last is None or (first is not None and first < last):
+        return []
+    return [row_error(table, number, column, "invalid_value", f"{last} is not after the first line, {first or 'none'}")]
 
 
 def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requirement:
@@ -224,6 +233,8 @@ def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requ
 def small_table_errors(tables: SmallTables, vocabulary: Vocabulary) -> list[ErrorDetail]:
     """The errors of printed totals and initiatives: first those of each row, then repeated codes."""
     errors: list[ErrorDetail] = []
+    for number, edition in tables.edition:
+        errors += _span_errors("edition", number, "note_last_line", edition.note_line, edition.note_last_line)
     for number, total in tables.printed_totals:
         errors += printed_total_errors(number, total, vocabulary)
     for number, initiative in tables.initiatives:
@@ -294,6 +305,10 @@ def initiative_errors(number: int, row: template.InitiativeRow, vocabulary: Voca
     if (row.overall_amount is None) != (row.overall_currency is None):
         detail = "overall_amount and overall_currency go together"
         errors.append(row_error("initiatives", number, "overall_currency", "empty_cell", detail))
+    if (row.target_amount is None) != (row.target_currency is None):
+        detail = "target_amount and target_currency go together"
+        errors.append(row_error("initiatives", number, "target_currency", "empty_cell", detail))
+    errors += _span_errors("initiatives", number, "source_last_line", row.source_line, row.source_last_line)
     return errors
 
 

@@ -55,6 +55,9 @@ Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Line = Annotated[int, Field(ge=1, le=100_000_000)]
 Several = Annotated[list[Text], BeforeValidator(_several), Field(max_length=100)]
 Capitals = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+NOTE = "what whoever uses the figure has to know"
+READING_NOTE = "how the row was read from the text, for whoever checks it"
+LAST_LINE = "its last line, where it takes several"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class EditionRow(Row):
     document: Annotated[Code, Field(description="code of the document that the sources of all rows name")]
     currency: Annotated[Literal["USD"], Field(description="the currency of the requirements")]
     note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
+    note_line: Annotated[Line | None, Field(description="line of the document that the note goes back to")] = None
+    note_last_line: Annotated[Line | None, Field(description="the last such line, where there are several")] = None
 
 
 class VocabularyRow(Row):
@@ -140,12 +145,15 @@ class RequirementRow(Row):
     confidence: Annotated[
         domain.Confidence, Field(description="how sure it is that heading, amount and populations belong together")
     ] = "high"
-    note: Annotated[Text | None, Field(description="a remark")] = None
+    note: Annotated[Text | None, Field(description=NOTE)] = None
+    reading_note: Annotated[Text | None, Field(description=READING_NOTE)] = None
     source_document: Annotated[Code, Field(description="code of the document")]
     source_line: Annotated[Line | None, Field(description="line of the amount in the document's text, from 1")] = None
     source_locator: Annotated[Text | None, Field(description="where the document has no lines: how to find it")] = None
     heading_line: Annotated[Line | None, Field(description="line of the area's heading")] = None
+    heading_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
     place_line: Annotated[Line | None, Field(description="line of the place's heading")] = None
+    place_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
     target_populations_line: Annotated[Line | None, Field(description="line of the target populations")] = None
 
 
@@ -168,6 +176,9 @@ class PrintedTotalRow(Row):
     as_printed: Annotated[Text, Field(description="as it is printed")]
     source_document: Annotated[Code, Field(description="code of the document")]
     source_line: Annotated[Line | None, Field(description="line of the figure in the document's text")] = None
+    confidence: Annotated[
+        domain.Confidence, Field(description="how sure it is that the figure is of that place, area or region")
+    ] = "high"
     note: Annotated[
         Text | None, Field(description="why the figure cannot agree; without a note a difference refuses the import")
     ] = None
@@ -191,12 +202,18 @@ class InitiativeRow(Row):
     overall_amount: Annotated[Amount | None, Field(description="the whole budget, where one is stated")] = None
     overall_currency: Annotated[Capitals | None, Field(description="ISO 4217 code of its currency")] = None
     overall_as_printed: Annotated[Text | None, Field(description="the whole budget as it is printed")] = None
+    target_amount: Annotated[Amount | None, Field(description="what a fund is to reach, where that is stated")] = None
+    target_currency: Annotated[Capitals | None, Field(description="ISO 4217 code of its currency")] = None
+    target_as_printed: Annotated[Text | None, Field(description="the target as it is printed")] = None
+    target_line: Annotated[Line | None, Field(description="line of the target")] = None
     buys: Annotated[Text | None, Field(description="what the money is for, in words of one's own")] = None
     instrument: Annotated[Text | None, Field(description="the funding instrument")] = None
     confidence: Annotated[domain.Confidence, Field(description="how sure the reading is")] = "high"
-    note: Annotated[Text | None, Field(description="a remark")] = None
+    note: Annotated[Text | None, Field(description=NOTE)] = None
+    reading_note: Annotated[Text | None, Field(description=READING_NOTE)] = None
     source_document: Annotated[Code, Field(description="code of the document")]
     source_line: Annotated[Line | None, Field(description="line of the amount, or of the title without one")] = None
+    source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
 
 
 ROWS: Mapping[TableName, type[Row]] = {
