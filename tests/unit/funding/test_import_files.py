@@ -97,7 +97,9 @@ def with_cell(xml: str, column: int = 3) -> bytes:
     """The edition's row with a cell written by hand in place of one of its own, by default the year."""
     letter = "ABCDEFGHI"[column]
     cells = [
-        f'<c r="{"ABCDEFGHI"[n]}2" t="inlineStr"><is><t>{text}</t></is></c>' if n != column else xml.format(f"{letter}2")
+        f'<c r="{"ABCDEFGHI"[n]}2" t="inlineStr"><is><t>{text}</t></is></c>'
+        if n != column
+        else xml.format(f"{letter}2")
         for n, text in enumerate(ROW)
     ]
     header = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in HEADER)
