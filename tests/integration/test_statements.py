@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_funding.ledger.domain import THEMATIC_AREAS
 from tests.conftest import RunningApp, running_app, service_of
 
 Json = dict[str, Any]
@@ -222,3 +223,39 @@ async def test_a_requirement_of_an_earlier_release_is_answered_whole_and_gets_it
         again = (await running.client.get(f"{FUNDING}/requirements/MI-2015-GEO-emergencies")).json()
         assert again["reading_note"].startswith("The table by place")
         assert (await running.client.get(EDITION)).json()["sources"]
+
+
+# --- the Fund --------------------------------------------------------------------------------------------------------
+
+
+async def test_figures_of_the_fund_have_all_their_lines_and_targets_their_last_day(funding: httpx.AsyncClient) -> None:
+    funded = (await funding.get(f"{FUNDING}/facts/joint-programmes-funded")).json()
+    assert [source["line"] for source in funded["sources"]] == [25, 48]
+    targets = {t["code"]: (t["due"], t["due_precision"]) for t in await items(funding, f"{FUNDING}/targets")}
+    assert targets == {"IMRF-2026": ("2026-12-31", "year"), "IMRF-2022": ("2022-12-31", "year")}
+
+
+async def test_a_target_that_is_due_in_a_month_or_on_a_day_is_compared_with_it(
+    new_database: Callable[[str], str],
+) -> None:
+    async with running_app("funding", new_database("funding"), None) as running:
+        now = (await running.client.get(f"{FUNDING}/targets/IMRF-2022")).json()
+        # The contributions are counted to the end of January 2024.
+        for due, precision, after in (
+            ("2024-01-01", "month", False), ("2024-01-30", "day", True), ("2024-01-31", "day", False),
+            ("2024-01-01", "year", False), ("2023-12-01", "month", True), ("2023-01-01", "year", True),
+        ):  # fmt: skip
+            await store(running, "target", {**now, "due": due, "due_precision": precision})
+            targets = (await running.client.get(f"{FUNDING}/progress")).json()["targets"]
+            (found,) = [t for t in targets if t["target"]["code"] == "IMRF-2022"]
+            assert found["contributed"][0]["after_due"] is after, (due, precision)
+
+
+async def test_the_ledger_names_areas_as_the_catalogue_does(catalog: httpx.AsyncClient) -> None:
+    areas = await items(catalog, "/catalog/v1/thematic-areas")
+    assert {area["code"]: area["name"] for area in areas} == THEMATIC_AREAS
+
+
+async def test_the_article_has_its_public_address(catalog: httpx.AsyncClient) -> None:
+    article = (await catalog.get("/catalog/v1/documents/who-mptf-article")).json()
+    assert article["url"].startswith("https://www.emro.who.int/") and "publisher is that of" in article["note"]

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from mmptf_common.wire.base import Code
+from mmptf_common.wire.periods import ends
 from mmptf_common.wire.sources import SourceRef
 
 ContributorType = Literal["member_state", "foundation", "non_governmental_organization"]
@@ -18,6 +19,13 @@ Precision = Literal["exact", "rounded"]
 DatePrecision = Literal["day", "month", "year"]
 PrintedUnit = Literal["USD", "per_cent", "count", "year"]
 Qualifier = Literal["exact", "rounded", "approximately", "more_than"]
+
+
+def last_day(day: date, precision: DatePrecision) -> date:
+    """The last day of the year or month that a date of this precision stands for; a date of precision `day` itself."""
+    if precision == "year":
+        return date(day.year, 12, 31)
+    return ends(day, day, "month")[0] if precision == "month" else day
 
 
 class Stated(BaseModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from starlette.requests import Request
@@ -14,6 +16,7 @@ from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, F
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
+from mmptf_funding.contributions.domain import last_day
 from mmptf_funding.contributions.schemas import (
     Contributed,
     Contribution,
@@ -208,21 +211,27 @@ async def answer_progress(request: Request, query: PointInTime) -> Response:
     async with snapshot(request, query) as data:
 
         async def build(revision: int) -> Progress:
-            targets = await data.fetch("SELECT record, amount, currency, due FROM target ORDER BY due DESC, code")
+            targets = await data.fetch("SELECT record, amount, currency FROM target ORDER BY due DESC, code")
             given = await data.fetch(_GIVEN)
             progress = [
                 TargetProgress(
-                    target=Target.model_validate_json(target["record"]),
-                    contributed=[_contributed(g, target, data) for g in given if g["currency"] == target["currency"]],
+                    target=stated,
+                    contributed=[
+                        _contributed(g, row["amount"], last_day(stated.due, stated.due_precision), data)
+                        for g in given
+                        if g["currency"] == row["currency"]
+                    ],
                 )
-                for target in targets
+                for row in targets
+                if (stated := Target.model_validate_json(row["record"]))
             ]
             return Progress(targets=progress, revision=revision)
 
         return await data.cached(build)
 
 
-def _contributed(given: Any, target: Any, data: Snapshot) -> Contributed:
+def _contributed(given: Any, wanted: Decimal, last: date, data: Snapshot) -> Contributed:
+    """What was given at one stage and on one basis, and its share of a target of `wanted` by the day `last`."""
     return Contributed(
         stage=given["money_stage"],
         basis=given["basis"],
@@ -230,7 +239,6 @@ def _contributed(given: Any, target: Any, data: Snapshot) -> Contributed:
         rows=given["rows"],
         link=data.link(f"{PATH}/contributions", basis=given["basis"], stage=given["money_stage"]),
         as_of=given["as_of"],
-        # A target that is due in a year is due by the end of that year.
-        after_due=given["as_of"].year > target["due"].year,
-        share=share(given["amount"], target["amount"]),
+        after_due=given["as_of"] > last,
+        share=share(given["amount"], wanted),
     )

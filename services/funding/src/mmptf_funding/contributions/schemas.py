@@ -62,7 +62,8 @@ class Contribution(ResponseModel):
     """An amount given to the Fund, cumulative to `as_of`.
 
     `basis` says what the amount counts. It is `unspecified`, and `stage` then `contribution`, where the source does
-    not say whether it was committed or deposited.
+    not say whether it was committed or deposited. Where a source prints a year or a month only, as `as_of_precision`
+    says, `as_of` is its last day.
     """
 
     code: Code
@@ -79,7 +80,10 @@ class Contribution(ResponseModel):
 
 
 class Target(ResponseModel):
-    """A capitalization target: a dated record, since the Fund sets a new one for each review forum."""
+    """A capitalization target: a dated record, since the Fund sets a new one for each review forum.
+
+    Where a source prints a year or a month only, as `due_precision` says, `due` is its last day.
+    """
 
     code: Code
     name: str

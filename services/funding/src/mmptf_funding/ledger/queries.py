@@ -23,7 +23,7 @@ from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.shares import share
 from mmptf_funding.ledger import rules, schemas
-from mmptf_funding.ledger.domain import CURRENCY, Kind, KnownProgramme
+from mmptf_funding.ledger.domain import CURRENCY, THEMATIC_AREAS, Kind, KnownProgramme
 from mmptf_funding.ledger.schemas import Line
 
 PATH = "/funding/v1"
@@ -35,6 +35,7 @@ def _coded(column: str, name: str = "NULL::text") -> Dimension:
 
 
 LISTED_AT = f"{PATH}/ledger/facets"
+_AREA_NAMES = ", ".join(f"('{code}', '{name}')" for code, name in THEMATIC_AREAS.items())
 CONTRIBUTOR = _coded("contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 PROGRAMME = _coded("programme", "(SELECT record->>'title' FROM programme AS named WHERE named.code = {})")
 
@@ -43,7 +44,9 @@ DIMENSIONS = {
     "contributor": CONTRIBUTOR,
     "programme": PROGRAMME,
     "organization": _coded("organization"),
-    "thematic_area": _coded("thematic_area"),
+    "thematic_area": _coded(
+        "thematic_area", f"(SELECT name FROM (VALUES {_AREA_NAMES}) AS named(code, name) WHERE named.code = {{}})"
+    ),
     "category": _coded("category"),
 }
 
