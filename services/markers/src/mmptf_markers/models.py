@@ -176,4 +176,10 @@ for programmes in (Base.metadata.tables["programme"], Base.metadata.tables["prog
         if (programmes.name, lower) != ("programme", "code"):
             sa.Index(f"{programmes.name}_lower_{lower}", sa.func.lower(programmes.c[lower]))
     organizations = sa.func.lower_codes(programmes.c.organizations)
-    sa.Index(f"{programmes.name}_lower_organizations", organizations, postgresql_using="gin")
+    # Without a list of pending entries, which each lookup would read as a whole.
+    sa.Index(
+        f"{programmes.name}_lower_organizations",
+        organizations,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
