@@ -204,6 +204,18 @@ async def test_cents_are_exact_however_much_there_is(ledger: LedgerClient) -> No
     assert (await ledger.get(page["next"]))["items"][0]["sum"]["amount"] == "0.01"
 
 
+async def test_totals_name_the_thematic_areas(ledger: LedgerClient) -> None:
+    for area in ("1", "5"):
+        await ledger.enter("commitment", "10.00", contributor="DEU", thematic_area=area)
+    await ledger.enter("commitment", "10.00", contributor="DEU")
+    (total,) = (await ledger.get(f"{LEDGER}/totals", by="thematic_area"))["totals"]
+    assert [(key["value"], key["name"]) for group in total["groups"] for key in group["keys"]] == [
+        ("1", "Promoting fact-based and data-driven migration discourse, policy and planning"),
+        ("5", "Improving the social inclusion and integration of migrants"),
+        ("not_stated", None),
+    ]
+
+
 async def test_the_ledger_is_exported(funded_ledger: LedgerClient) -> None:
     await funded_ledger.enter("transfer", "10.00", **ETHIOPIA, tranche=2, note='He said "no", twice')
     await funded_ledger.enter("expenditure", "11.00", **ETHIOPIA, category="travel")

@@ -368,12 +368,26 @@ async def test_two_regions_print_a_results_matrix(
 ) -> None:
     matrices = await lines(funding, f"{EDITION}/results")
     shapes = {
-        terms["region", matrix["region"]]["name"]: [len(outcome["outputs"]) for outcome in matrix["outcomes"]]
+        terms["region", matrix["region"]]["name"]: [
+            sum(below["parent"] == result["code"] for below in matrix["results"])
+            for result in matrix["results"]
+            if result["level"] == matrix["levels"][0]["code"]
+        ]
         for matrix in matrices
     }
-    assert shapes == {"East and Horn of Africa": [2, 3, 3], "Southern Africa": [2, 2, 2, 4, 2, 3]}
+    assert shapes == {"East and Horn of Africa": [2, 3, 3], "Southern Africa": [2, 2, 2, 4, 2, 3, 0]}
     for matrix in matrices:
         assert matrix["impact"]
         assert {source["document"] for source in matrix["sources"]} == {DOCUMENT}
-        entries = [entry for outcome in matrix["outcomes"] for entry in (outcome, *outcome["outputs"])]
-        assert all(entry["text"] and entry["line"] > 0 for entry in entries)
+        codes = [result["code"] for result in matrix["results"]]
+        assert len(set(codes)) == len(codes)
+        for result in matrix["results"]:
+            assert result["text"] and result["line"] > 0
+            assert result["parent"] is None or codes.index(result["parent"]) < codes.index(result["code"])
+    counted = {matrix["region"]: Counter(r["level"] for r in matrix["results"]) for matrix in matrices}
+    assert counted == {
+        "east-horn-africa": {"outcome": 3, "output": 8, "statement": 17},
+        "southern-africa": {"strategic-objective": 7, "programmatic-outcome": 15, "operational-result": 1},
+    }
+    lines_of = {r["code"]: r["line"] for r in matrices[1]["results"]}
+    assert (lines_of["7"], lines_of["operational"]) == (2945, 3034)

@@ -108,12 +108,32 @@ PRINTED_TOTALS = Listing(
     },
 )
 
+# A matrix that was stored as outcomes with outputs is answered with these as its levels.
+_RESULTS_AS_SENT = """CASE WHEN strpos(record::text, '"results":') > 0 THEN record::text ELSE (
+    record::jsonb - 'outcomes' || jsonb_build_object(
+        'levels', '[{"code": "outcome", "name": "Outcome", "line": null},
+                    {"code": "output", "name": "Output", "line": null}]'::jsonb,
+        'results', (
+            SELECT jsonb_agg(jsonb_build_object(
+                       'code', concat_ws('.', outcome, output), 'parent', CASE WHEN output > 0 THEN outcome::text END,
+                       'level', CASE WHEN output > 0 THEN 'output' ELSE 'outcome' END,
+                       'number', entry->'number', 'text', entry->'text', 'line', entry->'line')
+                   ORDER BY outcome, output NULLS FIRST)
+              FROM (SELECT n AS outcome, NULL::bigint AS output, found AS entry
+                      FROM json_array_elements(record->'outcomes') WITH ORDINALITY AS stored(found, n)
+                    UNION ALL
+                    SELECT stored.n, below.n, below.found
+                      FROM json_array_elements(record->'outcomes') WITH ORDINALITY AS stored(found, n),
+                           json_array_elements(stored.found->'outputs') WITH ORDINALITY AS below(found, n)
+                   ) AS entries)))::text END"""
+
 RESULTS = Listing(
     path=f"{PATH}/editions/{{edition}}/results",
     entity="results_matrix",
     item=schemas.ResultsMatrix,
     page=schemas.ResultsMatrixPage,
     rows="results_matrix",
+    record=_RESULTS_AS_SENT,
     query=schemas.ResultsMatrixQuery,
     sorts={"code": ("code", "text")},
     filters={},

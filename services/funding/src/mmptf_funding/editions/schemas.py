@@ -181,32 +181,42 @@ class Initiative(ResponseModel):
     updated: datetime
 
 
-class Output(ResponseModel):
-    """An output of a results matrix, in words of our own."""
+class ResultLevel(ResponseModel):
+    """A level of results below the impact, with the document's name for it; `line` defines it, or has the first one."""
 
+    code: Code
+    name: str
+    line: int | None
+
+
+class Result(ResponseModel):
+    """One result of a matrix, in words of our own.
+
+    `number` is the printed one, null where there is none. `parent` is the code of the result one level up that it
+    contributes to, null for the highest and for those that stand beside the others.
+    """
+
+    code: Code
+    level: Code
+    parent: Code | None
     number: str | None
     text: str
     line: int
-    indicators: list[str]
-
-
-class Outcome(ResponseModel):
-    """An outcome of a results matrix and its outputs, in words of our own."""
-
-    number: str | None
-    text: str
-    line: int
-    outputs: list[Output]
 
 
 class ResultsMatrix(ResponseModel):
-    """The results matrix that a region prints: impact, outcomes, outputs; lines are those of the edition's document."""
+    """The results that a region's strategy prints; lines are those of the edition's document.
+
+    `levels` are those of the document, from the highest below the impact down; `results` are in the order of their
+    numbers, each followed by those that contribute to it.
+    """
 
     code: Code
     edition: Code
     region: Code
     impact: str | None
-    outcomes: list[Outcome]
+    levels: list[ResultLevel]
+    results: list[Result]
     note: str | None
     sources: list[SourceRef]
     updated: datetime
