@@ -282,3 +282,22 @@ async def test_a_results_matrix_of_an_earlier_release_is_answered_with_levels(
         ]
         await seed(running)
         assert (await items(running.client, path))[1]["results"] == now["results"]
+
+
+async def test_a_place_is_found_by_every_country_that_it_covers(funding: httpx.AsyncClient) -> None:
+    path = f"{FUNDING}/requirements"
+    mauritius = [r["code"] for r in await items(funding, path, country="MUS")]
+    assert len(mauritius) == 7 and all(code.startswith("MI-2015-MUS-") for code in mauritius)
+    for code in ("MDG", "SYC", "COM"):
+        assert [r["code"] for r in await items(funding, path, country=code)] == mauritius
+        totals = (await funding.get(f"{FUNDING}/totals", params={"country": code, "by": "country"})).json()
+        (total,) = totals["totals"]
+        (group,) = total["groups"]
+        assert ([key["value"] for key in group["keys"]], group["rows"]) == (["MUS"], 7)
+        assert [r["code"] for r in (await funding.get(group["link"])).json()["items"]] == mauritius
+        facets = (await funding.get(f"{path}/facets", params={"country": code})).json()
+        assert facets["total"] == 7
+    both = [r["code"] for r in await items(funding, path, country=["MDG", "KEN"])]
+    assert set(both) == {*mauritius, *[r["code"] for r in await items(funding, path, country="KEN")]}
+    covering = {t["code"]: t["covers"] for t in await items(funding, f"{EDITION}/vocabulary", kind="place")}
+    assert {code: covers for code, covers in covering.items() if covers} == {"MUS": ["MDG", "SYC", "COM"]}

@@ -65,6 +65,7 @@ VOCABULARY = Listing(
     item=schemas.Term,
     page=schemas.TermPage,
     rows="term",
+    record=completed("record::text", covers="'[]'"),
     query=schemas.TermQuery,
     sorts={"position": ("position", "int4"), "name": ('lower(name) COLLATE "C"', "text")},
     filters={"kind": Filter("kind = ANY({}::text[])")},
@@ -77,6 +78,7 @@ VOCABULARY = Listing(
         " AS p(printed))",
         "region_code": "region",
         "country_code": "country",
+        "covers": "(SELECT string_agg(code, '|') FROM json_array_elements_text(record->'covers') AS named(code))",
         "footnote": "record->>'footnote'",
         "note": "record->>'note'",
     },
@@ -164,6 +166,13 @@ def _one_population(_: str, value: str) -> dict[str, str]:
     return {"populations_named": "one", "target_population": value}
 
 
+# The countries that places cover beside their own: edition, term and the code of such a country.
+_COVERED = """(SELECT edition, term, named.country
+                 FROM term, json_array_elements_text(record->'covers') AS named(country)
+                WHERE kind = 'place') AS covered"""
+_COVERING = f"FROM {_COVERED} WHERE covered.country = ANY({{0}}::text[])"
+
+
 def _heading_end(first: str, locator: str) -> str:
     """SQL of the last line of a heading; records without any locator of lines are not parsed for it."""
     several = f"""{first} IS NOT NULL AND strpos(record::text, '"lines ') > 0"""
@@ -195,7 +204,9 @@ REQUIREMENTS = Listing(
         "edition": OF_EDITION,
         "region": _known("region"),
         "country": Filter(
-            "country = ANY({}::text[])",
+            # The array of places lets both parts use an index; a place covers others in its own edition only.
+            f"(country = ANY({{0}}::text[]) OR place = ANY(ARRAY(SELECT term {_COVERING})) AND"
+            f" (edition, place) IN (SELECT edition, term {_COVERING}))",
             codes_in("term", "coalesce(country, 'none')", "kind = 'place'"),
             LISTED_AT,
             places="country",

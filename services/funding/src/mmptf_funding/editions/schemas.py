@@ -52,7 +52,8 @@ class Term(ResponseModel):
     """One entry of an edition's vocabulary: a region, a programmatic area, a target population or a place.
 
     `position` is its place in the table, `as_printed` are the spellings that the edition uses. `region` and `country`
-    are set for places; a place that is no single country, such as regional programmes, has no `country`.
+    are set for places; a place that is no single country, such as regional programmes, has no `country`. `covers` are
+    the other countries that the heading of a place names; their codes find its requirements, too.
     """
 
     code: Code
@@ -62,6 +63,7 @@ class Term(ResponseModel):
     as_printed: list[str]
     region: Code | None
     country: CountryCode | None
+    covers: list[CountryCode]
     footnote: str | None
     note: str | None
     position: int
@@ -282,7 +284,9 @@ class RequirementFilter(PointInTime):
     country: Annotated[
         Values,
         Field(
-            description="ISO 3166-1 alpha-3 code, or `none` for places that are no single country.", examples=["KEN"]
+            description="ISO 3166-1 alpha-3 code, also of a country that a place covers, or `none` for places that are"
+            " no single country.",
+            examples=["KEN"],
         ),
     ]
     place: Annotated[Values, Field(description="Code of a place of the edition's vocabulary.")]

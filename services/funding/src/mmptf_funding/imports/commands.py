@@ -395,6 +395,7 @@ def _term_row(row: template.VocabularyRow, position: int, edition: str, at: date
         as_printed=row.as_printed,
         region=row.region_code,
         country=row.country_code,
+        covers=row.covers,
         footnote=row.footnote,
         note=row.note,
         position=position,

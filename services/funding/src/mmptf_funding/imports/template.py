@@ -111,6 +111,10 @@ class VocabularyRow(Row):
     country_code: Annotated[
         Capitals | None, Field(description="ISO 3166-1 alpha-3 of a place, empty if it is no single country")
     ] = None
+    covers: Annotated[
+        Annotated[list[Capitals], BeforeValidator(_several), Field(max_length=100)],
+        Field(description=f"ISO 3166-1 alpha-3 codes of other countries that a place covers, separated by {SEVERAL}"),
+    ] = []
     footnote: Annotated[Text | None, Field(description="what has to be shown with the name")] = None
     note: Annotated[Text | None, Field(description="a remark")] = None
 
