@@ -245,4 +245,5 @@ async def known_values(
             known.clear()
         known.update(found)
         written = [code or found.get(other) for code, other in zip(written, given, strict=True)]
-    return [code for code in written if code is not None]
+    # Two codes that were sent in different cases may be one.
+    return sorted({code for code in written if code is not None})
