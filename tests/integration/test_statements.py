@@ -301,3 +301,15 @@ async def test_a_place_is_found_by_every_country_that_it_covers(funding: httpx.A
     assert set(both) == {*mauritius, *[r["code"] for r in await items(funding, path, country="KEN")]}
     covering = {t["code"]: t["covers"] for t in await items(funding, f"{EDITION}/vocabulary", kind="place")}
     assert {code: covers for code, covers in covering.items() if covers} == {"MUS": ["MDG", "SYC", "COM"]}
+
+
+async def test_totals_of_programmes_say_how_many_of_the_printed_ones_are_held(
+    catalog: httpx.AsyncClient, funding: httpx.AsyncClient
+) -> None:
+    for query in ({}, {"by": "country"}, {"stage": "pipeline"}, {"country": "SRB", "by": "stage"}):
+        coverage = (await catalog.get("/catalog/v1/programmes/totals", params=query)).json()["coverage"]
+        found = {c["value"]: (c["by"], c["held"], c["printed"], c["share"]["per_cent"]) for c in coverage}
+        assert found == {"funded": ("stage", 9, 21, "42.85"), "pipeline": ("stage", 8, 33, "24.24")}, query
+        lines = [(s["document"], s["line"]) for c in coverage for s in c["sources"]]
+        assert lines == [("mptf-human-rights-brochure-2024", line) for line in (25, 48, 163)]
+    assert (await funding.get(f"{FUNDING}/totals")).json()["coverage"] == []

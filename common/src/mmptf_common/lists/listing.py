@@ -16,6 +16,7 @@ from mmptf_common.storage.engines import reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.places import PlaceKind
 from mmptf_common.wire.problems import ErrorDetail, not_one_of, raise_if_any
+from mmptf_common.wire.sources import PrintedCount
 
 Q = TypeVar("Q", bound=BaseModel)
 # The most known codes of one filter that a process remembers.
@@ -117,6 +118,7 @@ class Listing:
     summed:   parameter -> value, the filters that leave only rows that are summed
     omitted:  the rows that no sum contains
     keys:     the table with the key of every row, in which codes are looked up, where `rows` is a join
+    printed:  how many rows there are by what documents print, of which the list holds some
     """
 
     path: str
@@ -142,6 +144,7 @@ class Listing:
     summed: Mapping[str, str] = field(default_factory=dict)
     omitted: Sequence[Omission] = (NO_AMOUNT,)
     keys: str | None = None
+    printed: Sequence[PrintedCount] = ()
 
 
 def completed(record: str, **members: str) -> str:

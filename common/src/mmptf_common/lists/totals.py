@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.parameters import PointInTime, canonical, pairs_of
-from mmptf_common.http.snapshot import snapshot
+from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import Arguments, Listing, Statement, condition, with_known_codes
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.money import Money, money
+from mmptf_common.wire.shares import Share, share
+from mmptf_common.wire.sources import PrintedCount
 
 
 class LeftOut(ResponseModel):
@@ -61,8 +63,18 @@ class Total(ResponseModel):
     left_out: list[LeftOut]
 
 
+class Coverage(PrintedCount):
+    """How many records are held of those that documents print, whatever was asked for; `share` is held / printed."""
+
+    held: int
+    share: Share
+
+
 class Totals(ResponseModel):
-    """Totals under a filter: stages of money, bases and currencies are never added together."""
+    """Totals under a filter: stages of money, bases and currencies are never added together.
+
+    They are sums of what is held; `coverage` says how much that is of what documents count, where they do.
+    """
 
     by: list[str]
     filter: str
@@ -70,6 +82,7 @@ class Totals(ResponseModel):
     link: str
     totals: list[Total]
     left_out: list[LeftOut]
+    coverage: list[Coverage]
     revision: int
 
 
@@ -87,6 +100,7 @@ async def answer_totals(request: Request, listing: Listing, query: PointInTime) 
                 by,
                 await data.fetch(parts.sql, *parts.values),
                 await data.fetch(wholes.sql, *wholes.values),
+                [await _coverage(data, listing, printed) for printed in listing.printed],
                 revision,
             )
 
@@ -141,8 +155,22 @@ def _omissions(listing: Listing) -> str:
     return ", ".join(f"count(*) FILTER (WHERE {o.where}) AS omitted_{n}" for n, o in enumerate(listing.omitted))
 
 
+async def _coverage(data: Snapshot, listing: Listing, printed: PrintedCount) -> Coverage:
+    """How many rows the list holds with the value of a printed count."""
+    arguments = Arguments()
+    where = listing.filters[printed.by].where.format(arguments.bind([printed.value]))
+    held: int = await data.fetchval(f"SELECT count(*) FROM {listing.rows} WHERE {where}", *arguments)
+    return Coverage(**dict(printed), held=held, share=share(held, printed.printed))
+
+
 def _totals(
-    listing: Listing, query: BaseModel, by: list[str], parts: list[Any], wholes: list[Any], revision: int
+    listing: Listing,
+    query: BaseModel,
+    by: list[str],
+    parts: list[Any],
+    wholes: list[Any],
+    coverage: list[Coverage],
+    revision: int,
 ) -> Totals:
     totals = []
     for whole in wholes:
@@ -189,6 +217,7 @@ def _totals(
         link=_link(listing, query, {}),
         totals=totals,
         left_out=_left_out(listing, query, wholes, {}),
+        coverage=coverage,
         revision=revision,
     )
 

@@ -28,6 +28,15 @@ class SourceRef(ResponseModel):
     note: str | None
 
 
+class PrintedCount(ResponseModel):
+    """How many records there are with one value of a filter, as documents print it: `by` is the filter."""
+
+    by: str
+    value: str
+    printed: Annotated[int, Field(ge=1)]
+    sources: list[SourceRef]
+
+
 class Gap(ResponseModel):
     """Something that the sources do not state, or state only in part; it is not zero."""
 

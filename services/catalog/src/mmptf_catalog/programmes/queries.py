@@ -18,6 +18,8 @@ from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData
+from mmptf_common.storage.records import read_packaged
+from mmptf_common.wire.sources import PrintedCount
 
 
 def _several(column: str, table: str) -> Dimension:
@@ -131,6 +133,7 @@ PROGRAMMES = Listing(
         "stage": _attributed("stage", None),
     },
     split_by={"money_stage": "budget_stage"},
+    printed=read_packaged("mmptf_catalog", "printed_counts", PrintedCount),
 )
 
 
