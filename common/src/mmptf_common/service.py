@@ -204,10 +204,10 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         f"/{service.name}/v1",
         tags=["index"],
         response_model=ServiceIndex,
-        **openapi.read(),
+        **plain,
         summary="Show what can be read",
     )
-    async def index(request: PublicReadRequest) -> Response:
+    async def index(request: PublicRequest) -> Response:
         """The paths of the lists, totals and further answers of this service, and of its contract."""
         base = f"/{service.name}/v1"
         found = [o.path for o in operations(request.app) if o.method == "GET" and "{" not in o.path]
@@ -217,10 +217,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             version=request.app.version,
             links={path.removeprefix(f"{base}/"): path for path in found if path.startswith(f"{base}/")},
         )
-        tag = conditional.etag(request, "0", "")
-        if conditional.matches(request, tag):
-            return conditional.not_modified(tag)
-        return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+        return Response(answer.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     @router.get("/openapi.json", tags=["contract"], include_in_schema=False)
     async def contract(request: PublicRequest) -> Response:

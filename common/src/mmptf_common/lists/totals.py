@@ -63,7 +63,7 @@ class Total(ResponseModel):
     left_out: list[LeftOut]
 
 
-class Coverage(PrintedCount):
+class PrintedCoverage(PrintedCount):
     """How many records are held of those that documents print, whatever was asked for; `share` is held / printed."""
 
     held: int
@@ -82,7 +82,7 @@ class Totals(ResponseModel):
     link: str
     totals: list[Total]
     left_out: list[LeftOut]
-    coverage: list[Coverage]
+    coverage: list[PrintedCoverage]
     revision: int
 
 
@@ -155,12 +155,12 @@ def _omissions(listing: Listing) -> str:
     return ", ".join(f"count(*) FILTER (WHERE {o.where}) AS omitted_{n}" for n, o in enumerate(listing.omitted))
 
 
-async def _coverage(data: Snapshot, listing: Listing, printed: PrintedCount) -> Coverage:
+async def _coverage(data: Snapshot, listing: Listing, printed: PrintedCount) -> PrintedCoverage:
     """How many rows the list holds with the value of a printed count."""
     arguments = Arguments()
     where = listing.filters[printed.by].where.format(arguments.bind([printed.value]))
     held: int = await data.fetchval(f"SELECT count(*) FROM {listing.rows} WHERE {where}", *arguments)
-    return Coverage(**dict(printed), held=held, share=share(held, printed.printed))
+    return PrintedCoverage(**dict(printed), held=held, share=share(held, printed.printed))
 
 
 def _totals(
@@ -169,7 +169,7 @@ def _totals(
     by: list[str],
     parts: list[Any],
     wholes: list[Any],
-    coverage: list[Coverage],
+    coverage: list[PrintedCoverage],
     revision: int,
 ) -> Totals:
     totals = []

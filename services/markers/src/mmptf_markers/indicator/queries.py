@@ -366,14 +366,14 @@ async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
     return schemas.MarkerTarget.model_validate_json(rows[wanted])
 
 
-async def _coverage(data: Snapshot, target: schemas.MarkerTarget) -> schemas.Coverage:
+async def _coverage(data: Snapshot, target: schemas.MarkerTarget) -> schemas.HeldProgrammes:
     """How many programmes at the target's stage are held, beside the number that a document prints."""
     held: int = await data.fetchval(
         "SELECT coalesce(sum(programmes), 0)::bigint FROM current_grade_count WHERE marker = $1 AND stage = $2",
         *(target.marker, target.stage),
     )
     printed = target.printed.programmes if target.printed else None
-    return schemas.Coverage(held=held, printed=printed, share=share(held, printed) if printed else None)
+    return schemas.HeldProgrammes(held=held, printed=printed, share=share(held, printed) if printed else None)
 
 
 async def _indicators(

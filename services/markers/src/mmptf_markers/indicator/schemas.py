@@ -168,7 +168,7 @@ class IndicatorGroup(ResponseModel):
     indicator: Indicator
 
 
-class Coverage(ResponseModel):
+class HeldProgrammes(ResponseModel):
     """How many of the programmes at the target's stage are held here, of how many that a document prints.
 
     `held` counts them all, whatever was asked for; `share` is held / printed. Both others are null where no document
@@ -187,7 +187,7 @@ class IndicatorAnswer(ResponseModel):
     """
 
     target: MarkerTarget
-    coverage: Coverage
+    coverage: HeldProgrammes
     whole: Indicator
     by: str | None
     overlapping: bool
