@@ -59,6 +59,17 @@ def test_the_real_data_are_read_through_the_gateway(gateway: httpx.Client) -> No
     assert gateway.get("/markers/v1/rubrics").json()["items"][0]["status"] == "illustrative"
 
 
+def test_the_target_of_the_marker_is_undetermined_on_the_packaged_data(gateway: httpx.Client) -> None:
+    deadline = time.monotonic() + 60
+    while (found := gateway.get("/markers/v1/indicator").json())["whole"]["programmes"] < 9:
+        assert time.monotonic() < deadline, "the programmes are not copied"
+        time.sleep(0.5)
+    whole, (claim,) = found["whole"], found["target"]["claims"]
+    assert (whole["standing"], whole["assessed"], whole["programmes"]) == ("undetermined", 0, 9)
+    assert (found["coverage"]["held"], found["coverage"]["printed"]) == (9, 21)
+    assert (claim["year"], claim["standing"], claim["sources"][0]["line"]) == (2022, "met", 42)
+
+
 def test_status_states_what_every_service_holds(gateway: httpx.Client) -> None:
     services = {s["service"]: s for s in gateway.get("/status").json()["services"]}
     assert tuple(services) == SERVICES
