@@ -31,6 +31,7 @@ PASSING = {"date", "x-request-id", "cache-status", "transfer-encoding"}
 NOT_KEPT = {
     "health-live",
     "health-ready",
+    "index-index",
     "score-create",
     "imports-template",
     "changes-list",

@@ -64,7 +64,7 @@ async def write(running: RunningApp, table: str = "source_document", code: str |
 
 def record_of(operation: Operation) -> tuple[str, str] | None:
     """Table and code of the one record that an operation's answer is made of; None where it is made of more."""
-    _, _, _, noun, *rest = operation.path.split("/")
+    noun, *rest = operation.path.split("/")[3:]
     # A fact is shown beside what the contributions add up to, and a card beside the revision of everything.
     if operation.code is None or operation.is_list or noun in ("cards", "facts"):
         return None
@@ -217,7 +217,7 @@ async def test_without_its_database_every_operation_says_so(
         cut()
         for operation in of(service, AT_SERVICES):
             answer = await ask(clients_of(running), operation)
-            if operation.id in {"health-live", "imports-template"}:
+            if operation.id in {"health-live", "imports-template", "index-index"}:
                 assert answer.status_code == 200
             elif operation.id == "health-ready":
                 assert answer.status_code == 503

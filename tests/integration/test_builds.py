@@ -28,7 +28,9 @@ FACETS, LIST, ITEM = f"{API}/programmes/facets", f"{API}/programmes", f"{API}/pr
 # What the other build does otherwise: the order of facets, which no contract shows, and what a record holds.
 CHANGES = {
     "ORDER BY n DESC, value)": "ORDER BY value)",
-    '= "record::text"': "= \"(record::jsonb || jsonb_build_object('other', true))::text\"",
+    'record: str = "record::text"\n    version': (
+        "record: str = \"(record::jsonb || jsonb_build_object('other', true))::text\"\n    version"
+    ),
 }
 
 

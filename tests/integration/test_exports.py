@@ -49,6 +49,8 @@ async def export(
 
     async def send(message: Message) -> None:
         nonlocal sent
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200
         if message["type"] == "http.response.body":
             if sent == 0 and message["body"]:
                 sent += len(message["body"])
@@ -63,7 +65,8 @@ async def export(
 
     scope = {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
-        "scheme": "http", "path": PATH, "raw_path": PATH.encode(), "query_string": query.encode(), "headers": [],
+        "scheme": "http", "path": PATH, "raw_path": PATH.encode(), "query_string": query.encode(),
+        "headers": [(b"host", b"app")],
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "root_path": "",
     }  # fmt: skip
     try:

@@ -13,7 +13,8 @@ import pytest
 from mmptf_local.processes import free_port
 from tests.suite import DEPLOYABLES, ROOT
 
-CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_")) and k not in ("PYTHON", "MAKEFLAGS")}
+# The tests may themselves run under make.
+CLEAN = {k: v for k, v in os.environ.items() if k != "PYTHON" and not k.startswith(("PIP_", "UV_", "MAKE"))}
 
 
 @pytest.fixture
