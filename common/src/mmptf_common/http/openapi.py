@@ -10,14 +10,17 @@ from types import MappingProxyType
 from typing import Any
 
 from fastapi import Body, FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.http.bodies import JsonRequest
 from mmptf_common.http.headers import headers_of
 from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import parameters, query_of, with_parsed_query
+from mmptf_common.http.problems import from_validation
 from mmptf_common.wire.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -56,7 +59,7 @@ class _Route(APIRoute):
     """A route that calls its function directly where that takes the request only and returns a Response.
 
     FastAPI would parse the query of a page again and look for dependencies, about 4 % of the page's processor time.
-    Dependencies are stated at a router, not where it is included.
+    Dependencies are stated at a router, not where it is included. A JSON body is read strictly.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -64,7 +67,19 @@ class _Route(APIRoute):
         if [*signature.parameters] == ["request"] and signature.return_annotation is Response and not self.dependencies:
             handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
             return handler
-        return super().get_route_handler()
+        return super().get_route_handler() if self.body_field is None else self._with_body()
+
+    def _with_body(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        model = self.body_field.field_info.annotation if self.body_field else None
+
+        async def with_body(request: Request) -> Response:
+            try:
+                return await handler(JsonRequest(request.scope, request.receive))
+            except RequestValidationError as error:
+                raise from_validation(request, error, model) from error
+
+        return with_body
 
 
 class Router(APIRouter):

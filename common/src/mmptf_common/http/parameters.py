@@ -14,16 +14,17 @@ from fastapi import Depends
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
-from mmptf_common.wire.base import words_of
+from mmptf_common.wire.base import in_words, worded, words_of
 from mmptf_common.wire.money import amount_text
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any, reason_of
 
 MAX_PARAMETERS = 200
 # No filter has wildcards; control characters and broken UTF-8 (decoded as U+FFFD) are in no stored value.
 _FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
 LONGEST_WORD = 200
-AMOUNT_PATTERN = r"^[0-9]{1,16}(\.[0-9]{1,2})?$"
-SEARCH_PATTERN = r"^[^%*\x00-\x1f\x7f\ufffd]+$"
+AMOUNT_PATTERN = worded(r"^[0-9]{1,16}(\.[0-9]{1,2})?$", "an amount without separators, such as 1070000.00")
+SEARCH_PATTERN = worded(r"^[^%*\x00-\x1f\x7f\ufffd]+$", "words without wildcards (% and *), such as migrant workers")
+CURSOR_PATTERN = worded(r"^[A-Za-z0-9_-]+$", "the cursor of `next`, as it is there")
 _AMOUNT = re.compile(AMOUNT_PATTERN, re.ASCII)
 _MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d))?$", re.ASCII)
 A_DAY = "a day such as 2025-01-31"
@@ -157,7 +158,7 @@ class ListQuery(PointInTime):
         LimitOrNone, Field(description="Most items on one page; with 0 the answer has the `total` and no items.")
     ] = 50
     cursor: Annotated[
-        str | None, Field(max_length=2000, pattern=r"^[A-Za-z0-9_-]+$", description="The position that `next` gave.")
+        str | None, Field(max_length=2000, pattern=CURSOR_PATTERN, description="The position that `next` gave.")
     ] = None
     format: Annotated[
         Literal["json", "csv", "ndjson"] | None,
@@ -221,7 +222,7 @@ def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
     if item.get("format") == "date":
         return [A_DAY]
     if "pattern" in item:
-        return [f"text matching {item['pattern']}"]
+        return [in_words(item["pattern"]) or "text of another form"]
     if "anyOf" in item:
         return [option.get("format", option.get("type", "")) for option in item["anyOf"]]
     return None
@@ -412,15 +413,12 @@ def _invalid(error: dict[str, Any], shape: _Shape) -> ErrorDetail:
         )
     is_code = error["type"] == "literal_error"
     meant = closest_match(value, allowed) if is_code and allowed and isinstance(value, str) else None
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, ValueError):
-        detail = str(cause)
-    elif error["type"] == "too_long":
+    if error["type"] == "too_long":
         detail = f"at most {schema['maxItems']} values are expected"
     elif schema.get("format") == "date":
         detail = f"{A_DAY}, from 1990 to 2099, is expected"
     else:
-        detail = str(error["msg"])
+        detail = reason_of(error)
     hint = f"; did you mean {meant}?" if meant else ""
     return error_detail(
         "unknown_code" if is_code else "invalid_cursor" if name == "cursor" else "invalid_parameter",

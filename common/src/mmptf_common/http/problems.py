@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.http.bodies import errors_of_body
 from mmptf_common.http.paths import closest_path, operations, operations_of
 from mmptf_common.process.context import RequestContext
 from mmptf_common.wire.problems import (
@@ -24,8 +25,8 @@ from mmptf_common.wire.problems import (
     NotFound,
     ProblemError,
     UnsupportedMediaType,
-    closest_match,
     error_detail,
+    reason_of,
 )
 
 
@@ -74,8 +75,11 @@ def _offered(request: Request, known: str) -> set[str]:
     return offered | {"HEAD"} if "GET" in offered else offered
 
 
-def from_validation(request: Request, error: RequestValidationError) -> ProblemError:
-    """The problem of a request whose path or body is not valid, or whose body is not JSON."""
+def from_validation(request: Request, error: RequestValidationError, body: Any = None) -> ProblemError:
+    """The problem of a request whose path or body is not valid, or whose body is not JSON.
+
+    body: the annotation of the route's body, None where it takes none
+    """
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         why = first.get("ctx", {}).get("error", first["msg"])
@@ -84,33 +88,14 @@ def from_validation(request: Request, error: RequestValidationError) -> ProblemE
     is_json = media == "application/json" or media.endswith("+json")
     if tuple(first["loc"]) == ("body",) and error.body and not is_json:
         return UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; application/json is expected.")
-    return InvalidRequest(errors_of(error.errors()))
+    in_body = [each for each in error.errors() if each["loc"][0] == "body"]
+    elsewhere = [each for each in error.errors() if each["loc"][0] != "body"]
+    return InvalidRequest([*map(_error_of_path, elsewhere), *errors_of_body(body, in_body)])
 
 
-def errors_of(errors: Iterable[Mapping[str, Any]]) -> list[ErrorDetail]:
-    """Pydantic's errors as those of a problem document: parameter or JSON pointer, and the allowed values."""
-    return [_error_of(error) for error in errors]
-
-
-def _error_of(error: Mapping[str, Any]) -> ErrorDetail:
-    where, *path = error["loc"] or ("body",)
-    context = error.get("ctx", {})
-    detail = str(error["msg"])
-    if isinstance(cause := context.get("error"), ValueError):
-        detail = str(cause)
-    allowed = (
-        str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ") if "expected" in context else None
-    )
-    value = error.get("input")
-    suggestion = closest_match(value, allowed) if allowed and isinstance(value, str) else None
-    code = f"invalid_{'body' if where == 'body' else 'parameter'}"
-    if where == "body":
-        pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-        return error_detail(
-            code, f"{pointer or 'body'}: {detail}", pointer=pointer, allowed=allowed, suggestion=suggestion
-        )
-    name = str(path[0]) if path else str(where)
-    return error_detail(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
+def _error_of_path(error: Mapping[str, Any]) -> ErrorDetail:
+    name = str(error["loc"][-1])
+    return error_detail("invalid_parameter", f"{name}: {reason_of(error)}", parameter=name)
 
 
 async def answer(request: Request, error: Exception) -> Response:

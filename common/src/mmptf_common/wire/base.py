@@ -9,7 +9,26 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-CODE_PATTERN = r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$"
+# What each pattern expects, in words: no error text shows a regular expression.
+_IN_WORDS: dict[str, str] = {}
+
+
+def worded(pattern: str, words: str) -> str:
+    """The pattern itself, after which `in_words` returns these words for it."""
+    _IN_WORDS[pattern] = words
+    return pattern
+
+
+def in_words(pattern: str) -> str | None:
+    """What a pattern expects, with an example; None where nobody has stated it."""
+    return _IN_WORDS.get(pattern)
+
+
+CODE_PATTERN = worded(
+    r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$",
+    "a code of letters and digits, with single hyphens, points or underscores between them, such as KEN-UGA-01",
+)
+COUNTRY_PATTERN = worded(r"^[A-Z]{3}$", "the ISO 3166-1 alpha-3 code of a country, in capitals, such as KEN")
 Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
@@ -19,7 +38,10 @@ _UNSEEN = r"\u200b-\u200f\u2060\ufeff"
 
 
 def _on_the_calendar(value: str) -> str:
-    date.fromisoformat(value)
+    try:
+        date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{value} is not a day of the calendar") from error
     return value
 
 
@@ -32,11 +54,23 @@ def words_of(text: str) -> list[str]:
 
 # Types of what callers send: text without control characters that is not blank, and a day from 1990 to 2099, since a
 # year such as 0 or 9999 is a mistake.
-Text = Annotated[str, Field(min_length=1, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s{_UNSEEN}][^{_CONTROL}]*$")]
+Text = Annotated[
+    str,
+    Field(
+        min_length=1,
+        pattern=worded(
+            rf"^[^{_CONTROL}]*[^{_CONTROL}\s{_UNSEEN}][^{_CONTROL}]*$",
+            'a text that is not blank, without control characters, such as "Fair recruitment"',
+        ),
+    ),
+]
 Day = Annotated[
     str,
     Field(
-        pattern=r"^(199[0-9]|20[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+        pattern=worded(
+            r"^(199[0-9]|20[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+            "a day from 1990 to 2099, as year, month and day, such as 2025-01-31",
+        ),
         json_schema_extra={"format": "date"},
         examples=["2025-01-31"],
     ),

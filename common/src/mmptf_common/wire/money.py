@@ -5,15 +5,24 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.base import ResponseModel, worded
 
 # Wider than a stored amount, which has 16 digits before the point, since a sum has more.
 AmountText = Annotated[str, Field(pattern=r"^-?[0-9]{1,26}\.[0-9]{2}$")]
-AmountSent = Annotated[
-    str, Field(pattern=r"^([1-9][0-9]{0,13}\.[0-9]{2}|0\.(0[1-9]|[1-9][0-9]))$", examples=["1500000.00"])
-]
+AMOUNT_SENT_PATTERN = worded(
+    r"^([1-9][0-9]{0,13}(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?))$",
+    'an amount as text with two decimals, above zero and without separators, such as "1070000.00"',
+)
+
+
+def _with_cents(value: str) -> str:
+    return amount_text(Decimal(value))
+
+
+# An amount that is sent, above zero. Without cents, or with one digit of them, it is the same amount with two decimals.
+AmountSent = Annotated[str, Field(pattern=AMOUNT_SENT_PATTERN, examples=["1500000.00"]), AfterValidator(_with_cents)]
 
 
 class Money(ResponseModel):

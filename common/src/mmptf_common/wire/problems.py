@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.base import ResponseModel, in_words
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 
 MEDIA_TYPE = "application/problem+json"
@@ -217,6 +217,16 @@ def error_detail(
     return ErrorDetail(
         parameter=parameter, pointer=pointer, code=code, detail=detail, allowed=words, suggestion=suggestion
     )
+
+
+def reason_of(error: Mapping[str, Any]) -> str:
+    """What one of Pydantic's errors says, in words: in place of a pattern, what it expects."""
+    context = error.get("ctx", {})
+    if isinstance(cause := context.get("error"), ValueError):
+        return str(cause)
+    if "pattern" in context:
+        return f"it takes {in_words(context['pattern']) or 'text of another form'}"
+    return str(error["msg"])
 
 
 def raise_if_any(errors: Iterable[ErrorDetail]) -> None:
