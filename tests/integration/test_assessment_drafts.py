@@ -272,13 +272,14 @@ HARMLESS = [
 async def test_texts_that_are_empty_or_cannot_be_stored_are_rejected(marker_service: Markers, text: Any) -> None:
     code = await marker_service.copied()
     given = answer(1, justification=text)
+    kind = "invalid_body" if isinstance(text, str) else "invalid_type"
     begun = await marker_service.begin(code, stage="concept_note", answers={"equality": given})
-    assert errors(begun) == [("invalid_body", "/answers/equality/justification")]
+    assert errors(begun) == [(kind, "/answers/equality/justification")]
     submitted = await marker_service.submitted(code)
     commented = await marker_service.review(submitted, comment=text)
-    assert errors(commented) == [("invalid_body", "/comment")]
+    assert errors(commented) == [(kind, "/comment")]
     declared = await marker_service.declare(code, stage="concept_note", source=text)
-    assert errors(declared) == [("invalid_body", "/source")]
+    assert errors(declared) == [(kind, "/source")]
 
 
 @pytest.mark.parametrize("text", HARMLESS)
@@ -354,5 +355,5 @@ async def test_an_unknown_member_is_rejected(marker_service: Markers) -> None:
     draft = await marker_service.draft(await marker_service.copied())
     for members in ({"grade": "A"}, {"version": 2}, {"organization": "ILO"}, {"rubric": RUBRIC_CODE}, {"stage": "x"}):
         (found,) = errors(await marker_service.patch(draft, **members))
-        assert found == ("invalid_body", f"/{next(iter(members))}")
-    assert errors(await marker_service.patch(draft, answers=None)) == [("invalid_body", "/answers")]
+        assert found == ("unknown_member", f"/{next(iter(members))}")
+    assert errors(await marker_service.patch(draft, answers=None)) == [("invalid_type", "/answers")]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
 from mmptf_catalog.programmes.domain import (
@@ -26,7 +27,7 @@ from mmptf_catalog.programmes.domain import (
 )
 from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, UpdatedSince, Values
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
+from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset, worded
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountSent, AmountText, amount_text
 from mmptf_common.wire.pages import Page
@@ -242,7 +243,18 @@ class ProgrammeTotalsQuery(ProgrammeFilter):
     ] = ["stage"]
 
 
-PlaceShare = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2})\.[0-9]{2}$", examples=["100.00"])]
+# Without decimals, or with one, it is the same per cent with two.
+PlaceShare = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^(100|[0-9]{1,2})(\.[0-9]{1,2})?$",
+            'a share in per cent as text with two decimals, at most 100, such as "40.00"',
+        ),
+        examples=["100.00"],
+    ),
+    AfterValidator(lambda share: f"{Decimal(share):.2f}"),
+]
 Title = Annotated[Text, Field(max_length=300)]
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
 Decision = Annotated[Text, Field(max_length=300, description="The decision behind it, such as a meeting and its date.")]
@@ -325,7 +337,15 @@ class StatusOf(StatusSent):
     """A status change of one programme among several; `etag` is what `If-Match` is for a single one."""
 
     programme: Code
-    etag: Annotated[str, Field(pattern=r'^(W/)?"[^"]{1,200}"$')]
+    etag: Annotated[
+        str,
+        Field(
+            pattern=worded(
+                r'^(W/)?"[^"]{1,200}"$',
+                'the ETag of the programme as it was read, with its quotes, such as "356-a1b2"',
+            )
+        ),
+    ]
 
 
 class StatusBatch(RequestModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset
+from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset, worded
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import SourceRef
@@ -21,7 +21,16 @@ Change = Literal["improved", "fell", "same", "only_earlier", "only_later", "not_
 Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
 LongText = Annotated[Text, Field(max_length=4000)]
 Line = Annotated[Text, Field(max_length=300)]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)]
+Url = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^https?://[^\s\x00-\x1f\x7f]+$",
+            "an address that begins with http:// or https:// and has no spaces, such as https://example.org/report.pdf",
+        ),
+        max_length=2000,
+    ),
+]
 
 
 def _as_sent(stored: Any) -> Any:
