@@ -140,6 +140,11 @@ async def test_a_row_that_is_wrong_is_not_taken_for_one_that_is_left_out(untouch
             [("unknown_code", "/printed-totals/2/source_document")],
         ),
         (more("printed-totals", MADE_UP["printed-totals"][1]), [("repeated_row", "/printed-totals/12/code")]),
+        (changed("initiatives", 0, currency="EUX"), [("unknown_code", "/initiatives/2/currency")]),
+        (
+            changed("initiatives", 0, overall_amount="1", overall_currency="DEM"),
+            [("unknown_code", "/initiatives/2/overall_currency")],
+        ),
         (changed("initiatives", 0, currency=""), [("empty_cell", "/initiatives/2/currency")]),
         (changed("initiatives", 0, edition="MI-2015"), [("other_edition", "/initiatives/2/edition")]),
         (changed("initiatives", 0, code="MI-2015-co-funding-01"), [("code_of_other_edition", "/initiatives/2/code")]),

@@ -97,11 +97,42 @@ async def test_a_day_has_come(shared_ledger: LedgerClient) -> None:
 
 @pytest.mark.parametrize(
     "amount",
-    ["0.00", "-1.00", "1", "1.0", "1.000", "01.00", "1,00", "1e2", " 1.00", "100000000000000.00", 1.5, 100, None],
+    ["0.00", "0", "-1.00", "1.000", "01.00", "1,00", "1e2", " 1.00", "100000000000000.00", 1.5, 100, None],
 )
-async def test_an_amount_is_above_zero_with_its_cents(shared_ledger: LedgerClient, amount: object) -> None:
+async def test_an_amount_is_a_text_above_zero(shared_ledger: LedgerClient, amount: object) -> None:
     answer = await shared_ledger.post(ADMIN, {**body("interest"), "amount": amount})
-    assert errors(answer) == [("invalid_body", "/amount")]
+    code = "invalid_body" if isinstance(amount, str) else "invalid_type"
+    assert errors(answer) == [(code, "/amount")]
+    (found,) = answer.json()["errors"]
+    assert (
+        'an amount as text with two decimals, above zero and without separators, such as "1070000.00"'
+        in (found["detail"])
+    )
+    assert ("numbers of JSON are not exact" in found["detail"]) == (amount in (1.5, 100))
+
+
+@pytest.mark.parametrize(("sent", "stored"), [("1070000", "1070000.00"), ("1070000.5", "1070000.50")])
+async def test_an_amount_without_cents_is_answered_with_them(
+    shared_ledger: LedgerClient, sent: str, stored: str
+) -> None:
+    answer = await shared_ledger.post(ADMIN, body("interest", sent), dry_run="true")
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["sum"] == {"amount": stored, "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    ("currency", "suggestion"),
+    [("EUX", None), ("DEM", None), ("XXX", None), ("XTS", None), ("eur", "EUR"), ("EUR ", "EUR"), ("€", None)],
+)
+async def test_a_currency_is_one_of_iso_4217(
+    shared_ledger: LedgerClient, currency: str, suggestion: str | None
+) -> None:
+    sent = body("pledge", "10.85", contributor="DEU", original={**ORIGINAL, "currency": currency})
+    answer = await shared_ledger.post(ADMIN, sent)
+    assert errors(answer) == [("unknown_code", "/original/currency")]
+    (found,) = answer.json()["errors"]
+    assert "no currency of ISO 4217" in found["detail"]
+    assert found["suggestion"] == suggestion
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmptf_common.wire.base import CODE_PATTERN, COUNTRY_PATTERN, in_words
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import commands, rules, template
@@ -256,6 +257,15 @@ def test_what_cannot_be_read_of_a_row_does_not_hide_the_rest() -> None:
     assert rules.read(RequirementRow, RawRow(5, without, (unread,))) == (None, [unread])
     # Nor is any cell of a row of which nothing could be read.
     assert rules.read(RequirementRow, RawRow(5, {}, (unread,))) == (None, [unread])
+
+
+def test_a_cell_of_another_form_is_refused_in_words() -> None:
+    _, errors = rules.read(RequirementRow, RawRow(5, {**ROW, "code": "a b", "country_code": "ken", "note": "\x07"}))
+    assert [(error.pointer, error.detail.rpartition(": it takes ")[2]) for error in errors] == [
+        ("/requirements/5/code", in_words(CODE_PATTERN)),
+        ("/requirements/5/country_code", in_words(COUNTRY_PATTERN)),
+        ("/requirements/5/note", "text without control characters"),
+    ]
 
 
 def test_the_guide_names_every_column_and_what_it_takes() -> None:

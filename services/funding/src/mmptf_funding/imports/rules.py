@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, reason_of
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 from mmptf_funding.editions.domain import TermKind
 from mmptf_funding.imports import template
@@ -118,13 +118,14 @@ def _cell_error(table: TableName, raw: RawRow, error: ErrorDetails) -> ErrorDeta
     given = raw.cells.get(column)
     if error["type"] == "missing":
         return row_error(table, raw.number, column, "empty_cell", "a value is expected")
-    cause = error.get("ctx", {}).get("error")
-    detail = str(cause) if isinstance(cause, ValueError) else error["msg"]
     if error["type"] == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         word = closest_match(given or "", allowed)
         return not_in(table, raw.number, column, given or "", allowed, meant=Suggestion(word) if word else None)
-    return row_error(table, raw.number, column, "invalid_value", f"{shown(given)}: {detail}")
+    if error["type"] == "unknown_code":
+        suggestion = error["ctx"]["suggestion"]
+        return row_error(table, raw.number, column, "unknown_code", error["msg"], suggestion=suggestion)
+    return row_error(table, raw.number, column, "invalid_value", f"{shown(given)}: {reason_of(error)}")
 
 
 def vocabulary_errors(

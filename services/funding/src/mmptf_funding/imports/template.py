@@ -15,9 +15,10 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from mmptf_common.wire.base import Code
+from mmptf_common.wire.base import COUNTRY_PATTERN, Code, worded
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.problems import ErrorDetail
+from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
 
 TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"]
@@ -50,11 +51,13 @@ def _several(value: object) -> object:
     return value.split(SEVERAL) if isinstance(value, str) else value
 
 
-Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[
+    str, StringConstraints(max_length=1000, pattern=worded(r"^[^\x00-\x1f\x7f]+$", "text without control characters"))
+]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Line = Annotated[int, Field(ge=1, le=100_000_000)]
 Several = Annotated[list[Text], BeforeValidator(_several), Field(max_length=100)]
-Capitals = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+CountryCode = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 NOTE = "what whoever uses the figure has to know"
 READING_NOTE = "how the row was read from the text, for whoever checks it"
 LAST_LINE = "its last line, where it takes several"
@@ -109,10 +112,10 @@ class VocabularyRow(Row):
     as_printed: Annotated[Several, Field(description=f"the spellings of the edition, separated by {SEVERAL}")] = []
     region_code: Annotated[Code | None, Field(description="the region of a place")] = None
     country_code: Annotated[
-        Capitals | None, Field(description="ISO 3166-1 alpha-3 of a place, empty if it is no single country")
+        CountryCode | None, Field(description="ISO 3166-1 alpha-3 of a place, empty if it is no single country")
     ] = None
     covers: Annotated[
-        Annotated[list[Capitals], BeforeValidator(_several), Field(max_length=100)],
+        Annotated[list[CountryCode], BeforeValidator(_several), Field(max_length=100)],
         Field(description=f"ISO 3166-1 alpha-3 codes of other countries that a place covers, separated by {SEVERAL}"),
     ] = []
     footnote: Annotated[Text | None, Field(description="what has to be shown with the name")] = None
@@ -131,7 +134,7 @@ class RequirementRow(Row):
     place_code: Annotated[Code, Field(description="a place of the vocabulary, in that region")]
     place: Annotated[Text | None, Field(description="its name; must be that of the vocabulary if given")] = None
     place_as_printed: Annotated[Text | None, Field(description="the heading")] = None
-    country_code: Annotated[Capitals | None, Field(description="must be that of the place if given")] = None
+    country_code: Annotated[CountryCode | None, Field(description="must be that of the place if given")] = None
     area_code: Annotated[Code, Field(description="an area of the vocabulary")]
     area: Annotated[Text | None, Field(description="its name; must be that of the vocabulary if given")] = None
     area_as_printed: Annotated[Text | None, Field(description="the heading")] = None
@@ -199,15 +202,15 @@ class InitiativeRow(Row):
     section: Annotated[Text, Field(description="the section it stands in")]
     name: Annotated[Text, Field(description="its title")]
     amount: Annotated[Amount | None, Field(description="what is asked for")] = None
-    currency: Annotated[Capitals | None, Field(description="ISO 4217 code of the amount's currency")] = None
+    currency: Annotated[Currency | None, Field(description="ISO 4217 code of the amount's currency")] = None
     amount_as_printed: Annotated[Text | None, Field(description="the amount as it is printed")] = None
     precision: Annotated[domain.Precision | None, Field(description="whether the print is rounded")] = None
     period: Annotated[Text | None, Field(description="what time the amount is for")] = None
     overall_amount: Annotated[Amount | None, Field(description="the whole budget, where one is stated")] = None
-    overall_currency: Annotated[Capitals | None, Field(description="ISO 4217 code of its currency")] = None
+    overall_currency: Annotated[Currency | None, Field(description="ISO 4217 code of its currency")] = None
     overall_as_printed: Annotated[Text | None, Field(description="the whole budget as it is printed")] = None
     target_amount: Annotated[Amount | None, Field(description="what a fund is to reach, where that is stated")] = None
-    target_currency: Annotated[Capitals | None, Field(description="ISO 4217 code of its currency")] = None
+    target_currency: Annotated[Currency | None, Field(description="ISO 4217 code of its currency")] = None
     target_as_printed: Annotated[Text | None, Field(description="the target as it is printed")] = None
     target_line: Annotated[Line | None, Field(description="line of the target")] = None
     buys: Annotated[Text | None, Field(description="what the money is for, in words of one's own")] = None

@@ -10,7 +10,7 @@ from pydantic import Field, WithJsonSchema
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import Code, Day, RequestModel, ResponseModel, Text
+from mmptf_common.wire.base import COUNTRY_PATTERN, Code, Day, RequestModel, ResponseModel, Text, worded
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
@@ -18,11 +18,20 @@ from mmptf_common.wire.periods import Interval
 from mmptf_common.wire.shares import Share
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import ContributorType
+from mmptf_funding.currencies import Currency
 from mmptf_funding.ledger import domain
 from mmptf_funding.ledger.domain import Flag, Kind, KindSent
 
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
-Rate = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,5})\.[0-9]{1,10}$", examples=["1.0850"])]
+Rate = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^(0|[1-9][0-9]{0,5})\.[0-9]{1,10}$",
+            'a rate as text with one to ten decimals, in US dollars for one unit, such as "1.0850"',
+        ),
+        examples=["1.0850"],
+    ),
+]
 Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
 OnDay = Annotated[
     Day | None,
@@ -36,7 +45,7 @@ class OriginalSent(RequestModel):
     """An amount in the currency in which it was given: US dollars for one unit of it, on a day, by a source."""
 
     amount: AmountSent
-    currency: Currency
+    currency: Annotated[Currency, Field(examples=["EUR"])]
     rate: Rate
     rate_date: Day
     rate_source: Annotated[Text, Field(max_length=200)]
@@ -107,7 +116,7 @@ class ReversalSent(RequestModel):
 
 
 # Another code or a name of a country is an error that names the code, which a pattern could not.
-CountrySent = Annotated[str, Field(max_length=300), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
+CountrySent = Annotated[str, Field(max_length=300), WithJsonSchema({"type": "string", "pattern": COUNTRY_PATTERN})]
 
 
 class ContributorSent(RequestModel):
