@@ -127,12 +127,12 @@ def test_the_whole_of_a_total_is_counted_apart_from_its_groups() -> None:
     filtered = f"WITH filtered AS MATERIALIZED (SELECT * FROM grant WHERE {WHERE})"
     groups, wholes = groups_statement(GRANTS, FILTERED, ["stage"]), wholes_statement(GRANTS, FILTERED)
     assert text(groups) == (
-        f"{filtered} SELECT part.*, NULL::text AS name_0"
-        " FROM (SELECT filtered.money_stage, filtered.basis, filtered.currency, filtered.stage AS value_0,"
+        f"{filtered} SELECT part.*, NULL::text AS name_0, true AS exact"
+        " FROM ( SELECT filtered.money_stage, filtered.basis, filtered.currency, filtered.stage AS value_0,"
         " sum(filtered.amount) AS amount, count(filtered.amount) AS summed,"
         " count(*) FILTER (WHERE filtered.amount IS NULL) AS omitted_0"
         " FROM filtered WHERE filtered.money_stage IS NOT NULL"
-        " GROUP BY filtered.money_stage, filtered.basis, filtered.currency, value_0) AS part ORDER BY value_0"
+        " GROUP BY filtered.money_stage, filtered.basis, filtered.currency, value_0) AS part ORDER BY part.value_0"
     )
     assert text(wholes) == (
         f"{filtered} SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed,"

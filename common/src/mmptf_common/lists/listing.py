@@ -79,6 +79,7 @@ class Dimension:
     amount: SQL of the part of the money that belongs to the code, for sums
     name: SQL of the code's name; `{}` stands for the code
     drilldown: the filters whose rows are exactly those of one group: parameter and code -> filters, or None
+    listed: the dimension as those filters see it, where they also find rows that are summed in other groups
     """
 
     value: str
@@ -86,6 +87,7 @@ class Dimension:
     join: str = ""
     amount: str = "filtered.amount"
     drilldown: Callable[[str, str], Mapping[str, str] | None] = drilldown_to
+    listed: Dimension | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import PointInTime, canonical, pairs_of
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.listing import Arguments, Listing, Statement, condition, with_known_codes
+from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, with_known_codes
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.shares import Share, share
@@ -38,7 +38,8 @@ class GroupKey(ResponseModel):
 class TotalGroup(ResponseModel):
     """The part of a total that belongs to one value of each dimension alone; no row is in two groups.
 
-    `link` lists the rows behind it, null where no filter finds them; `sum` is null where no row states an amount.
+    `link` lists exactly the rows that are summed, null where no filter finds just them; `sum` is null where no row
+    states an amount.
     """
 
     keys: list[GroupKey]
@@ -51,14 +52,15 @@ class TotalGroup(ResponseModel):
 class Total(ResponseModel):
     """One stage of money, on one basis, in one currency: `groups` add up to `sum` exactly.
 
-    `rows` counts the rows that are summed, `link` lists them; the rows of `left_out` have links of their own.
+    `rows` counts the rows that are summed, `link` lists exactly them, null where no filter does; the rows of `left_out`
+    have links of their own.
     """
 
     stage: str
     basis: str | None
     sum: Money | None
     rows: int
-    link: str
+    link: str | None
     groups: list[TotalGroup]
     left_out: list[LeftOut]
 
@@ -112,28 +114,46 @@ def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> State
 
     value_0, name_0: of the first dimension in `by`; amount: the sum, null where no row states an amount
     summed: the number of rows that state one; omitted_0: the number of rows of the first omission
+    exact: whether the filters of the dimensions find just the rows of the group, with all of their money
     """
     dimensions = [listing.totals[name] for name in by]
-    amounts = {dimension.amount for dimension in dimensions}
-    assert len(amounts) == 1, "two ways to divide one row's money cannot be combined"
-    values = ", ".join(f"{dimension.value} AS value_{n}" for n, dimension in enumerate(dimensions))
+    values = ", ".join(f"part.value_{n}" for n in range(len(by)))
     names = ", ".join(
         f"{dimension.name.format(f'part.value_{n}')} AS name_{n}" for n, dimension in enumerate(dimensions)
     )
-    keys = ", ".join(f"value_{n}" for n in range(len(by)))
+    exact, listed = "true", ""
+    if any(dimension.listed for dimension in dimensions):
+        # The groups have no rows that the filters do not find, so equal numbers and sums are those of the same rows.
+        exact = "listed.summed IS NOT DISTINCT FROM part.summed AND listed.amount IS NOT DISTINCT FROM part.amount"
+        same = " AND ".join(f"listed.value_{n} = part.value_{n}" for n in range(len(by)))
+        listed = f"""
+          LEFT JOIN ({_groups([dimension.listed or dimension for dimension in dimensions])}) AS listed
+            ON listed.money_stage = part.money_stage AND listed.basis IS NOT DISTINCT FROM part.basis
+           AND listed.currency = part.currency AND {same}"""
     arguments = Arguments()
     return Statement(
         f"""
         WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {condition(listing, query, arguments)})
-        SELECT part.*, {names}
-          FROM (SELECT filtered.money_stage, filtered.basis, filtered.currency, {values},
-                       sum({amounts.pop()}) AS amount, count(filtered.amount) AS summed, {_omissions(listing)}
-                  FROM filtered {" ".join(dimension.join for dimension in dimensions)}
-                 WHERE filtered.money_stage IS NOT NULL
-                 GROUP BY filtered.money_stage, filtered.basis, filtered.currency, {keys}) AS part
-         ORDER BY {keys}""",
+        SELECT part.*, {names}, {exact} AS exact
+          FROM ({_groups(dimensions, _omissions(listing))}) AS part {listed}
+         ORDER BY {values}""",
         arguments,
     )
+
+
+def _groups(dimensions: Sequence[Dimension], *counted: str) -> str:
+    """SQL of the sums of `filtered` by stage, basis, currency and the values of the dimensions."""
+    amounts = {dimension.amount for dimension in dimensions}
+    assert len(amounts) == 1, "two ways to divide one row's money cannot be combined"
+    values = [f"{dimension.value} AS value_{n}" for n, dimension in enumerate(dimensions)]
+    sums = [f"sum({amounts.pop()}) AS amount", "count(filtered.amount) AS summed"]
+    keys = ", ".join(f"value_{n}" for n in range(len(values)))
+    selected = ["filtered.money_stage", "filtered.basis", "filtered.currency", *values, *sums, *counted]
+    return f"""
+        SELECT {", ".join(selected)}
+          FROM filtered {" ".join(dimension.join for dimension in dimensions)}
+         WHERE filtered.money_stage IS NOT NULL
+         GROUP BY filtered.money_stage, filtered.basis, filtered.currency, {keys}"""
 
 
 def wholes_statement(listing: Listing, query: BaseModel) -> Statement:
@@ -172,21 +192,20 @@ def _totals(
     coverage: list[PrintedCoverage],
     revision: int,
 ) -> Totals:
+    stated = [whole for whole in wholes if whole["money_stage"] is not None]
+    split_by = [{parameter: whole[column] for column, parameter in listing.split_by.items()} for whole in stated]
     totals = []
-    for whole in wholes:
-        if whole["money_stage"] is None:
-            continue
+    for whole, split in zip(stated, split_by, strict=True):
         this = (whole["money_stage"], whole["basis"], whole["currency"])
-        split_by = {parameter: whole[column] for column, parameter in listing.split_by.items()}
+        # No filter tells totals apart that differ in what the list is not filtered by, such as the currency.
+        found_by = split if split_by.count(split) == 1 else None
         groups = []
         for part in parts:
             if (part["money_stage"], part["basis"], part["currency"]) != this:
                 continue
             values = {name: part[f"value_{n}"] for n, name in enumerate(by)}
             drilldowns = [listing.totals[name].drilldown(name, value) for name, value in values.items()]
-            drilldown: dict[str, str] | None = dict(split_by)
-            for drilldown_of in drilldowns:
-                drilldown = None if drilldown is None or drilldown_of is None else {**drilldown, **drilldown_of}
+            group = [found_by, *drilldowns] if part["exact"] else [None]
             groups.append(
                 TotalGroup(
                     keys=[
@@ -195,8 +214,8 @@ def _totals(
                     ],
                     sum=None if part["amount"] is None else money(part["amount"], part["currency"]),
                     rows=part["summed"],
-                    link=None if drilldown is None else _link(listing, query, _summed(listing, query, drilldown)),
-                    left_out=_left_out(listing, query, [part], drilldown),
+                    link=_link(listing, query, *group, listing.summed),
+                    left_out=_left_out(listing, query, [part], *group),
                 )
             )
         totals.append(
@@ -205,47 +224,60 @@ def _totals(
                 basis=whole["basis"],
                 sum=None if whole["amount"] is None else money(whole["amount"], whole["currency"]),
                 rows=whole["summed"],
-                link=_link(listing, query, _summed(listing, query, split_by)),
+                link=_link(listing, query, found_by, listing.summed),
                 groups=groups,
-                left_out=_left_out(listing, query, [whole], split_by),
+                left_out=_left_out(listing, query, [whole], found_by),
             )
         )
     return Totals(
         by=by,
         filter=canonical(query, without=frozenset({"by"})),
         rows=sum(whole["found"] for whole in wholes),
-        link=_link(listing, query, {}),
+        link=_path(listing, query, {}),
         totals=totals,
-        left_out=_left_out(listing, query, wholes, {}),
+        left_out=_left_out(listing, query, wholes),
         coverage=coverage,
         revision=revision,
     )
 
 
-def _summed(listing: Listing, query: BaseModel, drilldown: Mapping[str, str]) -> dict[str, str]:
-    """The filters of a link to summed rows: the list's, unless the query excludes them, and those of the group."""
-    added = {
-        parameter: value
-        for parameter, value in listing.summed.items()
-        if not (values := getattr(query, parameter)) or value in values
-    }
-    return {**added, **drilldown}
-
-
 def _left_out(
-    listing: Listing, query: BaseModel, counted: list[Any], drilldown: Mapping[str, str] | None
+    listing: Listing, query: BaseModel, counted: list[Any], *drilldowns: Mapping[str, str] | None
 ) -> list[LeftOut]:
     """The rows that sums do not contain, by reason, each with a link of its own."""
-    found = []
-    for n, omission in enumerate(listing.omitted):
-        if rows := sum(row[f"omitted_{n}"] for row in counted):
-            known = drilldown is not None and omission.drilldown is not None
-            link = _link(listing, query, {**(drilldown or {}), **(omission.drilldown or {})}) if known else None
-            found.append(LeftOut(reason=omission.reason, rows=rows, link=link))
-    return found
+    return [
+        LeftOut(reason=omission.reason, rows=rows, link=_link(listing, query, *drilldowns, omission.drilldown))
+        for n, omission in enumerate(listing.omitted)
+        if (rows := sum(row[f"omitted_{n}"] for row in counted))
+    ]
 
 
-def _link(listing: Listing, query: BaseModel, drilldown: Mapping[str, str]) -> str:
-    pairs = [(n, v) for n, v in pairs_of(query) if n != "by" and n not in drilldown]
-    text = urlencode(sorted([*pairs, *drilldown.items()]))
+def _link(listing: Listing, query: BaseModel, *drilldowns: Mapping[str, str] | None) -> str | None:
+    """The path of the rows that the query and every drilldown find; None where filters cannot say so."""
+    filters: dict[str, str] = {}
+    for drilldown in drilldowns:
+        if drilldown is None:
+            return None
+        for parameter, value in drilldown.items():
+            both = _intersection(parameter, filters.get(parameter) or getattr(query, parameter), value)
+            if both is None:
+                return None
+            filters[parameter] = both
+    return _path(listing, query, filters)
+
+
+def _intersection(parameter: str, given: str | list[str] | None, value: str) -> str | None:
+    """The value of a parameter that finds what both the given value and this one find; None where there is none."""
+    if not given:
+        return value
+    if parameter.endswith("_from"):
+        return max(cast("str", given), value)
+    if parameter.endswith("_to"):
+        return min(cast("str", given), value)
+    return value if value in ([given] if isinstance(given, str) else given) else None
+
+
+def _path(listing: Listing, query: BaseModel, filters: Mapping[str, str]) -> str:
+    pairs = [(n, v) for n, v in pairs_of(query) if n != "by" and n not in filters]
+    text = urlencode(sorted([*pairs, *filters.items()]))
     return f"{listing.path}?{text}" if text else listing.path

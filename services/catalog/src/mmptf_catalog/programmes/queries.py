@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mmptf_catalog.code_lists.queries import PATH, PLACES
 from mmptf_catalog.programmes.domain import Draft
 from mmptf_catalog.programmes.schemas import (
@@ -31,14 +33,27 @@ def _several(column: str, table: str) -> Dimension:
     )
 
 
-def _attributed(division: str, table: str | None) -> Dimension:
+FACETS = {
+    "thematic_area": Dimension(
+        "filtered.thematic_area", "(SELECT name FROM thematic_area AS named WHERE named.code = {})"
+    ),
+    "objective": _several("objectives", "objective"),
+    "country": _several("countries", "place"),
+    "region": _several("regions", "place"),
+    "organization": _several("organizations", "organization"),
+    "stage": Dimension("filtered.stage"),
+}
+
+
+def _attributed(division: str) -> Dimension:
     """The dimension for totals by a division, read from the attribution stored when the programme was written."""
-    name = f"(SELECT name FROM {table} AS named WHERE named.code = {{}})" if table else "NULL::text"
-    return Dimension(
+    listed = FACETS[division]
+    return replace(
+        listed,
         value="v.code",
-        name=name,
         join=f"CROSS JOIN LATERAL jsonb_each_text(filtered.attribution->'{division}') AS v(code, amount)",
         amount="v.amount::numeric",
+        listed=listed,
     )
 
 
@@ -111,27 +126,11 @@ PROGRAMMES = Listing(
         "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM json_array_elements(record->'gaps') AS gap)",
         "updated": "record->>'updated'",
     },
-    facets={
-        "thematic_area": Dimension(
-            "filtered.thematic_area", "(SELECT name FROM thematic_area AS named WHERE named.code = {})"
-        ),
-        "objective": _several("objectives", "objective"),
-        "country": _several("countries", "place"),
-        "region": _several("regions", "place"),
-        "organization": _several("organizations", "organization"),
-        "stage": Dimension("filtered.stage"),
-    },
+    facets=FACETS,
     ranges={"budget": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
     facet_query=ProgrammeFilter,
     totals_query=ProgrammeTotalsQuery,
-    totals={
-        "thematic_area": _attributed("thematic_area", "thematic_area"),
-        "objective": _attributed("objective", "objective"),
-        "country": _attributed("country", "place"),
-        "region": _attributed("region", "place"),
-        "organization": _attributed("organization", "organization"),
-        "stage": _attributed("stage", None),
-    },
+    totals={division: _attributed(division) for division in FACETS},
     split_by={"money_stage": "budget_stage"},
     printed=read_packaged("mmptf_catalog", "printed_counts", PrintedCount),
 )

@@ -1,0 +1,112 @@
+"""Every link of every total lists exactly the rows that it stands for, and their sum is the total's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import pytest
+
+from tests.contract.asking import ApiClients, ask
+from tests.contract.contracts import AT_SERVICES, Contract, Operation, is_many, words_of
+
+TOTALS = [o for o in AT_SERVICES if o.is_read and o.id.endswith("totals") and "by" in o.query]
+# Values of each facet by which the rows are filtered.
+MOST_VALUES = 2
+# Filters that no facet has.
+FURTHER = {
+    "catalog:programmes-totals": ("country=SRB&country=KEN", "budget_stage=programme_budget", "q=migrants"),
+    "funding:ledger-totals": (
+        "date_from=2026-02-01&date_to=2026-03-15",
+        "date_from=2026-03-01",
+        "date_to=2026-03-10&kind=deposit&kind=allocation",
+        "reversal=false",
+    ),
+    "funding:requirements-totals": ("status=funded&status=required&country=KEN", "amount_min=1000000&populations_named=one"),
+}
+
+
+def divisions(operation: Operation, most: int) -> Iterator[str]:
+    """Query strings for each dimension, and for each pair where an operation takes two."""
+    words = words_of(operation.query["by"]) or []
+    for number in range(1, min(most, operation.query["by"]["maxItems"]) + 1):
+        yield from ("&".join(f"by={by}" for by in chosen) for chosen in combinations(words, number))
+
+
+async def filters(apis: ApiClients, operation: Operation, path: str) -> list[str]:
+    """No filter, some of the values of each facet, alone and together, and those of `FURTHER`."""
+    facets = (await apis[operation.api].get(f"{path}/facets")).json()["facets"]
+    found = ["", *FURTHER.get(str(operation), ())]
+    for name, counted in facets.items():
+        values = [facet["value"] for facet in counted if facet["value"] is not None][:MOST_VALUES]
+        found += [f"{name}={value}" for value in values]
+        if len(values) > 1 and is_many(operation.query[name]):
+            found.append(f"{name}={values[0]}&{name}={values[-1]}")
+    return found
+
+
+def links(answer: Contract) -> Iterator[tuple[Contract, bool]]:
+    """Everything in an answer that has rows and a link to them, and whether it has a sum."""
+    yield from ((each, False) for each in answer["left_out"])
+    for total in answer["totals"]:
+        for each in (total, *total["groups"]):
+            yield each, True
+            yield from ((left_out, False) for left_out in each["left_out"])
+
+
+def test_every_list_with_totals_is_asked() -> None:
+    assert {str(o) for o in TOTALS} >= {*FURTHER, "funding:contributions-totals"}
+
+
+@pytest.mark.parametrize("operation", TOTALS, ids=str)
+async def test_a_link_lists_exactly_its_rows(apis: ApiClients, operation: Operation) -> None:
+    client = apis[operation.api]
+    path = (await ask(apis, operation)).json()["link"].partition("?")[0]
+    listed: dict[str, tuple[int, Contract]] = {}
+
+    async def rows_and_totals(link: str) -> tuple[int, Contract]:
+        if link not in listed:
+            base, _, query = link.partition("?")
+            assert base == path
+            page = await client.get(f"{path}?{query}&limit=0" if query else f"{path}?limit=0")
+            assert page.status_code == 200, page.text
+            listed[link] = page.json()["total"], (await client.get(f"{operation.path}?{query}")).json()
+        return listed[link]
+
+    followed = 0
+    for query in await filters(apis, operation, path):
+        # A pair of a filtered list has the links of the whole list, narrowed by the filter.
+        for by in divisions(operation, 2 if query in ("", *FURTHER.get(str(operation), ())) else 1):
+            answer = (await ask(apis, operation, f"{query}&{by}" if query else by)).json()
+            operation.check(200, answer)
+            assert (await rows_and_totals(answer["link"]))[0] == answer["rows"]
+            for each, summed in links(answer):
+                if each["link"] is None:
+                    continue
+                followed += 1
+                total, again = await rows_and_totals(each["link"])
+                assert total == each["rows"], (query, by, each)
+                if summed:
+                    sums = [(t["sum"], t["rows"]) for t in again["totals"]]
+                    assert sums == ([(each["sum"], each["rows"])] if total else []), (query, by, each)
+    assert followed > 20
+
+
+async def test_what_several_share_is_in_no_link_to_one_of_them(apis: ApiClients) -> None:
+    operation = next(o for o in TOTALS if o.api == "catalog")
+    answer = (await ask(apis, operation, "by=country")).json()
+    (total,) = answer["totals"]
+    groups = {group["keys"][0]["value"]: group for group in total["groups"]}
+    programmes = (await apis["catalog"].get("/catalog/v1/programmes?limit=1000")).json()["items"]
+    for code, group in groups.items():
+        there = [p for p in programmes if p["budget"] and code in [place["code"] for place in p["places"]]]
+        assert (group["link"] is not None) == (len(there) == group["rows"] and code != "shared"), code
+    assert {group["link"] is None for code, group in groups.items() if code != "shared"} == {True, False}
+
+
+async def test_a_year_of_the_ledger_stays_within_the_days_that_were_asked_for(apis: ApiClients) -> None:
+    operation = next(o for o in TOTALS if o.id == "ledger-totals")
+    answer = (await ask(apis, operation, "by=year&date_from=2026-02-01&date_to=2026-03-15")).json()
+    found = {group["link"] for total in answer["totals"] for group in total["groups"]}
+    assert found
+    assert all("date_from=2026-02-01&date_to=2026-03-15" in link for link in found)
