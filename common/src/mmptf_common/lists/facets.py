@@ -10,16 +10,21 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import PointInTime, canonical
 from mmptf_common.http.snapshot import snapshot
-from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, with_known_codes
+from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, path_of, with_known_codes
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.codes import NOT_STATED
 
 
 class FacetValue(ResponseModel):
-    """How many rows of the current filter carry one value; `value` null counts rows for which none is stated."""
+    """How many rows carry one value, and the path that lists them; `value` null counts those for which none is stated.
+
+    The rows are those of the current filter without the facet's own, so that each further value can be chosen.
+    """
 
     value: str | None
     name: str | None
     count: int
+    link: str
 
 
 class FacetRange(ResponseModel):
@@ -31,7 +36,10 @@ class FacetRange(ResponseModel):
 
 
 class Facets(ResponseModel):
-    """Facet counts under a filter; a row that carries several values counts once in each of them."""
+    """Facet counts under a filter; a row that carries several values counts once in each of them.
+
+    `total` and `ranges` are of the whole filter, each facet of the filter without its own parameter.
+    """
 
     filter: str
     total: int
@@ -43,23 +51,31 @@ class Facets(ResponseModel):
 def facets_statement(listing: Listing, query: BaseModel) -> Statement:
     """The statement for one row: the total, and a JSON column for each facet and for each range, with its name."""
     arguments = Arguments()
-    where = condition(listing, query, arguments)
-    columns = [f"({_facet(dimension)}) AS {name}" for name, dimension in listing.facets.items()]
+    tables = {"filtered": condition(listing, query, arguments)}
+    columns = []
+    for name, dimension in listing.facets.items():
+        rows = "filtered"
+        if getattr(query, name):
+            rows = f"without_{name}"
+            tables[rows] = condition(listing, query, arguments, without=name)
+        columns.append(f"({_facet(dimension, rows)}) AS {name}")
     columns += [f"({_range(value, text)}) AS {name}" for name, (value, text) in listing.ranges.items()]
     selected = ", ".join(["(SELECT count(*) FROM filtered) AS total", *columns])
-    return Statement(
-        f"WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where}) SELECT {selected}", arguments
+    filtered = ", ".join(
+        f"{table} AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})" for table, where in tables.items()
     )
+    return Statement(f"WITH {filtered} SELECT {selected}", arguments)
 
 
-def _facet(dimension: Dimension) -> str:
+def _facet(dimension: Dimension, rows: str) -> str:
     """SQL of the values of one dimension, the most frequent first; a name is looked up once for each value."""
+    filtered = rows if rows == "filtered" else f"{rows} AS filtered"
     return f"""
         SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)
                                  ORDER BY n DESC, value), '[]')
           FROM (SELECT value, {dimension.name.format("value")} AS name, n
                   FROM (SELECT {dimension.value} AS value, count(*) AS n
-                          FROM filtered {dimension.join}
+                          FROM {filtered} {dimension.join}
                          GROUP BY 1) AS counted) AS named"""
 
 
@@ -83,7 +99,13 @@ async def answer_facets(request: Request, listing: Listing, query: PointInTime) 
                 {
                     "filter": canonical(query),
                     "total": row["total"],
-                    "facets": {name: json.loads(row[name]) for name in listing.facets},
+                    "facets": {
+                        name: [
+                            {**counted, "link": path_of(listing, query, {name: counted["value"] or NOT_STATED})}
+                            for counted in json.loads(row[name])
+                        ]
+                        for name in listing.facets
+                    },
                     "ranges": {name: json.loads(row[name]) for name in listing.ranges},
                     "revision": revision,
                 }

@@ -17,6 +17,7 @@ from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.places import PlaceKind
 from mmptf_common.wire.problems import ErrorDetail, not_one_of, raise_if_any
 from mmptf_common.wire.sources import PrintedCount
+from mmptf_common.wire.suggestions import fold
 
 Q = TypeVar("Q", bound=BaseModel)
 # The most known codes of one filter that a process remembers.
@@ -38,6 +39,8 @@ class Filter:
     listed_at: the path at which a caller can read those codes
     bind:      converts the parameter's value to the bound value, where they differ
     places:    the kind of places whose codes are all taken, also those without a row; None for other codes
+    not_stated: SQL condition of the rows without a value, which the value `not_stated` finds; None where every row has
+               one
     """
 
     where: str
@@ -45,6 +48,7 @@ class Filter:
     listed_at: str | None = None
     bind: Callable[[Any], Any] | None = None
     places: PlaceKind | None = None
+    not_stated: str | None = None
 
 
 # The columns of a CSV for the first source of a record, and for the moment of its last change.
@@ -67,8 +71,8 @@ SEARCH = Filter("array_to_tsvector(words) @@ {}::text::tsquery", bind=search_ter
 
 
 def drilldown_to(parameter: str, value: str) -> Mapping[str, str] | None:
-    """The filter whose rows are those of one group; None for the groups `shared` and `not_stated`, which have none."""
-    return None if value in (SHARED, NOT_STATED) else {parameter: value}
+    """The filter whose rows are those of one group; None for the group `shared`, which has none."""
+    return None if value == SHARED else {parameter: value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +202,33 @@ def order(listing: Listing, sort: str) -> str:
     return f"{expression} {direction}, {listing.key} {direction}"
 
 
-def condition(listing: Listing, query: BaseModel, arguments: Arguments) -> str:
-    """The SQL condition of a query: any of the values of one filter, and all filters."""
+def path_of(listing: Listing, query: BaseModel, filters: Mapping[str, str]) -> str:
+    """The path of the rows of a query, with these values in place of those of their parameters."""
+    pairs = [(name, value) for name, value in pairs_of(query) if name != "by" and name not in filters]
+    text = urlencode(sorted([*pairs, *filters.items()]))
+    return f"{listing.path}?{text}" if text else listing.path
+
+
+def condition(listing: Listing, query: BaseModel, arguments: Arguments, *, without: str | None = None) -> str:
+    """The SQL condition of a query: any of the values of one filter, and all filters but the one named `without`."""
     clauses = [fixed(listing, arguments)] if listing.fixed else []
     clauses += [
-        f.where.format(arguments.bind(f.bind(value) if f.bind else value))
+        _clause(f, value, arguments)
         for name, f in listing.filters.items()
-        if (value := getattr(query, name)) is not None and value != []
+        if (value := getattr(query, name)) is not None and value != [] and name != without
     ]
     return " AND ".join(clauses) or "true"
+
+
+def _clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
+    """The SQL condition of the value, or of all values, of one filter."""
+    lacking = None
+    if filter_.not_stated and NOT_STATED in value:
+        lacking, value = filter_.not_stated, [each for each in value if each != NOT_STATED]
+        if not value:
+            return lacking
+    found = filter_.where.format(arguments.bind(filter_.bind(value) if filter_.bind else value))
+    return f"({lacking} OR {found})" if lacking else found
 
 
 async def with_known_codes(request: Request, listing: Listing, query: Q) -> Q:
@@ -221,7 +243,7 @@ async def with_known_codes(request: Request, listing: Listing, query: Q) -> Q:
             continue
         known = request.app.state.known_codes.get(f.codes, {})
         for code in given:
-            if known.get(code) != code:
+            if known.get(code) != code and not (f.not_stated and code == NOT_STATED):
                 changed[name] = await known_values(request, name, f, given, errors)
                 break
     raise_if_any(errors)
@@ -237,7 +259,7 @@ async def known_values(
     """
     assert taken.codes is not None
     known: dict[str, str] = request.app.state.known_codes.setdefault(taken.codes, {})
-    written = [known.get(code) for code in given]
+    written = [NOT_STATED if taken.not_stated and fold(code) == NOT_STATED else known.get(code) for code in given]
     if others := [code for code, found in zip(given, written, strict=True) if found is None]:
         async with reading(request.app.state.database) as connection:
             find = find_with(connection, taken.codes)

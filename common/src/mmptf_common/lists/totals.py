@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import urlencode
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import PointInTime, canonical, pairs_of
+from mmptf_common.http.parameters import PointInTime, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, with_known_codes
+from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, path_of, with_known_codes
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.shares import Share, share
@@ -233,7 +232,7 @@ def _totals(
         by=by,
         filter=canonical(query, without=frozenset({"by"})),
         rows=sum(whole["found"] for whole in wholes),
-        link=_path(listing, query, {}),
+        link=path_of(listing, query, {}),
         totals=totals,
         left_out=_left_out(listing, query, wholes),
         coverage=coverage,
@@ -263,7 +262,7 @@ def _link(listing: Listing, query: BaseModel, *drilldowns: Mapping[str, str] | N
             if both is None:
                 return None
             filters[parameter] = both
-    return _path(listing, query, filters)
+    return path_of(listing, query, filters)
 
 
 def _intersection(parameter: str, given: str | list[str] | None, value: str) -> str | None:
@@ -275,9 +274,3 @@ def _intersection(parameter: str, given: str | list[str] | None, value: str) -> 
     if parameter.endswith("_to"):
         return min(cast("str", given), value)
     return value if value in ([given] if isinstance(given, str) else given) else None
-
-
-def _path(listing: Listing, query: BaseModel, filters: Mapping[str, str]) -> str:
-    pairs = [(n, v) for n, v in pairs_of(query) if n != "by" and n not in filters]
-    text = urlencode(sorted([*pairs, *filters.items()]))
-    return f"{listing.path}?{text}" if text else listing.path

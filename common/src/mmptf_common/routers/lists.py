@@ -61,7 +61,7 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
             tags=[noun],
             response_model=Facets,
             summary=f"Count {noun.replace('-', ' ')} by each filter",
-            description="How many rows of the current filter carry each value of each filter.",
+            description="How many rows carry each value of each filter, under all filters but its own.",
             **openapi.read(),
         )
     if listing.totals_query:

@@ -25,6 +25,7 @@ BudgetCategory = Literal[
     "general_operating_costs", "indirect_costs",
 ]  # fmt: skip
 
-# Groups of a total that are not codes: money that several codes share, and money whose code no source states.
+# Groups of a total that are not codes: money that several codes share, and money whose code no source states. The
+# second is also the value of a filter that finds the rows for which none is stated.
 SHARED = "shared"
 NOT_STATED = "not_stated"

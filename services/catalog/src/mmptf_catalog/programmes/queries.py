@@ -18,9 +18,10 @@ from mmptf_catalog.programmes.schemas import (
 )
 from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SEARCH, Dimension, Filter, Listing
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, NO_AMOUNT, SEARCH, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData
 from mmptf_common.storage.records import read_packaged
+from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.sources import PrintedCount
 
 
@@ -53,7 +54,7 @@ def _attributed(division: str) -> Dimension:
         value="v.code",
         join=f"CROSS JOIN LATERAL jsonb_each_text(filtered.attribution->'{division}') AS v(code, amount)",
         amount="v.amount::numeric",
-        listed=listed,
+        listed=replace(listed, value=f"coalesce({listed.value}, '{NOT_STATED}')"),
     )
 
 
@@ -89,13 +90,31 @@ PROGRAMMES = Listing(
         "updated": ("updated", "timestamptz"),
     },
     filters={
-        "thematic_area": Filter("thematic_area = ANY({}::text[])", codes_in("thematic_area"), f"{PATH}/thematic-areas"),
-        "objective": Filter("objectives && {}::text[]", codes_in("objective"), f"{PATH}/objectives"),
-        "country": Filter("countries && {}::text[]", COUNTRIES, f"{PATH}/places?kind=country", places="country"),
-        "region": PLACES.filters["region"],
-        "organization": Filter("organizations && {}::text[]", codes_in("organization"), f"{PATH}/organizations"),
+        "thematic_area": Filter(
+            "thematic_area = ANY({}::text[])",
+            codes_in("thematic_area"),
+            f"{PATH}/thematic-areas",
+            not_stated="thematic_area IS NULL",
+        ),
+        "objective": Filter(
+            "objectives && {}::text[]", codes_in("objective"), f"{PATH}/objectives", not_stated="objectives = '{}'"
+        ),
+        "country": Filter(
+            "countries && {}::text[]",
+            COUNTRIES,
+            f"{PATH}/places?kind=country",
+            places="country",
+            not_stated="countries = '{}'",
+        ),
+        "region": replace(PLACES.filters["region"], not_stated="regions = '{}'"),
+        "organization": Filter(
+            "organizations && {}::text[]",
+            codes_in("organization"),
+            f"{PATH}/organizations",
+            not_stated="organizations = '{}'",
+        ),
         "stage": Filter("stage = ANY({}::text[])"),
-        "budget_stage": Filter("money_stage = ANY({}::text[])"),
+        "budget_stage": Filter("money_stage = ANY({}::text[])", not_stated="money_stage IS NULL"),
         "budget_min": Filter("amount >= {}::numeric"),
         "budget_max": Filter("amount <= {}::numeric"),
         "q": SEARCH,
@@ -133,6 +152,7 @@ PROGRAMMES = Listing(
     totals={division: _attributed(division) for division in FACETS},
     split_by={"money_stage": "budget_stage"},
     printed=read_packaged("mmptf_catalog", "printed_counts", PrintedCount),
+    omitted=(replace(NO_AMOUNT, drilldown={"budget_stage": NOT_STATED}),),
 )
 
 

@@ -209,7 +209,7 @@ class ProgrammePage(Page[Programme]): ...
 
 
 class ProgrammeFilter(PointInTime):
-    """Which programmes: any of a repeated filter, all of different ones."""
+    """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
     thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["2"])]
     objective: Annotated[Values, Field(description="Code of a GCM objective.")]
@@ -218,7 +218,8 @@ class ProgrammeFilter(PointInTime):
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     stage: Annotated[list[Stage], Field(default_factory=list, max_length=100, description="Coarse life cycle.")]
     budget_stage: Annotated[
-        list[BudgetStage], Field(default_factory=list, max_length=100, description="Stage of money of the budget.")
+        list[Literal[BudgetStage, "not_stated"]],
+        Field(default_factory=list, max_length=100, description="Stage of money of the budget."),
     ]
     budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.")] = None
     budget_max: Annotated[Amount | None, Field(description="Largest budget, in USD.")] = None

@@ -42,7 +42,11 @@ from mmptf_funding.contributions.schemas import (
 
 PATH = "/funding/v1"
 COUNTRY = Filter(
-    "country = ANY({}::text[])", codes_in("contributor", "country"), f"{PATH}/contributors", places="country"
+    "country = ANY({}::text[])",
+    codes_in("contributor", "country"),
+    f"{PATH}/contributors",
+    places="country",
+    not_stated="country IS NULL",
 )
 CONTRIBUTOR = Dimension("filtered.contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 

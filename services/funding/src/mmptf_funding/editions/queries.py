@@ -153,8 +153,10 @@ def _term(column: str, kind: str) -> Dimension:
 
 def _known(kind: str) -> Filter:
     column = {"target_population": "populations"}.get(kind, kind)
-    where = f"{column} && {{}}::text[]" if column == "populations" else f"{column} = ANY({{}}::text[])"
-    return Filter(where, codes_in("term", "term", f"kind = '{kind}'"), LISTED_AT)
+    codes = codes_in("term", "term", f"kind = '{kind}'")
+    if column == "populations":
+        return Filter("populations && {}::text[]", codes, LISTED_AT, not_stated="populations = '{}'")
+    return Filter(f"{column} = ANY({{}}::text[])", codes, LISTED_AT)
 
 
 def _one_population(_: str, value: str) -> dict[str, str]:
@@ -181,10 +183,15 @@ def _heading_end(first: str, locator: str) -> str:
 
 NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several' END"
 BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
-COUNTRY = Dimension(
-    "filtered.country",
+# As the filter finds countries: also those that the place of a requirement covers.
+COUNTRIES = Dimension(
+    "v.code",
     "(SELECT name FROM term WHERE kind = 'place' AND country = {} ORDER BY edition DESC LIMIT 1)",
+    f"""CROSS JOIN LATERAL (
+        SELECT filtered.country UNION SELECT covered.country FROM {_COVERED}
+         WHERE covered.edition = filtered.edition AND covered.term = filtered.place) AS v(code)""",
 )
+COUNTRY = replace(COUNTRIES, value="filtered.country", join="", listed=COUNTRIES)
 
 REQUIREMENTS = Listing(
     path=f"{PATH}/requirements",
@@ -258,7 +265,7 @@ REQUIREMENTS = Listing(
     facets={
         "edition": Dimension("filtered.edition", "(SELECT name FROM edition WHERE code = {})"),
         **BY_TERM,
-        "country": COUNTRY,
+        "country": COUNTRIES,
         "status": Dimension("filtered.status"),
         "target_population": replace(
             _term("population", "target_population"),

@@ -65,14 +65,23 @@ LEDGER = Listing(
     sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
     filters={
         "kind": Filter("kind = ANY({}::text[])"),
-        "contributor": Filter("contributor = ANY({}::text[])", codes_in("contributor"), f"{PATH}/contributors"),
-        "programme": Filter("programme = ANY({}::text[])", codes_in("ledger_entry", "programme"), LISTED_AT),
-        "organization": Filter("organization = ANY({}::text[])", codes_in("ledger_entry", "organization"), LISTED_AT),
-        "thematic_area": Filter(
-            "thematic_area = ANY({}::text[])", codes_in("ledger_entry", "thematic_area"), LISTED_AT
+        "contributor": Filter(
+            "contributor = ANY({}::text[])",
+            codes_in("contributor"),
+            f"{PATH}/contributors",
+            not_stated="contributor IS NULL",
         ),
-        "category": Filter("category = ANY({}::text[])"),
-        "flag": Filter("flags && {}::text[]"),
+        **{
+            name: Filter(
+                f"{name} = ANY({{}}::text[])",
+                codes_in("ledger_entry", name),
+                LISTED_AT,
+                not_stated=f"{name} IS NULL",
+            )
+            for name in ("programme", "organization", "thematic_area")
+        },
+        "category": Filter("category = ANY({}::text[])", not_stated="category IS NULL"),
+        "flag": Filter("flags && {}::text[]", not_stated="flags = '{}'"),
         "reversal": Filter("(reverses IS NOT NULL)::text = {}::text"),
         "date_from": Filter("date >= {}::text::date"),
         "date_to": Filter("date <= {}::text::date"),

@@ -171,15 +171,18 @@ class EntryPage(Page[Entry]):
 
 
 class EntryFilter(PointInTime):
-    """Which entries: any of a repeated filter, all of different ones."""
+    """Which entries: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
     kind: Annotated[list[Kind], Field(default_factory=list, max_length=100, examples=["deposit"])]
     contributor: Annotated[Values, Field(description="Code of a contributor.")]
     programme: Annotated[Values, Field(description="Code of a programme that the ledger knows.")]
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     thematic_area: Annotated[Values, Field(description="Code of the area that a contribution is earmarked to.")]
-    category: Annotated[list[BudgetCategory], Field(default_factory=list, max_length=100)]
-    flag: Annotated[list[Flag], Field(default_factory=list, max_length=100, description="What calls for a question.")]
+    category: Annotated[list[Literal[BudgetCategory, "not_stated"]], Field(default_factory=list, max_length=100)]
+    flag: Annotated[
+        list[Literal[Flag, "not_stated"]],
+        Field(default_factory=list, max_length=100, description="What calls for a question."),
+    ]
     reversal: Annotated[
         Literal["true", "false"] | None, Field(description="Only entries that reverse others, or only the others.")
     ] = None

@@ -22,6 +22,7 @@ from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, condition, known_values, with_known_codes
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
+from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.money import money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any
@@ -73,7 +74,7 @@ class TargetQuery(ListQuery):
 
 
 class CurrentGradeFilter(PointInTime):
-    """Which programmes: any of a repeated filter, all of different ones."""
+    """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
     programme: Annotated[Values, Field(description="Code of a programme.")]
     thematic_area: Annotated[Values, Field(description="Code of a thematic area.")]
@@ -82,7 +83,7 @@ class CurrentGradeFilter(PointInTime):
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     grade: Annotated[Values, Field(description="Grade that counts.")]
     rubric: Annotated[Values, Field(description="Code of the version of a rubric behind the grade.")]
-    assessed_stage: Annotated[list[Stage], Field(default_factory=list, max_length=100)]
+    assessed_stage: Annotated[list[Literal[Stage, "not_stated"]], Field(default_factory=list, max_length=100)]
     assessed: Annotated[
         Literal["true", "false"] | None, Field(description="Whether any grade counts for the programme.")
     ] = None
@@ -171,27 +172,31 @@ CURRENT_GRADES = Listing(
             "thematic_area = ANY({}::text[])",
             ever("thematic_area"),
             "/catalog/v1/thematic-areas",
+            not_stated="thematic_area IS NULL",
         ),
         "country": Filter(
             "countries && {}::text[]",
             codes_in("place", where="kind = 'country'"),
             "/catalog/v1/places?kind=country",
             places="country",
+            not_stated="countries = '{}'",
         ),
         "region": Filter(
             f"EXISTS (SELECT FROM {_REGIONS} AS region(code) WHERE region.code = ANY({{}}::text[]))",
             codes_in("place", where="kind = 'region'"),
             "/catalog/v1/places?kind=region",
             places="region",
+            not_stated=f"NOT EXISTS (SELECT FROM {_REGIONS} AS region)",
         ),
         "organization": Filter(
             "organizations && {}::text[]",
             ORGANIZATIONS_EVER,
             "/catalog/v1/organizations",
+            not_stated="organizations = '{}'",
         ),
-        "grade": ASSESSMENTS.filters["grade"],
-        "rubric": ASSESSMENTS.filters["rubric"],
-        "assessed_stage": Filter("assessed_stage = ANY({}::text[])"),
+        "grade": replace(ASSESSMENTS.filters["grade"], not_stated="grade IS NULL"),
+        "rubric": replace(ASSESSMENTS.filters["rubric"], not_stated="rubric IS NULL"),
+        "assessed_stage": Filter("assessed_stage = ANY({}::text[])", not_stated="assessed_stage IS NULL"),
         "assessed": Filter("(assessment IS NOT NULL) = {}::text::boolean"),
         "due_for": Filter(
             """coalesce(left(programme_record->'duration'->>'start', 4)::int <= {0}::int, true)
@@ -404,9 +409,9 @@ def _drilldown(query: CurrentGradeFilter, question: Question, by: str | None, co
     """The query parameters that select exactly one group; None where no parameters do."""
     if by is None:
         return question
-    if code is None or (by in OVERLAPPING and getattr(query, by)):
+    if by in OVERLAPPING and getattr(query, by):
         return None
-    return _only(question, by, code)
+    return _only(question, by, NOT_STATED if code is None else code)
 
 
 def _only(question: Question, name: str, value: str) -> Question:

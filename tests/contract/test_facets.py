@@ -1,0 +1,78 @@
+"""What a facet counts can be listed: every value of every facet, also where none is stated."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.contract.asking import ApiClients, ask
+from tests.contract.contracts import AT_SERVICES, Operation, is_many
+
+FACETS = [o for o in AT_SERVICES if o.id.endswith("-facets")]
+# A filter of each list beside the values of its facets.
+BESIDE = {
+    "catalog:programmes-facets": "updated_since=2020-01-01",
+    "funding:contributions-facets": "amount_min=100000",
+    "funding:requirements-facets": "region=asia-pacific",
+    "funding:ledger-facets": "date_from=2026-02-01",
+}
+# The facets that count rows without a value.
+LACKING = {
+    ("programmes-facets", "thematic_area"), ("programmes-facets", "objective"), ("programmes-facets", "organization"),
+    ("contributions-facets", "country"), ("requirements-facets", "target_population"), ("ledger-facets", "contributor"),
+    ("ledger-facets", "programme"), ("ledger-facets", "organization"), ("ledger-facets", "thematic_area"),
+    ("ledger-facets", "category"), ("ledger-facets", "flag"),
+}  # fmt: skip
+
+
+def test_every_list_with_facets_is_asked() -> None:
+    assert {str(o) for o in FACETS} == set(BESIDE)
+
+
+async def _codes(apis: ApiClients, operation: Operation, link: str) -> set[str]:
+    page = (await apis[operation.api].get(f"{link}{'&' if '?' in link else '?'}limit=1000")).json()
+    assert page["next"] is None
+    return {item["code"] for item in page["items"]}
+
+
+@pytest.mark.parametrize("operation", FACETS, ids=str)
+async def test_each_value_finds_what_is_counted(apis: ApiClients, operation: Operation) -> None:
+    lacking = set()
+    for query in ("", BESIDE[str(operation)]):
+        answer = (await ask(apis, operation, query)).json()
+        operation.check(200, answer)
+        for name, values in answer["facets"].items():
+            for counted in values:
+                value = "not_stated" if counted["value"] is None else counted["value"]
+                page = (await apis[operation.api].get(f"{counted['link']}&limit=0")).json()
+                assert page["total"] == counted["count"], (name, counted)
+                assert urlencode({name: value}) in counted["link"]
+                if counted["value"] is None:
+                    lacking.add((operation.id, name))
+    assert lacking == {(o, name) for o, name in LACKING if o == operation.id}
+
+
+@pytest.mark.parametrize("operation", FACETS, ids=str)
+async def test_a_facet_counts_without_its_own_filter(apis: ApiClients, operation: Operation) -> None:
+    whole = (await ask(apis, operation)).json()
+    for name, values in whole["facets"].items():
+        value = values[0]["value"] or "not_stated"
+        answer = (await ask(apis, operation, urlencode({name: value}))).json()
+        assert answer["facets"][name] == values
+        assert answer["total"] == values[0]["count"]
+
+
+@pytest.mark.parametrize("operation", FACETS, ids=str)
+async def test_rows_without_a_value_are_found_beside_others(apis: ApiClients, operation: Operation) -> None:
+    whole = (await ask(apis, operation)).json()
+    for name, values in whole["facets"].items():
+        if None not in (stated := {v["value"]: v["link"] for v in values}) or not is_many(operation.query[name]):
+            continue
+        lacking = stated.pop(None)
+        path = lacking.partition("?")[0]
+        for written in ("Not_Stated", "NOT_STATED"):
+            assert await _codes(apis, operation, f"{path}?{name}={written}") == await _codes(apis, operation, lacking)
+        for value, link in list(stated.items())[:3]:
+            both = await _codes(apis, operation, f"{path}?{name}=not_stated,{value}")
+            assert both == await _codes(apis, operation, lacking) | await _codes(apis, operation, link), (name, value)
