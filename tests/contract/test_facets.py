@@ -20,7 +20,7 @@ BESIDE = {
 # The facets that count rows without a value.
 LACKING = {
     ("programmes-facets", "thematic_area"), ("programmes-facets", "objective"), ("programmes-facets", "organization"),
-    ("contributions-facets", "country"), ("requirements-facets", "target_population"), ("ledger-facets", "contributor"),
+    ("contributions-facets", "country"), ("ledger-facets", "contributor"),
     ("ledger-facets", "programme"), ("ledger-facets", "organization"), ("ledger-facets", "thematic_area"),
     ("ledger-facets", "category"), ("ledger-facets", "flag"),
 }  # fmt: skip

@@ -33,8 +33,10 @@ from tests.integration.requirement_model import (
     WAYS,
     Pairs,
     Row,
+    all_pages,
     asking,
     check_totals,
+    codes,
     export,
     journalled,
     populations,
@@ -339,6 +341,10 @@ async def test_facets_count_rows_that_name_nobody(writable: RunningApp) -> None:
     answer = (await writable.client.get(f"{REQUIREMENTS}/facets?edition={SECOND}")).json()
     counts = {name: {v["value"]: v["count"] for v in values} for name, values in answer["facets"].items()}
     assert counts["target_population"] == {"migrants": 6, None: 2}
+    (link,) = [v["link"] for v in answer["facets"]["target_population"] if v["value"] is None]
+    assert codes(await all_pages(writable.client, link)) == sorted(SLOTS[:2])
+    either = await all_pages(writable.client, f"{REQUIREMENTS}?edition={SECOND}&target_population=not_stated,migrants")
+    assert len(either) == 8
     assert counts["populations_named"] == {"one": 6, "none": 2}
     assert counts["edition"] == {"MI-2015": 760, SECOND: 8}
     assert answer["ranges"]["amount"] == {"min": "0.10", "max": "0.10", "not_stated": 2}
