@@ -12,9 +12,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
 
+import asyncpg
 import httpx
 import pytest
 
+from mmptf_common.lists.pages import page_statement
+from mmptf_funding.editions.queries import REQUIREMENTS as LISTING
+from mmptf_funding.editions.schemas import RequirementQuery
+from tests.conftest import RunningApp
 from tests.integration.requirement_rows import (
     DOCUMENT,
     EDITION,
@@ -394,3 +399,22 @@ async def test_two_regions_print_a_results_matrix(
     }
     lines_of = {r["code"]: r["line"] for r in matrices[1]["results"]}
     assert (lines_of["7"], lines_of["operational"]) == (2945, 3034)
+
+
+@pytest.mark.parametrize(
+    ("sort", "index"), [("amount", "requirement_amount_ascending"), ("-amount", "requirement_amount")]
+)
+async def test_an_index_is_in_the_order_of_the_amounts(apps: dict[str, RunningApp], sort: str, index: str) -> None:
+    """Also behind the last row that states an amount; the packaged rows are too few for the planner to need it."""
+    funding = apps["funding"]
+    path: str | None = f"{REQUIREMENTS}?sort={sort}&limit=710"
+    following = (await funding.client.get(path)).json()["next"]
+    cursor = httpx.URL(following).params["cursor"]
+    connection = await asyncpg.connect(funding.database_url)
+    await connection.execute("SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off")
+    for given in ({}, {"cursor": cursor}):
+        page = page_statement(LISTING, RequirementQuery.model_validate({"sort": sort, **given}))
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {page.sql}", *page.values))
+        assert f"Index Scan using {index} " in plan or f"Index Scan Backward using {index} " in plan, plan
+        assert ("Index Cond: (ROW(COALESCE" in plan) == bool(given), plan
+    await connection.close()

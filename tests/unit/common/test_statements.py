@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Values
 from mmptf_common.lists.exports import export_statement
 from mmptf_common.lists.facets import facets_statement
-from mmptf_common.lists.listing import AS_TEXT, Dimension, Filter, Listing, Omission, Statement
+from mmptf_common.lists.listing import AS_TEXT, Dimension, Filter, Listing, Omission, Statement, order
 from mmptf_common.lists.pages import item_statement, page_statement
 from mmptf_common.lists.totals import groups_statement, wholes_statement
 from mmptf_common.storage.journal import REVISION
@@ -34,7 +34,7 @@ GRANTS = Listing(
     rows="grant",
     record="replace(record::text, '?', '?{as_of}')",
     query=GrantQuery,
-    sorts={"code": ("code", "text"), "amount": ("coalesce(amount, -1)", "numeric")},
+    sorts={"code": ("code", "text"), "amount": ("coalesce(amount, {last})", "numeric")},
     filters={"country": Filter("countries && {}::text[]"), "amount_min": Filter("amount >= {}::numeric")},
     columns={"code": "code", "amount": "amount"},
     fixed={"organization = {}": "IOM"},
@@ -106,6 +106,11 @@ def test_an_export_is_the_same_rows_without_pages() -> None:
             " ORDER BY code ASC, code ASC",
         ]
         assert export.values == ["IOM", COUNTRIES, LEAST]
+
+
+def test_rows_without_a_value_are_last_in_both_directions() -> None:
+    assert order(GRANTS, "amount") == "coalesce(amount, 'Infinity') ASC, code ASC"
+    assert order(GRANTS, "-amount") == "coalesce(amount, -1) DESC, code DESC"
 
 
 def test_ranges_are_of_the_whole_filter_and_a_facet_of_the_filter_without_its_own() -> None:

@@ -63,6 +63,10 @@ SOURCED = {
 AS_TEXT = "({})::text"
 AS_MOMENT = """to_char({}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
+# What `{last}` in the expression of a sort stands for, in ascending and in descending order; no amount is negative.
+# Both are values of the type, so that the order and the position in it are one comparison, which an index can answer.
+_LAST = {"numeric": ("'Infinity'", "-1"), "text": ("chr(1114111)", "''")}
+
 # The version of a record that depends on its own row only: the write that wrote it, with its moment as in REVISION.
 VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
 
@@ -113,7 +117,8 @@ class Listing:
     rows:     the table, or a join; key: its unique column
     record:   SQL of one item's JSON as text; `{as_of}` in it is replaced with the `as_of` of the request, for links
     version:  SQL of a text that changes whenever the record does
-    sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default
+    sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default. `{last}`
+              in an expression stands for the value of rows without one, which is behind all others in both directions
     columns:  the CSV's columns, in order
     item, page: the models of a record and of a page
     fixed:    SQL condition -> value, conditions that hold for every request; `{}` stands for the bound value
@@ -197,9 +202,17 @@ def fixed(listing: Listing, arguments: Arguments) -> str:
 
 def order(listing: Listing, sort: str) -> str:
     """The SQL of an order; `sort` is a name in the list's `sorts`, with `-` before it for the descending order."""
-    expression, _ = listing.sorts[sort.removeprefix("-")]
+    expression, _ = sort_value(listing, sort)
     direction = "DESC" if sort.startswith("-") else "ASC"
     return f"{expression} {direction}, {listing.key} {direction}"
+
+
+def sort_value(listing: Listing, sort: str) -> tuple[str, str]:
+    """The SQL of the value by which an order compares rows, and its SQL type."""
+    expression, sql_type = listing.sorts[sort.removeprefix("-")]
+    if "{last}" in expression:
+        expression = expression.replace("{last}", _LAST[sql_type][sort.startswith("-")])
+    return expression, sql_type
 
 
 def path_of(listing: Listing, query: BaseModel, filters: Mapping[str, str]) -> str:

@@ -30,6 +30,7 @@ from mmptf_common.lists.listing import (
     condition,
     fixed,
     order,
+    sort_value,
     with_as_of_links,
     with_known_codes,
 )
@@ -41,7 +42,7 @@ from mmptf_common.wire.suggestions import Suggestion
 _SORT_VALUES = {
     "text": re.compile(r"(?s).*"),
     "int4": re.compile(r"-?[0-9]{1,9}"),
-    "numeric": re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,6})?"),
+    "numeric": re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,6})?|Infinity"),
     "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     "timestamptz": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?\+00"),
 }
@@ -103,7 +104,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     """
     arguments = Arguments()
     where = after = condition(listing, query, arguments)
-    expression, sql_type = listing.sorts[query.sort.removeprefix("-")]
+    expression, sql_type = sort_value(listing, query.sort)
     if query.cursor is not None:
         value, key = _position(listing, query, sql_type)
         beyond = "<" if query.sort.startswith("-") else ">"

@@ -111,7 +111,9 @@ class RequirementRow(Record, Base, table=True):
     __tablename__ = "requirement"
     __table_args__ = (
         sa.Index("requirement_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
+        # One for each direction: rows without an amount are last in both.
         sa.Index("requirement_amount", sa.text("coalesce(amount, -1)"), "code"),
+        sa.Index("requirement_amount_ascending", sa.text("coalesce(amount, 'Infinity')"), "code"),
     )
 
     edition: str = Field(foreign_key="edition.code", index=True)

@@ -85,8 +85,9 @@ PROGRAMMES = Listing(
     query=ProgrammeQuery,
     sorts={
         "code": ("code", "text"),
-        "title": ('title_order COLLATE "C"', "text"),
-        "budget": ("coalesce(amount, -1)", "numeric"),
+        # The order of a programme without a title is by its places.
+        "title": ("""(CASE WHEN stated->>'title' IS NULL THEN {last} ELSE title_order END) COLLATE "C\"""", "text"),
+        "budget": ("coalesce(amount, {last})", "numeric"),
         "updated": ("updated", "timestamptz"),
     },
     filters={

@@ -230,7 +230,7 @@ class ProgrammeFilter(PointInTime):
 class ProgrammeQuery(ProgrammeFilter, ListQuery):
     sort: Annotated[
         Literal["code", "-code", "title", "-title", "budget", "-budget", "updated", "-updated"],
-        Field(description="The order; `-` descends. Without a budget comes before the smallest."),
+        Field(description="The order; `-` descends. Programmes without a value are last in both directions."),
     ] = "code"
 
 

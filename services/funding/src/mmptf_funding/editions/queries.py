@@ -204,7 +204,7 @@ REQUIREMENTS = Listing(
     query=schemas.RequirementQuery,
     sorts={
         "code": ("code", "text"),
-        "amount": ("coalesce(amount, -1)", "numeric"),
+        "amount": ("coalesce(amount, {last})", "numeric"),
         "updated": ("updated", "timestamptz"),
     },
     filters={

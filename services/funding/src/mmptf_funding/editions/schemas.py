@@ -314,7 +314,7 @@ class RequirementQuery(RequirementFilter, ListQuery):
 
     sort: Annotated[
         Literal["code", "-code", "amount", "-amount", "updated", "-updated"],
-        Field(description="The order; by amount, requirements without one are the smallest."),
+        Field(description="The order; by amount, requirements without one are last in both directions."),
     ] = "code"
 
 
