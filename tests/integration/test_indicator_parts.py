@@ -292,13 +292,13 @@ async def test_every_part_of_the_indicator_agrees_with_the_current_grades(portfo
         order = sorted(groups, key=lambda code: (code is None, code))
         assert [group["code"] for group in found["groups"]] == order
         assert [unlinked(group["indicator"]) for group in found["groups"]] == [expected(groups[code]) for code in order]
-        for code, members, indicator in [
-            (None, chosen, found["whole"]),
-            *((g["code"], groups[g["code"]], g["indicator"]) for g in found["groups"]),
+        for members, indicator in [
+            (chosen, found["whole"]),
+            *((groups[g["code"]], g["indicator"]) for g in found["groups"]),
         ]:
             part_of_several = by in OVERLAPPING and by in question
             for grade in indicator["grades"]:
-                if indicator is not found["whole"] and (code is None or part_of_several):
+                if indicator is not found["whole"] and part_of_several:
                     assert grade["link"] is None
                     continue
                 rows = [document["code"] for document, current in members if current["grade"] == grade["grade"]]
