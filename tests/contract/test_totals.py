@@ -12,10 +12,12 @@ from tests.contract.asking import ApiClients, ask
 from tests.contract.contracts import AT_SERVICES, Contract, Operation, is_many, words_of
 
 TOTALS = [o for o in AT_SERVICES if o.is_read and o.id.endswith("totals") and "by" in o.query]
+LISTED = [o for o in TOTALS if o.id != "requirements-all-totals"]
 # Values of each facet by which the rows are filtered.
 MOST_VALUES = 2
 # Groups of one total whose links are followed.
 MOST_GROUPS = 25
+REQUIREMENTS = "funding:requirements-totals"
 # Filters that no facet has.
 FURTHER = {
     "catalog:programmes-totals": ("country=SRB&country=KEN", "budget_stage=programme_budget", "q=migrants"),
@@ -25,7 +27,7 @@ FURTHER = {
         "date_to=2026-03-10&kind=deposit&kind=allocation",
         "reversal=false",
     ),
-    "funding:requirements-totals": (
+    REQUIREMENTS: (
         "status=funded&status=required&country=KEN",
         "amount_min=1000000&populations_named=one",
     ),
@@ -64,7 +66,7 @@ def test_every_list_with_totals_is_asked() -> None:
     assert {str(o) for o in TOTALS} >= {*FURTHER, "funding:contributions-totals"}
 
 
-@pytest.mark.parametrize("operation", TOTALS, ids=str)
+@pytest.mark.parametrize("operation", LISTED, ids=str)
 async def test_a_link_lists_exactly_its_rows(apis: ApiClients, operation: Operation) -> None:
     client = apis[operation.api]
     path = (await ask(apis, operation)).json()["link"].partition("?")[0]
@@ -113,6 +115,20 @@ async def test_what_several_share_is_in_no_link_to_one_of_them(apis: ApiClients)
                 assert (group["link"] is not None) == exact, code
                 linked.add(group["link"] is not None)
     assert linked == {True, False}
+
+
+async def test_totals_are_below_their_list_and_those_of_requirements_at_a_second_path(apis: ApiClients) -> None:
+    paths = {o.path for o in TOTALS}
+    for path in paths - {"/funding/v1/totals"}:
+        assert (await apis[path.split("/")[1]].get(path.removesuffix("/totals"))).status_code == 200
+    assert {"/funding/v1/totals", "/funding/v1/requirements/totals"} < paths
+    for query in ("", "?by=status,area&region=asia-pacific"):
+        answers = [
+            await apis["funding"].get(f"{path}{query}")
+            for path in sorted(p for p in paths if "/v1/t" in p or "req" in p)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[0].content == answers[1].content
 
 
 async def test_a_year_of_the_ledger_stays_within_the_days_that_were_asked_for(apis: ApiClients) -> None:

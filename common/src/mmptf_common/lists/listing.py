@@ -124,7 +124,7 @@ class Listing:
     fixed:    SQL condition -> value, conditions that hold for every request; `{}` stands for the bound value
     facets, totals: name -> Dimension; ranges: name -> (SQL of the value, SQL that formats it)
     facet_query, totals_query: the query models of these operations, None where the list has none
-    totals_path: the path of the totals, where it is not below the list
+    totals_path: a second path of the totals, beside the one below the list
     split_by: columns whose values are never summed together, `money_stage` or `basis` -> the filter of the column
     summed:   parameter -> value, the filters that leave only rows that are summed
     omitted:  the rows that no sum contains

@@ -71,18 +71,23 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
         ) -> Response:
             return await answer_totals(request, listing, query)
 
-        router.add_api_route(
-            listing.totals_path or f"{path}/totals",
-            totals,
-            tags=[noun],
-            response_model=Totals,
-            summary=f"Sum the money of {noun.replace('-', ' ')}",
-            description=(
-                "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
-                " several values share is never repeated: it is a group of its own, and all groups add up to the sum."
-            ),
-            **openapi.read(),
-        )
+        # The name is part of the operationId, which is another one for the second path.
+        paths = {f"{path}/totals": "totals"} | ({listing.totals_path: "all-totals"} if listing.totals_path else {})
+        for totals_path, name in paths.items():
+            router.add_api_route(
+                totals_path,
+                totals,
+                name=name,
+                tags=[noun],
+                response_model=Totals,
+                summary=f"Sum the money of {noun.replace('-', ' ')}",
+                description=(
+                    "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
+                    " several values share is never repeated: it is a group of its own, and all groups add up to the"
+                    " sum."
+                ),
+                **openapi.read(),
+            )
     router.add_api_route(
         f"{path}/{{code}}",
         get,

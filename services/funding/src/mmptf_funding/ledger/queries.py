@@ -72,13 +72,14 @@ LEDGER = Listing(
             not_stated="contributor IS NULL",
         ),
         **{
-            name: Filter(
-                f"{name} = ANY({{}}::text[])",
-                codes_in("ledger_entry", name),
-                LISTED_AT,
-                not_stated=f"{name} IS NULL",
-            )
-            for name in ("programme", "organization", "thematic_area")
+            name: Filter(f"{name} = ANY({{}}::text[])", codes, LISTED_AT, not_stated=f"{name} IS NULL")
+            for name, codes in {
+                "programme": codes_in("ledger_entry", "programme"),
+                "organization": codes_in("ledger_entry", "organization"),
+                # Also an area without an entry.
+                "thematic_area": f"{codes_in('ledger_entry', 'thematic_area')}"
+                f" UNION {codes_in(f'(VALUES {_AREA_NAMES}) AS area(code, name)')}",
+            }.items()
         },
         "category": Filter("category = ANY({}::text[])", not_stated="category IS NULL"),
         "flag": Filter("flags && {}::text[]", not_stated="flags = '{}'"),
