@@ -26,7 +26,7 @@ from tests.contract.contracts import (
 from tests.suite import SERVICES
 
 # What differs between two answers to the same question, and how a body is framed where there is one.
-PASSING = {"date", "x-request-id", "cache-status", "transfer-encoding"}
+PASSING = {"date", "x-request-id", "cache-status", "transfer-encoding", "catalogue-age", "ledger-age"}
 # What follows the journal is asked for once.
 NOT_KEPT = {
     "health-live",

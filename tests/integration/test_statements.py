@@ -294,7 +294,8 @@ async def test_a_place_is_found_by_every_country_that_it_covers(funding: httpx.A
         (total,) = totals["totals"]
         (group,) = total["groups"]
         assert ([key["value"] for key in group["keys"]], group["rows"]) == (["MUS"], 7)
-        assert [r["code"] for r in (await funding.get(group["link"])).json()["items"]] == mauritius
+        # No filter finds the rows of MUS among those of this country alone.
+        assert group["link"] is None
         facets = (await funding.get(f"{path}/facets", params={"country": code})).json()
         assert facets["total"] == 7
     both = [r["code"] for r in await items(funding, path, country=["MDG", "KEN"])]
