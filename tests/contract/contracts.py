@@ -81,7 +81,7 @@ class Operation:
 
     @property
     def is_list(self) -> bool:
-        return "sort" in self.query
+        return "cursor" in self.query and "sort" in self.query
 
     @property
     def is_versioned(self) -> bool:

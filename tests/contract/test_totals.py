@@ -137,3 +137,39 @@ async def test_a_year_of_the_ledger_stays_within_the_days_that_were_asked_for(ap
     found = {group["link"] for total in answer["totals"] for group in total["groups"]}
     assert found
     assert all("date_from=2026-02-01&date_to=2026-03-15" in link for link in found)
+
+
+@pytest.mark.parametrize("operation", TOTALS, ids=str)
+async def test_groups_are_in_the_order_asked_for_and_the_rest_is_one_group(
+    apis: ApiClients, operation: Operation
+) -> None:
+    def money(group: Contract) -> Decimal | None:
+        return group["sum"] and Decimal(group["sum"]["amount"])
+
+    for by in divisions(operation, 2):
+        whole = (await ask(apis, operation, by)).json()
+        for sort in ("value", "-value", "sum", "-sum"):
+            answer = (await ask(apis, operation, f"{by}&sort={sort}")).json()
+            few = (await ask(apis, operation, f"{by}&sort={sort}&limit=2")).json()
+            operation.check(200, few)
+            assert [{**t, "groups": []} for t in answer["totals"]] == [{**t, "groups": []} for t in whole["totals"]]
+            for before, total, short in zip(whole["totals"], answer["totals"], few["totals"], strict=True):
+                expected = before["groups"] if sort == "value" else before["groups"][::-1]
+                if sort.endswith("sum"):
+                    stating = [g for g in before["groups"] if g["sum"]]
+                    stating.sort(key=money, reverse=sort == "-sum")
+                    assert [money(g) for g in total["groups"][: len(stating)]] == [money(g) for g in stating]
+                    assert all(g["sum"] is None for g in total["groups"][len(stating) :])
+                    expected = total["groups"]
+                    assert sorted(map(str, expected)) == sorted(map(str, before["groups"]))
+                assert total["groups"] == expected
+                assert short["groups"][:2] == expected[:2]
+                assert len(short["groups"]) == min(len(expected), 3)
+                for rest in short["groups"][2:]:
+                    assert {key["value"] for key in rest["keys"]} == {"rest"}
+                    assert rest["link"] is None
+                # A budget that is divided by shares is a row of several groups.
+                assert sum(g["rows"] for g in short["groups"]) == sum(g["rows"] for g in expected) >= total["rows"]
+                assert sum(money(g) or 0 for g in short["groups"]) == (money(total) or 0)
+                left_out = [sum(x["rows"] for g in t["groups"] for x in g["left_out"]) for t in (short, total)]
+                assert left_out[0] == left_out[1]

@@ -151,6 +151,18 @@ class PointInTime(BaseModel):
     ] = None
 
 
+class TotalsQuery(PointInTime):
+    """The query of every total, without its filters and what it is divided by."""
+
+    sort: Annotated[
+        Literal["value", "-value", "sum", "-sum"],
+        Field(description="The order of the groups of each total; groups without a sum are last in the order by sum."),
+    ] = "value"
+    limit: Annotated[
+        Limit | None, Field(description="Most groups of each total; all further ones are one group, `rest`.")
+    ] = None
+
+
 class ListQuery(PointInTime):
     """The query of every list, without its filters; a list narrows `sort` to its own orders."""
 

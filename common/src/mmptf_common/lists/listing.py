@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from mmptf_common.http.parameters import ListQuery, PointInTime, pairs_of, search_terms
+from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pairs_of, search_terms
 from mmptf_common.lists.codes import find_with, known_codes, suggest
 from mmptf_common.storage.engines import reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
@@ -27,6 +27,8 @@ MOST_SUGGESTIONS = 5
 
 # The parameters that do not change the rows of a list and their order.
 PAGING = frozenset({"cursor", "limit", "format"})
+# The parameters of totals that are no filters of the list.
+OF_GROUPS = frozenset({"by", "sort", "limit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Listing:
     ranges: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     facet_query: type[PointInTime] | None = None
     totals: Mapping[str, Dimension] = field(default_factory=dict)
-    totals_query: type[PointInTime] | None = None
+    totals_query: type[TotalsQuery] | None = None
     totals_path: str | None = None
     split_by: Mapping[str, str] = field(default_factory=dict)
     summed: Mapping[str, str] = field(default_factory=dict)
@@ -217,7 +219,7 @@ def sort_value(listing: Listing, sort: str) -> tuple[str, str]:
 
 def path_of(listing: Listing, query: BaseModel, filters: Mapping[str, str]) -> str:
     """The path of the rows of a query, with these values in place of those of their parameters."""
-    pairs = [(name, value) for name, value in pairs_of(query) if name != "by" and name not in filters]
+    pairs = [pair for pair in pairs_of(query, without=OF_GROUPS) if pair[0] not in filters]
     text = urlencode(sorted([*pairs, *filters.items()]))
     return f"{listing.path}?{text}" if text else listing.path
 

@@ -9,10 +9,20 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import PointInTime, canonical
+from mmptf_common.http.parameters import TotalsQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, path_of, with_known_codes
+from mmptf_common.lists.listing import (
+    OF_GROUPS,
+    Arguments,
+    Dimension,
+    Listing,
+    Statement,
+    condition,
+    path_of,
+    with_known_codes,
+)
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.codes import REST
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import PrintedCount
@@ -27,7 +37,11 @@ class LeftOut(ResponseModel):
 
 
 class GroupKey(ResponseModel):
-    """One value that the rows of a group carry; the value `shared` stands for several, `not_stated` for none known."""
+    """One value that the rows of a group carry; the value `shared` stands for several, `not_stated` for none known.
+
+    In a total with a `limit`, `rest` stands for all further groups together: their sums and rows are added up, so a row
+    whose money is divided between several of them counts in each.
+    """
 
     by: str
     value: str
@@ -87,7 +101,7 @@ class Totals(ResponseModel):
     revision: int
 
 
-async def answer_totals(request: Request, listing: Listing, query: PointInTime) -> Response:
+async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) -> Response:
     """The exact sums of a list's money under the request's filter, grouped by `by`."""
     by: list[str] = query.by  # type: ignore[attr-defined]
     query = await with_known_codes(request, listing, query)
@@ -184,7 +198,7 @@ async def _coverage(data: Snapshot, listing: Listing, printed: PrintedCount) -> 
 
 def _totals(
     listing: Listing,
-    query: BaseModel,
+    query: TotalsQuery,
     by: list[str],
     parts: list[Any],
     wholes: list[Any],
@@ -199,9 +213,8 @@ def _totals(
         # No filter tells totals apart that differ in what the list is not filtered by, such as the currency.
         found_by = split if split_by.count(split) == 1 else None
         groups = []
-        for part in parts:
-            if (part["money_stage"], part["basis"], part["currency"]) != this:
-                continue
+        of_this = _ordered(query, [p for p in parts if (p["money_stage"], p["basis"], p["currency"]) == this])
+        for part in of_this[: query.limit]:
             values = {name: part[f"value_{n}"] for n, name in enumerate(by)}
             drilldowns = [listing.totals[name].drilldown(name, value) for name, value in values.items()]
             group = [found_by, *drilldowns] if part["exact"] else [None]
@@ -217,6 +230,17 @@ def _totals(
                     left_out=_left_out(listing, query, [part], *group),
                 )
             )
+        if rest := of_this[len(groups) :]:
+            stated_parts = [part["amount"] for part in rest if part["amount"] is not None]
+            groups.append(
+                TotalGroup(
+                    keys=[GroupKey(by=name, value=REST, name=None) for name in by],
+                    sum=money(sum(stated_parts), whole["currency"]) if stated_parts else None,
+                    rows=sum(part["summed"] for part in rest),
+                    link=None,
+                    left_out=_left_out(listing, query, rest, None),
+                )
+            )
         totals.append(
             Total(
                 stage=whole["money_stage"],
@@ -230,7 +254,7 @@ def _totals(
         )
     return Totals(
         by=by,
-        filter=canonical(query, without=frozenset({"by"})),
+        filter=canonical(query, without=OF_GROUPS),
         rows=sum(whole["found"] for whole in wholes),
         link=path_of(listing, query, {}),
         totals=totals,
@@ -238,6 +262,14 @@ def _totals(
         coverage=coverage,
         revision=revision,
     )
+
+
+def _ordered(query: TotalsQuery, parts: list[Any]) -> list[Any]:
+    """The groups of one total, which are in the order of their values, in the order of the query."""
+    if query.sort in ("value", "-value"):
+        return parts if query.sort == "value" else parts[::-1]
+    sign = 1 if query.sort == "sum" else -1
+    return sorted(parts, key=lambda part: (part["amount"] is None, sign * (part["amount"] or 0)))
 
 
 def _left_out(

@@ -9,7 +9,7 @@ from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import ListQuery, PointInTime, PointInTimeQuery, StrictQuery
+from mmptf_common.http.parameters import ListQuery, PointInTime, PointInTimeQuery, StrictQuery, TotalsQuery
 from mmptf_common.lists.facets import Facets, answer_facets
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
@@ -67,7 +67,7 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
     if listing.totals_query:
 
         async def totals(
-            request: PublicReadRequest, query: Annotated[PointInTime, StrictQuery(listing.totals_query)]
+            request: PublicReadRequest, query: Annotated[TotalsQuery, StrictQuery(listing.totals_query)]
         ) -> Response:
             return await answer_totals(request, listing, query)
 

@@ -29,3 +29,5 @@ BudgetCategory = Literal[
 # second is also the value of a filter that finds the rows for which none is stated.
 SHARED = "shared"
 NOT_STATED = "not_stated"
+# The group of a total that stands for those beyond the limit of a query.
+REST = "rest"

@@ -25,7 +25,7 @@ from mmptf_catalog.programmes.domain import (
     StatusRecord,
     Year,
 )
-from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, UpdatedSince, Values
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, TotalsQuery, UpdatedSince, Values
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset, worded
 from mmptf_common.wire.codes import BudgetCategory
@@ -237,7 +237,7 @@ class ProgrammeQuery(ProgrammeFilter, ListQuery):
 Division = Literal["thematic_area", "objective", "country", "region", "organization", "stage"]
 
 
-class ProgrammeTotalsQuery(ProgrammeFilter):
+class ProgrammeTotalsQuery(ProgrammeFilter, TotalsQuery):
     by: Annotated[
         list[Division],
         Field(min_length=1, max_length=1, description="What the total is divided by.", examples=["thematic_area"]),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, UpdatedSince, Values
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, TotalsQuery, UpdatedSince, Values
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
@@ -213,7 +213,7 @@ class ContributionQuery(ContributionFilter, ListQuery):
     ] = "-amount"
 
 
-class ContributionTotalsQuery(ContributionFilter):
+class ContributionTotalsQuery(ContributionFilter, TotalsQuery):
     """Which contributions are summed, and what the sum is divided by."""
 
     by: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, UpdatedSince, Values
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, TotalsQuery, UpdatedSince, Values
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.codes import MoneyStage
 from mmptf_common.wire.money import Money
@@ -318,7 +318,7 @@ class RequirementQuery(RequirementFilter, ListQuery):
     ] = "code"
 
 
-class RequirementTotalsQuery(RequirementFilter):
+class RequirementTotalsQuery(RequirementFilter, TotalsQuery):
     """Which requirements are summed, and what the sum is divided by."""
 
     by: Annotated[

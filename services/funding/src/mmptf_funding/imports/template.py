@@ -16,7 +16,7 @@ from openpyxl.styles import Font
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from mmptf_common.wire.base import COUNTRY_PATTERN, Code, worded
-from mmptf_common.wire.codes import NOT_STATED, SHARED
+from mmptf_common.wire.codes import NOT_STATED, REST, SHARED
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
@@ -25,7 +25,7 @@ TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "
 TABLES: tuple[TableName, ...] = get_args(TableName)
 GUIDE = "guide"
 SEVERAL = "|"
-RESERVED = frozenset({SHARED, NOT_STATED, "none"})
+RESERVED = frozenset({SHARED, NOT_STATED, REST, "none"})
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
 
 

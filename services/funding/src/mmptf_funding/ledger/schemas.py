@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from mmptf_common.http.parameters import ListQuery, PointInTime, Values
+from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, Values
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import COUNTRY_PATTERN, Code, Day, RequestModel, ResponseModel, Text, worded
 from mmptf_common.wire.codes import BudgetCategory
@@ -201,7 +201,7 @@ class EntryQuery(EntryFilter, ListQuery):
 EntryDivision = Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"]
 
 
-class EntryTotalsQuery(EntryFilter):
+class EntryTotalsQuery(EntryFilter, TotalsQuery):
     """Which entries are summed, and what the sums are divided by."""
 
     by: Annotated[
