@@ -364,8 +364,11 @@ async def test_initiatives_have_separate_currencies_and_no_total(funding: httpx.
     assert (await funding.get(f"{FUNDING}/initiatives/totals")).status_code == 404
     paths = (await funding.get("/openapi.json")).json()["paths"]
     assert {path for path in paths if "totals" in path and "printed" not in path} == {
-        f"{FUNDING}/totals", f"{FUNDING}/contributions/totals", f"{FUNDING}/ledger/totals",
-    }  # fmt: skip
+        f"{FUNDING}/totals",
+        f"{FUNDING}/requirements/totals",
+        f"{FUNDING}/contributions/totals",
+        f"{FUNDING}/ledger/totals",
+    }
     # What the one sum of requirements contains is requirements of places alone.
     (total,) = (await funding.get(f"{FUNDING}/totals")).json()["totals"]
     assert httpx.URL(total["link"]).path == REQUIREMENTS
