@@ -20,8 +20,21 @@ Find = Callable[[Sequence[str]], Awaitable[list[str]]]
 
 
 def codes_in(rows: str, code: str = "code", where: str = "true") -> str:
-    """SQL of the codes of a table that are, in lower case, among the texts of an array; `{}` stands for the array."""
-    return f"SELECT DISTINCT {code} FROM {rows} WHERE lower({code}) = ANY({{}}) AND {where}"
+    """SQL of the codes of records that are, in lower case, among the texts of an array; `{}` stands for the array.
+
+    Of a column of other records, in which a code may stand many times, `codes_named_in` writes it.
+    """
+    # Each text is looked up by itself: for an array, the planner may read all of the primary key of a vacuumed table.
+    return (
+        f"SELECT DISTINCT found.code FROM unnest({{}}) AS given(text), LATERAL"
+        f" (SELECT DISTINCT {code} AS code FROM {rows} WHERE lower({code}) = given.text AND {where}) AS found"
+    )
+
+
+def codes_named_in(rows: str, column: str, where: str = "true") -> str:
+    """SQL as of `codes_in`, of a column in which a code may stand in many rows."""
+    # For one text after the other the planner would expect the rows of an average code, and read the whole table.
+    return f"SELECT DISTINCT {column} FROM {rows} WHERE lower({column}) = ANY({{}}) AND {where}"
 
 
 def find_with(connection: Any, sql: str, *values: object) -> Find:

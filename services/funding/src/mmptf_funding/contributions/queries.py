@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import PointInTime
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import codes_in
+from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.money import money
@@ -43,7 +43,7 @@ from mmptf_funding.contributions.schemas import (
 PATH = "/funding/v1"
 COUNTRY = Filter(
     "country = ANY({}::text[])",
-    codes_in("contributor", "country"),
+    codes_named_in("contributor", "country"),
     f"{PATH}/contributors",
     places="country",
     not_stated="country IS NULL",

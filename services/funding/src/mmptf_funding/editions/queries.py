@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import ListQuery
 from mmptf_common.http.snapshot import snapshot
-from mmptf_common.lists.codes import codes_in
+from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import (
     AS_MOMENT,
     AS_TEXT,
@@ -214,7 +214,7 @@ REQUIREMENTS = Listing(
             # The array of places lets both parts use an index; a place covers others in its own edition only.
             f"(country = ANY({{0}}::text[]) OR place = ANY(ARRAY(SELECT term {_COVERING})) AND"
             f" (edition, place) IN (SELECT edition, term {_COVERING}))",
-            codes_in("term", "coalesce(country, 'none')", "kind = 'place'"),
+            codes_named_in("term", "coalesce(country, 'none')", "kind = 'place'"),
             LISTED_AT,
             places="country",
         ),

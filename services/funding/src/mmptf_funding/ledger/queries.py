@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import codes_in
+from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
 from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.codes import NOT_STATED
@@ -74,10 +74,10 @@ LEDGER = Listing(
         **{
             name: Filter(f"{name} = ANY({{}}::text[])", codes, LISTED_AT, not_stated=f"{name} IS NULL")
             for name, codes in {
-                "programme": codes_in("ledger_entry", "programme"),
-                "organization": codes_in("ledger_entry", "organization"),
+                "programme": codes_named_in("ledger_entry", "programme"),
+                "organization": codes_named_in("ledger_entry", "organization"),
                 # Also an area without an entry.
-                "thematic_area": f"{codes_in('ledger_entry', 'thematic_area')}"
+                "thematic_area": f"{codes_named_in('ledger_entry', 'thematic_area')}"
                 f" UNION {codes_in(f'(VALUES {_AREA_NAMES}) AS area(code, name)')}",
             }.items()
         },

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest, WriteRequest
 from mmptf_common.http.parameters import StrictQuery
-from mmptf_common.lists.codes import codes_in
+from mmptf_common.lists.codes import codes_named_in
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
@@ -173,7 +173,7 @@ add_card(
     queries.programme_card,
     title="Ledger",
     about="A programme's statement: what it was allocated, received and spent, beside what it asks for.",
-    known=codes_in("ledger_entry", "programme"),
+    known=codes_named_in("ledger_entry", "programme"),
     unknown="No entry names programme {}",
     example="ETH-01",
 )

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from mmptf_common.http import conditional
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import codes_in
+from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.wire.base import Code
@@ -29,11 +29,8 @@ PATH = "/markers/v1"
 
 
 def ever(column: str) -> str:
-    """SQL of the codes in a column of present and past programmes, as `codes_in` writes it.
-
-    A query with `as_of` may use codes of that time.
-    """
-    return f"{codes_in('programme', column)} UNION {codes_in('programme_past', column)}"
+    """SQL of the codes in a column of present and past programmes; a query with `as_of` may use codes of that time."""
+    return f"{codes_named_in('programme', column)} UNION {codes_named_in('programme_past', column)}"
 
 
 def organizations_in(table: str) -> str:
@@ -48,7 +45,11 @@ def organizations_in(table: str) -> str:
 
 
 ORGANIZATIONS_EVER = f"{organizations_in('programme')} UNION {organizations_in('programme_past')}"
-OF_PROGRAMME = Filter("programme = ANY({}::text[])", ever("code"), "/catalog/v1/programmes")
+OF_PROGRAMME = Filter(
+    "programme = ANY({}::text[])",
+    f"{codes_in('programme')} UNION {codes_in('programme_past')}",
+    "/catalog/v1/programmes",
+)
 
 
 class DraftQuery(ListQuery):
@@ -127,15 +128,15 @@ ASSESSMENTS = Listing(
         "programme": OF_PROGRAMME,
         "organization": Filter(
             "organization = ANY({}::text[])",
-            f"{ORGANIZATIONS_EVER} UNION {codes_in('assessment', 'organization')}",
+            f"{ORGANIZATIONS_EVER} UNION {codes_named_in('assessment', 'organization')}",
             "/catalog/v1/organizations",
         ),
-        "marker": Filter("marker = ANY({}::text[])", codes_in("rubric", "record->>'marker'"), f"{PATH}/rubrics"),
+        "marker": Filter("marker = ANY({}::text[])", codes_named_in("rubric", "record->>'marker'"), f"{PATH}/rubrics"),
         "stage": Filter("stage = ANY({}::text[])"),
         "status": Filter("status = ANY({}::text[])"),
         "grade": Filter(
             "grade = ANY({}::text[])",
-            codes_in("rubric, json_array_elements(record#>'{content,grades}') AS g", "g->>'code'"),
+            codes_named_in("rubric, json_array_elements(record#>'{content,grades}') AS g", "g->>'code'"),
             f"{PATH}/rubrics",
         ),
         "rubric": Filter("rubric = ANY({}::text[])", codes_in("rubric"), f"{PATH}/rubrics"),

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from mmptf_common.feed.replication import CopyState, copy_state
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, pairs_of
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import codes_in
+from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, condition, known_values, with_known_codes
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
@@ -165,7 +165,7 @@ CURRENT_GRADES = Listing(
         "marker": ASSESSMENTS.filters["marker"],
         "stage": Filter(
             "stage = ANY({}::text[])",
-            " UNION ".join((ever("stage"), codes_in("target", "record->>'stage'"))),
+            " UNION ".join((ever("stage"), codes_named_in("target", "record->>'stage'"))),
             "/catalog/v1/programmes/facets",
         ),
         "thematic_area": Filter(

@@ -16,7 +16,7 @@ from mmptf_common.http import conditional
 from mmptf_common.http.openapi import dump
 from mmptf_common.http.parameters import ListQuery, Values, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import codes_in
+from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
@@ -100,7 +100,9 @@ TRANSLATIONS = Listing(
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "rubric": Filter("rubric = ANY({}::text[])", codes_in("rubric"), f"{PATH}/rubrics"),
-        "language": Filter("language = ANY({}::text[])", codes_in("translation", "language"), f"{PATH}/translations"),
+        "language": Filter(
+            "language = ANY({}::text[])", codes_named_in("translation", "language"), f"{PATH}/translations"
+        ),
     },
     columns={
         "code": "code",
