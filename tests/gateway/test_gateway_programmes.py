@@ -260,7 +260,7 @@ async def test_what_does_not_answer_is_waited_for_no_longer_than_the_limit(
         assert "0.3 seconds" in reasons["funding"]["detail"]
         assert reasons["markers"]["code"] == "service_unreachable"
         assert found["missing"] == ["funding", "markers"]
-        assert 0.3 <= took < 1.5
+        assert 0.3 <= took < 3
         # Its head comes, its body never does.
         raw.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
         assert parts(await view(client))["funding"]["missing"]["code"] == "service_timeout"

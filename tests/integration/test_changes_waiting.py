@@ -18,6 +18,9 @@ from tests.conftest import RunningApp, running_app
 from tests.integration.changes import CHANGES, LONGEST_WAIT, Databases, amend, ask, create, write
 from tests.integration.database_proxy import proxy_to
 
+# Far below LONGEST_WAIT, and long enough for a busy machine. Seconds.
+AT_ONCE = 2.0
+
 
 @pytest.fixture
 async def running(new_database: Databases) -> AsyncIterator[RunningApp]:
@@ -52,7 +55,7 @@ async def test_what_is_there_already_is_answered_at_once(running: RunningApp) ->
     began = time.monotonic()
     for after in (0, newest - 1):
         assert (await ask(running.client, after=after, wait=LONGEST_WAIT, limit=1))["items"]
-    assert time.monotonic() - began < 3 * LOOK_SECONDS
+    assert time.monotonic() - began < AT_ONCE
 
 
 async def test_a_change_is_answered_as_soon_as_it_is_committed(running: RunningApp) -> None:
@@ -67,14 +70,14 @@ async def test_a_change_is_answered_as_soon_as_it_is_committed(running: RunningA
         committed = time.monotonic()
     for answer in await asyncio.gather(*tasks):
         assert [item["key"] for item in answer.json()["items"]] == ["ORG"]
-    assert time.monotonic() - committed < 0.5
+    assert time.monotonic() - committed < AT_ONCE
 
 
 async def test_when_nothing_comes_the_answer_is_empty(running: RunningApp) -> None:
     newest = (await ask(running.client, limit=1))["revision"]
     began = time.monotonic()
     answers = await asyncio.gather(*(ask(running.client, after=newest, wait=1, limit=5) for _ in range(3)))
-    assert 1 <= time.monotonic() - began < 1 + 3 * LOOK_SECONDS
+    assert 1 <= time.monotonic() - began < 1 + AT_ONCE
     for page in answers:
         assert (page["items"], page["last"], page["more"]) == ([], newest, False)
         assert page["next"] == f"{CHANGES}?after={newest}&limit=5&wait=1"
