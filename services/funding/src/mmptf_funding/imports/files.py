@@ -25,6 +25,8 @@ MAX_ROWS = 100_000
 MAX_COLUMNS = 256
 MAX_DIGITS = 15
 MAX_LINE = 1024 * 1024
+# What spreadsheets write between cells in place of commas.
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 Tables = dict[TableName, Iterator[RawRow]]
 
@@ -40,6 +42,7 @@ def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
     number = 1
     try:
         header = next(reader, None)
+        _check_separator(table, header or [])
         _check_header(table, header or [])
         names = cast("list[str]", header)
         for number, cells in enumerate(reader, start=2):
@@ -72,6 +75,17 @@ def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
             raise file_error("line_too_long", f"{table}: a line of more than {MAX_LINE} bytes")
         yield decode(line)
     yield decode(b"", final=True)
+
+
+def _check_separator(table: TableName, header: list[str]) -> None:
+    """Refuse a header with something else than commas between the names of the template."""
+    for separator, name in SEPARATORS.items():
+        if len(header) == 1 and len(set(header[0].split(separator)) & set(columns(table))) > 1:
+            raise file_error(
+                "not_csv",
+                f"{table}: the cells are separated by {name}; they have to be separated by commas. A spreadsheet writes"
+                f" {name} where its list separator is set so: send its workbook (XLSX), or set a comma",
+            )
 
 
 def _check_header(table: TableName, header: list[str]) -> None:
