@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mmptf_common.http.openapi import dump
+from mmptf_common.wire.base import words_of
 from tests.contract.contracts import (
     APIS,
     COMMITTED,
@@ -42,6 +45,56 @@ def test_operation_ids_are_unique_and_made_of_tag_and_function(api: str) -> None
         assert re.fullmatch(rf"{tag.replace(' ', '-')}-[a-z]+(-[a-z]+)*", operation.id)
         assert operation.contract["summary"]
         assert operation.contract["description"]
+
+
+# Words that add nothing to a name.
+EMPTY_WORDS = {
+    "a",
+    "an",
+    "as",
+    "at",
+    "by",
+    "for",
+    "in",
+    "is",
+    "it",
+    "its",
+    "of",
+    "on",
+    "that",
+    "the",
+    "this",
+    "to",
+    "what",
+}
+
+
+def described(contract: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """What a contract has to describe: where it is, its name, and its description."""
+    for name, schema in contract["components"]["schemas"].items():
+        yield f"schema {name}", name, schema.get("description")
+        for member, described in schema.get("properties", {}).items():
+            yield f"member {member} of {name}", f"{name} {member}", described.get("description")
+    for template, item in contract["paths"].items():
+        for method in METHODS:
+            operation = item.get(method, {})
+            for parameter in operation.get("parameters", ()):
+                yield (
+                    f"parameter {parameter['name']} of {method} {template}",
+                    parameter["name"],
+                    parameter.get("description"),
+                )
+            for status, answer in operation.get("responses", {}).items():
+                for header, described in answer.get("headers", {}).items():
+                    yield f"header {header} of {status} of {method} {template}", header, described.get("description")
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_everything_is_described_by_more_than_its_name(api: str) -> None:
+    for where, name, description in described(contract_of(api)):
+        assert description, where
+        words = set(words_of(description)) - EMPTY_WORDS
+        assert words - set(words_of(re.sub(r"([a-z])([A-Z])|_|-", r"\1 \2", name))), (where, description)
 
 
 def test_the_merged_contract_has_every_operation_of_every_service() -> None:

@@ -81,21 +81,34 @@ class Status(ResponseModel):
     """
 
     service: str
+    """Name of the service, which is the first part of its paths."""
     version: str
+    """Version of the software that answers."""
     build: str
+    """Fingerprint of the code that answers; answers of one build have one shape."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
     changed: str | None
+    """When the data last changed, in UTC; null where nothing was written yet."""
     counts: dict[str, int]
+    """Number of records by kind."""
     vintage: list[Publication]
+    """The publications that the facts were taken from."""
 
 
 class ServiceIndex(ResponseModel):
     """What a service offers for reading: `links` are the paths that need no code, by their names below this path."""
 
     service: str
+    """Name of the service."""
     title: str
+    """Title of the service, for people."""
     version: str
+    """Version of the software that answers."""
     links: dict[str, str]
+    """Paths that can be read without a code, by name."""
 
 
 def create_service(service: Service[Settings], settings: Settings) -> FastAPI:

@@ -36,12 +36,21 @@ class Card(ResponseModel):
     """
 
     service: str
+    """Name of the service whose facts these are."""
     code: Code
+    """Code of the programme, the same in every service."""
     title: str
+    """Heading of the card, for people."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
     changed: AwareDatetime | None
+    """When what the card shows last changed, in UTC; null where that is not known."""
     links: dict[str, str]
+    """Paths of further facts of the service, by name."""
     facts: Annotated[dict[str, Any], AfterValidator(_writable)]
+    """What the service has on the programme."""
 
 
 class Missing(ResponseModel):
@@ -52,7 +61,9 @@ class Missing(ResponseModel):
     """
 
     code: str
+    """`not_found`, `no_cards`, or the stable code of the failure."""
     detail: str
+    """Why there is no card, for people."""
 
 
 class Part(ResponseModel):
@@ -63,9 +74,13 @@ class Part(ResponseModel):
     """
 
     service: str
+    """Name of the service."""
     card: Card | None
+    """The facts of the service; null where it has none or failed, as `missing` says."""
     age_seconds: int | None
+    """Whole seconds since what the card shows last changed; null where there is no card or that is not known."""
     missing: Missing | None
+    """Why there is no card; null where there is one."""
 
 
 class ProgrammeView(ResponseModel):
@@ -76,9 +91,13 @@ class ProgrammeView(ResponseModel):
     """
 
     code: Code
+    """Code of the programme, which is the present one where it was renamed."""
     complete: bool
+    """Whether every service has a card."""
     missing: list[str]
+    """Names of the services without a card."""
     parts: list[Part]
+    """One part for each service."""
 
 
 class RefusalError(BaseModel):

@@ -22,16 +22,22 @@ router = openapi.Router(dependencies=[NO_PARAMETERS])
 contract_router = openapi.Router()
 PLAIN = openapi.plain()
 RETRY_AFTER = {"description": "Seconds after which the request may be sent again.", "schema": {"type": "integer"}}
-ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["ETH-01"])]
+ProgrammeCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=["ETH-01"])
+]
 
 
 class Index(ResponseModel):
     """The gateway's own paths, and the path under which each service answers."""
 
     title: str
+    """Title of the suite, for people."""
     version: str
+    """Version of the software that answers."""
     links: dict[str, str]
+    """The gateway's own paths, by what they give."""
     services: dict[str, str]
+    """Path of the index of each service, by its name."""
 
 
 @router.get("/", tags=["index"], response_model=Index, **PLAIN)

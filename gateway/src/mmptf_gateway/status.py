@@ -35,25 +35,40 @@ class ServiceStatus(ResponseModel):
     """
 
     service: str
+    """Name of the service."""
     reachable: bool
+    """Whether the service answered at all."""
     milliseconds: float
+    """How long the answer, or its absence, took."""
     error: str | None
+    """Why its data cannot be served now; null where they can."""
     version: str | None
+    """Version of the software of the service; null where it did not answer."""
     build: str | None
+    """Fingerprint of the code of the service; null where it did not answer."""
     revision: int | None
+    """Number of the last write of the service; null where it did not answer."""
     changed: str | None
+    """When its data last changed, in UTC; null where it did not answer or has no data."""
     counts: dict[str, int] | None
+    """Number of records by kind; null where it did not answer."""
     vintage: list[Publication] | None
+    """The publications that its facts were taken from; null where it did not answer."""
 
 
 class SuiteStatus(ResponseModel):
     """All services; `missing` names those whose data cannot be served now; `version` and `build` are the gateway's."""
 
     version: str
+    """Version of the software that answers."""
     build: str
+    """Fingerprint of the code that answers; answers of one build have one shape."""
     complete: bool
+    """Whether the data of every service can be served."""
     missing: list[str]
+    """Names of the services whose data cannot be served now."""
     services: list[ServiceStatus]
+    """The status of each service."""
 
 
 async def suite_status(services: Mapping[str, str], client: httpx.AsyncClient, version: str, build: str) -> SuiteStatus:

@@ -27,7 +27,9 @@ class AuditRecord(ChangeRecord):
     """A change, and who made it in which request: the subject of an access token, or an operator's command."""
 
     actor: str
+    """Subject of the access token that wrote it, or the name of an operator's command."""
     request_id: str | None
+    """The `X-Request-ID` of the request that wrote it; null for a command."""
 
 
 class Following(ResponseModel):
@@ -39,21 +41,29 @@ class Following(ResponseModel):
     """
 
     last: int
+    """The `seq` up to which this page reaches; sent as `after`, it continues without a gap."""
     more: bool
+    """Whether there are further changes already."""
     next: str
+    """Path of the request that continues after this page."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class ChangePage(Following):
     """Changes in the order of their commits."""
 
     items: list[ChangeRecord]
+    """The changes, in the order of their commits."""
 
 
 class AuditPage(Following):
     """Changes in the order of their commits, and who made them."""
 
     items: list[AuditRecord]
+    """The changes, in the order of their commits."""
 
 
 class HistoryQuery(BaseModel):

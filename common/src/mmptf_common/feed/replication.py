@@ -309,9 +309,13 @@ class CopyState(ResponseModel):
     """
 
     service: str
+    """The service whose records are copied."""
     reached: int
+    """Position in the feed of the other service up to which its changes are copied."""
     caught_up: datetime | None
+    """When the copy last had every change, in UTC; null before the first copy."""
     age_seconds: int | None
+    """Seconds since then; null before the first copy."""
 
 
 async def copy_state(connection: Any, service: str) -> CopyState:

@@ -127,7 +127,7 @@ def read(
 def _missing() -> dict[int | str, dict[str, Any]]:
     renamed = {
         "description": "The code was renamed; it is found at Location.",
-        "headers": {"Location": {"schema": {"type": "string"}}},
+        "headers": {"Location": {"schema": {"type": "string"}, "description": "The path with the present code."}},
     }
     return {308: renamed, **_problems(NotFound)}
 

@@ -22,17 +22,24 @@ class FacetValue(ResponseModel):
     """
 
     value: str | None
+    """The code or word; null for the rows that state none."""
     name: str | None
+    """Name of the code, for people; null where it has none."""
     count: int
+    """Number of rows that carry it."""
     link: str
+    """Path that lists these rows."""
 
 
 class FacetRange(ResponseModel):
     """The smallest and largest value among the rows of the current filter, and how many rows state none."""
 
     min: str | None
+    """Smallest value as text; null where no row states one."""
     max: str | None
+    """Largest value as text; null where no row states one."""
     not_stated: int
+    """Number of rows that state none."""
 
 
 class Facets(ResponseModel):
@@ -42,10 +49,17 @@ class Facets(ResponseModel):
     """
 
     filter: str
+    """The filters of the question in their canonical form, as a query string; empty where there were none."""
     total: int
+    """Number of rows that all filters find."""
     facets: dict[str, list[FacetValue]]
+    """The values of each facet with their counts, by the name of the filter."""
     ranges: dict[str, FacetRange]
+    """Smallest and largest values, by the name of the figure."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 def facets_statement(listing: Listing, query: BaseModel) -> Statement:

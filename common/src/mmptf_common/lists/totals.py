@@ -32,8 +32,11 @@ class LeftOut(ResponseModel):
     """Rows that a sum does not contain, and why; `link` is null where no filter finds just them."""
 
     reason: str
+    """Why these rows are not in the sum."""
     rows: int
+    """Number of the rows."""
     link: str | None
+    """Path that lists exactly these rows; null where no filter finds just them."""
 
 
 class GroupKey(ResponseModel):
@@ -44,8 +47,11 @@ class GroupKey(ResponseModel):
     """
 
     by: str
+    """Name of the dimension."""
     value: str
+    """Code of the group in this dimension; `shared`, `not_stated` and `rest` are no codes of records."""
     name: str | None
+    """Name of the code, for people; null where it has none."""
 
 
 class TotalGroup(ResponseModel):
@@ -56,10 +62,15 @@ class TotalGroup(ResponseModel):
     """
 
     keys: list[GroupKey]
+    """The value of each dimension that the rows of the group have in common."""
     sum: Money | None
+    """Exact sum of the rows; null where none states an amount."""
     rows: int
+    """Number of rows that are summed."""
     link: str | None
+    """Path that lists exactly the rows that are summed; null where no filter finds just them."""
     left_out: list[LeftOut]
+    """Rows of the group that state no amount, by reason."""
 
 
 class Total(ResponseModel):
@@ -70,19 +81,28 @@ class Total(ResponseModel):
     """
 
     stage: str
+    """Stage of money of all rows; amounts of other stages are in totals of their own."""
     basis: str | None
+    """On what the amounts are counted, such as the edition of the requirements; null where there is one basis only."""
     sum: Money | None
+    """Exact sum of all groups; null where no row states an amount."""
     rows: int
+    """Number of rows that are summed."""
     link: str | None
+    """Path that lists exactly the rows that are summed; null where no filter finds just them."""
     groups: list[TotalGroup]
+    """The parts of the total, by the dimensions of `by`."""
     left_out: list[LeftOut]
+    """Rows that belong to no group or state no amount, by reason."""
 
 
 class PrintedCoverage(PrintedCount):
     """How many records are held of those that documents print, whatever was asked for; `share` is held / printed."""
 
     held: int
+    """Number of records with this value that are held here, whatever was asked for."""
     share: Share
+    """`held` divided by `printed`."""
 
 
 class Totals(ResponseModel):
@@ -92,13 +112,23 @@ class Totals(ResponseModel):
     """
 
     by: list[str]
+    """The dimensions by which the totals are divided."""
     filter: str
+    """The filters of the question in their canonical form, as a query string; empty where there were none."""
     rows: int
+    """Number of rows that the filters find, with and without an amount."""
     link: str
+    """Path that lists the rows that the filters find."""
     totals: list[Total]
+    """One total for each stage, basis and currency."""
     left_out: list[LeftOut]
+    """Rows that are in no total, by reason."""
     coverage: list[PrintedCoverage]
+    """How many records are held of those that documents count; empty where no document counts them."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) -> Response:

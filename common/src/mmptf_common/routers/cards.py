@@ -29,12 +29,21 @@ class Card(ResponseModel, Generic[Shown]):
     """
 
     service: str
+    """Name of the service whose facts these are."""
     code: Code
+    """Code of the programme, the same in every service."""
     title: str
+    """Heading of the card, for people."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
     changed: datetime | None
+    """When what the card shows last changed, in UTC; null where that is not known."""
     links: dict[str, str]
+    """Paths of further facts of the service, by name."""
     facts: Shown
+    """What the service has on the programme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,9 @@ def add_card(
     """
     path = f"/cards/{ENTITY}s"
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
-    CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
+    CodeInPath = Annotated[  # noqa: N806
+        str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=[example])
+    ]
 
     async def get(request: PublicReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
         async with snapshot(request, query) as data, data.repeatable_read() as revision:

@@ -60,7 +60,9 @@ def add_drafts(
     """
     path = "/drafts"
     # Evaluated here, where they are known: this module's annotations are not postponed.
-    CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
+    CodeInPath = Annotated[  # noqa: N806
+        str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the draft.", examples=[example])
+    ]
     Drafter = Annotated[Identity, *drafter.__metadata__]  # noqa: N806
 
     def own(who: Identity) -> Listing:

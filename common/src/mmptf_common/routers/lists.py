@@ -25,7 +25,9 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
     noun = listing.path.rpartition("/")[2]
     path = f"/{noun}"
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
-    CodeInPath = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[example])]  # noqa: N806
+    CodeInPath = Annotated[  # noqa: N806
+        str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the record.", examples=[example])
+    ]
 
     async def list_(request: PublicReadRequest, query: Annotated[ListQuery, StrictQuery(listing.query)]) -> Response:
         return await answer_list(request, listing, query)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+import sys
 import unicodedata
+from collections.abc import Mapping
 from datetime import date
+from functools import cache
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 # What each pattern expects, in words: no error text shows a regular expression.
 _IN_WORDS: dict[str, str] = {}
@@ -78,13 +86,52 @@ Day = Annotated[
 ]
 
 
-class ResponseModel(BaseModel):
+class _Described(BaseModel):
+    """Base of models whose members are described in a contract by the docstrings below them.
+
+    Pydantic's `use_attribute_docstrings` would read the sources of all models whenever a process starts; here they are
+    read when a contract is written.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The JSON Schema of the model, with the descriptions of its members."""
+        schema = handler(core_schema)
+        members = handler.resolve_ref_schema(schema).get("properties", {})
+        for base in reversed(cls.__mro__):
+            for name, text in _docstrings(base.__module__).get(base.__name__, {}).items():
+                if name in members:
+                    members[name]["description"] = text
+        return schema
+
+
+@cache
+def _docstrings(module: str) -> dict[str, Mapping[str, str]]:
+    """The docstrings below the members of each class of a module, each as one line."""
+    found: dict[str, Mapping[str, str]] = {}
+    if not module.startswith("mmptf_"):
+        return found
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if isinstance(node, ast.ClassDef):
+            found[node.name] = {
+                member.target.id: " ".join(below.value.value.split())
+                for member, below in pairwise(node.body)
+                if isinstance(member, ast.AnnAssign)
+                and isinstance(member.target, ast.Name)
+                and isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+                and isinstance(below.value.value, str)
+            }
+    return found
+
+
+class ResponseModel(_Described):
     """Base of every model of an answer: no other members, frozen, each member present, null where there is no value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RequestModel(BaseModel):
+class RequestModel(_Described):
     """Base of every model of a body: other members are rejected; a member with a default may be left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -29,7 +29,9 @@ class Money(ResponseModel):
     """An exact amount: a decimal string with two places, and its ISO 4217 currency."""
 
     amount: AmountText
+    """Exact decimal number with two places as text, such as `1070000.00`."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    """ISO 4217 code of the currency, such as `USD`."""
 
 
 def amount_text(amount: Decimal) -> str:

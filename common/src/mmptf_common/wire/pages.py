@@ -16,9 +16,15 @@ class Page(ResponseModel, Generic[Item]):
     """One page of a list: `total` counts every match, `next` is the path of the page after this one."""
 
     items: list[Item]
+    """The records of this page, in the order of `sort`."""
     total: int
+    """How many records match all filters, over all pages."""
     next: str | None
+    """Path of the next page, to be requested as it is; null on the last page."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class ChangeRecord(ResponseModel):
@@ -30,20 +36,33 @@ class ChangeRecord(ResponseModel):
     """
 
     seq: int
+    """Position of the change in the feed of this service; it grows, with gaps."""
     revision: int
+    """Number of the write that the change is part of; all changes of one write have the same."""
     at: datetime
+    """When the write was committed, in UTC."""
     entity: str
+    """The kind of record, such as `programme` or `ledger_entry`."""
     key: str
+    """Code of the record that changed."""
     action: Literal["create", "amend", "delete"]
+    """Whether the record was created, amended or deleted."""
     organization: str | None
+    """Code of the organization on whose behalf it was changed; null for the operator of the service."""
     reason: str | None
+    """Why, as whoever wrote it stated; null where nothing was stated."""
     changed: list[str]
+    """Names of the members that differ between `before` and `after`; empty for a creation or a deletion."""
     before: dict[str, Any] | None
+    """The record as it was before; null where it was created."""
     after: dict[str, Any] | None
+    """The record as it is after; null where it was deleted."""
 
 
 class Health(ResponseModel):
     """`ready` is false while something that this process needs is missing, which `reason` names."""
 
     ready: bool
+    """Whether this process can answer requests."""
     reason: str | None
+    """What is missing; null while the process is ready."""

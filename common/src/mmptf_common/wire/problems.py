@@ -20,24 +20,40 @@ class ErrorDetail(ResponseModel):
     """One thing that is wrong with a request: where, what, and what would have been allowed."""
 
     parameter: str | None
+    """Name of the query parameter that is wrong; null where the error is elsewhere."""
     pointer: str | None
+    """JSON Pointer (RFC 6901) to the wrong member of the body; null where the error is elsewhere."""
     code: str
+    """Stable code of the kind of error, for programs."""
     detail: str
+    """What is wrong and what would be right, for people; its wording may change."""
     allowed: list[str] | None
+    """The values that are allowed, or where they are listed; null where they cannot be listed."""
     suggestion: str | None
+    """The value that was most likely meant; null unless that is nearly certain."""
 
 
 class Problem(ResponseModel):
     """An RFC 9457 problem document; `code` is stable, `detail` is for people."""
 
     type: str
+    """URI of the kind of problem; its last part is `code`."""
     title: str
+    """The kind of problem in a few words, the same for each occurrence."""
     status: int
+    """HTTP status of the answer."""
     detail: str
+    """What is wrong in this request and what would be right, for people; its wording may change."""
     instance: str
+    """Path of the request."""
     code: str
+    """Stable code of the kind of problem, for programs."""
     request_id: str | None
+    """The `X-Request-ID` of the answer, by which the operator finds the request; null where it was refused before it
+    had one.
+    """
     errors: list[ErrorDetail]
+    """Each thing that is wrong, with its place; empty where the problem is not in a value that was sent."""
 
 
 class ProblemError(Exception):

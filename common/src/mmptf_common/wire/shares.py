@@ -18,8 +18,11 @@ class Share(ResponseModel):
     """
 
     numerator: Annotated[str, Field(pattern=r"^[0-9]+$")]
+    """Upper part of the exact fraction in lowest terms, as decimal digits."""
     denominator: Annotated[str, Field(pattern=r"^[1-9][0-9]*$")]
+    """Lower part of the exact fraction in lowest terms, as decimal digits."""
     per_cent: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]{2}$")]
+    """The fraction in per cent with two decimals, rounded down; for display, not for further calculation."""
 
     @property
     def exact(self) -> Fraction:

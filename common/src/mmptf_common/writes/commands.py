@@ -277,19 +277,28 @@ class RowOutcome(ResponseModel):
     """What became of one row of a batch: `code` is the record's, `status` and `errors` are those of its refusal."""
 
     row: int
+    """Position of the row in the request, counted from 0."""
     outcome: Literal["written", "refused"]
+    """Whether the row was written."""
     code: str | None
+    """Code of the record; null where none was written."""
     status: int
+    """The HTTP status that the row alone would have had."""
     errors: list[ErrorDetail]
+    """What is wrong with the row; empty where it was written."""
 
 
 class BatchReport(ResponseModel):
     """What became of a batch, row by row."""
 
     dry_run: bool
+    """Whether the request was only checked and nothing written."""
     written: int
+    """Number of rows that were written, or would be."""
     refused: int
+    """Number of rows that were refused."""
     outcomes: list[RowOutcome]
+    """What became of each row, in the order of the request."""
 
 
 class BatchQuery(WriteQuery):

@@ -50,44 +50,63 @@ class DraftPlace(ResponseModel):
     """A place of a draft, and its per cent of the budget."""
 
     code: Code
+    """Code of the place, as at `/catalog/v1/places`."""
     share: Hundredths | None
+    """Per cent of the budget, with two decimals; null where it is not stated yet."""
 
 
 class DraftDuration(ResponseModel):
     """The first and the last day of a draft's programme."""
 
     start: date
+    """First day."""
     end: date
+    """Last day."""
 
 
 class BudgetLine(ResponseModel):
     """What one organization means to spend in one year under one UNSDG category, in the budget's currency."""
 
     organization: Code
+    """Code of the organization that spends it."""
     year: Year
+    """Calendar year of the spending."""
     category: BudgetCategory
+    """UNSDG budget category."""
     amount: Amount
+    """Exact decimal number with two places, in the currency of the budget."""
 
 
 class ProgrammeContent(ResponseModel):
     """The content of a programme or a draft; members that are not stated are null or empty."""
 
     title: str | None
+    """Title; null where it is not stated yet."""
     summary: str | None
+    """What the programme is about; null where it is not stated yet."""
     thematic_area: Code | None
+    """Code of the thematic area; null where it is not stated yet."""
     objectives: list[Code]
+    """Codes of objectives of the Global Compact."""
     places: list[DraftPlace]
+    """The countries or regions, with their shares."""
     organizations: list[Code]
+    """Codes of the participating organizations."""
     duration: DraftDuration | None
+    """First and last day; null where they are not stated yet."""
     budget: Hundredths | None
+    """Budget in US dollars, a decimal number with two places; null where it is not stated yet."""
     budget_lines: list[BudgetLine]
+    """The budget by organization, year and category; they have to add up to it at submission."""
 
 
 class DraftOwner(ResponseModel):
     """The code of a draft, and the organization that it belongs to."""
 
     code: Code
+    """Code of the programme to be."""
     organization: Code
+    """Code of the organization that the draft belongs to."""
 
 
 # Pydantic puts the fields of the last base first, so `code` is the first member of the record.
@@ -95,6 +114,7 @@ class Draft(ProgrammeContent, DraftOwner):
     """A programme before it is submitted: seen by its organization alone."""
 
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
     @classmethod
     def empty(cls, code: str, organization: str, at: datetime) -> Draft:
@@ -137,17 +157,24 @@ class Extension(ResponseModel):
     """A no-cost extension: the last day that it replaces, and the decision behind it."""
 
     end: date
+    """The new last day."""
     previous_end: date
+    """The last day that it replaces."""
     reason: str
+    """Why it was extended."""
     decision: str
+    """The decision behind it, such as a meeting and its date."""
 
 
 class Duration(ResponseModel):
     """The first and the last day of a programme, the last as extended."""
 
     start: date
+    """First day."""
     end: date
+    """Last day, as extended."""
     extensions: list[Extension]
+    """The extensions without further money, the earliest first."""
 
     def extended(self, end: date, reason: str, decision: str) -> Duration:
         """The duration with a later last day, and the decision recorded as an extension."""
@@ -159,13 +186,21 @@ class StatusRecord(ResponseModel):
     """A status that a programme had, with the date as precisely as it is known, the reason, and what decided it."""
 
     status: Status
+    """The status from `date` on."""
     stage: Stage
+    """Coarse part of the life cycle that it belongs to."""
     date: date
+    """First day of the status, the last day of the month or year where only that is known."""
     date_precision: Literal["day", "month", "year"]
+    """How exactly the date is known."""
     reason: str
+    """Why, or how it is known."""
     decision: str | None
+    """The decision that set it; null where none is known."""
     verified: bool
+    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
     sources: list[SourceRef]
+    """Where it is printed."""
 
 
 class StatedProgramme(ResponseModel):

@@ -31,9 +31,15 @@ from mmptf_common.writes.commands import (
 )
 
 router = openapi.Router()
-ProgrammeCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["WBALKANS-01"])]
-ConceptCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["KEN-01"])]
-FundedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["UGA-01"])]
+ProgrammeCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=["WBALKANS-01"])
+]
+ConceptCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=["KEN-01"])
+]
+FundedCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=["UGA-01"])
+]
 
 
 def _require_management_unit(who: Identity, what: str) -> None:

@@ -71,17 +71,24 @@ class CodeName(ResponseModel):
     """A code and the name it stands for."""
 
     code: Code
+    """Code, as in the code list of the member."""
     name: str
+    """What the code stands for."""
 
 
 class ProgrammePlace(ResponseModel):
     """A place of a programme: `share` is its per cent of the budget, null where the source gives none."""
 
     code: Code
+    """Code of the place, as at `/catalog/v1/places`."""
     name: str
+    """Name as the United Nations write it today."""
     as_printed: str
+    """Name as the source prints it."""
     share: Annotated[str, Field(pattern=r"^[0-9]{1,3}\.[0-9]{2}$")] | None
+    """Per cent of the budget that is meant for the place, with two decimals; null where the source gives none."""
     footnote: str | None
+    """Text that has to accompany the name; null where there is none."""
 
 
 class Budget(ResponseModel):
@@ -93,11 +100,17 @@ class Budget(ResponseModel):
     """
 
     amount: AmountText
+    """The budget as an exact decimal number with two places; `precision` says how exactly it is known."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    """ISO 4217 code of the currency, such as `USD`."""
     stage: BudgetStage
+    """Stage of money: asked for (`requirement`), approved (`allocation`), or not said (`programme_budget`)."""
     precision: Literal["exact", "rounded"]
+    """Whether the figure is exact, or rounded as printed."""
     as_printed: str | None
+    """The words of the source, such as `USD 1.5M`; null for what was not taken from a document."""
     sources: list[SourceRef]
+    """Where the budget is printed."""
 
     @classmethod
     def of(cls, stated: StatedBudget, sources: Iterable[SourceRef]) -> Budget:
@@ -119,23 +132,41 @@ class Programme(ResponseModel):
     """
 
     code: Code
+    """Code of the programme; after a renaming, the former code leads to this one."""
     title: str | None
+    """Title; null where no source prints one."""
     summary: str
+    """What the programme is about, in words of our own, or as its organization wrote it."""
     thematic_area: CodeName | None
+    """Thematic area; null where no source states one. It is never derived from objectives."""
     objectives: list[CodeName]
+    """Objectives of the Global Compact that the sources name; empty where they name none."""
     place_label: str
+    """The places as the source prints them, together."""
     places: list[ProgrammePlace]
+    """The countries or regions; empty where no source names one."""
     lead_organization: Code | None
+    """Code of the organization that submitted it; null where no source states it."""
     organizations: list[CodeName]
+    """Participating organizations; empty where no source names them."""
     duration: Duration | None
+    """First and last day; null where they are not stated."""
     budget: Budget | None
+    """Budget in US dollars; null where no source states one, which is not zero."""
     budget_lines: list[BudgetLine]
+    """The budget by organization, year and category; they add up to it. Empty where they are not stated."""
     status: Status
+    """Status today, by the procedure of the Fund."""
     stage: Stage
+    """Coarse part of the life cycle that the status belongs to."""
     status_history: list[StatusRecord]
+    """Every status that it had, the earliest first."""
     gaps: list[Gap]
+    """What the sources do not state; the members are null or empty."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
     @classmethod
     def of(cls, stated: StatedProgramme, names: CodeNames, at: datetime) -> Programme:
@@ -179,33 +210,50 @@ class CardBudget(ResponseModel):
     """A programme's budget with its stage and precision; the programme itself has its sources."""
 
     amount: AmountText
+    """The budget as an exact decimal number with two places."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    """ISO 4217 code of the currency, such as `USD`."""
     stage: BudgetStage
+    """Stage of money: asked for (`requirement`), approved (`allocation`), or not said (`programme_budget`)."""
     precision: Literal["exact", "rounded"]
+    """Whether the figure is exact, or rounded as printed."""
 
 
 class ProgrammeFacts(ResponseModel):
     """What of a programme a reader needs at one glance; what no source states is null or empty and named in `gaps`."""
 
     title: str | None
+    """Title; null where no source prints one."""
     status: Status
+    """Status today, by the procedure of the Fund."""
     stage: Stage
+    """Coarse part of the life cycle that the status belongs to."""
     thematic_area: CodeName | None
+    """Thematic area; null where no source states one."""
     objectives: list[CodeName]
+    """Objectives of the Global Compact; empty where no source names them."""
     place_label: str
+    """The places as the source prints them, together."""
     places: list[ProgrammePlace]
+    """The countries or regions; empty where no source names one."""
     lead_organization: Code | None
+    """Code of the organization that submitted it; null where no source states it."""
     organizations: list[CodeName]
+    """Participating organizations; empty where no source names them."""
     duration: Duration | None
+    """First and last day; null where they are not stated."""
     budget: CardBudget | None
+    """Budget in US dollars; null where no source states one, which is not zero."""
     gaps: list[Gap]
+    """What the sources do not state; the members are null or empty."""
 
 
 class ProgrammeCard(Card[ProgrammeFacts]):
     """What the catalogue holds on a programme; `changed` is when anything of the programme last changed."""
 
 
-class ProgrammePage(Page[Programme]): ...
+class ProgrammePage(Page[Programme]):
+    """One page of programmes."""
 
 
 class ProgrammeFilter(PointInTime):
@@ -265,23 +313,31 @@ class PlaceSent(RequestModel):
     """A place by its code; the shares of all places are given, and add up to 100.00, or none is."""
 
     code: Code
+    """ISO 3166-1 alpha-3 code of a country, or M49 code of a region, as at `/catalog/v1/places`."""
     share: PlaceShare | None = None
+    """Per cent of the budget that is meant for the place; null where no place has one."""
 
 
 class DurationSent(RequestModel):
     """The first and the last day."""
 
     start: Day
+    """First day of the programme."""
     end: Day
+    """Last day of the programme."""
 
 
 class BudgetLineSent(RequestModel):
     """What one organization means to spend in one year under one UNSDG category."""
 
     organization: Code
+    """Code of a participating organization of the programme."""
     year: Year
+    """Calendar year of the spending."""
     category: BudgetCategory
+    """UNSDG budget category."""
     amount: AmountSent
+    """What it means to spend, in US dollars."""
 
 
 class Content(PatchModel):
@@ -291,14 +347,23 @@ class Content(PatchModel):
     """
 
     title: Annotated[Title, Field(default_factory=unset)]
+    """Title of the programme."""
     summary: Annotated[Text, Field(default_factory=unset, max_length=5000)]
+    """What the programme is about."""
     thematic_area: Annotated[Code, Field(default_factory=unset)]
+    """Code of the thematic area, as at `/catalog/v1/thematic-areas`."""
     objectives: Annotated[list[Code], Field(default_factory=unset, max_length=23)]
+    """Codes of objectives of the Global Compact, as at `/catalog/v1/objectives`."""
     places: Annotated[list[PlaceSent], Field(default_factory=unset, max_length=60)]
+    """The countries or regions, with the share of each or of none."""
     organizations: Annotated[list[Code], Field(default_factory=unset, max_length=40)]
+    """Codes of the participating organizations, as at `/catalog/v1/organizations`."""
     duration: Annotated[DurationSent, Field(default_factory=unset)]
+    """First and last day."""
     budget: Annotated[AmountSent, Field(default_factory=unset)]
+    """Budget in US dollars."""
     budget_lines: Annotated[list[BudgetLineSent], Field(default_factory=unset, max_length=2000)]
+    """The budget by organization, year and category; they add up to it."""
 
     def applied_to(self, content: AnyContent) -> AnyContent:
         """The content with the sent members in place of its own."""
@@ -309,6 +374,7 @@ class DraftSent(Content):
     """A new draft, under a code that no programme has."""
 
     code: Code
+    """Code of the programme to be; no programme or draft has it, nor had it."""
 
 
 class Amendment(Content):
@@ -321,15 +387,19 @@ class StatusSent(RequestModel):
     """The status that a programme has from a day on, and what brought it about."""
 
     status: NewStatus
+    """The status from `date` on."""
     date: Day
+    """First day of the status."""
     reason: Reason
     decision: Decision | None = None
+    """The decision behind it, such as a meeting and its date."""
 
 
 class ExtensionSent(RequestModel):
     """A later last day, without more money."""
 
     end: Day
+    """The new last day, after the present one."""
     reason: Reason
     decision: Decision
 
@@ -338,6 +408,7 @@ class StatusOf(StatusSent):
     """A status change of one programme among several; `etag` is what `If-Match` is for a single one."""
 
     programme: Code
+    """Code of the programme."""
     etag: Annotated[
         str,
         Field(
@@ -347,12 +418,14 @@ class StatusOf(StatusSent):
             )
         ),
     ]
+    """The programme's `ETag` as it was read, with its quotes."""
 
 
 class StatusBatch(RequestModel):
     """Status changes that are written together, such as those of one meeting."""
 
     changes: Annotated[list[StatusOf], Field(min_length=1, max_length=500)]
+    """The changes, at most one for a programme."""
 
 
 class DraftPage(Page[Draft]):

@@ -30,32 +30,49 @@ class Stage(ResponseModel):
     """A stage of money; amounts of different stages are never added together."""
 
     code: Code
+    """Name of the stage in other records, such as `deposit`."""
     number: int
+    """Position in the order in which money passes the stages, from 1."""
     name: str
+    """Name of the stage, for people."""
     definition: str
+    """What money at this stage is, and what it is not."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class ContributorRef(ResponseModel):
     """A contributor as a contribution names it."""
 
     code: Code
+    """Code of the contributor, as at `/funding/v1/contributors`."""
     name: str
+    """Name, for people."""
     type: ContributorType
+    """Sort of contributor."""
     country: str | None
+    """ISO 3166-1 alpha-3 code of a Member State; null for other contributors."""
 
 
 class Contributor(ResponseModel):
     """Who gives to the Fund; `country` is the ISO 3166-1 alpha-3 code of a Member State."""
 
     code: Code
+    """Code of the contributor: that of the country for a Member State."""
     name: str
+    """Name as the United Nations write it."""
     as_printed: str
+    """Name as the source prints it."""
     type: ContributorType
+    """Sort of contributor."""
     country: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None
+    """ISO 3166-1 alpha-3 code of a Member State; null for other contributors."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class Contribution(ResponseModel):
@@ -67,16 +84,27 @@ class Contribution(ResponseModel):
     """
 
     code: Code
+    """Code of the record."""
     contributor: ContributorRef
+    """Who gave it."""
     sum: Money
+    """The amount, cumulative to `as_of`."""
     stage: ContributionStage
+    """Stage of money; `contribution` where the source does not say which."""
     basis: Basis
+    """What the amount counts; `unspecified` where the source does not say."""
     precision: Precision
+    """Whether the figure is exact, or rounded as printed."""
     as_printed: str
+    """The words or the figure as the source prints them."""
     as_of: date
+    """Day to which the amount is counted."""
     as_of_precision: DatePrecision
+    """Whether the source prints a day, a month or a year; of the latter two, `as_of` is the last day."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class Target(ResponseModel):
@@ -86,15 +114,25 @@ class Target(ResponseModel):
     """
 
     code: Code
+    """Code of the target, such as `IMRF-2026`."""
     name: str
+    """Name of the target, for people."""
     sum: Money
+    """What is to be raised."""
     event: str
+    """The review forum by which it is to be raised."""
     due: date
+    """Day by which it is to be raised."""
     due_precision: DatePrecision
+    """Whether the source prints a day, a month or a year; of the latter two, `due` is the last day."""
     as_printed: str | None
+    """The words of the source; null where none is quoted."""
     verified: bool
+    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class Contributed(ResponseModel):
@@ -105,57 +143,86 @@ class Contributed(ResponseModel):
     """
 
     stage: ContributionStage
+    """Stage of money of these contributions."""
     basis: Basis
+    """What their amounts count."""
     sum: Money
+    """Exact sum of the contributions."""
     rows: int
+    """Number of contributions."""
     link: str
+    """Path that lists them."""
     as_of: date
+    """Latest day to which one of them is counted."""
     after_due: bool
+    """Whether that is after the day on which the target was due."""
     share: Share
+    """The sum divided by the target."""
 
 
 class TargetProgress(ResponseModel):
     """How far contributions have come towards one target; bases are never added together."""
 
     target: Target
+    """The capitalization target with its amount and day."""
     contributed: list[Contributed]
+    """What was contributed, by stage and basis; these are never added together."""
 
 
 class Progress(ResponseModel):
     """Progress towards every target, the latest due first."""
 
     targets: list[TargetProgress]
+    """Each target with what was contributed, the latest due first."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class PrintedFigure(ResponseModel):
     """A figure as a source prints it; `value` is its decimal reading in `unit`."""
 
     value: Annotated[str, Field(pattern=NUMBER)]
+    """The figure as a decimal number, in `unit`."""
     unit: PrintedUnit
+    """What is counted: US dollars, per cent, records, or a calendar year."""
     qualifier: Qualifier
+    """How exact the source says that it is."""
     as_printed: str
+    """The words of the source."""
 
 
 class ComputedFigure(ResponseModel):
     """The same figure computed from the rows at `link`; `difference` is printed minus computed."""
 
     value: Annotated[str, Field(pattern=NUMBER)]
+    """The figure from our rows as a decimal number, in the unit of the printed one."""
     difference: Annotated[str, Field(pattern=NUMBER)]
+    """Printed minus computed."""
     link: str
+    """Path that lists the rows."""
     rows: int
+    """Number of the rows."""
 
 
 class Fact(ResponseModel):
     """A figure that the Fund publishes about itself, beside what our own rows add up to, where they can."""
 
     code: Code
+    """Code of the figure."""
     name: str
+    """What the figure counts, for people."""
     printed: PrintedFigure
+    """The figure as published."""
     note: str | None
+    """What a reader of the figure has to know; null where there is nothing."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
     computed: ComputedFigure | None
+    """The same figure from our rows; null where they cannot give it."""
 
 
 class StagePage(Page[Stage]):
@@ -188,7 +255,9 @@ class ContributorQuery(ListQuery):
     """Which contributors."""
 
     sort: Annotated[Literal["code", "-code", "name", "-name"], Field(description="The order.")] = "code"
-    contributor_type: Annotated[list[ContributorType], Field(default_factory=list, max_length=100)]
+    contributor_type: Annotated[
+        list[ContributorType], Field(default_factory=list, max_length=100, description="Sort of contributor.")
+    ]
     country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a Member State.", examples=["DEU"])]
 
 
@@ -196,10 +265,14 @@ class ContributionFilter(PointInTime):
     """Which contributions: any of a repeated filter, all of different ones."""
 
     contributor: Annotated[Values, Field(description="Code of a contributor.", examples=["DEU"])]
-    contributor_type: Annotated[list[ContributorType], Field(default_factory=list, max_length=100)]
+    contributor_type: Annotated[
+        list[ContributorType], Field(default_factory=list, max_length=100, description="Sort of contributor.")
+    ]
     country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a contributing Member State.")]
-    stage: Annotated[list[ContributionStage], Field(default_factory=list, max_length=100)]
-    basis: Annotated[list[Basis], Field(default_factory=list, max_length=100)]
+    stage: Annotated[
+        list[ContributionStage], Field(default_factory=list, max_length=100, description="Stage of money.")
+    ]
+    basis: Annotated[list[Basis], Field(default_factory=list, max_length=100, description="What the amounts count.")]
     amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
     amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
     updated_since: UpdatedSince = None

@@ -61,10 +61,15 @@ class Explanation(ResponseModel):
     """Why a computed figure differs from the printed one: the cause, the rows behind it, and what they account for."""
 
     cause: Literal["missing_in_source", "printed_note"]
+    """Why the figures differ: an amount that is missing in the source, or a reason that is printed."""
     detail: str
+    """The reason, for people."""
     sum: Money | None
+    """How much of the difference it accounts for; null where that is not known."""
     rows: int
+    """Number of the rows behind it."""
     link: str | None
+    """Path that lists these rows; null where there are none."""
 
 
 class ReconciledTotal(ResponseModel):
@@ -77,19 +82,36 @@ class ReconciledTotal(ResponseModel):
     """
 
     printed: Code
+    """Code of the printed total."""
     division: Division
+    """What it is a total of: the edition, a region, an area or a place."""
     value: Code
+    """Code of that place, area, region or edition."""
     name: str
+    """Its name, for people."""
     region: Code | None
+    """Code of the region whose table prints it; null for the edition as a whole."""
     unit: Unit
+    """Whether it is an amount in US dollars or a percentage."""
     as_printed: str
+    """The words or the figure as the source prints them."""
     confidence: Confidence
+    """How sure it is that the parts that were read from the text belong together."""
     note: str | None
+    """Note of the printed figure; null where there is none."""
     printed_figure: str | None
+    """The printed figure as a decimal number; null where "funded" is printed."""
     computed_figure: str | None
+    """What the rows add up to; null where none states an amount."""
     difference: str | None
+    """Printed minus computed; null where one of them is null."""
     agreement: Agreement
+    """Whether the figures are equal, differ for a stated reason, or differ."""
     rows: int
+    """Number of rows that the figure covers."""
     funded: int
+    """Number of these rows that print "funded" in place of an amount."""
     link: str
+    """Path that lists these rows."""
     explanations: list[Explanation]
+    """The reasons of a difference; empty where the figures are equal."""

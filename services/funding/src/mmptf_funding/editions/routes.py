@@ -15,7 +15,9 @@ from mmptf_funding.editions import queries, schemas
 
 router = openapi.Router()
 
-EditionCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["MI-2015"])]
+EditionCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the edition.", examples=["MI-2015"])
+]
 
 add_listing(
     router,

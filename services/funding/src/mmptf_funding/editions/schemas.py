@@ -38,14 +38,23 @@ class Edition(ResponseModel):
     """
 
     code: Code
+    """Code of the edition, such as `MI-2015`."""
     name: str
+    """Title of the publication."""
     publisher: str | None
+    """Who published it; null where that is not stated."""
     year: int
+    """Year whose requirements it states."""
     document: Code
+    """Code of the publication in the sources of its rows."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    """ISO 4217 code of the currency of all its requirements."""
     note: str | None
+    """What a reader of its figures has to know; null where there is nothing."""
     sources: list[SourceRef]
+    """The lines of the document that `note` goes back to."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class Term(ResponseModel):
@@ -57,35 +66,55 @@ class Term(ResponseModel):
     """
 
     code: Code
+    """Code of the entry, unique within edition and kind."""
     edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
     kind: TermKind
+    """What the entry is: a region, a programmatic area, a target population or a place."""
     name: str
+    """Name in its usual spelling."""
     as_printed: list[str]
+    """The spellings that the edition prints."""
     region: Code | None
+    """Code of the region of a place; null for other kinds."""
     country: CountryCode | None
+    """ISO 3166-1 alpha-3 code of a place that is one country; else null."""
     covers: list[CountryCode]
+    """ISO 3166-1 alpha-3 codes of further countries that the heading of a place names."""
     footnote: str | None
+    """Text that has to accompany the name; null where there is none."""
     note: str | None
+    """What a reader has to know; null where there is nothing."""
     position: int
+    """Position in the order of the document, from 1."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class NamedTerm(ResponseModel):
     """A term as a requirement carries it: code and name of the vocabulary, and what the heading prints."""
 
     code: Code
+    """Code of the entry in the vocabulary of the edition."""
     name: str
+    """Name of the entry."""
     as_printed: str | None
+    """What the heading prints; null where no heading prints it."""
 
 
 class RequirementPlace(ResponseModel):
     """The place of a requirement; `country` is null where it is no single country."""
 
     code: Code
+    """Code of the place in the vocabulary of the edition."""
     name: str
+    """Name of the place in the vocabulary of the edition."""
     as_printed: str | None
+    """What the heading prints; null where there is no heading."""
     country: CountryCode | None
+    """ISO 3166-1 alpha-3 code; null where the place is no single country."""
     footnote: str | None
+    """Text that has to accompany the name; null where there is none."""
 
 
 class Requirement(ResponseModel):
@@ -99,21 +128,37 @@ class Requirement(ResponseModel):
     """
 
     code: Code
+    """Code of the requirement: edition, place and area."""
     edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
     region: NamedTerm
+    """Region under which the edition prints it."""
     place: RequirementPlace
+    """Country or other heading that asks for it."""
     area: NamedTerm
+    """Programmatic area that it is for."""
     status: RequirementStatus
+    """Whether an amount is asked for, the word "funded" stands in its place, or the figure is missing."""
     stage: MoneyStage
+    """Stage of money, which is `requirement`."""
     sum: Money | None
+    """What is asked for; null unless `status` is `required`, which is not zero."""
     implied: Money | None
+    """What the printed totals leave for a missing figure; null for all others."""
     as_printed: str | None
+    """The figure or word as printed; null where it is missing."""
     target_populations: list[NamedTerm]
+    """Whom it is for; empty where the edition names nobody."""
     confidence: Confidence
+    """How sure it is that the parts that were read from the text belong together."""
     note: str | None
+    """What whoever uses the figure has to know; null where there is nothing."""
     reading_note: str | None
+    """How it was read from the text, for whoever checks it; null where there is nothing to say."""
     sources: list[SourceRef]
+    """Lines of heading, amount and populations."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class PrintedTotal(ResponseModel):
@@ -125,30 +170,52 @@ class PrintedTotal(ResponseModel):
     """
 
     code: Code
+    """Code of the record."""
     edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
     division: Division
+    """What it is a total of: the edition, a region, an area or a place."""
     value: Code
+    """Code of that place, area, region or edition."""
     name: str
+    """Its name, for people."""
     region: Code | None
+    """Code of the region whose table prints it; null for the edition as a whole."""
     unit: Unit
+    """Whether it is an amount in US dollars or a percentage."""
     sum: Money | None
+    """The amount; null where the table prints "funded", and for percentages."""
     per_cent: PercentText | None
+    """The percentage, with as many decimals as are printed; null for amounts."""
     as_printed: str
+    """The words or the figure as the source prints them."""
     confidence: Confidence
+    """How sure it is that the parts that were read from the text belong together."""
     note: str | None
+    """What whoever uses the figure has to know; null where there is nothing."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     position: int
+    """Position in the order of the document, from 1."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class Reconciliation(ResponseModel):
     """Figures that an edition prints beside the computed ones; `counts` says how many of all agree."""
 
     edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
     stage: MoneyStage
+    """Stage of money of all figures."""
     counts: dict[Agreement, int]
+    """Number of printed figures by how they agree."""
     figures: list[ReconciledTotal]
+    """The printed figures beside the computed ones."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class Initiative(ResponseModel):
@@ -160,35 +227,60 @@ class Initiative(ResponseModel):
     """
 
     code: Code
+    """Code of the record."""
     edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
     kind: InitiativeKind
+    """Whether it is an initiative, a fund, or a co-funding."""
     section: str
+    """Heading under which the edition prints it."""
     name: str
+    """Name of the initiative or fund."""
     stage: MoneyStage
+    """Stage of money of `sum`."""
     sum: Money | None
+    """What is asked for over `period`; null where no amount is printed."""
     precision: Precision | None
+    """Whether the amount is exact or rounded as printed; null where there is none."""
     as_printed: str | None
+    """The amount as printed; null where there is none."""
     period: str | None
+    """The time that the amount is for, as printed; null where it is not stated."""
     overall: Money | None
+    """Whole budget over all years; null where it is not stated."""
     overall_as_printed: str | None
+    """The whole budget as printed; null where it is not stated."""
     target: Money | None
+    """What a fund is to reach; null where it is not stated."""
     target_as_printed: str | None
+    """That amount as printed; null where it is not stated."""
     buys: str | None
+    """What the money is for, in words of our own; null where it is not stated."""
     instrument: str | None
+    """The programme or facility through which it is funded; null where it is not stated."""
     confidence: Confidence
+    """How sure it is that the parts that were read from the text belong together."""
     note: str | None
+    """What whoever uses the figure has to know; null where there is nothing."""
     reading_note: str | None
+    """How it was read from the text, for whoever checks it; null where there is nothing to say."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     position: int
+    """Position in the order of the document, from 1."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class ResultLevel(ResponseModel):
     """A level of results below the impact, with the document's name for it; `line` defines it, or has the first one."""
 
     code: Code
+    """Code by which results name the level."""
     name: str
+    """The document's name for it, such as outcome or output."""
     line: int | None
+    """Line that defines it, or has the first result of it; null where neither is at hand."""
 
 
 class Result(ResponseModel):
@@ -199,11 +291,17 @@ class Result(ResponseModel):
     """
 
     code: Code
+    """Code of the result, unique within the matrix."""
     level: Code
+    """Code of its level."""
     parent: Code | None
+    """Code of the result one level up that it contributes to; null for the highest."""
     number: str | None
+    """The printed number; null where there is none."""
     text: str
+    """The result in words of our own."""
     line: int
+    """Line of the document where it begins."""
 
 
 class ResultsMatrix(ResponseModel):
@@ -214,14 +312,23 @@ class ResultsMatrix(ResponseModel):
     """
 
     code: Code
+    """Code of the matrix, such as `MI-2015-results-east-horn-africa`."""
     edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
     region: Code
+    """Code of the region whose strategy prints it."""
     impact: str | None
+    """What all results are to lead to, in words of our own; null where it is not stated."""
     levels: list[ResultLevel]
+    """The levels of the document, the highest first."""
     results: list[Result]
+    """The results in the order of their numbers."""
     note: str | None
+    """What whoever uses the figure has to know; null where there is nothing."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class EditionPage(Page[Edition]):
@@ -258,22 +365,33 @@ class TermQuery(ListQuery):
     """Which terms of a vocabulary."""
 
     sort: Annotated[Literal["position", "-position", "name", "-name"], Field(description="The order.")] = "position"
-    kind: Annotated[list[TermKind], Field(default_factory=list, max_length=100)]
+    kind: Annotated[list[TermKind], Field(default_factory=list, max_length=100, description="What the entry is.")]
 
 
 class PrintedTotalQuery(ListQuery):
     """Which printed totals."""
 
     sort: Annotated[Literal["position", "-position"], Field(description="The order, as printed.")] = "position"
-    division: Annotated[list[Division], Field(default_factory=list, max_length=100)]
-    unit: Annotated[list[Unit], Field(default_factory=list, max_length=100)]
+    division: Annotated[
+        list[Division],
+        Field(default_factory=list, max_length=100, description="What the printed figure is a total of."),
+    ]
+    unit: Annotated[
+        list[Unit], Field(default_factory=list, max_length=100, description="Amounts in US dollars, or percentages.")
+    ]
 
 
 class ReconciliationQuery(PointInTime):
     """Which figures; the counts are those of all."""
 
-    division: Annotated[list[Division], Field(default_factory=list, max_length=100)]
-    agreement: Annotated[list[Agreement], Field(default_factory=list, max_length=100)]
+    division: Annotated[
+        list[Division],
+        Field(default_factory=list, max_length=100, description="What the printed figure is a total of."),
+    ]
+    agreement: Annotated[
+        list[Agreement],
+        Field(default_factory=list, max_length=100, description="How the printed figure agrees with the rows."),
+    ]
 
 
 class RequirementFilter(PointInTime):
@@ -291,7 +409,14 @@ class RequirementFilter(PointInTime):
     ]
     place: Annotated[Values, Field(description="Code of a place of the edition's vocabulary.")]
     area: Annotated[Values, Field(description="Code of a programmatic area of the edition's vocabulary.")]
-    status: Annotated[list[RequirementStatus], Field(default_factory=list, max_length=100)]
+    status: Annotated[
+        list[RequirementStatus],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Whether an amount is asked for, funded, or missing in the source.",
+        ),
+    ]
     target_population: Annotated[
         Values, Field(description="Code of a target population; a requirement may name several.")
     ]
@@ -332,7 +457,10 @@ class InitiativeQuery(ListQuery):
 
     sort: Annotated[Literal["position", "-position"], Field(description="The order, as printed.")] = "position"
     edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
-    kind: Annotated[list[InitiativeKind], Field(default_factory=list, max_length=100)]
+    kind: Annotated[
+        list[InitiativeKind],
+        Field(default_factory=list, max_length=100, description="Initiatives, funds, or co-fundings."),
+    ]
     q: Annotated[Search | None, Field(description="Words by their beginning, in name, section and purpose.")] = None
 
 

@@ -14,9 +14,13 @@ class TableReport(ResponseModel):
     """What an import does with the rows of one table; nothing is ever removed."""
 
     rows: int
+    """Number of rows in the file."""
     created: int
+    """Rows that were not there before."""
     amended: int
+    """Rows that differ from those that were there."""
     unchanged: int
+    """Rows that were there already, with the same values."""
 
 
 class ImportReport(ResponseModel):
@@ -27,11 +31,17 @@ class ImportReport(ResponseModel):
     """
 
     edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
     dry_run: bool
+    """Whether the request was only checked and nothing written."""
     tables: dict[str, TableReport]
+    """What was done with the rows of each table, by its name."""
     agreement: dict[Agreement, int]
+    """Number of printed totals by how they agree with the rows."""
     explained: list[ReconciledTotal]
+    """Printed totals that differ for a stated reason."""
     revision: int | None
+    """Number of the write; null for a dry run."""
 
 
 class TemplateQuery(BaseModel):

@@ -32,7 +32,9 @@ from mmptf_funding.ledger import catalogue_client, commands, queries, schemas
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 router = openapi.Router()
-EntryCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["L-000006"])]
+EntryCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the entry.", examples=["L-000006"])
+]
 
 
 @router.post(

@@ -45,10 +45,15 @@ class OriginalSent(RequestModel):
     """An amount in the currency in which it was given: US dollars for one unit of it, on a day, by a source."""
 
     amount: AmountSent
+    """The amount in the other currency."""
     currency: Annotated[Currency, Field(examples=["EUR"])]
+    """ISO 4217 code of that currency."""
     rate: Rate
+    """US dollars for one unit of it."""
     rate_date: Day
+    """Day of the rate."""
     rate_source: Annotated[Text, Field(max_length=200)]
+    """Who published the rate."""
 
     def original(self) -> domain.Original:
         """The amount with its exact figures and its day."""
@@ -67,20 +72,29 @@ class EntrySent(RequestModel):
     """
 
     kind: KindSent
+    """What happened to the money; it decides which other members are needed."""
     date: Annotated[Day, Field(description="The day on which it counts.")]
     amount: AmountSent
+    """The amount in US dollars."""
     original: OriginalSent | None = None
+    """The amount as it was given, where that was another currency."""
     contributor: Code | None = None
+    """Code of the contributor of a pledge, commitment or deposit."""
     programme: Code | None = None
+    """Code of the programme that an allocation, transfer, expenditure or refund is for."""
     organization: Code | None = None
+    """Code of the participating organization that received, spent or returned it."""
     thematic_area: Annotated[Code | None, Field(description="What a contribution is earmarked to.")] = None
     category: BudgetCategory | None = None
+    """UNSDG budget category of an expenditure."""
     tranche: Annotated[int, Field(ge=1, le=99)] | None = None
+    """Number of the instalment of a transfer."""
     follows: Code | None = None
-    reference: Annotated[Text, Field(max_length=300, description="The document or the decision behind it.")] | None = (
-        None
-    )
+    """Code of the pledge of a commitment, or of the commitment that a deposit pays."""
+    reference: Annotated[Text, Field(max_length=300)] | None = None
+    """The document or the decision behind it."""
     note: Annotated[Text, Field(max_length=2000)] | None = None
+    """What a reader of the entry has to know."""
 
     def entry(self, recorded_by: str | None = None) -> domain.Entry:
         """The entry with exact amounts and days, recorded on behalf of an organization."""
@@ -106,12 +120,14 @@ class EntryBatch(RequestModel):
     """Entries that are written together, in this order."""
 
     entries: Annotated[list[EntrySent], Field(min_length=1, max_length=1000)]
+    """The entries, written in this order."""
 
 
 class ReversalSent(RequestModel):
     """A reversal: from when on the entry does not count, and why."""
 
     date: Day
+    """Day from which the entry no longer counts."""
     reason: Reason
 
 
@@ -123,18 +139,26 @@ class ContributorSent(RequestModel):
     """A contributor to the Fund; a Member State has the ISO 3166-1 alpha-3 code of its country."""
 
     code: Code
+    """Code of the contributor: that of the country for a Member State."""
     name: Annotated[Text, Field(max_length=300)]
+    """Name, for people."""
     type: ContributorType
+    """Sort of contributor."""
     country: CountrySent | None = None
+    """ISO 3166-1 alpha-3 code of a Member State; null for other contributors."""
 
 
 class Original(ResponseModel):
     """An amount in the currency in which it was given, and how it became US dollars."""
 
     sum: Money
+    """The amount in the other currency."""
     rate: str
+    """US dollars for one unit of it, with as many decimals as were sent."""
     rate_date: datetime.date
+    """Day of the rate."""
     rate_source: str
+    """Who published the rate."""
 
 
 class Entry(ResponseModel):
@@ -145,25 +169,45 @@ class Entry(ResponseModel):
     """
 
     code: Code
+    """Code of the entry, in the order of writing."""
     kind: Kind
+    """What happened to the money."""
     date: datetime.date
+    """Day on which it counts."""
     sum: Money
+    """The amount in US dollars, negative for a reversal."""
     original: Original | None
+    """The amount as it was given; null where that was US dollars."""
     contributor: Code | None
+    """Code of the contributor; null for kinds that have none."""
     programme: Code | None
+    """Code of the programme; null for kinds that have none."""
     organization: Code | None
+    """Code of the participating organization; null for kinds that have none."""
     thematic_area: Code | None
+    """Code of the area that a contribution is earmarked to; null where it is not earmarked."""
     category: BudgetCategory | None
+    """UNSDG budget category of an expenditure; else null."""
     tranche: int | None
+    """Number of the instalment of a transfer; null where it was not stated."""
     follows: Code | None
+    """Code of the pledge or commitment that it follows, or the deposit that a fee belongs to; else null."""
     reverses: Code | None
+    """Code of the entry that this one reverses; null for all others."""
     reference: str | None
+    """The document or the decision behind it; null where none was stated."""
     note: str | None
+    """What whoever uses the figure has to know; null where there is nothing."""
     flags: list[Flag]
+    """What was unusual when it was written, and calls for a question; empty where nothing was."""
     recorded_by: str | None
+    """Code of the organization on whose behalf it was written; null for the operator."""
     sources: list[SourceRef]
+    """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime.datetime
+    """When the record was last written here, in UTC; not when its source was published."""
     reversed_by: Code | None
+    """Code of the entry that reverses this one; null while it counts."""
 
 
 class EntryPage(Page[Entry]):
@@ -173,12 +217,18 @@ class EntryPage(Page[Entry]):
 class EntryFilter(PointInTime):
     """Which entries: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
-    kind: Annotated[list[Kind], Field(default_factory=list, max_length=100, examples=["deposit"])]
+    kind: Annotated[
+        list[Kind],
+        Field(default_factory=list, max_length=100, description="What happened to the money.", examples=["deposit"]),
+    ]
     contributor: Annotated[Values, Field(description="Code of a contributor.")]
     programme: Annotated[Values, Field(description="Code of a programme that the ledger knows.")]
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     thematic_area: Annotated[Values, Field(description="Code of the area that a contribution is earmarked to.")]
-    category: Annotated[list[Literal[BudgetCategory, "not_stated"]], Field(default_factory=list, max_length=100)]
+    category: Annotated[
+        list[Literal[BudgetCategory, "not_stated"]],
+        Field(default_factory=list, max_length=100, description="UNSDG budget category of an expenditure."),
+    ]
     flag: Annotated[
         list[Literal[Flag, "not_stated"]],
         Field(default_factory=list, max_length=100, description="What calls for a question."),
@@ -226,25 +276,35 @@ class Line(ResponseModel):
     """What the entries of a kind add up to, reversals among them; `rows` counts them and `link` lists them."""
 
     kind: Kind
+    """Kind of the entries."""
     sum: Money
+    """Exact sum of the entries, those that reverse others among them."""
     rows: int
+    """Number of the entries."""
     link: str
+    """Path that lists them."""
 
 
 class Delivery(ResponseModel):
     """What was spent of what was transferred and not refunded, exactly; null where nothing was transferred."""
 
     net_funded: Money
+    """What was transferred less what was refunded."""
     expenditure: Money
+    """What was reported as spent."""
     share: Share | None
+    """`expenditure` divided by `net_funded`; null where nothing was transferred."""
 
 
 class Commitments(ResponseModel):
     """What was committed in signed arrangements, what of it was paid, and what is still to come."""
 
     committed: Line
+    """What signed arrangements promise."""
     paid: Money
+    """What was deposited under them."""
     outstanding: Money
+    """What is still to be paid under them."""
 
 
 class FundStatement(ResponseModel):
@@ -254,50 +314,82 @@ class FundStatement(ResponseModel):
     """
 
     on: datetime.date | None
+    """Last day that counts, to its end; null for everything up to now."""
     sources: list[Line]
+    """Money that came in, by kind."""
     total_sources: Money
+    """Sum of `sources`."""
     uses: list[Line]
+    """Money that went out, by kind; refunds are subtracted."""
     total_uses: Money
+    """Sum of `uses`."""
     balance: Money
+    """`total_sources` less `total_uses`: the cash with the administrative agent."""
     pledges: Line
+    """What was announced."""
     commitments: Commitments
+    """What was promised in signed arrangements, and paid of it."""
     allocations: Line
+    """What the Steering Committee approved for programmes."""
     not_yet_transferred: Money
+    """What was allocated and not transferred yet."""
     delivery: Delivery
+    """What was spent of what was transferred."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class ContributorStatement(ResponseModel):
     """What one contributor has announced, signed and paid, and what is still to come."""
 
     contributor: Code
+    """Code of the contributor."""
     name: str
+    """Name, for people."""
     pledges: Line
+    """What was announced."""
     commitments: Commitments
+    """What it promised in signed arrangements, and paid of it."""
     deposits: Line
+    """What it paid."""
 
 
 class ProgrammeBudget(ResponseModel):
     """A programme's budget as the catalogue stated it when the ledger last asked, and how much of it was allocated."""
 
     sum: Money
+    """The budget in the catalogue."""
     stage: str
+    """Stage of money of the budget."""
     asked: datetime.datetime
+    """When the ledger last read it from the catalogue, in UTC."""
     allocated: Share
+    """What was allocated, divided by the budget."""
 
 
 class ProgrammeStatement(ResponseModel):
     """What one programme was allocated, received and spent, beside what it asks for."""
 
     programme: Code
+    """Code of the programme."""
     title: str | None
+    """Title in the catalogue; null where it has none, or was never read."""
     budget: ProgrammeBudget | None
+    """The budget in the catalogue; null where it states none, or was never read."""
     allocations: Line
+    """What the Steering Committee approved for programmes."""
     transfers: Line
+    """What was paid to participating organizations."""
     refunds: Line
+    """What participating organizations returned."""
     not_yet_transferred: Money
+    """What was allocated and not transferred yet."""
     delivery: Delivery
+    """What was spent of what was transferred."""
     overspent: bool
+    """Whether more was spent than was transferred and not refunded."""
 
 
 class LedgerCard(Card[ProgrammeStatement]):
@@ -308,78 +400,121 @@ class OrganizationStatement(ResponseModel):
     """What one organization received and spent, over all programmes."""
 
     organization: Code
+    """Code of the participating organization."""
     transfers: Line
+    """What was paid to participating organizations."""
     refunds: Line
+    """What participating organizations returned."""
     delivery: Delivery
+    """What was spent of what was transferred."""
     overspent: bool
+    """Whether more was spent than was transferred and not refunded."""
 
 
 class ContributorStatements(ResponseModel):
     """The statement of every contributor that ledger entries name."""
 
     on: datetime.date | None
+    """Last day that counts, to its end; null for everything up to now."""
     items: list[ContributorStatement]
+    """One statement for each contributor, in the order of their codes."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class ProgrammeStatements(ResponseModel):
     """The statement of every programme that ledger entries name."""
 
     on: datetime.date | None
+    """Last day that counts, to its end; null for everything up to now."""
     items: list[ProgrammeStatement]
+    """One statement for each programme, in the order of their codes."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class OrganizationStatements(ResponseModel):
     """The statement of every organization that ledger entries name."""
 
     on: datetime.date | None
+    """Last day that counts, to its end; null for everything up to now."""
     items: list[OrganizationStatement]
+    """One statement for each organization, in the order of their codes."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class OutstandingCommitment(ResponseModel):
     """A commitment, what was paid of it, and what is still to come; `link` lists its payments."""
 
     commitment: Code
+    """Code of the entry."""
     contributor: Code
+    """Code of the contributor."""
     date: datetime.date
+    """Day of the commitment."""
     committed: Money
+    """The amount of the commitment."""
     paid: Money
+    """What was deposited under it."""
     outstanding: Money
+    """What is still to be paid."""
 
 
 class OutstandingCommitments(ResponseModel):
     """Commitments that are not fully paid, the oldest first."""
 
     on: datetime.date | None
+    """Last day that counts, to its end; null for everything up to now."""
     items: list[OutstandingCommitment]
+    """The commitments that are not fully paid, the oldest first."""
     outstanding: Money
+    """Sum of what is still to be paid."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 class TargetShare(ResponseModel):
     """How much of a capitalization target a sum is, exactly."""
 
     target: Code
+    """Code of the capitalization target."""
     share: Share
+    """The sum divided by the target."""
 
 
 class Capitalized(ResponseModel):
     """What was pledged, committed and deposited up to the end of a period; `targets` are shares of the deposits."""
 
     end: datetime.date
+    """Last day of the period."""
     pledges: Money
+    """What was pledged up to that day."""
     commitments: Money
+    """What was committed up to that day."""
     deposits: Money
+    """What was deposited up to that day."""
     targets: list[TargetShare]
+    """The deposits as a share of each target."""
 
 
 class Capitalization(ResponseModel):
     """The capitalization of the Fund over time, from the first entry to the last, cumulative."""
 
     periods: list[Capitalized]
+    """The periods, the earliest first."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 # The examples of request bodies in the contract: invented, except for the codes.

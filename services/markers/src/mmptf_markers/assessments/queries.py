@@ -66,8 +66,20 @@ class AssessmentQuery(ListQuery):
     programme: Annotated[Values, Field(description="Code of a programme.")]
     organization: Annotated[Values, Field(description="Code of the organization that assessed.")]
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
-    stage: Annotated[list[Stage], Field(default_factory=list, max_length=100)]
-    status: Annotated[list[schemas.Status], Field(default_factory=list, max_length=100)]
+    stage: Annotated[
+        list[Stage],
+        Field(
+            default_factory=list, max_length=100, description="Stage of the programme's life at which it was assessed."
+        ),
+    ]
+    status: Annotated[
+        list[schemas.Status],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Whether it waits for its review, was returned, or accepted.",
+        ),
+    ]
     grade: Annotated[Values, Field(description="Grade that counts.")]
     rubric: Annotated[Values, Field(description="Code of one version of a rubric.")]
 

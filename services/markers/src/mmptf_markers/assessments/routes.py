@@ -29,8 +29,12 @@ from mmptf_markers.engine.results import Score
 
 router = openapi.Router()
 
-AssessmentCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["A-000001"])]
-SubmittedCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=["A-000002"])]
+AssessmentCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the assessment.", examples=["A-000001"])
+]
+SubmittedCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the assessment.", examples=["A-000002"])
+]
 
 
 add_drafts(

@@ -46,62 +46,88 @@ class Evidence(ResponseModel):
     """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
 
     title: Line
+    """What it is, for people."""
     url: Url | None
+    """Where it is published; null where it is not."""
     document: Line | None
+    """Title of the document; null where there is only a link."""
     locator: Line | None
+    """Where in the document; null where that is not stated."""
 
 
 class EvidenceSent(RequestModel):
     """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
 
     title: Line
+    """What it is, for people."""
     url: Url | None = None
+    """Where it is published."""
     document: Line | None = None
+    """Title of the document; without a `url` it is needed."""
     locator: Line | None = None
+    """Where in the document, such as a section."""
 
 
 class Action(ResponseModel):
     """What is to be done, by whom, until when; `done` is the day on which it was."""
 
     action: LongText
+    """What is to be done."""
     owner: Line
+    """The role or unit that does it; no name of a person."""
     due: date
+    """Day by which it is to be done."""
     done: date | None
+    """Day on which it was done; null while it is open."""
 
 
 class ActionSent(RequestModel):
     """What is to be done, by whom, until when; `done` is the day on which it was."""
 
     action: LongText
+    """What is to be done."""
     owner: Line
+    """The role or unit that does it; no name of a person."""
     due: Day
+    """Day by which it is to be done."""
     done: Day | None = None
+    """Day on which it was done."""
 
 
 class AnswerSent(RequestModel):
     """An answer to one criterion: a value of the rubric's scale or `not_applicable`, and what supports it."""
 
     answer: Answer
+    """Value of a level of the rubric's scale, or `not_applicable` where the criterion allows it."""
     justification: LongText | None = None
+    """Why this answer is the right one."""
     evidence: Annotated[list[EvidenceSent], Field(default_factory=list, max_length=20)]
+    """Where a reader finds what it rests on."""
     actions: Annotated[list[ActionSent], Field(default_factory=list, max_length=20)]
+    """What is to be done about it."""
 
 
 class RiskSent(RequestModel):
     """A risk to human rights that due diligence has found, and what is done about it."""
 
     risk: LongText
+    """What could happen."""
     people: Annotated[Line, Field(description="Whose rights are at risk.")]
     measure: LongText
+    """What is done about it."""
     owner: Line
+    """The role or unit that does it; no name of a person."""
     due: Day | None = None
+    """Day by which it is to be done."""
 
 
 class AssessmentContent(PatchModel):
     """The content of an assessment. A member or an answer that is not sent stays as it is; null removes an answer."""
 
     answers: Annotated[dict[Code, AnswerSent | None], Field(default_factory=unset, max_length=200)]
+    """Answers by criterion; null removes one."""
     due_diligence: Annotated[list[RiskSent], Field(default_factory=unset, max_length=100)]
+    """Risks that due diligence has found; they replace those that were there."""
     declared_grade: Annotated[
         Code | None,
         Field(default_factory=unset, description="The grade as the organization sees it, whatever the answers give."),
@@ -116,36 +142,52 @@ class AssessmentSent(AssessmentContent):
     """
 
     programme: Code
+    """Code of the programme."""
     stage: Stage
+    """Stage of the programme's life at which it is assessed."""
     year: Year | None = None
+    """Year of an annual report; not sent for other stages."""
     rubric: Code | None = None
+    """Code of one version of a rubric, as at `/markers/v1/rubrics`."""
 
 
 class ReviewedAnswerSent(RequestModel):
     """The answer that the reviewer gives where the assessor's does not hold, and why."""
 
     answer: Answer
+    """Value that the reviewer gives."""
     reason: LongText
+    """Why the assessor's answer does not hold."""
 
 
 class ReviewSent(RequestModel):
     """What the reviewer decides; `grade` is given where the rubric leaves it to the assessor, and only there."""
 
     decision: Decision
+    """Whether the assessment is accepted, or returned to be corrected."""
     comment: LongText
+    """The reviewer's reasons."""
     answers: Annotated[dict[Code, ReviewedAnswerSent], Field(default_factory=dict, max_length=200)]
+    """Answers in place of the assessor's, by criterion."""
     grade: Code | None = None
+    """Code of the grade, under a rubric that leaves it to the assessor."""
 
 
 class DeclarationSent(RequestModel):
     """A grade that was declared in the past, and of which no answers are held."""
 
     programme: Code
+    """Code of the programme."""
     marker: Code
+    """Code of the marker."""
     stage: Stage
+    """Stage of the programme's life for which it was declared."""
     year: Year | None = None
+    """Year of an annual report; not sent for other stages."""
     grade: Code
+    """Code of the grade that was declared."""
     date: Day
+    """Day on which it was declared."""
     organization: Annotated[Code, Field(description="Who declared it.")]
     source: Annotated[Line, Field(description="Where that is written.")]
 
@@ -154,19 +196,28 @@ class Risk(ResponseModel):
     """A risk to human rights that due diligence has found, and what is done about it."""
 
     risk: str
+    """What could happen."""
     people: str
+    """Whose rights are at risk."""
     measure: str
+    """What is done about it."""
     owner: str
+    """The role or unit that does it."""
     due: date | None
+    """Day by which it is to be done; null where none is set."""
 
 
 class Answered(ResponseModel):
     """An answer to one criterion, and what supports it."""
 
     answer: Answer
+    """Value of a level of the rubric's scale, or `not_applicable`."""
     justification: str | None
+    """Why this answer is the right one; null where nothing was stated."""
     evidence: list[Evidence]
+    """Where a reader finds what it rests on."""
     actions: list[Action]
+    """What is to be done about it."""
 
 
 class AssessmentDraft(ResponseModel):
@@ -176,56 +227,87 @@ class AssessmentDraft(ResponseModel):
     """
 
     code: Code
+    """Code of the assessment, such as `A-000001`; each version has one of its own."""
     organization: Code
+    """Code of the organization that it belongs to."""
     programme: Code
+    """Code of the programme."""
     stage: Stage
+    """Stage of the programme's life at which it is assessed."""
     year: int | None
+    """Year of an annual report; null for other stages."""
     version: int
+    """Number of the version, from 1; a correction has the next one."""
     corrects: Code | None
+    """Code of the version that this one corrects; null for the first."""
     rubric: RubricUsed
+    """The rubric whose criteria are answered."""
     answers: dict[str, Answered]
+    """The answers, by criterion."""
     due_diligence: list[Risk]
+    """Risks to human rights that were found, and what is done about them."""
     declared_grade: Code | None
+    """Code of the grade as the organization sees it; null where it declares none."""
     grade: Code | None
+    """Code of the grade that the answers give so far; null while any is missing."""
     missing: list[Code]
+    """Codes of the criteria without an answer."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class Derived(ResponseModel):
     """The grade that answers give under the rubric; `/assessments/{code}/score` explains it; null if manual."""
 
     grade: Code | None
+    """Code of the grade; null under a rule that leaves it to the assessor."""
     before_gates: Code | None
+    """The grade without the gates; null where there is none."""
     share: StoredShare | None
+    """Points had of those to be had; null where the rule counts no points."""
     reason: str
+    """How the grade comes about, for people."""
 
 
 class ReviewedAnswer(ResponseModel):
     """An answer that the reviewer has given in the place of the assessor's."""
 
     answer: Answer
+    """Value that the reviewer gave."""
     instead_of: Answer
+    """Value that the assessor had given."""
     reason: str
+    """Why."""
 
 
 class Review(ResponseModel):
     """What the reviewer decided; `answers` are those that differ, and `derived` is what comes of them."""
 
     decision: Decision
+    """Whether the assessment was accepted or returned."""
     organization: Code | None
+    """Code of the reviewer's organization; null for the operator."""
     at: datetime
+    """When it was decided, in UTC."""
     comment: str
+    """The reviewer's reasons."""
     answers: dict[str, ReviewedAnswer]
+    """Answers that differ from the assessor's, by criterion."""
     derived: Derived
+    """The grade that the reviewed answers give."""
     grade: Code
+    """Code of the grade that the review found."""
 
 
 class CheckedAgainst(ResponseModel):
     """How far the copy of the catalogue had come that an assessment was checked against, and how old it was then."""
 
     reached: int
+    """Position in the catalogue's feed up to which the copy reached."""
     caught_up: datetime | None
+    """When the copy last had every change, in UTC; null where it never had."""
     age_seconds: int | None
+    """Seconds since then, at the time of the check; null where it never had."""
 
 
 class Assessment(ResponseModel):
@@ -237,29 +319,53 @@ class Assessment(ResponseModel):
     """
 
     code: Code
+    """Code of the assessment, such as `A-000001`; each version has one of its own."""
     programme: Code
+    """Code of the programme."""
     title: str | None
+    """Title of the programme in the catalogue; null where it has none."""
     marker: Code
+    """Code of the marker, such as `human_rights`."""
     stage: Stage
+    """Stage of the programme's life at which it was assessed."""
     year: int | None
+    """Year of an annual report; null for other stages."""
     version: int
+    """Number of the version, from 1; a correction has the next one."""
     corrects: Code | None
+    """Code of the version that this one corrects; null for the first."""
     organization: Code
+    """Code of the organization that assessed it."""
     status: Status
+    """Whether it waits for its review, was returned, or accepted."""
     grade: Code
+    """Code of the grade that counts."""
     basis: Literal["declared", "derived", "reviewed"]
+    """Which of the three grades counts."""
     answered: bool
+    """Whether answers are held; false for a grade that was only declared."""
     rubric: RubricUsed | None
+    """The rubric whose criteria were answered; null for a declaration."""
     declared_grade: Code | None
+    """Code of the grade as the organization sees it; null where it declares none."""
     derived: Derived | None
+    """The grade that the answers give; null for a declaration."""
     reviewed: Review | None
+    """What the reviewer decided; null before that."""
     differences: list[Difference]
+    """Which of the grades or answers differ from one another."""
     answers: dict[str, Answered]
+    """The answers, by criterion."""
     due_diligence: list[Risk]
+    """Risks to human rights that were found, and what is done about them."""
     submitted: date
+    """Day on which it was submitted or declared."""
     catalogue: CheckedAgainst
+    """The state of the catalogue's copy that it was checked against."""
     sources: list[SourceRef]
+    """Where it is stated."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class AssessmentPage(Page[Assessment]):
@@ -274,24 +380,40 @@ class Compared(ResponseModel):
     """One criterion in both: `change` is `not_comparable` where the scales differ or the criterion does not apply."""
 
     criterion: Code
+    """Code of the criterion in the rubric."""
     question: str
+    """The question of the criterion."""
     earlier: Answer | None
+    """Answer in the earlier assessment; null where there is none."""
     later: Answer | None
+    """Answer in the later assessment; null where there is none."""
     change: Change
+    """How the answer changed."""
 
 
 class Comparison(ResponseModel):
     """What improved and what fell from one assessment of a programme to a later one, by the answers that count."""
 
     programme: Code
+    """Code of the programme."""
     earlier: Code
+    """Code of the earlier assessment."""
     later: Code
+    """Code of the later assessment."""
     earlier_grade: Code
+    """Code of the grade that counts in the earlier one."""
     later_grade: Code
+    """Code of the grade that counts in the later one."""
     same_rubric: bool
+    """Whether both answer the same version of a rubric."""
     counts: dict[str, int]
+    """Number of criteria by how they changed."""
     criteria: list[Compared]
+    """Each criterion of either, with both answers."""
     revision: int
+    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
+    again.
+    """
 
 
 # The examples of request bodies in the contract; each is valid with the packaged data.

@@ -15,7 +15,9 @@ class DocumentError(ResponseModel):
     """One thing wrong with a document: where, as a JSON Pointer into it, and why."""
 
     path: str
+    """JSON Pointer into the document."""
     reason: str
+    """What is wrong, for people."""
 
 
 class InvalidDocument(ValueError):

@@ -26,71 +26,107 @@ class AnswerError(ResponseModel):
     """
 
     criterion: str | None
+    """Code of the criterion; null where the error is in the answers as a whole."""
     code: AnswerErrorCode
+    """Stable code of the kind of error."""
     reason: str
+    """What is wrong, for people."""
     allowed: list[int | str]
+    """What is possible there: answers, criteria, or stages."""
 
 
 class RubricUsed(ResponseModel):
     """The rubric behind a score, pinned by its content hash."""
 
     code: Code
+    """Code of the rubric, the same for all its versions."""
     version: Code
+    """Version whose criteria and rule were applied."""
     hash: str
+    """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
     status: RubricStatus
+    """Whether the rubric is official or illustrative now, or was superseded."""
     marker: Code
+    """Code of the marker, such as `human_rights`."""
 
 
 class Provisional(ResponseModel):
     """How far an incomplete set of answers has come; the share counts the answered criteria only."""
 
     answered: int
+    """Number of criteria with an answer."""
     criteria: int
+    """Number of criteria that are asked at the stage."""
     share_of_answered: Share | None
+    """Points had of those to be had from the answered criteria; null where none carries points."""
 
 
 class CriterionScore(ResponseModel):
     """What one answer contributes: exact decimal strings, null where the criterion carries no points."""
 
     criterion: Code
+    """Code of the criterion in the rubric."""
     principle: Code
+    """Code of the principle that the criterion serves."""
     answer: int | str | None
+    """Value of the answer on the scale, or `not_applicable`; null where there is none."""
     label: str | None
+    """Words of that answer; null where there is none."""
     weight: int | str
+    """Weight of the criterion, as an integer or decimal text."""
     points: str | None
+    """Points had, as exact decimal text; null where the criterion carries none."""
     of: str | None
+    """Points to be had, as exact decimal text; null where the criterion carries none."""
     explanation: str
+    """How the points come about, for people."""
 
 
 class AppliedGate(ResponseModel):
     """A gate which the answers fall under; `capped` is the grade it took away, null where it took none."""
 
     criterion: Code
+    """Code of the criterion in the rubric."""
     answer: int | str
+    """Value of the answer on the scale."""
     label: str
+    """Words of that answer."""
     below: int | str
+    """The answer below which the gate applies."""
     cap: Code
+    """Best grade that the gate leaves."""
     capped: Code | None
+    """The grade that it took away; null where it took none."""
     reason: str
+    """Why the rubric has the gate, for people."""
 
 
 class Change(ResponseModel):
     """One answer to raise, and by how many levels."""
 
     criterion: Code
+    """Code of the criterion in the rubric."""
     answer: int | str
+    """Value of the present answer."""
     label: str
+    """Words of the present answer."""
     to: int | str
+    """Value that would be needed."""
     to_label: str
+    """Words of that answer."""
     steps: int
+    """By how many levels it has to rise."""
 
 
 class NextGrade(ResponseModel):
     """A better grade, and the fewest changes which lead to exactly that grade."""
 
     grade: Code
+    """Code of the better grade."""
     steps: int
+    """Levels to rise in all."""
     changes: list[Change]
+    """The fewest changes that lead to it."""
 
 
 class Score(ResponseModel):
@@ -102,15 +138,28 @@ class Score(ResponseModel):
     """
 
     rubric: RubricUsed
+    """The rubric that was applied."""
     stage: Stage
+    """Stage of the programme's life at which the criteria are asked."""
     complete: bool
+    """Whether every criterion of the stage is answered."""
     grade: Code | None
+    """The grade; null while an answer is missing, and under a rule that leaves it to the assessor."""
     grade_before_gates: Code | None
+    """The grade without the gates; null where there is no grade."""
     reason: str
+    """How the grade comes about, for people."""
     share: Share | None
+    """Points had of those to be had; null where the rule counts no points, or an answer is missing."""
     provisional: Provisional | None
+    """How far an incomplete set of answers has come; null where it is complete."""
     missing: list[Code]
+    """Codes of the criteria without an answer."""
     criteria: list[CriterionScore]
+    """What each answer contributes."""
     gates: list[AppliedGate]
+    """The gates that the answers fall under."""
     next_grade: NextGrade | None
+    """The better grade with the fewest changes; null where there is none within reach."""
     better: list[NextGrade]
+    """Each better grade within reach, the nearest first."""

@@ -40,58 +40,81 @@ class Grade(ResponseModel):
     """One outcome of the marker, what it means, and where that is printed."""
 
     code: Code
+    """Code of the grade, such as `A`."""
     name: Text
+    """Name of the grade, for people."""
     meaning: Text
+    """What a programme with this grade has achieved."""
     source: SourceRef
+    """Where that is printed."""
 
 
 class Level(ResponseModel):
     """One answer on the scale; `value` is an exact integer or decimal string."""
 
     value: Exact
+    """Value of the answer, as an integer or decimal text."""
     label: Text
+    """The answer in a few words."""
     description: Text
+    """When this answer is the right one."""
 
 
 class Scale(ResponseModel):
     """The answers to choose from, lowest first, and whether a criterion may allow `not_applicable`."""
 
     levels: tuple[Level, ...]
+    """The answers, the lowest first."""
     not_applicable: bool
+    """Whether a criterion may be answered with `not_applicable`."""
 
 
 class Principle(ResponseModel):
     """A principle which criteria serve."""
 
     code: Code
+    """Code by which criteria name it."""
     name: Text
+    """Name, for people."""
     description: Text
+    """What the principle demands."""
 
 
 class Criterion(ResponseModel):
     """One question, the weight of its answer, and the stages at which it is asked."""
 
     code: Code
+    """Code by which answers name it."""
     principle: Code
+    """Code of the principle that the criterion serves."""
     question: Text
+    """The question that is answered."""
     guidance: Text
+    """What to look at before answering."""
     weight: Exact
+    """Weight of its answer, as an integer or decimal text."""
     stages: tuple[Stage, ...]
+    """Stages of a programme's life at which it is asked."""
     not_applicable: bool
+    """Whether `not_applicable` is an answer to it."""
 
 
 class ShareBand(ResponseModel):
     """A grade and the least share of points that gives it: an exact fraction or decimal string, 0 to 1."""
 
     grade: Code
+    """Code of the grade."""
     minimum: ShareText
+    """Least share of points that gives it, from 0 to 1, as a fraction or decimal text."""
 
 
 class CountBand(ResponseModel):
     """A grade and the least number of criteria met that gives it."""
 
     grade: Code
+    """Code of the grade."""
     minimum: Annotated[int, Field(ge=0)]
+    """Least number of criteria met that gives it."""
 
 
 Bands = Sequence[ShareBand | CountBand]
@@ -101,68 +124,101 @@ class WeightedShareRule(ResponseModel):
     """Points (weight times value) as a share of those to be had; `not_applicable` is left out of both."""
 
     type: Literal["weighted_share"]
+    """The rule: points as a share of those to be had."""
     bands: tuple[ShareBand, ...]
+    """The grades with their thresholds, the best first."""
 
 
 class CountRule(ResponseModel):
     """The number of criteria answered at `level` or above; `not_applicable` does not count as met."""
 
     type: Literal["count"]
+    """The rule: how many criteria are met."""
     level: Exact
+    """The answer from which on a criterion is met."""
     bands: tuple[CountBand, ...]
+    """The grades with their thresholds, the best first."""
 
 
 class ManualRule(ResponseModel):
     """The assessor sets the grade and the answers support it."""
 
     type: Literal["manual"]
+    """The rule: the assessor sets the grade."""
 
 
 class Gate(ResponseModel):
     """An answer below this level on this criterion caps the grade."""
 
     criterion: Code
+    """Code of the criterion in the rubric."""
     below: Exact
+    """The answer below which the gate applies."""
     cap: Code
+    """Best grade that the gate leaves."""
     reason: Text
+    """Why the rubric has it, for people."""
 
 
 class SourceDocument(ResponseModel):
     """The document a rubric was taken from; `sha256` is the hash of the file."""
 
     title: Text
+    """Title as printed."""
     edition: Text | None
+    """Edition or date, as printed; null where there is none."""
     url: Text | None
+    """Address at which it is published; null where there is none."""
     sha256: Sha256 | None
+    """SHA-256 of the file, in hexadecimal digits; null where there is no file."""
 
 
 class Endorsement(ResponseModel):
     """Who adopted the rubric, and when."""
 
     body: Text
+    """Who adopted it."""
     date: date
+    """Day on which it was adopted."""
     reference: Text | None
+    """The decision by its number; null where there is none."""
 
 
 class Rubric(ResponseModel):
     """One version of a marker's questionnaire, from `load_rubric`, never changed; grades are best first."""
 
     code: Code
+    """Code of the rubric, the same for all its versions."""
     version: Code
+    """Version, which is never published twice."""
     title: Text
+    """Title, for people."""
     status: Literal["illustrative", "official"]
+    """Whether it was taken from the official document or is an illustration."""
     language: Language
+    """BCP 47 tag of the language, such as `en`."""
     marker: Code
+    """Code of the marker, such as `human_rights`."""
     grades: tuple[Grade, ...]
+    """The grades, the best first."""
     scale: Scale
+    """The answers to choose from."""
     principles: tuple[Principle, ...]
+    """The principles that criteria serve."""
     criteria: tuple[Criterion, ...]
+    """The questions, in their order."""
     rule: Annotated[WeightedShareRule | CountRule | ManualRule, Field(discriminator="type")]
+    """How a grade comes from the answers."""
     gates: tuple[Gate, ...]
+    """Answers that cap the grade."""
     source_document: SourceDocument | None
+    """The document that it was taken from; null for an illustrative one."""
     endorsement: Endorsement | None
+    """Who adopted it; null for an illustrative one."""
     notes: tuple[Text, ...]
+    """What a reader has to know before using it."""
     hash: Sha256
+    """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
 
     @cached_property
     def points(self) -> dict[str, list[Fraction]]:

@@ -27,20 +27,30 @@ class Translation(ResponseModel):
     """
 
     rubric: Code
+    """Code of the rubric."""
     version: Code
+    """Version of the rubric."""
     hash: Sha256
+    """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
     language: Language
+    """BCP 47 tag of the language, such as `en`."""
     texts: Annotated[dict[str, Text], Field(min_length=1)]
+    """The translated texts, by JSON Pointers into the rubric."""
     source: SourceDocument | None
+    """The document that they were taken from; null where there is none."""
     verified: bool
+    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
 
 
 class Coverage(ResponseModel):
     """How many of a rubric's texts a translation has, and the JSON Pointers of those it has not."""
 
     translated: int
+    """Number of texts that are translated."""
     texts: int
+    """Number of texts that the rubric has."""
     missing: list[str]
+    """JSON Pointers of the texts that are not translated."""
 
 
 class RubricNamed(BaseModel):

@@ -83,7 +83,12 @@ class CurrentGradeFilter(PointInTime):
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     grade: Annotated[Values, Field(description="Grade that counts.")]
     rubric: Annotated[Values, Field(description="Code of the version of a rubric behind the grade.")]
-    assessed_stage: Annotated[list[Literal[Stage, "not_stated"]], Field(default_factory=list, max_length=100)]
+    assessed_stage: Annotated[
+        list[Literal[Stage, "not_stated"]],
+        Field(
+            default_factory=list, max_length=100, description="Stage of the programme's life at which it was assessed."
+        ),
+    ]
     assessed: Annotated[
         Literal["true", "false"] | None, Field(description="Whether any grade counts for the programme.")
     ] = None
@@ -148,6 +153,7 @@ class Copies(ResponseModel):
     """The state of each copy of another service's records."""
 
     copies: list[CopyState]
+    """One for each service whose records are copied."""
 
 
 CURRENT_GRADES = Listing(

@@ -40,7 +40,9 @@ class RubricQuery(ListQuery):
 
     sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
     rubric: Annotated[Values, Field(description="Code of a rubric, all its versions.")]
-    status: Annotated[list[RubricStatus], Field(default_factory=list, max_length=100)]
+    status: Annotated[
+        list[RubricStatus], Field(default_factory=list, max_length=100, description="Status that the rubric has now.")
+    ]
 
 
 class TranslationQuery(ListQuery):

@@ -39,7 +39,9 @@ EXAMPLE = {
     },
 }
 
-RubricCode = Annotated[str, Path(pattern=CODE_PATTERN, max_length=64, examples=[RUBRIC])]
+RubricCode = Annotated[
+    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the version of a rubric.", examples=[RUBRIC])
+]
 
 
 @router.get(

@@ -16,16 +16,27 @@ class PublishedRubric(ResponseModel):
     """
 
     code: Code
+    """Code of this version: rubric and version."""
     rubric: Code
+    """Code of the rubric, the same for all its versions."""
     version: Code
+    """Version, which stands after the point in `code`."""
     title: str
+    """Title, for people."""
     marker: Code
+    """Code of the marker, such as `human_rights`."""
     status: RubricStatus
+    """Status now, which is that of the content until it is superseded."""
     superseded_by: Code | None
+    """Code of the version that holds in its place; null while it is not superseded."""
     hash: Sha256
+    """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
     answers_schema: str
+    """Path of the JSON Schema of its answers."""
     content: Rubric
+    """The rubric as it was published."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class PublishedRubricPage(Page[PublishedRubric]):
@@ -39,14 +50,23 @@ class PublishedTranslation(ResponseModel):
     """
 
     code: Code
+    """Code of the translation: rubric, version and language."""
     rubric: Code
+    """Code of the version of the rubric."""
     language: Language
+    """BCP 47 tag of the language, such as `en`."""
     hash: Sha256
+    """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
     verified: bool
+    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
     source: SourceDocument | None
+    """The document that the texts were taken from; null where there is none."""
     coverage: Coverage
+    """How many of the rubric's texts it has."""
     texts: dict[str, str]
+    """The translated texts, by JSON Pointers into the rubric's `content`."""
     updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
 
 
 class PublishedTranslationPage(Page[PublishedTranslation]):
@@ -60,6 +80,10 @@ class ScoreRequest(ResponseModel):
     """
 
     rubric: Code
+    """Code of the rubric."""
     version: Code | None
+    """Version of the rubric; null for the one published last that is not superseded."""
     stage: Stage
+    """Stage of the programme's life at which the criteria are asked."""
     answers: dict[str, Answer]
+    """Values of the answers, by criterion."""
