@@ -116,6 +116,23 @@ async def test_a_programme_named_twice_is_stale_the_second_time(client: httpx.As
     assert await status_of(client, note) == ["pipeline"]
 
 
+async def test_a_key_stands_for_the_batch_and_what_its_parameters_mean(
+    client: httpx.AsyncClient, reader: asyncpg.Connection
+) -> None:
+    rows, headers = [row_of(await submitted(client), "pipeline")], writing("management-unit")
+    first = await client.post(f"{BATCH}?partial=true", json={"changes": rows}, headers=headers)
+    assert first.json()["written"] == 1
+    after = await state(reader)
+    for query in ("?partial=TRUE", "?dry_run=false&partial=true", "?partial=True&dry_run=FALSE&_=17"):
+        again = await client.post(f"{BATCH}{query}", json={"changes": rows}, headers=headers)
+        assert comparable(again) == comparable(first)
+        assert is_replayed(again)
+    for query in ("", "?partial=false"):
+        other = await client.post(f"{BATCH}{query}", json={"changes": rows}, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert await state(reader) == after
+
+
 async def test_a_batch_of_which_nothing_is_right_writes_nothing(
     client: httpx.AsyncClient, reader: asyncpg.Connection
 ) -> None:

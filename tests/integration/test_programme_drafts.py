@@ -131,11 +131,12 @@ async def test_a_change_of_a_renamed_code_is_redirected_to_the_new_one(
     code = note.json()["code"]
     async with catalog_service.app.state.database.sessions() as session, session.begin():
         await session.execute(sa.text(f"INSERT INTO renamed_code VALUES ('programme', 'LIFE-OLD', '{code}')"))
-    answer = await client.patch(
-        f"{PROGRAMMES}/LIFE-OLD", json={"title": "New", "reason": "x"}, headers=writing(*AGENCY, match="*")
-    )
-    assert refused(answer) == (404, "not_found")
-    assert answer.json()["errors"][0]["suggestion"] == code
+    for old in ("LIFE-OLD", "life-old"):
+        answer = await client.patch(
+            f"{PROGRAMMES}/{old}", json={"title": "New", "reason": "x"}, headers=writing(*AGENCY, match="*")
+        )
+        assert refused(answer) == (404, "not_found")
+        assert answer.json()["errors"][0]["suggestion"] == code
 
 
 @pytest.mark.parametrize(

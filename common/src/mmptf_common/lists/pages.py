@@ -35,6 +35,7 @@ from mmptf_common.lists.listing import (
     with_known_codes,
 )
 from mmptf_common.storage.journal import REVISION
+from mmptf_common.storage.records import PRESENT_CODE
 from mmptf_common.wire.problems import InvalidRequest, NotFound, error_detail
 from mmptf_common.wire.suggestions import Suggestion
 
@@ -205,13 +206,11 @@ def find_in(connection: Any, listing: Listing) -> Find:
 
 
 async def renamed(data: Snapshot, entity: str, code: str, path: str) -> Response | None:
-    """The 308 to the present code of a renamed record; None where this code was not renamed.
+    """The 308 to the present code of a renamed record; None where this code, in any case, was not renamed.
 
     path: the part of the request's path before the code
     """
-    current = await data.connection.fetchval(
-        "SELECT current FROM renamed_code WHERE entity = $1 AND code = $2", entity, code
-    )
+    current = await data.connection.fetchval(PRESENT_CODE.format(entity="$1", code="$2::text"), entity, code)
     return None if current is None else redirect(data, path, code, current)
 
 

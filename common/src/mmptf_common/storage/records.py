@@ -43,7 +43,7 @@ def codes() -> Any:
 
 
 def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
-    """The table of renamed codes: a request for `code` is redirected to `current` permanently."""
+    """The table of renamed codes: a request for `code`, in any case, is redirected to `current` permanently."""
     return sa.Table(
         "renamed_code",
         metadata,
@@ -51,6 +51,13 @@ def renamed_code_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("code", sa.Text, primary_key=True),
         sa.Column("current", sa.Text, nullable=False),
     )
+
+
+# SQL of the present code of a renamed record, whose parameters are its entity and its earlier code in any case.
+PRESENT_CODE = (
+    "SELECT current FROM renamed_code WHERE entity = {entity} AND lower(code) = lower({code})"
+    " ORDER BY code = {code} DESC, code LIMIT 1"
+)
 
 
 def read_packaged(package: str, name: str, model: type[Stated], **members: object) -> list[Stated]:

@@ -17,13 +17,13 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity
-from mmptf_common.http.parameters import StrictQuery
+from mmptf_common.http.parameters import StrictQuery, canonical
 from mmptf_common.lists.codes import suggest
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import find_in, no_such_record
 from mmptf_common.storage.engines import Database, driver_connection, unavailable
 from mmptf_common.storage.journal import Author, Write, begin_write
-from mmptf_common.storage.records import Record
+from mmptf_common.storage.records import PRESENT_CODE, Record
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.problems import (
     BadRequest,
@@ -92,7 +92,7 @@ async def answer_write(
     dry_run = query.dry_run == "true"
     key = _key(request)
     tags = conditional.expected_tags(request) if changes else None
-    fingerprint = await _fingerprint(request, digest) if key else ""
+    fingerprint = await _fingerprint(request, query, digest) if key else ""
     author = Author(who.subject, who.organization, request.state.context.request_id)
     database: Database = request.app.state.database
     try:
@@ -149,12 +149,15 @@ def _owner(write: Write) -> str:
     return f"{write.author.actor}\n{write.author.organization or ''}"
 
 
-async def _fingerprint(request: Request, digest: str | None) -> str:
-    """A hash of method, path, query, media type and body: two requests with the same hash are the same write."""
+async def _fingerprint(request: Request, query: WriteQuery, digest: str | None) -> str:
+    """A hash of method, path, query, media type and body: two requests with the same hash are the same write.
+
+    The query counts in its canonical form, so that a parameter may be spelled in another way or stand at its default.
+    """
     if digest is None:
         digest = hashlib.sha256(await request.body()).hexdigest()
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    parts = (request.method, request.scope["path"], request.url.query, media, digest)
+    parts = (request.method, request.scope["path"], canonical(query), media, digest)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -228,7 +231,7 @@ async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -
 
 async def _not_found(write: Write, listing: Listing, code: str) -> NotFound:
     """The 404 for a code that a list does not have, with its present code or the one that was meant."""
-    renamed = sa.text("SELECT current FROM renamed_code WHERE entity = :entity AND code = :code")
+    renamed = sa.text(PRESENT_CODE.format(entity=":entity", code="CAST(:code AS text)"))
     current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
     if current is not None:
         return no_such_record(listing, code, Suggestion(current))
