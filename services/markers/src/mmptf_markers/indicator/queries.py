@@ -146,7 +146,10 @@ class ActionQuery(ListQuery):
 
 
 class MarkerCard(Card[schemas.MarkerFacts]):
-    """The markers' card of a programme."""
+    """The markers' card of a programme; `changed` is when anything that it shows was last written.
+
+    That is its description, an allocation, an assessment, or a rubric behind its grades.
+    """
 
 
 class Copies(ResponseModel):
@@ -480,6 +483,18 @@ def _grade_share(grade: str | None, rows: Sequence[Any], question: Question | No
     )
 
 
+# The writes of everything that a card shows: the programme; its allocations, of which a copy that is made anew may lack
+# some; its assessments; the rubrics behind its grades; and the first rubric of each marker, with which it got a grade.
+_WRITES_OF_CARD = """
+    SELECT revised FROM programme WHERE code = $1
+    UNION ALL SELECT revised FROM allocation WHERE programme = $1
+    UNION ALL SELECT replaced FROM allocation_past WHERE programme = $1
+    UNION ALL SELECT revised FROM assessment WHERE programme = $1
+    UNION ALL SELECT revised FROM rubric WHERE code IN (SELECT rubric FROM current_grade WHERE programme = $1)
+    UNION ALL SELECT min(least(rubric.revised, earlier.revised)) FROM rubric
+      LEFT JOIN rubric_past AS earlier USING (code) GROUP BY rubric.record->>'marker'"""
+
+
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
     """A programme's card, also without an assessment; None for a programme that is not in the copy of the catalogue."""
     rows = await data.fetch(
@@ -490,7 +505,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
     open_actions, changed = await data.fetchrow(
         f"""
         SELECT (SELECT count(*) FROM {ACTIONS.rows} WHERE programme = $1 AND done IS NULL),
-               (SELECT max(updated) FROM assessment WHERE programme = $1)""",
+               (SELECT max(at) FROM revision WHERE first IN ({_WRITES_OF_CARD}))""",
         code,
     )
     current_grades = [schemas.CurrentGrade.model_validate_json(row["record"]) for row in rows]
