@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import get_args
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from mmptf_catalog.programmes.domain import STAGE_OF_STATUS, NewStatus
 from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_catalog.programmes.rules import NEXT_STATUSES, OWN_STEPS
+from mmptf_catalog.programmes.schemas import Content
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from tests.conftest import running_app, service_of
@@ -268,6 +269,72 @@ async def test_the_history_says_who_when_what_and_why(client: httpx.AsyncClient)
     audit = (await client.get(path, headers=bearer("admin"))).json()["items"]
     assert [a["actor"] for a in audit] == ["agency", "agency", *["management-unit"] * 3]
     assert [a["request_id"] for a in audit] == [version.headers["x-request-id"] for version in versions]
+
+
+# --- gaps ------------------------------------------------------------------------------------------------------------
+
+
+def not_stated(programme: Mapping[str, Any]) -> set[str]:
+    """The members of a programme's record that nothing states."""
+    names = ("title", "thematic_area", "objectives", "places", "organizations", "duration", "budget", "budget_lines")
+    empty = {name for name in (*names, "lead_organization") if not programme[name]}
+    shares = {place["share"] for place in programme["places"]}
+    return empty | ({"places.share"} if shares == {None} else set()) | {
+        name for name in ("status", "stage") if programme[name] == "not_stated"
+    }  # fmt: skip
+
+
+def gaps(programme: Mapping[str, Any]) -> list[str]:
+    return [gap["field"] for gap in programme["gaps"] if gap["kind"] == "not_stated_in_source"]
+
+
+@pytest.mark.parametrize("member", [*Content.model_fields, "places.share"])
+async def test_what_an_amendment_removes_is_a_gap_until_it_is_stated_again(
+    client: httpx.AsyncClient, member: str
+) -> None:
+    whole = await submitted(client)
+    assert gaps(whole.json()) == []
+    name = member.partition(".")[0]
+    removed: list[object] = [[{"code": "KEN"}, {"code": "UGA"}]] if name != member else [None, [], ""]
+    taken = []
+    for value in removed:
+        without = await amend(client, whole, AGENCY, **{name: value})
+        if without.status_code == 422:
+            assert without.json()["errors"][0]["pointer"].startswith(f"/{name}")
+            continue
+        taken.append(value)
+        assert gaps(without.json()) == [member]
+        listed = await client.get(f"{PROGRAMMES}/{whole.json()['code']}")
+        card = await client.get(f"{API}/cards/programmes/{whole.json()['code']}")
+        assert listed.json()["gaps"] == card.json()["facts"]["gaps"] == without.json()["gaps"]
+        # It stays while others are amended.
+        other = await amend(client, without, AGENCY, **({"title": "Other"} if name != "title" else {"summary": "x"}))
+        assert gaps(other.json()) == [member]
+        whole = await amend(client, other, AGENCY, **{name: CONTENT[name]})
+        assert gaps(whole.json()) == []
+    assert bool(taken) == (member in ("places.share", "budget_lines"))
+
+
+async def test_the_gaps_of_every_packaged_programme_are_those_of_its_record(
+    new_database: Callable[[str], str],
+) -> None:
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        for programme in (await running.client.get(f"{PROGRAMMES}?limit=200")).json()["items"]:
+            assert sorted(gaps(programme)) == sorted(not_stated(programme))
+            now = await running.client.get(f"{PROGRAMMES}/{programme['code']}")
+            for member, value in CONTENT.items():
+                # The lines belong to the budget, the organizations and the duration that are stated before them.
+                amended = await amend(running.client, now, FUND, **{member: value})
+                if amended.status_code == 200:
+                    now = amended
+                assert sorted(gaps(now.json())) == sorted(not_stated(now.json())), (programme["code"], member)
+            for member in ("budget_lines", "places"):
+                value = [] if member == "budget_lines" else [{"code": "KEN"}, {"code": "UGA"}]
+                amended = await amend(running.client, now, FUND, **{member: value})
+                if amended.status_code == 200:
+                    now = amended
+                    assert {"budget_lines": "budget_lines", "places": "places.share"}[member] in gaps(now.json())
+                assert sorted(gaps(now.json())) == sorted(not_stated(now.json())), (programme["code"], member)
 
 
 # --- what the package brings ---------------------------------------------------------------------------------------

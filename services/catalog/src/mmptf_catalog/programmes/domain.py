@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -254,7 +254,6 @@ class StatedProgramme(ResponseModel):
 
         sources: of the members of the content that the draft states, by their names
         """
-        left_out = {"places.share": draft.places[0].share, "budget_lines": draft.budget_lines}
         programme = cls(
             code=draft.code,
             title=None,
@@ -270,9 +269,7 @@ class StatedProgramme(ResponseModel):
             budget_lines=[],
             status="concept_note",
             status_history=[],
-            gaps=[
-                Gap(field=name, kind="not_stated_in_source", note=None) for name, said in left_out.items() if not said
-            ],
+            gaps=[],
             sources=[],
         )
         return programme.restated(draft, sources, place_names)
@@ -280,13 +277,12 @@ class StatedProgramme(ResponseModel):
     def restated(
         self, content: ProgrammeContent, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
     ) -> StatedProgramme:
-        """The programme with new content; the sources of what changed are replaced, and filled gaps are removed.
+        """The programme with new content; the sources of what changed are replaced, and its gaps are those of now.
 
         sources: of the members of the content that were stated anew, by their names
         place_names: names by the codes of the places; a place that was there already stays as its source prints it
         """
         places, label, duration, budget = self.places, self.place_label, self.duration, self.budget
-        filled = {name for name in sources if getattr(content, name)}
         if "places" in sources:
             printed = {place.code: place.as_printed for place in self.places}
             places = [
@@ -297,8 +293,6 @@ class StatedProgramme(ResponseModel):
             ]
             if {place.code for place in places} != printed.keys():
                 label = ", ".join(place.as_printed for place in places)
-            if any(place.share is not None for place in places):
-                filled.add("places.share")
         if "duration" in sources and content.duration:
             duration = Duration(start=content.duration.start, end=content.duration.end, extensions=[])
         if "budget" in sources and content.budget is not None:
@@ -306,7 +300,7 @@ class StatedProgramme(ResponseModel):
             budget = StatedBudget(
                 amount=content.budget, currency=CURRENCY, stage=stage, precision="exact", as_printed=None
             )
-        return self.model_copy(
+        restated = self.model_copy(
             update={
                 "title": content.title,
                 "summary": content.summary,
@@ -318,10 +312,24 @@ class StatedProgramme(ResponseModel):
                 "duration": duration,
                 "budget": budget,
                 "budget_lines": content.budget_lines,
-                "gaps": [gap for gap in self.gaps if gap.field not in filled],
                 "sources": [source for source in self.sources if source.field not in sources] + [*sources.values()],
             }
         )
+        return restated.model_copy(update={"gaps": restated.gaps_after(sources)})
+
+    def gaps_after(self, stated: Collection[str]) -> list[Gap]:
+        """The gaps after some members of the content were stated anew, or removed: those that are left, then new ones.
+
+        stated: the members' names
+        """
+        empty = [name for name in ProgrammeContent.model_fields if not getattr(self, name)]
+        if self.places and all(place.share is None for place in self.places):
+            empty.insert(0, "places.share")
+        filled = {*stated, "places.share"} - {*empty}
+        gaps = [gap for gap in self.gaps if gap.field not in filled]
+        named = {gap.field for gap in gaps}
+        new = [Gap(field=name, kind="not_stated_in_source", note=None) for name in empty if name not in named]
+        return gaps + new
 
     def with_status(self, record: StatusRecord) -> StatedProgramme:
         """The programme with another status; once it is funded, its budget's stage is `allocation`."""
