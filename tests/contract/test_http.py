@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from mmptf_gateway.app import EXPOSED
 from tests.contract.asking import ApiClients, ask, error_detail, problem
 from tests.contract.contracts import (
     APIS,
     AT_SERVICES,
     LISTS,
+    METHODS,
     OPERATIONS,
     PROBLEM,
     READS,
@@ -27,6 +29,15 @@ from tests.suite import SERVICES
 
 # What differs between two answers to the same question, and how a body is framed where there is one.
 PASSING = {"date", "x-request-id", "cache-status", "transfer-encoding", "catalogue-age", "ledger-age"}
+# What scripts of every origin may read (Fetch Standard, "CORS-safelisted response-header name"), and what is for
+# browsers, caches and the connection.
+ALWAYS_READABLE = {
+    "cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma",
+}  # fmt: skip
+OF_THE_CONNECTION = {
+    "access-control-allow-origin", "access-control-expose-headers", "content-security-policy", "date", "vary",
+    "transfer-encoding", "x-content-type-options",
+}  # fmt: skip
 # What follows the journal is asked for once.
 NOT_KEPT = {
     "health-live",
@@ -51,6 +62,33 @@ async def test_the_example_is_answered_as_declared(apis: ApiClients, operation: 
             operation.check(operation.done, answer.json())
     for name in operation.contract["responses"][str(operation.done)].get("headers", {}):
         assert name in answer.headers
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_browsers_may_read_every_header_that_a_contract_declares(api: str) -> None:
+    declared = {
+        name.lower()
+        for item in contract_of(api)["paths"].values()
+        for method in METHODS
+        for answer in item.get(method, {}).get("responses", {}).values()
+        for name in answer.get("headers", {})
+    }
+    assert {"etag", "cache-control", "link", "location"} <= declared or api == "gateway"
+    assert declared - ALWAYS_READABLE <= {name.lower() for name in EXPOSED}
+
+
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if not o.template.startswith("/health")], ids=str)
+async def test_browsers_may_read_every_header_of_an_answer(apis: ApiClients, operation: Operation) -> None:
+    behind = {operation.api: apis["gateway"]}
+    origin = {"origin": "https://fund.example"}
+    for answer in (
+        await ask(behind, operation, headers=origin),
+        await ask(behind, operation, "unheard_of=1", headers=origin),
+        await ask(behind, operation, method="TRACE", headers=origin),
+    ):
+        assert answer.headers["access-control-allow-origin"] == "*"
+        exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
+        assert set(answer.headers) - exposed - ALWAYS_READABLE - OF_THE_CONNECTION == set()
 
 
 def test_all_that_is_made_from_stored_data_has_a_tag() -> None:

@@ -114,7 +114,7 @@ async def test_every_answer_may_be_read_by_pages(client: httpx.AsyncClient, path
     exposed = answer.headers["access-control-expose-headers"].split(", ")
     assert set(exposed) == {
         "ETag", "X-Request-ID", "Link", "Cache-Status", "Retry-After", "Location", "Content-Disposition",
-        "Idempotency-Replayed", "WWW-Authenticate",
+        "Idempotency-Replayed", "WWW-Authenticate", "Allow", "Catalogue-Age", "Ledger-Age",
     }  # fmt: skip
     assert len(answer.headers.get_list("x-request-id")) == 1
 

@@ -19,9 +19,10 @@ from mmptf_gateway.dispatch import Dispatch
 from mmptf_gateway.forward import Forwarder
 from mmptf_gateway.settings import GatewaySettings
 
+# The headers of answers that scripts of other origins may read, beside those that browsers always let them read.
 EXPOSED = (
-    "Cache-Status", "Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After",
-    "WWW-Authenticate", "X-Request-ID",
+    "Allow", "Cache-Status", "Catalogue-Age", "Content-Disposition", "ETag", "Idempotency-Replayed", "Ledger-Age",
+    "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID",
 )  # fmt: skip
 
 

@@ -101,18 +101,21 @@ def read(
     missing: bool = False,
     conflicts: bool = False,
     only: tuple[str, ...] = (),
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The responses of a route that reads: 200 with ETag, 304, 422, 503.
 
     media: further representations beside JSON (then 406 too); only: the media types of an answer that has no model
     missing: whether a code in the path may be unknown (404) or renamed (308)
     conflicts: whether a record may exist without the part that is asked for (409)
+    headers: further headers of the answer -> what they say
     """
-    headers = {"ETag": _ETAG, "Cache-Control": _CACHE}
+    further = {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()}
+    stated = {"ETag": _ETAG, "Cache-Control": _CACHE, **further}
     content = _schemas(only or media)
     responses: dict[int | str, dict[str, Any]] = {
-        200: {"headers": headers | ({"Link": _LINK} if media else {}), **({"content": content} if content else {})},
-        304: {"description": "Not modified: the caller's answer is still right.", "headers": headers},
+        200: {"headers": stated | ({"Link": _LINK} if media else {}), **({"content": content} if content else {})},
+        304: {"description": "Not modified: the caller's answer is still right.", "headers": stated},
         **_problems(InvalidRequest, ServiceUnavailable),
     }
     if media:

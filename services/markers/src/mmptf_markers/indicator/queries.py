@@ -41,6 +41,11 @@ Question = list[tuple[str, str]]
 TARGET = "human-rights-90"
 # The services whose records are copied here, and the response header with the age of each copy.
 AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
+# What these headers say, for the contract.
+AGES_OF_COPIES = {
+    header: f"Seconds since the copy of {service} last had no further changes; `unknown` before the first copy."
+    for service, header in AGES.items()
+}
 # One row for each programme under each marker, with the assessment that counts.
 CURRENT_GRADE_ROWS = """(
     SELECT s.*, p.thematic_area, p.organizations, p.countries, p.record AS programme_record,

@@ -40,7 +40,7 @@ async def current_grades(
     tags=["indicator"],
     response_model=schemas.IndicatorAnswer,
     summary="State the indicator",
-    **openapi.read(conflicts=True),
+    **openapi.read(conflicts=True, headers=queries.AGES_OF_COPIES),
 )
 async def indicator(request: PublicReadRequest, query: Annotated[queries.IndicatorQuery, StrictQuery()]) -> Response:
     """Whether enough of the programmes have a grade that counts, exactly, with what is not assessed and the money.
