@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
-import pkgutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from mmptf_common.lists.codes import in_other_case, suggest
-from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import find_in
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.wire.suggestions import neighbours
 from mmptf_local.cache import Cache
 from tests.conftest import RunningApp, running_app
+from tests.integration.lookups import listings, lookups
 from tests.integration.marked import Markers, programme
 
 ROWS = 40_000
@@ -35,24 +33,6 @@ FIRST = {"term": "kind = 'place' AND country IS NOT NULL"}
 # Columns that are unique beside the code.
 OWN = {"number": "n", "term": "'T-' || n"}
 UNKNOWN = "Some-Unheard-of-Code-7"
-
-
-def listings(service: str) -> Iterator[Listing]:
-    """Every list of a service."""
-    package = importlib.import_module(f"mmptf_{service}")
-    found: dict[str, Listing] = {}
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if module.name.endswith("queries"):
-            for value in vars(importlib.import_module(module.name)).values():
-                if isinstance(value, Listing):
-                    found[value.path] = value
-    assert found
-    yield from found.values()
-
-
-def lookups(service: str) -> dict[str, Filter]:
-    """Every filter with codes of a service's lists, by its SQL."""
-    return {f.codes: f for listed in listings(service) for f in listed.filters.values() if f.codes}
 
 
 async def grow(running: RunningApp, table: str) -> None:

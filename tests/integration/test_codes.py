@@ -15,9 +15,12 @@ import pytest
 
 from mmptf_common.lists import listing
 from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.suggestions import country_meant
 from tests.conftest import RunningApp, running_app
 from tests.integration import marked
+from tests.integration.lookups import listings
 from tests.integration.programmes_client import AGENCY, FUND, body
+from tests.suite import SERVICES
 from tests.tokens import writing
 
 PLACES: list[dict[str, Any]] = json.loads((files("mmptf_catalog") / "data" / "places.json").read_text("utf-8"))
@@ -49,19 +52,38 @@ def service_of(apps: dict[str, RunningApp], path: str) -> httpx.AsyncClient:
     return apps[path.split("/")[1]].client
 
 
-TAKES_EVERY_COUNTRY = [
-    "/catalog/v1/programmes", "/catalog/v1/programmes/facets", "/catalog/v1/programmes/totals",
-    "/catalog/v1/programmes?format=csv", "/catalog/v1/programmes?format=ndjson", "/funding/v1/requirements",
-    "/funding/v1/requirements/facets", "/funding/v1/totals", "/funding/v1/contributors", "/funding/v1/contributions",
-    "/funding/v1/contributions/facets", "/funding/v1/contributions/totals", "/markers/v1/standings",
+# A list for each way in which countries are looked up, and what looks them up as one of these lists does.
+LISTS_OF_COUNTRIES = [
+    "/catalog/v1/programmes", "/funding/v1/requirements", "/funding/v1/contributions", "/markers/v1/standings",
+]  # fmt: skip
+LOOKED_UP_ALIKE = [
+    "/catalog/v1/programmes/facets", "/catalog/v1/programmes/totals", "/catalog/v1/programmes?format=csv",
+    "/catalog/v1/programmes?format=ndjson", "/funding/v1/requirements/facets", "/funding/v1/totals",
+    "/funding/v1/contributors", "/funding/v1/contributions/facets", "/funding/v1/contributions/totals",
     "/markers/v1/indicator", "/markers/v1/criteria",
 ]  # fmt: skip
+TAKES_EVERY_COUNTRY = LISTS_OF_COUNTRIES + LOOKED_UP_ALIKE
+# Some forms of every kind, of places of the whole list.
+SOME_FORMS = FORMS[::41]
 
 
-@pytest.mark.parametrize("path", TAKES_EVERY_COUNTRY)
-async def test_a_country_in_another_scheme_gets_its_code(apps: dict[str, RunningApp], path: str) -> None:
+@pytest.mark.parametrize("service", SERVICES)
+def test_countries_are_looked_up_in_every_way_that_there_is(service: str) -> None:
+    lookups = {found.path: found.filters["country"].codes for found in listings(service) if "country" in found.filters}
+    assert lookups
+    assert set(lookups.values()) == {lookups[path] for path in LISTS_OF_COUNTRIES if path in lookups}
+
+
+@pytest.mark.parametrize(
+    ("path", "of"),
+    [*((path, FORMS) for path in LISTS_OF_COUNTRIES), *((path, SOME_FORMS) for path in LOOKED_UP_ALIKE)],
+    ids=TAKES_EVERY_COUNTRY,
+)
+async def test_a_country_in_another_scheme_gets_its_code(
+    apps: dict[str, RunningApp], path: str, of: list[tuple[str, str]]
+) -> None:
     client = service_of(apps, path)
-    for some in parts(FORMS, listing.MOST_SUGGESTIONS):
+    for some in parts(of, listing.MOST_SUGGESTIONS):
         asked = "&".join(f"country={quote(form)}" for form, _ in some)
         answer = await client.get(f"{path}{'&' if '?' in path else '?'}{asked}")
         assert answer.status_code == 422
@@ -93,22 +115,24 @@ def cases(codes: list[str]) -> tuple[list[str], list[str]]:
 @pytest.mark.parametrize("path", ["/catalog/v1/programmes", "/catalog/v1/places", "/markers/v1/standings"])
 async def test_a_region_by_its_name_or_number_gets_its_code(apps: dict[str, RunningApp], path: str) -> None:
     client = service_of(apps, path)
-    for place in REGIONS:
-        for form in forms(place):
-            (error,) = (await client.get(path, params={"region": form})).json()["errors"]
-            assert error["suggestion"] == place["code"], form
-    for form, _ in FORMS[::7]:
-        (error,) = (await client.get(path, params={"region": form})).json()["errors"]
-        assert error["suggestion"] is None, form
+    regions = [(form, place["code"]) for place in REGIONS for form in forms(place)]
+    for some in parts([*regions, *((form, None) for form, _ in FORMS[::7])], listing.MOST_SUGGESTIONS):
+        errors = (await client.get(path, params={"region": [form for form, _ in some]})).json()["errors"]
+        assert [error["suggestion"] for error in errors] == [code for _, code in sorted(some)], some
+
+
+def test_contributors_are_looked_up_in_one_way() -> None:
+    filters = {
+        found.path: found.filters["contributor"] for found in listings("funding") if "contributor" in found.filters
+    }
+    assert filters.keys() == {"/funding/v1/contributions", "/funding/v1/ledger"}
+    assert len({found.codes for found in filters.values()}) == 1
 
 
 @pytest.mark.parametrize(
     ("path", "parameter"),
-    [
-        ("/funding/v1/contributions", "contributor"), ("/funding/v1/ledger", "contributor"),
-        ("/funding/v1/requirements", "place"),
-    ],
-)  # fmt: skip
+    [("/funding/v1/contributions", "contributor"), ("/funding/v1/requirements", "place")],
+)
 async def test_a_code_that_a_list_does_not_have_is_not_suggested(
     apps: dict[str, RunningApp], path: str, parameter: str
 ) -> None:
@@ -127,14 +151,19 @@ async def test_a_code_that_a_list_does_not_have_is_not_suggested(
 
 
 async def test_a_path_with_another_code_of_a_country_names_its_code(apps: dict[str, RunningApp]) -> None:
-    catalog, funding = apps["catalog"].client, apps["funding"].client
-    for form, code in IN_A_CODE:
-        for client, path in ((catalog, "/catalog/v1/places"), (funding, "/funding/v1/contributors")):
-            answer = await client.get(f"{path}/{form}")
+    known = await apps["funding"].client.get("/funding/v1/contributors?limit=1000")
+    contributors = {contributor["code"] for contributor in known.json()["items"]}
+    few = [(form, code) for n, (form, code) in enumerate(IN_A_CODE) if code in contributors or n % 7 == 0]
+    for service, path, of in (
+        ("catalog", "/catalog/v1/places", IN_A_CODE),
+        ("funding", "/funding/v1/contributors", [(form, code if code in contributors else None) for form, code in few]),
+    ):
+        for form, code in of:
+            answer = await apps[service].client.get(f"{path}/{form}")
             assert answer.status_code == 404
             (error,) = answer.json()["errors"]
-            assert error["suggestion"] == code or (path.endswith("contributors") and error["suggestion"] is None)
-            if error["suggestion"]:
+            assert error["suggestion"] == code
+            if code:
                 assert f" {code} is the code of " in answer.json()["detail"]
 
 
@@ -244,7 +273,10 @@ async def test_a_contributor_and_its_country_in_another_scheme_get_their_codes(l
         assert [(e["code"], e["suggestion"]) for e in answer.json()["errors"]] == [
             ("unknown_code", code if code in contributors else None) for _, code in some
         ]
-    for form, code in FORMS[::5]:
+    for form, code in FORMS:
+        meant = country_meant(form)
+        assert meant and meant.code == code, form
+    for form, code in SOME_FORMS:
         sent = {"code": "NEW", "name": "New", "type": "member_state", "country": form}
         answer = await ledger.post("/funding/v1/contributors", json=sent, headers=writing(*FUND))
         (error,) = answer.json()["errors"]
