@@ -33,23 +33,35 @@ async def values_of(apis: ApiClients, operation: Operation, name: str) -> list[s
     else:
         listed = [row[member] for row in answer["items"] for member in ("code", name) if row.get(member)]
     known = [code for code in dict.fromkeys([*KNOWN.get(name, ()), *listed]) if isinstance(code, str)]
-    found = [
-        code for code in known[:20] if (await ask(apis, operation, f"{name}={code}")).status_code == operation.done
-    ]
+    found: list[str] = []
+    for code in known[:20]:
+        if (await ask(apis, operation, f"{name}={code}")).status_code == operation.done:
+            found.append(code)
+        if len(found) == MOST_VALUES:
+            break
     assert found, f"{operation} takes none of the values at {listed_at} as {name}"
-    return found[:MOST_VALUES]
+    return found
+
+
+def orders(name: str, values: tuple[str, ...]) -> list[str]:
+    """Query strings with the values in every order."""
+    return [urlencode([(name, value) for value in each]) for each in permutations(values)]
 
 
 def spellings(name: str, values: tuple[str, ...], most: int) -> list[str]:
     """Query strings that mean the same set of values, of which an operation takes this many."""
-    repeated = [urlencode([(name, value) for value in each]) for each in permutations(values)]
-    return [
-        *repeated,
-        *([urlencode([(name, value) for value in values * 2])] if 2 * len(values) <= most else []),
-        f"{name}={','.join(values)}",
-        f"{name}={'%2C'.join(reversed(values))}",
-        f"{repeated[0]}&_=1700000000",
-    ]
+    repeated = orders(name, values)
+    return list(
+        dict.fromkeys(
+            [
+                *repeated,
+                *([urlencode([(name, value) for value in values * 2])] if 2 * len(values) <= most else []),
+                f"{name}={','.join(values)}",
+                f"{name}={'%2C'.join(reversed(values))}",
+                f"{repeated[0]}&_=1700000000",
+            ]
+        )
+    )
 
 
 @pytest.mark.parametrize("operation", TAGGED, ids=str)
@@ -62,8 +74,11 @@ async def test_different_answers_have_different_tags_and_equal_questions_one(
         most = operation.query[name]["maxItems"]
         sets = [(value,) for value in values]
         sets += list(combinations(values[:MOST_VALUES] if name != "by" else values, 2)) if most > 1 else []
+        # How values are written depends on none of them, so the first value and the first pair are asked in every way.
+        written = {sets[0], next((each for each in sets if len(each) == 2), sets[0])}
         for each in sets:
-            found = [await ask(apis, operation, query) for query in spellings(name, each, most)]
+            queries = spellings(name, each, most) if each in written else orders(name, each)
+            found = [await ask(apis, operation, query) for query in queries]
             assert {answer.status_code for answer in found} == {200}, [answer.text for answer in found]
             assert len({(answer.headers["etag"], answer.content) for answer in found}) == 1, each
             answers.setdefault(found[0].headers["etag"], found[0].content)
@@ -97,7 +112,7 @@ async def test_enumerated_values_are_understood_in_any_case(
 ) -> None:
     for word in words if operation.is_versioned else words[:1]:
         expected = await ask(apis, operation, f"{name}={word}")
-        for written in (word.upper(), word.capitalize()):
+        for written in (word.upper(), word.capitalize())[: 2 if word == words[0] else 1]:
             found = await ask(apis, operation, f"{name}={written}")
             assert found.status_code == expected.status_code
             if operation.is_versioned:
