@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_common.lists import listing
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.suggestions import country_meant
@@ -247,7 +248,7 @@ async def test_a_code_in_another_case_is_the_same_question(apps: dict[str, Runni
 
 async def test_a_place_of_a_draft_in_another_scheme_gets_its_code(catalog: httpx.AsyncClient) -> None:
     lower = [(place["code"].lower(), place["code"]) for place in COUNTRIES]
-    for some in parts([*IN_A_CODE, *lower], 20):
+    for some in parts([*FORMS, *lower], 20):
         unlike = list({form.casefold(): (form, code) for form, code in some}.values())
         places = [{"code": form} for form, _ in unlike]
         answer = await catalog.post(
@@ -267,7 +268,7 @@ async def ledger(new_database: Callable[[str], str]) -> AsyncIterator[httpx.Asyn
 
 async def test_a_contributor_and_its_country_in_another_scheme_get_their_codes(ledger: httpx.AsyncClient) -> None:
     contributors = {c["code"] for c in (await ledger.get("/funding/v1/contributors?limit=1000")).json()["items"]}
-    for some in parts([*IN_A_CODE, ("deu", "DEU"), ("usa", "USA")], 100):
+    for some in parts([*FORMS, ("deu", "DEU"), ("usa", "USA")], 100):
         entries = [{"kind": "pledge", "amount": "1.00", "date": "2024-05-05", "contributor": form} for form, _ in some]
         answer = await ledger.post("/funding/v1/ledger/batch", json={"entries": entries}, headers=writing("admin"))
         assert [(e["code"], e["suggestion"]) for e in answer.json()["errors"]] == [
@@ -287,6 +288,87 @@ async def test_a_contributor_and_its_country_in_another_scheme_get_their_codes(l
     sent = {"code": "deu", "name": "Germany", "type": "member_state", "country": "DEU"}
     answer = await ledger.post("/funding/v1/contributors", json=sent, headers=writing(*FUND))
     assert (answer.status_code, answer.json()["code"]) == (409, "code_taken")
+
+
+# The members of bodies that take codes of a list, in the body of each operation that takes them.
+IN_DRAFTS = {
+    "/places/0/code": lambda text: {"places": [{"code": text}]},
+    "/organizations/0": lambda text: {"organizations": [text]},
+    "/budget_lines/0/organization": lambda text: {
+        "budget_lines": [{**CONTENT["budget_lines"][0], "organization": text}]
+    },
+    "/thematic_area": lambda text: {"thematic_area": text},
+    "/objectives/0": lambda text: {"objectives": [text]},
+}  # fmt: skip
+NO_CODES = [
+    "Côte d'Ivoire",
+    "International Organization for Migration (IOM)",
+    "a/b?c=d#e",
+    "..",
+    "100%",
+    " ",
+    "x" * 300,
+]
+
+
+@pytest.mark.parametrize("pointer", IN_DRAFTS)
+async def test_a_text_that_is_no_code_is_looked_up_like_one(catalog: httpx.AsyncClient, pointer: str) -> None:
+    for text in NO_CODES:
+        answers = [
+            await catalog.post(
+                "/catalog/v1/drafts?dry_run=true", json=body(**IN_DRAFTS[pointer](text)), headers=writing(*AGENCY)
+            ),
+            await catalog.patch(
+                "/catalog/v1/programmes/TUR-02?dry_run=true",
+                json={"reason": "x", **IN_DRAFTS[pointer](text)},
+                headers=writing(*FUND, match="*"),
+            ),
+        ]
+        for answer in answers:
+            assert answer.status_code == 422
+            found = {e["pointer"]: e for e in answer.json()["errors"]}
+            error = found[pointer]
+            if error["code"] == "not_taking_part":
+                # What does not fit the programme is said before its codes are looked up.
+                assert (answer, pointer) == (answers[1], "/budget_lines/0/organization")
+                continue
+            assert (error["code"], error["suggestion"]) == (
+                "unknown_code", "CIV" if (pointer, text) == ("/places/0/code", NO_CODES[0]) else None,
+            )  # fmt: skip
+            assert error["allowed"][0].startswith("see /catalog/v1/")
+    for text in ("", "\x00", "a\x00b", "\ud800", "x" * 301):
+        sent = json.dumps(body(**IN_DRAFTS[pointer](text)))
+        headers = {**writing(*AGENCY), "content-type": "application/json"}
+        answer = await catalog.post("/catalog/v1/drafts?dry_run=true", content=sent, headers=headers)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), repr(text)
+
+
+async def test_a_text_that_is_no_code_is_unknown_to_the_ledger(
+    new_database: Callable[[str], str], catalogue_url: str
+) -> None:
+    entry = {"kind": "transfer", "amount": "1.00", "date": "2024-05-05", "programme": "ETH-01", "organization": "ILO"}
+    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue_url) as running:
+        for text in NO_CODES:
+            for name, listed_at in (
+                ("organization", "/catalog/v1/organizations"), ("thematic_area", "/catalog/v1/thematic-areas"),
+                ("contributor", "/funding/v1/contributors"),
+            ):  # fmt: skip
+                sent = {**entry, name: text}
+                answer = await running.client.post("/funding/v1/ledger", json=sent, headers=writing("admin"))
+                assert answer.status_code == 422
+                (error,) = [e for e in answer.json()["errors"] if e["code"] == "unknown_code"]
+                assert (error["pointer"], error["suggestion"]) == (f"/{name}", None)
+                assert error["allowed"] == [f"see {listed_at}"]
+
+
+async def test_a_text_that_is_no_code_is_unknown_to_the_markers(new_database: Callable[[str], str]) -> None:
+    async with running_app("markers", new_database("markers"), None) as running:
+        service = marked.Markers(running)
+        code = await service.copied()
+        for text in NO_CODES:
+            (error,) = (await service.declare(code, organization=text)).json()["errors"]
+            assert (error["code"], error["pointer"], error["suggestion"]) == ("unknown_code", "/organization", None)
+            assert error["allowed"] == ["see /catalog/v1/organizations"]
 
 
 async def test_an_organization_whose_code_differs_in_case_alone_is_not_listed_twice(catalog: httpx.AsyncClient) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -38,6 +38,15 @@ CODE_PATTERN = worded(
 )
 COUNTRY_PATTERN = worded(r"^[A-Z]{3}$", "the ISO 3166-1 alpha-3 code of a country, in capitals, such as KEN")
 Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
+# A code that is looked up in a list. Any other text, such as a name, is refused there and not by a pattern, with the
+# code that was meant.
+ListedCode = Annotated[
+    str,
+    Field(
+        max_length=300, pattern=worded(r"^[^\x00-\x1f\x7f]+$", "a code without control characters, such as KEN-UGA-01")
+    ),
+    WithJsonSchema({"maxLength": 64, "pattern": CODE_PATTERN, "type": "string"}),
+]
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _WORD = re.compile(r"[^\W_]+")

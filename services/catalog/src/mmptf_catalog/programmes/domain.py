@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema
 
-from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.base import Code, ListedCode, ResponseModel
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.sources import Gap, SourceRef
@@ -49,7 +49,7 @@ STAGE_OF_STATUS: Mapping[Status, Stage] = {
 class DraftPlace(ResponseModel):
     """A place of a draft, and its per cent of the budget."""
 
-    code: Code
+    code: ListedCode
     """Code of the place, as at `/catalog/v1/places`."""
     share: Hundredths | None
     """Per cent of the budget, with two decimals; null where it is not stated yet."""
@@ -67,7 +67,7 @@ class DraftDuration(ResponseModel):
 class BudgetLine(ResponseModel):
     """What one organization means to spend in one year under one UNSDG category, in the budget's currency."""
 
-    organization: Code
+    organization: ListedCode
     """Code of the organization that spends it."""
     year: Year
     """Calendar year of the spending."""
@@ -84,13 +84,13 @@ class ProgrammeContent(ResponseModel):
     """Title; null where it is not stated yet."""
     summary: str | None
     """What the programme is about; null where it is not stated yet."""
-    thematic_area: Code | None
+    thematic_area: ListedCode | None
     """Code of the thematic area; null where it is not stated yet."""
-    objectives: list[Code]
+    objectives: list[ListedCode]
     """Codes of objectives of the Global Compact."""
     places: list[DraftPlace]
     """The countries or regions, with their shares."""
-    organizations: list[Code]
+    organizations: list[ListedCode]
     """Codes of the participating organizations."""
     duration: DraftDuration | None
     """First and last day; null where they are not stated yet."""

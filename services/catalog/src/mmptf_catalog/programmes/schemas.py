@@ -27,7 +27,7 @@ from mmptf_catalog.programmes.domain import (
 )
 from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, TotalsQuery, UpdatedSince, Values
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset, worded
+from mmptf_common.wire.base import Code, Day, ListedCode, PatchModel, RequestModel, ResponseModel, Text, unset, worded
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountSent, AmountText, amount_text
 from mmptf_common.wire.pages import Page
@@ -312,7 +312,7 @@ Decision = Annotated[Text, Field(max_length=300, description="The decision behin
 class PlaceSent(RequestModel):
     """A place by its code; the shares of all places are given, and add up to 100.00, or none is."""
 
-    code: Code
+    code: ListedCode
     """ISO 3166-1 alpha-3 code of a country, or M49 code of a region, as at `/catalog/v1/places`."""
     share: PlaceShare | None = None
     """Per cent of the budget that is meant for the place; null where no place has one."""
@@ -330,7 +330,7 @@ class DurationSent(RequestModel):
 class BudgetLineSent(RequestModel):
     """What one organization means to spend in one year under one UNSDG category."""
 
-    organization: Code
+    organization: ListedCode
     """Code of a participating organization of the programme."""
     year: Year
     """Calendar year of the spending."""
@@ -350,13 +350,13 @@ class Content(PatchModel):
     """Title of the programme."""
     summary: Annotated[Text, Field(default_factory=unset, max_length=5000)]
     """What the programme is about."""
-    thematic_area: Annotated[Code, Field(default_factory=unset)]
+    thematic_area: Annotated[ListedCode, Field(default_factory=unset)]
     """Code of the thematic area, as at `/catalog/v1/thematic-areas`."""
-    objectives: Annotated[list[Code], Field(default_factory=unset, max_length=23)]
+    objectives: Annotated[list[ListedCode], Field(default_factory=unset, max_length=23)]
     """Codes of objectives of the Global Compact, as at `/catalog/v1/objectives`."""
     places: Annotated[list[PlaceSent], Field(default_factory=unset, max_length=60)]
     """The countries or regions, with the share of each or of none."""
-    organizations: Annotated[list[Code], Field(default_factory=unset, max_length=40)]
+    organizations: Annotated[list[ListedCode], Field(default_factory=unset, max_length=40)]
     """Codes of the participating organizations, as at `/catalog/v1/organizations`."""
     duration: Annotated[DurationSent, Field(default_factory=unset)]
     """First and last day."""

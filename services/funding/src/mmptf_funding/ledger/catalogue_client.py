@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 
 import httpx
@@ -10,11 +11,15 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from mmptf_common.process.client import failure, open_client
+from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, ProblemError, ServiceUnavailable
+from mmptf_common.wire.suggestions import LONGEST_CODE
 from mmptf_funding.ledger.domain import CATALOGUE_LISTS, Answers, Coded, Noun, Programme
 from mmptf_funding.settings import FundingSettings
 
 ANSWER_SECONDS = 3.0
+# Any other text is no code of a record, and no segment of a path.
+_CODE = re.compile(CODE_PATTERN)
 # The limit for all requests of one batch together.
 ALL_SECONDS = 10.0
 
@@ -32,6 +37,9 @@ async def ask(request: Request, names: Iterable[tuple[Noun, str]]) -> Answers | 
     try:
         async with asyncio.timeout(ALL_SECONDS), open_client(seconds=ANSWER_SECONDS) as client:
             for noun, code in wanted:
+                if not _CODE.fullmatch(code) or len(code) > LONGEST_CODE:
+                    codes[noun, code] = None
+                    continue
                 answer = await client.get(f"{url}/catalog/v1/{CATALOGUE_LISTS[noun]}/{code}", follow_redirects=True)
                 if answer.status_code == httpx.codes.NOT_FOUND:
                     codes[noun, code] = None

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from mmptf_common.wire.base import Code
+from mmptf_common.wire.base import Code, ListedCode
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.sources import SourceRef
@@ -87,10 +87,10 @@ class Entry(BaseModel):
     date: datetime.date
     sum: Sum
     original: Original | None = None
-    contributor: Code | None = None
+    contributor: ListedCode | None = None
     programme: Code | None = None
-    organization: Code | None = None
-    thematic_area: Code | None = None
+    organization: ListedCode | None = None
+    thematic_area: ListedCode | None = None
     category: BudgetCategory | None = None
     tranche: int | None = None
     follows: Code | None = None

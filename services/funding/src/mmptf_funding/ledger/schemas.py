@@ -10,7 +10,7 @@ from pydantic import Field, WithJsonSchema
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, Values
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import COUNTRY_PATTERN, Code, Day, RequestModel, ResponseModel, Text, worded
+from mmptf_common.wire.base import COUNTRY_PATTERN, Code, Day, ListedCode, RequestModel, ResponseModel, Text, worded
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
@@ -78,13 +78,13 @@ class EntrySent(RequestModel):
     """The amount in US dollars."""
     original: OriginalSent | None = None
     """The amount as it was given, where that was another currency."""
-    contributor: Code | None = None
+    contributor: ListedCode | None = None
     """Code of the contributor of a pledge, commitment or deposit."""
     programme: Code | None = None
     """Code of the programme that an allocation, transfer, expenditure or refund is for."""
-    organization: Code | None = None
+    organization: ListedCode | None = None
     """Code of the participating organization that received, spent or returned it."""
-    thematic_area: Annotated[Code | None, Field(description="What a contribution is earmarked to.")] = None
+    thematic_area: Annotated[ListedCode | None, Field(description="What a contribution is earmarked to.")] = None
     category: BudgetCategory | None = None
     """UNSDG budget category of an expenditure."""
     tranche: Annotated[int, Field(ge=1, le=99)] | None = None

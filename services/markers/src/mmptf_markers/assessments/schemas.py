@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from mmptf_common.wire.base import Code, Day, PatchModel, RequestModel, ResponseModel, Text, unset, worded
+from mmptf_common.wire.base import Code, Day, ListedCode, PatchModel, RequestModel, ResponseModel, Text, unset, worded
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import SourceRef
@@ -188,7 +188,7 @@ class DeclarationSent(RequestModel):
     """Code of the grade that was declared."""
     date: Day
     """Day on which it was declared."""
-    organization: Annotated[Code, Field(description="Who declared it.")]
+    organization: Annotated[ListedCode, Field(description="Who declared it.")]
     source: Annotated[Line, Field(description="Where that is written.")]
 
 
