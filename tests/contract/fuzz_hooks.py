@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import httpx
 import schemathesis
 
-from mmptf_common.http.parameters import words
+from mmptf_common.http.search import parse_search
 from mmptf_funding.ledger import rules
 
 Json = dict[str, Any]
@@ -285,10 +285,19 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         if low in query and high in query:
             # A range that is turned round is refused.
             query[high] = query[low]
-    if "q" in query and not words(str(query["q"])):
-        query["q"] = f"{query['q']}a"[-200:]
+    if "q" in query:
+        query["q"] = _a_search(str(query["q"]))
     if "cursor" in query:
         _use_a_real_cursor(case.formatted_path, query)
+
+
+def _a_search(text: str) -> str:
+    """The text where it can be searched for, else the letters of it."""
+    try:
+        parse_search(text)
+    except ValueError:
+        text = "".join(c for c in text.lower() if c.isalnum()) + "a"
+    return text[-200:]
 
 
 def _use_a_real_cursor(path: str, query: Json) -> None:

@@ -22,8 +22,6 @@ from mmptf_common.http.parameters import (
     canonical,
     parameters,
     parse,
-    search_terms,
-    words,
 )
 from mmptf_common.wire.base import Day
 from mmptf_common.wire.problems import InvalidRequest
@@ -97,6 +95,8 @@ def errors(query: str | bytes) -> list[tuple[str | None, str, str | None]]:
         ("country=%zz", [("country", "invalid_characters", None)]),
         ("q=a*", [("q", "invalid_parameter", None)]),
         ("q=...", [("q", "invalid_parameter", None)]),
+        ('q="human rights', [("q", "invalid_search", None)]),
+        ("q=-rights", [("q", "invalid_search", None)]),
         ("q=" + "a" * 201, [("q", "invalid_parameter", None)]),
         ("cursor=!", [("cursor", "invalid_cursor", None)]),
         ("&".join(["country=SRB"] * 201), [(None, "too_many_parameters", None)]),
@@ -228,13 +228,3 @@ def test_no_query_string_is_anything_but_understood_or_refused(raw: bytes) -> No
 @given(st.decimals(min_value=0, max_value=Decimal("9999999999999999.99"), places=2))
 def test_amounts_are_exact(amount: Decimal) -> None:
     assert parsed(f"budget_min={amount:f}").budget_min == amount
-
-
-@given(st.text(max_size=100))
-def test_search_terms_are_made_of_folded_words_only(text: str) -> None:
-    assert all("'" not in word and "\\" not in word for word in words(text))
-    assert search_terms(text).count("'") == 2 * len(words(text))
-
-
-def test_words_fold_case_and_accents() -> None:
-    assert words("Sucumbíos, TÜRKİYE & Côte-d'Ivoire!") == ["sucumbios", "turkiye", "cote", "d", "ivoire"]

@@ -14,14 +14,14 @@ from fastapi import Depends
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
-from mmptf_common.wire.base import in_words, worded, words_of
+from mmptf_common.http.search import SearchError, parse_search
+from mmptf_common.wire.base import in_words, worded
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any, reason_of
 
 MAX_PARAMETERS = 200
 # No filter has wildcards; control characters and broken UTF-8 (decoded as U+FFFD) are in no stored value.
 _FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
-LONGEST_WORD = 200
 AMOUNT_PATTERN = worded(r"^[0-9]{1,16}(\.[0-9]{1,2})?$", "an amount without separators, such as 1070000.00")
 SEARCH_PATTERN = worded(r"^[^%*\x00-\x1f\x7f\ufffd]+$", "words without wildcards (% and *), such as migrant workers")
 CURSOR_PATTERN = worded(r"^[A-Za-z0-9_-]+$", "the cursor of `next`, as it is there")
@@ -85,20 +85,10 @@ def _moment(value: object) -> datetime:
     return found if isinstance(found, datetime) else datetime.combine(found, time(), tzinfo=UTC)
 
 
-def words(text: str) -> list[str]:
-    """The words of a text as the search compares them: without case and accents, in order, each once."""
-    # PostgreSQL does not index longer words.
-    return list(dict.fromkeys(word[:LONGEST_WORD] for word in words_of(text)))
-
-
-def search_terms(text: str) -> str:
-    """A tsquery for rows that have, for every word of the text, a word that begins with it."""
-    return " & ".join(f"'{word}':*" for word in words(text))
-
-
 def _search(value: str) -> str:
-    if "*" in value or not words(value):
+    if "*" in value:
         raise ValueError("one or more words are expected, without wildcards")
+    parse_search(value)
     return value
 
 
@@ -432,8 +422,10 @@ def _invalid(error: dict[str, Any], shape: _Shape) -> ErrorDetail:
     else:
         detail = reason_of(error)
     hint = f"; did you mean {meant}?" if meant else ""
+    is_search = isinstance(error.get("ctx", {}).get("error"), SearchError)
+    code = "unknown_code" if is_code else "invalid_cursor" if name == "cursor" else "invalid_parameter"
     return error_detail(
-        "unknown_code" if is_code else "invalid_cursor" if name == "cursor" else "invalid_parameter",
+        "invalid_search" if is_search else code,
         f"{name}: {detail}{hint}",
         parameter=name,
         allowed=allowed,

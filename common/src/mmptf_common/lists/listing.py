@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pairs_of, search_terms
+from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pairs_of
 from mmptf_common.lists.codes import find_with, known_codes, suggest
 from mmptf_common.storage.engines import reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
@@ -35,20 +35,19 @@ OF_GROUPS = frozenset({"by", "sort", "limit"})
 class Filter:
     """The filter of one query parameter.
 
-    where:     SQL condition; `{}` stands for the bound value (an array where the parameter may repeat)
+    where:     SQL condition; `{}` stands for the bound value (an array where the parameter may repeat); or a function
+               that returns it for a value, and binds what it contains
     codes:     SQL of the codes that the parameter takes, as `codes_in` writes it; None where the query model lists the
                values
     listed_at: the path at which a caller can read those codes
-    bind:      converts the parameter's value to the bound value, where they differ
     places:    the kind of places whose codes are all taken, also those without a row; None for other codes
     not_stated: SQL condition of the rows without a value, which the value `not_stated` finds; None where every row has
                one
     """
 
-    where: str
+    where: str | Callable[[Any, Arguments], str]
     codes: str | None = None
     listed_at: str | None = None
-    bind: Callable[[Any], Any] | None = None
     places: PlaceKind | None = None
     not_stated: str | None = None
 
@@ -71,9 +70,6 @@ _LAST = {"numeric": ("'Infinity'", "-1"), "text": ("chr(1114111)", "''")}
 
 # The version of a record that depends on its own row only: the write that wrote it, with its moment as in REVISION.
 VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
-
-# Words that begin with the given ones, over a column `words` of a text's words without case and accents.
-SEARCH = Filter("array_to_tsvector(words) @@ {}::text::tsquery", bind=search_terms)
 
 
 def drilldown_to(parameter: str, value: str) -> Mapping[str, str] | None:
@@ -228,21 +224,22 @@ def condition(listing: Listing, query: BaseModel, arguments: Arguments, *, witho
     """The SQL condition of a query: any of the values of one filter, and all filters but the one named `without`."""
     clauses = [fixed(listing, arguments)] if listing.fixed else []
     clauses += [
-        _clause(f, value, arguments)
+        clause(f, value, arguments)
         for name, f in listing.filters.items()
         if (value := getattr(query, name)) is not None and value != [] and name != without
     ]
     return " AND ".join(clauses) or "true"
 
 
-def _clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
+def clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
     """The SQL condition of the value, or of all values, of one filter."""
     lacking = None
     if filter_.not_stated and NOT_STATED in value:
         lacking, value = filter_.not_stated, [each for each in value if each != NOT_STATED]
         if not value:
             return lacking
-    found = filter_.where.format(arguments.bind(filter_.bind(value) if filter_.bind else value))
+    where = filter_.where
+    found = where.format(arguments.bind(value)) if isinstance(where, str) else where(value, arguments)
     return f"({lacking} OR {found})" if lacking else found
 
 

@@ -17,6 +17,7 @@ from mmptf_common.lists.listing import (
     Dimension,
     Listing,
     Statement,
+    clause,
     condition,
     path_of,
     with_known_codes,
@@ -221,7 +222,7 @@ def _omissions(listing: Listing) -> str:
 async def _coverage(data: Snapshot, listing: Listing, printed: PrintedCount) -> PrintedCoverage:
     """How many rows the list holds with the value of a printed count."""
     arguments = Arguments()
-    where = listing.filters[printed.by].where.format(arguments.bind([printed.value]))
+    where = clause(listing.filters[printed.by], [printed.value], arguments)
     held: int = await data.fetchval(f"SELECT count(*) FROM {listing.rows} WHERE {where}", *arguments)
     return PrintedCoverage(**dict(printed), held=held, share=share(held, printed.printed))
 

@@ -19,7 +19,7 @@ from mmptf_catalog.models import (
 from mmptf_catalog.programmes.commands import programme_row
 from mmptf_catalog.programmes.domain import StatedProgramme
 from mmptf_catalog.programmes.schemas import CodeNames
-from mmptf_common.http.parameters import words
+from mmptf_common.http.search import words
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import load, read_packaged
 from mmptf_common.wire.places import names_of

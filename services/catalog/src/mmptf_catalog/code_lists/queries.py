@@ -20,7 +20,8 @@ from mmptf_catalog.code_lists.schemas import (
     ThematicAreaPage,
 )
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import SEARCH, SOURCED, Filter, Listing, completed
+from mmptf_common.lists.listing import SOURCED, Filter, Listing, completed
+from mmptf_common.lists.search import search_in
 from mmptf_common.wire.base import ResponseModel
 
 PATH = "/catalog/v1"
@@ -86,7 +87,7 @@ PLACES = Listing(
             listed_at=f"{PATH}/places?kind=region",
             places="region",
         ),
-        "q": SEARCH,
+        "q": search_in("name", places="code = ANY({}::text[])", named=True),
     },
     columns={
         "code": "code",

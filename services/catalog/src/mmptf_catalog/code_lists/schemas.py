@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mmptf_common.http.parameters import ListQuery, Search, Values
+from mmptf_common.http.search import HOW
 from mmptf_common.wire.base import Code, RequestModel, ResponseModel, Text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
@@ -197,5 +198,7 @@ class PlaceQuery(NamedQuery):
     region: Annotated[Values, Field(description="M49 code of a region that holds the place.", examples=["150"])]
     q: Annotated[
         Search | None,
-        Field(description="Words, each of which begins a word of one of its names, the former and short ones too."),
+        Field(
+            description=f"Words, each of which begins a word of one of its names, the former and short ones too. {HOW}"
+        ),
     ] = None

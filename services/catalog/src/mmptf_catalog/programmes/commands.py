@@ -36,7 +36,7 @@ from mmptf_catalog.programmes.schemas import (
 )
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity, organization_of
-from mmptf_common.http.parameters import words
+from mmptf_common.http.search import words
 from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.lists.listing import Listing
 from mmptf_common.storage.journal import Write

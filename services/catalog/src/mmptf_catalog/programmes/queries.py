@@ -18,7 +18,8 @@ from mmptf_catalog.programmes.schemas import (
 )
 from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, NO_AMOUNT, SEARCH, Dimension, Filter, Listing
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, NO_AMOUNT, Dimension, Filter, Listing
+from mmptf_common.lists.search import search_in
 from mmptf_common.routers.cards import CardData
 from mmptf_common.storage.records import read_packaged
 from mmptf_common.wire.codes import NOT_STATED
@@ -58,6 +59,8 @@ def _attributed(division: str) -> Dimension:
     )
 
 
+# What `q` searches, beside the names of the places.
+TEXTS = ("record->>'title'", "record->>'summary'")
 COUNTRIES = codes_in("place", where="kind = 'country'")
 
 DRAFTS = Listing(
@@ -68,7 +71,13 @@ DRAFTS = Listing(
     rows="draft",
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
-    filters={"q": SEARCH},
+    filters={
+        "q": search_in(
+            *TEXTS,
+            places="EXISTS (SELECT FROM json_array_elements(record->'places') AS place"
+            " WHERE place->>'code' = ANY({}::text[]))",
+        )
+    },
     columns={
         "code": "code",
         "organization": "organization",
@@ -118,7 +127,7 @@ PROGRAMMES = Listing(
         "budget_stage": Filter("money_stage = ANY({}::text[])", not_stated="money_stage IS NULL"),
         "budget_min": Filter("amount >= {}::numeric"),
         "budget_max": Filter("amount <= {}::numeric"),
-        "q": SEARCH,
+        "q": search_in(*TEXTS, places="countries && {}::text[]"),
         "updated_since": Filter("updated >= {}::timestamptz"),
     },
     columns={

@@ -26,6 +26,7 @@ from mmptf_catalog.programmes.domain import (
     Year,
 )
 from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, TotalsQuery, UpdatedSince, Values
+from mmptf_common.http.search import HOW
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import Code, Day, ListedCode, PatchModel, RequestModel, ResponseModel, Text, unset, worded
 from mmptf_common.wire.codes import BudgetCategory
@@ -271,7 +272,10 @@ class ProgrammeFilter(PointInTime):
     ]
     budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.")] = None
     budget_max: Annotated[Amount | None, Field(description="Largest budget, in USD.")] = None
-    q: Annotated[Search | None, Field(description="Words, each of which begins a word of title or summary.")] = None
+    q: Annotated[
+        Search | None,
+        Field(description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}"),
+    ] = None
     updated_since: UpdatedSince = None
 
 
@@ -436,4 +440,7 @@ class DraftQuery(ListQuery):
     """Which drafts, of those that the caller may see."""
 
     sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
-    q: Annotated[Search | None, Field(description="Words, each of which begins a word of title or summary.")] = None
+    q: Annotated[
+        Search | None,
+        Field(description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}"),
+    ] = None

@@ -16,7 +16,6 @@ from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import (
     AS_MOMENT,
     AS_TEXT,
-    SEARCH,
     SOURCED,
     Dimension,
     Filter,
@@ -25,6 +24,7 @@ from mmptf_common.lists.listing import (
     completed,
 )
 from mmptf_common.lists.pages import answer_list, fetch_item
+from mmptf_common.lists.search import search_in
 from mmptf_common.wire.codes import SHARED
 from mmptf_funding.editions import rules, schemas
 from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTotal
@@ -226,7 +226,11 @@ REQUIREMENTS = Listing(
         "amount_min": Filter("amount >= {}::numeric"),
         "amount_max": Filter("amount <= {}::numeric"),
         "updated_since": Filter("updated >= {}::timestamptz"),
-        "q": SEARCH,
+        "q": search_in(
+            *("place_name", "place_as_printed", "region_name", "area_name", "area_as_printed"),
+            places="country = ANY({}::text[])",
+            named=True,
+        ),
     },
     # The columns of the template, without the time of the last change: the export of an edition is the same, byte for
     # byte, in every database that it was imported into.
@@ -314,7 +318,11 @@ INITIATIVES = Listing(
     record=completed("record::text", reading_note="'null'", target="'null'", target_as_printed="'null'"),
     query=schemas.InitiativeQuery,
     sorts={"position": ("position", "int4")},
-    filters={"edition": OF_EDITION, "kind": Filter("kind = ANY({}::text[])"), "q": SEARCH},
+    filters={
+        "edition": OF_EDITION,
+        "kind": Filter("kind = ANY({}::text[])"),
+        "q": search_in("record->>'name'", "section", "record->>'buys'"),
+    },
     columns={
         "code": "code",
         "edition": "edition",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, TotalsQuery, UpdatedSince, Values
+from mmptf_common.http.search import HOW
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.codes import MoneyStage
 from mmptf_common.wire.money import Money
@@ -430,6 +431,7 @@ class RequirementFilter(PointInTime):
         Search | None,
         Field(
             description="Words by their beginning, in place, region and area; a country is found by each of its names."
+            f" {HOW}"
         ),
     ] = None
 
@@ -461,7 +463,9 @@ class InitiativeQuery(ListQuery):
         list[InitiativeKind],
         Field(default_factory=list, max_length=100, description="Initiatives, funds, or co-fundings."),
     ]
-    q: Annotated[Search | None, Field(description="Words by their beginning, in name, section and purpose.")] = None
+    q: Annotated[Search | None, Field(description=f"Words by their beginning, in name, section and purpose. {HOW}")] = (
+        None
+    )
 
 
 class ResultsMatrixQuery(ListQuery):

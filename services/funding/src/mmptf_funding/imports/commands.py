@@ -16,7 +16,7 @@ from asyncpg import Record as Found
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from mmptf_common.http.parameters import words
+from mmptf_common.http.search import words
 from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import Record, load, moment_text
