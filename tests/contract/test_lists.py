@@ -35,7 +35,8 @@ def test_every_operation_that_answers_pages_is_tested_as_a_list() -> None:
     pages = {
         str(o)
         for o in AT_SERVICES
-        if {"text/csv", "application/json"} <= o.contract["responses"].get("200", {}).get("content", {}).keys()
+        if {"application/x-ndjson", "application/json"}
+        <= o.contract["responses"].get("200", {}).get("content", {}).keys()
     }
     assert pages == {str(o) for o in LISTS if o in AT_SERVICES}
     assert len(pages) >= len(SERVICES)

@@ -46,6 +46,11 @@ def headers(tag: str) -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
 
 
+def disposition(path: str, representation: str) -> str:
+    """The Content-Disposition of a file: shown by a browser that can, and saved under the name of its path."""
+    return f'inline; filename="{path.strip("/").replace("/", "-")}.{representation}"'
+
+
 def is_conditional(request: Request) -> bool:
     """Whether the request has If-None-Match."""
     return "if-none-match" in request.headers

@@ -7,29 +7,33 @@ from functools import lru_cache
 
 from starlette.requests import Request
 
-from mmptf_common.http.parameters import ListQuery
+from mmptf_common.http.parameters import ListQuery, Tabular
 from mmptf_common.wire.problems import NotAcceptable
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 _REPRESENTATIONS = {
     "application/json": "json", "text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson",
 }  # fmt: skip
+# The representations of a table of groups.
+TABLE = ("json", "csv")
 _QUALITY = re.compile(r"^\s*q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)\s*$")
 
 
-def representation(request: Request, query: ListQuery) -> str:
+def representation(
+    request: Request, query: ListQuery | Tabular, available: tuple[str, ...] = tuple(MEDIA_TYPES)
+) -> str:
     """The name of the representation: `format`, else the best of `Accept`; raises NotAcceptable where none fits."""
     if query.format:
         return query.format
     # Several lines are one list (RFC 9110, section 5.3).
-    if best := _best(", ".join(request.headers.getlist("accept") or ["*/*"])):
+    if best := _best(", ".join(request.headers.getlist("accept") or ["*/*"]), available):
         return best
-    raise NotAcceptable(f"Available are {', '.join(MEDIA_TYPES.values())}.")
+    raise NotAcceptable(f"Available are {', '.join(MEDIA_TYPES[name] for name in available)}.")
 
 
 # Clients send few different headers, each of them often.
 @lru_cache(maxsize=64)
-def _best(accept: str) -> str | None:
+def _best(accept: str, available: tuple[str, ...]) -> str | None:
     """The representation with the highest quality, among equal ones the first in the header; None where none fits."""
     asked: dict[str, tuple[float, int]] = {}
     for place, part in enumerate(accept.split(",")):
@@ -37,7 +41,7 @@ def _best(accept: str) -> str | None:
         media = media.strip().lower()
         quality = next((float(m[1]) for o in options if (m := _QUALITY.match(o))), 1.0)
         asked[media] = max(asked.get(media, (0.0, 0)), (quality, -place))
-    weights = {media: _weight(asked, media) for media in _REPRESENTATIONS}
+    weights = {media: _weight(asked, media) for media, name in _REPRESENTATIONS.items() if name in available}
     best = max(weights, key=weights.__getitem__)
     return _REPRESENTATIONS[best] if weights[best][0] else None
 

@@ -42,6 +42,8 @@ from mmptf_common.wire.problems import (
 Example = dict[str, Any]
 # The representations of a list beside JSON.
 EXPORTS = tuple(media.partition(";")[0] for name, media in MEDIA_TYPES.items() if name != "json")
+# That of a table of groups.
+TABLE = ("text/csv",)
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _ETAG = {"description": "Strong tag of this revision and question.", "schema": {"type": "string"}}
@@ -112,9 +114,10 @@ def read(
     """
     further = {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()}
     stated = {"ETag": _ETAG, "Cache-Control": _CACHE, **further}
+    paged = {"Link": _LINK} if media == EXPORTS else {}
     content = _schemas(only or media)
     responses: dict[int | str, dict[str, Any]] = {
-        200: {"headers": stated | ({"Link": _LINK} if media else {}), **({"content": content} if content else {})},
+        200: {"headers": stated | paged, **({"content": content} if content else {})},
         304: {"description": "Not modified: the caller's answer is still right.", "headers": stated},
         **_problems(InvalidRequest, ServiceUnavailable),
     }

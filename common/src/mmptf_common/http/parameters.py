@@ -30,6 +30,8 @@ _MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-
 A_DAY = "a day such as 2025-01-31"
 # jQuery adds it with the time of day, so that a browser's cache has no answer.
 IGNORED = "_"
+# The parameter of the representation, which is no part of what is asked.
+FORMAT = frozenset({"format"})
 # Characters that callers write between values, and that no code has.
 _OTHER_SEPARATORS = re.compile(r"\s*[;|]\s*")
 # What makes a value worth a second look: an empty one, forbidden characters, separators.
@@ -141,7 +143,20 @@ class PointInTime(BaseModel):
     ] = None
 
 
-class TotalsQuery(PointInTime):
+class Tabular(BaseModel):
+    """The parameter of every answer that is a table of groups."""
+
+    format: Annotated[
+        Literal["json", "csv"] | None,
+        Field(description="The representation, before `Accept`. csv has a row for each group, and no whole."),
+    ] = None
+
+
+class TableQuery(PointInTime, Tabular):
+    """The query of an answer that is a table of groups, read from stored data."""
+
+
+class TotalsQuery(TableQuery):
     """The query of every total, without its filters and what it is divided by."""
 
     sort: Annotated[

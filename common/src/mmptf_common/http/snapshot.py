@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
@@ -13,11 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import conditional
-from mmptf_common.http.parameters import PointInTime, canonical, pairs_of
+from mmptf_common.http.negotiation import MEDIA_TYPES, TABLE, representation
+from mmptf_common.http.parameters import FORMAT, PointInTime, Tabular, canonical, pairs_of
 from mmptf_common.storage.as_of import AsOfTables, revision_at, with_ctes
 from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
+
+A = TypeVar("A", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,25 @@ class Snapshot:
         text = urlencode(sorted([*self.as_of_pairs(), *parameters.items()]))
         return f"{path}?{text}" if text else path
 
-    async def cached(self, build: Callable[[int], Awaitable[BaseModel]], *, question: str | None = None) -> Response:
+    async def cached(
+        self,
+        build: Callable[[int], Awaitable[A]],
+        *,
+        question: str | None = None,
+        table: Callable[[A], bytes] | None = None,
+    ) -> Response:
         """An answer from the cache, or built now in one transaction; with Cache-Status, 304 when the caller has it.
 
         build: returns the answer for the revision with this number
         question: text of everything that the answer depends on beside the revision, by default the canonical query
+        table: returns the answer as CSV, which `format` or `Accept` may ask for; None where it is JSON only
         """
+        chosen = "json"
+        if table is not None and isinstance(self.query, Tabular):
+            chosen = representation(self.request, self.query, TABLE)
         if question is None:
-            question = canonical(self.query)
-        tag = conditional.etag(self.request, await self.revision(), question)
+            question = canonical(self.query, without=FORMAT)
+        tag = conditional.etag(self.request, await self.revision(), question, chosen)
         # A caller with this tag got the answer before. `*` is compared below: it needs an answer that exists.
         if conditional.names(self.request, tag):
             return conditional.not_modified(tag)
@@ -89,14 +102,16 @@ class Snapshot:
             # After a write in between the revision is newer, and the answer is stored under the newer one.
             async with self.repeatable_read() as revision:
                 answer = await build(conditional.number_of(revision))
-            body = answer.model_dump_json().encode()
-            tag = conditional.etag(self.request, revision, question)
+            body = table(answer) if table and chosen == "csv" else answer.model_dump_json().encode()
+            tag = conditional.etag(self.request, revision, question, chosen)
             if await cache.put(tag, body):
                 status += "; stored"
         if conditional.matches(self.request, tag):
             return conditional.not_modified(tag)
         headers = {**conditional.headers(tag), "Cache-Status": status}
-        return Response(body, media_type="application/json", headers=headers)
+        if chosen == "csv":
+            headers["Content-Disposition"] = conditional.disposition(self.request.scope["path"], chosen)
+        return Response(body, media_type=MEDIA_TYPES[chosen], headers=headers)
 
 
 @asynccontextmanager

@@ -68,11 +68,13 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
     if conditional.matches(request, tag):
         await stream.aclose()
         return conditional.not_modified(tag)
-    name = listing.path.strip("/").replace("/", "-")
     return _Stream(
         stream,
         media_type=MEDIA_TYPES[representation],
-        headers={**conditional.headers(tag), "Content-Disposition": f'inline; filename="{name}.{representation}"'},
+        headers={
+            **conditional.headers(tag),
+            "Content-Disposition": conditional.disposition(listing.path, representation),
+        },
     )
 
 

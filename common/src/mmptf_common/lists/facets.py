@@ -8,9 +8,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import PointInTime, canonical
+from mmptf_common.http.parameters import FORMAT, TableQuery, canonical
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, path_of, with_known_codes
+from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.codes import NOT_STATED
 
@@ -101,7 +102,16 @@ def _range(value: str, text: str) -> str:
           FROM filtered"""
 
 
-async def answer_facets(request: Request, listing: Listing, query: PointInTime) -> Response:
+# A row counts in each of its values and once in `total`, so no row is the whole.
+def _as_csv(facets: Facets) -> bytes:
+    """One row for each value of each facet."""
+    return csv_of(
+        ["parameter", *columns_of(FacetValue)],
+        ({"parameter": name, **cells_of(value)} for name, values in facets.facets.items() for value in values),
+    )
+
+
+async def answer_facets(request: Request, listing: Listing, query: TableQuery) -> Response:
     """The facet counts and ranges of a list under the request's filter."""
     query = await with_known_codes(request, listing, query)
     facets = facets_statement(listing, query)
@@ -111,7 +121,7 @@ async def answer_facets(request: Request, listing: Listing, query: PointInTime) 
             row = await data.fetchrow(facets.sql, *facets.values)
             return Facets.model_validate(
                 {
-                    "filter": canonical(query),
+                    "filter": canonical(query, without=FORMAT),
                     "total": row["total"],
                     "facets": {
                         name: [
@@ -125,4 +135,4 @@ async def answer_facets(request: Request, listing: Listing, query: PointInTime) 
                 }
             )
 
-        return await data.cached(build)
+        return await data.cached(build, table=_as_csv)

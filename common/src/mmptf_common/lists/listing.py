@@ -28,7 +28,7 @@ MOST_SUGGESTIONS = 5
 # The parameters that do not change the rows of a list and their order.
 PAGING = frozenset({"cursor", "limit", "format"})
 # The parameters of totals that are no filters of the list.
-OF_GROUPS = frozenset({"by", "sort", "limit"})
+OF_GROUPS = frozenset({"by", "sort", "limit", "format"})
 
 
 @dataclass(frozen=True, slots=True)

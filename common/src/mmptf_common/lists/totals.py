@@ -22,6 +22,7 @@ from mmptf_common.lists.listing import (
     path_of,
     with_known_codes,
 )
+from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.codes import REST
 from mmptf_common.wire.money import Money, money
@@ -150,7 +151,31 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
                 revision,
             )
 
-        return await data.cached(build)
+        return await data.cached(build, table=_as_csv)
+
+
+# The whole of a total is no row, so that the sums of a column are those of its total.
+def _as_csv(totals: Totals) -> bytes:
+    """One row for each group of every total: its keys, its total, and what it measures."""
+    keys = [column for name in totals.by for column in (name, f"{name}_name")]
+    measured = columns_of(TotalGroup)
+    columns = [*keys, "total_stage", "total_basis", *measured, "left_out_rows", "left_out_reason"]
+    return csv_of(
+        columns,
+        (
+            {
+                **{key.by: key.value for key in group.keys},
+                **{f"{key.by}_name": key.name for key in group.keys},
+                "total_stage": total.stage,
+                "total_basis": total.basis,
+                **cells_of(group),
+                "left_out_rows": sum(each.rows for each in group.left_out),
+                "left_out_reason": [each.reason for each in group.left_out],
+            }
+            for total in totals.totals
+            for group in total.groups
+        ),
+    )
 
 
 def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> Statement:

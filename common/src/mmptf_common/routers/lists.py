@@ -3,13 +3,14 @@
 from typing import Annotated
 
 from fastapi import Path
+from pydantic import create_model
 from starlette.responses import Response
 
 from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import ListQuery, PointInTime, PointInTimeQuery, StrictQuery, TotalsQuery
+from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery, TableQuery, TotalsQuery
 from mmptf_common.lists.facets import Facets, answer_facets
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
@@ -51,9 +52,10 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
         **openapi.read(media=openapi.EXPORTS),
     )
     if listing.facet_query:
+        facet_query = create_model("FacetQuery", __base__=(listing.facet_query, TableQuery))
 
         async def facets(
-            request: PublicReadRequest, query: Annotated[PointInTime, StrictQuery(listing.facet_query)]
+            request: PublicReadRequest, query: Annotated[TableQuery, StrictQuery(facet_query)]
         ) -> Response:
             return await answer_facets(request, listing, query)
 
@@ -63,8 +65,11 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
             tags=[noun],
             response_model=Facets,
             summary=f"Count {noun.replace('-', ' ')} by each filter",
-            description="How many rows carry each value of each filter, under all filters but its own.",
-            **openapi.read(),
+            description=(
+                "How many rows carry each value of each filter, under all filters but its own. `text/csv` has a row for"
+                " each value."
+            ),
+            **openapi.read(media=openapi.TABLE),
         )
     if listing.totals_query:
 
@@ -86,9 +91,9 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
                 description=(
                     "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
                     " several values share is never repeated: it is a group of its own, and all groups add up to the"
-                    " sum."
+                    " sum. `text/csv` has a row for each group; the sum of all is none of them."
                 ),
-                **openapi.read(),
+                **openapi.read(media=openapi.TABLE),
             )
     router.add_api_route(
         f"{path}/{{code}}",

@@ -9,10 +9,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import PointInTime
+from mmptf_common.http.parameters import TableQuery
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
+from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
@@ -210,7 +211,7 @@ _GIVEN = """
       FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 
 
-async def answer_progress(request: Request, query: PointInTime) -> Response:
+async def answer_progress(request: Request, query: TableQuery) -> Response:
     """Contributions as an exact share of every target, separately for each stage and basis."""
     async with snapshot(request, query) as data:
 
@@ -231,7 +232,19 @@ async def answer_progress(request: Request, query: PointInTime) -> Response:
             ]
             return Progress(targets=progress, revision=revision)
 
-        return await data.cached(build)
+        return await data.cached(build, table=_progress_as_csv)
+
+
+def _progress_as_csv(progress: Progress) -> bytes:
+    """One row for each target, stage and basis."""
+    return csv_of(
+        ["target", *columns_of(Contributed)],
+        (
+            {"target": towards.target.code, **cells_of(contributed)}
+            for towards in progress.targets
+            for contributed in towards.contributed
+        ),
+    )
 
 
 def _contributed(given: Any, wanted: Decimal, last: date, data: Snapshot) -> Contributed:

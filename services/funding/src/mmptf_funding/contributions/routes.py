@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
-from mmptf_common.http.parameters import PointInTimeQuery
+from mmptf_common.http.parameters import StrictQuery, TableQuery
 from mmptf_common.routers.lists import add_listing
 from mmptf_funding.contributions.queries import (
     CONTRIBUTIONS,
@@ -35,8 +37,8 @@ add_listing(
 )
 
 
-@router.get("/progress", name="get", tags=["progress"], response_model=Progress, **openapi.read())
-async def progress(request: PublicReadRequest, query: PointInTimeQuery) -> Response:
+@router.get("/progress", name="get", tags=["progress"], response_model=Progress, **openapi.read(media=openapi.TABLE))
+async def progress(request: PublicReadRequest, query: Annotated[TableQuery, StrictQuery()]) -> Response:
     """Contributions as an exact share of every capitalization target, for each stage and basis apart."""
     return await answer_progress(request, query)
 

@@ -25,6 +25,7 @@ from mmptf_common.lists.listing import (
 )
 from mmptf_common.lists.pages import answer_list, fetch_item
 from mmptf_common.lists.search import search_in
+from mmptf_common.lists.tables import table_of
 from mmptf_common.wire.codes import SHARED
 from mmptf_funding.editions import rules, schemas
 from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTotal
@@ -410,7 +411,7 @@ async def answer_reconciliation(request: Request, edition: str, query: schemas.R
                 revision=revision,
             )
 
-        return await data.cached(build)
+        return await data.cached(build, table=table_of(ReconciledTotal, "figures"))
 
 
 async def reconcile(data: Any, edition: str, as_of: Sequence[tuple[str, str]] = ()) -> list[ReconciledTotal]:

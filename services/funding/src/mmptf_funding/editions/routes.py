@@ -66,7 +66,7 @@ _add_list_of_edition(queries.RESULTS, about="The results matrices that regions o
     name="reconciliation",
     tags=["editions"],
     response_model=schemas.Reconciliation,
-    **openapi.read(missing=True),
+    **openapi.read(media=openapi.TABLE, missing=True),
 )
 async def reconciliation(
     request: PublicReadRequest, edition: EditionCode, query: Annotated[schemas.ReconciliationQuery, StrictQuery()]

@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, TotalsQuery, UpdatedSince, Values
+from mmptf_common.http.parameters import (
+    Amount,
+    ListQuery,
+    PointInTime,
+    Search,
+    TableQuery,
+    TotalsQuery,
+    UpdatedSince,
+    Values,
+)
 from mmptf_common.http.search import HOW
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.codes import MoneyStage
@@ -382,7 +391,7 @@ class PrintedTotalQuery(ListQuery):
     ]
 
 
-class ReconciliationQuery(PointInTime):
+class ReconciliationQuery(TableQuery):
     """Which figures; the counts are those of all."""
 
     division: Annotated[

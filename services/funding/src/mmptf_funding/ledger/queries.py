@@ -17,6 +17,7 @@ from starlette.responses import Response
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
+from mmptf_common.lists.tables import cells_of, columns_of, csv_of, table_of
 from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.money import Money, money
@@ -214,10 +215,12 @@ _PAYMENTS = """
 
 # Computes the members of a statement other than its day and revision.
 Compute = Callable[[Snapshot, str | None, Ledger], Awaitable[dict[str, Any]]]
+# Returns a statement as CSV.
+AsCsv = Callable[[Any], bytes]
 
 
 async def answer_statement(
-    request: Request, query: schemas.StatementQuery, model: type[BaseModel], compute: Compute
+    request: Request, query: schemas.StatementQuery, model: type[BaseModel], compute: Compute, as_csv: AsCsv
 ) -> Response:
     """A statement on a day, from one snapshot, cached under its revision."""
     async with snapshot(request, query) as data:
@@ -228,7 +231,22 @@ async def answer_statement(
             members = await compute(data, query.on, ledger)
             return model.model_validate({"on": query.on, "revision": revision, **members})
 
-        return await data.cached(build)
+        return await data.cached(build, table=as_csv)
+
+
+def fund_table(statement: schemas.FundStatement) -> bytes:
+    """The lines of the statement of the Fund as CSV, each with the section that it is in; their sums are no lines."""
+    sections = {
+        "sources": statement.sources,
+        "uses": statement.uses,
+        "pledges": [statement.pledges],
+        "commitments": [statement.commitments.committed],
+        "allocations": [statement.allocations],
+    }
+    return csv_of(
+        ["section", *columns_of(Line)],
+        ({"section": section, **cells_of(line)} for section, lines in sections.items() for line in lines),
+    )
 
 
 async def fund(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
@@ -373,7 +391,7 @@ async def answer_capitalization(request: Request, query: schemas.CapitalizationQ
             targets = await data.fetch("SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
             return schemas.Capitalization(periods=_periods(days, targets, query.interval), revision=revision)
 
-        return await data.cached(build)
+        return await data.cached(build, table=table_of(schemas.Capitalized, "periods"))
 
 
 def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.Capitalized]:

@@ -12,6 +12,7 @@ from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest, WriteRequest
 from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.lists.codes import codes_named_in
+from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
@@ -134,11 +135,13 @@ async def add_contributor(
     return await answer_write(request, who, query, lambda write: commands.add_contributor(write, sent), reason="listed")
 
 
-def _add_statement(path: str, name: str, model: type[BaseModel], compute: queries.Compute, summary: str) -> None:
+def _add_statement(
+    path: str, name: str, model: type[BaseModel], compute: queries.Compute, as_csv: queries.AsCsv, summary: str
+) -> None:
     async def statement(
         request: PublicReadRequest, query: Annotated[schemas.StatementQuery, StrictQuery()]
     ) -> Response:
-        return await queries.answer_statement(request, query, model, compute)
+        return await queries.answer_statement(request, query, model, compute, as_csv)
 
     router.add_api_route(
         path,
@@ -147,25 +150,27 @@ def _add_statement(path: str, name: str, model: type[BaseModel], compute: querie
         tags=["statements"],
         response_model=model,
         summary=summary,
-        description=compute.__doc__,
-        **openapi.read(),
+        description=f"{compute.__doc__} `text/csv` has a row for each of them; sums over them are in the JSON alone.",
+        **openapi.read(media=openapi.TABLE),
     )
 
 
-_add_statement("/statement", "fund", schemas.FundStatement, queries.fund, "State the Fund")
+_add_statement("/statement", "fund", schemas.FundStatement, queries.fund, queries.fund_table, "State the Fund")
 _add_statement(
-    "/statement/contributors", "contributors", schemas.ContributorStatements, queries.contributors, "State contributors"
-)
+    "/statement/contributors", "contributors", schemas.ContributorStatements, queries.contributors,
+    table_of(schemas.ContributorStatement, "items"), "State contributors",
+)  # fmt: skip
 _add_statement(
-    "/statement/programmes", "programmes", schemas.ProgrammeStatements, queries.programmes, "State programmes"
-)
+    "/statement/programmes", "programmes", schemas.ProgrammeStatements, queries.programmes,
+    table_of(schemas.ProgrammeStatement, "items"), "State programmes",
+)  # fmt: skip
 _add_statement(
     "/statement/organizations", "organizations", schemas.OrganizationStatements, queries.organizations,
-    "State organizations",
+    table_of(schemas.OrganizationStatement, "items"), "State organizations",
 )  # fmt: skip
 _add_statement(
     "/statement/commitments", "commitments", schemas.OutstandingCommitments, queries.commitments,
-    "State outstanding commitments",
+    table_of(schemas.OutstandingCommitment, "items"), "State outstanding commitments",
 )  # fmt: skip
 
 add_card(
@@ -187,7 +192,7 @@ add_card(
     tags=["statements"],
     response_model=schemas.Capitalization,
     summary="State the capitalization over time",
-    **openapi.read(),
+    **openapi.read(media=openapi.TABLE),
 )
 async def capitalization(
     request: PublicReadRequest, query: Annotated[schemas.CapitalizationQuery, StrictQuery()]

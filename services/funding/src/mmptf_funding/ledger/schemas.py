@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, Values
+from mmptf_common.http.parameters import ListQuery, PointInTime, TableQuery, TotalsQuery, Values
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import COUNTRY_PATTERN, Code, Day, ListedCode, RequestModel, ResponseModel, Text, worded
 from mmptf_common.wire.codes import BudgetCategory
@@ -260,13 +260,13 @@ class EntryTotalsQuery(EntryFilter, TotalsQuery):
     ] = ["kind"]
 
 
-class StatementQuery(PointInTime):
+class StatementQuery(TableQuery):
     """Which day a statement is of."""
 
     on: OnDay = None
 
 
-class CapitalizationQuery(PointInTime):
+class CapitalizationQuery(TableQuery):
     """How time is divided."""
 
     interval: Annotated[Interval, Field(description="The length of a period.")] = "year"

@@ -11,21 +11,32 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.feed.replication import CopyState, copy_state
-from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, pairs_of
+from mmptf_common.http.negotiation import TABLE, representation
+from mmptf_common.http.parameters import (
+    FORMAT,
+    ListQuery,
+    PointInTime,
+    TableQuery,
+    Tabular,
+    Values,
+    canonical,
+    pairs_of,
+)
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, condition, known_values, with_known_codes
+from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
 from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.money import money
 from mmptf_common.wire.periods import Interval, ends
-from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any
+from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
 from mmptf_common.wire.shares import share
 from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.assessments.schemas import Year
@@ -110,6 +121,10 @@ class MarkerFilter(CurrentGradeFilter):
     stage: Annotated[Values, Field(description="Stage of the programme in the catalogue.", examples=["funded"])]
 
 
+class CriteriaQuery(MarkerFilter, TableQuery):
+    """Of which programmes, under which markers."""
+
+
 class CurrentGradeQuery(MarkerFilter, ListQuery):
     sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order; `-` descends.")] = (
         "code"
@@ -119,7 +134,7 @@ class CurrentGradeQuery(MarkerFilter, ListQuery):
 Division = Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"]
 
 
-class IndicatorQuery(CurrentGradeFilter):
+class IndicatorQuery(CurrentGradeFilter, TableQuery):
     """Which programmes are looked at, and by what they are divided."""
 
     target: TargetCode = None
@@ -128,7 +143,7 @@ class IndicatorQuery(CurrentGradeFilter):
     ]
 
 
-class OverTimeQuery(BaseModel):
+class OverTimeQuery(Tabular):
     """How often the indicator is shown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -337,6 +352,17 @@ OVERLAPPING = frozenset({"country", "region", "organization"})
 
 async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
     """The indicator of the target, as a whole and for each group, from one snapshot."""
+    if not query.by and representation(request, query, TABLE) == "csv":
+        raise InvalidRequest(
+            [
+                error_detail(
+                    "not_applicable",
+                    "format: csv has a row for each group; say by what the indicator is divided (by=)",
+                    parameter="format",
+                    allowed=["format=json", *(f"by={name}" for name in DIVISIONS if name)],
+                )
+            ]
+        )
     query = await _with_known_target(request, await with_known_codes(request, _OF_TARGET, query))
     async with snapshot(request, query) as data:
 
@@ -355,7 +381,7 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
                 revision=revision,
             )
 
-        return await _aged(data.connection, await data.cached(build))
+        return await _aged(data.connection, await data.cached(build, table=table_of(schemas.IndicatorGroup, "groups")))
 
 
 async def _aged(connection: Any, answer: Response) -> Response:
@@ -400,7 +426,7 @@ async def _indicators(
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes; programmes without one are the last group."""
     key, join = DIVISIONS[by]
-    question = [pair for pair in pairs_of(query) if pair[0] not in ("by", "target")]
+    question = [pair for pair in pairs_of(query) if pair[0] not in ("by", "format", "target")]
     arguments = Arguments()
     of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
     where = condition(_OF_TARGET, query, arguments)
@@ -545,10 +571,12 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
             return schemas.OverTime(target=target, periods=periods, revision=revision)
 
         # The day is part of the cache key: a new day may begin a new period, although nothing was written.
-        return await data.cached(build, question=f"{canonical(query)}\n{today}")
+        return await data.cached(
+            build, question=f"{canonical(query, without=FORMAT)}\n{today}", table=table_of(schemas.Period, "periods")
+        )
 
 
-async def answer_criteria(request: Request, query: MarkerFilter) -> Response:
+async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
     """The counts of answers to each criterion across the programmes, the weakest criterion first."""
     query = await with_known_codes(request, CURRENT_GRADES, query)
     async with snapshot(request, query) as data:
@@ -570,7 +598,8 @@ async def answer_criteria(request: Request, query: MarkerFilter) -> Response:
             rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
             return schemas.CriteriaAnswer(criteria=_criteria(rows, rubrics), revision=revision)
 
-        return await _aged(data.connection, await data.cached(build))
+        as_csv = table_of(schemas.CriterionSummary, "criteria")
+        return await _aged(data.connection, await data.cached(build, table=as_csv))
 
 
 def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.CriterionSummary]:

@@ -40,13 +40,13 @@ async def current_grades(
     tags=["indicator"],
     response_model=schemas.IndicatorAnswer,
     summary="State the indicator",
-    **openapi.read(conflicts=True, headers=queries.AGES_OF_COPIES),
+    **openapi.read(media=openapi.TABLE, conflicts=True, headers=queries.AGES_OF_COPIES),
 )
 async def indicator(request: PublicReadRequest, query: Annotated[queries.IndicatorQuery, StrictQuery()]) -> Response:
     """Whether enough of the programmes have a grade that counts, exactly, with what is not assessed and the money.
 
     `Catalogue-Age` and `Ledger-Age` are the ages, in seconds, of the copies that the programmes and what was allocated
-    to them are taken from.
+    to them are taken from. `text/csv` has a row for each group of `by`, and neither the whole nor the grades.
     """
     return await queries.answer_indicator(request, query)
 
@@ -57,7 +57,7 @@ async def indicator(request: PublicReadRequest, query: Annotated[queries.Indicat
     tags=["indicator"],
     response_model=schemas.OverTime,
     summary="State the indicator over time",
-    **openapi.read(conflicts=True),
+    **openapi.read(media=openapi.TABLE, conflicts=True),
 )
 async def over_time(request: PublicReadRequest, query: Annotated[queries.OverTimeQuery, StrictQuery()]) -> Response:
     """The indicator as it was known at the end of each period; what was entered later is not in it."""
@@ -70,9 +70,9 @@ async def over_time(request: PublicReadRequest, query: Annotated[queries.OverTim
     tags=["criteria"],
     response_model=schemas.CriteriaAnswer,
     summary="State how criteria are answered",
-    **openapi.read(),
+    **openapi.read(media=openapi.TABLE),
 )
-async def criteria(request: PublicReadRequest, query: Annotated[queries.MarkerFilter, StrictQuery()]) -> Response:
+async def criteria(request: PublicReadRequest, query: Annotated[queries.CriteriaQuery, StrictQuery()]) -> Response:
     """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
     return await queries.answer_criteria(request, query)
 
