@@ -68,6 +68,7 @@ async def test_a_limit_of_none_counts(apis: ApiClients, operation: Operation) ->
         assert further.json() == answer.json()
     head = await ask(apis, operation, "limit=0", method="HEAD")
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", answer.headers["etag"])
+    assert head.headers["x-total-count"] == answer.headers["x-total-count"] == str(one["total"])
 
 
 @pytest.mark.parametrize(("operation", "sort"), SORTED, ids=str)

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import httpx
@@ -16,6 +16,7 @@ import pytest
 from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_common.lists import listing
 from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.codes import THEMATIC_AREAS, ProgrammeStage
 from mmptf_common.wire.suggestions import country_meant
 from tests.conftest import RunningApp, running_app
 from tests.integration import marked
@@ -403,7 +404,7 @@ async def test_the_markers_know_the_codes_of_present_and_past_programmes(new_dat
         await markers.copy(marked.programme(code, organizations=iom, thematic_area=None))
         for name, value in (
             ("programme", code), ("organization", "UNHCR"), ("organization", "IOM"), ("thematic_area", "4"),
-            ("stage", "pipeline"), ("stage", "funded"),
+            ("stage", "pipeline"), ("stage", "funded"), ("stage", "dropped"), ("thematic_area", "5"),
         ):  # fmt: skip
             answers = [
                 await running.client.get(f"{marked.CURRENT_GRADES}?{name}={written}")
@@ -413,7 +414,8 @@ async def test_the_markers_know_the_codes_of_present_and_past_programmes(new_dat
             assert len({answer.headers["etag"] for answer in answers}) == 1
         for name, value, meant in (
             ("organization", "UNHCRR", "UNHCR"), ("organization", "UNHC", None), ("stage", "pipelin", "pipeline"),
-            ("stage", "closed", None), ("programme", f"{code}-2", None), ("programme", code.replace("-", "."), code),
+            ("stage", "clos", None), ("stage", "closde", "closed"),
+            ("programme", f"{code}-2", None), ("programme", code.replace("-", "."), code),
         ):  # fmt: skip
             answer = await running.client.get(f"{marked.CURRENT_GRADES}?{name}={value}")
             assert (answer.status_code, answer.json()["errors"][0]["suggestion"]) == (422, meant)
@@ -430,3 +432,33 @@ async def test_the_markers_know_the_codes_of_present_and_past_programmes(new_dat
 async def test_a_place_is_found_by_all_its_names(catalog: httpx.AsyncClient, asked: str, code: str) -> None:
     found = (await catalog.get("/catalog/v1/places", params={"q": asked})).json()
     assert [place["code"] for place in found["items"]] == [code]
+
+
+async def test_a_code_without_rows_finds_none_and_one_that_is_not_known_here_says_what_is(
+    new_database: Callable[[str], str],
+) -> None:
+    async with running_app("markers", new_database("markers"), None) as running:
+        for name, codes in (
+            ("stage", get_args(ProgrammeStage)),
+            ("thematic_area", THEMATIC_AREAS),
+            ("country", [place["code"] for place in COUNTRIES]),
+        ):
+            for code in codes:
+                answer = await running.client.get(f"{marked.CURRENT_GRADES}?{name}={code}")
+                assert (answer.status_code, answer.json()["total"]) == (200, 0), (name, code)
+        for path, known in (
+            (marked.CURRENT_GRADES, "organizations that take part in a programme"),
+            ("/markers/v1/assessments", "organizations that take part in a programme or have assessed one"),
+        ):
+            (error,) = (await running.client.get(f"{path}?organization=IOM")).json()["errors"]
+            assert error["detail"].endswith(f"; only {known} are known to this service")
+    async with running_app("funding", new_database("funding"), None) as running:
+        for code in THEMATIC_AREAS:
+            answer = await running.client.get(f"/funding/v1/ledger?thematic_area={code}")
+            assert (answer.status_code, answer.json()["total"]) == (200, 0)
+        for path in ("/funding/v1/contributions", "/funding/v1/contributors", "/funding/v1/requirements"):
+            for place in COUNTRIES:
+                assert (await running.client.get(f"{path}?country={place['code']}&limit=0")).status_code == 200
+        for name in ("programme", "organization"):
+            (error,) = (await running.client.get(f"/funding/v1/ledger?{name}=SRB-01")).json()["errors"]
+            assert error["detail"].endswith(f"; only {name}s that an entry names are known to this service")

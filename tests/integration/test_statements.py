@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_funding.ledger.domain import THEMATIC_AREAS
+from mmptf_common.wire.codes import THEMATIC_AREAS
 from tests.conftest import RunningApp, running_app, service_of
 
 Json = dict[str, Any]

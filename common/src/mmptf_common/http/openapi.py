@@ -49,6 +49,7 @@ PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _ETAG = {"description": "Strong tag of this revision and question.", "schema": {"type": "string"}}
 _CACHE = {"description": "How long, and by whom, the answer may be kept.", "schema": {"type": "string"}}
 _LINK = {"description": "The first page, and the one after this (RFC 8288).", "schema": {"type": "string"}}
+_COUNT = {"description": "The `total` of a page, also for HEAD.", "schema": {"type": "integer"}}
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
@@ -114,7 +115,7 @@ def read(
     """
     further = {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()}
     stated = {"ETag": _ETAG, "Cache-Control": _CACHE, **further}
-    paged = {"Link": _LINK} if media == EXPORTS else {}
+    paged = {"Link": _LINK, "X-Total-Count": _COUNT} if media == EXPORTS else {}
     content = _schemas(only or media)
     responses: dict[int | str, dict[str, Any]] = {
         200: {"headers": stated | paged, **({"content": content} if content else {})},

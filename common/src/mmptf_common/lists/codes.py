@@ -5,7 +5,7 @@ A lookup takes an index of the lower-case codes and reads no more rows than it f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,6 +35,12 @@ def codes_named_in(rows: str, column: str, where: str = "true") -> str:
     """SQL as of `codes_in`, of a column in which a code may stand in many rows."""
     # For one text after the other the planner would expect the rows of an average code, and read the whole table.
     return f"SELECT DISTINCT {column} FROM {rows} WHERE lower({column}) = ANY({{}}) AND {where}"
+
+
+def codes_among(codes: Iterable[str]) -> str:
+    """SQL as of `codes_in`, of a closed list that the code contains; the codes are none of a caller."""
+    rows = ", ".join(f"('{code}')" for code in codes)
+    return codes_in(f"(VALUES {rows}) AS listed(code)")
 
 
 def find_with(connection: Any, sql: str, *values: object) -> Find:

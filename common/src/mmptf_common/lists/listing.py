@@ -41,6 +41,7 @@ class Filter:
                values
     listed_at: the path at which a caller can read those codes
     places:    the kind of places whose codes are all taken, also those without a row; None for other codes
+    only:      of which records codes are known here, where a service knows only some of those at `listed_at`
     not_stated: SQL condition of the rows without a value, which the value `not_stated` finds; None where every row has
                one
     """
@@ -50,6 +51,7 @@ class Filter:
     listed_at: str | None = None
     places: PlaceKind | None = None
     not_stated: str | None = None
+    only: str | None = None
 
 
 # The columns of a CSV for the first source of a record, and for the moment of its last change.
@@ -279,7 +281,11 @@ async def known_values(
             unknown = list(dict.fromkeys(code for code in others if code not in found))
             for n, code in enumerate(unknown):
                 meant = await suggest(find, code, taken.places) if n < MOST_SUGGESTIONS else None
-                errors.append(not_one_of("unknown_code", parameter, code, listed_at=taken.listed_at, suggestion=meant))
+                errors.append(
+                    not_one_of(
+                        "unknown_code", parameter, code, listed_at=taken.listed_at, only=taken.only, suggestion=meant
+                    )
+                )
         if len(known) + len(found) > MOST_REMEMBERED:
             known.clear()
         known.update(found)

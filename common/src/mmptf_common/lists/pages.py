@@ -151,6 +151,7 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     # After the last row, or without items, no page follows.
     first, following = _links(listing, question, [position, key] if more and query.limit else None)
     headers = conditional.headers(conditional.etag(request, revision, cache_scope(listing, question)))
+    headers["X-Total-Count"] = str(total)
     headers["Link"] = f'<{first}>; rel="first"'
     next_link = "null"
     if following:

@@ -25,6 +25,19 @@ BudgetCategory = Literal[
     "general_operating_costs", "indirect_costs",
 ]  # fmt: skip
 
+# The coarse life cycle of a programme in the catalogue.
+ProgrammeStage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
+
+# The names of the Fund's thematic areas, as lines 40 to 44 of mptf-europe-brochure-2024 print them.
+THEMATIC_AREAS = {
+    "1": "Promoting fact-based and data-driven migration discourse, policy and planning",
+    "2": "Protecting the human rights, safety and wellbeing of migrants, including through addressing drivers and"
+    " mitigating situations of vulnerability in migration",
+    "3": "Addressing irregular migration including through managing borders and combatting transnational crime",
+    "4": "Facilitating regular migration, decent work and enhancing the positive development effects of human mobility",
+    "5": "Improving the social inclusion and integration of migrants",
+}
+
 # Groups of a total that are not codes: money that several codes share, and money whose code no source states. The
 # second is also the value of a filter that finds the rows for which none is stated.
 SHARED = "shared"

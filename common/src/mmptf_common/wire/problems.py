@@ -284,17 +284,19 @@ def not_one_of(
     allowed: Iterable[str] = (),
     *,
     listed_at: str | None = None,
+    only: str | None = None,
     suggestion: Suggestion | None = None,
 ) -> ErrorDetail:
     """The error for a parameter's value that is not allowed, with the one that was meant where it is nearly certain.
 
     allowed: the values that are allowed, where there are few; listed_at: the path of the list of allowed values, which
-    the error then names in place of the values; suggestion: what was meant, where it was looked up already
+    the error then names in place of the values; only: of which records the service knows the codes, where it does not
+    know all; suggestion: what was meant, where it was looked up already
     """
     words = list(allowed)
     meant = suggestion or suggestion_among(value, words)
     where = f"one of the codes at {listed_at}" if listed_at else f"one of {', '.join(words)}"
-    hint = f"; {meant}" if meant else ""
+    hint = f"; {meant}" if meant else f"; only {only} are known to this service" if only else ""
     return error_detail(
         code,
         f"{value[:64]!r} is not a value of {parameter}: it takes {where}{hint}",

@@ -10,11 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema
 
 from mmptf_common.wire.base import Code, ListedCode, ResponseModel
-from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.codes import BudgetCategory, ProgrammeStage
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.sources import Gap, SourceRef
 
-Stage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
 Status = Literal[
     "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
     "not_selected", "withdrawn", "suspended", "cancelled", "not_stated",
@@ -31,7 +30,7 @@ Hundredths = Annotated[Decimal, PlainSerializer("{:.2f}".format, return_type=str
 Amount = Annotated[Hundredths, WithJsonSchema(TypeAdapter(AmountText).json_schema())]
 
 CURRENCY = "USD"
-STAGE_OF_STATUS: Mapping[Status, Stage] = {
+STAGE_OF_STATUS: Mapping[Status, ProgrammeStage] = {
     "concept_note": "concept",
     "pipeline": "pipeline",
     "approved": "funded",
@@ -187,7 +186,7 @@ class StatusRecord(ResponseModel):
 
     status: Status
     """The status from `date` on."""
-    stage: Stage
+    stage: ProgrammeStage
     """Coarse part of the life cycle that it belongs to."""
     date: date
     """First day of the status, the last day of the month or year where only that is known."""
@@ -227,7 +226,7 @@ class StatedProgramme(ResponseModel):
     sources: list[SourceRef]
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> ProgrammeStage:
         """The stage of the life cycle that the programme's status belongs to."""
         return STAGE_OF_STATUS[self.status]
 

@@ -18,7 +18,6 @@ from mmptf_catalog.programmes.domain import (
     Duration,
     NewStatus,
     ProgrammeContent,
-    Stage,
     StatedBudget,
     StatedProgramme,
     Status,
@@ -29,7 +28,7 @@ from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search,
 from mmptf_common.http.search import HOW
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import Code, Day, ListedCode, PatchModel, RequestModel, ResponseModel, Text, unset, worded
-from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.codes import BudgetCategory, ProgrammeStage
 from mmptf_common.wire.money import AmountSent, AmountText, amount_text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Gap, SourceRef
@@ -158,7 +157,7 @@ class Programme(ResponseModel):
     """The budget by organization, year and category; they add up to it. Empty where they are not stated."""
     status: Status
     """Status today, by the procedure of the Fund."""
-    stage: Stage
+    stage: ProgrammeStage
     """Coarse part of the life cycle that the status belongs to."""
     status_history: list[StatusRecord]
     """Every status that it had, the earliest first."""
@@ -227,7 +226,7 @@ class ProgrammeFacts(ResponseModel):
     """Title; null where no source prints one."""
     status: Status
     """Status today, by the procedure of the Fund."""
-    stage: Stage
+    stage: ProgrammeStage
     """Coarse part of the life cycle that the status belongs to."""
     thematic_area: CodeName | None
     """Thematic area; null where no source states one."""
@@ -265,7 +264,9 @@ class ProgrammeFilter(PointInTime):
     country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.", examples=["SRB"])]
     region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
-    stage: Annotated[list[Stage], Field(default_factory=list, max_length=100, description="Coarse life cycle.")]
+    stage: Annotated[
+        list[ProgrammeStage], Field(default_factory=list, max_length=100, description="Coarse life cycle.")
+    ]
     budget_stage: Annotated[
         list[Literal[BudgetStage, "not_stated"]],
         Field(default_factory=list, max_length=100, description="Stage of money of the budget."),

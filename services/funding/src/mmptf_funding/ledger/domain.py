@@ -27,16 +27,6 @@ Kind = Literal[
 # Entries with these conditions are accepted; each condition is a flag in the entry.
 Flag = Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"]
 
-# The names of the Fund's thematic areas, as lines 40 to 44 of mptf-europe-brochure-2024 print them.
-THEMATIC_AREAS = {
-    "1": "Promoting fact-based and data-driven migration discourse, policy and planning",
-    "2": "Protecting the human rights, safety and wellbeing of migrants, including through addressing drivers and"
-    " mitigating situations of vulnerability in migration",
-    "3": "Addressing irregular migration including through managing borders and combatting transnational crime",
-    "4": "Facilitating regular migration, decent work and enhancing the positive development effects of human mobility",
-    "5": "Improving the social inclusion and integration of migrants",
-}
-
 # The members of entries with codes of the catalogue, and the catalogue's lists of them.
 Noun = Literal["programme", "organization", "thematic_area"]
 CATALOGUE_LISTS: Mapping[Noun, str] = {

@@ -15,16 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import codes_in, codes_named_in
+from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of, table_of
 from mmptf_common.routers.cards import CardData
-from mmptf_common.wire.codes import NOT_STATED
+from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.shares import share
 from mmptf_funding.ledger import rules, schemas
-from mmptf_funding.ledger.domain import CURRENCY, THEMATIC_AREAS, Kind, KnownProgramme
+from mmptf_funding.ledger.domain import CURRENCY, Kind, KnownProgramme
 from mmptf_funding.ledger.schemas import Line
 
 PATH = "/funding/v1"
@@ -73,14 +73,16 @@ LEDGER = Listing(
             not_stated="contributor IS NULL",
         ),
         **{
-            name: Filter(f"{name} = ANY({{}}::text[])", codes, LISTED_AT, not_stated=f"{name} IS NULL")
-            for name, codes in {
-                "programme": codes_named_in("ledger_entry", "programme"),
-                "organization": codes_named_in("ledger_entry", "organization"),
-                # Also an area without an entry.
-                "thematic_area": f"{codes_named_in('ledger_entry', 'thematic_area')}"
-                f" UNION {codes_in(f'(VALUES {_AREA_NAMES}) AS area(code, name)')}",
-            }.items()
+            name: Filter(f"{name} = ANY({{}}::text[])", codes, LISTED_AT, not_stated=f"{name} IS NULL", only=only)
+            for name, codes, only in (
+                ("programme", codes_named_in("ledger_entry", "programme"), "programmes that an entry names"),
+                ("organization", codes_named_in("ledger_entry", "organization"), "organizations that an entry names"),
+                (
+                    "thematic_area",
+                    f"{codes_named_in('ledger_entry', 'thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
+                    None,
+                ),
+            )
         },
         "category": Filter("category = ANY({}::text[])", not_stated="category IS NULL"),
         "flag": Filter("flags && {}::text[]", not_stated="flags = '{}'"),

@@ -142,6 +142,7 @@ ASSESSMENTS = Listing(
             "organization = ANY({}::text[])",
             f"{ORGANIZATIONS_EVER} UNION {codes_named_in('assessment', 'organization')}",
             "/catalog/v1/organizations",
+            only="organizations that take part in a programme or have assessed one",
         ),
         "marker": Filter("marker = ANY({}::text[])", codes_named_in("rubric", "record->>'marker'"), f"{PATH}/rubrics"),
         "stage": Filter("stage = ANY({}::text[])"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlencode
 
 from pydantic import ConfigDict, Field
@@ -28,12 +28,12 @@ from mmptf_common.http.parameters import (
     pairs_of,
 )
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import codes_in, codes_named_in
+from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
 from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, condition, known_values, with_known_codes
 from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
-from mmptf_common.wire.codes import NOT_STATED
+from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, ProgrammeStage
 from mmptf_common.wire.money import money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
@@ -194,12 +194,14 @@ CURRENT_GRADES = Listing(
         "marker": ASSESSMENTS.filters["marker"],
         "stage": Filter(
             "stage = ANY({}::text[])",
-            " UNION ".join((ever("stage"), codes_named_in("target", "record->>'stage'"))),
+            " UNION ".join(
+                (ever("stage"), codes_named_in("target", "record->>'stage'"), codes_among(get_args(ProgrammeStage)))
+            ),
             "/catalog/v1/programmes/facets",
         ),
         "thematic_area": Filter(
             "thematic_area = ANY({}::text[])",
-            ever("thematic_area"),
+            f"{ever('thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
             "/catalog/v1/thematic-areas",
             not_stated="thematic_area IS NULL",
         ),
@@ -222,6 +224,7 @@ CURRENT_GRADES = Listing(
             ORGANIZATIONS_EVER,
             "/catalog/v1/organizations",
             not_stated="organizations = '{}'",
+            only="organizations that take part in a programme",
         ),
         "grade": replace(ASSESSMENTS.filters["grade"], not_stated="grade IS NULL"),
         "rubric": replace(ASSESSMENTS.filters["rubric"], not_stated="rubric IS NULL"),
