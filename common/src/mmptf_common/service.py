@@ -33,6 +33,7 @@ from mmptf_common.storage.engines import open_database, reading
 from mmptf_common.storage.journal import REVISION, Author
 from mmptf_common.storage.records import moment_text
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import Health
 from mmptf_common.wire.problems import ServiceUnavailable
 from mmptf_common.wire.sources import Publication
@@ -142,6 +143,8 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         service.description,
         f"mmptf-{service.name}",
         lifespan=lifespan,
+        base_path=settings.base_path,
+        segments=(service.name, "health", "openapi.json"),
         max_body=MAX_BODY,
         uploads=service.uploads,
     )
@@ -228,7 +231,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             service=service.name,
             title=request.app.title,
             version=request.app.version,
-            links={path.removeprefix(f"{base}/"): path for path in found if path.startswith(f"{base}/")},
+            links={path.removeprefix(f"{base}/"): link(path) for path in found if path.startswith(f"{base}/")},
         )
         return Response(answer.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
 

@@ -17,7 +17,7 @@ from mmptf_gateway import docs, routes
 from mmptf_gateway.contracts import LIMIT_SECONDS, Contracts
 from mmptf_gateway.dispatch import Dispatch
 from mmptf_gateway.forward import Forwarder
-from mmptf_gateway.settings import GatewaySettings
+from mmptf_gateway.settings import OWN_SEGMENTS, GatewaySettings
 
 # The headers of answers that scripts of other origins may read, beside those that browsers always let them read.
 EXPOSED = (
@@ -48,6 +48,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         " path names the service; the gateway changes nothing that it forwards.",
         "mmptf-gateway",
         lifespan=lifespan,
+        base_path=settings.base_path,
+        segments=(*OWN_SEGMENTS, *settings.services),
         max_body=None,  # each service checks bodies itself
         inside=[
             Middleware(

@@ -7,6 +7,7 @@ import logging
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import InternalError, NotFound, ProblemError, closest_match
 from mmptf_gateway.forward import Forwarder, first_segment
 from mmptf_gateway.settings import OWN_SEGMENTS
@@ -53,5 +54,5 @@ class Dispatch:
         meant = closest_match(name, names)
         raise NotFound(
             f"No service is named {name[:64]!r}{f'; did you mean {meant}?' if meant else '.'} A path begins with the"
-            f" name of a service: {', '.join(names)}. The gateway's own paths are listed at /."
+            f" name of a service: {', '.join(names)}. The gateway's own paths are listed at {link('/')}."
         )

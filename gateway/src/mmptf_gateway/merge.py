@@ -20,7 +20,7 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     contracts: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
     components that they use. A component that is the same in all contracts is shared; one that differs gets the
     service's name in front of its own. Tags and operation ids get the name as well. own: the gateway's contract,
-    from which title and version are taken. The order of services does not matter.
+    from which title, version and servers are taken. The order of services does not matter.
     """
     parts = {OWN: own} | {name: _of_service(name, contracts[name]) for name in sorted(contracts)}
     used = {name: _used(part) for name, part in parts.items()}
@@ -40,6 +40,7 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     merged = {
         "openapi": own["openapi"],
         "info": {**own["info"], "description": _description(own, contracts)},
+        **({"servers": own["servers"]} if "servers" in own else {}),
         "paths": paths,
         "tags": tags,
     }

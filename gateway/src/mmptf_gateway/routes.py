@@ -12,6 +12,7 @@ from mmptf_common.http import conditional, openapi
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.wire.base import CODE_PATTERN, ResponseModel
+from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import Health
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ServiceUnavailable, error_detail
 from mmptf_gateway.contracts import MergedContract
@@ -47,13 +48,13 @@ async def index(request: PublicRequest) -> Response:
         title=request.app.title,
         version=request.app.version,
         links={
-            "documentation": "/docs",
-            "contract": "/openapi.json",
-            "status": "/status",
-            "live": "/health/live",
-            "ready": "/health/ready",
+            "documentation": link("/docs"),
+            "contract": link("/openapi.json"),
+            "status": link("/status"),
+            "live": link("/health/live"),
+            "ready": link("/health/ready"),
         },
-        services={name: f"/{name}/v1" for name in request.app.state.services},
+        services={name: link(f"/{name}/v1") for name in request.app.state.services},
     )
     return _json(answer)
 

@@ -58,7 +58,7 @@ def _origins(value: object) -> object:
 
 
 class GatewaySettings(ServerSettings):
-    """HOST, PORT, LOG_LEVEL as for every process, and the settings of the gateway alone.
+    """HOST, PORT, LOG_LEVEL, BASE_PATH as for every process, and the settings of the gateway alone.
 
     SERVICES          name=http://host:port, comma-separated; the name is the first segment of the service's paths
     CORS_ORIGINS      origins whose pages may call, comma-separated; * is every origin

@@ -12,10 +12,11 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import Limit, Seconds, Sequence, canonical
 from mmptf_common.http.snapshot import snapshot
-from mmptf_common.lists.listing import AS_MOMENT, Listing
+from mmptf_common.lists.listing import AS_MOMENT, Listing, with_stored_links
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import Database, reading
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import ChangeRecord
 from mmptf_common.wire.problems import Conflict, ServiceUnavailable, error_detail
 
@@ -86,13 +87,15 @@ _MEMBERS = """
     (SELECT coalesce(json_agg(coalesce(b.key, a.key) ORDER BY coalesce(b.key, a.key)), '[]')
        FROM jsonb_each(before::jsonb) AS b FULL JOIN jsonb_each(after::jsonb) AS a ON a.key = b.key
       WHERE a.value IS DISTINCT FROM b.value AND coalesce(b.key, a.key) <> 'updated')"""
-_PAGE = f"""
-    WITH page AS (SELECT * FROM change WHERE seq > $1 AND {{where}} ORDER BY seq LIMIT $2 + 1)
-    SELECT coalesce(json_agg(json_build_object(
+_ITEMS = f"""
+    coalesce(json_agg(json_build_object(
              'seq', seq, 'revision', number, 'at', {AS_MOMENT.format("at")}, 'entity', entity, 'key', key,
              'action', action, 'organization', organization, 'reason', reason,
              'changed', CASE action WHEN 'amend' THEN {_MEMBERS} ELSE '[]' END,
-             'before', before, 'after', after{{more}}) ORDER BY seq), '[]')::text AS items,
+             'before', before, 'after', after{{more}}) ORDER BY seq), '[]')::text"""
+_PAGE = """
+    WITH page AS (SELECT * FROM change WHERE seq > $1 AND {where} ORDER BY seq LIMIT $2 + 1)
+    SELECT {items} AS items,
            (SELECT count(*) > $2 FROM page) AS more, max(seq) AS last_here,
            (SELECT coalesce(max(seq), 0) FROM change) AS last_of_all,
            (SELECT coalesce(max(number), 0) FROM revision) AS revision
@@ -173,10 +176,11 @@ async def answer_changes(
     where, values: SQL condition with parameters from `$3`, and their values
     members: SQL of members of each change beside the public ones; wait: seconds to wait where there is no change yet
     """
+    statement = _PAGE.format(where=where, items=with_stored_links(_ITEMS.format(more=members), path))
 
     async def look() -> Any:
         async with reading(request.app.state.database) as connection:
-            return await connection.fetchrow(_PAGE.format(where=where, more=members), query.after, query.limit, *values)
+            return await connection.fetchrow(statement, query.after, query.limit, *values)
 
     row = await look()
     if wait and row["last_of_all"] == query.after:
@@ -196,7 +200,7 @@ async def answer_changes(
     # The last change that was searched, not the last that matched, so that none is searched twice.
     last = row["last_here"] if row["more"] else row["last_of_all"]
     rest = canonical(query, without=frozenset({"after"}))
-    next_link = f"{path}?after={last}{'&' if rest else ''}{rest}"
+    next_link = f"{link(path)}?after={last}{'&' if rest else ''}{rest}"
     more = "true" if row["more"] else "false"
     return Response(
         f'{{"items":{row["items"]},"last":{last},"more":{more},"next":"{next_link}","revision":{row["revision"]}}}',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +24,8 @@ def create_app(
     distribution: str,
     *,
     lifespan: Callable[[FastAPI], Any],
+    base_path: str,
+    segments: Iterable[str],
     max_body: int | None,
     uploads: Mapping[str, int] = MappingProxyType({}),
     inside: Sequence[Middleware] = (),
@@ -31,6 +33,8 @@ def create_app(
     """Return an app without routes.
 
     distribution: the installed package whose version and build (`state.build`) the app has
+    base_path: the path under which callers reach the process, empty where they do at its root
+    segments: the first segments of the app's paths
     max_body: most bytes of a request's body, 413 above; None where bodies are forwarded
     uploads: path -> bytes of a body, where it may be larger
     inside: middleware between `RequestMiddleware` and the routes, the outermost first
@@ -42,12 +46,17 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        servers=[{"url": base_path}] if base_path else None,
         lifespan=lifespan,
         redirect_slashes=False,
         # Nothing that could record spans or metrics is installed, and FastAPI would look for it in each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
-        middleware=[Middleware(RequestMiddleware, max_body=max_body, uploads=uploads), *inside, Middleware(HeadAsGet)],
+        middleware=[
+            Middleware(RequestMiddleware, base_path=base_path, segments=segments, max_body=max_body, uploads=uploads),
+            *inside,
+            Middleware(HeadAsGet),
+        ],
     )
     app.state.build = build_of(distribution)
     for failure in (ProblemError, RequestValidationError, HTTPException):

@@ -8,6 +8,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import BadRequest, PreconditionRequired
 
 # Any cache may store an answer and has to revalidate it before each use: data may change at any time, and a
@@ -30,9 +31,11 @@ def etag(
 ) -> str:
     """The strong entity tag of one representation; it contains the build, since other code may answer otherwise.
 
+    It also contains the base path, which is part of the links of an answer.
     path: of the resource, where it is not the path of the request
     """
-    question = f"{revision}\n{request.app.state.build}\n{path or request.scope['path']}\n{canonical}\n{representation}"
+    at = link(path or request.scope["path"])
+    question = f"{revision}\n{request.app.state.build}\n{at}\n{canonical}\n{representation}"
     return f'"{number_of(revision)}-{hashlib.blake2b(question.encode(), digest_size=9).hexdigest()}"'
 
 

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
 from mmptf_common.process.context import OWN_NAMES, current, new_context
+from mmptf_common.wire.links import current_base_path
 from mmptf_common.wire.problems import BadRequest, InternalError, PayloadTooLarge, ProblemError, UnsupportedMediaType
 
 access_log = logging.getLogger("mmptf.access")
@@ -27,11 +28,26 @@ _LISTS = frozenset({b"tracestate", b"content-encoding", b"transfer-encoding"})
 class RequestMiddleware:
     """Pure ASGI: sets the request's context, checks its head, limits its body, logs one line, answers failures.
 
+    base_path: the path under which callers reach the process. A proxy takes it off the path of a request; where one has
+               not, as in a redirect that another process of the suite follows, it is taken off here
+    segments: the first segments of the app's paths; only before one of them is the base path taken off, since a base
+              path may begin as a path of the app does
     max_body: most bytes of a body; None where another process takes it and checks its size and encoding
     """
 
-    def __init__(self, app: ASGIApp, *, max_body: int | None, uploads: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        base_path: str,
+        segments: Iterable[str],
+        max_body: int | None,
+        uploads: Mapping[str, int],
+    ) -> None:
         self.app = app
+        self.base_path = base_path
+        named = "|".join(map(re.escape, segments))
+        self._below_base_path = re.compile(f"{re.escape(base_path)}(?=/({named})(/|$))".encode()) if base_path else None
         self.max_body = max_body
         self.uploads = uploads
 
@@ -40,6 +56,9 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
+        if self._below_base_path and self._below_base_path.match(scope["raw_path"]):
+            length = len(self.base_path)
+            scope = {**scope, "path": scope["path"][length:], "raw_path": scope["raw_path"][length:]}
         found = {
             b"x-request-id": b"",
             b"traceparent": b"",
@@ -58,6 +77,7 @@ class RequestMiddleware:
                 found[name] = found[name] + b"," + value if name in _LISTS and found[name] else value
         context = new_context(found[b"x-request-id"], found[b"traceparent"], found[b"tracestate"])
         token = current.set(context)
+        base_path_before = current_base_path.set(self.base_path)
         scope.setdefault("state", {})["context"] = context
         status = 0
         received = 0
@@ -111,6 +131,7 @@ class RequestMiddleware:
                         "internal": found[b"user-agent"].startswith(OWN_NAMES) or b" " + OWN_NAMES in found[b"via"],
                     },
                 )
+            current_base_path.reset(base_path_before)
             current.reset(token)
 
 

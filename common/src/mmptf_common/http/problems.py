@@ -14,6 +14,7 @@ from starlette.responses import Response
 from mmptf_common.http.bodies import errors_of_body
 from mmptf_common.http.paths import closest_path, operations, operations_of
 from mmptf_common.process.context import RequestContext
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import (
     BY_STATUS,
     MEDIA_TYPE,
@@ -31,9 +32,12 @@ from mmptf_common.wire.problems import (
 
 
 def response(problem: ProblemError, instance: str, context: RequestContext | None) -> Response:
-    """The HTTP answer of a problem, as application/problem+json; no cache may store it."""
+    """The HTTP answer of a problem, as application/problem+json; no cache may store it.
+
+    instance: the path of the request, without the base path
+    """
     return Response(
-        problem.document(instance, context.request_id if context else None).model_dump_json(),
+        problem.document(link(instance), context.request_id if context else None).model_dump_json(),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store", **problem.headers},
@@ -51,7 +55,8 @@ def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
     path = request.scope["path"]
     if cls is NotFound:
         meant = closest_path(operations(request.app), path)
-        detail = f"Nothing is found at {path[:200]!r}" + (f"; did you mean {meant}?" if meant else ".")
+        meant = meant and link(meant)
+        detail = f"Nothing is found at {link(path)[:200]!r}" + (f"; did you mean {meant}?" if meant else ".")
         return NotFound(detail, errors=[error_detail("unknown_path", detail, suggestion=meant)] if meant else ())
     if cls is MethodNotAllowed:
         allowed = sorted(_offered(request, headers.get("Allow", "")))
@@ -60,7 +65,7 @@ def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
         # A record that cannot be deleted or replaced may be withdrawn in another way.
         for operation in operations_of(operations(request.app), path):
             if operation.method not in {"GET", request.method}:
-                detail += f" {operation.summary}: {operation.method} {operation.path}."
+                detail += f" {operation.summary}: {operation.method} {link(operation.path)}."
         return MethodNotAllowed(detail, headers=headers)
     return cls(str(error.detail), headers=headers)
 

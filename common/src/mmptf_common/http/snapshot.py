@@ -19,6 +19,7 @@ from mmptf_common.storage.as_of import AsOfTables, revision_at, with_ctes
 from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import reading
 from mmptf_common.storage.journal import REVISION
+from mmptf_common.wire.links import link
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -72,7 +73,7 @@ class Snapshot:
     def link(self, path: str, **parameters: str) -> str:
         """A link to a path with parameters, at the same revision."""
         text = urlencode(sorted([*self.as_of_pairs(), *parameters.items()]))
-        return f"{path}?{text}" if text else path
+        return link(f"{path}?{text}" if text else path)
 
     async def cached(
         self,

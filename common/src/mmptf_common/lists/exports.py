@@ -28,6 +28,7 @@ from mmptf_common.lists.listing import (
     order,
     with_as_of_links,
     with_known_codes,
+    with_stored_links,
 )
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 
@@ -83,7 +84,7 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
     selected = (
         ", ".join(f"{sql} AS {name}" for name, sql in listing.columns.items())
         if representation == "csv"
-        else listing.record
+        else with_stored_links(listing.record, listing.path)
     )
     arguments = Arguments()
     return Statement(

@@ -14,6 +14,7 @@ from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pa
 from mmptf_common.lists.codes import find_with, known_codes, suggest
 from mmptf_common.storage.engines import reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
+from mmptf_common.wire.links import link
 from mmptf_common.wire.places import PlaceKind
 from mmptf_common.wire.problems import ErrorDetail, not_one_of, raise_if_any
 from mmptf_common.wire.sources import PrintedCount
@@ -74,6 +75,10 @@ _LAST = {"numeric": ("'Infinity'", "-1"), "text": ("chr(1114111)", "''")}
 VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
 
 
+# The members of stored records that contain links: to a record's history, and to the schema of a rubric's answers.
+STORED_LINKS = ("locator", "answers_schema")
+
+
 def drilldown_to(parameter: str, value: str) -> Mapping[str, str] | None:
     """The filter whose rows are those of one group; None for the group `shared`, which has none."""
     return None if value == SHARED else {parameter: value}
@@ -115,7 +120,8 @@ class Listing:
     """One list of a service's answers, as SQL over one table.
 
     rows:     the table, or a join; key: its unique column
-    record:   SQL of one item's JSON as text; `{as_of}` in it is replaced with the `as_of` of the request, for links
+    record:   SQL of one item's JSON as text; `{base_path}` and `{as_of}` in it are replaced with the base path of the
+              process and the `as_of` of the request, for links
     version:  SQL of a text that changes whenever the record does
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default. `{last}`
               in an expression stands for the value of rows without one, which is behind all others in both directions
@@ -186,8 +192,22 @@ class Arguments(list[Any]):
 
 
 def with_as_of_links(sql: str, query: BaseModel) -> str:
-    """The SQL with the `as_of` of the query in the links that it builds."""
-    return sql.replace("{as_of}", urlencode([pair for pair in pairs_of(query) if pair[0] == "as_of"]))
+    """The SQL with the base path, and the `as_of` of the query, in the links that it builds."""
+    as_of = urlencode([pair for pair in pairs_of(query) if pair[0] == "as_of"])
+    return sql.replace("{as_of}", as_of).replace("{base_path}", link(""))
+
+
+def with_stored_links(record: str, path: str) -> str:
+    """SQL of the JSON text of stored records, with the base path in the links that they contain, which have none.
+
+    record: SQL of the text, as it was stored. A quotation mark in a text has a backslash, so no text within it matches
+    path: a path of the service that has stored the records
+    """
+    if base := link(""):
+        root = "/".join(path.split("/")[:3])
+        for name in STORED_LINKS:
+            record = f"""replace({record}, '"{name}":"{root}/', '"{name}":"{base}{root}/')"""
+    return record
 
 
 def cache_scope(listing: Listing, question: str) -> str:
@@ -219,7 +239,7 @@ def path_of(listing: Listing, query: BaseModel, filters: Mapping[str, str]) -> s
     """The path of the rows of a query, with these values in place of those of their parameters."""
     pairs = [pair for pair in pairs_of(query, without=OF_GROUPS) if pair[0] not in filters]
     text = urlencode(sorted([*pairs, *filters.items()]))
-    return f"{listing.path}?{text}" if text else listing.path
+    return link(f"{listing.path}?{text}" if text else listing.path)
 
 
 def condition(listing: Listing, query: BaseModel, arguments: Arguments, *, without: str | None = None) -> str:

@@ -33,9 +33,11 @@ from mmptf_common.lists.listing import (
     sort_value,
     with_as_of_links,
     with_known_codes,
+    with_stored_links,
 )
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.storage.records import PRESENT_CODE
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import InvalidRequest, NotFound, error_detail
 from mmptf_common.wire.suggestions import Suggestion
 
@@ -65,14 +67,15 @@ def _links(listing: Listing, question: str, position: list[str] | None) -> tuple
     pairs = [pair.partition("=") for pair in question.split("&") if pair]
     others = [pair for pair in pairs if pair[0] != "cursor"]
     first = "&".join(["".join(pair) for pair in others])
-    first = f"{listing.path}?{first}" if first else listing.path
+    path = link(listing.path)
+    first = f"{path}?{first}" if first else path
     if position is None:
         return first, None
     order = "&".join(["".join(pair) for pair in others if pair[0] not in PAGING])
     text = json.dumps([_belongs_to(listing, order), *position], ensure_ascii=False, separators=(",", ":"))
     cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
     query = sorted([*others, ("cursor", "=", cursor)], key=itemgetter(0))
-    return first, f"{listing.path}?{'&'.join([''.join(pair) for pair in query])}"
+    return first, f"{path}?{'&'.join([''.join(pair) for pair in query])}"
 
 
 def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, str]:
@@ -122,7 +125,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
                count(*) > {limit},
                max(page_position) FILTER (WHERE n = {limit}),
                max(page_key) FILTER (WHERE n = {limit})
-          FROM (SELECT {with_as_of_links(listing.record, query)} AS item,
+          FROM (SELECT {with_stored_links(with_as_of_links(listing.record, query), listing.path)} AS item,
                        ({expression})::text AS page_position,
                        {listing.key} AS page_key,
                        row_number() OVER (ORDER BY {ordered}) AS n
@@ -170,7 +173,7 @@ def item_statement(listing: Listing, code: str, query: BaseModel) -> Statement:
     visible = fixed(listing, arguments)
     return Statement(
         f"""
-        SELECT {with_as_of_links(listing.record, query)}, {listing.version}
+        SELECT {with_stored_links(with_as_of_links(listing.record, query), listing.path)}, {listing.version}
           FROM {listing.rows}
          WHERE {visible} AND {listing.key} = {arguments.bind(code)}""",
         arguments,
@@ -219,7 +222,7 @@ def redirect(data: Snapshot, path: str, code: str, current: str) -> Response:
     """The 308 to the same path with another code; path: the part of the request's path before the code."""
     url = data.request.url
     location = URL(f"{path}/{current}{url.path.removeprefix(f'{path}/{code}')}").replace(query=url.query)
-    headers = {"Location": str(location), "Cache-Control": conditional.CACHE_CONTROL}
+    headers = {"Location": link(str(location)), "Cache-Control": conditional.CACHE_CONTROL}
     return Response(status_code=308, headers=headers)
 
 
@@ -229,7 +232,7 @@ def no_such_record(
     """The 404 for a code that a list does not have; meant: the code that was most likely meant."""
     unknown = error_detail(
         "unknown_code",
-        f"{code!r} is not listed at {listing.path}",
+        f"{code!r} is not listed at {link(listing.path)}",
         parameter=parameter,
         suggestion=meant and meant.code,
     )

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
+_BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
+
 
 def _postgres_url(value: SecretStr) -> SecretStr:
     scheme = value.get_secret_value().partition("://")[0]
     if scheme not in {"postgresql", "postgres"}:
         raise ValueError("a URL of the form postgresql://user:password@host:port/database is expected")
+    return value
+
+
+def _base_path(value: str) -> str:
+    if not _BASE_PATH.fullmatch(value):
+        raise ValueError(
+            "a path such as /api is expected: / at its beginning and none at its end, of letters, digits and - . _ ~"
+        )
     return value
 
 
@@ -42,13 +54,17 @@ def settings_errors(error: ValidationError) -> str:
 
 
 class ServerSettings(BaseSettings):
-    """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs."""
+    """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs.
+
+    BASE_PATH   the path under which callers reach the process, such as /api behind a proxy; every link begins with it
+    """
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    base_path: Annotated[str, AfterValidator(_base_path)] = ""
 
 
 class ServiceSettings(ServerSettings):

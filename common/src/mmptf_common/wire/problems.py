@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from mmptf_common.wire.base import ResponseModel, in_words
+from mmptf_common.wire.links import link
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 
 MEDIA_TYPE = "application/problem+json"
@@ -266,13 +267,14 @@ def unknown_code(
     """
     codes = list(known)
     meant = suggestion or suggestion_among(code, codes)
-    where = f"listed at {listed_at}" if listed_at else "known"
+    path = link(listed_at) if listed_at else None
+    where = f"listed at {path}" if path else "known"
     hint = f"; {meant}" if meant else ""
     return error_detail(
         "unknown_code",
         f"{pointer}: {code!r} is not {where}{hint}",
         pointer=pointer,
-        allowed=[f"see {listed_at}"] if listed_at else codes[:100],
+        allowed=[f"see {path}"] if path else codes[:100],
         suggestion=meant and meant.code,
     )
 
@@ -295,12 +297,13 @@ def not_one_of(
     """
     words = list(allowed)
     meant = suggestion or suggestion_among(value, words)
-    where = f"one of the codes at {listed_at}" if listed_at else f"one of {', '.join(words)}"
+    path = link(listed_at) if listed_at else None
+    where = f"one of the codes at {path}" if path else f"one of {', '.join(words)}"
     hint = f"; {meant}" if meant else f"; only {only} are known to this service" if only else ""
     return error_detail(
         code,
         f"{value[:64]!r} is not a value of {parameter}: it takes {where}{hint}",
         parameter=parameter,
-        allowed=[f"see {listed_at}"] if listed_at else words,
+        allowed=[f"see {path}"] if path else words,
         suggestion=meant and meant.code,
     )

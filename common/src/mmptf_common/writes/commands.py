@@ -19,12 +19,13 @@ from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity
 from mmptf_common.http.parameters import StrictQuery, canonical
 from mmptf_common.lists.codes import suggest
-from mmptf_common.lists.listing import Listing
+from mmptf_common.lists.listing import Listing, with_stored_links
 from mmptf_common.lists.pages import find_in, no_such_record
 from mmptf_common.storage.engines import Database, driver_connection, unavailable
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import PRESENT_CODE, Record
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import (
     BadRequest,
     ErrorDetail,
@@ -211,9 +212,10 @@ async def _store_answer(write: Write, key: str, fingerprint: str, response: Resp
 
 async def _read(write: Write, listing: Listing, code: str) -> Any:
     visible = [where.format(f":fixed_{n}") for n, where in enumerate(listing.fixed)]
+    record = with_stored_links(listing.record, listing.path)
     found = await write.session.execute(
         sa.text(
-            f"SELECT {listing.record} AS record, {listing.version} AS version FROM {listing.rows}"
+            f"SELECT {record} AS record, {listing.version} AS version FROM {listing.rows}"
             f" WHERE {' AND '.join([*visible, f'{listing.key} = :code'])}"
         ),
         {"code": code, **{f"fixed_{n}": value for n, value in enumerate(listing.fixed.values())}},
@@ -268,7 +270,7 @@ async def _record(request: Request, write: Write, listing: Listing, code: str, *
     path = f"{listing.path}/{code}"
     headers = {"ETag": conditional.etag(request, row.version, "", path=path), "Cache-Control": "no-store"}
     if status == 201:
-        headers["Location"] = path
+        headers["Location"] = link(path)
     return Response(row.record, status, headers, "application/json")
 
 

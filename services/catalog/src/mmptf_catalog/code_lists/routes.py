@@ -19,6 +19,7 @@ from mmptf_catalog.code_lists.queries import (
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import WriteRequest
 from mmptf_common.routers.lists import add_listing
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteParameters, answer_write
 
@@ -75,7 +76,7 @@ async def add_organization(
 ) -> Response:
     """List an organization, so that it can take part in programmes. By the Fund's management unit."""
     if not who.has_role(MANAGEMENT_UNIT):
-        raise Forbidden(f"Organizations are listed at {ORGANIZATIONS.path} by the Fund's management unit.")
+        raise Forbidden(f"Organizations are listed at {link(ORGANIZATIONS.path)} by the Fund's management unit.")
     return await answer_write(
         request, who, query, lambda write: commands.add_organization(write, who, sent), reason="listed"
     )

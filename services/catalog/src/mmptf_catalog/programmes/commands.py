@@ -41,6 +41,7 @@ from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.lists.listing import Listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
+from mmptf_common.wire.links import link
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problems import (
     Conflict,
@@ -184,7 +185,8 @@ async def _listed_organization(write: Write, who: Identity) -> str:
     organization = organization_of(who)
     if await write.session.get(OrganizationRow, organization) is None:
         raise Forbidden(
-            f"The access token names the organization {organization}, which is not listed at {ORGANIZATIONS.path}."
+            f"The access token names the organization {organization}, which is not listed at"
+            f" {link(ORGANIZATIONS.path)}."
         )
     return organization
 

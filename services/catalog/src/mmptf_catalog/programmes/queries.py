@@ -23,6 +23,7 @@ from mmptf_common.lists.search import search_in
 from mmptf_common.routers.cards import CardData
 from mmptf_common.storage.records import read_packaged
 from mmptf_common.wire.codes import NOT_STATED
+from mmptf_common.wire.links import link
 from mmptf_common.wire.sources import PrintedCount
 
 
@@ -175,5 +176,5 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
     return CardData(
         facts=ProgrammeFacts.model_validate_json(row["record"], extra="ignore"),
         changed=row["updated"],
-        links={"programme": data.link(path), "history": f"{path}/history"},
+        links={"programme": data.link(path), "history": link(f"{path}/history")},
     )

@@ -176,7 +176,8 @@ _COMPUTED = f"""
            '{PATH}/progress'
       FROM {_LISTED.replace("WHERE", "CROSS JOIN target WHERE target.code = 'IMRF-2026' AND")} GROUP BY target.amount"""
 
-LINK = "link || CASE WHEN '{as_of}' = '' THEN '' WHEN strpos(link, '?') > 0 THEN '&' ELSE '?' END || '{as_of}'"
+LINK = """'{base_path}' || link
+    || CASE WHEN '{as_of}' = '' THEN '' WHEN strpos(link, '?') > 0 THEN '&' ELSE '?' END || '{as_of}'"""
 
 FACTS = Listing(
     path=f"{PATH}/facts",

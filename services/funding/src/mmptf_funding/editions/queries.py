@@ -27,6 +27,7 @@ from mmptf_common.lists.pages import answer_list, fetch_item
 from mmptf_common.lists.search import search_in
 from mmptf_common.lists.tables import table_of
 from mmptf_common.wire.codes import SHARED
+from mmptf_common.wire.links import link
 from mmptf_funding.editions import rules, schemas
 from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTotal
 
@@ -422,6 +423,6 @@ async def reconcile(data: Any, edition: str, as_of: Sequence[tuple[str, str]] = 
     sums = await data.fetch(_REGION_SUMS, edition)
     regions = {row["region"]: RegionSum(row["amount"], row["implied"], row["missing"]) for row in sums}
     return [
-        rules.reconciled(edition, SummedTotal(**row), regions, f"{PATH}/requirements", as_of)
+        rules.reconciled(edition, SummedTotal(**row), regions, link(f"{PATH}/requirements"), as_of)
         for row in await data.fetch(_SUMMED_TOTALS, edition)
     ]

@@ -20,6 +20,7 @@ from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of, table_of
 from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
+from mmptf_common.wire.links import link
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.shares import share
@@ -150,9 +151,9 @@ class Ledger:
     def line(self, kind: Kind, **parties: str) -> Line:
         """The statement line of a kind of entries, for the named parties."""
         found = self._found(kind, parties)
-        link = f"{LEDGER.path}?{urlencode(sorted({**self._parameters, **parties, 'kind': kind}.items()))}"
+        path = f"{LEDGER.path}?{urlencode(sorted({**self._parameters, **parties, 'kind': kind}.items()))}"
         total = sum((row["amount"] for row in found), Decimal(0))
-        return Line(kind=kind, sum=_usd(total), rows=sum(row["rows"] for row in found), link=link)
+        return Line(kind=kind, sum=_usd(total), rows=sum(row["rows"] for row in found), link=link(path))
 
     def amount(self, kind: str, **parties: str) -> Decimal:
         """The sum of a kind of entries, for the named parties."""

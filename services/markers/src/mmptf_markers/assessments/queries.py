@@ -16,6 +16,7 @@ from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.wire.base import Code
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
 from mmptf_markers.assessments.rules import answers_of, counting_answers
@@ -258,7 +259,7 @@ def _nothing_earlier(later: schemas.Assessment, named: str | None, *, known: boo
     if known:
         return Conflict(f"{named} is not earlier than {later.code}.", code="nothing_earlier")
     detail = f"earlier: {named!r} is no earlier assessment of {later.programme}"
-    allowed = [f"see {ASSESSMENTS.path}?programme={later.programme}"]
+    allowed = [f"see {link(ASSESSMENTS.path)}?programme={later.programme}"]
     return InvalidRequest([error_detail("unknown_code", detail, parameter="earlier", allowed=allowed)])
 
 

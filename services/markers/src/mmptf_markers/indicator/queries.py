@@ -34,6 +34,7 @@ from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, ProgrammeStage
+from mmptf_common.wire.links import link
 from mmptf_common.wire.money import money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
@@ -513,7 +514,7 @@ def _grade_share(grade: str | None, rows: Sequence[Any], question: Question | No
         without_budget=programmes - sum(row["with_budget"] for row in rows),
         allocated=money(sum(row["allocated"] for row in rows), LEDGER_CURRENCY) if with_allocation else None,
         without_allocation=programmes - with_allocation,
-        link=drilldown and f"{CURRENT_GRADES.path}?{urlencode(sorted(drilldown))}",
+        link=drilldown and link(f"{CURRENT_GRADES.path}?{urlencode(sorted(drilldown))}"),
     )
 
 

@@ -87,7 +87,7 @@ RUBRICS = Listing(
         "status": "status",
         "hash": "hash",
         "criteria": "json_array_length(record#>'{content,criteria}')",
-        "answers_schema": "record->>'answers_schema'",
+        "answers_schema": "'{base_path}' || (record->>'answers_schema')",
         "updated": "record->>'updated'",
     },
 )
