@@ -88,6 +88,12 @@ def test_only_the_gateway_publishes_a_port(config: Config) -> None:
     assert json.loads(other)["services"]["gateway"]["ports"][0]["published"] == "8123"
 
 
+def test_all_processes_get_the_base_path_of_the_gateway() -> None:
+    result = compose("config", "--format", "json", environment=PASSWORDS | {"BASE_PATH": "/api"})
+    services = json.loads(result.stdout)["services"]
+    assert {services[name]["environment"]["BASE_PATH"] for name in APPS} == {"/api"}
+
+
 def test_the_gateway_cannot_reach_a_database(config: Config) -> None:
     members: dict[str, set[str]] = {}
     for name, service in config["services"].items():
