@@ -93,10 +93,10 @@ def assess(markers: str) -> None:
     for n, (organization, said) in enumerate(ASSESSED):
         agency = {"client": "agency", "organization": organization}
         draft = httpx.post(f"{markers}/drafts", json={**marked.EXAMPLE_DRAFT, **said}, headers=writing(**agency))
-        where = draft.raise_for_status().headers["location"].removeprefix("/markers/v1")
+        where = draft.raise_for_status().headers["location"].partition("/markers/v1")[2]
         if n < 2:
             sent = httpx.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
         if n < 1:
-            where = sent.headers["location"].removeprefix("/markers/v1")
+            where = sent.headers["location"].partition("/markers/v1")[2]
             headers = writing("reviewer", match="*")
             httpx.post(f"{markers}{where}/review", json=marked.EXAMPLE_REVIEW, headers=headers).raise_for_status()
