@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -100,17 +101,52 @@ def ask(client: httpx.Client, screen: Screen) -> None:
     assert httpx.get(f"{funding}/funding/v1/progress").status_code == 200
 
 
-def test_a_terminal_shows_a_line_for_each_request_of_a_person(environment: dict[str, str]) -> None:
+def children(pid: int) -> Iterator[tuple[int, str]]:
+    """The processes that a process has started, and their commands."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child), Path(f"/proc/{child}/cmdline").read_text()
+
+
+@dataclass
+class Printed:
+    """What a terminal shows, one part after the other."""
+
+    gateway: str
+    start: str
+    requests: str = ""
+    on_a_key: str = ""
+    warnings: str = ""
+    end: str = ""
+    code: int | None = None
+
+
+@pytest.fixture(scope="module")
+def printed(environment: dict[str, str]) -> Printed:
+    """A person asks, presses a key, loses a service where processes can be found, and stops the suite."""
     with running(environment, terminal=True) as (screen, client):
-        before = screen.text
+        found = Printed(str(client.base_url), screen.text)
         ask(client, screen)
         screen.wait_for("/funding/v1/progress")
-        shown = screen.text.removeprefix(before)
+        found.requests = screen.text.removeprefix(found.start)
         assert screen.keys is not None
         os.write(screen.keys, b"\n")
         screen.wait_for("Ctrl-C stops everything.", times=2, seconds=5)
-        again = screen.text.removeprefix(before).removeprefix(shown)
-    gateway = str(client.base_url)
+        before = screen.text
+        found.on_a_key = before.removeprefix(found.start).removeprefix(found.requests)
+        if sys.platform == "linux":
+            (pid,) = (pid for pid, command in children(screen.process.pid) if "mmptf_funding" in command)
+            os.kill(pid, signal.SIGKILL)
+            screen.wait_for("funding has ended by itself (killed by SIGKILL)")
+            assert client.get("/funding/v1/progress").status_code == 502
+            screen.wait_for("502  GET")
+            found.warnings = screen.text.removeprefix(before)
+    found.end, found.code = screen.text, screen.process.returncode
+    return found
+
+
+def test_a_terminal_shows_a_line_for_each_request_of_a_person(printed: Printed) -> None:
+    before, shown, again, gateway = printed.start, printed.requests, printed.on_a_key, printed.gateway
     assert "{" not in before, "before anybody asks, there is no line of the suite's own requests"
     assert f"  gateway    {gateway}\n" in before
     assert before.rstrip().splitlines()[-1].startswith("Ctrl-C stops everything. Enter prints")
@@ -133,27 +169,13 @@ def test_a_terminal_shows_a_line_for_each_request_of_a_person(environment: dict[
     ]
     assert [len(line) for line in lines if line.endswith("…")] == [100], "as wide as the terminal"
     assert f"  gateway    {gateway}\n" in again and "client_id=agency" in again
-    assert screen.process.returncode == 0
-    assert screen.text.rstrip().endswith("stopped")
-
-
-def children(pid: int) -> Iterator[tuple[int, str]]:
-    """The processes that a process has started, and their commands."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child), Path(f"/proc/{child}/cmdline").read_text()
+    assert printed.code == 0
+    assert printed.end.rstrip().endswith("stopped")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
-def test_a_terminal_shows_warnings_in_words(environment: dict[str, str]) -> None:
-    with running(environment, terminal=True) as (screen, client):
-        before = screen.text
-        (pid,) = (pid for pid, command in children(screen.process.pid) if "mmptf_funding" in command)
-        os.kill(pid, signal.SIGKILL)
-        screen.wait_for("funding has ended by itself (killed by SIGKILL)")
-        assert client.get("/funding/v1/progress").status_code == 502
-        screen.wait_for("502  GET")
-        shown = screen.text.removeprefix(before)
+def test_a_terminal_shows_warnings_in_words(printed: Printed) -> None:
+    shown = printed.warnings
     warning = next(line for line in shown.splitlines() if "WARNING  gateway: " in line)
     assert re.match(r"\d\d:\d\d:\d\d  WARNING  gateway: service failed \(.*service=funding, reason=Client", warning)
     assert "{" not in shown
