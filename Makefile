@@ -9,6 +9,10 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/pytho
 # Shell commands that end a recipe with one line: of whom, and where the rest was written.
 NOT_INSTALLED = { echo "$(1) failed (all that it printed: $(2)). Is a package index in reach? Check the network and\
  HTTPS_PROXY, or name an index that you reach: PIP_INDEX_URL=https://.../simple" >&2; exit 1; }
+# With these, tests that are marked `longer` try more than in every run.
+LONGER := BOOKS_EXAMPLES=20 CONSUMER_WRITES=5000 LOOKUP_ROWS=40000 MARKER_DEATHS=3 RETRY_WRITES=100 \
+  RUBRIC_EXAMPLES=10000 SCHEMATHESIS_EXAMPLES=20
+PYTEST := .venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 
 # uv does not read the variables of pip.
@@ -16,7 +20,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help up reset test check bench contracts images pins
+.PHONY: help up reset test drills check bench contracts images pins
 .DEFAULT_GOAL := help
 
 help:  ## list the verbs
@@ -30,8 +34,11 @@ reset: .venv/runs  ## remove the data of a stopped suite, so that the next start
 	@.venv/bin/python -m mmptf_local reset
 
 # Bytecode is written whatever the environment says: the tests start many processes of the same sources.
-test: check  ## everything: checks, then all tests against a real PostgreSQL and a real Redis
-	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+test: check  ## checks, then the tests that every change has to pass, against a real PostgreSQL and a real Redis
+	@PYTHONDONTWRITEBYTECODE= $(PYTEST) $(ARGS)
+
+drills: .venv/tests  ## before a release: tests that kill processes, install from wheels or try many times more
+	@PYTHONDONTWRITEBYTECODE= $(LONGER) $(PYTEST) -m "drills or longer" $(ARGS)
 
 check: .venv/tests  ## style, types and import contracts
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .

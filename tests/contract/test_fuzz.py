@@ -12,6 +12,7 @@ from tests.contract.contracts import APIS, contract_of
 from tests.contract.fuzzing import EXAMPLES, HISTORY
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("api", APIS)
 def test_every_check_holds(fuzzing: dict[str, Fuzzed], api: str) -> None:
     process, folder = fuzzing[api]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.suite import FOLDERS, NAMES, ROOT, SERVICES
 
 PINS = ROOT / "requirements.txt"
 DEPLOYABLE = NAMES
+SOURCES = {"common": ROOT / "common", **FOLDERS}
 
 
 def uv(*arguments: str | Path) -> str:
@@ -37,16 +39,32 @@ def uv(*arguments: str | Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One environment for each deployable, which holds it, `common`, and what the two need."""
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel of each deployable and of `common`."""
     folder = tmp_path_factory.mktemp("wheels")
-    wheels: dict[str, Path] = {}
-    for name, source in {"common": ROOT / "common", **FOLDERS}.items():
+    found: dict[str, Path] = {}
+    for name, source in SOURCES.items():
         uv("build", "--wheel", "--out-dir", folder / name, source)
-        (wheels[name],) = (folder / name).glob("*.whl")
+        (found[name],) = (folder / name).glob("*.whl")
+    return found
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_wheel_holds_every_file_of_its_package(wheels: dict[str, Path], name: str) -> None:
+    source = SOURCES[name] / "src"
+    files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
+    with ZipFile(wheels[name]) as wheel:
+        held = {file for file in wheel.namelist() if ".dist-info/" not in file and not file.endswith("/")}
+    assert held == {file for file in files if "__pycache__" not in file and ".egg-info" not in file}
+
+
+@pytest.fixture(scope="module")
+def environments(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One environment for each deployable, which holds it, `common`, and what the two need."""
+    folder = tmp_path_factory.mktemp("environments")
 
     def install(name: str) -> Path:
-        environment = folder / f"environment-{name}"
+        environment = folder / name
         python = environment / "bin" / "python"
         uv("venv", "--python", sys.executable, environment)
         uv("pip", "install", "--python", python, "--constraint", PINS, wheels["common"], wheels[name])
@@ -60,6 +78,7 @@ def pins() -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", PINS.read_text(), re.MULTILINE))
 
 
+@pytest.mark.drills
 @pytest.mark.parametrize("name", DEPLOYABLE)
 def test_nothing_is_installed_but_what_is_needed_and_pinned(environments: dict[str, Path], name: str) -> None:
     listed = uv("pip", "list", "--format", "json", "--python", environments[name] / "bin" / "python")
@@ -96,16 +115,14 @@ def run_alone(name: str, environment: Path, postgres: Postgres) -> None:
         assert child.process.returncode in {0, -signal.SIGTERM}
 
 
+@pytest.mark.drills
 @pytest.mark.parametrize("name", DEPLOYABLE)
 def test_it_runs_alone(runs: dict[str, Future[None]], name: str) -> None:
     runs[name].result()
 
 
-def test_serving_an_empty_database_is_refused_with_the_command_to_run(
-    environments: dict[str, Path], postgres: Postgres
-) -> None:
+def test_serving_an_empty_database_is_refused_with_the_command_to_run(postgres: Postgres) -> None:
     settings = {"DATABASE_URL": postgres.create_database("never_migrated"), "PORT": "0"}
-    command = [str(environments["catalog"] / "bin" / "mmptf-catalog"), "serve"]
-    with Child("catalog", command, env=settings) as child:
+    with Child("catalog", [str(Path(sys.executable).with_name("mmptf-catalog")), "serve"], env=settings) as child:
         assert child.process.wait(30) == 3
         assert "run: python -m mmptf_catalog migrate" in child.text()

@@ -1,9 +1,13 @@
-"""Writes over a bad network to a service that dies: what was acknowledged is there, and everything is there once."""
+"""Writes over a bad network to a service that dies: what was acknowledged is there, and everything is there once.
+
+`RETRY_WRITES` is the number of writes, of which each is sent ten times; the service dies once for every 33.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -20,7 +24,8 @@ from mmptf_local.issuer import AUDIENCE
 from mmptf_local.processes import Child, answers_ready, wait_until
 from mmptf_local.suite import Suite
 
-WRITES, SENT_EACH, AT_ONCE, DEATHS = 100, 10, 20, 3
+WRITES, SENT_EACH, AT_ONCE = int(os.environ.get("RETRY_WRITES", "33")), 10, 20
+DEATHS = max(1, WRITES // 33)
 DRAFTS = "/catalog/v1/drafts"
 
 
@@ -111,7 +116,8 @@ async def send(url: str, head: str, body: bytes, cut: float | None) -> tuple[int
             await writer.wait_closed()
 
 
-async def test_a_hundred_writes_sent_a_thousand_times_are_a_hundred_writes(suite: Suite, catalog: Catalog) -> None:
+@pytest.mark.longer
+async def test_writes_sent_ten_times_each_are_written_once(suite: Suite, catalog: Catalog) -> None:
     chance = random.Random(20_260_701)
     authorization = f"Authorization: Bearer {token(suite, 'agency')}\r\nContent-Type: application/json\r\n"
     drafts = [
@@ -180,8 +186,8 @@ async def test_a_hundred_writes_sent_a_thousand_times_are_a_hundred_writes(suite
             group.create_task(insist(draft))
 
     assert tally.deaths == DEATHS
-    assert tally.cut > 50, tally
-    assert tally.replayed > 300, tally
+    assert tally.cut > WRITES / 2, tally
+    assert tally.replayed > WRITES * 3, tally
     assert tally.refused + tally.unanswered > 0, tally
     are_written_once(suite, drafts)
 

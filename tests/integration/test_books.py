@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
 from mmptf_local.cache import Cache
@@ -22,6 +23,7 @@ EXAMPLES = int(os.environ.get("BOOKS_EXAMPLES", "3"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if "BOOKS_EXAMPLES" in os.environ else [])]
 
 
+@pytest.mark.longer
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -112,6 +113,7 @@ async def consume(
             return copy, deaths
 
 
+@pytest.mark.longer
 async def test_a_consumer_that_is_killed_and_resumes_misses_nothing_and_sees_nothing_twice(
     new_database: Databases, tmp_path: Path
 ) -> None:
