@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from mmptf_catalog.programmes.queries import PROGRAMMES as PROGRAMMES_LISTING
 from mmptf_common.http.search import Term, parse_search
+from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import page_statement
 from mmptf_common.storage.engines import reading
 from mmptf_common.wire.base import words_of
 from mmptf_common.wire.places import names_of
-from mmptf_funding.editions.queries import REQUIREMENTS
+from mmptf_funding.editions.queries import REQUIREMENTS as REQUIREMENTS_LISTING
 from tests.conftest import RunningApp
 from tests.integration.programmes_client import AGENCY, DRAFTS, drafted
 from tests.tokens import bearer
@@ -160,10 +162,21 @@ async def test_a_phrase_does_not_reach_from_one_text_to_another(client: httpx.As
     assert across.json()["total"] == 0
 
 
+async def plan_of(running: RunningApp, listing: Listing, q: str) -> str:
+    """The plan of a page of a search, where the planner takes an index if it can; the packaged rows are few."""
+    page = page_statement(listing, listing.query.model_validate({"q": q, "limit": "5"}))
+    async with reading(running.app.state.database) as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {page.sql}", *page.values))
+
+
 @pytest.mark.parametrize("q", ["health", '"health promotion"', 'health -"health promotion"', '"a b" OR health'])
 async def test_a_search_of_requirements_reads_the_index_of_words(two_editions: RunningApp, q: str) -> None:
-    page = page_statement(REQUIREMENTS, REQUIREMENTS.query.model_validate({"q": q, "limit": "5"}))
-    async with reading(two_editions.app.state.database) as connection, connection.transaction():
-        await connection.execute("SET LOCAL enable_seqscan = off")
-        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {page.sql}", *page.values))
-    assert "requirement_words" in plan, plan
+    assert "requirement_words" in await plan_of(two_editions, REQUIREMENTS_LISTING, q)
+
+
+@pytest.mark.parametrize("q", ["health", "macedonia", '"north macedonia"', "macedonia OR health", "health -macedonia"])
+async def test_a_search_of_programmes_reads_indexes_of_words_and_places(catalog_service: RunningApp, q: str) -> None:
+    plan = await plan_of(catalog_service, PROGRAMMES_LISTING, q)
+    assert "Bitmap Index Scan on programme_words" in plan, plan
+    assert ("Bitmap Index Scan on programme_countries" in plan) == ("macedonia" in q.replace("-macedonia", "")), plan
