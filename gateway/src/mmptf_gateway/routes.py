@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Path
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
-from mmptf_common.wire.base import CODE_PATTERN, ResponseModel
+from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import Health
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ServiceUnavailable, error_detail
@@ -23,9 +22,7 @@ router = openapi.Router(dependencies=[NO_PARAMETERS])
 contract_router = openapi.Router()
 PLAIN = openapi.plain()
 RETRY_AFTER = {"description": "Seconds after which the request may be sent again.", "schema": {"type": "integer"}}
-ProgrammeCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=["ETH-01"])
-]
+ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "ETH-01")]
 
 
 class Index(ResponseModel):

@@ -9,7 +9,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import Body, FastAPI
+from fastapi import Body, FastAPI, Path
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import parameters, query_of, with_parsed_query
 from mmptf_common.http.problems import from_validation
+from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -96,6 +97,16 @@ class Router(APIRouter):
         stated = [*(parameters(query[1]) if query else ()), *headers_of(endpoint)]
         options["openapi_extra"] = {"parameters": stated, **(options.get("openapi_extra") or {})}
         super().add_api_route(path, with_parsed_query(endpoint), **options)
+
+
+def code_in_path(about: str, example: str, *, packaged: bool = True) -> Any:
+    """The parameter of a path that takes a code.
+
+    about: what it is the code of; packaged: whether the packaged data have the record of the example
+    """
+    if not packaged:
+        about += " The packaged data have no such record: the one of the example exists once it is written."
+    return Path(pattern=CODE_PATTERN, max_length=64, description=about, examples=[example])
 
 
 def read(

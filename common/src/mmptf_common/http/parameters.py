@@ -138,7 +138,6 @@ class PointInTime(BaseModel):
         Field(
             description="A revision, or a moment, at which the data are asked for: the answer that was given then. "
             "A day stands for its end, 24:00 UTC; today for now.",
-            examples=["1"],
         ),
     ] = None
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import Path
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from mmptf_common.http.parameters import PointInTimeQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import find_with, in_other_case, suggest
 from mmptf_common.lists.pages import redirect, renamed
-from mmptf_common.wire.base import CODE_PATTERN, Code, ResponseModel
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.problems import NotFound, error_detail
 
 ENTITY = "programme"
@@ -70,19 +69,18 @@ def add_card(
     known: str,
     unknown: str,
     example: str,
+    packaged: bool = True,
 ) -> None:
     """Add a service's card of a programme to its router.
 
     title: the card's heading; about: what it shows, for the contract
     known: SQL of the codes of the programmes that have a card, as `codes_in` writes it
     unknown: the detail of the 404 for another code, `{}` stands for the code
-    example: a code that has a card
+    example: a code that has a card; packaged: whether it has one with the packaged data
     """
     path = f"/cards/{ENTITY}s"
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
-    CodeInPath = Annotated[  # noqa: N806
-        str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=[example])
-    ]
+    CodeInPath = Annotated[str, openapi.code_in_path("Code of the programme.", example, packaged=packaged)]  # noqa: N806
 
     async def get(request: PublicReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
         async with snapshot(request, query) as data, data.repeatable_read() as revision:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import Path, Request
+from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -16,7 +16,6 @@ from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuer
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
 from mmptf_common.storage.journal import Write
-from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.writes.commands import Created, WriteParameters, answer_write
 
 
@@ -60,9 +59,7 @@ def add_drafts(
     """
     path = "/drafts"
     # Evaluated here, where they are known: this module's annotations are not postponed.
-    CodeInPath = Annotated[  # noqa: N806
-        str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the draft.", examples=[example])
-    ]
+    CodeInPath = Annotated[str, openapi.code_in_path("Code of the draft.", example, packaged=False)]  # noqa: N806
     Drafter = Annotated[Identity, *drafter.__metadata__]  # noqa: N806
 
     def own(who: Identity) -> Listing:

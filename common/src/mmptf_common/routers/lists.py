@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import Path
 from pydantic import create_model
 from starlette.responses import Response
 
@@ -15,20 +14,18 @@ from mmptf_common.lists.facets import Facets, answer_facets
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
 from mmptf_common.lists.totals import Totals, answer_totals
-from mmptf_common.wire.base import CODE_PATTERN
 
 
-def add_listing(router: openapi.Router, listing: Listing, *, about: str, example: str) -> None:
+def add_listing(router: openapi.Router, listing: Listing, *, about: str, example: str, packaged: bool = True) -> None:
     """Add a list's operations to a router; their tag is the last part of the list's path.
 
-    about: what one record is, for the contract; example: the code of a record in the packaged data
+    about: what one record is, for the contract
+    example: the code of a record; packaged: whether the packaged data have it
     """
     noun = listing.path.rpartition("/")[2]
     path = f"/{noun}"
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
-    CodeInPath = Annotated[  # noqa: N806
-        str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the record.", examples=[example])
-    ]
+    CodeInPath = Annotated[str, openapi.code_in_path("Code of the record.", example, packaged=packaged)]  # noqa: N806
 
     async def list_(request: PublicReadRequest, query: Annotated[ListQuery, StrictQuery(listing.query)]) -> Response:
         return await answer_list(request, listing, query)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
 from starlette.responses import Response
 
 from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
@@ -19,7 +18,6 @@ from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.drafts import Step, StepWithBody, add_drafts
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
-from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import (
     Answer,
@@ -31,15 +29,9 @@ from mmptf_common.writes.commands import (
 )
 
 router = openapi.Router()
-ProgrammeCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=["WBALKANS-01"])
-]
-ConceptCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=["KEN-01"])
-]
-FundedCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the programme.", examples=["UGA-01"])
-]
+ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "WBALKANS-01")]
+ConceptCode = Annotated[str, openapi.code_in_path("Code of the programme.", "KEN-01", packaged=False)]
+FundedCode = Annotated[str, openapi.code_in_path("Code of the programme.", "UGA-01", packaged=False)]
 
 
 def _require_management_unit(who: Identity, what: str) -> None:

@@ -259,7 +259,7 @@ class ProgrammePage(Page[Programme]):
 class ProgrammeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
-    thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["2"])]
+    thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["1"])]
     objective: Annotated[Values, Field(description="Code of a GCM objective.")]
     country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.", examples=["SRB"])]
     region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import Path
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
@@ -10,14 +9,11 @@ from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.parameters import ListQuery, StrictQuery
 from mmptf_common.lists.listing import Listing
 from mmptf_common.routers.lists import add_listing
-from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_funding.editions import queries, schemas
 
 router = openapi.Router()
 
-EditionCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the edition.", examples=["MI-2015"])
-]
+EditionCode = Annotated[str, openapi.code_in_path("Code of the edition.", "MI-2015")]
 
 add_listing(
     router,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -16,7 +15,6 @@ from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
-from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import (
     Answer,
@@ -33,9 +31,7 @@ from mmptf_funding.ledger import catalogue_client, commands, queries, schemas
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 router = openapi.Router()
-EntryCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the entry.", examples=["L-000006"])
-]
+EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006", packaged=False)]
 
 
 @router.post(
@@ -112,6 +108,7 @@ add_listing(
     queries.LEDGER,
     about="An entry of the ledger: a pledge, a commitment, a deposit, an allocation, a transfer, a cost.",
     example="L-000002",
+    packaged=False,
 )
 
 
@@ -183,6 +180,7 @@ add_card(
     known=codes_named_in("ledger_entry", "programme"),
     unknown="No entry names programme {}",
     example="ETH-01",
+    packaged=False,
 )
 
 

@@ -236,8 +236,12 @@ class EntryFilter(PointInTime):
     reversal: Annotated[
         Literal["true", "false"] | None, Field(description="Only entries that reverse others, or only the others.")
     ] = None
-    date_from: Annotated[Day | None, Field(description="The first day that counts, from its beginning.")] = None
-    date_to: Annotated[Day | None, Field(description="The last day that counts, to its end.")] = None
+    date_from: Annotated[
+        Day | None, Field(description="The first day that counts, from its beginning.", examples=["2026-01-01"])
+    ] = None
+    date_to: Annotated[
+        Day | None, Field(description="The last day that counts, to its end.", examples=["2026-12-31"])
+    ] = None
 
 
 class EntryQuery(EntryFilter, ListQuery):

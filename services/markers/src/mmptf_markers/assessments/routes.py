@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
@@ -12,7 +11,6 @@ from mmptf_common.http.headers import ChangeRequest, PublicReadRequest, WriteReq
 from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.routers.drafts import Step, StepWithBody, add_drafts
 from mmptf_common.routers.lists import add_listing
-from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteParameters, answer_write
 from mmptf_markers.access import MANAGEMENT_UNIT, Assessor, Reviewer
@@ -29,12 +27,8 @@ from mmptf_markers.engine.results import Score
 
 router = openapi.Router()
 
-AssessmentCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the assessment.", examples=["A-000001"])
-]
-SubmittedCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the assessment.", examples=["A-000002"])
-]
+AssessmentCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000001", packaged=False)]
+SubmittedCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000002", packaged=False)]
 
 
 add_drafts(
@@ -148,4 +142,5 @@ add_listing(
     ASSESSMENTS,
     about="One version of an assessment of a programme: its answers, and the declared, derived and reviewed grade.",
     example="A-000001",
+    packaged=False,
 )

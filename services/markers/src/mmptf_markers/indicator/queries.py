@@ -163,7 +163,9 @@ class ActionQuery(ListQuery):
     programme: Annotated[Values, Field(description="Code of a programme.")]
     marker: Annotated[Values, Field(description="Code of a marker.")]
     open: Annotated[Literal["true", "false"] | None, Field(description="Whether it is not done yet.")] = None
-    due_before: Annotated[Day | None, Field(description="Only what is due before this day, and not on it.")] = None
+    due_before: Annotated[
+        Day | None, Field(description="Only what is due before this day, and not on it.", examples=["2027-12-31"])
+    ] = None
 
 
 class MarkerCard(Card[schemas.MarkerFacts]):

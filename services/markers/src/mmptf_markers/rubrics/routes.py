@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Body, Path
+from fastapi import Body
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
@@ -10,7 +10,6 @@ from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.routers.lists import add_listing
-from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_markers.engine.results import Score
 from mmptf_markers.rubrics.queries import (
     RUBRICS,
@@ -39,9 +38,7 @@ EXAMPLE = {
     },
 }
 
-RubricCode = Annotated[
-    str, Path(pattern=CODE_PATTERN, max_length=64, description="Code of the version of a rubric.", examples=[RUBRIC])
-]
+RubricCode = Annotated[str, openapi.code_in_path("Code of the version of a rubric.", RUBRIC)]
 
 
 @router.get(
@@ -75,6 +72,7 @@ add_listing(
     TRANSLATIONS,
     about="The texts of one published rubric in one language, beside the rubric, whose content and hash never change.",
     example=f"{RUBRIC}.fr",
+    packaged=False,
 )
 
 
