@@ -69,6 +69,51 @@ async def test_pages_of_every_size_hold_the_same_changes(running: RunningApp) ->
     assert await ask(running.client, end["next"]) == end
 
 
+@pytest.mark.parametrize("entities", [[], ["organization"], ["clustering"]])
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
+async def test_a_reader_who_holds_back_the_last_revision_applies_whole_writes(
+    running: RunningApp, limit: int, entities: list[str]
+) -> None:
+    after = (await ask(running.client, limit=1))["revision"]
+    made: list[int] = []
+
+    async def write_some() -> None:
+        number = len(made)
+        both = [create(f"ORG-{number}"), create(f"ORG-{number}", table="clustering"), create(f"ORG-{number}-2")]
+        made.append(await write(running, *both, amend(f"ORG-{number}", name="Another")))
+
+    for _ in range(4):
+        await write_some()
+    applied: list[list[dict[str, Any]]] = []
+    held: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"last": after, "more": True}
+    while page["more"]:
+        page = await ask(running.client, after=page["last"], limit=limit, **({"entity": entities} if entities else {}))
+        for change in page["items"]:
+            if held and change["revision"] != held[-1]["revision"]:
+                applied.append(held)
+                held = []
+            held.append(change)
+        if not page["more"] and held:
+            applied.append(held)
+            held = []
+        if page["more"] and len(made) < 8:
+            await write_some()
+    entries = await running.app.state.database.pool.fetch(
+        "SELECT seq, entity, number FROM change JOIN revision ON seq BETWEEN first AND number"
+        " WHERE seq > $1 ORDER BY seq",
+        after,
+    )
+    expected: dict[int, list[int]] = {number: [] for number in made}
+    for entry in entries:
+        if not entities or entry["entity"] in entities:
+            expected[entry["number"]].append(entry["seq"])
+    assert [[change["seq"] for change in whole] for whole in applied] == list(expected.values())
+    # The last change of a write is the one whose number is that of the revision.
+    if not entities:
+        assert [whole[-1]["seq"] for whole in applied] == [whole[-1]["revision"] for whole in applied] == made
+
+
 async def test_a_position_behind_the_last_change_is_rejected_at_once(running: RunningApp) -> None:
     """As after a backup was restored: the reader holds what is undone, and would miss what takes its numbers."""
     newest = (await ask(running.client, limit=1))["revision"]

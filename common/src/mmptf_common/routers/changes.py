@@ -35,6 +35,10 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
 
         Ask again with `last` as `after`, or with `next`: a reader that stops anywhere and resumes misses nothing and
         sees nothing twice. With `wait` the answer comes as soon as there is a change.
+
+        Where `more` is true, the last write of a page may continue on the next page. The changes of one write have one
+        `revision`, which is the `seq` of its last change: to apply whole writes only, hold back the changes that have
+        the `revision` of a page's last change until another `revision` follows, or `more` is false.
         """
         return await _follow(request, path, query, public)
 

@@ -30,9 +30,10 @@ class Page(ResponseModel, Generic[Item]):
 class ChangeRecord(ResponseModel):
     """One change of one record: `before` is null when it was created, `after` when it was deleted.
 
-    `revision` is the revision of the data that the change is part of: changes of one write have the same, and none is
-    seen without the others. `changed` names the members that an amendment changed. `organization` is on whose behalf
-    it was made, null for the operator of the service.
+    `revision` is the revision of the data that the change is part of, the `seq` of the last change of its write: all
+    changes of a write have the same. Lists show a write as a whole, pages of changes may divide it. `changed` names the
+    members that an amendment changed. `organization` is on whose behalf it was made, null for the operator of the
+    service.
     """
 
     seq: int
