@@ -92,7 +92,8 @@ async def test_a_declared_grade_and_an_assessment_exclude_each_other(marker_serv
         ({"year": 2022}, ("not_applicable", "/year")),
         ({"date": (datetime.now(UTC).date() + timedelta(days=1)).isoformat()}, ("in_the_future", "/date")),
         ({"date": "2023-02-29"}, ("invalid_body", "/date")),
-        ({"organization": "a b"}, ("invalid_body", "/organization")),
+        ({"organization": " "}, ("invalid_body", "/organization")),
+        ({"organization": "a b"}, ("unknown_code", "/organization")),
         ({"organization": "NOBODY"}, ("unknown_code", "/organization")),
     ],
 )

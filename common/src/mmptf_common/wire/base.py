@@ -43,7 +43,8 @@ Code = Annotated[str, Field(pattern=CODE_PATTERN, max_length=64)]
 ListedCode = Annotated[
     str,
     Field(
-        max_length=300, pattern=worded(r"^[^\x00-\x1f\x7f]+$", "a code without control characters, such as KEN-UGA-01")
+        max_length=300,
+        pattern=worded(r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", _IN_WORDS[CODE_PATTERN]),
     ),
     WithJsonSchema({"maxLength": 64, "pattern": CODE_PATTERN, "type": "string"}),
 ]
