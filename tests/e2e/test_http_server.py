@@ -336,7 +336,13 @@ def test_what_is_no_request_is_a_problem(dial: Dial, api: str, request_: bytes) 
         answer = connection.read()
     answer.problem(400, "bad_request")
     assert answer.all_of("connection") == ["close"]
+    assert answer.all_of("access-control-allow-origin") == readable_by(api)
     assert connection.is_closed()
+
+
+def readable_by(api: str) -> list[str]:
+    """The origins whose scripts may read an answer of a process: a browser asks the gateway alone."""
+    return ["*"] if api == "gateway" else []
 
 
 def test_a_head_that_is_too_large(dial: Dial, api: str, path: bytes) -> None:
@@ -347,7 +353,9 @@ def test_a_head_that_is_too_large(dial: Dial, api: str, path: bytes) -> None:
     assert dial(api).send(request(MAX_HEAD - 2000)).read().status == 200
     for size in (MAX_HEAD, 4 * MAX_HEAD, 40 * MAX_HEAD):
         connection = dial(api).send(request(size))
-        connection.read().problem(431, "head_too_large")
+        answer = connection.read()
+        answer.problem(431, "head_too_large")
+        assert answer.all_of("access-control-allow-origin") == readable_by(api)
         assert connection.is_closed()
     many = b"".join(b"x%d: y\r\n" % n for n in range(10_000))
     dial(api).send(b"GET %b HTTP/1.1\r\nhost: x\r\n%b\r\n" % (path, many)).read().problem(431, "head_too_large")

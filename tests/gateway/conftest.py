@@ -25,13 +25,13 @@ Script = Callable[[socket.socket, bytes], None]
 
 
 @contextmanager
-def running(app: ASGIApp) -> Iterator[str]:
+def running(app: ASGIApp, *, cors_origins: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve an app in a thread; the block gets its origin."""
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             port=0,
-            http=HttpProtocol,
+            http=type("HttpProtocol", (HttpProtocol,), {"cors_origins": cors_origins}),
             ws="none",
             log_config=None,
             access_log=False,

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.gateway.conftest import echo, running
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -130,3 +132,24 @@ async def test_preflight_is_answered_here(client: httpx.AsyncClient) -> None:
     assert answer.status_code == 200
     assert "PUT" in answer.headers["access-control-allow-methods"]
     assert answer.headers["access-control-allow-headers"] == "if-match"
+
+
+@pytest.mark.parametrize(
+    ("origins", "asked", "allowed"),
+    [
+        (("*",), "https://fund.example", "*"),
+        (("https://fund.example",), "https://fund.example", "https://fund.example"),
+        (("https://fund.example",), "https://other.example", None),
+        ((), "https://fund.example", None),
+    ],
+)
+async def test_a_head_that_is_too_large_is_said_to_the_pages_that_may_read(
+    origins: tuple[str, ...], asked: str, allowed: str | None
+) -> None:
+    with running(echo, cors_origins=origins) as url:
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{url}/x", headers={"Origin": asked, "X": "y" * 70_000})
+    assert (answer.status_code, answer.json()["code"]) == (431, "head_too_large")
+    assert answer.headers.get("access-control-allow-origin") == allowed
+    assert ("x-request-id" in answer.headers.get("access-control-expose-headers", "").lower()) == (allowed is not None)
+    assert answer.headers.get("vary") == ("Origin" if allowed not in ("*", None) else None)

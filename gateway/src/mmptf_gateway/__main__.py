@@ -39,7 +39,7 @@ def run(arguments: list[str] | None = None) -> int:
     except ValidationError as error:
         sys.stderr.write(settings_errors(error))
         return 1
-    serve(create_app(settings), settings)
+    serve(create_app(settings), settings, cors_origins=settings.cors_origins)
     return 0
 
 

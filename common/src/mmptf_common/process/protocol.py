@@ -20,6 +20,7 @@ MOST_READ = 262_144
 LINGER_SECONDS = 2.0
 _METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) \S+ HTTP/1\.[01]\r\n")
 _METHODS = {method.value.encode() for method in HTTPMethod}
+_EXPOSED = (b"access-control-expose-headers", b"X-Request-ID")
 
 log = logging.getLogger("mmptf.server")
 # The ASGI callables as uvicorn types them, with unions of its own dictionaries.
@@ -33,7 +34,11 @@ class HttpProtocol(HttpToolsProtocol):
     - the answer to HTTP/1.0 is not chunked,
     - a head has at most MAX_HEAD bytes,
     - a request that cannot be read is answered with a problem document, after the answers to those before it.
+
+    cors_origins: the origins whose scripts may read these problem documents; `*` is every origin
     """
+
+    cors_origins: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -138,9 +143,19 @@ class HttpProtocol(HttpToolsProtocol):
             (b"x-content-type-options", b"nosniff"),
             (b"x-request-id", context.request_id.encode()),
             (b"connection", b"close"),
+            *self._cors(),
         ]
         lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])
+
+    def _cors(self) -> list[tuple[bytes, bytes]]:
+        """The headers of CORS for a request that is refused before the app, whose middleware writes them else."""
+        if "*" in self.cors_origins:
+            return [(b"access-control-allow-origin", b"*"), _EXPOSED]
+        origin = dict(self.headers or ()).get(b"origin", b"")
+        if origin.decode("latin-1") not in self.cors_origins:
+            return []
+        return [(b"access-control-allow-origin", origin), _EXPOSED, (b"vary", b"Origin")]
 
     def _send_refusal(self) -> None:
         if self.transport.is_closing():

@@ -12,14 +12,17 @@ from mmptf_common.process.protocol import HttpProtocol
 from mmptf_common.process.settings import ServerSettings
 
 
-def serve(app: Starlette, settings: ServerSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests under way; exits 3 when the app cannot start."""
+def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, ...] = ()) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests under way; exits 3 when the app cannot start.
+
+    cors_origins: the origins whose scripts may read what the server refuses before the app
+    """
     configure_logging(settings.log_level)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=HttpProtocol,
+        http=type("HttpProtocol", (HttpProtocol,), {"cors_origins": cors_origins}),
         ws="none",
         lifespan="on",
         access_log=False,
