@@ -152,7 +152,8 @@ PROGRAMMES = Listing(
         "stage": "stage",
         "start_date": "record#>>'{duration,start}'",
         "end_date": "record#>>'{duration,end}'",
-        "status_date": "record#>>'{status_history,-1,date}'",
+        # In a path, PostgreSQL counts a negative number from the end of the first array in the record, whichever it is.
+        "status_date": "record->'status_history'->-1->>'date'",
         "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM json_array_elements(record->'gaps') AS gap)",
         "updated": "record->>'updated'",
     },

@@ -256,7 +256,7 @@ CURRENT_GRADES = Listing(
         "assessed_stage": "assessed_stage",
         "assessed_year": "assessed_year",
         "rubric": "rubric",
-        "under_review": "under_review",
+        "under_review": "under_review::text",
         "budget": "amount",
         "currency": "currency",
         "budget_stage": "budget_stage",

@@ -111,8 +111,8 @@ TRANSLATIONS = Listing(
         "rubric": "rubric",
         "language": "language",
         "verified": "record->>'verified'",
-        "translated": "record#>>'{coverage,translated}'",
-        "texts": "record#>>'{coverage,texts}'",
+        "coverage_translated": "record#>>'{coverage,translated}'",
+        "coverage_texts": "record#>>'{coverage,texts}'",
         "updated": "record->>'updated'",
     },
 )
