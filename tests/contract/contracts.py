@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import permutations, product
 from typing import Any
 
 import jsonschema
@@ -113,6 +114,13 @@ class Operation:
         return path
 
     @property
+    def members(self) -> list[str]:
+        """The members of an item of its pages."""
+        schemas = contract_of(self.api)["components"]["schemas"]
+        page = schemas[self.schema_of(200)[1]["$ref"].rpartition("/")[2]]
+        return list(schemas[page["properties"]["items"]["items"]["$ref"].rpartition("/")[2]]["properties"])
+
+    @property
     def code(self) -> str | None:
         """What its path calls the code of a record; None where the path has none."""
         return next(iter(re.findall(r"{(\w+)}", self.template)), None)
@@ -186,6 +194,19 @@ def words_of(schema: Contract) -> list[str] | None:
     """The values that a parameter's schema closes; None where it closes none."""
     found: list[str] | None = schema.get("items", schema).get("enum")
     return found
+
+
+def has_order(schema: Contract) -> bool:
+    """Whether the values of a parameter that may be repeated are in an order, so that they are no set."""
+    return bool(schema.get("uniqueItems"))
+
+
+def orders_of(operation: Operation) -> list[tuple[str, ...]]:
+    """Orders by one key and by two in both turns, in all directions."""
+    words = words_of(operation.query["sort"]) or []
+    names = [word for word in words if not word.startswith("-")]
+    pairs = [(a, b) for pair in permutations(names, 2) for a, b in product(*((name, f"-{name}") for name in pair))]
+    return [*((word,) for word in words), *pairs]
 
 
 def takes_codes(schema: Contract) -> bool:

@@ -48,6 +48,8 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
             items = parameter["schema"].get("items")
             if parameter["name"] in NAMED and items is None:
                 parameter["schema"] = {"const": NAMED[parameter["name"]]}
+            elif parameter["name"] == "fields":
+                items["enum"] = _members(raw_schema, item["get"])
             elif items is not None and "enum" not in items:
                 items["enum"] = _codes(path, parameter["name"])
         for operation in item.values():
@@ -65,6 +67,13 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
         if path == "/funding/v1/imports":
             # What a file must hold no schema can say: one that is right, and whatever else is generated is wrong.
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": EDITION.read_text("utf-8")}}}
+
+
+def _members(raw_schema: Json, operation: Json) -> list[str]:
+    """The members of an item of a list's pages."""
+    schemas = raw_schema["components"]["schemas"]
+    page = schemas[operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]]
+    return list(schemas[page["properties"]["items"]["items"]["$ref"].rpartition("/")[2]]["properties"])
 
 
 def _codes(path: str, name: str) -> list[str]:
@@ -281,6 +290,15 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     if query.get("format") == "csv" and case.operation.path.endswith("/indicator") and not query.get("by"):
         # A table has a row for each group, so it has to be divided.
         query["by"] = ["country"]
+    if "fields" in query and query.get("format") != "ndjson":
+        # A CSV has columns of other names, and an item without some of its members is none of the schema.
+        schema = next(p for p in case.operation.iter_parameters() if p.name == "fields").definition["schema"]
+        query["fields"] = schema["items"]["enum"]
+        if query.get("format") == "csv":
+            del query["fields"]
+    if isinstance(query.get("sort"), list):
+        # A key has one direction.
+        query["sort"] = list({str(key).removeprefix("-"): key for key in query["sort"]}.values())
     if "as_of" in query:
         # Of what is to come nothing can be asked.
         query["as_of"] = "1" if str(query["as_of"]).isdecimal() else "2024-02-29"

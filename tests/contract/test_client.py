@@ -18,14 +18,14 @@ USE = """
 import json, sys
 from generated import Client
 from generated.api.catalog_programmes import catalog_programmes_get, catalog_programmes_list
-from generated.models import CatalogProgrammesListSort, Problem
+from generated.models import CatalogProgrammesListSortItem, Problem
 
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
-order = CatalogProgrammesListSort.VALUE_1
-page = catalog_programmes_list.sync(client=client, country=["SRB", "PER"], limit=2, sort=order)
+order = CatalogProgrammesListSortItem.VALUE_1
+page = catalog_programmes_list.sync(client=client, country=["SRB", "PER"], limit=2, sort=[order])
 codes = [programme.code for programme in page.items]
 cursor = page.next_.partition("cursor=")[2].partition("&")[0]
-rest = catalog_programmes_list.sync(client=client, country=["SRB", "PER"], limit=2, sort=order, cursor=cursor)
+rest = catalog_programmes_list.sync(client=client, country=["SRB", "PER"], limit=2, sort=[order], cursor=cursor)
 codes += [programme.code for programme in rest.items]
 one = catalog_programmes_get.sync(client=client, code="SRB-01")
 refused = catalog_programmes_list.sync(client=client, country=["SRV"])

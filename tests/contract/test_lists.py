@@ -121,7 +121,7 @@ async def test_a_cursor_is_good_for_its_own_list_and_order_only(apis: ApiClients
         wrong = [_cursor(page) for page in pages if page]
         wrong += [cursor[:-n] for n in (1, 2, 3, 4, 5, 8, len(cursor) - 1)] + [cursor[1:], cursor + "A", cursor * 2]
         for sort in words_of(operation.query["sort"]) or ():
-            if sort != operation.query["sort"]["default"]:
+            if [sort] != operation.query["sort"]["default"]:
                 found = error_detail(operation, await ask(apis, operation, f"sort={sort}&cursor={cursor}"), "cursor")
                 assert found["code"] == "invalid_cursor"
     for each in [*wrong, "x", "AAAA", "garbage", "bnVsbA", "WzEsMiwzXQ", "W10", "a" * 1001, "a=", "a.b", "-", "1"]:

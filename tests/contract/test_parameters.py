@@ -8,7 +8,7 @@ import pytest
 
 from mmptf_common.http.parameters import AMOUNT_PATTERN
 from tests.contract.asking import ApiClients, ask, error_detail, errors, problem
-from tests.contract.contracts import LISTS, OPERATIONS, Operation, is_many, takes_codes, words_of
+from tests.contract.contracts import LISTS, OPERATIONS, Operation, has_order, is_many, takes_codes, words_of
 
 LONG_NUMBER = "1" * 30
 
@@ -85,9 +85,16 @@ async def test_only_filters_that_take_several_values_may_be_repeated(apis: ApiCl
                 assert "without a comma" in each["detail"]
             else:
                 assert (each["parameter"], each["code"]) == (name, "repeated_parameter")
-    closed = [name for name in operation.query if name in several and words_of(operation.query[name])]
+    ordered = [name for name in operation.query if has_order(operation.query[name])]
+    closed = [name for name in operation.query if name in several - {*ordered} and words_of(operation.query[name])]
     answer = await ask(apis, operation, "&".join(f"{name}={values[name]}" for name in closed * 2))
     assert answer.status_code == operation.done, answer.text
+    for name in ordered:
+        other = values[name].removeprefix("-") if values[name].startswith("-") else f"-{values[name]}"
+        for second in (values[name], other):
+            found = error_detail(operation, await ask(apis, operation, f"{name}={values[name]},{second}"), name)
+            assert (found["code"], found["allowed"]) == ("invalid_parameter", words_of(operation.query[name]))
+            assert "more than once" in found["detail"]
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
@@ -101,6 +108,8 @@ async def test_an_unknown_code_is_rejected_with_the_codes_that_exist(apis: ApiCl
             assert found["allowed"] == words
             closest_match = error_detail(operation, await ask(apis, operation, f"{name}={words[0]}x"), name)
             assert closest_match["suggestion"] == words[0]
+        elif name == "fields":
+            assert found["allowed"] == operation.members
         else:
             (where,) = found["allowed"]
             where = where.removeprefix("see ")

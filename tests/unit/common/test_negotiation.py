@@ -13,7 +13,7 @@ from mmptf_common.wire.problems import NotAcceptable
 def negotiated(accept: str | None, **query: str) -> str:
     headers = [] if accept is None else [(b"accept", accept.encode())]
     return representation(
-        Request({"type": "http", "headers": headers}), ListQuery.model_validate({"sort": "code"} | query)
+        Request({"type": "http", "headers": headers}), ListQuery.model_validate({"sort": ["code"]} | query)
     )
 
 

@@ -20,6 +20,7 @@ from mmptf_common.http.parameters import (
     Search,
     Values,
     canonical,
+    order_by,
     parameters,
     parse,
 )
@@ -28,7 +29,7 @@ from mmptf_common.wire.problems import InvalidRequest
 
 
 class Query(ListQuery):
-    sort: Literal["code", "-code"] = "code"
+    sort: tuple[Literal["code", "-code", "title", "-title"], ...] = order_by("code")
     country: Annotated[Values, Field(examples=["SRB"])]
     stage: Annotated[list[Literal["concept", "pipeline"]], Field(default_factory=list, max_length=100)]
     by: Annotated[list[Literal["country", "year"]], Field(min_length=1, max_length=1)] = ["year"]
@@ -62,7 +63,13 @@ def errors(query: str | bytes) -> list[tuple[str | None, str, str | None]]:
         ("limit=" + "9" * 30, [("limit", "invalid_parameter", None)]),
         ("limit=1&limit=2", [("limit", "repeated_parameter", None)]),
         ("limit=1,2", [("limit", "repeated_parameter", None)]),
-        ("sort=code,-code", [("sort", "repeated_parameter", None)]),
+        ("sort=code,-code", [("sort", "invalid_parameter", None)]),
+        ("sort=title&sort=code&sort=title", [("sort", "invalid_parameter", None)]),
+        ("sort=title,code,-title,code,-code", [("sort", "invalid_parameter", None)]),
+        ("sort=title;-code", [("sort", "unknown_code", "title,-code")]),
+        ("sort=title,", [("sort", "unknown_code", None)]),
+        ("sort=titel,-cod", [("sort", "unknown_code", "title"), ("sort", "unknown_code", "-code")]),
+        ("fields[]=code", [("fields[]", "unknown_parameter", "fields")]),
         ("as_of=1,2", [("as_of", "repeated_parameter", None)]),
         ("date_to=2024-01-01,2024-02-01", [("date_to", "repeated_parameter", None)]),
         ("by=country,year", [("by", "repeated_parameter", None)]),
@@ -131,7 +138,11 @@ def test_what_is_wrong_is_said_in_words() -> None:
     assert "separated by commas, or the parameter is repeated" in detail("country=SRB;KEN")
     assert "at most 100 values" in detail("country=" + ",".join(f"A{n}" for n in range(101)))
     assert "without a comma" in detail("budget_min=1,000.00")
-    assert detail("sort=code,-code") == "sort takes one value, and is given several"
+    assert detail("sort=title,code,-title") == (
+        "sort: a key has one direction and one place; given more than once: title"
+    )
+    assert "at most 4 values" in detail("sort=title,-title,code,-code,code")
+    assert detail("format=csv,json") == "format takes one value, and is given several"
     assert detail("by=country,year") == "by takes one value, and is given several"
     assert "%2B" in detail("updated_since=2024-01-01T00:00:00+02:00")
     assert "%2B" in detail("as_of=2024-01-01T00:00:00.5+02:00")
@@ -150,6 +161,21 @@ def test_several_values_are_a_set_however_they_are_written(codes: list[str], sep
     assert canonical(query) == "&".join(f"country={code}" for code in sorted(set(codes)))
 
 
+@given(
+    st.permutations(["code", "title"]),
+    st.lists(st.sampled_from(["", "-"]), min_size=2, max_size=2),
+    st.sampled_from([",", "%2C", ", ", "&sort="]),
+)
+def test_the_keys_of_an_order_stay_in_theirs_however_they_are_written(
+    names: list[str], directions: list[str], separator: str
+) -> None:
+    keys = [f"{direction}{name}" for direction, name in zip(directions, names, strict=True)]
+    query = parsed(f"sort={separator.join(keys)}&fields=title,code")
+    assert query.sort == tuple(keys)
+    assert canonical(query) == f"fields=code&fields=title&sort={keys[0]}&sort={keys[1]}"
+    assert parsed(canonical(query)) == query
+
+
 def test_a_name_with_a_comma_is_one_value() -> None:
     assert parsed("country=Korea, Republic of").country == ["Korea, Republic of"]
 
@@ -159,6 +185,8 @@ def test_a_name_with_a_comma_is_one_value() -> None:
     [
         ("format=CSV", "format=csv"),
         ("sort=-Code", "sort=-code"),
+        ("sort=Title,-CODE", "sort=title&sort=-code"),
+        ("sort=code", ""),
         ("stage=Concept,PIPELINE", "stage=pipeline&stage=concept"),
         ("by=Country", "by=country"),
         ("by=Year", ""),
@@ -202,9 +230,17 @@ def test_a_day_begins_what_it_bounds_from_below_and_is_itself_where_it_bounds_fr
 
 def test_arrays_are_declared_as_repeated_parameters() -> None:
     declared = {parameter["name"]: parameter for parameter in parameters(Query)}
-    for name in ("country", "stage", "by"):
+    for name in ("country", "stage", "by", "sort", "fields"):
         assert (declared[name]["style"], declared[name]["explode"]) == ("form", True)
-    assert "style" not in declared["sort"]
+    assert "style" not in declared["format"]
+    assert declared["sort"]["schema"] == {
+        "type": "array",
+        "items": {"type": "string", "enum": ["code", "-code", "title", "-title"]},
+        "default": ["code"],
+        "minItems": 1,
+        "maxItems": 4,
+        "uniqueItems": True,
+    }
     assert declared["country"]["example"] == ["SRB"]
 
 

@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, Response
 
 from mmptf_common.http import openapi, problems
 from mmptf_common.http.headers import ChangeRequest, PublicReadRequest
-from mmptf_common.http.parameters import NO_PARAMETERS, ListQuery, PointInTimeQuery, StrictQuery, canonical
+from mmptf_common.http.parameters import NO_PARAMETERS, ListQuery, PointInTimeQuery, StrictQuery, canonical, order_by
 from mmptf_common.wire.problems import ProblemError
 
 
 class GrantQuery(ListQuery):
-    sort: Literal["code", "-code"] = "code"
+    sort: tuple[Literal["code", "-code"], ...] = order_by("code")
 
 
 router = openapi.Router()
@@ -85,7 +85,7 @@ def stated(path: str, method: str) -> list[tuple[str, str, bool]]:
 
 
 def test_the_contract_says_what_the_signature_says() -> None:
-    listed = [("query", name, False) for name in ("as_of", "limit", "cursor", "format", "sort")]
+    listed = [("query", name, False) for name in ("as_of", "limit", "cursor", "format", "sort", "fields")]
     assert stated("/grants", "get") == stated("/restricted", "get") == [*listed, ("header", "If-None-Match", False)]
     assert stated("/grants/{code}", "post") == [
         ("path", "code", True),

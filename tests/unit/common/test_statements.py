@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from decimal import Decimal
 from textwrap import dedent
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Values
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Values, canonical, order_by
 from mmptf_common.lists.exports import export_statement
 from mmptf_common.lists.facets import facets_statement
-from mmptf_common.lists.listing import AS_TEXT, Dimension, Filter, Listing, Omission, Statement, order
-from mmptf_common.lists.pages import item_statement, page_statement
+from mmptf_common.lists.listing import AS_TEXT, PRESENTATION, Dimension, Filter, Listing, Omission, Statement, order
+from mmptf_common.lists.pages import _belongs_to, item_statement, page_statement
 from mmptf_common.lists.totals import groups_statement, wholes_statement
 from mmptf_common.storage.journal import REVISION
 
@@ -23,7 +25,7 @@ class GrantFilter(PointInTime):
 
 
 class GrantQuery(GrantFilter, ListQuery):
-    sort: Literal["code", "-amount"] = "code"
+    sort: tuple[Literal["code", "-code", "amount", "-amount", "name", "-name"], ...] = order_by("code")
 
 
 GRANTS = Listing(
@@ -34,7 +36,11 @@ GRANTS = Listing(
     rows="grant",
     record="replace(record::text, '?', '?{as_of}')",
     query=GrantQuery,
-    sorts={"code": ("code", "text"), "amount": ("coalesce(amount, {last})", "numeric")},
+    sorts={
+        "code": ("code", "text"),
+        "amount": ("coalesce(amount, {last})", "numeric"),
+        "name": ("name", "text"),
+    },
     filters={"country": Filter("countries && {}::text[]"), "amount_min": Filter("amount >= {}::numeric")},
     columns={"code": "code", "amount": "amount"},
     fixed={"organization = {}": "IOM"},
@@ -63,16 +69,16 @@ WHERE = "organization = $1 AND countries && $2::text[] AND amount >= $3::numeric
 
 
 def test_a_page_is_one_statement() -> None:
-    page = page_statement(GRANTS, query(sort="-amount", limit="2", as_of="7"))
+    page = page_statement(GRANTS, query(sort=["-amount"], limit="2", as_of="7"))
     assert lines(page) == [
         "SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= $4::int), '') || ']',",
         f"       (SELECT count(*) FROM grant WHERE {WHERE}),",
         f"       {REVISION},",
         "       count(*) > $4::int,",
-        "       max(page_position) FILTER (WHERE n = $4::int),",
+        "       max(page_position_1) FILTER (WHERE n = $4::int),",
         "       max(page_key) FILTER (WHERE n = $4::int)",
         "  FROM (SELECT replace(record::text, '?', '?as_of=7') AS item,",
-        "               (coalesce(amount, -1))::text AS page_position,",
+        "               (coalesce(amount, -1))::text AS page_position_1,",
         "               code AS page_key,",
         "               row_number() OVER (ORDER BY coalesce(amount, -1) DESC, code DESC) AS n",
         "          FROM grant",
@@ -109,8 +115,59 @@ def test_an_export_is_the_same_rows_without_pages() -> None:
 
 
 def test_rows_without_a_value_are_last_in_both_directions() -> None:
-    assert order(GRANTS, "amount") == "coalesce(amount, 'Infinity') ASC, code ASC"
-    assert order(GRANTS, "-amount") == "coalesce(amount, -1) DESC, code DESC"
+    assert order(GRANTS, ["amount"]) == "coalesce(amount, 'Infinity') ASC, code ASC"
+    assert order(GRANTS, ["-amount"]) == "coalesce(amount, -1) DESC, code DESC"
+
+
+def after(sort: list[str], *values: str) -> str:
+    """The condition on the rows of the page after a position."""
+    question = canonical(query(sort=sort), without=PRESENTATION)
+    cursor = base64.urlsafe_b64encode(json.dumps([_belongs_to(GRANTS, question), *values]).encode()).decode()
+    page = page_statement(GRANTS, query(sort=sort, limit="2", cursor=cursor.rstrip("=")))
+    assert page.values == ["IOM", COUNTRIES, LEAST, *values, 2]
+    return text(page).rpartition(f" FROM grant WHERE {WHERE} AND ")[2].partition(" ORDER BY")[0]
+
+
+def test_a_page_begins_after_the_row_before_it_by_all_keys_of_its_order() -> None:
+    assert after(["code"], "a", "a") == "(code, code) > ($4::text::text, $5::text)"
+    assert after(["-amount", "-name"], "1.50", "x", "a") == (
+        "(coalesce(amount, -1), name, code) < ($4::text::numeric, $5::text::text, $6::text)"
+    )
+    assert after(["name", "-amount"], "x", "1.50", "a") == (
+        "(name) >= ($4::text::text) AND ((name) > ($4::text::text)"
+        " OR (coalesce(amount, -1), code) < ($5::text::numeric, $6::text))"
+    )
+    assert after(["-name", "amount", "-code"], "x", "1.50", "a", "a") == (
+        "(name) <= ($4::text::text) AND ((name) < ($4::text::text)"
+        " OR (coalesce(amount, 'Infinity')) >= ($5::text::numeric) AND ((coalesce(amount, 'Infinity')) >"
+        " ($5::text::numeric) OR (code, code) < ($6::text::text, $7::text)))"
+    )
+
+
+def test_the_keys_of_an_order_are_compared_in_its_turn() -> None:
+    assert order(GRANTS, ["name", "-amount"]) == "name ASC, coalesce(amount, -1) DESC, code DESC"
+    page = text(page_statement(GRANTS, query(sort=["-name", "amount"], limit="2")))
+    assert (
+        "max(page_position_1) FILTER (WHERE n = $4::int), max(page_position_2) FILTER (WHERE n = $4::int),"
+        " max(page_key) FILTER (WHERE n = $4::int)"
+    ) in page
+    assert "(name)::text AS page_position_1, (coalesce(amount, 'Infinity'))::text AS page_position_2," in page
+
+
+def test_the_named_members_of_an_item_are_taken_from_its_text() -> None:
+    picked = (
+        "( SELECT '{' || coalesce(string_agg(to_json(name)::text || ':' || value::text, ',' ORDER BY n), '') || '}'"
+        " FROM json_each((replace(record::text, '?', '?'))::json) WITH ORDINALITY AS member(name, value, n)"
+        " WHERE name = ANY($5::text[]))"
+    )
+    page = page_statement(GRANTS, query(fields=["code"], limit="2"))
+    assert f"FROM (SELECT {picked} AS item," in text(page)
+    assert page.values == ["IOM", COUNTRIES, LEAST, 2, ["code"]]
+    export = export_statement(GRANTS, query(fields=["code"]), "ndjson")
+    assert text(export).startswith(f"SELECT {picked.replace('$5', '$4')} FROM grant")
+    columns = export_statement(GRANTS, query(fields=["amount"]), "csv")
+    assert lines(columns)[0] == "SELECT amount AS amount"
+    assert columns.values == ["IOM", COUNTRIES, LEAST]
 
 
 def test_ranges_are_of_the_whole_filter_and_a_facet_of_the_filter_without_its_own() -> None:

@@ -11,7 +11,17 @@ from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_
 from urllib.parse import parse_qsl, quote_plus
 
 from fastapi import Depends
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+)
 from starlette.requests import Request
 
 from mmptf_common.http.search import SearchError, parse_search
@@ -20,6 +30,8 @@ from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any, reason_of
 
 MAX_PARAMETERS = 200
+# The most keys of one order; no list has more.
+MOST_KEYS = 4
 # No filter has wildcards; control characters and broken UTF-8 (decoded as U+FFFD) are in no stored value.
 _FORBIDDEN = re.compile(r"[%\x00-\x1f\x7f\ufffd]")
 AMOUNT_PATTERN = worded(r"^[0-9]{1,16}(\.[0-9]{1,2})?$", "an amount without separators, such as 1070000.00")
@@ -128,6 +140,16 @@ Search = Annotated[str, Field(min_length=1, max_length=200, pattern=SEARCH_PATTE
 Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
 
 
+def order_by(
+    *default: str,
+    description: str = "The order, by one key or several: rows with the same value of the first are in the order of the"
+    " next, and at last by their codes. `-` descends. Rows without a value are last in both directions.",
+) -> Any:
+    """The default of a list's parameter `sort`, whose values are in an order: a tuple, not a list."""
+    schema: dict[str, JsonValue] = {"minItems": 1, "uniqueItems": True}
+    return Field(default=default, max_length=MOST_KEYS, json_schema_extra=schema, description=description)
+
+
 class PointInTime(BaseModel):
     """The query of every operation that reads stored data: `as_of`."""
 
@@ -180,7 +202,24 @@ class ListQuery(PointInTime):
         Literal["json", "csv", "ndjson"] | None,
         Field(description="The representation, before `Accept`. csv and ndjson are complete, without pages."),
     ] = None
-    sort: str
+    sort: tuple[str, ...]
+    fields: Annotated[
+        Values,
+        Field(
+            description="Only these members of each item, or in csv these columns; by default all. In json and ndjson"
+            " the names are those of the item's own members, and the others are then absent, although the schema of the"
+            " item requires them. In csv the names are those of its header. A name that both have is of the same fact,"
+            " which csv gives as one text."
+        ),
+    ]
+
+    @field_validator("sort")
+    @classmethod
+    def _each_key_once(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        names = [key.removeprefix("-") for key in keys]
+        if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"a key has one direction and one place; given more than once: {', '.join(repeated)}")
+        return keys
 
 
 Q = TypeVar("Q", bound=BaseModel)
@@ -190,12 +229,13 @@ Q = TypeVar("Q", bound=BaseModel)
 class _Shape:
     """What parsing has to know of a model.
 
-    many: the parameters that take several values
+    many: the parameters that take several values; ordered: those of them whose values have an order
     enumerated: parameter -> value without case -> value, where the schema lists the values
     ranges: the parameters of the smallest and the largest value of each range
     """
 
     many: frozenset[str]
+    ordered: frozenset[str]
     schemas: Mapping[str, dict[str, Any]]
     enumerated: Mapping[str, Mapping[str, str]]
     ranges: tuple[tuple[str, str], ...]
@@ -206,8 +246,10 @@ def _shape(model: type[BaseModel]) -> _Shape:
     properties = model.model_json_schema(by_alias=True).get("properties", {})
     schemas = {name: _without_null(schema) for name, schema in properties.items()}
     enumerated = {name: schema.get("items", schema).get("enum") for name, schema in schemas.items()}
+    ordered = frozenset(n for n, f in model.model_fields.items() if get_origin(f.annotation) is tuple)
     return _Shape(
-        many=frozenset(n for n, f in model.model_fields.items() if get_origin(f.annotation) is list),
+        many=ordered | {n for n, f in model.model_fields.items() if get_origin(f.annotation) is list},
+        ordered=ordered,
         schemas=schemas,
         enumerated={n: {value.casefold(): value for value in values} for n, values in enumerated.items() if values},
         ranges=tuple(
@@ -248,7 +290,8 @@ def parse(request: Request, model: type[Q]) -> Q:
     """The query of a request as its model; raises InvalidRequest with all errors at once.
 
     Several values of one parameter are a set: in order, each once, whether they were separated by commas or the
-    parameter was repeated. Values that the schema lists are understood without regard to case.
+    parameter was repeated. Only the keys of an order stay in theirs. Values that the schema lists are understood
+    without regard to case.
     """
     raw = request.scope["query_string"]
     if not raw:
@@ -283,7 +326,8 @@ def parse(request: Request, model: type[Q]) -> Q:
             given[name] = shape.enumerated[name].get(value.casefold(), value)
         else:
             given[name] = value
-    for name, values in given.items():
+    for name in given.keys() - shape.ordered:
+        values = given[name]
         # The model refuses more values than the contract allows, duplicates among them.
         if isinstance(values, list) and 1 < len(values) <= shape.schemas[name]["maxItems"]:
             given[name] = sorted(set(values))
@@ -318,7 +362,7 @@ def _unreadable(name: str, value: str, shape: _Shape) -> ErrorDetail | None:
         return None
     allowed = _allowed(shape.schemas[name])
     if allowed is None and code != "invalid_characters":
-        allowed = ["one or more codes"]
+        allowed = ["one or more names" if name == "fields" else "one or more codes"]
     return error_detail(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
 
 
@@ -463,6 +507,8 @@ def pairs_of(query: BaseModel, *, without: frozenset[str] = frozenset()) -> Iter
             continue
         if isinstance(value, list):
             yield from ((name, item) for item in sorted(set(cast("list[str]", value))))
+        elif isinstance(value, tuple):
+            yield from ((name, item) for item in cast("tuple[str, ...]", value))
         elif isinstance(value, datetime):
             yield name, value.isoformat().replace("+00:00", "Z")
         elif isinstance(value, Decimal):

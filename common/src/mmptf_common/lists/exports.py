@@ -25,6 +25,7 @@ from mmptf_common.lists.listing import (
     Statement,
     cache_scope,
     condition,
+    item_text,
     order,
     with_as_of_links,
     with_known_codes,
@@ -81,17 +82,18 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
 
 def export_statement(listing: Listing, query: ListQuery, representation: str) -> Statement:
     """The statement for all rows of a query in its order: the columns of a CSV, or one JSON text a row."""
-    selected = (
-        ", ".join(f"{sql} AS {name}" for name, sql in listing.columns.items())
-        if representation == "csv"
-        else with_stored_links(listing.record, listing.path)
-    )
     arguments = Arguments()
+    where = condition(listing, query, arguments)
+    if representation == "csv":
+        columns = (f"{sql} AS {name}" for name, sql in listing.columns.items() if name in (query.fields or [name]))
+        selected = ", ".join(columns)
+    else:
+        selected = with_stored_links(item_text(listing, query, arguments), listing.path)
     return Statement(
         f"""
         SELECT {with_as_of_links(selected, query)}
           FROM {listing.rows}
-         WHERE {condition(listing, query, arguments)}
+         WHERE {where}
          ORDER BY {order(listing, query.sort)}""",
         arguments,
     )
@@ -101,7 +103,7 @@ async def _rows(
     request: Request, listing: Listing, query: ListQuery, representation: str
 ) -> AsyncGenerator[bytes, None]:
     """Yields the ETag, then the export in chunks, from one read-only snapshot, so that both are of one revision."""
-    query = await with_known_codes(request, listing, query)
+    query = await with_known_codes(request, listing, query, representation)
     export = export_statement(listing, query, representation)
     question = canonical(query, without=PAGING)
     async with snapshot(request, query) as data:

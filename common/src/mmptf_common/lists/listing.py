@@ -16,9 +16,9 @@ from mmptf_common.storage.engines import reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.places import PlaceKind
-from mmptf_common.wire.problems import ErrorDetail, not_one_of, raise_if_any
+from mmptf_common.wire.problems import ErrorDetail, closest_match, not_one_of, raise_if_any
 from mmptf_common.wire.sources import PrintedCount
-from mmptf_common.wire.suggestions import fold
+from mmptf_common.wire.suggestions import Suggestion, fold
 
 Q = TypeVar("Q", bound=BaseModel)
 # The most known codes of one filter that a process remembers.
@@ -26,8 +26,10 @@ MOST_REMEMBERED = 10_000
 # The most unknown codes of one filter for which a suggestion is looked up.
 MOST_SUGGESTIONS = 5
 
-# The parameters that do not change the rows of a list and their order.
+# The parameters of pages, which a complete export has not.
 PAGING = frozenset({"cursor", "limit", "format"})
+# The parameters that do not change the rows of a list and their order.
+PRESENTATION = PAGING | {"fields"}
 # The parameters of totals that are no filters of the list.
 OF_GROUPS = frozenset({"by", "sort", "limit", "format"})
 
@@ -220,19 +222,39 @@ def fixed(listing: Listing, arguments: Arguments) -> str:
     return " AND ".join(where.format(arguments.bind(value)) for where, value in listing.fixed.items()) or "true"
 
 
-def order(listing: Listing, sort: str) -> str:
-    """The SQL of an order; `sort` is a name in the list's `sorts`, with `-` before it for the descending order."""
-    expression, _ = sort_value(listing, sort)
-    direction = "DESC" if sort.startswith("-") else "ASC"
-    return f"{expression} {direction}, {listing.key} {direction}"
+def order(listing: Listing, sort: Sequence[str]) -> str:
+    """The SQL of an order; rows with the same values are in the order of their codes, in the last key's direction.
+
+    sort: names in the list's `sorts`, with `-` before those that descend
+    """
+    values = [*(sort_value(listing, key)[0] for key in sort), listing.key]
+    directions = ["DESC" if key.startswith("-") else "ASC" for key in (*sort, sort[-1])]
+    return ", ".join(f"{value} {direction}" for value, direction in zip(values, directions, strict=True))
 
 
-def sort_value(listing: Listing, sort: str) -> tuple[str, str]:
-    """The SQL of the value by which an order compares rows, and its SQL type."""
-    expression, sql_type = listing.sorts[sort.removeprefix("-")]
+def sort_value(listing: Listing, key: str) -> tuple[str, str]:
+    """The SQL of the value by which one key of an order compares rows, and its SQL type."""
+    expression, sql_type = listing.sorts[key.removeprefix("-")]
     if "{last}" in expression:
-        expression = expression.replace("{last}", _LAST[sql_type][sort.startswith("-")])
+        expression = expression.replace("{last}", _LAST[sql_type][key.startswith("-")])
     return expression, sql_type
+
+
+def field_names(listing: Listing, representation: str) -> list[str]:
+    """The names that `fields` takes: the columns of a CSV, or the members of an item."""
+    if representation == "csv":
+        return list(listing.columns)
+    return [field.serialization_alias or name for name, field in listing.item.model_fields.items()]
+
+
+def item_text(listing: Listing, query: ListQuery, arguments: Arguments) -> str:
+    """SQL of one item's JSON as text, with the members in `fields` only, as they are and in the order of the record."""
+    if not query.fields:
+        return listing.record
+    return f"""(
+        SELECT '{{' || coalesce(string_agg(to_json(name)::text || ':' || value::text, ',' ORDER BY n), '') || '}}'
+          FROM json_each(({listing.record})::json) WITH ORDINALITY AS member(name, value, n)
+         WHERE name = ANY({arguments.bind(query.fields)}::text[]))"""
 
 
 def path_of(listing: Listing, query: BaseModel, filters: Mapping[str, str]) -> str:
@@ -265,13 +287,16 @@ def clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
     return f"({lacking} OR {found})" if lacking else found
 
 
-async def with_known_codes(request: Request, listing: Listing, query: Q) -> Q:
-    """The query with its codes as they are written; raises InvalidRequest for codes that do not exist.
+async def with_known_codes(request: Request, listing: Listing, query: Q, representation: str | None = None) -> Q:
+    """The query with its codes and fields as they are written; raises InvalidRequest for those that do not exist.
 
     Two queries whose codes differ in case alone are the same, so they have the same canonical query.
+    representation: of the answer, where the query may name its fields
     """
     changed: dict[str, list[str]] = {}
     errors: list[ErrorDetail] = []
+    if representation and isinstance(query, ListQuery) and query.fields:
+        changed["fields"] = _known_fields(field_names(listing, representation), query.fields, errors)
     for name, f in listing.filters.items():
         if f.codes is None or not (given := getattr(query, name)):
             continue
@@ -282,6 +307,18 @@ async def with_known_codes(request: Request, listing: Listing, query: Q) -> Q:
                 break
     raise_if_any(errors)
     return query.model_copy(update=changed) if changed else query
+
+
+def _known_fields(names: Sequence[str], given: Sequence[str], errors: list[ErrorDetail]) -> list[str]:
+    """The fields of a query as they are written; adds an error for each that does not exist."""
+    written = {name.casefold(): name for name in names}
+    for name in given:
+        if name.casefold() not in written:
+            meant = closest_match(name, names)
+            errors.append(
+                not_one_of("unknown_code", "fields", name, names, suggestion=Suggestion(meant) if meant else None)
+            )
+    return sorted({written[name.casefold()] for name in given if name.casefold() in written})
 
 
 async def known_values(

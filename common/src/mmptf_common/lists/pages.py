@@ -22,13 +22,14 @@ from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import Find, codes_in, find_with, in_other_case, suggest
 from mmptf_common.lists.exports import answer_export
 from mmptf_common.lists.listing import (
-    PAGING,
+    PRESENTATION,
     Arguments,
     Listing,
     Statement,
     cache_scope,
     condition,
     fixed,
+    item_text,
     order,
     sort_value,
     with_as_of_links,
@@ -71,62 +72,92 @@ def _links(listing: Listing, question: str, position: list[str] | None) -> tuple
     first = f"{path}?{first}" if first else path
     if position is None:
         return first, None
-    order = "&".join(["".join(pair) for pair in others if pair[0] not in PAGING])
+    order = "&".join(["".join(pair) for pair in others if pair[0] not in PRESENTATION])
     text = json.dumps([_belongs_to(listing, order), *position], ensure_ascii=False, separators=(",", ":"))
     cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
     query = sorted([*others, ("cursor", "=", cursor)], key=itemgetter(0))
     return first, f"{path}?{'&'.join([''.join(pair) for pair in query])}"
 
 
-def _position(listing: Listing, query: ListQuery, sql_type: str) -> tuple[str, str]:
-    """The sort value and key of the last item before a page, from its cursor.
+def _position(listing: Listing, query: ListQuery) -> list[str]:
+    """The values of the keys of the order, and the code, of the last item before a page, from its cursor.
 
     Raises InvalidRequest for a cursor of another list, other filters or another order.
     """
     try:
         text = base64.urlsafe_b64decode((query.cursor or "") + "==").decode()
-        belongs_to, value, key = json.loads(text)
-        if not all(isinstance(part, str) and "\x00" not in part for part in (belongs_to, value, key)):
+        belongs_to, *values, key = json.loads(text)
+        if not all(isinstance(part, str) and "\x00" not in part for part in (belongs_to, *values, key)):
             raise ValueError
-        if not _SORT_VALUES[sql_type].fullmatch(value):
-            raise ValueError
-        if sql_type in {"date", "timestamptz"}:
-            datetime.fromisoformat(value)
-        (key + value).encode()
+        "".join([*values, key]).encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise _bad_cursor("this is not a cursor that a `next` gave") from error
-    if belongs_to != _belongs_to(listing, canonical(query, without=PAGING)):
+    if belongs_to != _belongs_to(listing, canonical(query, without=PRESENTATION)):
         raise _bad_cursor("it belongs to another list, filter or order; begin again without it")
-    return value, key
+    try:
+        for value, each in zip(values, query.sort, strict=True):
+            _, sql_type = sort_value(listing, each)
+            if not _SORT_VALUES[sql_type].fullmatch(value):
+                raise ValueError
+            if sql_type in {"date", "timestamptz"}:
+                datetime.fromisoformat(value)
+    except ValueError as error:
+        raise _bad_cursor("this is not a cursor that a `next` gave") from error
+    return [*values, key]
+
+
+def _beyond(listing: Listing, query: ListQuery, arguments: Arguments) -> str:
+    """SQL of the condition for rows after the position of the query's cursor.
+
+    Keys of one direction are compared as rows, which an index in this order answers; where the direction changes, the
+    comparison of the further keys is for rows that are equal in those before.
+    """
+    *values, code = _position(listing, query)
+    rows: list[tuple[str, list[str], list[str]]] = []
+    for key, value in zip(query.sort, values, strict=True):
+        expression, sql_type = sort_value(listing, key)
+        operator = "<" if key.startswith("-") else ">"
+        if not rows or rows[-1][0] != operator:
+            rows.append((operator, [], []))
+        rows[-1][1].append(expression)
+        rows[-1][2].append(f"{arguments.bind(value)}::text::{sql_type}")
+    rows[-1][1].append(listing.key)
+    rows[-1][2].append(f"{arguments.bind(code)}::text")
+    beyond = ""
+    for operator, expressions, bound in reversed(rows):
+        row, position = f"({', '.join(expressions)})", f"({', '.join(bound)})"
+        after = f"{row} {operator} {position}"
+        beyond = f"{row} {operator}= {position} AND ({after} OR {beyond})" if beyond else after
+    return beyond
 
 
 def page_statement(listing: Listing, query: ListQuery) -> Statement:
-    """The statement for one row: items as a JSON array, total, revision, whether more follow, last sort value and key.
+    """The statement for one row: items as a JSON array, total, revision, whether more follow, last values and code.
+
+    The values are those of the keys of the order, each a column.
 
     The total is counted in the same statement, so in the same snapshot as the page. Raises InvalidRequest for a cursor
     of another list, other filters or another order.
     """
     arguments = Arguments()
     where = after = condition(listing, query, arguments)
-    expression, sql_type = sort_value(listing, query.sort)
     if query.cursor is not None:
-        value, key = _position(listing, query, sql_type)
-        beyond = "<" if query.sort.startswith("-") else ">"
-        position = f"({arguments.bind(value)}::text::{sql_type}, {arguments.bind(key)}::text)"
-        after = f"{where} AND ({expression}, {listing.key}) {beyond} {position}"
+        after = f"{where} AND {_beyond(listing, query, arguments)}"
     limit = arguments.bind(query.limit) + "::int"
     ordered = order(listing, query.sort)
+    item = with_stored_links(with_as_of_links(item_text(listing, query, arguments), query), listing.path)
+    positions = {f"page_position_{n}": sort_value(listing, key)[0] for n, key in enumerate(query.sort, start=1)}
+    last = "".join(f"\n               max({name}) FILTER (WHERE n = {limit})," for name in positions)
+    values = "".join(f"\n                       ({value})::text AS {name}," for name, value in positions.items())
     # ORDER BY prefers an output column to a table's column of the same name, so no table has columns of these names.
     return Statement(
         f"""
         SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']',
                (SELECT count(*) FROM {listing.rows} WHERE {where}),
                {REVISION},
-               count(*) > {limit},
-               max(page_position) FILTER (WHERE n = {limit}),
+               count(*) > {limit},{last}
                max(page_key) FILTER (WHERE n = {limit})
-          FROM (SELECT {with_stored_links(with_as_of_links(listing.record, query), listing.path)} AS item,
-                       ({expression})::text AS page_position,
+          FROM (SELECT {item} AS item,{values}
                        {listing.key} AS page_key,
                        row_number() OVER (ORDER BY {ordered}) AS n
                   FROM {listing.rows}
@@ -142,7 +173,7 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     chosen = representation(request, query)
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
-    query = await with_known_codes(request, listing, query)
+    query = await with_known_codes(request, listing, query, chosen)
     question = canonical(query)
     page = page_statement(listing, query)
     async with snapshot(request, query) as data:
@@ -150,9 +181,9 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
             tag = conditional.etag(request, await data.revision(), cache_scope(listing, question))
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
-        items, total, revision, more, position, key = await data.fetchrow(page.sql, *page.values)
+        items, total, revision, more, *position = await data.fetchrow(page.sql, *page.values)
     # After the last row, or without items, no page follows.
-    first, following = _links(listing, question, [position, key] if more and query.limit else None)
+    first, following = _links(listing, question, position if more and query.limit else None)
     headers = conditional.headers(conditional.etag(request, revision, cache_scope(listing, question)))
     headers["X-Total-Count"] = str(total)
     headers["Link"] = f'<{first}>; rel="first"'

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from mmptf_common.http.parameters import ListQuery
+from mmptf_common.http.parameters import ListQuery, order_by
 from mmptf_common.lists.listing import Listing
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Publication
@@ -22,7 +20,7 @@ class PublicationPage(Page[Publication]):
 class PublicationQuery(ListQuery):
     """The query of the list of documents, which has no filters."""
 
-    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code"], ...] = order_by("code")
 
 
 def publications_of(service: str) -> Listing:

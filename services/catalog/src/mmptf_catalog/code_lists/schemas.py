@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.http.parameters import ListQuery, Search, Values
+from mmptf_common.http.parameters import ListQuery, Search, Values, order_by
 from mmptf_common.http.search import HOW
 from mmptf_common.wire.base import Code, RequestModel, ResponseModel, Text
 from mmptf_common.wire.pages import Page
@@ -179,13 +179,13 @@ class OrganizationPage(Page[Organization]):
 class NumberedQuery(ListQuery):
     """The query of a code list whose entries have numbers."""
 
-    sort: Annotated[Literal["number", "-number", "name", "-name"], Field(description="The order.")] = "number"
+    sort: tuple[Literal["number", "-number", "name", "-name"], ...] = order_by("number")
 
 
 class NamedQuery(ListQuery):
     """The query of a code list without numbers."""
 
-    sort: Annotated[Literal["code", "-code", "name", "-name"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code", "name", "-name"], ...] = order_by("code")
 
 
 class PlaceQuery(NamedQuery):

@@ -24,7 +24,16 @@ from mmptf_catalog.programmes.domain import (
     StatusRecord,
     Year,
 )
-from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Search, TotalsQuery, UpdatedSince, Values
+from mmptf_common.http.parameters import (
+    Amount,
+    ListQuery,
+    PointInTime,
+    Search,
+    TotalsQuery,
+    UpdatedSince,
+    Values,
+    order_by,
+)
 from mmptf_common.http.search import HOW
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import Code, Day, ListedCode, PatchModel, RequestModel, ResponseModel, Text, unset, worded
@@ -281,10 +290,9 @@ class ProgrammeFilter(PointInTime):
 
 
 class ProgrammeQuery(ProgrammeFilter, ListQuery):
-    sort: Annotated[
-        Literal["code", "-code", "title", "-title", "budget", "-budget", "updated", "-updated"],
-        Field(description="The order; `-` descends. Programmes without a value are last in both directions."),
-    ] = "code"
+    sort: tuple[Literal["code", "-code", "title", "-title", "budget", "-budget", "updated", "-updated"], ...] = (
+        order_by("code")
+    )
 
 
 Division = Literal["thematic_area", "objective", "country", "region", "organization", "stage"]
@@ -440,7 +448,7 @@ class DraftPage(Page[Draft]):
 class DraftQuery(ListQuery):
     """Which drafts, of those that the caller may see."""
 
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
     q: Annotated[
         Search | None,
         Field(description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}"),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, TotalsQuery, UpdatedSince, Values
+from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, TotalsQuery, UpdatedSince, Values, order_by
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
@@ -248,13 +248,13 @@ class FactPage(Page[Fact]):
 class StageQuery(ListQuery):
     """Stages of money, all of them."""
 
-    sort: Annotated[Literal["number", "-number"], Field(description="The order.")] = "number"
+    sort: tuple[Literal["number", "-number"], ...] = order_by("number")
 
 
 class ContributorQuery(ListQuery):
     """Which contributors."""
 
-    sort: Annotated[Literal["code", "-code", "name", "-name"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code", "name", "-name"], ...] = order_by("code")
     contributor_type: Annotated[
         list[ContributorType], Field(default_factory=list, max_length=100, description="Sort of contributor.")
     ]
@@ -281,9 +281,7 @@ class ContributionFilter(PointInTime):
 class ContributionQuery(ContributionFilter, ListQuery):
     """Which contributions, and in which order."""
 
-    sort: Annotated[
-        Literal["-amount", "amount", "code", "-code", "updated", "-updated"], Field(description="The order.")
-    ] = "-amount"
+    sort: tuple[Literal["-amount", "amount", "code", "-code", "updated", "-updated"], ...] = order_by("-amount")
 
 
 class ContributionTotalsQuery(ContributionFilter, TotalsQuery):
@@ -298,10 +296,10 @@ class ContributionTotalsQuery(ContributionFilter, TotalsQuery):
 class TargetQuery(ListQuery):
     """Capitalization targets, all of them."""
 
-    sort: Annotated[Literal["-due", "due", "code", "-code"], Field(description="The order.")] = "-due"
+    sort: tuple[Literal["-due", "due", "code", "-code"], ...] = order_by("-due")
 
 
 class FactQuery(ListQuery):
     """Facts of the Fund, all of them."""
 
-    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code"], ...] = order_by("code")

@@ -16,6 +16,7 @@ from mmptf_common.http.parameters import (
     TotalsQuery,
     UpdatedSince,
     Values,
+    order_by,
 )
 from mmptf_common.http.search import HOW
 from mmptf_common.wire.base import Code, ResponseModel
@@ -368,20 +369,20 @@ class ResultsMatrixPage(Page[ResultsMatrix]):
 class EditionQuery(ListQuery):
     """Editions, all of them."""
 
-    sort: Annotated[Literal["-code", "code"], Field(description="The order.")] = "-code"
+    sort: tuple[Literal["-code", "code"], ...] = order_by("-code")
 
 
 class TermQuery(ListQuery):
     """Which terms of a vocabulary."""
 
-    sort: Annotated[Literal["position", "-position", "name", "-name"], Field(description="The order.")] = "position"
+    sort: tuple[Literal["position", "-position", "name", "-name"], ...] = order_by("position")
     kind: Annotated[list[TermKind], Field(default_factory=list, max_length=100, description="What the entry is.")]
 
 
 class PrintedTotalQuery(ListQuery):
     """Which printed totals."""
 
-    sort: Annotated[Literal["position", "-position"], Field(description="The order, as printed.")] = "position"
+    sort: tuple[Literal["position", "-position"], ...] = order_by("position", description="The order, as printed.")
     division: Annotated[
         list[Division],
         Field(default_factory=list, max_length=100, description="What the printed figure is a total of."),
@@ -448,10 +449,7 @@ class RequirementFilter(PointInTime):
 class RequirementQuery(RequirementFilter, ListQuery):
     """Which requirements, and in which order."""
 
-    sort: Annotated[
-        Literal["code", "-code", "amount", "-amount", "updated", "-updated"],
-        Field(description="The order; by amount, requirements without one are last in both directions."),
-    ] = "code"
+    sort: tuple[Literal["code", "-code", "amount", "-amount", "updated", "-updated"], ...] = order_by("code")
 
 
 class RequirementTotalsQuery(RequirementFilter, TotalsQuery):
@@ -466,7 +464,7 @@ class RequirementTotalsQuery(RequirementFilter, TotalsQuery):
 class InitiativeQuery(ListQuery):
     """Which initiatives."""
 
-    sort: Annotated[Literal["position", "-position"], Field(description="The order, as printed.")] = "position"
+    sort: tuple[Literal["position", "-position"], ...] = order_by("position", description="The order, as printed.")
     edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
     kind: Annotated[
         list[InitiativeKind],
@@ -480,4 +478,4 @@ class InitiativeQuery(ListQuery):
 class ResultsMatrixQuery(ListQuery):
     """Results matrices of an edition, all of them."""
 
-    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code"], ...] = order_by("code")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from mmptf_common.http.parameters import ListQuery, PointInTime, TableQuery, TotalsQuery, Values
+from mmptf_common.http.parameters import ListQuery, PointInTime, TableQuery, TotalsQuery, Values, order_by
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import COUNTRY_PATTERN, Code, Day, ListedCode, RequestModel, ResponseModel, Text, worded
 from mmptf_common.wire.codes import BudgetCategory
@@ -247,9 +247,7 @@ class EntryFilter(PointInTime):
 class EntryQuery(EntryFilter, ListQuery):
     """Which entries, and in which order."""
 
-    sort: Annotated[Literal["code", "-code", "date", "-date", "amount", "-amount"], Field(description="The order.")] = (
-        "code"
-    )
+    sort: tuple[Literal["code", "-code", "date", "-date", "amount", "-amount"], ...] = order_by("code")
 
 
 EntryDivision = Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"]

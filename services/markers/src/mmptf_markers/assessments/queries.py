@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import conditional
-from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical
+from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, order_by
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import Filter, Listing
@@ -56,14 +56,14 @@ OF_PROGRAMME = Filter(
 class DraftQuery(ListQuery):
     """Which drafts, of those that the caller may see."""
 
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
     programme: Annotated[Values, Field(description="Code of a programme.")]
 
 
 class AssessmentQuery(ListQuery):
     """Which assessments: any of a repeated filter, all of different ones."""
 
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
     programme: Annotated[Values, Field(description="Code of a programme.")]
     organization: Annotated[Values, Field(description="Code of the organization that assessed.")]
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]

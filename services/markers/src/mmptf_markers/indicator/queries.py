@@ -25,6 +25,7 @@ from mmptf_common.http.parameters import (
     Tabular,
     Values,
     canonical,
+    order_by,
     pairs_of,
 )
 from mmptf_common.http.snapshot import Snapshot, snapshot
@@ -86,7 +87,7 @@ TargetCode = Annotated[Code | None, Field(description="Code of a target; by defa
 class TargetQuery(ListQuery):
     """Which targets."""
 
-    sort: Annotated[Literal["code", "-code"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code"], ...] = order_by("code")
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
 
 
@@ -127,9 +128,7 @@ class CriteriaQuery(MarkerFilter, TableQuery):
 
 
 class CurrentGradeQuery(MarkerFilter, ListQuery):
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order; `-` descends.")] = (
-        "code"
-    )
+    sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
 
 
 Division = Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"]
@@ -159,7 +158,7 @@ TargetedQuery = TypeVar("TargetedQuery", IndicatorQuery, OverTimeQuery)
 class ActionQuery(ListQuery):
     """Which actions. Overdue are those with `open=true` and `due_before` today."""
 
-    sort: Annotated[Literal["due", "-due", "code", "-code"], Field(description="The order.")] = "due"
+    sort: tuple[Literal["due", "-due", "code", "-code"], ...] = order_by("due")
     programme: Annotated[Values, Field(description="Code of a programme.")]
     marker: Annotated[Values, Field(description="Code of a marker.")]
     open: Annotated[Literal["true", "false"] | None, Field(description="Whether it is not done yet.")] = None

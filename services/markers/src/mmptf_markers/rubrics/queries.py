@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.openapi import dump
-from mmptf_common.http.parameters import ListQuery, Values, canonical
+from mmptf_common.http.parameters import ListQuery, Values, canonical, order_by
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Filter, Listing
@@ -38,7 +38,7 @@ PATH = "/markers/v1"
 class RubricQuery(ListQuery):
     """Which rubrics."""
 
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
     rubric: Annotated[Values, Field(description="Code of a rubric, all its versions.")]
     status: Annotated[
         list[RubricStatus], Field(default_factory=list, max_length=100, description="Status that the rubric has now.")
@@ -48,7 +48,7 @@ class RubricQuery(ListQuery):
 class TranslationQuery(ListQuery):
     """Which translations."""
 
-    sort: Annotated[Literal["code", "-code", "updated", "-updated"], Field(description="The order.")] = "code"
+    sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
     rubric: Annotated[Values, Field(description="Code of a published rubric, with its version.")]
     language: Annotated[Values, Field(description="Language that rubrics are translated into.")]
 
