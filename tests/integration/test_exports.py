@@ -12,7 +12,10 @@ import asyncpg
 import pytest
 from starlette.types import Message
 
+from mmptf_common.lists.exports import export_statement
 from tests.conftest import RunningApp, running_app
+from tests.integration.test_code_lookups import listings
+from tests.suite import SERVICES
 from tests.writes import write_sql
 
 ROWS = 30_000
@@ -109,3 +112,19 @@ async def test_a_database_lost_in_the_middle_never_ends_an_export_as_if_it_were_
     with pytest.raises(RuntimeError, match="already started"):
         await export(large, f"format={representation}", cut)
     assert (await large.client.get(PATH)).status_code == 200
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_no_column_of_a_csv_is_of_a_type_that_copy_writes_otherwise_than_json(
+    new_database: Callable[[str], str], service: str
+) -> None:
+    connection = await asyncpg.connect(new_database(service))
+    types: dict[str, set[str]] = {}
+    for listing in listings(service):
+        query = listing.query.model_validate({})
+        statement = export_statement(listing, query, "csv")
+        for column in (await connection.prepare(statement.sql)).get_attributes():
+            types.setdefault(column.type.name, set()).add(f"{listing.path} {column.name}")
+    await connection.close()
+    # A bool is t or f there, an array in braces, a moment without its T.
+    assert types.keys() <= {"text", "varchar", "int4", "int8", "numeric", "date"}, types
