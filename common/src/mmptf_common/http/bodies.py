@@ -157,8 +157,8 @@ def _error_of(schema: Schema, error: Mapping[str, Any]) -> ErrorDetail:
         inexact = ": numbers of JSON are not exact" if _is_inexact_amount(node, value) else ""
         detail = f"{where}: it takes {_expected(node)}, and {_kind(value)} was sent{inexact}"
         return error_detail("invalid_type", detail, pointer=pointer, allowed=allowed)
-    if kind == "unknown_code":
-        suggestion = error["ctx"]["suggestion"]
+    if kind in ("unknown_code", "reserved"):
+        suggestion = error["ctx"].get("suggestion")
         return error_detail(kind, f"{where}: {reason_of(error)}", pointer=pointer, suggestion=suggestion)
     if allowed:
         meant = closest_match(str(value), allowed)

@@ -15,7 +15,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from mmptf_common.wire.codes import is_reserved
 
 # What each pattern expects, in words: no error text shows a regular expression.
 _IN_WORDS: dict[str, str] = {}
@@ -48,6 +50,19 @@ ListedCode = Annotated[
     ),
     WithJsonSchema({"maxLength": 64, "pattern": CODE_PATTERN, "type": "string"}),
 ]
+
+
+def unreserved(code: str) -> str:
+    """The code itself; raises PydanticCustomError where it is a reserved word."""
+    if is_reserved(code):
+        raise PydanticCustomError(
+            "reserved", "{code} names a group of totals or a path, and is no code", {"code": code}
+        )
+    return code
+
+
+# The code of a record that is written for the first time.
+NewCode = Annotated[Code, AfterValidator(unreserved)]
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _WORD = re.compile(r"[^\W_]+")

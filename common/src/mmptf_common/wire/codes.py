@@ -44,3 +44,13 @@ SHARED = "shared"
 NOT_STATED = "not_stated"
 # The group of a total that stands for those beyond the limit of a query.
 REST = "rest"
+# The group, and the value of a filter, of what belongs to no single country or names no target population.
+NONE = "none"
+# No record has one of these as its code, in any case. The last two are segments of paths at the position where other
+# paths of the same list have a code.
+RESERVED_CODES = frozenset({SHARED, NOT_STATED, REST, NONE, "facets", "totals"})
+
+
+def is_reserved(code: str) -> bool:
+    """Whether a text is, in any case, the name of a group of totals or a segment of a path, and thus no code."""
+    return code.lower() in RESERVED_CODES

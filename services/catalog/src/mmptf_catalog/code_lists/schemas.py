@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mmptf_common.http.parameters import ListQuery, Search, Values, order_by
 from mmptf_common.http.search import HOW
-from mmptf_common.wire.base import Code, RequestModel, ResponseModel, Text
+from mmptf_common.wire.base import Code, NewCode, RequestModel, ResponseModel, Text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
 
@@ -146,7 +146,7 @@ class Organization(ResponseModel):
 class OrganizationSent(RequestModel):
     """An organization that may take part in programmes."""
 
-    code: Code
+    code: NewCode
     """Short name by which programmes and the ledger will name it, such as `UNHCR`."""
     name: Annotated[Text, Field(max_length=300)]
     """Full name."""

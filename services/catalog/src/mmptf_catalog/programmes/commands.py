@@ -54,17 +54,12 @@ from mmptf_common.wire.problems import (
 from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import Created, require_match, row_of
 
-# Segments of other paths at the position where a path has a programme's code.
-RESERVED = frozenset({"facets", "totals"})
 ListedRow = TypeVar("ListedRow", ThematicAreaRow, ObjectiveRow, OrganizationRow, PlaceRow)
 
 
 async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
     """Create a draft for the caller's organization; raises Conflict when the code is taken."""
     organization = await _listed_organization(write, who)
-    if sent.code.lower() in RESERVED:
-        detail = f"/code: {sent.code} is part of a path and no code"
-        raise InvalidRequest([error_detail("reserved", detail, pointer="/code")])
     await _require_free(write, DraftRow, sent.code)
     await _require_free(write, ProgrammeRow, sent.code)
     draft = sent.applied_to(Draft.empty(sent.code, organization, write.at))

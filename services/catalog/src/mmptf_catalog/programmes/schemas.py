@@ -36,7 +36,18 @@ from mmptf_common.http.parameters import (
 )
 from mmptf_common.http.search import HOW
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import Code, Day, ListedCode, PatchModel, RequestModel, ResponseModel, Text, unset, worded
+from mmptf_common.wire.base import (
+    Code,
+    Day,
+    ListedCode,
+    NewCode,
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    Text,
+    unset,
+    worded,
+)
 from mmptf_common.wire.codes import BudgetCategory, ProgrammeStage
 from mmptf_common.wire.money import AmountSent, AmountText, amount_text
 from mmptf_common.wire.pages import Page
@@ -386,7 +397,7 @@ class Content(PatchModel):
 class DraftSent(Content):
     """A new draft, under a code that no programme has."""
 
-    code: Code
+    code: NewCode
     """Code of the programme to be; no programme or draft has it, nor had it."""
 
 

@@ -26,7 +26,7 @@ from mmptf_common.lists.listing import (
 from mmptf_common.lists.pages import answer_list, fetch_item
 from mmptf_common.lists.search import search_in
 from mmptf_common.lists.tables import table_of
-from mmptf_common.wire.codes import SHARED
+from mmptf_common.wire.codes import NONE, SHARED
 from mmptf_common.wire.links import link
 from mmptf_funding.editions import rules, schemas
 from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTotal
@@ -165,7 +165,7 @@ def _one_population(_: str, value: str) -> dict[str, str]:
     """The filters that select exactly the rows of one group by target population."""
     if value == SHARED:
         return {"populations_named": "several"}
-    if value == "none":
+    if value == NONE:
         return {"populations_named": "none"}
     return {"populations_named": "one", "target_population": value}
 
@@ -287,7 +287,7 @@ REQUIREMENTS = Listing(
         "country": COUNTRY,
         "target_population": replace(
             _term("population", "target_population"),
-            value="CASE cardinality(filtered.populations) WHEN 0 THEN 'none' WHEN 1 THEN filtered.populations[1]"
+            value=f"CASE cardinality(filtered.populations) WHEN 0 THEN '{NONE}' WHEN 1 THEN filtered.populations[1]"
             f" ELSE '{SHARED}' END",
             drilldown=_one_population,
         ),

@@ -137,6 +137,8 @@ def vocabulary_errors(
     published: the stored term, where requirements are published with it and the file has none; it must not change
     """
     errors = []
+    if error["type"] == "reserved":
+        return row_error(table, raw.number, column, "reserved", error["msg"])
     if first:
         errors.append(repeated("vocabulary", number, "code", row.code, first))
     errors += other_edition("vocabulary", number, row.edition, edition)

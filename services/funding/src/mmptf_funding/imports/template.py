@@ -13,10 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from mmptf_common.wire.base import COUNTRY_PATTERN, Code, worded
-from mmptf_common.wire.codes import NOT_STATED, REST, SHARED
+from mmptf_common.wire.base import COUNTRY_PATTERN, Code, NewCode, worded
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
@@ -25,7 +24,6 @@ TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "
 TABLES: tuple[TableName, ...] = get_args(TableName)
 GUIDE = "guide"
 SEVERAL = "|"
-RESERVED = frozenset({SHARED, NOT_STATED, REST, "none"})
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
 
 
@@ -38,13 +36,6 @@ def _amount(value: object) -> object:
     if re.fullmatch(r"[0-9]+\.[0-9]{3,}", value):
         raise ValueError("an amount has at most two decimal places; a fraction of a cent cannot be stored")
     raise ValueError("digits are expected, with a point before the cents and without separators, such as 2500000.00")
-
-
-def _unreserved(value: str) -> str:
-    """The code itself; raises ValueError for a name that groups of totals use."""
-    if value in RESERVED:
-        raise ValueError(f"{', '.join(sorted(RESERVED))} name groups of totals and are no codes of terms")
-    return value
 
 
 def _several(value: object) -> object:
@@ -85,11 +76,11 @@ class EditionRow(Row):
 
     table = "edition"
 
-    code: Annotated[Code, Field(description="short and for good", examples=["MI-2015"])]
+    code: Annotated[NewCode, Field(description="short and for good", examples=["MI-2015"])]
     name: Annotated[Text, Field(description="the title of the publication")]
     publisher: Annotated[Text | None, Field(description="who published it")] = None
     year: Annotated[int, Field(ge=1951, le=2200, description="the year that the requirements are for")]
-    document: Annotated[Code, Field(description="code of the document that the sources of all rows name")]
+    document: Annotated[NewCode, Field(description="code of the document that the sources of all rows name")]
     currency: Annotated[Literal["USD"], Field(description="the currency of the requirements")]
     note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
     note_line: Annotated[Line | None, Field(description="line of the document that the note goes back to")] = None
@@ -103,11 +94,7 @@ class VocabularyRow(Row):
 
     edition: Annotated[Code, Field(description="code of the edition")]
     kind: Annotated[domain.TermKind, Field(description="what the term is")]
-    code: Annotated[
-        Code,
-        AfterValidator(_unreserved),
-        Field(description="how rows name it; for a country its ISO 3166-1 alpha-3 code"),
-    ]
+    code: Annotated[NewCode, Field(description="how rows name it; for a country its ISO 3166-1 alpha-3 code")]
     name: Annotated[Text, Field(description="its name")]
     as_printed: Annotated[Several, Field(description=f"the spellings of the edition, separated by {SEVERAL}")] = []
     region_code: Annotated[Code | None, Field(description="the region of a place")] = None
@@ -127,7 +114,7 @@ class RequirementRow(Row):
 
     table = "requirements"
 
-    code: Annotated[Code, Field(description="for good, and unique among all editions")]
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
     edition: Annotated[Code, Field(description="code of the edition, the same in all rows")]
     region_code: Annotated[Code, Field(description="a region of the vocabulary")]
     region: Annotated[Text | None, Field(description="its name; must be that of the vocabulary if given")] = None
@@ -196,7 +183,7 @@ class InitiativeRow(Row):
 
     table = "initiatives"
 
-    code: Annotated[Code, Field(description="for good, and unique among all editions")]
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
     edition: Annotated[Code, Field(description="code of the edition")]
     kind: Annotated[domain.InitiativeKind, Field(description="what it is")]
     section: Annotated[Text, Field(description="the section it stands in")]

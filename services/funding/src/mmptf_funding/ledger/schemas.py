@@ -10,7 +10,17 @@ from pydantic import Field, WithJsonSchema
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, TableQuery, TotalsQuery, Values, order_by
 from mmptf_common.routers.cards import Card
-from mmptf_common.wire.base import COUNTRY_PATTERN, Code, Day, ListedCode, RequestModel, ResponseModel, Text, worded
+from mmptf_common.wire.base import (
+    COUNTRY_PATTERN,
+    Code,
+    Day,
+    ListedCode,
+    NewCode,
+    RequestModel,
+    ResponseModel,
+    Text,
+    worded,
+)
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
@@ -138,7 +148,7 @@ CountrySent = Annotated[str, Field(max_length=300), WithJsonSchema({"type": "str
 class ContributorSent(RequestModel):
     """A contributor to the Fund; a Member State has the ISO 3166-1 alpha-3 code of its country."""
 
-    code: Code
+    code: NewCode
     """Code of the contributor: that of the country for a Member State."""
     name: Annotated[Text, Field(max_length=300)]
     """Name, for people."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from mmptf_common.wire.codes import is_reserved
 from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, repeated
 from mmptf_markers.engine.rubric import (
     Bands,
@@ -25,6 +26,7 @@ from mmptf_markers.engine.rubric import (
 
 # With more partial sums than this, the search for a total in a narrow band stops and the rubric is accepted.
 _TOTALS_TRIED: Final = 2_000
+_RESERVED: Final = "{!r} names a group of totals or a path, and is no code"
 Errors = Iterator[tuple[str, str]]
 Checks = tuple[tuple[set[str], Callable[[Rubric], Errors]], ...]
 
@@ -106,6 +108,8 @@ def _code_errors(section: str) -> Callable[[Rubric], Errors]:
         for at, code in enumerate(codes):
             if code in codes[:at]:
                 yield f"/{section}/{at}/code", f"{code!r} is a duplicate code"
+            if is_reserved(code):
+                yield f"/{section}/{at}/code", _RESERVED.format(code)
 
     return check
 
@@ -113,6 +117,15 @@ def _code_errors(section: str) -> Callable[[Rubric], Errors]:
 def _name_errors(rubric: Rubric) -> Errors:
     if len(f"{rubric.code}.{rubric.version}") > 64:
         yield "/version", "is longer than 64 characters together with the code"
+
+
+def _reserved_errors(name: str) -> Callable[[Rubric], Errors]:
+    def check(rubric: Rubric) -> Errors:
+        code = getattr(rubric, name)
+        if is_reserved(code):
+            yield f"/{name}", _RESERVED.format(code)
+
+    return check
 
 
 def _grade_errors(rubric: Rubric) -> Errors:
@@ -329,6 +342,8 @@ def _unknown(path: str, noun: str, value: object, known: Sequence[object]) -> tu
 
 _CHECKS: Final[Checks] = (
     ({"code", "version"}, _name_errors),
+    ({"code"}, _reserved_errors("code")),
+    ({"marker"}, _reserved_errors("marker")),
     ({"grades"}, _grade_errors),
     ({"principles"}, _code_errors("principles")),
     ({"criteria", "principles"}, _principle_errors),
