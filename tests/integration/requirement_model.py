@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from mmptf_common.lists.totals import LeftOut, Total, TotalGroup, Totals
 from mmptf_common.wire.money import Money
+from mmptf_common.wire.places import names_of
 from tests.conftest import RunningApp
 
 Row = dict[str, Any]
@@ -128,6 +129,7 @@ def fulfils(row: Row, name: str, values: list[str]) -> bool:
     if name == "q":
         terms = (row["place"], row["region"], row["area"])
         spoken = [word for term in terms for word in folded(f"{term['name']} {term['as_printed'] or ''}")]
+        spoken += folded(" ".join(names_of(row["place"]["country"] or "none")))
         return all(any(word.startswith(start) for word in spoken) for start in folded(values[0]))
     if name in ("edition", "status"):
         return row[name] in values
