@@ -56,7 +56,7 @@ def main(
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT")
     verbs.add_parser("migrate", help="bring the schema of DATABASE_URL to this version's head")
-    verbs.add_parser("seed", help="load the packaged data; what is there already is left as it is")
+    verbs.add_parser("seed", help="load the packaged data; what others have changed is left as it is")
     verbs.add_parser("openapi", help="print the contract, without a database")
     for name, more in own.items():
         more.add_arguments(verbs.add_parser(name, help=more.help))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -35,6 +35,11 @@ class Record(SQLModel):
     code: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
     record: JsonObject = Field(sa_type=JSON)
     updated: datetime = Field(sa_type=sa.DateTime(timezone=True), index=True)
+
+
+StoredRecord = TypeVar("StoredRecord", bound=Record)
+# The number of rows that are read at once, where a table may be long.
+BATCH = 1000
 
 
 def codes() -> Any:
@@ -113,24 +118,27 @@ async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool =
     """
     incoming = {row.code: row for row in rows}
     model = type(next(iter(incoming.values())))
-    found = await write.session.execute(sa.select(col(model.code), col(model.record)))
-    stored = {row.code: row.record for row in found}
-    corrected = await _changed_by_others(write, model) if keep_corrections else set()
+    stored = {row.code: row async for batch in _stored(write, model, list(incoming)) for row in batch}
+    corrected = await changed_by_others(write, model) if keep_corrections else set()
     created = [row for code, row in incoming.items() if code not in stored]
-    amended = [
-        row
-        for code, row in incoming.items()
-        if code in stored and code not in corrected and _content(stored[code]) != _content(row.record)
-    ]
-    await put(write, created + amended)
-    return Counter(create=len(created), amend=len(amended))
+    given = [(stored[code], row) for code, row in incoming.items() if code in stored and code not in corrected]
+    return Counter(create=len(created), amend=await _put_changed(write, given, created))
 
 
-def _content(record: JsonObject) -> JsonObject:
-    return {name: value for name, value in record.items() if name != "updated"}
+async def derive_again(
+    write: Write, model: type[StoredRecord], derived: Callable[[StoredRecord], StoredRecord]
+) -> None:
+    """Store the records of a table that differ once what they take from other records is derived again.
+
+    It reaches the records that others have changed, too: what they have stated stays, and names and regions follow.
+    derived: makes the row anew from a stored one, which it leaves as it is
+    """
+    async for batch in _stored(write, model):
+        await _put_changed(write, [(row, derived(row)) for row in batch])
 
 
-async def _changed_by_others(write: Write, model: type[Record]) -> set[str]:
+async def changed_by_others(write: Write, model: type[Record]) -> set[str]:
+    """The codes of the records of a table that another author than the one of this write has created or changed."""
     changed = await write.session.scalars(
         sa.text(
             "SELECT DISTINCT key FROM change JOIN revision ON seq BETWEEN first AND number"
@@ -139,3 +147,46 @@ async def _changed_by_others(write: Write, model: type[Record]) -> set[str]:
         {"entity": model.__table__.info["entity"], "actor": write.author.actor},  # type: ignore[attr-defined]
     )
     return set(changed)
+
+
+async def _stored(
+    write: Write, model: type[StoredRecord], codes: Sequence[str] | None = None
+) -> AsyncIterator[list[StoredRecord]]:
+    """The rows of a table, of these codes or all, some at a time."""
+    names = list(model.model_fields)
+    rows = sa.select(*(getattr(model, name) for name in names)).order_by(col(model.code)).limit(BATCH)
+    if codes is not None:
+        rows = rows.where(col(model.code) == sa.func.any(sa.cast(codes, ARRAY(sa.Text))))
+    last = ""
+    while found := (await write.session.execute(rows.where(col(model.code) > last))).all():
+        yield [model(**dict(zip(names, row, strict=True))) for row in found]
+        last = found[-1].code
+
+
+async def _put_changed(
+    write: Write, pairs: Iterable[tuple[StoredRecord, StoredRecord]], created: Sequence[StoredRecord] = ()
+) -> int:
+    """Store the rows that differ from the stored ones, and new rows; returns the number of rows that differ.
+
+    pairs: each stored row and the one in its place. A row that differs in its search words alone keeps its record and
+    its time: the same is read of it, so it is no change for the journal.
+    """
+    changed = []
+    for stored, row in pairs:
+        different = _members(stored), _members(row)
+        if different[0] == different[1]:
+            continue
+        if {**different[0], "words": None} == {**different[1], "words": None}:
+            row.record, row.updated = stored.record, stored.updated
+        else:
+            row.updated = write.at
+            row.record = {**row.record, "updated": moment_text(write.at)}
+        changed.append(row)
+    await put(write, [*created, *changed])
+    return len(changed)
+
+
+def _members(row: Record) -> JsonObject:
+    """The columns of a row, and its record, without the time of its last change."""
+    members = {name: getattr(row, name) for name in type(row).model_fields if name != "updated"}
+    return {**members, "record": {name: value for name, value in row.record.items() if name != "updated"}}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from mmptf_catalog.code_lists.commands import organization_row
 from mmptf_catalog.code_lists.schemas import Clustering, GuidingPrinciple, Objective, Organization, Place, ThematicArea
@@ -12,7 +14,9 @@ from mmptf_catalog.models import (
     ClusteringRow,
     GuidingPrincipleRow,
     ObjectiveRow,
+    OrganizationRow,
     PlaceRow,
+    ProgrammeRow,
     SourceDocumentRow,
     ThematicAreaRow,
 )
@@ -20,8 +24,8 @@ from mmptf_catalog.programmes.commands import programme_row
 from mmptf_catalog.programmes.domain import StatedProgramme
 from mmptf_catalog.programmes.schemas import CodeNames
 from mmptf_common.http.search import words
-from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.storage.records import load, read_packaged
+from mmptf_common.storage.journal import Author, Write, begin_write
+from mmptf_common.storage.records import derive_again, load, read_packaged
 from mmptf_common.wire.places import names_of
 from mmptf_common.wire.sources import Publication
 
@@ -38,7 +42,6 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     objectives = read_packaged(PACKAGE, "objectives", Objective, updated=at)
     places = read_packaged(PACKAGE, "places", Place, updated=at)
     organizations = read_packaged(PACKAGE, "organizations", Organization, updated=at)
-    names = CodeNames.of(areas, objectives, organizations, places)
 
     await load(write, [_publication(p) for p in read_packaged(PACKAGE, "documents", Publication, updated=at)])
     await load(write, [_numbered(ThematicAreaRow, area) for area in areas])
@@ -48,9 +51,31 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     await load(write, [_numbered(GuidingPrincipleRow, principle) for principle in principles])
     await load(write, [_place(place) for place in places])
     await load(write, [organization_row(organization) for organization in organizations])
+
+    names = await _stored_names(write)
     programmes = read_packaged(PACKAGE, "programmes", StatedProgramme)
     await load(write, [programme_row(programme, names, at) for programme in programmes])
+    # Programmes that organizations have submitted or amended are not loaded; their names and regions follow.
+    await derive_again(
+        write, ProgrammeRow, lambda row: programme_row(StatedProgramme.model_validate(row.stated), names, at)
+    )
     return await write.revision()
+
+
+async def _stored_names(write: Write) -> CodeNames:
+    """The names of all stored code lists, which have entries and corrections that the package has not."""
+
+    async def named(row: type[ThematicAreaRow | ObjectiveRow | OrganizationRow]) -> dict[str, str]:
+        found = await write.session.execute(sa.select(col(row.code), col(row.name)))
+        return {entry.code: entry.name for entry in found}
+
+    places = await write.session.execute(sa.select(col(PlaceRow.code), col(PlaceRow.record)))
+    return CodeNames(
+        thematic_areas=await named(ThematicAreaRow),
+        objectives=await named(ObjectiveRow),
+        organizations=await named(OrganizationRow),
+        places={code: Place.model_validate(record) for code, record in places},
+    )
 
 
 def _publication(publication: Publication) -> SourceDocumentRow:

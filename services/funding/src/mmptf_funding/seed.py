@@ -5,18 +5,26 @@ from __future__ import annotations
 import io
 from importlib.resources import files
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.journal import Author, Write, begin_write
-from mmptf_common.storage.records import load, read_packaged
+from mmptf_common.storage.records import derive_again, load, read_packaged
 from mmptf_common.wire.sources import Publication
-from mmptf_funding.contributions.commands import contribution_row, contributor_row, fact_row, stage_row, target_row
+from mmptf_funding.contributions.commands import (
+    contribution_row,
+    contributor_row,
+    fact_row,
+    stage_row,
+    target_row,
+    with_contributor,
+)
 from mmptf_funding.contributions.domain import Contribution, Contributor, Fact, Stage, Target
 from mmptf_funding.editions.schemas import ResultsMatrix
-from mmptf_funding.imports.commands import import_edition
+from mmptf_funding.imports.commands import derive_requirements, import_edition
 from mmptf_funding.imports.files import Tables, csv_table
 from mmptf_funding.imports.template import TABLES
-from mmptf_funding.models import ResultsMatrixRow, SourceDocumentRow
+from mmptf_funding.models import ContributionRow, ContributorRow, ResultsMatrixRow, SourceDocumentRow
 
 PACKAGE = "mmptf_funding"
 EDITIONS = ("MI-2015",)
@@ -26,21 +34,19 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     """Load the packaged data into an empty or an older database; returns the revision of the data."""
     write = await begin_write(session, author, "data of the package")
     at = write.at
-    contributors = {found.code: found for found in read_packaged(PACKAGE, "contributors", Contributor)}
-    for rows in (
-        [_publication_row(publication) for publication in read_packaged(PACKAGE, "documents", Publication, updated=at)],
-        [stage_row(stage, at) for stage in read_packaged(PACKAGE, "money_stages", Stage)],
-        [contributor_row(contributor, at) for contributor in contributors.values()],
-        [
-            contribution_row(given, contributors[given.contributor], at)
-            for given in read_packaged(PACKAGE, "contributions", Contribution)
-        ],
-        [target_row(target, at) for target in read_packaged(PACKAGE, "targets", Target)],
-        [fact_row(fact, at) for fact in read_packaged(PACKAGE, "facts", Fact)],
-    ):
-        await load(write, rows)
+    publications = read_packaged(PACKAGE, "documents", Publication, updated=at)
+    await load(write, [_publication_row(publication) for publication in publications])
+    await load(write, [stage_row(stage, at) for stage in read_packaged(PACKAGE, "money_stages", Stage)])
+    await load(write, [contributor_row(given, at) for given in read_packaged(PACKAGE, "contributors", Contributor)])
+    contributors = {row.code: row for row in await write.session.scalars(sa.select(ContributorRow))}
+    contributions = read_packaged(PACKAGE, "contributions", Contribution)
+    await load(write, [contribution_row(given, contributors[given.contributor], at) for given in contributions])
+    await derive_again(write, ContributionRow, lambda row: with_contributor(row, contributors[row.contributor]))
+    await load(write, [target_row(target, at) for target in read_packaged(PACKAGE, "targets", Target)])
+    await load(write, [fact_row(fact, at) for fact in read_packaged(PACKAGE, "facts", Fact)])
     for edition in EDITIONS:
         await _load_edition(write, edition)
+    await derive_requirements(write)
     return await write.revision()
 
 

@@ -44,13 +44,11 @@ def contributor_row(contributor: Contributor, at: datetime) -> ContributorRow:
     )
 
 
-def contribution_row(contribution: Contribution, contributor: Contributor, at: datetime) -> ContributionRow:
+def contribution_row(contribution: Contribution, contributor: ContributorRow, at: datetime) -> ContributionRow:
     """The row of a contribution by this contributor."""
     record = public.Contribution(
         code=contribution.code,
-        contributor=public.ContributorRef(
-            code=contributor.code, name=contributor.name, type=contributor.type, country=contributor.country
-        ),
+        contributor=_contributor_ref(contributor),
         sum=money(contribution.amount, contribution.currency),
         stage=contribution.stage,
         basis=contribution.basis,
@@ -74,6 +72,23 @@ def contribution_row(contribution: Contribution, contributor: Contributor, at: d
         updated=at,
         record=record.model_dump(mode="json"),
     )
+
+
+def with_contributor(row: ContributionRow, contributor: ContributorRow) -> ContributionRow:
+    """A row with the name, type and country that its contributor has now."""
+    named = _contributor_ref(contributor).model_dump(mode="json")
+    return ContributionRow(
+        **{
+            **row.model_dump(),
+            "contributor_type": contributor.type,
+            "country": contributor.country,
+            "record": {**row.record, "contributor": named},
+        }
+    )
+
+
+def _contributor_ref(contributor: ContributorRow) -> public.ContributorRef:
+    return public.ContributorRef.model_validate(contributor.model_dump(include=set(public.ContributorRef.model_fields)))
 
 
 def target_row(target: Target, at: datetime) -> TargetRow:

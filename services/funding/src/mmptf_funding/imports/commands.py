@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain, islice
-from typing import TypeVar, get_args
+from typing import TypeVar, cast, get_args
 
 from asyncpg import Connection
 from asyncpg import Record as Found
@@ -19,7 +20,8 @@ from pydantic_core import to_json
 from mmptf_common.http.search import words
 from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import Record, load, moment_text
+from mmptf_common.storage.records import JsonObject, Record, changed_by_others, derive_again, load, moment_text
+from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, amount_text, money
 from mmptf_common.wire.places import names_of
 from mmptf_common.wire.problems import ErrorDetail, error_detail
@@ -32,14 +34,13 @@ from mmptf_funding.imports.files import Tables
 from mmptf_funding.imports.rules import MAX_ERRORS, ImportErrors, Requirement, SmallTables, Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, TableReport
 from mmptf_funding.imports.template import RawRow
-from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, SourceDocumentRow, TermRow
+from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, RequirementRow, SourceDocumentRow, TermRow
 
 # The number of rows that are checked before other requests get a turn.
 TURN = 500
 # Without an edition table, the edition is taken from the first of this many rows that names one.
 FIRST_ROWS = 100
 CURRENCY = "USD"
-NO_COUNTRY = "none"
 # The columns of the requirement table, except the public record and the time of the last change.
 COLUMNS = (
     "code", "edition", "region", "region_name", "place", "place_name", "place_as_printed", "country", "area",
@@ -83,8 +84,12 @@ async def import_edition(
         errors.raise_if_any()
     assert edition
     vocabulary = await _vocabulary(connection, edition, small, errors, alone=not first)
-    errors.add(await _document_taken(connection, small.edition))
-    staged = await _stage(connection, chain(first, requirements), vocabulary, errors, progress)
+    if packaged:
+        shown = await _with_corrections(write, vocabulary)
+    else:
+        shown = vocabulary
+        errors.add(await _document_taken(connection, small.edition))
+    staged = await _stage(connection, chain(first, requirements), vocabulary, shown, errors, progress)
     errors.add(rules.small_table_errors(small, vocabulary))
     await _add_repeated_rows(connection, edition, errors)
     errors.add(await _initiatives_taken(connection, edition, small.initiatives))
@@ -92,10 +97,11 @@ async def import_edition(
         errors.add(await _rows_left_out(connection, edition))
     errors.raise_if_any()
     report: dict[str, TableReport] = {}
-    for name, rows in _rows_of(small, vocabulary, write.at):
-        actions = await load(write, rows, keep_corrections=packaged)
-        if name != "documents":
-            report[name] = _counted(len(rows), actions)
+    if small.edition and not packaged:
+        await load(write, [_document_row(row, write.at) for _, row in small.edition], keep_corrections=False)
+    for name, rows in _rows_of(small, shown, write.at):
+        report[name] = _counted(len(rows), await load(write, rows, keep_corrections=packaged))
+    await _derive_printed_totals(write)
     progress("writing", 0)
     written = await _write_requirements(write, keep_corrections=packaged)
     report["requirements"] = _counted(staged, written)
@@ -175,15 +181,7 @@ async def _vocabulary(
 
     alone: the file has no requirements, so terms that published requirements use must not change
     """
-    terms: dict[TermKind, dict[str, Term]] = {kind: {} for kind in get_args(TermKind)}
-    for found in await connection.fetch(
-        "SELECT kind, term, name, region, country, record->>'footnote' AS footnote"
-        " FROM term WHERE edition = $1 ORDER BY position",
-        edition,
-    ):
-        terms[found["kind"]][found["term"]] = Term(
-            found["term"], found["name"], found["region"], found["country"], found["footnote"]
-        )
+    terms = await _stored_terms(connection, edition)
     published = alone and await connection.fetchval(
         "SELECT EXISTS (SELECT FROM requirement WHERE edition = $1)", edition
     )
@@ -198,6 +196,53 @@ async def _vocabulary(
         errors.add(rules.place_errors(number, row, terms["region"]))
     documents = {found["code"] for found in await connection.fetch("SELECT code FROM source_document")}
     return Vocabulary(edition, terms, frozenset(documents | {row.document for _, row in given.edition}))
+
+
+async def _stored_terms(connection: Connection, edition: str) -> dict[TermKind, dict[str, Term]]:
+    """The stored terms of an edition by kind and code, in their order."""
+    terms: dict[TermKind, dict[str, Term]] = {kind: {} for kind in get_args(TermKind)}
+    for found in await connection.fetch(
+        "SELECT kind, term, name, region, country, record->>'footnote' AS footnote"
+        " FROM term WHERE edition = $1 ORDER BY position",
+        edition,
+    ):
+        terms[found["kind"]][found["term"]] = Term(
+            found["term"], found["name"], found["region"], found["country"], found["footnote"]
+        )
+    return terms
+
+
+async def _with_corrections(write: Write, packaged: Vocabulary) -> Vocabulary:
+    """A packaged vocabulary with the terms that others have changed as they are stored."""
+    corrected = await changed_by_others(write, TermRow)
+    stored = await _stored_terms(await driver_connection(write.session), packaged.edition)
+    terms = {
+        kind: {
+            **named,
+            **{code: term for code, term in stored[kind].items() if f"{packaged.edition}.{kind}.{code}" in corrected},
+        }
+        for kind, named in packaged.terms.items()
+    }
+    return replace(packaged, terms=terms)
+
+
+async def derive_requirements(write: Write) -> None:
+    """Store the requirements anew whose terms have other names, regions or countries than they show."""
+    terms = await _terms_of_editions(write)
+    await derive_again(write, RequirementRow, lambda row: _requirement_with_terms(row, terms[row.edition]))
+
+
+async def _derive_printed_totals(write: Write) -> None:
+    """Store the printed totals anew whose terms have other names; a file may change terms and leave the totals out."""
+    terms = await _terms_of_editions(write)
+    await derive_again(write, PrintedTotalRow, lambda row: _total_with_terms(row, terms[row.edition]))
+
+
+async def _terms_of_editions(write: Write) -> dict[str, dict[TermKind, dict[str, Term]]]:
+    """The stored terms of every edition."""
+    connection = await driver_connection(write.session)
+    editions = [row["code"] for row in await connection.fetch("SELECT code FROM edition")]
+    return {edition: await _stored_terms(connection, edition) for edition in editions}
 
 
 async def _document_taken(
@@ -219,10 +264,16 @@ async def _document_taken(
 
 
 async def _stage(
-    connection: Connection, rows: Iterator[RawRow], vocabulary: Vocabulary, errors: ImportErrors, progress: Progress
+    connection: Connection,
+    rows: Iterator[RawRow],
+    vocabulary: Vocabulary,
+    shown: Vocabulary,
+    errors: ImportErrors,
+    progress: Progress,
 ) -> int:
     """Check requirements one by one and copy the valid ones into a temporary table; returns the number of rows read.
 
+    vocabulary: what they are checked against; shown: the terms whose names they get
     Only one row is in memory at a time, and the requirement table is not written before every row has been checked.
     """
     await connection.execute(
@@ -248,7 +299,7 @@ async def _stage(
             if row is None or wrong:
                 errors.add(wrong)
                 continue
-            requirement = rules.requirement_of(row, vocabulary)
+            requirement = rules.requirement_of(row, shown)
             record = to_json(requirement_record(requirement)).decode()
             yield (*requirement_columns(requirement).values(), record, raw.number)
 
@@ -345,7 +396,6 @@ def _rows_of(small: SmallTables, vocabulary: Vocabulary, at: datetime) -> list[t
     """The rows to store of the small tables, by table, in an order in which each refers only to earlier ones."""
     edition = vocabulary.edition
     found: list[tuple[str, Sequence[Record]]] = [
-        ("documents", [_document_row(row, at) for _, row in small.edition]),
         ("edition", [_edition_row(row, at) for _, row in small.edition]),
         ("vocabulary", [_term_row(row, n, edition, at) for n, (_, row) in enumerate(small.vocabulary, 1)]),
         (
@@ -505,7 +555,7 @@ def requirement_columns(requirement: Requirement) -> dict[str, Cell]:
         "place": place.code,
         "place_name": place.name,
         "place_as_printed": row.place_as_printed,
-        "country": place.country or NO_COUNTRY,
+        "country": place.country or NONE,
         "area": area.code,
         "area_name": area.name,
         "area_as_printed": row.area_as_printed,
@@ -522,15 +572,16 @@ def requirement_columns(requirement: Requirement) -> dict[str, Cell]:
         "heading_line": row.heading_line,
         "place_line": row.place_line,
         "populations_line": row.target_populations_line,
-        "words": _search_words(
-            place.name,
-            row.place_as_printed,
-            region.name,
-            area.name,
-            row.area_as_printed,
-            *names_of(place.country or NO_COUNTRY),
-        ),
+        "words": _words_of(row.place_as_printed, row.area_as_printed, region, place, area),
     }
+
+
+def _words_of(
+    place_as_printed: str | None, area_as_printed: str | None, region: Term, place: Term, area: Term
+) -> list[str]:
+    """The search words of a requirement: of its headings, of the terms' names and of all names of the country."""
+    names = names_of(place.country or NONE)
+    return _search_words(place.name, place_as_printed, region.name, area.name, area_as_printed, *names)
 
 
 # Cached, because all rows of the same place and area have the same words.
@@ -580,6 +631,47 @@ def requirement_record(requirement: Requirement) -> dict[str, JsonValue]:
         "reading_note": row.reading_note,
         "sources": sources,
     }
+
+
+def _requirement_with_terms(row: RequirementRow, terms: Mapping[TermKind, Mapping[str, Term]]) -> RequirementRow:
+    """A stored requirement with the names, region and country that its terms have now."""
+    place, area = terms["place"][row.place], terms["area"][row.area]
+    region = terms["region"][place.region or row.region]
+    record = row.record
+    populations = cast("list[JsonObject]", record["target_populations"])
+    return RequirementRow(
+        **{
+            **row.model_dump(),
+            "region": region.code,
+            "region_name": region.name,
+            "place_name": place.name,
+            "country": place.country or NONE,
+            "area_name": area.name,
+            "words": _words_of(row.place_as_printed, row.area_as_printed, region, place, area),
+            "record": {
+                **record,
+                "region": _with(record["region"], code=region.code, name=region.name),
+                "place": _with(record["place"], name=place.name, country=place.country, footnote=place.footnote),
+                "area": _with(record["area"], name=area.name),
+                "target_populations": [
+                    _with(named, name=terms["target_population"][str(named["code"])].name) for named in populations
+                ],
+            },
+        }
+    )
+
+
+def _total_with_terms(row: PrintedTotalRow, terms: Mapping[TermKind, Mapping[str, Term]]) -> PrintedTotalRow:
+    """A stored printed total with the name that its term has now."""
+    if row.division == "edition":
+        return row
+    name = terms[cast("TermKind", row.division)][row.value].name
+    return PrintedTotalRow(**{**row.model_dump(), "record": {**row.record, "name": name}})
+
+
+def _with(record: JsonValue, **members: JsonValue) -> JsonObject:
+    """A part of a record with other values of these members."""
+    return {**cast("JsonObject", record), **members}
 
 
 def _source_json(

@@ -224,10 +224,11 @@ def _span_errors(table: TableName, number: int, column: str, first: int | None, 
 def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requirement:
     """A checked row with the terms that it names; raises KeyError for a code that is not in the vocabulary."""
     terms = vocabulary.terms
+    place = terms["place"][row.place_code]
     return Requirement(
         row,
-        region=terms["region"][row.region_code],
-        place=terms["place"][row.place_code],
+        region=terms["region"][place.region or row.region_code],
+        place=place,
         area=terms["area"][row.area_code],
         populations=tuple(terms["target_population"][code] for code in row.target_populations),
     )
