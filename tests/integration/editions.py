@@ -89,9 +89,9 @@ MADE_UP: Edition = {
     "vocabulary": [
         term("region", "east", "The East"),
         term("region", "west", "The West", as_printed="West|The west"),
-        term("area", "health", "Health"),
-        term("area", "border", "Border Management"),
-        term("target_population", "migrants", "Migrants"),
+        term("area", "health", "Migration Health"),
+        term("area", "border", "Immigration and Border Management"),
+        term("target_population", "migrants", "Migrants and vulnerable populations"),
         term("target_population", "students", "Students"),
         term("place", "KEN", "Kenya", region_code="east", country_code="KEN"),
         term("place", "UGA", "Uganda", region_code="east", country_code="UGA", footnote="A footnote, with a comma."),

@@ -33,7 +33,7 @@ from tests.integration.editions import (
         ({"target_populations": "migrants|student"}, [("unknown_code", "target_populations", "students")]),
         ({"region": "The East Side"}, [("other_name", "region", None)]),
         ({"place": "KENYA"}, [("other_name", "place", None)]),
-        ({"area": "Migration Health"}, [("other_name", "area", None)]),
+        ({"area": "Health"}, [("other_name", "area", None)]),
         ({"region_code": "west"}, [("other_region", "place_code", None)]),
         ({"country_code": "UGA"}, [("other_country", "country_code", None)]),
         ({"source_document": "made-up-2061"}, [("unknown_code", "source_document", None)]),
@@ -243,3 +243,51 @@ async def test_of_very_many_errors_the_first_are_listed_and_all_counted(untouche
     answer = (await send(untouched, csv_of("requirements", same))).json()
     assert answer["detail"] == "4999 errors, of which the first 1000 are listed; nothing was written."
     assert [e["pointer"] for e in answer["errors"]] == [f"/requirements/{n}/source_line" for n in range(3, 1003)]
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        # The same code in another edition: a term of another name, a place of another country or of none.
+        (term("area", "labour", "Hard labour"), ("term_of_other_edition", "'Labour Migration and Human Development'")),
+        (term("target_population", "media", "Reporters"), ("term_of_other_edition", "'Media' in MI-2015")),
+        (term("region", "asia-pacific", "Asia"), ("term_of_other_edition", "'Asia and the Pacific' in MI-2015")),
+        (term("place", "BDI", "Burundi", region_code="east", country_code="RWA"), ("term_of_other_edition", "(BDI)")),
+        (term("place", "BDI", "Burundi", region_code="east"), ("term_of_other_edition", "(BDI)")),
+        # In another case, of another edition and of the same.
+        (term("area", "LABOUR", "Labour Migration and Human Development"), ("differs_in_case", "labour of MI-2015")),
+        (
+            term("place", "Bdi", "Burundi", region_code="east", country_code="BDI"),
+            ("differs_in_case", "BDI of MI-2015"),
+        ),
+        (term("target_population", "Students", "Students"), ("repeated_row", "row 7")),
+        # The same meaning: the same name in another spelling, a country under a new name; another kind of term.
+        (term("area", "labour", "Labour migration, and human development"), None),
+        (term("place", "BDI", "Burundi, as it is called now", region_code="east", country_code="BDI"), None),
+        (term("target_population", "labour", "Workers"), None),
+    ],
+)
+async def test_terms_that_filters_would_mix_are_refused(
+    untouched: RunningApp, added: dict[str, str], expected: tuple[str, str] | None
+) -> None:
+    text = workbook_of(more("vocabulary", added))
+    if expected is None:
+        answer = await send(untouched, text, XLSX, dry_run=True)
+        assert answer.status_code == 200, answer.text
+        return
+    error, *others = await refusal(untouched, text, XLSX)
+    assert (error["code"], error["pointer"]) == (expected[0], f"/vocabulary/{len(MADE_UP['vocabulary']) + 2}/code")
+    # A code that the file has already in another case is stored in it, too.
+    assert [(other["code"], other["pointer"]) for other in others] in ([], [("differs_in_case", error["pointer"])])
+    assert expected[1] in error["detail"]
+
+
+async def test_codes_that_differ_in_case_alone_are_refused(untouched: RunningApp) -> None:
+    rows = more("requirements", {**MADE_UP["requirements"][0], "code": "me-2016-ken-health", "source_line": "99"})
+    errors = await refusal(untouched, workbook_of(rows), XLSX)
+    assert {(e["code"], e["pointer"]) for e in errors} == {
+        ("repeated_row", f"/requirements/{len(MADE_UP['requirements']) + 2}/code"),
+        ("differs_in_case", f"/requirements/{len(MADE_UP['requirements']) + 2}/code"),
+    }
+    answer = await send(untouched, workbook_of({"edition": changed("edition", 0, code="me-2016")["edition"]}), XLSX)
+    assert [(e["code"], e["pointer"]) for e in answer.json()["errors"]] == [("differs_in_case", "/edition/2/code")]

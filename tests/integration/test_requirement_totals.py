@@ -111,16 +111,22 @@ async def test_totals_are_by_region_without_a_dimension(funding: httpx.AsyncClie
 
 SECOND = "SE-2016"
 DOCUMENT = "second-edition-2016"
-# Codes that both editions use, with other names, a country in another region, and codes of its own.
+# Codes that both editions use, with the same meaning, a country in another region under another name, and own codes.
 VOCABULARY = [
-    {"kind": "region", "code": "asia-pacific", "name": "Asia and its ocean"},
+    {"kind": "region", "code": "asia-pacific", "name": "Asia and the Pacific"},
     {"kind": "region", "code": "north", "name": "The North"},
-    {"kind": "area", "code": "health", "name": "Health of Migrants"},
+    {"kind": "area", "code": "health", "name": "Migration Health"},
     {"kind": "area", "code": "cities", "name": "Migrants and Cities"},
-    {"kind": "target_population", "code": "migrants", "name": "Migrants"},
+    {"kind": "target_population", "code": "migrants", "name": "Migrants and vulnerable populations"},
     {"kind": "target_population", "code": "youth", "name": "Youth"},
-    {"kind": "target_population", "code": "media", "name": "Reporters"},
-    {"kind": "place", "code": "AFG", "name": "Afghanistan", "region_code": "asia-pacific", "country_code": "AFG"},
+    {"kind": "target_population", "code": "media", "name": "Media"},
+    {
+        "kind": "place",
+        "code": "AFG",
+        "name": "Afghanistan of 2016",
+        "region_code": "asia-pacific",
+        "country_code": "AFG",
+    },
     {"kind": "place", "code": "KEN", "name": "Kenya", "region_code": "north", "country_code": "KEN"},
     {"kind": "place", "code": "KEN-coast", "name": "Kenya, coast", "region_code": "north", "country_code": "KEN"},
     {"kind": "place", "code": "RP-north", "name": "Regional Programmes", "region_code": "north"},

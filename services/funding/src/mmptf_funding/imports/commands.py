@@ -89,6 +89,8 @@ async def import_edition(
     else:
         shown = vocabulary
         errors.add(await _document_taken(connection, small.edition))
+        errors.add(await _edition_in_other_case(connection, small.edition))
+        errors.add(await _colliding(connection, edition, small.vocabulary))
     staged = await _stage(connection, chain(first, requirements), vocabulary, shown, errors, progress)
     errors.add(rules.small_table_errors(small, vocabulary))
     await _add_repeated_rows(connection, edition, errors)
@@ -188,9 +190,10 @@ async def _vocabulary(
     numbers: dict[tuple[TermKind, str], int] = {}
     for number, row in given.vocabulary:
         as_published = terms[row.kind].get(row.code) if published else None
-        first = numbers.get((row.kind, row.code))
+        alike = (row.kind, row.code.lower())
+        first = numbers.get(alike)
         errors.add(rules.vocabulary_errors(number, row, edition, first, as_published))
-        numbers.setdefault((row.kind, row.code), number)
+        numbers.setdefault(alike, number)
         terms[row.kind][row.code] = rules.term_of(row)
     for number, row in given.vocabulary:
         errors.add(rules.place_errors(number, row, terms["region"]))
@@ -263,6 +266,45 @@ async def _document_taken(
     return errors
 
 
+async def _colliding(
+    connection: Connection, edition: str, given: Sequence[tuple[int, template.VocabularyRow]]
+) -> list[ErrorDetail]:
+    """The errors of terms whose code a stored term of the same kind has, in any case and with another meaning.
+
+    A term that is stored already as it is given is none: editions that collide since before this check can be imported.
+    """
+    found = await connection.fetch(
+        "SELECT stored.edition, stored.kind, stored.term, stored.name, stored.country FROM term AS stored,"
+        " (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS named(kind, term)) AS named"
+        " WHERE stored.kind = named.kind AND lower(stored.term) = named.term ORDER BY stored.edition DESC, stored.code",
+        [row.kind for _, row in given],
+        [row.code.lower() for _, row in given],
+    )
+    alike: dict[tuple[str, str], list[rules.StoredTerm]] = {}
+    for stored in found:
+        alike.setdefault((stored["kind"], stored["term"].lower()), []).append(rules.StoredTerm(**stored))
+    return [
+        error
+        for number, row in given
+        for error in rules.collisions(number, row, edition, alike.get((row.kind, row.code.lower()), []))
+    ]
+
+
+async def _edition_in_other_case(
+    connection: Connection, given: Sequence[tuple[int, template.EditionRow]]
+) -> list[ErrorDetail]:
+    """An error for an edition whose code differs from another one's in case alone."""
+    return [
+        rules.other_case("edition", number, row.code, taken)
+        for number, row in given
+        if (
+            taken := await connection.fetchval(
+                "SELECT code FROM edition WHERE lower(code) = lower($1) AND code <> $1", row.code
+            )
+        )
+    ]
+
+
 async def _stage(
     connection: Connection,
     rows: Iterator[RawRow],
@@ -321,7 +363,7 @@ async def _add_repeated_rows(connection: Connection, edition: str, errors: Impor
     await connection.execute("CREATE INDEX ON staged (code); ANALYZE staged")
     await add(
         lambda r: rules.repeated("requirements", r["row"], "code", r["code"], r["first"]),
-        "SELECT * FROM (SELECT row, code, min(row) OVER (PARTITION BY code) AS first FROM staged) AS coded"
+        "SELECT * FROM (SELECT row, code, min(row) OVER (PARTITION BY lower(code)) AS first FROM staged) AS coded"
         " WHERE row > first",
     )
     await add(
@@ -335,6 +377,11 @@ async def _add_repeated_rows(connection: Connection, edition: str, errors: Impor
         "SELECT row, code, requirement.edition FROM staged JOIN requirement USING (code)"
         " WHERE requirement.edition <> $1",
         edition,
+    )
+    await add(
+        lambda r: rules.other_case("requirements", r["row"], r["code"], r["taken"]),
+        "SELECT row, staged.code, requirement.code AS taken FROM staged"
+        " JOIN requirement ON lower(requirement.code) = lower(staged.code) AND requirement.code <> staged.code",
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from mmptf_common.wire.base import words_of
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, reason_of
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 from mmptf_funding.editions.domain import TermKind
@@ -32,6 +33,17 @@ class Term:
     region: str | None = None
     country: str | None = None
     footnote: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTerm:
+    """A stored term with its edition; `term` is its code."""
+
+    edition: str
+    kind: str
+    term: str
+    name: str
+    country: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,8 @@ def _cell_error(table: TableName, raw: RawRow, error: ErrorDetails) -> ErrorDeta
     if error["type"] == "unknown_code":
         suggestion = error["ctx"]["suggestion"]
         return row_error(table, raw.number, column, "unknown_code", error["msg"], suggestion=suggestion)
+    if error["type"] == "reserved":
+        return row_error(table, raw.number, column, "reserved", error["msg"])
     return row_error(table, raw.number, column, "invalid_value", f"{shown(given)}: {reason_of(error)}")
 
 
@@ -137,8 +151,6 @@ def vocabulary_errors(
     published: the stored term, where requirements are published with it and the file has none; it must not change
     """
     errors = []
-    if error["type"] == "reserved":
-        return row_error(table, raw.number, column, "reserved", error["msg"])
     if first:
         errors.append(repeated("vocabulary", number, "code", row.code, first))
     errors += other_edition("vocabulary", number, row.edition, edition)
@@ -151,6 +163,41 @@ def vocabulary_errors(
 def term_of(row: template.VocabularyRow) -> Term:
     """The term of a row of the vocabulary."""
     return Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
+
+
+def collisions(
+    number: int, row: template.VocabularyRow, edition: str, stored: Sequence[StoredTerm]
+) -> list[ErrorDetail]:
+    """The error of a term with the code of another term of its kind that means something else: filters would mix them.
+
+    stored: the terms of all editions of this kind and code, in any case, the latest edition first
+    """
+    if any(term == StoredTerm(edition, row.kind, row.code, row.name, row.country_code) for term in stored):
+        return []
+    if cased := next((term for term in stored if term.term != row.code), None):
+        return [other_case("vocabulary", number, row.code, f"{cased.term} of {cased.edition}")]
+    other = next((term for term in stored if term.edition != edition and not _same_meaning(row, term)), None)
+    if other is None:
+        return []
+    means = f"{other.name!r}" + (f" ({other.country})" if other.country else "")
+    detail = (
+        f"{row.code} is {means} in {other.edition}, and filters and totals by {row.kind} take all editions; another"
+        " meaning needs another code, the same one the same name or country"
+    )
+    return [row_error("vocabulary", number, "code", "term_of_other_edition", detail)]
+
+
+def _same_meaning(row: template.VocabularyRow, term: StoredTerm) -> bool:
+    """Whether two terms are the same country, whose name may have changed, or have the same name."""
+    if row.country_code != term.country:
+        return False
+    return row.country_code is not None or words_of(row.name) == words_of(term.name)
+
+
+def other_case(table: TableName, row: int, code: str, taken: str) -> ErrorDetail:
+    """An error for a code that differs from another one in case alone."""
+    detail = f"{code} and {taken} differ in case alone; codes are found in any case"
+    return row_error(table, row, "code", "differs_in_case", detail)
 
 
 def place_errors(number: int, row: template.VocabularyRow, regions: Iterable[str]) -> list[ErrorDetail]:
