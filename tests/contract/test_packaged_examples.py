@@ -54,7 +54,7 @@ def test_the_examples_are_of_the_packaged_data(packaged: dict[str, str], operati
     url = packaged[operation.api] + operation.path
     codes, filters = parameters(operation, "path"), parameters(operation, "query")
     examples = [(p["name"], p["example"]) for p in filters if "example" in p]
-    if any(p.get("description") == NOT_PACKAGED for p in codes):
+    if any(p["description"].endswith(NOT_PACKAGED) for p in codes):
         answer = httpx.get(url, headers=operation.headers, timeout=30)
         assert answer.status_code == 404, answer.text
         return
@@ -73,4 +73,4 @@ def test_a_code_of_a_record_that_is_written_first_says_so(packaged: dict[str, st
     found = httpx.get(
         packaged[operation.api] + "/".join(operation.path.split("/")[:5]), headers=operation.headers, timeout=30
     )
-    assert (found.status_code == 404) == (code.get("description") == NOT_PACKAGED)
+    assert (found.status_code == 404) == code["description"].endswith(NOT_PACKAGED)

@@ -46,6 +46,8 @@ EXPORTS = tuple(media.partition(";")[0] for name, media in MEDIA_TYPES.items() i
 # That of a table of groups.
 TABLE = ("text/csv",)
 
+# At the end of the description of a code in a path whose example is no record of the packaged data.
+NOT_PACKAGED = "The packaged data have no such record: the one of the example exists once it is written."
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _ETAG = {"description": "Strong tag of this revision and question.", "schema": {"type": "string"}}
 _CACHE = {"description": "How long, and by whom, the answer may be kept.", "schema": {"type": "string"}}
@@ -105,7 +107,7 @@ def code_in_path(about: str, example: str, *, packaged: bool = True) -> Any:
     about: what it is the code of; packaged: whether the packaged data have the record of the example
     """
     if not packaged:
-        about += " The packaged data have no such record: the one of the example exists once it is written."
+        about += f" {NOT_PACKAGED}"
     return Path(pattern=CODE_PATTERN, max_length=64, description=about, examples=[example])
 
 
