@@ -416,7 +416,7 @@ async def test_an_index_is_in_the_order_of_the_amounts(apps: dict[str, RunningAp
     connection = await asyncpg.connect(funding.database_url)
     await connection.execute("SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off")
     for given in ({}, {"cursor": cursor}):
-        page = page_statement(LISTING, RequirementQuery.model_validate({"sort": sort, **given}))
+        page = page_statement(LISTING, RequirementQuery.model_validate({"sort": [sort], **given}))
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {page.sql}", *page.values))
         assert f"Index Scan using {index} " in plan or f"Index Scan Backward using {index} " in plan, plan
         assert ("Index Cond: (ROW(COALESCE" in plan) == bool(given), plan
