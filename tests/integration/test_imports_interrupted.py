@@ -23,7 +23,9 @@ from tests.conftest import asyncio_run, running_app
 from tests.integration.editions import MADE_UP, workbook_of
 from tests.tokens import writing
 
-ROWS = 12_000
+# Of an import that writes, many rows show no more than a few, and take long.
+FEW, MANY = 500, 12_000
+SIZES = [FEW, pytest.param(MANY, marks=pytest.mark.drills)]
 PROGRESS = b"checking 10,000 rows"
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'mmptf'"
 IMPORTER = f"SELECT {OTHERS}"
@@ -35,10 +37,16 @@ WRITERS_LOCK = (
 )
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """An edition of many rows, one dollar each."""
-    folder = tmp_path_factory.mktemp("edition")
+@pytest.fixture
+def rows() -> int:
+    """The number of rows of `files`, which a test may choose."""
+    return MANY
+
+
+@pytest.fixture
+def files(rows: int, tmp_path: Path) -> list[Path]:
+    """An edition of one dollar for each row."""
+    folder = tmp_path
     term = "LARGE,{},{},{},{}\n".format
     texts = {
         "edition.csv": "code,name,year,document,currency\nLARGE,A large edition,2016,large,USD\n",
@@ -47,10 +55,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         + term("area", "health", "Health", "")
         + term("place", "XXA", "A place", "all"),
         "printed-totals.csv": "edition,division,value,unit,printed,as_printed,source_document\n"
-        f'LARGE,edition,LARGE,USD,{ROWS}.00,"{ROWS:,}",large\n',
+        f'LARGE,edition,LARGE,USD,{rows}.00,"{rows:,}",large\n',
         "requirements.csv": "code,source_line,edition,region_code,place_code,area_code,amount_usd,status,"
         + "source_document\n"
-        + "".join(f"LARGE-{n:06d},{n},LARGE,all,XXA,health,1.00,required,large\n" for n in range(1, ROWS + 1)),
+        + "".join(f"LARGE-{n:06d},{n},LARGE,all,XXA,health,1.00,required,large\n" for n in range(1, rows + 1)),
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
@@ -154,6 +162,7 @@ async def test_killed_while_it_checks(url: str, files: list[Path]) -> None:
         assert await process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.parametrize("rows", SIZES)
 @pytest.mark.usefixtures("nothing_left")
 async def test_killed_while_it_writes(url: str, files: list[Path], admin: asyncpg.Connection) -> None:
     async with importing(url, files) as process, held_while_writing(url):
@@ -162,6 +171,7 @@ async def test_killed_while_it_writes(url: str, files: list[Path], admin: asyncp
         assert await process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.drills
 @pytest.mark.usefixtures("nothing_left")
 async def test_cut_off_while_it_checks(url: str, files: list[Path], admin: asyncpg.Connection) -> None:
     async with importing(url, files) as process:
@@ -170,6 +180,7 @@ async def test_cut_off_while_it_checks(url: str, files: list[Path], admin: async
         await failed_in_one_line(process)
 
 
+@pytest.mark.parametrize("rows", SIZES)
 @pytest.mark.usefixtures("nothing_left")
 async def test_cut_off_while_it_writes(url: str, files: list[Path], admin: asyncpg.Connection) -> None:
     async with importing(url, files) as process, held_while_writing(url):
@@ -194,8 +205,9 @@ async def test_an_import_that_is_cut_off_is_a_503(url: str, admin: asyncpg.Conne
         assert (answer.status_code, answer.json()["tables"]["requirements"]["created"]) == (200, 6)
 
 
+@pytest.mark.parametrize("rows", SIZES)
 async def test_refused_at_commit_nothing_is_left_and_the_next_import_succeeds(
-    url: str, files: list[Path], admin: asyncpg.Connection
+    url: str, rows: int, files: list[Path], admin: asyncpg.Connection
 ) -> None:
     # A deferred constraint fails at COMMIT itself, when all rows and all journal entries are written.
     await admin.execute(
@@ -213,14 +225,14 @@ async def test_refused_at_commit_nothing_is_left_and_the_next_import_succeeds(
     async with importing(url, files) as process:
         out, err = await process.communicate()
     assert process.returncode == 0, err
-    assert out.endswith(f"LARGE: written, revision {ROWS + 6}\n".encode())
+    assert out.endswith(f"LARGE: written, revision {rows + 6}\n".encode())
     found = await admin.fetchrow(
         "SELECT count(*) AS entries, min(seq) AS first, max(seq) AS last,"
         " count(*) FILTER (WHERE entity = 'requirement') AS requirements FROM change"
     )
-    assert tuple(found) == (ROWS + 6, 1, ROWS + 6, ROWS)
+    assert tuple(found) == (rows + 6, 1, rows + 6, rows)
     written = await admin.fetch("SELECT first, number, actor, reason, repeatable FROM revision")
-    assert [tuple(row) for row in written] == [(1, ROWS + 6, "import", "import of an edition", True)]
-    assert await admin.fetchval("SELECT sum(amount) FROM requirement") == ROWS
+    assert [tuple(row) for row in written] == [(1, rows + 6, "import", "import of an edition", True)]
+    assert await admin.fetchval("SELECT sum(amount) FROM requirement") == rows
     # Their order in the journal is that of their codes.
-    assert await admin.fetchval("SELECT key FROM change WHERE seq = $1", ROWS + 6) == f"LARGE-{ROWS:06d}"
+    assert await admin.fetchval("SELECT key FROM change WHERE seq = $1", rows + 6) == f"LARGE-{rows:06d}"
