@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from mmptf_common.http.search import Term, parse_search
@@ -14,23 +14,33 @@ from mmptf_common.wire.places import places
 _INDEXED = "array_to_tsvector(words) @@ {}::text::tsquery"
 
 
-def _characters(chosen: Callable[[str], bool]) -> str:
-    """The chosen characters of the Basic Multilingual Plane as the inside of a bracket of a regular expression."""
-    found = [n for n in range(0xD800) if chosen(chr(n))]
-    first = [n for n in found if not chosen(chr(n - 1))]
-    last = [n for n in found if not chosen(chr(n + 1))]
-    return "".join(rf"\u{low:04x}-\u{high:04x}" for low, high in zip(first, last, strict=True))
+def _spoken(texts: Sequence[str]) -> str:
+    """SQL of the words of texts, as `words_of` has them, each between spaces; no phrase reaches from one to another.
+
+    It says itself what a letter, an accent and its lower case are: what a server takes for them depends on its locale.
+    """
+    characters = [chr(n) for n in range(0x10000) if not 0xD800 <= n < 0xE000]
+    written = [c for c in characters if unicodedata.is_normalized("NFKD", c)]
+    accents = "".join(c for c in written if unicodedata.combining(c))
+    folded = {c: c.casefold() for c in written if c not in accents and c.casefold() != c and len(c.casefold()) == 1}
+    together = f"normalize(concat_ws(' ' || chr(1) || ' ', {', '.join(texts)}), NFKD)"
+    for sharp in "ßẞ":
+        together = f"replace({together}, '{sharp}', 'ss')"
+    together = f"translate({together}, '{''.join(folded)}{accents}', '{''.join(folded.values())}')"
+    # Beyond the Basic Multilingual Plane, the letters that are in use are ideographs.
+    letters = _ranges(c for c in characters if c.isalnum()) + r"\U00020000-\U0003ffff"
+    return rf"' ' || regexp_replace({together}, '[^\u0001{letters}]+', ' ', 'g') || ' '"
 
 
-# Accents, which `words_of` leaves out, and other marks, which separate words there and are letters for PostgreSQL.
-_ACCENTS = _characters(lambda c: unicodedata.combining(c) > 0)
-_MARKS = _characters(lambda c: unicodedata.category(c).startswith("M") and not unicodedata.combining(c))
-# SQL of the words of texts, as `words_of` has them, each between spaces; no phrase reaches from one text to another.
-_SPOKEN = (
-    "' ' || regexp_replace(regexp_replace(normalize(casefold(concat_ws(' ' || chr(1) || ' ', {texts})"
-    f" COLLATE pg_unicode_fast), NFKD), '[{_ACCENTS}]+', '', 'g'), '([^[:alnum:]\\u0001]|[{_MARKS}])+', ' ', 'g')"
-    " || ' '"
-)
+def _ranges(characters: Iterable[str]) -> str:
+    """Characters in their order as the inside of a bracket of a regular expression."""
+    ranges: list[list[int]] = []
+    for n in map(ord, characters):
+        if ranges and n == ranges[-1][1] + 1:
+            ranges[-1][1] = n
+        else:
+            ranges.append([n, n])
+    return "".join(rf"\u{first:04x}-\u{last:04x}" for first, last in ranges)
 
 
 def search_in(*texts: str, places: str | None = None, named: bool = False) -> Filter:
@@ -40,7 +50,7 @@ def search_in(*texts: str, places: str | None = None, named: bool = False) -> Fi
     places: SQL condition of the rows of places, which are found by every name; `{}` stands for an array of their codes
     named: whether `words` has the words of those names already
     """
-    spoken = _SPOKEN.replace("{texts}", ", ".join(texts))
+    spoken = _spoken(texts)
 
     def with_words(term: Term, arguments: Arguments) -> str:
         """SQL of the rows that have all words of a term, or a place with the word in a name."""
