@@ -38,6 +38,8 @@ class Record(SQLModel):
 
 
 StoredRecord = TypeVar("StoredRecord", bound=Record)
+# The columns that no answer shows: the words of searches, and the form in which commands read a programme.
+UNSEEN = {"words", "stated"}
 # The number of rows that are read at once, where a table may be long.
 BATCH = 1000
 
@@ -168,15 +170,15 @@ async def _put_changed(
 ) -> int:
     """Store the rows that differ from the stored ones, and new rows; returns the number of rows that differ.
 
-    pairs: each stored row and the one in its place. A row that differs in its search words alone keeps its record and
-    its time: the same is read of it, so it is no change for the journal.
+    pairs: each stored row and the one in its place. A row that differs in what no answer shows alone keeps its record
+    and its time: the same is read of it, so it is no change for the journal.
     """
     changed = []
     for stored, row in pairs:
         different = _members(stored), _members(row)
         if different[0] == different[1]:
             continue
-        if {**different[0], "words": None} == {**different[1], "words": None}:
+        if all(different[0][name] == different[1][name] for name in different[0].keys() - UNSEEN):
             row.record, row.updated = stored.record, stored.updated
         else:
             row.updated = write.at
