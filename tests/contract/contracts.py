@@ -179,10 +179,10 @@ OPERATIONS = _walked()
 AT_SERVICES = [o for o in OPERATIONS if o.api != "gateway"]
 # Each operation of the API that answers it: what the gateway forwards is not its own.
 OWN = [o for o in OPERATIONS if o.api != "gateway" or o.id.startswith("gateway-")]
-READS = [o for o in OPERATIONS if o.is_read]
-VERSIONED = [o for o in OPERATIONS if o.is_versioned]
-LISTS = [o for o in OPERATIONS if o.is_list]
-PARAMETERS = [(o, name) for o in OPERATIONS for name in o.query]
+READS = [o for o in OWN if o.is_read]
+VERSIONED = [o for o in OWN if o.is_versioned]
+LISTS = [o for o in OWN if o.is_list]
+PARAMETERS = [(o, name) for o in OWN for name in o.query]
 
 
 def is_many(schema: Contract) -> bool:

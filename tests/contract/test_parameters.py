@@ -8,12 +8,12 @@ import pytest
 
 from mmptf_common.http.parameters import AMOUNT_PATTERN
 from tests.contract.asking import ApiClients, ask, error_detail, errors, problem
-from tests.contract.contracts import LISTS, OPERATIONS, Operation, has_order, is_many, takes_codes, words_of
+from tests.contract.contracts import LISTS, OWN, Operation, has_order, is_many, takes_codes, words_of
 
 LONG_NUMBER = "1" * 30
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+@pytest.mark.parametrize("operation", OWN, ids=str)
 async def test_an_unknown_parameter_is_refused_with_all_that_are_known(apis: ApiClients, operation: Operation) -> None:
     found = error_detail(operation, await ask(apis, operation, "nobody_knows_this=1"), "nobody_knows_this")
     assert found["code"] == "unknown_parameter"
@@ -21,7 +21,7 @@ async def test_an_unknown_parameter_is_refused_with_all_that_are_known(apis: Api
     assert found["suggestion"] is None
 
 
-WITH_PARAMETERS = [o for o in OPERATIONS if o.query]
+WITH_PARAMETERS = [o for o in OWN if o.query]
 
 
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
@@ -117,7 +117,7 @@ async def test_an_unknown_code_is_rejected_with_the_codes_that_exist(apis: ApiCl
             assert listed.get("total") or listed["facets"][name]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+@pytest.mark.parametrize("operation", OWN, ids=str)
 async def test_all_errors_are_reported_at_once_and_too_many_are_not_read(
     apis: ApiClients, operation: Operation
 ) -> None:
@@ -126,7 +126,7 @@ async def test_all_errors_are_reported_at_once_and_too_many_are_not_read(
     assert (await errors(apis, operation, [("x", "1")] * 201))[0]["code"] == "too_many_parameters"
 
 
-IN_PATH = [o for o in OPERATIONS if o.code]
+IN_PATH = [o for o in OWN if o.code]
 IMPOSSIBLE = (
     "%25", "%00", "%ff", "%C3%28", "%0A", "%20", "a%2Fb", "..%2f", "-", "'", "x" * 65, "x" * 2000, "%6B%C3%B3d", "%",
 )  # fmt: skip

@@ -39,8 +39,13 @@ def suite(new_database: Callable[[str], str], redis_server: Cache) -> Iterator[S
     environment = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
     environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), "BASE_PATH": BASE_PATH, **identity()}
     with running_suite(Path("/nowhere"), environment) as running:
-        prepare(running)
         yield running
+
+
+@pytest.fixture(scope="module")
+def written(suite: Suite) -> None:
+    """The records that no package has and that the examples of the contract name."""
+    prepare(suite)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +101,8 @@ def links_in(answer: httpx.Response) -> set[str]:
     return found | {part for head in heads for part in re.findall(rf"(?<![^<]){BASE_PATH}/[^>\s]*", head)}
 
 
+@pytest.mark.drills
+@pytest.mark.usefixtures("written")
 def test_every_link_leads_to_its_answer(client: httpx.Client) -> None:
     exports = [f"{o.path}?format={form}" for o in LISTS if o in READS for form in ("csv", "ndjson")]
     earlier = [f"/funding/v1/facts?as_of=1&format={form}" for form in ("json", "csv", "ndjson")]
@@ -113,6 +120,8 @@ def test_every_link_leads_to_its_answer(client: httpx.Client) -> None:
         assert any(part in path for path in seen), part
 
 
+@pytest.mark.drills
+@pytest.mark.usefixtures("written")
 @pytest.mark.parametrize("operation", OWN, ids=str)
 async def test_no_answer_has_a_path_without_the_base_path(callers: ApiClients, operation: Operation) -> None:
     answers = [await ask(callers, operation)]
@@ -147,6 +156,8 @@ def test_an_unknown_path_is_named_as_it_was_asked_for(client: httpx.Client, path
     links_in(answer)
 
 
+@pytest.mark.drills
+@pytest.mark.usefixtures("written")
 def test_a_redirect_is_followed_by_a_caller_and_within_the_suite(client: httpx.Client) -> None:
     moved = client.get(f"{BASE_PATH}/catalog/v1/programmes/eth-01", params={"as_of": 1})
     assert (moved.status_code, moved.headers["location"]) == (308, f"{BASE_PATH}/catalog/v1/programmes/ETH-01?as_of=1")

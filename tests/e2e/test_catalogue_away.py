@@ -1,12 +1,8 @@
-"""Markers and the catalogue as processes of which one dies: assessments go on, and the copy is whole in the end.
-
-`MARKER_DEATHS` is how often the markers die in the middle of many changes.
-"""
+"""Markers and the catalogue as processes of which one dies: assessments go on, and the copy is whole in the end."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import sys
@@ -31,9 +27,10 @@ from tests.e2e.test_retries import token
 from tests.integration.changes import amend, delete
 from tests.integration.replicas import chained, equal, programme, replicated, settings_of, until
 
-DEATHS, WRITES_EACH, WRITERS = int(os.environ.get("MARKER_DEATHS", "1")), 40, 2
+DEATHS, WRITES_EACH, WRITERS = 3, 40, 2
 CODE, FUNDED = EXAMPLE_DRAFT["programme"], "ECU-01"
 AT_ONCE = 2.0
+pytestmark = pytest.mark.drills
 LAST = "SELECT max(seq) FROM change"
 
 
@@ -142,7 +139,6 @@ async def test_assessments_are_written_while_the_catalogue_is_down(suite: Suite,
         assert state["age_seconds"] <= 1
 
 
-@pytest.mark.longer
 async def test_markers_that_die_lose_no_change_and_store_none_twice(
     suite: Suite, processes: dict[str, Process]
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_process_that_would_serve_the_database_of_another_service_ends(
     assert contents(filled[owner]) == before
 
 
+@pytest.mark.drills
 def test_alembic_itself_leaves_the_database_of_another_service_alone(filled: dict[str, str]) -> None:
     before = contents(filled["catalog"])
     for arguments in (("upgrade", "head"), ("stamp", "head"), ("check",)):
