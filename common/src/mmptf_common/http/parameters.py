@@ -29,6 +29,8 @@ from mmptf_common.wire.base import in_words, worded
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any, reason_of
 
+# Queries of at most so many bytes are remembered with what they were parsed to.
+MAX_REMEMBERED = 500
 MAX_PARAMETERS = 200
 # The most keys of one order; no list has more.
 MOST_KEYS = 4
@@ -293,7 +295,12 @@ def parse(request: Request, model: type[Q]) -> Q:
     parameter was repeated. Only the keys of an order stay in theirs. Values that the schema lists are understood
     without regard to case.
     """
-    raw = request.scope["query_string"]
+    raw: bytes = request.scope["query_string"]
+    # Models are frozen, so requests with the same query can have the same one.
+    return _parsed(raw, model) if len(raw) <= MAX_REMEMBERED else _parse(raw, model)
+
+
+def _parse(raw: bytes, model: type[Q]) -> Q:
     if not raw:
         return model()
     shape = _shape(model)
@@ -343,6 +350,9 @@ def parse(request: Request, model: type[Q]) -> Q:
         )
     raise_if_any(errors)
     return query
+
+
+_parsed = lru_cache(maxsize=1024)(_parse)
 
 
 def _unreadable(name: str, value: str, shape: _Shape) -> ErrorDetail | None:
