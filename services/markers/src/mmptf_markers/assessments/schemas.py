@@ -25,7 +25,7 @@ Url = Annotated[
     str,
     Field(
         pattern=worded(
-            r"^https?://[^\s\x00-\x1f\x7f]+$",
+            r"^https?://[^\s\x00-\x1f\x7f\x85]+$",
             "an address that begins with http:// or https:// and has no spaces, such as https://example.org/report.pdf",
         ),
         max_length=2000,
