@@ -72,6 +72,11 @@ class Operation:
         return str(self.contract["operationId"])
 
     @property
+    def is_forwarded(self) -> bool:
+        """Whether the gateway passes it on to a service."""
+        return self.api == "gateway" and self.template.split("/")[1] in SERVICES
+
+    @property
     def is_read(self) -> bool:
         return self.method == "get"
 
@@ -168,7 +173,7 @@ def _walked() -> list[Operation]:
                     continue
                 operation = Operation(api, method, template)
                 kind = (template.split("/")[1], method, operation.is_list, operation.code is None, operation.is_open)
-                if api != "gateway" or operation.id.startswith("gateway-") or kind not in kinds:
+                if not operation.is_forwarded or kind not in kinds:
                     found.append(operation)
                 if api == "gateway":
                     kinds.add(kind)
@@ -178,7 +183,7 @@ def _walked() -> list[Operation]:
 OPERATIONS = _walked()
 AT_SERVICES = [o for o in OPERATIONS if o.api != "gateway"]
 # Each operation of the API that answers it: what the gateway forwards is not its own.
-OWN = [o for o in OPERATIONS if o.api != "gateway" or o.id.startswith("gateway-")]
+OWN = [o for o in OPERATIONS if not o.is_forwarded]
 READS = [o for o in OWN if o.is_read]
 VERSIONED = [o for o in OWN if o.is_versioned]
 LISTS = [o for o in OWN if o.is_list]

@@ -11,8 +11,6 @@ from typing import Any
 
 import httpx
 
-from tests.contract.contracts import Operation
-
 MOMENT = "2026-01-01T00:00:00Z"
 # When records were written.
 MOMENTS = {"updated", "changed", "at", "asked", "caught_up"}
@@ -33,11 +31,6 @@ def load(api: str) -> dict[str, dict[str, Any]]:
     """The examples of a service or of the gateway's own paths: operationId -> request, body, status, response."""
     found: dict[str, dict[str, Any]] = json.loads(file_of(api).read_text("utf-8"))
     return found
-
-
-def key_of(operation: Operation) -> str:
-    """The operationId that an operation has before contracts are merged."""
-    return operation.id.removeprefix("gateway-")
 
 
 def settled(answer: Any, name: str = "") -> Any:

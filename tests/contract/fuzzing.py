@@ -17,7 +17,7 @@ EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES")
 FEW = "4"
 FEWER = "1"
 # One mechanism answers the history of every list; drafts have their owner beside it.
-HISTORY = "^(?!documents|drafts).*-history$"
+HISTORY = "^(?!.*_(document|draft)_history).*_history$"
 
 
 def start(api: str, url: str, folder: Path) -> subprocess.Popen[str]:

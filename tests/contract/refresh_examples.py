@@ -14,7 +14,7 @@ from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import running_suite
 from tests.contract.contracts import APIS, OWN, Operation
-from tests.contract.examples import file_of, key_of, load, shown
+from tests.contract.examples import file_of, load, shown
 from tests.contract.prelude import prepare
 from tests.tokens import identity
 
@@ -30,10 +30,10 @@ def capture(api: str, client: httpx.Client) -> None:
     known = load(api)
     examples = {}
     for operation in [o for o in OWN if o.api == api]:
-        request = known.get(key_of(operation), {}).get("request") or first_request(operation)
+        request = known.get(operation.id, {}).get("request") or first_request(operation)
         method, path = request.split(" ")
         answer = client.request(method, path, **operation.sent)
-        examples[key_of(operation)] = {
+        examples[operation.id] = {
             "request": request,
             "body": operation.body,
             "status": answer.raise_for_status().status_code,

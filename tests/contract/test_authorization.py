@@ -36,33 +36,33 @@ class Rule:
 # The statuses of the examples of every operation that needs a token, for all who have its scope but the administrator,
 # who may do everything, though not for an organization that takes part. Whoever is not named has not the scope.
 RULES = {
-    "catalog:drafts-list": Rule("IOM", (200, 200), 200),
-    "catalog:drafts-get": Rule("IOM", (200, 404), 404),
-    "catalog:drafts-history": Rule("IOM", (200, 404), 404),
-    "catalog:drafts-create": Rule("IOM", (201, 201), 403),
-    "catalog:drafts-amend": Rule("IOM", (200, 404), 404),
-    "catalog:drafts-discard": Rule("IOM", (204, 404), 404),
-    "catalog:drafts-submit": Rule("IOM", (201, 404), 404),
-    "catalog:programmes-amend": Rule("IOM", (200, 403), 200),
-    "catalog:programmes-change-status": Rule("IOM", (403, 403), 200),
-    "catalog:programmes-extend": Rule("IOM", (403, 403), 200),
-    "catalog:status-changes-create": Rule("IOM", (422, 422), 200),
-    "catalog:organizations-create": Rule("IOM", (403, 403), 201),
-    "funding:ledger-create": Rule("IOM", (403, 403), 403, 201),
-    "funding:ledger-create-batch": Rule("IOM", (422, 422), 422, 200),
-    "funding:ledger-reverse": Rule("ILO", (201, 403), 403, 201),
-    "funding:contributors-create": Rule("IOM", (403, 403), 201, 201),
-    "funding:imports-create": Rule("IOM", (403, 403), 200, 403),
-    "markers:drafts-list": Rule("IOM", (200, 200)),
-    "markers:drafts-get": Rule("IOM", (200, 404)),
-    "markers:drafts-history": Rule("IOM", (200, 404)),
-    "markers:drafts-create": Rule("IOM", (201, 201)),
-    "markers:drafts-amend": Rule("IOM", (200, 404)),
-    "markers:drafts-discard": Rule("IOM", (204, 404)),
-    "markers:drafts-submit": Rule("IOM", (201, 404)),
-    "markers:assessments-review": Rule("IOM", management_unit=200, reviewer=200, admin_of_another=403),
-    "markers:declarations-create": Rule("IOM", management_unit=201, reviewer=403),
-} | {f"{name}:audit-list": Rule("IOM") for name in SERVICES}
+    "catalog:list_programme_drafts": Rule("IOM", (200, 200), 200),
+    "catalog:get_programme_draft": Rule("IOM", (200, 404), 404),
+    "catalog:get_programme_draft_history": Rule("IOM", (200, 404), 404),
+    "catalog:create_programme_draft": Rule("IOM", (201, 201), 403),
+    "catalog:amend_programme_draft": Rule("IOM", (200, 404), 404),
+    "catalog:discard_programme_draft": Rule("IOM", (204, 404), 404),
+    "catalog:submit_programme_draft": Rule("IOM", (201, 404), 404),
+    "catalog:amend_programme": Rule("IOM", (200, 403), 200),
+    "catalog:change_programme_status": Rule("IOM", (403, 403), 200),
+    "catalog:extend_programme": Rule("IOM", (403, 403), 200),
+    "catalog:change_programme_statuses": Rule("IOM", (422, 422), 200),
+    "catalog:create_organization": Rule("IOM", (403, 403), 201),
+    "funding:create_ledger_entry": Rule("IOM", (403, 403), 403, 201),
+    "funding:create_ledger_entries": Rule("IOM", (422, 422), 422, 200),
+    "funding:reverse_ledger_entry": Rule("ILO", (201, 403), 403, 201),
+    "funding:create_contributor": Rule("IOM", (403, 403), 201, 201),
+    "funding:import_requirements": Rule("IOM", (403, 403), 200, 403),
+    "markers:list_assessment_drafts": Rule("IOM", (200, 200)),
+    "markers:get_assessment_draft": Rule("IOM", (200, 404)),
+    "markers:get_assessment_draft_history": Rule("IOM", (200, 404)),
+    "markers:create_assessment_draft": Rule("IOM", (201, 201)),
+    "markers:amend_assessment_draft": Rule("IOM", (200, 404)),
+    "markers:discard_assessment_draft": Rule("IOM", (204, 404)),
+    "markers:submit_assessment_draft": Rule("IOM", (201, 404)),
+    "markers:review_assessment": Rule("IOM", management_unit=200, reviewer=200, admin_of_another=403),
+    "markers:declare_grade": Rule("IOM", management_unit=201, reviewer=403),
+} | {f"{name}:get_{name}_audit": Rule("IOM") for name in SERVICES}
 PROTECTED = [o for o in AT_SERVICES if not o.is_open]
 OPEN = [o for o in AT_SERVICES if o.is_open]
 
@@ -115,7 +115,7 @@ async def asked(apis: ApiClients, operation: Operation, headers: dict[str, str])
     options = {**operation.sent, "headers": {**operation.sent["headers"], **own, **headers}}
     if not headers:
         options["headers"].pop("authorization", None)
-    if operation.id.endswith("status-changes-create"):
+    if operation.id == "change_programme_statuses":
         (change,) = STATUS_BATCH["changes"]
         known = await apis[operation.api].get(f"/catalog/v1/programmes/{change['programme']}")
         options["json"] = {"changes": [{**change, "etag": known.headers["etag"]}]}

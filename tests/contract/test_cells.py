@@ -62,8 +62,8 @@ MONEY = {"amount": at("sum.amount"), "currency": at("sum.currency")}
 BUDGET = ("amount", "currency", "stage", "precision", "as_printed")
 # The columns that are no member of the same name, or one text of a member with several: what they are of.
 COLUMNS: dict[str, dict[str, Value]] = {
-    "catalog:clusterings-list": {"areas": lambda item: json.dumps(item["areas"], separators=(",", ":"))},
-    "catalog:programmes-list": {
+    "catalog:list_clusterings": {"areas": lambda item: json.dumps(item["areas"], separators=(",", ":"))},
+    "catalog:list_programmes": {
         "thematic_area": at("thematic_area.code"),
         "thematic_area_name": at("thematic_area.name"),
         "objectives": at("objectives.code"),
@@ -80,15 +80,15 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "status_date": at("status_history.-1.date"),
         "not_stated": at("gaps.field"),
     },
-    "funding:contributions-list": {
+    "funding:list_contributions": {
         **MONEY,
         "contributor": at("contributor.code"),
         "contributor_name": at("contributor.name"),
         "contributor_type": at("contributor.type"),
         "country": at("contributor.country"),
     },
-    "funding:targets-list": MONEY,
-    "funding:facts-list": {
+    "funding:list_capitalization_targets": MONEY,
+    "funding:list_fund_facts": {
         "printed": at("printed.value"),
         "unit": at("printed.unit"),
         "qualifier": at("printed.qualifier"),
@@ -97,13 +97,13 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "difference": at("computed.difference"),
         "computed_from": at("computed.link"),
     },
-    "funding:ledger-list": {
+    "funding:list_ledger_entries": {
         **MONEY,
         "original_amount": at("original.sum.amount"),
         "original_currency": at("original.sum.currency"),
         **{name: at(f"original.{name}") for name in ("rate", "rate_date", "rate_source")},
     },
-    "funding:requirements-list": {
+    "funding:list_requirements": {
         **{name: at(f"{name}.name") for name in ("region", "place", "area")},
         **{f"{name}_code": at(f"{name}.code") for name in ("region", "place", "area")},
         "place_as_printed": at("place.as_printed"),
@@ -120,7 +120,7 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "place_last_line": of_field("place", lambda source: last_line(f"{source}.locator")),
         "target_populations_line": of_field("target_populations", lambda source: at(f"{source}.line")),
     },
-    "funding:initiatives-list": {
+    "funding:list_initiatives": {
         **MONEY,
         "amount_as_printed": at("as_printed"),
         "overall_amount": at("overall.amount"),
@@ -130,30 +130,30 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "target_line": at("sources.1.line"),
         "source_last_line": last_line("sources.0.locator"),
     },
-    "funding:editions-list": {"note_line": at("sources.0.line"), "note_last_line": last_line("sources.0.locator")},
-    "funding:editions-vocabulary": {"region_code": at("region"), "country_code": at("country")},
-    "funding:editions-printed-totals": {
+    "funding:list_editions": {"note_line": at("sources.0.line"), "note_last_line": last_line("sources.0.locator")},
+    "funding:list_edition_vocabulary": {"region_code": at("region"), "country_code": at("country")},
+    "funding:list_edition_printed_totals": {
         "region_code": at("region"),
         "printed": lambda item: at("sum.amount" if item["unit"] == "USD" else "per_cent")(item),
     },
-    "markers:assessments-list": {
+    "markers:list_assessments": {
         "rubric": lambda item: "{code}.{version}".format(**item["rubric"]),
         "rubric_status": at("rubric.status"),
         "derived_grade": at("derived.grade"),
         "reviewed_grade": at("reviewed.grade"),
     },
-    "markers:standings-list": {
+    "markers:list_current_grades": {
         "thematic_area": at("thematic_area.code"),
         "budget": at("budget.amount"),
         "currency": at("budget.currency"),
         "allocated": at("allocated.amount"),
     },
-    "markers:targets-list": {
+    "markers:list_indicator_targets": {
         "minimum": lambda item: "{numerator}/{denominator}".format(**item["minimum"]),
         "printed": at("printed.programmes"),
     },
-    "markers:rubrics-list": {"criteria": lambda item: len(item["content"]["criteria"])},
-    "markers:translations-list": {
+    "markers:list_rubrics": {"criteria": lambda item: len(item["content"]["criteria"])},
+    "markers:list_rubric_translations": {
         "coverage_translated": at("coverage.translated"),
         "coverage_texts": at("coverage.texts"),
     },

@@ -17,18 +17,18 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 USE = """
 import json, sys
 from generated import Client
-from generated.api.catalog_programmes import catalog_programmes_get, catalog_programmes_list
-from generated.models import CatalogProgrammesListSortItem, Problem
+from generated.api.catalog_programmes import get_programme, list_programmes
+from generated.models import ListProgrammesSortItem, Problem
 
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
-order = CatalogProgrammesListSortItem.VALUE_1
-page = catalog_programmes_list.sync(client=client, country=["SRB", "PER"], limit=2, sort=[order])
+order = ListProgrammesSortItem.VALUE_1
+page = list_programmes.sync(client=client, country=["SRB", "PER"], limit=2, sort=[order])
 codes = [programme.code for programme in page.items]
 cursor = page.next_.partition("cursor=")[2].partition("&")[0]
-rest = catalog_programmes_list.sync(client=client, country=["SRB", "PER"], limit=2, sort=[order], cursor=cursor)
+rest = list_programmes.sync(client=client, country=["SRB", "PER"], limit=2, sort=[order], cursor=cursor)
 codes += [programme.code for programme in rest.items]
-one = catalog_programmes_get.sync(client=client, code="SRB-01")
-refused = catalog_programmes_list.sync(client=client, country=["SRV"])
+one = get_programme.sync(client=client, code="SRB-01")
+refused = list_programmes.sync(client=client, country=["SRV"])
 assert isinstance(refused, Problem)
 print(json.dumps({
     "order": order.value, "codes": codes, "total": page.total, "budget": one.budget.amount,

@@ -17,6 +17,7 @@ from tests.contract.contracts import (
     COMMITTED,
     METHODS,
     OPERATIONS,
+    OWN,
     SERVICES,
     Operation,
     contract_of,
@@ -35,16 +36,16 @@ def test_a_contract_is_valid_openapi_3_1(api: str) -> None:
     OpenAPIV31SpecValidator(contract_of(api)).validate()
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_operation_ids_are_unique_and_made_of_tag_and_function(api: str) -> None:
-    operations = [o for o in OPERATIONS if o.api == api]
-    ids = [o.id for o in operations]
+def test_operation_ids_are_unique_over_the_suite_and_stay_the_same_when_contracts_are_merged() -> None:
+    ids = [operation.id for operation in OWN]
     assert len(set(ids)) == len(ids)
-    for operation in operations:
-        (tag,) = operation.contract["tags"]
-        assert re.fullmatch(rf"{tag.replace(' ', '-')}-[a-z]+(-[a-z]+)*", operation.id)
+    for operation in OWN:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation.id)
         assert operation.contract["summary"]
         assert operation.contract["description"]
+        if not operation.template.startswith("/health/"):
+            merged = contract_of("gateway")["paths"][operation.template][operation.method]
+            assert merged["operationId"] == operation.id
 
 
 # Words that add nothing to a name.

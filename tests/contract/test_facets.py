@@ -9,20 +9,21 @@ import pytest
 from tests.contract.asking import ApiClients, ask
 from tests.contract.contracts import AT_SERVICES, Operation, is_many
 
-FACETS = [o for o in AT_SERVICES if o.id.endswith("-facets")]
+FACETS = [o for o in AT_SERVICES if o.id.endswith("_facets")]
 # A filter of each list beside the values of its facets.
 BESIDE = {
-    "catalog:programmes-facets": "updated_since=2020-01-01",
-    "funding:contributions-facets": "amount_min=100000",
-    "funding:requirements-facets": "region=asia-pacific",
-    "funding:ledger-facets": "date_from=2026-02-01",
+    "catalog:get_programme_facets": "updated_since=2020-01-01",
+    "funding:get_contribution_facets": "amount_min=100000",
+    "funding:get_requirement_facets": "region=asia-pacific",
+    "funding:get_ledger_entry_facets": "date_from=2026-02-01",
 }
 # The facets that count rows without a value.
 LACKING = {
-    ("programmes-facets", "thematic_area"), ("programmes-facets", "objective"), ("programmes-facets", "organization"),
-    ("contributions-facets", "country"), ("ledger-facets", "contributor"),
-    ("ledger-facets", "programme"), ("ledger-facets", "organization"), ("ledger-facets", "thematic_area"),
-    ("ledger-facets", "category"), ("ledger-facets", "flag"),
+    ("get_programme_facets", "thematic_area"), ("get_programme_facets", "objective"),
+    ("get_programme_facets", "organization"), ("get_contribution_facets", "country"),
+    ("get_ledger_entry_facets", "contributor"), ("get_ledger_entry_facets", "programme"),
+    ("get_ledger_entry_facets", "organization"), ("get_ledger_entry_facets", "thematic_area"),
+    ("get_ledger_entry_facets", "category"), ("get_ledger_entry_facets", "flag"),
 }  # fmt: skip
 
 

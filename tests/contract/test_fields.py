@@ -90,7 +90,7 @@ async def test_the_next_page_has_the_same_fields_and_a_cursor_those_that_are_ask
 
 
 async def test_fields_and_codes_that_do_not_exist_are_said_at_once(apis: ApiClients) -> None:
-    operation = next(o for o in AT_LISTS if str(o) == "catalog:programmes-list")
+    operation = next(o for o in AT_LISTS if str(o) == "catalog:list_programmes")
     answer = await ask(apis, operation, "fields=titel,budget_amount&country=XXQ")
     assert [(e["parameter"], e["suggestion"]) for e in answer.json()["errors"]] == [
         ("fields", None),

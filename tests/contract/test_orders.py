@@ -15,9 +15,9 @@ from tests.contract.contracts import AT_SERVICES, LISTS, Contract, Operation, or
 SORTED = [(o, sort) for o in LISTS for sort in words_of(o.query["sort"]) or () if o in AT_SERVICES]
 # What an order compares, of the lists in which some rows have no value, and the member that states it.
 LACKING = {
-    ("catalog:programmes-list", "budget"): "budget",
-    ("catalog:programmes-list", "title"): "title",
-    ("funding:requirements-list", "amount"): "sum",
+    ("catalog:list_programmes", "budget"): "budget",
+    ("catalog:list_programmes", "title"): "title",
+    ("funding:list_requirements", "amount"): "sum",
 }
 # Rows before and after a boundary that are read in small pages.
 AROUND = 5
@@ -120,7 +120,7 @@ async def test_rows_are_in_the_order_of_all_keys_and_pages_of_any_size_too(
 
 
 async def test_a_cursor_of_one_order_is_refused_in_another(apis: ApiClients) -> None:
-    operation = next(o for o in LISTS if str(o) == "catalog:programmes-list")
+    operation = next(o for o in LISTS if str(o) == "catalog:list_programmes")
     orders = ["title,-code", "-code,title", "title,code", "title", "title,-code,budget"]
     for order in orders:
         _, following = await whole(apis, operation, order, 3)

@@ -12,6 +12,7 @@ from tests.contract.contracts import (
     AT_SERVICES,
     LISTS,
     OPERATIONS,
+    SERVICES,
     Contract,
     Operation,
     has_order,
@@ -108,7 +109,7 @@ async def test_different_answers_have_different_tags_and_equal_questions_one(
 
 def test_every_operation_with_several_values_is_asked() -> None:
     untagged = {o.id for o in SEVERAL if not o.is_versioned}
-    assert untagged == {"changes-list", "audit-list"}
+    assert untagged == {name for api in SERVICES for name in (f"list_{api}_changes", f"get_{api}_audit")}
     assert len(TAGGED) > 20
 
 
@@ -130,7 +131,7 @@ async def test_enumerated_values_are_understood_in_any_case(
     apis: ApiClients, operation: Operation, name: str, words: list[str]
 ) -> None:
     # Of the indicator there is a table where it is divided.
-    asked = f"by=country&{name}" if (operation.id, name) == ("indicator-get", "format") else name
+    asked = f"by=country&{name}" if (operation.id, name) == ("get_indicator", "format") else name
     for word in words if operation.is_versioned else words[:1]:
         expected = await ask(apis, operation, f"{asked}={word}")
         for written in (word.upper(), word.capitalize())[: 2 if word == words[0] else 1]:

@@ -28,11 +28,11 @@ FORBIDDEN = ("a\x00", "%", "\x1b", "a:*", "a" * 5000, '"' * 5000, "...", "a\ud80
 
 def test_every_list_of_texts_is_searched() -> None:
     assert {o.id for o in LISTED} == {
-        "programmes-list", "drafts-list", "places-list", "requirements-list", "initiatives-list",
+        "list_programmes", "list_programme_drafts", "list_places", "list_requirements", "list_initiatives",
     }  # fmt: skip
     assert {o.id for o in SEARCHES} - {o.id for o in LISTED} == {
-        "programmes-facets", "programmes-totals", "requirements-facets", "requirements-totals",
-        "requirements-all-totals",
+        "get_programme_facets", "get_programme_totals", "get_requirement_facets", "get_requirement_totals",
+        "get_funding_totals",
     }  # fmt: skip
 
 
@@ -71,8 +71,8 @@ async def test_what_is_left_out_and_what_is_found_are_all_that_is_searched(
 
 @pytest.mark.parametrize("operation", [o for o in SEARCHES if o not in LISTS], ids=str)
 async def test_facets_and_totals_are_of_the_rows_that_a_search_finds(apis: ApiClients, operation: Operation) -> None:
-    noun = operation.id.partition("-")[0]
-    listed = next(o for o in LISTED if o.id == f"{noun}-list")
+    noun = operation.id.split("_")[1].replace("funding", "requirement")
+    listed = next(o for o in LISTED if o.id == f"list_{noun}s")
     for q in ("a", "a OR b", "m -a", '"human rights"', "türkiye OR kenya", "-kenya a"):
         total = (await ask(apis, listed, urlencode({"q": q, "limit": 0}))).json()["total"]
         answer = (await ask(apis, operation, urlencode({"q": q}))).json()

@@ -23,7 +23,7 @@ NewDatabase = Callable[[str], str]
 
 
 # What the packaged data have no record for, or what asks another service.
-NOT_PACKAGED = {"programmes-amend", "programmes-extend", "ledger-create", "ledger-create-batch"}
+NOT_PACKAGED = {"amend_programme", "extend_programme", "create_ledger_entry", "create_ledger_entries"}
 
 
 # What they do not hold: drafts, entries, assessments, translations, and what is copied from the catalogue.
@@ -34,7 +34,7 @@ UNTOLD = (
 
 
 # What nothing can be said about without a target that is loaded.
-OF_A_TARGET = {"indicator-get", "indicator-over-time"}
+OF_A_TARGET = {"get_indicator", "get_indicator_over_time"}
 
 
 def of(service: str, operations: list[Operation]) -> list[Operation]:
@@ -218,9 +218,9 @@ async def test_without_its_database_every_operation_says_so(
         cut()
         for operation in of(service, AT_SERVICES):
             answer = await ask(clients_of(running), operation)
-            if operation.id in {"health-live", "imports-template", "index-index"}:
+            if operation.id in {f"get_{service}_liveness", "get_import_template", f"get_{service}_index"}:
                 assert answer.status_code == 200
-            elif operation.id == "health-ready":
+            elif operation.id == f"get_{service}_readiness":
                 assert answer.status_code == 503
                 operation.check(503, answer.json())
                 assert not answer.json()["ready"]

@@ -84,7 +84,13 @@ def test_every_table_of_groups_is_tested() -> None:
     ids = {o.id for o in TABLES}
     assert ids >= {o.id for o in AT_SERVICES if o not in LISTS and o.id.endswith(("totals", "facets"))}
     assert ids >= {f"statements-{name}" for name in (*STATEMENTS, "fund", "capitalization")}
-    assert ids >= {"indicator-get", "indicator-over-time", "criteria-list", "progress-get", "editions-reconciliation"}
+    assert ids >= {
+        "get_indicator",
+        "get_indicator_over_time",
+        "get_answers_by_criterion",
+        "get_capitalization_progress",
+        "get_edition_reconciliation",
+    }
 
 
 @pytest.mark.parametrize("operation", TABLES, ids=str)
@@ -136,7 +142,7 @@ async def test_a_table_is_negotiated_and_cached_as_the_json_is(apis: ApiClients,
 
 
 async def test_the_whole_is_no_row_of_a_table(apis: ApiClients) -> None:
-    operation = next(o for o in TABLES if o.id == "indicator-get")
+    operation = next(o for o in TABLES if o.id == "get_indicator")
     for options in ({"query": "format=csv"}, {"headers": {"accept": "text/csv"}}):
         answer: Any = await ask(apis, operation, **options)  # type: ignore[arg-type]
         found = error_detail(operation, answer, "format")

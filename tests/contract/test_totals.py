@@ -12,15 +12,15 @@ from tests.contract.asking import ApiClients, ask
 from tests.contract.contracts import AT_SERVICES, Contract, Operation, is_many, words_of
 
 TOTALS = [o for o in AT_SERVICES if o.is_read and o.id.endswith("totals") and "by" in o.query]
-LISTED = [o for o in TOTALS if o.id != "requirements-all-totals"]
+LISTED = [o for o in TOTALS if o.id != "get_funding_totals"]
 # Groups of one total whose links are followed: where all rows are divided once, and where they are filtered or divided
 # twice, in which case as many of its last groups are.
 MOST_GROUPS, FIRST_AND_LAST = 25, 3
-REQUIREMENTS = "funding:requirements-totals"
+REQUIREMENTS = "funding:get_requirement_totals"
 # Filters that no facet has.
 FURTHER = {
-    "catalog:programmes-totals": ("country=SRB&country=KEN", "budget_stage=programme_budget", "q=migrants"),
-    "funding:ledger-totals": (
+    "catalog:get_programme_totals": ("country=SRB&country=KEN", "budget_stage=programme_budget", "q=migrants"),
+    "funding:get_ledger_entry_totals": (
         "date_from=2026-02-01&date_to=2026-03-15",
         "date_from=2026-03-01",
         "date_to=2026-03-10&kind=deposit&kind=allocation",
@@ -66,7 +66,7 @@ def links(answer: Contract, *, few: bool) -> Iterator[tuple[Contract, bool]]:
 
 
 def test_every_list_with_totals_is_asked() -> None:
-    assert {str(o) for o in TOTALS} >= {*FURTHER, "funding:contributions-totals"}
+    assert {str(o) for o in TOTALS} >= {*FURTHER, "funding:get_contribution_totals"}
 
 
 @pytest.mark.parametrize("operation", LISTED, ids=str)
@@ -135,7 +135,7 @@ async def test_totals_are_below_their_list_and_those_of_requirements_at_a_second
 
 
 async def test_a_year_of_the_ledger_stays_within_the_days_that_were_asked_for(apis: ApiClients) -> None:
-    operation = next(o for o in TOTALS if o.id == "ledger-totals")
+    operation = next(o for o in TOTALS if o.id == "get_ledger_entry_totals")
     answer = (await ask(apis, operation, "by=year&date_from=2026-02-01&date_to=2026-03-15")).json()
     found = {group["link"] for total in answer["totals"] for group in total["groups"]}
     assert found

@@ -26,9 +26,11 @@ def service(name: str, schemas: dict[str, Any], **more: Any) -> dict[str, Any]:
         "tags": [{"name": "things", "description": "Things."}],
         "paths": {
             f"/{name}/v1/things": {
-                "get": {"operationId": "things-list", "tags": ["things"], "responses": {"200": answer}}
+                "get": {"operationId": f"list_{name}_things", "tags": ["things"], "responses": {"200": answer}}
             },
-            "/health/live": {"get": {"operationId": "health-live", "responses": {"200": {"description": "ok"}}}},
+            "/health/live": {
+                "get": {"operationId": f"get_{name}_liveness", "responses": {"200": {"description": "ok"}}}
+            },
         },
         "components": {"schemas": {"Page": {"type": "object"}, **schemas}},
         **more,
@@ -58,11 +60,31 @@ def test_paths_tags_and_ids_belong_to_their_service() -> None:
     merged = valid(merge({"catalog": service("catalog", {}), "funding": service("funding", {})}, OWN))
     assert list(merged["paths"]) == [*OWN["paths"], "/catalog/v1/things", "/funding/v1/things"]
     operation = merged["paths"]["/funding/v1/things"]["get"]
-    assert (operation["operationId"], operation["tags"]) == ("funding-things-list", ["funding things"])
+    assert (operation["operationId"], operation["tags"]) == ("list_funding_things", ["funding things"])
     assert {"name": "catalog things", "description": "Things."} in merged["tags"]
-    assert merged["paths"]["/status"]["get"]["operationId"] == "gateway-status-status"
+    assert merged["paths"]["/status"]["get"]["operationId"] == "get_suite_status"
     assert "## catalog: The catalog 1.2.3\n\nEvery fact names its source." in merged["info"]["description"]
     assert merged["info"]["version"] == OWN["info"]["version"]
+
+
+def test_only_an_operation_id_that_several_contracts_use_gets_the_name_of_the_service() -> None:
+    def using(name: str, used: str) -> dict[str, Any]:
+        contract = service(name, {})
+        contract["paths"][f"/{name}/v1/things"]["get"]["operationId"] = used
+        return contract
+
+    contracts = {
+        "catalog": using("catalog", "list_things"),
+        "new-one": using("new-one", "list_things"),
+        "old": using("old", "catalog_list_things"),
+        "other": using("other", "get_suite_status"),
+    }
+    merged = valid(merge(contracts, OWN))["paths"]
+    assert merged["/catalog/v1/things"]["get"]["operationId"] == "catalog_list_things_"
+    assert merged["/new-one/v1/things"]["get"]["operationId"] == "new_one_list_things"
+    assert merged["/old/v1/things"]["get"]["operationId"] == "catalog_list_things"
+    assert merged["/other/v1/things"]["get"]["operationId"] == "other_get_suite_status"
+    assert merged["/status"]["get"]["operationId"] == "gateway_get_suite_status"
 
 
 def test_a_path_outside_the_prefix_is_left_out() -> None:

@@ -27,7 +27,7 @@ STATUS = {
 CONTRACT = {
     "openapi": "3.1.0",
     "info": {"title": "A", "version": "1"},
-    "paths": {"/a/v1/x": {"get": {"operationId": "x-list", "responses": {"200": {"description": "ok"}}}}},
+    "paths": {"/a/v1/x": {"get": {"operationId": "list_x", "responses": {"200": {"description": "ok"}}}}},
 }
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx would load the certificates for each client
 

@@ -152,7 +152,11 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     app.state.is_ending = lambda: False
     documents = openapi.Router()
     add_listing(
-        documents, publications.publications_of(service.name), about=publications.ABOUT, example=service.publication
+        documents,
+        publications.publications_of(service.name),
+        noun=f"{service.name} document",
+        about=publications.ABOUT,
+        example=service.publication,
     )
     for router in (*service.routers, documents):
         app.include_router(router, prefix=f"/{service.name}/v1")
@@ -170,13 +174,17 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     status_path = f"/{service.name}/v1/status"
     plain = openapi.plain()
 
-    @router.get("/health/live", tags=["health"], response_model=Health, **plain)
+    def name(what: str) -> str:
+        return openapi.operation_id(f"get {service.name} {what}")
+
+    @router.get("/health/live", name=name("liveness"), tags=["health"], response_model=Health, **plain)
     async def live(request: PublicRequest) -> Response:
         """Whether the process runs. The database is not checked, so that its loss does not restart the process."""
         return _health(True, None)
 
     @router.get(
         "/health/ready",
+        name=name("readiness"),
         tags=["health"],
         response_model=Health,
         responses={**plain["responses"], 503: {"model": Health}},
@@ -190,7 +198,14 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             return _health(False, problem.detail)
         return _health(True, None)
 
-    @router.get(status_path, tags=["status"], response_model=Status, **openapi.read(), summary="Status of the data")
+    @router.get(
+        status_path,
+        name=name("status"),
+        tags=["status"],
+        response_model=Status,
+        **openapi.read(),
+        summary="Status of the data",
+    )
     async def status(request: PublicReadRequest) -> Response:
         """Version, build, data revision, number of records, and the documents that the data was taken from."""
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
@@ -218,6 +233,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
 
     @router.get(
         f"/{service.name}/v1",
+        name=name("index"),
         tags=["index"],
         response_model=ServiceIndex,
         **plain,

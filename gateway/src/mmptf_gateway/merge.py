@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,17 +20,19 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
 
     contracts: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
     components that they use. A component that is the same in all contracts is shared; one that differs gets the
-    service's name in front of its own. Tags and operation ids get the name as well. own: the gateway's contract,
+    service's name in front of its own, and so does an operation id that several contracts use; all others stay as they
+    are. Tags get the name as well. own: the gateway's contract,
     from which title, version and servers are taken. The order of services does not matter.
     """
     parts = {OWN: own} | {name: _of_service(name, contracts[name]) for name in sorted(contracts)}
     used = {name: _used(part) for name, part in parts.items()}
     names = _names(parts, used)
+    ids = _operation_ids(parts)
     paths: Contract = {}
     components: Contract = {}
     tags: list[Contract] = []
     for service, part in parts.items():
-        rewrite = _rewriter(service, names)
+        rewrite = _rewriter(service, names, ids)
         for path, item in part["paths"].items():
             paths[path] = _with_security(rewrite(item), rewrite({"security": part.get("security", [])})["security"])
         for section, name in used[service]:
@@ -124,7 +127,36 @@ def _names(parts: Mapping[str, Contract], used: Mapping[str, list[Component]]) -
     return names
 
 
-def _rewriter(service: str, names: Mapping[tuple[str, str, str], str]) -> Callable[[Any], Any]:
+def _operations(part: Contract) -> Iterator[Contract]:
+    for item in part["paths"].values():
+        yield from (operation for method, operation in item.items() if method in _METHODS)
+
+
+def _operation_ids(parts: Mapping[str, Contract]) -> dict[tuple[str, str], str]:
+    """(service, operation id) -> the id in the merged contract, which is another one where several services use it."""
+    found = {
+        (service, operation["operationId"])
+        for service, part in parts.items()
+        for operation in _operations(part)
+        if "operationId" in operation
+    }
+    uses = Counter(name for _, name in found)
+    ids: dict[tuple[str, str], str] = {}
+    taken = {name for name, count in uses.items() if count == 1}
+    for service, name in sorted(found):
+        new = name
+        if uses[name] > 1:
+            new = f"{service.replace('-', '_')}_{name}"
+            while new in taken:
+                new += "_"
+            taken.add(new)
+        ids[service, name] = new
+    return ids
+
+
+def _rewriter(
+    service: str, names: Mapping[tuple[str, str, str], str], ids: Mapping[tuple[str, str], str]
+) -> Callable[[Any], Any]:
     """A function that copies a part of one service's contract, with the names of the merged contract in it."""
 
     def reference(text: str) -> str:
@@ -136,7 +168,7 @@ def _rewriter(service: str, names: Mapping[tuple[str, str, str], str]) -> Callab
         if key == "$ref" and isinstance(value, str):
             return reference(value)
         if key == "operationId" and isinstance(value, str):
-            return f"{service}-{value}"
+            return ids.get((service, value), value)
         if key == "mapping" and isinstance(value, dict):
             return {k: reference(v) if isinstance(v, str) else copy(v) for k, v in value.items()}
         if key == "tags" and isinstance(value, list):
@@ -175,13 +207,7 @@ def _tag(service: str, tag: str) -> str:
 
 def _tags(service: str, part: Contract) -> list[Contract]:
     described = {tag["name"]: tag for tag in part.get("tags", [])}
-    seen = dict.fromkeys(
-        tag
-        for item in part["paths"].values()
-        for method, operation in item.items()
-        if method in _METHODS
-        for tag in operation.get("tags", [])
-    )
+    seen = dict.fromkeys(tag for operation in _operations(part) for tag in operation.get("tags", []))
     return [{**described.get(tag, {}), "name": _tag(service, tag)} for tag in seen]
 
 

@@ -39,7 +39,7 @@ class Index(ResponseModel):
 
 
 @router.get("/", tags=["index"], response_model=Index, **PLAIN)
-async def index(request: PublicRequest) -> Response:
+async def get_index(request: PublicRequest) -> Response:
     """The paths of the gateway and of the services."""
     answer = Index(
         title=request.app.title,
@@ -57,13 +57,13 @@ async def index(request: PublicRequest) -> Response:
 
 
 @router.get("/health/live", tags=["health"], response_model=Health, **PLAIN)
-async def live(request: PublicRequest) -> Response:
+async def get_gateway_liveness(request: PublicRequest) -> Response:
     """Whether the process runs."""
     return _json(Health(ready=True, reason=None))
 
 
 @router.get("/health/ready", tags=["health"], response_model=Health, **PLAIN)
-async def ready(request: PublicRequest) -> Response:
+async def get_gateway_readiness(request: PublicRequest) -> Response:
     """Whether requests can be forwarded: as soon as the process runs. A service that is down is shown at /status;
     it does not make the gateway unready, since the others can be reached.
     """
@@ -71,7 +71,7 @@ async def ready(request: PublicRequest) -> Response:
 
 
 @router.get("/status", tags=["status"], response_model=SuiteStatus, **PLAIN)
-async def status(request: PublicRequest) -> Response:
+async def get_suite_status(request: PublicRequest) -> Response:
     """Each service's version, build, data revision, counts and sources, or why they are missing; always 200."""
     app = request.app
     return _json(await suite_status(app.state.services, app.state.client, app.version, app.state.build))
@@ -79,7 +79,6 @@ async def status(request: PublicRequest) -> Response:
 
 @router.get(
     "/programmes/{code}",
-    name="get",
     tags=["programmes"],
     response_model=ProgrammeView,
     summary="Show the card of every service for a programme",
@@ -92,7 +91,7 @@ async def status(request: PublicRequest) -> Response:
         },
     },
 )
-async def programme(request: PublicRequest, code: ProgrammeCode) -> Response:
+async def get_programme_view(request: PublicRequest, code: ProgrammeCode) -> Response:
     """The current card of each service; 200 as soon as one has a card, and `missing` names those without."""
     state = request.app.state
     return _json(await programme_view(state.services, state.client, code))

@@ -51,7 +51,7 @@ def create_app(
         redirect_slashes=False,
         # Nothing that could record spans or metrics is installed, and FastAPI would look for it in each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
+        generate_unique_id_function=lambda route: route.name,
         middleware=[
             Middleware(RequestMiddleware, base_path=base_path, segments=segments, max_body=max_body, uploads=uploads),
             *inside,

@@ -101,6 +101,11 @@ class Router(APIRouter):
         super().add_api_route(path, with_parsed_query(endpoint), **options)
 
 
+def operation_id(words: str) -> str:
+    """The operationId that these words make: `get capitalization target` is `get_capitalization_target`."""
+    return words.replace(" ", "_").replace("-", "_")
+
+
 def code_in_path(about: str, example: str, *, packaged: bool = True) -> Any:
     """The parameter of a path that takes a code.
 

@@ -119,7 +119,7 @@ def add_card(
     router.add_api_route(
         f"{path}/{{code}}",
         get,
-        name=ENTITY,
+        name=openapi.operation_id(f"get {service} {ENTITY} card"),
         tags=["cards"],
         response_model=card,
         summary="Show what this service says of a programme",

@@ -22,7 +22,7 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
 
     @router.get(
         path,
-        name="list",
+        name=openapi.operation_id(f"list {service} changes"),
         tags=["changes"],
         response_model=ChangePage,
         summary="Follow the changes",
@@ -44,7 +44,7 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
 
     @router.get(
         audit_path,
-        name="list",
+        name=openapi.operation_id(f"get {service} audit"),
         tags=["audit"],
         response_model=AuditPage,
         summary="Audit the changes",

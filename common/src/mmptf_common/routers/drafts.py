@@ -40,6 +40,7 @@ def add_drafts(
     router: openapi.Router,
     listing: Listing,
     *,
+    noun: str,
     drafter: Any,
     about: str,
     example: str,
@@ -52,6 +53,7 @@ def add_drafts(
     """Add the operations of drafts to a router: reads for their organization, and the steps from draft to submission.
 
     listing: the drafts of all organizations; submitted: the list that contains a draft once it is submitted
+    noun: what one draft is called in the contract and in clients made from it, unique over all services
     drafter: the annotated Identity of callers who may write drafts
     about: what one draft is, for the contract; example: the code of a draft in the packaged data
     create: takes the write, the caller and the body; amend: the write, the code and the body
@@ -68,7 +70,7 @@ def add_drafts(
 
     @router.get(
         path,
-        name="list",
+        name=openapi.operation_id(f"list {noun}s"),
         tags=["drafts"],
         response_model=listing.page,
         summary="List drafts",
@@ -82,7 +84,7 @@ def add_drafts(
 
     @router.get(
         f"{path}/{{code}}",
-        name="get",
+        name=openapi.operation_id(f"get {noun}"),
         tags=["drafts"],
         response_model=listing.item,
         summary="Get one of the drafts",
@@ -94,7 +96,7 @@ def add_drafts(
 
     @router.get(
         f"{path}/{{code}}/history",
-        name="history",
+        name=openapi.operation_id(f"get {noun} history"),
         tags=["drafts"],
         response_model=ChangePage,
         summary="Get the history of one of the drafts",
@@ -128,7 +130,7 @@ def add_drafts(
         path,
         create_draft,
         methods=["POST"],
-        name="create",
+        name=openapi.operation_id(f"create {noun}"),
         tags=["drafts"],
         response_model=listing.item,
         summary=create.summary,
@@ -139,7 +141,7 @@ def add_drafts(
         f"{path}/{{code}}",
         amend_draft,
         methods=["PATCH"],
-        name="amend",
+        name=openapi.operation_id(f"amend {noun}"),
         tags=["drafts"],
         response_model=listing.item,
         summary=amend.summary,
@@ -149,7 +151,7 @@ def add_drafts(
 
     @router.delete(
         f"{path}/{{code}}",
-        name="discard",
+        name=openapi.operation_id(f"discard {noun}"),
         tags=["drafts"],
         summary="Discard a draft",
         **openapi.write(changes=True, removes=True),
@@ -160,7 +162,7 @@ def add_drafts(
 
     @router.post(
         f"{path}/{{code}}/submission",
-        name="submit",
+        name=openapi.operation_id(f"submit {noun}"),
         tags=["drafts"],
         response_model=submitted.item,
         summary=submit.summary,

@@ -16,14 +16,28 @@ from mmptf_common.lists.pages import answer_item, answer_list
 from mmptf_common.lists.totals import Totals, answer_totals
 
 
-def add_listing(router: openapi.Router, listing: Listing, *, about: str, example: str, packaged: bool = True) -> None:
+def add_listing(
+    router: openapi.Router,
+    listing: Listing,
+    *,
+    about: str,
+    example: str,
+    packaged: bool = True,
+    noun: str | None = None,
+    plural: str | None = None,
+) -> None:
     """Add a list's operations to a router; their tag is the last part of the list's path.
 
     about: what one record is, for the contract
     example: the code of a record; packaged: whether the packaged data have it
+    noun: what one record is called in the contract and in clients made from it, unique over all services; None for the
+          name of the list's entity
+    plural: what several are called, where that is not the noun with an s
     """
-    noun = listing.path.rpartition("/")[2]
-    path = f"/{noun}"
+    tag = listing.path.rpartition("/")[2]
+    path = f"/{tag}"
+    noun = noun or listing.entity.replace("_", " ")
+    plural = plural or f"{noun}s"
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
     CodeInPath = Annotated[str, openapi.code_in_path("Code of the record.", example, packaged=packaged)]  # noqa: N806
 
@@ -41,10 +55,10 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
     router.add_api_route(
         path,
         list_,
-        name="list",
-        tags=[noun],
+        name=openapi.operation_id(f"list {plural}"),
+        tags=[tag],
         response_model=listing.page,
-        summary=f"List {noun.replace('-', ' ')}",
+        summary=f"List {tag.replace('-', ' ')}",
         description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
         **openapi.read(media=openapi.EXPORTS),
     )
@@ -59,9 +73,10 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
         router.add_api_route(
             f"{path}/facets",
             facets,
-            tags=[noun],
+            name=openapi.operation_id(f"get {noun} facets"),
+            tags=[tag],
             response_model=Facets,
-            summary=f"Count {noun.replace('-', ' ')} by each filter",
+            summary=f"Count {tag.replace('-', ' ')} by each filter",
             description=(
                 "How many rows carry each value of each filter, under all filters but its own. `text/csv` has a row for"
                 " each value."
@@ -75,16 +90,18 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
         ) -> Response:
             return await answer_totals(request, listing, query)
 
-        # The name is part of the operationId, which is another one for the second path.
-        paths = {f"{path}/totals": "totals"} | ({listing.totals_path: "all-totals"} if listing.totals_path else {})
-        for totals_path, name in paths.items():
+        # The second path needs a name of its own: that of the service.
+        paths = {f"{path}/totals": noun}
+        if listing.totals_path:
+            paths[listing.totals_path] = listing.path.split("/")[1]
+        for totals_path, whose in paths.items():
             router.add_api_route(
                 totals_path,
                 totals,
-                name=name,
-                tags=[noun],
+                name=openapi.operation_id(f"get {whose} totals"),
+                tags=[tag],
                 response_model=Totals,
-                summary=f"Sum the money of {noun.replace('-', ' ')}",
+                summary=f"Sum the money of {tag.replace('-', ' ')}",
                 description=(
                     "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
                     " several values share is never repeated: it is a group of its own, and all groups add up to the"
@@ -95,18 +112,20 @@ def add_listing(router: openapi.Router, listing: Listing, *, about: str, example
     router.add_api_route(
         f"{path}/{{code}}",
         get,
-        tags=[noun],
+        name=openapi.operation_id(f"get {noun}"),
+        tags=[tag],
         response_model=listing.item,
-        summary=f"Get one of the {noun.replace('-', ' ')}",
+        summary=f"Get one of the {tag.replace('-', ' ')}",
         description=about,
         **openapi.read(missing=True),
     )
     router.add_api_route(
         f"{path}/{{code}}/history",
         history,
-        tags=[noun],
+        name=openapi.operation_id(f"get {noun} history"),
+        tags=[tag],
         response_model=ChangePage,
-        summary=f"Get the history of one of the {noun.replace('-', ' ')}",
+        summary=f"Get the history of one of the {tag.replace('-', ' ')}",
         description="Every change of the record since it was first written: when, by whom, what and why.",
         **openapi.plain(journal=True, missing=True),
     )

@@ -62,13 +62,12 @@ add_listing(router, ORGANIZATIONS, about="An organization that the sources name.
 
 @router.post(
     "/organizations",
-    name="create",
     tags=["organizations"],
     response_model=schemas.Organization,
     summary="List an organization",
     **openapi.write(created=True),
 )
-async def add_organization(
+async def create_organization(
     request: WriteRequest,
     sent: Annotated[schemas.OrganizationSent, openapi.example(ORGANIZATION)],
     who: CatalogWriter,

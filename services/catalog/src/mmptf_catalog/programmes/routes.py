@@ -48,6 +48,7 @@ add_listing(
 add_drafts(
     router,
     DRAFTS,
+    noun="programme draft",
     drafter=CatalogWriter,
     about="A draft of the caller's organization.",
     example="KEN-UGA-01",
@@ -77,7 +78,6 @@ add_drafts(
 
 @router.patch(
     "/programmes/{code}",
-    name="amend",
     tags=["programmes"],
     response_model=Programme,
     summary="Amend a programme",
@@ -103,13 +103,12 @@ async def amend_programme(
 
 @router.post(
     "/programmes/{code}/status",
-    name="change-status",
     tags=["programmes"],
     response_model=Programme,
     summary="Change the status of a programme",
     **openapi.write(changes=True),
 )
-async def change_status(
+async def change_programme_status(
     request: ChangeRequest,
     code: ProgrammeCode,
     sent: Annotated[schemas.StatusSent, openapi.example(examples.STATUS)],
@@ -129,13 +128,12 @@ async def change_status(
 
 @router.post(
     "/programmes/{code}/extensions",
-    name="extend",
     tags=["programmes"],
     response_model=Programme,
     summary="Extend a programme",
     **openapi.write(changes=True),
 )
-async def extend(
+async def extend_programme(
     request: ChangeRequest,
     code: FundedCode,
     sent: Annotated[schemas.ExtensionSent, openapi.example(examples.EXTENSION)],
@@ -156,13 +154,12 @@ async def extend(
 
 @router.post(
     "/status-changes",
-    name="create",
     tags=["status-changes"],
     response_model=BatchReport,
     summary="Change the status of several programmes",
     **openapi.write(),
 )
-async def change_statuses(
+async def change_programme_statuses(
     request: WriteRequest,
     sent: Annotated[schemas.StatusBatch, openapi.example(examples.STATUS_BATCH)],
     who: CatalogWriter,

@@ -32,13 +32,16 @@ add_listing(router, CONTRIBUTORS, about="Who gives to the Fund: a Member State o
 add_listing(
     router,
     TARGETS,
+    noun="capitalization target",
     about="A capitalization target: the amount, and the review forum by which it is to be reached.",
     example="IMRF-2026",
 )
 
 
-@router.get("/progress", name="get", tags=["progress"], response_model=Progress, **openapi.read(media=openapi.TABLE))
-async def progress(request: PublicReadRequest, query: Annotated[TableQuery, StrictQuery()]) -> Response:
+@router.get("/progress", tags=["progress"], response_model=Progress, **openapi.read(media=openapi.TABLE))
+async def get_capitalization_progress(
+    request: PublicReadRequest, query: Annotated[TableQuery, StrictQuery()]
+) -> Response:
     """Contributions as an exact share of every capitalization target, for each stage and basis apart."""
     return await answer_progress(request, query)
 
@@ -46,6 +49,7 @@ async def progress(request: PublicReadRequest, query: Annotated[TableQuery, Stri
 add_listing(
     router,
     FACTS,
+    noun="fund fact",
     about="A figure that the Fund publishes about itself, beside what the rows of this service add up to.",
     example="contributions-mobilised",
 )

@@ -31,6 +31,7 @@ add_listing(router, queries.EDITIONS, about="A publication of funding requiremen
 
 
 def _add_list_of_edition(listing: Listing, *, about: str) -> None:
+    # The noun is that of the path, whose records are found under their edition only.
     noun = listing.path.rpartition("/")[2]
 
     async def list_(
@@ -41,7 +42,7 @@ def _add_list_of_edition(listing: Listing, *, about: str) -> None:
     router.add_api_route(
         f"/editions/{{edition}}/{noun}",
         list_,
-        name=noun,
+        name=openapi.operation_id(f"list edition {noun}"),
         tags=["editions"],
         response_model=listing.page,
         summary=f"List the {noun.replace('-', ' ')} of an edition",
@@ -59,12 +60,11 @@ _add_list_of_edition(queries.RESULTS, about="The results matrices that regions o
 
 @router.get(
     "/editions/{edition}/reconciliation",
-    name="reconciliation",
     tags=["editions"],
     response_model=schemas.Reconciliation,
     **openapi.read(media=openapi.TABLE, missing=True),
 )
-async def reconciliation(
+async def get_edition_reconciliation(
     request: PublicReadRequest, edition: EditionCode, query: Annotated[schemas.ReconciliationQuery, StrictQuery()]
 ) -> Response:
     """Every figure that the edition prints beside what its rows add up to, and what explains each difference."""

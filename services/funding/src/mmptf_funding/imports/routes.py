@@ -34,12 +34,13 @@ MAX_BODY = 32 * 1024 * 1024
 
 @router.get(
     "/imports/template",
-    name="template",
     tags=["imports"],
     response_class=Response,
     **openapi.plain(only=(CSV, XLSX)),
 )
-async def template_(request: PublicRequest, query: Annotated[schemas.TemplateQuery, StrictQuery()]) -> Response:
+async def get_import_template(
+    request: PublicRequest, query: Annotated[schemas.TemplateQuery, StrictQuery()]
+) -> Response:
     """The template of an edition: the header of one table as CSV, or a workbook with a guide and all tables."""
     if query.format == "csv":
         name, media, body = f"{query.table}.csv", CSV, template.header(query.table).encode()
@@ -51,12 +52,11 @@ async def template_(request: PublicRequest, query: Annotated[schemas.TemplateQue
 
 @router.post(
     "/imports",
-    name="create",
     tags=["imports"],
     response_model=schemas.ImportReport,
     **openapi.write(media={CSV: template.header("requirements"), XLSX: None}),
 )
-async def create(request: WriteRequest, who: FundingWriter, query: WriteParameters) -> Response:
+async def import_requirements(request: WriteRequest, who: FundingWriter, query: WriteParameters) -> Response:
     """Import an edition: a workbook of the template, or the requirements of a known edition as CSV.
 
     Every row is checked and the printed totals are reconciled; all of it is committed, or nothing. For the Fund's

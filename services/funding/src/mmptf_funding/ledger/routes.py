@@ -36,13 +36,12 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
 
 @router.post(
     "/ledger",
-    name="create",
     tags=["ledger"],
     response_model=schemas.Entry,
     summary="Enter into the ledger",
     **openapi.write(created=True),
 )
-async def enter(
+async def create_ledger_entry(
     request: WriteRequest,
     sent: Annotated[schemas.EntrySent, openapi.example(schemas.DEPOSIT)],
     who: FundingWriter,
@@ -59,13 +58,12 @@ async def enter(
 
 @router.post(
     "/ledger/batch",
-    name="create-batch",
     tags=["ledger"],
     response_model=BatchReport,
     summary="Enter a batch into the ledger",
     **openapi.write(),
 )
-async def enter_batch(
+async def create_ledger_entries(
     request: WriteRequest,
     sent: Annotated[schemas.EntryBatch, openapi.example({"entries": [schemas.DEPOSIT]})],
     who: FundingWriter,
@@ -84,13 +82,12 @@ async def enter_batch(
 
 @router.post(
     "/ledger/{code}/reversal",
-    name="reverse",
     tags=["ledger"],
     response_model=schemas.Entry,
     summary="Reverse an entry of the ledger",
     **openapi.write(created=True, missing=True),
 )
-async def reverse(
+async def reverse_ledger_entry(
     request: WriteRequest,
     code: EntryCode,
     sent: Annotated[schemas.ReversalSent, openapi.example(schemas.REVERSAL)],
@@ -106,6 +103,7 @@ async def reverse(
 add_listing(
     router,
     queries.LEDGER,
+    plural="ledger entries",
     about="An entry of the ledger: a pledge, a commitment, a deposit, an allocation, a transfer, a cost.",
     example="L-000002",
     packaged=False,
@@ -114,13 +112,12 @@ add_listing(
 
 @router.post(
     "/contributors",
-    name="create",
     tags=["contributors"],
     response_model=Contributor,
     summary="List a contributor",
     **openapi.write(created=True),
 )
-async def add_contributor(
+async def create_contributor(
     request: WriteRequest,
     sent: Annotated[schemas.ContributorSent, openapi.example(schemas.CONTRIBUTOR)],
     who: FundingWriter,
@@ -152,21 +149,23 @@ def _add_statement(
     )
 
 
-_add_statement("/statement", "fund", schemas.FundStatement, queries.fund, queries.fund_table, "State the Fund")
 _add_statement(
-    "/statement/contributors", "contributors", schemas.ContributorStatements, queries.contributors,
+    "/statement", "get_fund_statement", schemas.FundStatement, queries.fund, queries.fund_table, "State the Fund"
+)
+_add_statement(
+    "/statement/contributors", "list_contributor_statements", schemas.ContributorStatements, queries.contributors,
     table_of(schemas.ContributorStatement, "items"), "State contributors",
 )  # fmt: skip
 _add_statement(
-    "/statement/programmes", "programmes", schemas.ProgrammeStatements, queries.programmes,
+    "/statement/programmes", "list_programme_statements", schemas.ProgrammeStatements, queries.programmes,
     table_of(schemas.ProgrammeStatement, "items"), "State programmes",
 )  # fmt: skip
 _add_statement(
-    "/statement/organizations", "organizations", schemas.OrganizationStatements, queries.organizations,
+    "/statement/organizations", "list_organization_statements", schemas.OrganizationStatements, queries.organizations,
     table_of(schemas.OrganizationStatement, "items"), "State organizations",
 )  # fmt: skip
 _add_statement(
-    "/statement/commitments", "commitments", schemas.OutstandingCommitments, queries.commitments,
+    "/statement/commitments", "list_outstanding_commitments", schemas.OutstandingCommitments, queries.commitments,
     table_of(schemas.OutstandingCommitment, "items"), "State outstanding commitments",
 )  # fmt: skip
 
@@ -186,13 +185,12 @@ add_card(
 
 @router.get(
     "/capitalization",
-    name="capitalization",
     tags=["statements"],
     response_model=schemas.Capitalization,
     summary="State the capitalization over time",
     **openapi.read(media=openapi.TABLE),
 )
-async def capitalization(
+async def get_capitalization_over_time(
     request: PublicReadRequest, query: Annotated[schemas.CapitalizationQuery, StrictQuery()]
 ) -> Response:
     """What was pledged, committed and deposited up to the end of each period, and its share of the targets."""

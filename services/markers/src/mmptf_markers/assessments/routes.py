@@ -34,6 +34,7 @@ SubmittedCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "
 add_drafts(
     router,
     DRAFTS,
+    noun="assessment draft",
     drafter=Assessor,
     about="A draft of the caller's organization, with the criteria that are still to be answered.",
     example="A-000003",
@@ -63,13 +64,12 @@ add_drafts(
 
 @router.post(
     "/assessments/{code}/review",
-    name="review",
     tags=["assessments"],
     response_model=schemas.Assessment,
     summary="Review an assessment",
     **openapi.write(changes=True),
 )
-async def review(
+async def review_assessment(
     request: ChangeRequest,
     code: SubmittedCode,
     sent: Annotated[schemas.ReviewSent, openapi.example(schemas.EXAMPLE_REVIEW)],
@@ -89,13 +89,12 @@ async def review(
 
 @router.post(
     "/declarations",
-    name="create",
     tags=["declarations"],
     response_model=schemas.Assessment,
     summary="Enter a declared grade",
     **openapi.write(created=True),
 )
-async def declare(
+async def declare_grade(
     request: WriteRequest,
     sent: Annotated[schemas.DeclarationSent, openapi.example(schemas.EXAMPLE_DECLARATION)],
     who: Reviewer,
@@ -109,13 +108,12 @@ async def declare(
 
 @router.get(
     "/assessments/{code}/score",
-    name="score",
     tags=["assessments"],
     response_model=Score,
     summary="Explain the grade of an assessment",
     **openapi.read(missing=True, conflicts=True),
 )
-async def explain(
+async def get_assessment_score(
     request: PublicReadRequest, code: AssessmentCode, query: Annotated[ScoreQuery, StrictQuery()]
 ) -> Response:
     """The grade that the answers give, with a reason for each criterion and the way to the next better grade."""
@@ -124,13 +122,12 @@ async def explain(
 
 @router.get(
     "/assessments/{code}/comparison",
-    name="comparison",
     tags=["assessments"],
     response_model=schemas.Comparison,
     summary="Compare an assessment with an earlier one",
     **openapi.read(missing=True, conflicts=True),
 )
-async def compare(
+async def get_assessment_comparison(
     request: PublicReadRequest, code: SubmittedCode, query: Annotated[ComparisonQuery, StrictQuery()]
 ) -> Response:
     """What improved and what fell since an earlier assessment of the same programme, criterion by criterion."""

@@ -21,13 +21,12 @@ router = openapi.Router()
 
 @router.get(
     "/standings",
-    name="list",
     tags=["standings"],
     response_model=schemas.CurrentGradePage,
     summary="List the standings of programmes",
     **openapi.read(media=openapi.EXPORTS),
 )
-async def current_grades(
+async def list_current_grades(
     request: PublicReadRequest, query: Annotated[queries.CurrentGradeQuery, StrictQuery()]
 ) -> Response:
     """What counts for each programme under each marker: the newest accepted assessment, or none."""
@@ -36,13 +35,14 @@ async def current_grades(
 
 @router.get(
     "/indicator",
-    name="get",
     tags=["indicator"],
     response_model=schemas.IndicatorAnswer,
     summary="State the indicator",
     **openapi.read(media=openapi.TABLE, conflicts=True, headers=queries.AGES_OF_COPIES),
 )
-async def indicator(request: PublicReadRequest, query: Annotated[queries.IndicatorQuery, StrictQuery()]) -> Response:
+async def get_indicator(
+    request: PublicReadRequest, query: Annotated[queries.IndicatorQuery, StrictQuery()]
+) -> Response:
     """Whether enough of the programmes have a grade that counts, exactly, with what is not assessed and the money.
 
     `Catalogue-Age` and `Ledger-Age` are the ages, in seconds, of the copies that the programmes and what was allocated
@@ -53,53 +53,53 @@ async def indicator(request: PublicReadRequest, query: Annotated[queries.Indicat
 
 @router.get(
     "/indicator/over-time",
-    name="over-time",
     tags=["indicator"],
     response_model=schemas.OverTime,
     summary="State the indicator over time",
     **openapi.read(media=openapi.TABLE, conflicts=True),
 )
-async def over_time(request: PublicReadRequest, query: Annotated[queries.OverTimeQuery, StrictQuery()]) -> Response:
+async def get_indicator_over_time(
+    request: PublicReadRequest, query: Annotated[queries.OverTimeQuery, StrictQuery()]
+) -> Response:
     """The indicator as it was known at the end of each period; what was entered later is not in it."""
     return await queries.answer_over_time(request, query)
 
 
 @router.get(
     "/criteria",
-    name="list",
     tags=["criteria"],
     response_model=schemas.CriteriaAnswer,
     summary="State how criteria are answered",
     **openapi.read(media=openapi.TABLE),
 )
-async def criteria(request: PublicReadRequest, query: Annotated[queries.CriteriaQuery, StrictQuery()]) -> Response:
+async def get_answers_by_criterion(
+    request: PublicReadRequest, query: Annotated[queries.CriteriaQuery, StrictQuery()]
+) -> Response:
     """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
     return await queries.answer_criteria(request, query)
 
 
 @router.get(
     "/actions",
-    name="list",
     tags=["actions"],
     response_model=schemas.ActionPage,
     summary="List actions",
     **openapi.read(media=openapi.EXPORTS),
 )
-async def actions(request: PublicReadRequest, query: Annotated[queries.ActionQuery, StrictQuery()]) -> Response:
+async def list_actions(request: PublicReadRequest, query: Annotated[queries.ActionQuery, StrictQuery()]) -> Response:
     """What the assessments that count ask for, by whom and until when."""
     return await answer_list(request, queries.ACTIONS, query)
 
 
 @router.get(
     "/copies",
-    name="list",
     tags=["copies"],
     response_model=queries.Copies,
     summary="State how old the copies are",
     dependencies=[NO_PARAMETERS],
     **openapi.plain(stored=True),
 )
-async def copies(request: PublicRequest) -> Response:
+async def get_markers_replication_status(request: PublicRequest) -> Response:
     """How far other services were replicated, and how long ago they last said that there was nothing more."""
     return await queries.answer_copies(request)
 
@@ -107,6 +107,7 @@ async def copies(request: PublicRequest) -> Response:
 add_listing(
     router,
     queries.TARGETS,
+    noun="indicator target",
     about="What a marker is to reach: the grades that count, and the least share of the programmes that has one.",
     example="human-rights-90",
 )

@@ -151,7 +151,7 @@ async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[T
     return Translation(rubric=rubric.code, version=rubric.version, **facts), found[language]["version"]
 
 
-async def score_answers(request: Request, body: ScoreRequest) -> Score:
+async def score_sent(request: Request, body: ScoreRequest) -> Score:
     """The score of answers under a published rubric, not stored; raises InvalidRequest with every invalid answer."""
     async with snapshot(request) as data:
         rows = await data.fetch(

@@ -16,7 +16,7 @@ from mmptf_markers.rubrics.queries import (
     TRANSLATIONS,
     AnswersSchemaQuery,
     answer_answers_schema,
-    score_answers,
+    score_sent,
 )
 from mmptf_markers.rubrics.schemas import ScoreRequest
 
@@ -43,13 +43,12 @@ RubricCode = Annotated[str, openapi.code_in_path("Code of the version of a rubri
 
 @router.get(
     "/rubrics/{code}/answers-schema",
-    name="answers-schema",
     tags=["rubrics"],
     summary="Describe the answers under one of the rubrics",
     response_class=Response,
     **openapi.read(missing=True, only=("application/schema+json",)),
 )
-async def answers_schema(
+async def get_rubric_answers_schema(
     request: PublicReadRequest, code: RubricCode, query: Annotated[AnswersSchemaQuery, StrictQuery()]
 ) -> Response:
     """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all.
@@ -70,16 +69,15 @@ add_listing(
 add_listing(
     router,
     TRANSLATIONS,
+    noun="rubric translation",
     about="The texts of one published rubric in one language, beside the rubric, whose content and hash never change.",
     example=f"{RUBRIC}.fr",
     packaged=False,
 )
 
 
-@router.post(
-    "/score", name="create", tags=["score"], response_model=Score, dependencies=[NO_PARAMETERS], **openapi.computation()
-)
-async def score(
+@router.post("/score", tags=["score"], response_model=Score, dependencies=[NO_PARAMETERS], **openapi.computation())
+async def score_answers(
     request: PublicRequest,
     response: Response,
     body: Annotated[ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
@@ -90,4 +88,4 @@ async def score(
     and the fewest changes that lead to the next better grade; while a criterion is unanswered there is no grade.
     """
     response.headers["Cache-Control"] = "no-store"
-    return await score_answers(request, body)
+    return await score_sent(request, body)
