@@ -41,11 +41,18 @@ def test_operation_ids_are_unique_over_the_suite_and_stay_the_same_when_contract
     assert len(set(ids)) == len(ids)
     for operation in OWN:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation.id)
-        assert operation.contract["summary"]
-        assert operation.contract["description"]
         if not operation.template.startswith("/health/"):
             merged = contract_of("gateway")["paths"][operation.template][operation.method]
             assert merged["operationId"] == operation.id
+
+
+def test_summaries_are_unique_over_the_suite_and_descriptions_say_more() -> None:
+    summaries = [operation.contract["summary"] for operation in OWN]
+    assert len(set(summaries)) == len(summaries)
+    for operation in OWN:
+        summary, description = operation.contract["summary"], operation.contract["description"]
+        assert re.fullmatch(r"[A-Z][^.]+", summary)
+        assert set(words_of(description)) - set(words_of(summary)) - EMPTY_WORDS, operation
 
 
 # Words that add nothing to a name.

@@ -177,7 +177,14 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     def name(what: str) -> str:
         return openapi.operation_id(f"get {service.name} {what}")
 
-    @router.get("/health/live", name=name("liveness"), tags=["health"], response_model=Health, **plain)
+    @router.get(
+        "/health/live",
+        name=name("liveness"),
+        tags=["health"],
+        response_model=Health,
+        summary=f"Check that the {service.name} service runs",
+        **plain,
+    )
     async def live(request: PublicRequest) -> Response:
         """Whether the process runs. The database is not checked, so that its loss does not restart the process."""
         return _health(True, None)
@@ -185,6 +192,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     @router.get(
         "/health/ready",
         name=name("readiness"),
+        summary=f"Check that the {service.name} service can answer",
         tags=["health"],
         response_model=Health,
         responses={**plain["responses"], 503: {"model": Health}},
@@ -204,7 +212,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         tags=["status"],
         response_model=Status,
         **openapi.read(),
-        summary="Status of the data",
+        summary=f"Get the status of the {service.name} service",
     )
     async def status(request: PublicReadRequest) -> Response:
         """Version, build, data revision, number of records, and the documents that the data was taken from."""
@@ -237,7 +245,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         tags=["index"],
         response_model=ServiceIndex,
         **plain,
-        summary="Show what can be read",
+        summary=f"Get the paths of the {service.name} service",
     )
     async def index(request: PublicRequest) -> Response:
         """The paths of the lists, totals and further answers of this service, and of its contract."""

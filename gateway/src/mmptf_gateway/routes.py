@@ -38,7 +38,7 @@ class Index(ResponseModel):
     """Path of the index of each service, by its name."""
 
 
-@router.get("/", tags=["index"], response_model=Index, **PLAIN)
+@router.get("/", tags=["index"], summary="Get the paths of the suite", response_model=Index, **PLAIN)
 async def get_index(request: PublicRequest) -> Response:
     """The paths of the gateway and of the services."""
     answer = Index(
@@ -56,13 +56,19 @@ async def get_index(request: PublicRequest) -> Response:
     return _json(answer)
 
 
-@router.get("/health/live", tags=["health"], response_model=Health, **PLAIN)
+@router.get("/health/live", tags=["health"], summary="Check that the gateway runs", response_model=Health, **PLAIN)
 async def get_gateway_liveness(request: PublicRequest) -> Response:
     """Whether the process runs."""
     return _json(Health(ready=True, reason=None))
 
 
-@router.get("/health/ready", tags=["health"], response_model=Health, **PLAIN)
+@router.get(
+    "/health/ready",
+    tags=["health"],
+    summary="Check that the gateway can forward requests",
+    response_model=Health,
+    **PLAIN,
+)
 async def get_gateway_readiness(request: PublicRequest) -> Response:
     """Whether requests can be forwarded: as soon as the process runs. A service that is down is shown at /status;
     it does not make the gateway unready, since the others can be reached.
@@ -70,7 +76,7 @@ async def get_gateway_readiness(request: PublicRequest) -> Response:
     return _json(Health(ready=True, reason=None))
 
 
-@router.get("/status", tags=["status"], response_model=SuiteStatus, **PLAIN)
+@router.get("/status", tags=["status"], summary="Get the status of the suite", response_model=SuiteStatus, **PLAIN)
 async def get_suite_status(request: PublicRequest) -> Response:
     """Each service's version, build, data revision, counts and sources, or why they are missing; always 200."""
     app = request.app
@@ -81,7 +87,7 @@ async def get_suite_status(request: PublicRequest) -> Response:
     "/programmes/{code}",
     tags=["programmes"],
     response_model=ProgrammeView,
-    summary="Show the card of every service for a programme",
+    summary="Get what every service has on a programme",
     responses={
         **PLAIN["responses"],
         NotFound.status: {"description": NotFound.title},

@@ -106,6 +106,11 @@ def operation_id(words: str) -> str:
     return words.replace(" ", "_").replace("-", "_")
 
 
+def with_article(noun: str) -> str:
+    """The noun with its indefinite article, as summaries name one record."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
 def code_in_path(about: str, example: str, *, packaged: bool = True) -> Any:
     """The parameter of a path that takes a code.
 

@@ -122,7 +122,7 @@ def add_card(
         name=openapi.operation_id(f"get {service} {ENTITY} card"),
         tags=["cards"],
         response_model=card,
-        summary="Show what this service says of a programme",
+        summary=f"Get the {service} card of a programme",
         description=about,
         **openapi.read(missing=True),
     )

@@ -25,7 +25,7 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
         name=openapi.operation_id(f"list {service} changes"),
         tags=["changes"],
         response_model=ChangePage,
-        summary="Follow the changes",
+        summary=f"Follow the changes of the {service} service",
         **openapi.plain(journal=True),
     )
     async def changes(
@@ -47,7 +47,7 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
         name=openapi.operation_id(f"get {service} audit"),
         tags=["audit"],
         response_model=AuditPage,
-        summary="Audit the changes",
+        summary=f"Audit the changes of the {service} service",
         **openapi.plain(journal=True),
     )
     async def audit(

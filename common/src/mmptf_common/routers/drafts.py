@@ -21,10 +21,9 @@ from mmptf_common.writes.commands import Created, WriteParameters, answer_write
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a draft: the command that carries it out, and its texts in the contract."""
+    """One step of a draft: the command that carries it out, and its description in the contract."""
 
     command: Callable[..., Awaitable[Created | None]]
-    summary: str
     about: str
 
 
@@ -60,6 +59,7 @@ def add_drafts(
     discard, submit: take the write and the code
     """
     path = "/drafts"
+    one = openapi.with_article(noun)
     # Evaluated here, where they are known: this module's annotations are not postponed.
     CodeInPath = Annotated[str, openapi.code_in_path("Code of the draft.", example, packaged=False)]  # noqa: N806
     Drafter = Annotated[Identity, *drafter.__metadata__]  # noqa: N806
@@ -73,7 +73,7 @@ def add_drafts(
         name=openapi.operation_id(f"list {noun}s"),
         tags=["drafts"],
         response_model=listing.page,
-        summary="List drafts",
+        summary=f"List {noun}s",
         **openapi.read(media=openapi.EXPORTS),
     )
     async def list_drafts(
@@ -87,7 +87,7 @@ def add_drafts(
         name=openapi.operation_id(f"get {noun}"),
         tags=["drafts"],
         response_model=listing.item,
-        summary="Get one of the drafts",
+        summary=f"Get {one}",
         description=about,
         **openapi.read(missing=True),
     )
@@ -99,7 +99,7 @@ def add_drafts(
         name=openapi.operation_id(f"get {noun} history"),
         tags=["drafts"],
         response_model=ChangePage,
-        summary="Get the history of one of the drafts",
+        summary=f"Get the history of {one}",
         description=(
             "Every change of a draft of the caller's organization, also after its submission: when, by whom, what and"
             " why."
@@ -133,7 +133,7 @@ def add_drafts(
         name=openapi.operation_id(f"create {noun}"),
         tags=["drafts"],
         response_model=listing.item,
-        summary=create.summary,
+        summary=f"Begin {one}",
         description=create.about,
         **openapi.write(created=True),
     )
@@ -144,7 +144,7 @@ def add_drafts(
         name=openapi.operation_id(f"amend {noun}"),
         tags=["drafts"],
         response_model=listing.item,
-        summary=amend.summary,
+        summary=f"Amend {one}",
         description=amend.about,
         **openapi.write(changes=True),
     )
@@ -153,7 +153,7 @@ def add_drafts(
         f"{path}/{{code}}",
         name=openapi.operation_id(f"discard {noun}"),
         tags=["drafts"],
-        summary="Discard a draft",
+        summary=f"Discard {one}",
         **openapi.write(changes=True, removes=True),
     )
     async def discard_draft(request: AmendRequest, code: CodeInPath, who: Drafter, query: WriteParameters) -> Response:
@@ -165,7 +165,7 @@ def add_drafts(
         name=openapi.operation_id(f"submit {noun}"),
         tags=["drafts"],
         response_model=submitted.item,
-        summary=submit.summary,
+        summary=f"Submit {one}",
         description=submit.about,
         **openapi.write(changes=True, created=True),
     )

@@ -58,7 +58,7 @@ def add_listing(
         name=openapi.operation_id(f"list {plural}"),
         tags=[tag],
         response_model=listing.page,
-        summary=f"List {tag.replace('-', ' ')}",
+        summary=f"List {plural}",
         description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
         **openapi.read(media=openapi.EXPORTS),
     )
@@ -76,7 +76,7 @@ def add_listing(
             name=openapi.operation_id(f"get {noun} facets"),
             tags=[tag],
             response_model=Facets,
-            summary=f"Count {tag.replace('-', ' ')} by each filter",
+            summary=f"Count {plural} by each filter",
             description=(
                 "How many rows carry each value of each filter, under all filters but its own. `text/csv` has a row for"
                 " each value."
@@ -101,7 +101,7 @@ def add_listing(
                 name=openapi.operation_id(f"get {whose} totals"),
                 tags=[tag],
                 response_model=Totals,
-                summary=f"Sum the money of {tag.replace('-', ' ')}",
+                summary=f"Sum the money of {plural}" + ("" if whose == noun else f", at {totals_path}"),
                 description=(
                     "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
                     " several values share is never repeated: it is a group of its own, and all groups add up to the"
@@ -115,7 +115,7 @@ def add_listing(
         name=openapi.operation_id(f"get {noun}"),
         tags=[tag],
         response_model=listing.item,
-        summary=f"Get one of the {tag.replace('-', ' ')}",
+        summary=f"Get {openapi.with_article(noun)}",
         description=about,
         **openapi.read(missing=True),
     )
@@ -125,7 +125,7 @@ def add_listing(
         name=openapi.operation_id(f"get {noun} history"),
         tags=[tag],
         response_model=ChangePage,
-        summary=f"Get the history of one of the {tag.replace('-', ' ')}",
+        summary=f"Get the history of {openapi.with_article(noun)}",
         description="Every change of the record since it was first written: when, by whom, what and why.",
         **openapi.plain(journal=True, missing=True),
     )

@@ -64,7 +64,7 @@ add_listing(router, ORGANIZATIONS, about="An organization that the sources name.
     "/organizations",
     tags=["organizations"],
     response_model=schemas.Organization,
-    summary="List an organization",
+    summary="Add an organization",
     **openapi.write(created=True),
 )
 async def create_organization(

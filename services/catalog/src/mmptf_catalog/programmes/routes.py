@@ -54,14 +54,12 @@ add_drafts(
     example="KEN-UGA-01",
     create=StepWithBody(
         commands.create_draft,
-        "Begin a draft",
         "Begin a programme for the caller's organization. Its codes have to be known; the rest may come later.",
         schemas.DraftSent,
         examples.DRAFT,
     ),
     amend=StepWithBody(
         commands.amend_draft,
-        "Amend a draft",
         "Change the members that are sent; the others stay as they are.",
         schemas.Content,
         examples.CONTENT,
@@ -69,7 +67,6 @@ add_drafts(
     discard=commands.discard_draft,
     submit=Step(
         commands.submit_draft,
-        "Submit a draft",
         "Make a concept note of a draft that is complete: from then on everybody sees it, and the draft is gone.",
     ),
     submitted=PROGRAMMES,

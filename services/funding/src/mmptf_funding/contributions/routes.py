@@ -38,7 +38,13 @@ add_listing(
 )
 
 
-@router.get("/progress", tags=["progress"], response_model=Progress, **openapi.read(media=openapi.TABLE))
+@router.get(
+    "/progress",
+    tags=["progress"],
+    summary="Get the progress towards the capitalization targets",
+    response_model=Progress,
+    **openapi.read(media=openapi.TABLE),
+)
 async def get_capitalization_progress(
     request: PublicReadRequest, query: Annotated[TableQuery, StrictQuery()]
 ) -> Response:

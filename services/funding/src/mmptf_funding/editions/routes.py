@@ -62,6 +62,7 @@ _add_list_of_edition(queries.RESULTS, about="The results matrices that regions o
     "/editions/{edition}/reconciliation",
     tags=["editions"],
     response_model=schemas.Reconciliation,
+    summary="Get the reconciliation of an edition",
     **openapi.read(media=openapi.TABLE, missing=True),
 )
 async def get_edition_reconciliation(

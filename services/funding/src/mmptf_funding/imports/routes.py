@@ -36,6 +36,7 @@ MAX_BODY = 32 * 1024 * 1024
     "/imports/template",
     tags=["imports"],
     response_class=Response,
+    summary="Get the template of an import",
     **openapi.plain(only=(CSV, XLSX)),
 )
 async def get_import_template(
@@ -54,6 +55,7 @@ async def get_import_template(
     "/imports",
     tags=["imports"],
     response_model=schemas.ImportReport,
+    summary="Import the requirements of an edition",
     **openapi.write(media={CSV: template.header("requirements"), XLSX: None}),
 )
 async def import_requirements(request: WriteRequest, who: FundingWriter, query: WriteParameters) -> Response:

@@ -38,7 +38,7 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
     "/ledger",
     tags=["ledger"],
     response_model=schemas.Entry,
-    summary="Enter into the ledger",
+    summary="Enter an entry into the ledger",
     **openapi.write(created=True),
 )
 async def create_ledger_entry(
@@ -60,7 +60,7 @@ async def create_ledger_entry(
     "/ledger/batch",
     tags=["ledger"],
     response_model=BatchReport,
-    summary="Enter a batch into the ledger",
+    summary="Enter several entries into the ledger",
     **openapi.write(),
 )
 async def create_ledger_entries(
@@ -84,7 +84,7 @@ async def create_ledger_entries(
     "/ledger/{code}/reversal",
     tags=["ledger"],
     response_model=schemas.Entry,
-    summary="Reverse an entry of the ledger",
+    summary="Reverse a ledger entry",
     **openapi.write(created=True, missing=True),
 )
 async def reverse_ledger_entry(
@@ -114,7 +114,7 @@ add_listing(
     "/contributors",
     tags=["contributors"],
     response_model=Contributor,
-    summary="List a contributor",
+    summary="Add a contributor",
     **openapi.write(created=True),
 )
 async def create_contributor(
@@ -150,23 +150,28 @@ def _add_statement(
 
 
 _add_statement(
-    "/statement", "get_fund_statement", schemas.FundStatement, queries.fund, queries.fund_table, "State the Fund"
+    "/statement",
+    "get_fund_statement",
+    schemas.FundStatement,
+    queries.fund,
+    queries.fund_table,
+    "Get the statement of the Fund",
 )
 _add_statement(
     "/statement/contributors", "list_contributor_statements", schemas.ContributorStatements, queries.contributors,
-    table_of(schemas.ContributorStatement, "items"), "State contributors",
+    table_of(schemas.ContributorStatement, "items"), "List the statements of contributors",
 )  # fmt: skip
 _add_statement(
     "/statement/programmes", "list_programme_statements", schemas.ProgrammeStatements, queries.programmes,
-    table_of(schemas.ProgrammeStatement, "items"), "State programmes",
+    table_of(schemas.ProgrammeStatement, "items"), "List the statements of programmes",
 )  # fmt: skip
 _add_statement(
     "/statement/organizations", "list_organization_statements", schemas.OrganizationStatements, queries.organizations,
-    table_of(schemas.OrganizationStatement, "items"), "State organizations",
+    table_of(schemas.OrganizationStatement, "items"), "List the statements of organizations",
 )  # fmt: skip
 _add_statement(
     "/statement/commitments", "list_outstanding_commitments", schemas.OutstandingCommitments, queries.commitments,
-    table_of(schemas.OutstandingCommitment, "items"), "State outstanding commitments",
+    table_of(schemas.OutstandingCommitment, "items"), "List outstanding commitments",
 )  # fmt: skip
 
 add_card(
@@ -187,7 +192,7 @@ add_card(
     "/capitalization",
     tags=["statements"],
     response_model=schemas.Capitalization,
-    summary="State the capitalization over time",
+    summary="Get the capitalization over time",
     **openapi.read(media=openapi.TABLE),
 )
 async def get_capitalization_over_time(

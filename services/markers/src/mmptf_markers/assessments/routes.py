@@ -40,14 +40,12 @@ add_drafts(
     example="A-000003",
     create=StepWithBody(
         commands.create_draft,
-        "Begin an assessment",
         "Begin an assessment of a programme in which the caller's organization takes part; answers may come later.",
         schemas.AssessmentSent,
         schemas.EXAMPLE_DRAFT,
     ),
     amend=StepWithBody(
         commands.amend_draft,
-        "Save a part of a draft",
         "Change the members and answers that are sent; the others stay as they are, and null takes an answer back.",
         schemas.AssessmentContent,
         schemas.EXAMPLE_AMENDMENT,
@@ -55,7 +53,6 @@ add_drafts(
     discard=commands.discard_draft,
     submit=Step(
         commands.submit_draft,
-        "Submit a draft",
         "Submit a draft that is complete: everybody sees it from then on, and what it says never changes.",
     ),
     submitted=ASSESSMENTS,
@@ -110,7 +107,7 @@ async def declare_grade(
     "/assessments/{code}/score",
     tags=["assessments"],
     response_model=Score,
-    summary="Explain the grade of an assessment",
+    summary="Get the score of an assessment",
     **openapi.read(missing=True, conflicts=True),
 )
 async def get_assessment_score(

@@ -23,7 +23,7 @@ router = openapi.Router()
     "/standings",
     tags=["standings"],
     response_model=schemas.CurrentGradePage,
-    summary="List the standings of programmes",
+    summary="List the current grades of programmes",
     **openapi.read(media=openapi.EXPORTS),
 )
 async def list_current_grades(
@@ -37,7 +37,7 @@ async def list_current_grades(
     "/indicator",
     tags=["indicator"],
     response_model=schemas.IndicatorAnswer,
-    summary="State the indicator",
+    summary="Get the indicator",
     **openapi.read(media=openapi.TABLE, conflicts=True, headers=queries.AGES_OF_COPIES),
 )
 async def get_indicator(
@@ -55,7 +55,7 @@ async def get_indicator(
     "/indicator/over-time",
     tags=["indicator"],
     response_model=schemas.OverTime,
-    summary="State the indicator over time",
+    summary="Get the indicator over time",
     **openapi.read(media=openapi.TABLE, conflicts=True),
 )
 async def get_indicator_over_time(
@@ -69,7 +69,7 @@ async def get_indicator_over_time(
     "/criteria",
     tags=["criteria"],
     response_model=schemas.CriteriaAnswer,
-    summary="State how criteria are answered",
+    summary="Get the answers by criterion",
     **openapi.read(media=openapi.TABLE),
 )
 async def get_answers_by_criterion(
@@ -83,7 +83,7 @@ async def get_answers_by_criterion(
     "/actions",
     tags=["actions"],
     response_model=schemas.ActionPage,
-    summary="List actions",
+    summary="List the actions that assessments ask for",
     **openapi.read(media=openapi.EXPORTS),
 )
 async def list_actions(request: PublicReadRequest, query: Annotated[queries.ActionQuery, StrictQuery()]) -> Response:
@@ -95,7 +95,7 @@ async def list_actions(request: PublicReadRequest, query: Annotated[queries.Acti
     "/copies",
     tags=["copies"],
     response_model=queries.Copies,
-    summary="State how old the copies are",
+    summary="Get how old the copied records are",
     dependencies=[NO_PARAMETERS],
     **openapi.plain(stored=True),
 )

@@ -44,7 +44,7 @@ RubricCode = Annotated[str, openapi.code_in_path("Code of the version of a rubri
 @router.get(
     "/rubrics/{code}/answers-schema",
     tags=["rubrics"],
-    summary="Describe the answers under one of the rubrics",
+    summary="Get the JSON Schema of the answers to a rubric",
     response_class=Response,
     **openapi.read(missing=True, only=("application/schema+json",)),
 )
@@ -76,7 +76,14 @@ add_listing(
 )
 
 
-@router.post("/score", tags=["score"], response_model=Score, dependencies=[NO_PARAMETERS], **openapi.computation())
+@router.post(
+    "/score",
+    tags=["score"],
+    summary="Score answers under a rubric",
+    response_model=Score,
+    dependencies=[NO_PARAMETERS],
+    **openapi.computation(),
+)
 async def score_answers(
     request: PublicRequest,
     response: Response,
