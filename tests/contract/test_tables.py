@@ -17,7 +17,6 @@ TABLES = [
     for o in AT_SERVICES
     if o.is_versioned and "text/csv" in o.contract["responses"]["200"].get("content", {}) and o not in LISTS
 ]
-STATEMENTS = ("contributors", "programmes", "organizations", "commitments")
 
 
 def lines_of_the_fund(answer: Contract) -> Iterator[Contract]:
