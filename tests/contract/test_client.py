@@ -17,7 +17,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 USE = """
 import json, sys
 from generated import Client
-from generated.api.catalog_programmes import get_programme, list_programmes
+from generated.api.programmes import get_programme, list_programmes
 from generated.models import ListProgrammesSortItem, Problem
 
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)

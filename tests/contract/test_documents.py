@@ -55,6 +55,14 @@ def test_summaries_are_unique_over_the_suite_and_descriptions_say_more() -> None
         assert set(words_of(description)) - set(words_of(summary)) - EMPTY_WORDS, operation
 
 
+@pytest.mark.parametrize("api", APIS)
+def test_every_tag_is_declared_described_and_used(api: str) -> None:
+    declared = {tag["name"]: tag["description"] for tag in contract_of(api)["tags"]}
+    assert all(len(set(words_of(text)) - set(words_of(name)) - EMPTY_WORDS) > 3 for name, text in declared.items())
+    used = {tag for item in contract_of(api)["paths"].values() for o in item.values() for tag in o["tags"]}
+    assert set(declared) == used
+
+
 # Words that add nothing to a name.
 EMPTY_WORDS = {
     "a",

@@ -107,7 +107,7 @@ def test_it_is_in_the_merged_contract(gateway: httpx.Client) -> None:
     contract = whole_contract(gateway).json()
     assert "x-missing-services" not in contract
     operation = contract["paths"]["/glossary/v1/terms"]["get"]
-    assert (operation["operationId"], operation["tags"]) == ("list_terms", ["glossary terms"])
+    assert (operation["operationId"], operation["tags"]) == ("list_terms", ["Terms"])
     assert {"/catalog/v1/programmes", "/glossary/v1/terms/{code}"} <= contract["paths"].keys()
 
 

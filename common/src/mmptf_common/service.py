@@ -24,6 +24,7 @@ from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.http.paths import operations
 from mmptf_common.lists import publications
 from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.routers.changes import TAG as CHANGES
 from mmptf_common.routers.changes import add_feed
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage import migrations
@@ -39,6 +40,10 @@ from mmptf_common.wire.problems import ServiceUnavailable
 from mmptf_common.wire.sources import Publication
 
 MAX_BODY = 1_048_576
+DOCUMENTS = openapi.Tag(
+    "Documents", "The publications that facts were taken from, under the codes by which facts name them."
+)
+STATUS = openapi.Tag("Status", "What a service holds and offers, how current its data is, and whether it can answer.")
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
@@ -52,6 +57,7 @@ class Service(Generic[Settings]):
 
     settings: the class of its settings, with the addresses of the services that it calls or replicates
     routers: of its features, one each; the one whose lists are read most comes first, since routes are tried in order
+    tags: the groups of their operations, in the order in which the contract shows them
     publication: the code of a packaged publication, the example in the contract of the list of publications
     counts: name -> table whose rows the service's status counts
     seed: loads the packaged data, returns the revision
@@ -67,6 +73,7 @@ class Service(Generic[Settings]):
     settings: type[Settings]
     metadata: MetaData
     routers: Sequence[APIRouter]
+    tags: Sequence[openapi.Tag]
     publication: str
     seed: Callable[[AsyncSession, Author], Awaitable[int]]
     counts: Mapping[str, str]
@@ -142,6 +149,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         service.title,
         service.description,
         f"mmptf-{service.name}",
+        tags=(*service.tags, DOCUMENTS, CHANGES, STATUS),
         lifespan=lifespan,
         base_path=settings.base_path,
         segments=(service.name, "health", "openapi.json"),
@@ -155,6 +163,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         documents,
         publications.publications_of(service.name),
         noun=f"{service.name} document",
+        tag=DOCUMENTS,
         about=publications.ABOUT,
         example=service.publication,
     )
@@ -180,7 +189,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     @router.get(
         "/health/live",
         name=name("liveness"),
-        tags=["health"],
+        tags=[STATUS.name],
         response_model=Health,
         summary=f"Check that the {service.name} service runs",
         **plain,
@@ -193,7 +202,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         "/health/ready",
         name=name("readiness"),
         summary=f"Check that the {service.name} service can answer",
-        tags=["health"],
+        tags=[STATUS.name],
         response_model=Health,
         responses={**plain["responses"], 503: {"model": Health}},
     )
@@ -209,7 +218,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     @router.get(
         status_path,
         name=name("status"),
-        tags=["status"],
+        tags=[STATUS.name],
         response_model=Status,
         **openapi.read(),
         summary=f"Get the status of the {service.name} service",
@@ -242,7 +251,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     @router.get(
         f"/{service.name}/v1",
         name=name("index"),
-        tags=["index"],
+        tags=[STATUS.name],
         response_model=ServiceIndex,
         **plain,
         summary=f"Get the paths of the {service.name} service",

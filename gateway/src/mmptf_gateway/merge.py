@@ -21,7 +21,7 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     contracts: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
     components that they use. A component that is the same in all contracts is shared; one that differs gets the
     service's name in front of its own, and so does an operation id that several contracts use; all others stay as they
-    are. Tags get the name as well. own: the gateway's contract,
+    are. A tag is one for all contracts that use it, and those of several come last. own: the gateway's contract,
     from which title, version and servers are taken. The order of services does not matter.
     """
     parts = {OWN: own} | {name: _of_service(name, contracts[name]) for name in sorted(contracts)}
@@ -30,7 +30,6 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     ids = _operation_ids(parts)
     paths: Contract = {}
     components: Contract = {}
-    tags: list[Contract] = []
     for service, part in parts.items():
         rewrite = _rewriter(service, names, ids)
         for path, item in part["paths"].items():
@@ -39,13 +38,12 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
             components.setdefault(section, {})[names[service, section, name]] = rewrite(
                 part["components"][section][name]
             )
-        tags += _tags(service, part)
     merged = {
         "openapi": own["openapi"],
         "info": {**own["info"], "description": _description(own, contracts)},
         **({"servers": own["servers"]} if "servers" in own else {}),
         "paths": paths,
-        "tags": tags,
+        "tags": _tags(parts),
     }
     if components:
         merged["components"] = {section: dict(sorted(components[section].items())) for section in sorted(components)}
@@ -171,8 +169,6 @@ def _rewriter(
             return ids.get((service, value), value)
         if key == "mapping" and isinstance(value, dict):
             return {k: reference(v) if isinstance(v, str) else copy(v) for k, v in value.items()}
-        if key == "tags" and isinstance(value, list):
-            return [_tag(service, tag) if isinstance(tag, str) else copy(tag) for tag in value]
         if key == "security" and isinstance(value, list):
             return [
                 {names.get((service, "securitySchemes", s), s): scopes for s, scopes in requirement.items()}
@@ -201,14 +197,20 @@ def _with_security(item: Contract, security: list[Any]) -> Contract:
     return item
 
 
-def _tag(service: str, tag: str) -> str:
-    return f"{service} {tag}"
+def _tags(parts: Mapping[str, Contract]) -> list[Contract]:
+    """The tags of all operations, in the order in which contracts declare them; those of several contracts at the end.
 
-
-def _tags(service: str, part: Contract) -> list[Contract]:
-    described = {tag["name"]: tag for tag in part.get("tags", [])}
-    seen = dict.fromkeys(tag for operation in _operations(part) for tag in operation.get("tags", []))
-    return [{**described.get(tag, {}), "name": _tag(service, tag)} for tag in seen]
+    A tag that several contracts declare has the description of the first.
+    """
+    described: dict[str, Contract] = {}
+    users: Counter[str] = Counter()
+    for part in parts.values():
+        used = dict.fromkeys(tag for operation in _operations(part) for tag in operation.get("tags", []))
+        declared = {tag["name"]: tag for tag in part.get("tags", []) if tag["name"] in used}
+        for name in (*declared, *(name for name in used if name not in declared)):
+            described.setdefault(name, declared.get(name, {"name": name}))
+            users[name] += 1
+    return sorted(described.values(), key=lambda tag: users[tag["name"]] > 1)
 
 
 def _description(own: Contract, contracts: Mapping[str, Contract]) -> str:

@@ -21,6 +21,8 @@ from mmptf_gateway.status import SuiteStatus, suite_status
 router = openapi.Router(dependencies=[NO_PARAMETERS])
 contract_router = openapi.Router()
 PLAIN = openapi.plain()
+TAG = openapi.Tag("One programme", "What every service has on one programme, in a single answer for a single screen.")
+STATUS = openapi.Tag("Status", "What a service holds and offers, how current its data is, and whether it can answer.")
 RETRY_AFTER = {"description": "Seconds after which the request may be sent again.", "schema": {"type": "integer"}}
 ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "ETH-01")]
 
@@ -38,7 +40,7 @@ class Index(ResponseModel):
     """Path of the index of each service, by its name."""
 
 
-@router.get("/", tags=["index"], summary="Get the paths of the suite", response_model=Index, **PLAIN)
+@router.get("/", tags=["Status"], summary="Get the paths of the suite", response_model=Index, **PLAIN)
 async def get_index(request: PublicRequest) -> Response:
     """The paths of the gateway and of the services."""
     answer = Index(
@@ -56,7 +58,7 @@ async def get_index(request: PublicRequest) -> Response:
     return _json(answer)
 
 
-@router.get("/health/live", tags=["health"], summary="Check that the gateway runs", response_model=Health, **PLAIN)
+@router.get("/health/live", tags=["Status"], summary="Check that the gateway runs", response_model=Health, **PLAIN)
 async def get_gateway_liveness(request: PublicRequest) -> Response:
     """Whether the process runs."""
     return _json(Health(ready=True, reason=None))
@@ -64,7 +66,7 @@ async def get_gateway_liveness(request: PublicRequest) -> Response:
 
 @router.get(
     "/health/ready",
-    tags=["health"],
+    tags=["Status"],
     summary="Check that the gateway can forward requests",
     response_model=Health,
     **PLAIN,
@@ -76,7 +78,7 @@ async def get_gateway_readiness(request: PublicRequest) -> Response:
     return _json(Health(ready=True, reason=None))
 
 
-@router.get("/status", tags=["status"], summary="Get the status of the suite", response_model=SuiteStatus, **PLAIN)
+@router.get("/status", tags=["Status"], summary="Get the status of the suite", response_model=SuiteStatus, **PLAIN)
 async def get_suite_status(request: PublicRequest) -> Response:
     """Each service's version, build, data revision, counts and sources, or why they are missing; always 200."""
     app = request.app
@@ -85,7 +87,7 @@ async def get_suite_status(request: PublicRequest) -> Response:
 
 @router.get(
     "/programmes/{code}",
-    tags=["programmes"],
+    tags=[TAG.name],
     response_model=ProgrammeView,
     summary="Get what every service has on a programme",
     responses={

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from mmptf_common.http import problems
+from mmptf_common.http import openapi, problems
 from mmptf_common.http.middleware import HeadAsGet, RequestMiddleware
 from mmptf_common.process.build import build_of
 from mmptf_common.wire.problems import ProblemError
@@ -23,6 +23,7 @@ def create_app(
     description: str,
     distribution: str,
     *,
+    tags: Sequence[openapi.Tag],
     lifespan: Callable[[FastAPI], Any],
     base_path: str,
     segments: Iterable[str],
@@ -33,6 +34,7 @@ def create_app(
     """Return an app without routes.
 
     distribution: the installed package whose version and build (`state.build`) the app has
+    tags: the groups of its operations, in the order in which they are shown
     base_path: the path under which callers reach the process, empty where they do at its root
     segments: the first segments of the app's paths
     max_body: most bytes of a request's body, 413 above; None where bodies are forwarded
@@ -47,6 +49,7 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         servers=[{"url": base_path}] if base_path else None,
+        openapi_tags=[tag._asdict() for tag in tags],
         lifespan=lifespan,
         redirect_slashes=False,
         # Nothing that could record spans or metrics is installed, and FastAPI would look for it in each request.

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Coroutine, Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Body, FastAPI, Path
 from fastapi.exceptions import RequestValidationError
@@ -59,6 +59,13 @@ _BEARER = {
     "bearerFormat": "JWT",
     "description": "An access token of the operator's identity provider, with the scope that the operation names.",
 }
+
+
+class Tag(NamedTuple):
+    """A group of operations in the contract: its name, and what one does with them."""
+
+    name: str
+    description: str
 
 
 class _Route(APIRoute):

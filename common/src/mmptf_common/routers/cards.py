@@ -65,6 +65,7 @@ def add_card(
     build: BuildCard,
     *,
     title: str,
+    tag: openapi.Tag,
     about: str,
     known: str,
     unknown: str,
@@ -73,7 +74,7 @@ def add_card(
 ) -> None:
     """Add a service's card of a programme to its router.
 
-    title: the card's heading; about: what it shows, for the contract
+    title: the card's heading; tag: its group in the contract; about: what it shows, for the contract
     known: SQL of the codes of the programmes that have a card, as `codes_in` writes it
     unknown: the detail of the 404 for another code, `{}` stands for the code
     example: a code that has a card; packaged: whether it has one with the packaged data
@@ -120,7 +121,7 @@ def add_card(
         f"{path}/{{code}}",
         get,
         name=openapi.operation_id(f"get {service} {ENTITY} card"),
-        tags=["cards"],
+        tags=[tag.name],
         response_model=card,
         summary=f"Get the {service} card of a programme",
         description=about,

@@ -12,6 +12,11 @@ from mmptf_common.http import openapi
 from mmptf_common.http.identity import Administrator, PublicRequest
 from mmptf_common.http.parameters import StrictQuery
 
+TAG = openapi.Tag(
+    "Changes",
+    "Follow every change of a service in the order of its commit, to keep a copy; administrators also see who made it.",
+)
+
 
 def add_feed(router: openapi.Router, service: str, *, public: Set[str], private: Set[str]) -> None:
     """Add the operations that return every change of a service in order: the public one, and the one with authors.
@@ -23,7 +28,7 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
     @router.get(
         path,
         name=openapi.operation_id(f"list {service} changes"),
-        tags=["changes"],
+        tags=[TAG.name],
         response_model=ChangePage,
         summary=f"Follow the changes of the {service} service",
         **openapi.plain(journal=True),
@@ -45,7 +50,7 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
     @router.get(
         audit_path,
         name=openapi.operation_id(f"get {service} audit"),
-        tags=["audit"],
+        tags=[TAG.name],
         response_model=AuditPage,
         summary=f"Audit the changes of the {service} service",
         **openapi.plain(journal=True),

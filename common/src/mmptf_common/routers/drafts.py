@@ -40,6 +40,7 @@ def add_drafts(
     listing: Listing,
     *,
     noun: str,
+    tag: openapi.Tag,
     drafter: Any,
     about: str,
     example: str,
@@ -53,6 +54,7 @@ def add_drafts(
 
     listing: the drafts of all organizations; submitted: the list that contains a draft once it is submitted
     noun: what one draft is called in the contract and in clients made from it, unique over all services
+    tag: the group of its operations in the contract
     drafter: the annotated Identity of callers who may write drafts
     about: what one draft is, for the contract; example: the code of a draft in the packaged data
     create: takes the write, the caller and the body; amend: the write, the code and the body
@@ -71,7 +73,7 @@ def add_drafts(
     @router.get(
         path,
         name=openapi.operation_id(f"list {noun}s"),
-        tags=["drafts"],
+        tags=[tag.name],
         response_model=listing.page,
         summary=f"List {noun}s",
         **openapi.read(media=openapi.EXPORTS),
@@ -85,7 +87,7 @@ def add_drafts(
     @router.get(
         f"{path}/{{code}}",
         name=openapi.operation_id(f"get {noun}"),
-        tags=["drafts"],
+        tags=[tag.name],
         response_model=listing.item,
         summary=f"Get {one}",
         description=about,
@@ -97,7 +99,7 @@ def add_drafts(
     @router.get(
         f"{path}/{{code}}/history",
         name=openapi.operation_id(f"get {noun} history"),
-        tags=["drafts"],
+        tags=[tag.name],
         response_model=ChangePage,
         summary=f"Get the history of {one}",
         description=(
@@ -131,7 +133,7 @@ def add_drafts(
         create_draft,
         methods=["POST"],
         name=openapi.operation_id(f"create {noun}"),
-        tags=["drafts"],
+        tags=[tag.name],
         response_model=listing.item,
         summary=f"Begin {one}",
         description=create.about,
@@ -142,7 +144,7 @@ def add_drafts(
         amend_draft,
         methods=["PATCH"],
         name=openapi.operation_id(f"amend {noun}"),
-        tags=["drafts"],
+        tags=[tag.name],
         response_model=listing.item,
         summary=f"Amend {one}",
         description=amend.about,
@@ -152,7 +154,7 @@ def add_drafts(
     @router.delete(
         f"{path}/{{code}}",
         name=openapi.operation_id(f"discard {noun}"),
-        tags=["drafts"],
+        tags=[tag.name],
         summary=f"Discard {one}",
         **openapi.write(changes=True, removes=True),
     )
@@ -163,7 +165,7 @@ def add_drafts(
     @router.post(
         f"{path}/{{code}}/submission",
         name=openapi.operation_id(f"submit {noun}"),
-        tags=["drafts"],
+        tags=[tag.name],
         response_model=submitted.item,
         summary=f"Submit {one}",
         description=submit.about,

@@ -1,5 +1,6 @@
 """The routes of a list: its pages, facets, totals, single records and their histories."""
 
+from enum import Enum
 from typing import Annotated
 
 from pydantic import create_model
@@ -25,6 +26,7 @@ def add_listing(
     packaged: bool = True,
     noun: str | None = None,
     plural: str | None = None,
+    tag: openapi.Tag | None = None,
 ) -> None:
     """Add a list's operations to a router; their tag is the last part of the list's path.
 
@@ -33,11 +35,12 @@ def add_listing(
     noun: what one record is called in the contract and in clients made from it, unique over all services; None for the
           name of the list's entity
     plural: what several are called, where that is not the noun with an s
+    tag: the group of its operations in the contract; None for one of their own, named by the plural
     """
-    tag = listing.path.rpartition("/")[2]
-    path = f"/{tag}"
+    path = f"/{listing.path.rpartition('/')[2]}"
     noun = noun or listing.entity.replace("_", " ")
     plural = plural or f"{noun}s"
+    tags: list[str | Enum] = [tag.name if tag else plural.capitalize()]
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
     CodeInPath = Annotated[str, openapi.code_in_path("Code of the record.", example, packaged=packaged)]  # noqa: N806
 
@@ -56,7 +59,7 @@ def add_listing(
         path,
         list_,
         name=openapi.operation_id(f"list {plural}"),
-        tags=[tag],
+        tags=tags,
         response_model=listing.page,
         summary=f"List {plural}",
         description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
@@ -74,7 +77,7 @@ def add_listing(
             f"{path}/facets",
             facets,
             name=openapi.operation_id(f"get {noun} facets"),
-            tags=[tag],
+            tags=tags,
             response_model=Facets,
             summary=f"Count {plural} by each filter",
             description=(
@@ -99,7 +102,7 @@ def add_listing(
                 totals_path,
                 totals,
                 name=openapi.operation_id(f"get {whose} totals"),
-                tags=[tag],
+                tags=tags,
                 response_model=Totals,
                 summary=f"Sum the money of {plural}" + ("" if whose == noun else f", at {totals_path}"),
                 description=(
@@ -113,7 +116,7 @@ def add_listing(
         f"{path}/{{code}}",
         get,
         name=openapi.operation_id(f"get {noun}"),
-        tags=[tag],
+        tags=tags,
         response_model=listing.item,
         summary=f"Get {openapi.with_article(noun)}",
         description=about,
@@ -123,7 +126,7 @@ def add_listing(
         f"{path}/{{code}}/history",
         history,
         name=openapi.operation_id(f"get {noun} history"),
-        tags=[tag],
+        tags=tags,
         response_model=ChangePage,
         summary=f"Get the history of {openapi.with_article(noun)}",
         description="Every change of the record since it was first written: when, by whom, what and why.",

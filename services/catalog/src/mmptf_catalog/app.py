@@ -24,6 +24,7 @@ SERVICE = Service(
     package="mmptf_catalog",
     settings=ServiceSettings,
     metadata=Base.metadata,
+    tags=(programmes.TAG, code_lists.TAG, programmes.DRAFTS_TAG),
     routers=(programmes.router, code_lists.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,

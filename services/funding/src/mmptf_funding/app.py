@@ -24,6 +24,7 @@ SERVICE = Service(
     package="mmptf_funding",
     settings=FundingSettings,
     metadata=Base.metadata,
+    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, editions.EDITIONS_TAG),
     routers=(contributions.router, ledger.router, editions.router, imports.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,

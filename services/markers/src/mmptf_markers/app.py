@@ -24,6 +24,7 @@ SERVICE = Service(
     package="mmptf_markers",
     settings=MarkersSettings,
     metadata=Base.metadata,
+    tags=(indicator.TAG, assessments.TAG, rubrics.TAG, assessments.DRAFTS_TAG),
     routers=(assessments.router, indicator.router, rubrics.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,

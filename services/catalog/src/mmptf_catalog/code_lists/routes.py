@@ -24,45 +24,54 @@ from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteParameters, answer_write
 
 router = openapi.Router()
+TAG = openapi.Tag(
+    "Code lists",
+    "The codes by which programmes are described and filtered: themes, objectives, places, organizations.",
+)
 # The example of a request body in the contract.
 ORGANIZATION = {"code": "UNICEF", "name": "United Nations Children's Fund"}
 
 add_listing(
     router,
     THEMATIC_AREAS,
+    tag=TAG,
     about="One of the five thematic areas under which the Fund clusters the objectives of the Global Compact.",
     example="2",
 )
 add_listing(
     router,
     OBJECTIVES,
+    tag=TAG,
     about="One of the 23 objectives of the Global Compact for Safe, Orderly and Regular Migration.",
     example="17",
 )
 add_listing(
     router,
     CLUSTERINGS,
+    tag=TAG,
     about="A named, versioned scheme of objectives under thematic areas, and whether a source confirms it.",
     example="mptf-thematic-areas",
 )
 add_listing(
     router,
     GUIDING_PRINCIPLES,
+    tag=TAG,
     about="One of the ten guiding principles of the Global Compact for Safe, Orderly and Regular Migration.",
     example="people-centred",
 )
 add_listing(
     router,
     PLACES,
+    tag=TAG,
     about="A country or territory by its ISO 3166-1 alpha-3 code, or a region by its UN M49 code.",
     example="SRB",
 )
-add_listing(router, ORGANIZATIONS, about="An organization that the sources name.", example="IOM")
+add_listing(router, ORGANIZATIONS, tag=TAG, about="An organization that the sources name.", example="IOM")
 
 
 @router.post(
     "/organizations",
-    tags=["organizations"],
+    tags=[TAG.name],
     response_model=schemas.Organization,
     summary="Add an organization",
     **openapi.write(created=True),

@@ -29,6 +29,14 @@ from mmptf_common.writes.commands import (
 )
 
 router = openapi.Router()
+TAG = openapi.Tag(
+    "Programmes",
+    "Find the joint programmes of the Fund, count and sum them, and change them or their status.",
+)
+DRAFTS_TAG = openapi.Tag(
+    "Programme drafts",
+    "Prepare a programme that only its organization sees, and submit it as a concept note.",
+)
 ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "WBALKANS-01")]
 ConceptCode = Annotated[str, openapi.code_in_path("Code of the programme.", "KEN-01", packaged=False)]
 FundedCode = Annotated[str, openapi.code_in_path("Code of the programme.", "UGA-01", packaged=False)]
@@ -42,6 +50,7 @@ def _require_management_unit(who: Identity, what: str) -> None:
 add_listing(
     router,
     PROGRAMMES,
+    tag=TAG,
     about="A joint programme of the Fund: what its sources state, what they do not, and its dated status.",
     example="MKD-01",
 )
@@ -49,6 +58,7 @@ add_drafts(
     router,
     DRAFTS,
     noun="programme draft",
+    tag=DRAFTS_TAG,
     drafter=CatalogWriter,
     about="A draft of the caller's organization.",
     example="KEN-UGA-01",
@@ -75,7 +85,7 @@ add_drafts(
 
 @router.patch(
     "/programmes/{code}",
-    tags=["programmes"],
+    tags=[TAG.name],
     response_model=Programme,
     summary="Amend a programme",
     **openapi.write(changes=True),
@@ -100,7 +110,7 @@ async def amend_programme(
 
 @router.post(
     "/programmes/{code}/status",
-    tags=["programmes"],
+    tags=[TAG.name],
     response_model=Programme,
     summary="Change the status of a programme",
     **openapi.write(changes=True),
@@ -125,7 +135,7 @@ async def change_programme_status(
 
 @router.post(
     "/programmes/{code}/extensions",
-    tags=["programmes"],
+    tags=[TAG.name],
     response_model=Programme,
     summary="Extend a programme",
     **openapi.write(changes=True),
@@ -151,7 +161,7 @@ async def extend_programme(
 
 @router.post(
     "/status-changes",
-    tags=["status-changes"],
+    tags=[TAG.name],
     response_model=BatchReport,
     summary="Change the status of several programmes",
     **openapi.write(),
@@ -183,6 +193,7 @@ add_card(
     ProgrammeCard,
     programme_card,
     title="Programme",
+    tag=TAG,
     about="A programme at one glance: what it is, where, whose, how much is budgeted, and what no source states.",
     known=codes_in("programme"),
     unknown="There is no programme {}",

@@ -21,17 +21,25 @@ from mmptf_funding.contributions.queries import (
 from mmptf_funding.contributions.schemas import Progress
 
 router = openapi.Router()
+TAG = openapi.Tag(
+    "Contributions",
+    "Who gave how much to the Fund, on which stage of money, and how far its targets are reached.",
+)
 
 add_listing(
     router,
     CONTRIBUTIONS,
+    tag=TAG,
     about="An amount given to the Fund by one contributor, with the stage of money and the basis it is counted on.",
     example="DEU-2024-01",
 )
-add_listing(router, CONTRIBUTORS, about="Who gives to the Fund: a Member State or another contributor.", example="DEU")
+add_listing(
+    router, CONTRIBUTORS, tag=TAG, about="Who gives to the Fund: a Member State or another contributor.", example="DEU"
+)
 add_listing(
     router,
     TARGETS,
+    tag=TAG,
     noun="capitalization target",
     about="A capitalization target: the amount, and the review forum by which it is to be reached.",
     example="IMRF-2026",
@@ -40,7 +48,7 @@ add_listing(
 
 @router.get(
     "/progress",
-    tags=["progress"],
+    tags=[TAG.name],
     summary="Get the progress towards the capitalization targets",
     response_model=Progress,
     **openapi.read(media=openapi.TABLE),
@@ -55,6 +63,7 @@ async def get_capitalization_progress(
 add_listing(
     router,
     FACTS,
+    tag=TAG,
     noun="fund fact",
     about="A figure that the Fund publishes about itself, beside what the rows of this service add up to.",
     example="contributions-mobilised",
@@ -62,6 +71,7 @@ add_listing(
 add_listing(
     router,
     MONEY_STAGES,
+    tag=TAG,
     about="A stage of money, from what is asked for to what is spent; different stages are never added together.",
     example="contribution",
 )

@@ -12,22 +12,34 @@ from mmptf_common.routers.lists import add_listing
 from mmptf_funding.editions import queries, schemas
 
 router = openapi.Router()
+TAG = openapi.Tag(
+    "Requirements",
+    "What migration programmes ask for, by place and programmatic area, with totals and initiatives.",
+)
+EDITIONS_TAG = openapi.Tag(
+    "Editions",
+    "The publications of requirements: what they print beside what their rows add up to, and their import.",
+)
 
 EditionCode = Annotated[str, openapi.code_in_path("Code of the edition.", "MI-2015")]
 
 add_listing(
     router,
     queries.REQUIREMENTS,
+    tag=TAG,
     about="What one place asks for in one programmatic area, with the line of the document that says so.",
     example="MI-2015-KEN-health",
 )
 add_listing(
     router,
     queries.INITIATIVES,
+    tag=TAG,
     about="A multiregional initiative, fund or co-funding of an edition; their periods differ, so they have no total.",
     example="MI-2015-initiative-01",
 )
-add_listing(router, queries.EDITIONS, about="A publication of funding requirements.", example="MI-2015")
+add_listing(
+    router, queries.EDITIONS, tag=EDITIONS_TAG, about="A publication of funding requirements.", example="MI-2015"
+)
 
 
 def _add_list_of_edition(listing: Listing, *, about: str) -> None:
@@ -43,7 +55,7 @@ def _add_list_of_edition(listing: Listing, *, about: str) -> None:
         f"/editions/{{edition}}/{noun}",
         list_,
         name=openapi.operation_id(f"list edition {noun}"),
-        tags=["editions"],
+        tags=[EDITIONS_TAG.name],
         response_model=listing.page,
         summary=f"List the {noun.replace('-', ' ')} of an edition",
         description=f"{about} By pages; `text/csv` and `application/x-ndjson` are complete.",
@@ -60,7 +72,7 @@ _add_list_of_edition(queries.RESULTS, about="The results matrices that regions o
 
 @router.get(
     "/editions/{edition}/reconciliation",
-    tags=["editions"],
+    tags=[EDITIONS_TAG.name],
     response_model=schemas.Reconciliation,
     summary="Get the reconciliation of an edition",
     **openapi.read(media=openapi.TABLE, missing=True),

@@ -18,6 +18,7 @@ from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden, UnsupportedMediaType
 from mmptf_common.writes.commands import Answer, WriteParameters, answer_write
 from mmptf_funding.access import FundingWriter
+from mmptf_funding.editions.routes import EDITIONS_TAG
 from mmptf_funding.imports import schemas, template
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
@@ -34,7 +35,7 @@ MAX_BODY = 32 * 1024 * 1024
 
 @router.get(
     "/imports/template",
-    tags=["imports"],
+    tags=[EDITIONS_TAG.name],
     response_class=Response,
     summary="Get the template of an import",
     **openapi.plain(only=(CSV, XLSX)),
@@ -53,7 +54,7 @@ async def get_import_template(
 
 @router.post(
     "/imports",
-    tags=["imports"],
+    tags=[EDITIONS_TAG.name],
     response_model=schemas.ImportReport,
     summary="Import the requirements of an edition",
     **openapi.write(media={CSV: template.header("requirements"), XLSX: None}),

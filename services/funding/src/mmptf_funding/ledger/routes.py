@@ -26,17 +26,26 @@ from mmptf_common.writes.commands import (
     write_batch,
 )
 from mmptf_funding.access import FundingWriter
+from mmptf_funding.contributions.routes import TAG as CONTRIBUTIONS_TAG
 from mmptf_funding.contributions.schemas import Contributor
 from mmptf_funding.ledger import catalogue_client, commands, queries, schemas
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 router = openapi.Router()
+TAG = openapi.Tag(
+    "Ledger",
+    "Read and enter what moves the money of the Fund; an entry is never changed, it is reversed.",
+)
+STATEMENTS_TAG = openapi.Tag(
+    "Statements",
+    "What the ledger adds up to on any day: for the Fund, contributors, programmes and organizations.",
+)
 EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006", packaged=False)]
 
 
 @router.post(
     "/ledger",
-    tags=["ledger"],
+    tags=[TAG.name],
     response_model=schemas.Entry,
     summary="Enter an entry into the ledger",
     **openapi.write(created=True),
@@ -58,7 +67,7 @@ async def create_ledger_entry(
 
 @router.post(
     "/ledger/batch",
-    tags=["ledger"],
+    tags=[TAG.name],
     response_model=BatchReport,
     summary="Enter several entries into the ledger",
     **openapi.write(),
@@ -82,7 +91,7 @@ async def create_ledger_entries(
 
 @router.post(
     "/ledger/{code}/reversal",
-    tags=["ledger"],
+    tags=[TAG.name],
     response_model=schemas.Entry,
     summary="Reverse a ledger entry",
     **openapi.write(created=True, missing=True),
@@ -103,6 +112,7 @@ async def reverse_ledger_entry(
 add_listing(
     router,
     queries.LEDGER,
+    tag=TAG,
     plural="ledger entries",
     about="An entry of the ledger: a pledge, a commitment, a deposit, an allocation, a transfer, a cost.",
     example="L-000002",
@@ -112,7 +122,7 @@ add_listing(
 
 @router.post(
     "/contributors",
-    tags=["contributors"],
+    tags=[CONTRIBUTIONS_TAG.name],
     response_model=Contributor,
     summary="Add a contributor",
     **openapi.write(created=True),
@@ -141,7 +151,7 @@ def _add_statement(
         path,
         statement,
         name=name,
-        tags=["statements"],
+        tags=[STATEMENTS_TAG.name],
         response_model=model,
         summary=summary,
         description=f"{compute.__doc__} `text/csv` has a row for each of them; sums over them are in the JSON alone.",
@@ -180,6 +190,7 @@ add_card(
     schemas.LedgerCard,
     queries.programme_card,
     title="Ledger",
+    tag=STATEMENTS_TAG,
     about="A programme's statement: what it was allocated, received and spent, beside what it asks for.",
     known=codes_named_in("ledger_entry", "programme"),
     unknown="No entry names programme {}",
@@ -190,7 +201,7 @@ add_card(
 
 @router.get(
     "/capitalization",
-    tags=["statements"],
+    tags=[STATEMENTS_TAG.name],
     response_model=schemas.Capitalization,
     summary="Get the capitalization over time",
     **openapi.read(media=openapi.TABLE),

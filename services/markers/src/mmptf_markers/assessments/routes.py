@@ -26,6 +26,14 @@ from mmptf_markers.assessments.queries import (
 from mmptf_markers.engine.results import Score
 
 router = openapi.Router()
+TAG = openapi.Tag(
+    "Assessments",
+    "Read what was assessed, explain and compare grades, review a submission, declare a grade of the past.",
+)
+DRAFTS_TAG = openapi.Tag(
+    "Assessment drafts",
+    "Answer a rubric for a programme step by step, seen by the own organization only, and submit it.",
+)
 
 AssessmentCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000001", packaged=False)]
 SubmittedCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000002", packaged=False)]
@@ -35,6 +43,7 @@ add_drafts(
     router,
     DRAFTS,
     noun="assessment draft",
+    tag=DRAFTS_TAG,
     drafter=Assessor,
     about="A draft of the caller's organization, with the criteria that are still to be answered.",
     example="A-000003",
@@ -61,7 +70,7 @@ add_drafts(
 
 @router.post(
     "/assessments/{code}/review",
-    tags=["assessments"],
+    tags=[TAG.name],
     response_model=schemas.Assessment,
     summary="Review an assessment",
     **openapi.write(changes=True),
@@ -86,7 +95,7 @@ async def review_assessment(
 
 @router.post(
     "/declarations",
-    tags=["declarations"],
+    tags=[TAG.name],
     response_model=schemas.Assessment,
     summary="Enter a declared grade",
     **openapi.write(created=True),
@@ -105,7 +114,7 @@ async def declare_grade(
 
 @router.get(
     "/assessments/{code}/score",
-    tags=["assessments"],
+    tags=[TAG.name],
     response_model=Score,
     summary="Get the score of an assessment",
     **openapi.read(missing=True, conflicts=True),
@@ -119,7 +128,7 @@ async def get_assessment_score(
 
 @router.get(
     "/assessments/{code}/comparison",
-    tags=["assessments"],
+    tags=[TAG.name],
     response_model=schemas.Comparison,
     summary="Compare an assessment with an earlier one",
     **openapi.read(missing=True, conflicts=True),
@@ -134,6 +143,7 @@ async def get_assessment_comparison(
 add_listing(
     router,
     ASSESSMENTS,
+    tag=TAG,
     about="One version of an assessment of a programme: its answers, and the declared, derived and reviewed grade.",
     example="A-000001",
     packaged=False,

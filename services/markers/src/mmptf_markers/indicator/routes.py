@@ -17,11 +17,15 @@ from mmptf_common.routers.lists import add_listing
 from mmptf_markers.indicator import queries, schemas
 
 router = openapi.Router()
+TAG = openapi.Tag(
+    "Indicator",
+    "The share of programmes with a grade that counts, now and over time, and what stands behind it.",
+)
 
 
 @router.get(
     "/standings",
-    tags=["standings"],
+    tags=[TAG.name],
     response_model=schemas.CurrentGradePage,
     summary="List the current grades of programmes",
     **openapi.read(media=openapi.EXPORTS),
@@ -35,7 +39,7 @@ async def list_current_grades(
 
 @router.get(
     "/indicator",
-    tags=["indicator"],
+    tags=[TAG.name],
     response_model=schemas.IndicatorAnswer,
     summary="Get the indicator",
     **openapi.read(media=openapi.TABLE, conflicts=True, headers=queries.AGES_OF_COPIES),
@@ -53,7 +57,7 @@ async def get_indicator(
 
 @router.get(
     "/indicator/over-time",
-    tags=["indicator"],
+    tags=[TAG.name],
     response_model=schemas.OverTime,
     summary="Get the indicator over time",
     **openapi.read(media=openapi.TABLE, conflicts=True),
@@ -67,7 +71,7 @@ async def get_indicator_over_time(
 
 @router.get(
     "/criteria",
-    tags=["criteria"],
+    tags=[TAG.name],
     response_model=schemas.CriteriaAnswer,
     summary="Get the answers by criterion",
     **openapi.read(media=openapi.TABLE),
@@ -81,7 +85,7 @@ async def get_answers_by_criterion(
 
 @router.get(
     "/actions",
-    tags=["actions"],
+    tags=[TAG.name],
     response_model=schemas.ActionPage,
     summary="List the actions that assessments ask for",
     **openapi.read(media=openapi.EXPORTS),
@@ -93,7 +97,7 @@ async def list_actions(request: PublicReadRequest, query: Annotated[queries.Acti
 
 @router.get(
     "/copies",
-    tags=["copies"],
+    tags=[TAG.name],
     response_model=queries.Copies,
     summary="Get how old the copied records are",
     dependencies=[NO_PARAMETERS],
@@ -107,6 +111,7 @@ async def get_markers_replication_status(request: PublicRequest) -> Response:
 add_listing(
     router,
     queries.TARGETS,
+    tag=TAG,
     noun="indicator target",
     about="What a marker is to reach: the grades that count, and the least share of the programmes that has one.",
     example="human-rights-90",
@@ -117,6 +122,7 @@ add_card(
     queries.MarkerCard,
     queries.programme_card,
     title="Markers",
+    tag=TAG,
     about="The grade that counts for a programme under each marker, whether another is under review, and open actions.",
     known=codes_in("programme"),
     unknown="No programme {} is known here",

@@ -21,6 +21,10 @@ from mmptf_markers.rubrics.queries import (
 from mmptf_markers.rubrics.schemas import ScoreRequest
 
 router = openapi.Router()
+TAG = openapi.Tag(
+    "Rubrics",
+    "The published questionnaires of a marker and their translations; score answers without storing them.",
+)
 RUBRIC = "hr-marker-illustrative.1"
 
 EXAMPLE = {
@@ -43,7 +47,7 @@ RubricCode = Annotated[str, openapi.code_in_path("Code of the version of a rubri
 
 @router.get(
     "/rubrics/{code}/answers-schema",
-    tags=["rubrics"],
+    tags=[TAG.name],
     summary="Get the JSON Schema of the answers to a rubric",
     response_class=Response,
     **openapi.read(missing=True, only=("application/schema+json",)),
@@ -61,6 +65,7 @@ async def get_rubric_answers_schema(
 add_listing(
     router,
     RUBRICS,
+    tag=TAG,
     about="One version of a marker's questionnaire: criteria, scale and grading rule as immutable data, with its hash.",
     example=RUBRIC,
 )
@@ -69,6 +74,7 @@ add_listing(
 add_listing(
     router,
     TRANSLATIONS,
+    tag=TAG,
     noun="rubric translation",
     about="The texts of one published rubric in one language, beside the rubric, whose content and hash never change.",
     example=f"{RUBRIC}.fr",
@@ -78,7 +84,7 @@ add_listing(
 
 @router.post(
     "/score",
-    tags=["score"],
+    tags=[TAG.name],
     summary="Score answers under a rubric",
     response_model=Score,
     dependencies=[NO_PARAMETERS],
