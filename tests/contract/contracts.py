@@ -115,7 +115,7 @@ class Operation:
         path = self.template
         for parameter in self.contract.get("parameters", ()):
             if parameter["in"] == "path":
-                path = path.replace(f"{{{parameter['name']}}}", parameter["schema"]["examples"][0])
+                path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
         return path
 
     @property

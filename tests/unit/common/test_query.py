@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -241,7 +242,41 @@ def test_arrays_are_declared_as_repeated_parameters() -> None:
         "maxItems": 4,
         "uniqueItems": True,
     }
-    assert declared["country"]["example"] == ["SRB"]
+
+
+def test_examples_are_shown_and_never_filled_in() -> None:
+    for parameter in parameters(Query):
+        assert not {"example", "examples"} & parameter.keys()
+    country = next(parameter for parameter in parameters(Query) if parameter["name"] == "country")
+    assert country["schema"]["examples"] == [["SRB"]]
+    assert country["description"].endswith("For example `SRB`.")
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "1200", "9" * 15, "2024-01-31", "2024-01-31T00:00:00Z", "2024-01-31t23:59:59.5-12:30"]
+)
+def test_a_moment_that_the_contract_allows_is_taken(text: str) -> None:
+    schemas = {parameter["name"]: parameter["schema"] for parameter in parameters(Query)}
+    assert schemas["as_of"]["type"] == schemas["updated_since"]["type"] == "string"
+    for name in ("as_of", "updated_since"):
+        allowed = re.search(schemas[name]["pattern"], text) is not None
+        assert allowed == (name == "as_of" or not text.isdecimal())
+        if allowed:
+            parsed(f"{name}={text}")
+        else:
+            with pytest.raises(InvalidRequest):
+                parsed(f"{name}={text}")
+
+
+@pytest.mark.parametrize(
+    "text", ["-1", "1.0", "9" * 16, "2024-13-01", "2024-01-32", "2024-01-31T24:00:00Z", "2024-01-31T00:00:00", "2024"]
+)
+def test_a_moment_that_the_contract_does_not_allow_is_refused(text: str) -> None:
+    schemas = {parameter["name"]: parameter["schema"] for parameter in parameters(Query)}
+    for name in ("as_of", "updated_since") if text != "2024" else ("updated_since",):
+        assert not re.search(schemas[name]["pattern"], text)
+        with pytest.raises(InvalidRequest):
+            parsed(f"{name}={text}")
 
 
 def test_equal_queries_have_one_canonical_form() -> None:

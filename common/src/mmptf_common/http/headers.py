@@ -32,7 +32,9 @@ IF_MATCH = TakesHeader(
         "name": "If-Match",
         "in": "header",
         "required": True,
-        "description": "The ETag of the record that is changed, as it was read: 412 when it has changed since.",
+        "description": "The ETag of the record that is changed, as it was read: 412 when it has changed since. `*`"
+        " stands for the record as it is, whatever it is like.",
+        "example": "*",
         "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[^"]*")$'},
     }
 )
@@ -42,7 +44,7 @@ _KEY = {
     "description": "A text of the caller's own for this write: sent again with it, the write is carried out once.",
     "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._:~+/=-]{1,128}$"},
 }
-IDEMPOTENCY_KEY = TakesHeader({**_KEY, "required": True})
+IDEMPOTENCY_KEY = TakesHeader({**_KEY, "required": True, "example": "2026-03-02-first-attempt"})
 OPTIONAL_IDEMPOTENCY_KEY = TakesHeader({**_KEY, "required": False})
 
 # Reads whose answer has an ETag: without a token, and with one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from fastapi import Body, FastAPI, Path
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -135,6 +136,7 @@ def read(
     conflicts: bool = False,
     only: tuple[str, ...] = (),
     headers: Mapping[str, str] = MappingProxyType({}),
+    texts: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The responses of a route that reads: 200 with ETag, 304, 422, 503.
 
@@ -142,11 +144,14 @@ def read(
     missing: whether a code in the path may be unknown (404) or renamed (308)
     conflicts: whether a record may exist without the part that is asked for (409)
     headers: further headers of the answer -> what they say
+    texts: media type -> what a text of it contains
     """
     further = {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()}
     stated = {"ETag": _ETAG, "Cache-Control": _CACHE, **further}
     paged = {"Link": _LINK, "X-Total-Count": _COUNT} if media == EXPORTS else {}
     content = _schemas(only or media)
+    for name, about in texts.items():
+        content[name]["schema"]["description"] = about
     responses: dict[int | str, dict[str, Any]] = {
         200: {"headers": stated | paged, **({"content": content} if content else {})},
         304: {"description": "Not modified: the caller's answer is still right.", "headers": stated},
@@ -159,6 +164,28 @@ def read(
     if conflicts:
         responses |= _problems(Conflict)
     return {"responses": responses}
+
+
+def _columns(names: Iterable[str], further: str = "") -> str:
+    """What the contract says of a CSV: its columns in order, and how cells are written."""
+    listed = ", ".join(f"`{name}`" for name in names)
+    return (
+        f"UTF-8 with a header. The columns, in order: {listed}.{further} `|` stands between several values of a cell;"
+        " an empty cell states no value."
+    )
+
+
+def exports(names: Iterable[str], item: type[BaseModel]) -> dict[str, str]:
+    """What the contract says of the exports of a list: the columns of its CSV, and the schema of a line of NDJSON."""
+    return {
+        "text/csv": _columns(names, " With `fields` only those that it names."),
+        "application/x-ndjson": f"One item a line, each a JSON object of the schema `{item.__name__}`.",
+    }
+
+
+def table(names: Iterable[str], further: str = "") -> dict[str, str]:
+    """What the contract says of a table of groups as CSV: its columns in order."""
+    return {"text/csv": _columns(names, further)}
 
 
 def _missing() -> dict[int | str, dict[str, Any]]:
@@ -194,7 +221,18 @@ def plain(
 
 
 def _schemas(media: tuple[str, ...]) -> dict[str, Any]:
-    return {name: {"schema": {"type": "object" if name.endswith("+json") else "string"}} for name in media}
+    return {name: {"schema": _schema(name)} for name in media}
+
+
+def _schema(media: str) -> dict[str, Any]:
+    """The schema of a body that has no model: of JSON an object, of text a string, of anything else bytes.
+
+    `format: binary` is what generators of clients make bytes of; few know `contentMediaType`, and make a string of it.
+    """
+    if media.endswith("+json"):
+        return {"type": "object"}
+    is_text = media.startswith("text/") or media in EXPORTS
+    return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
 
 
 def computation() -> dict[str, Any]:
@@ -233,8 +271,7 @@ def write(
     }
     if media:
         content = {
-            name: {"schema": {"type": "string", **({} if example else {"format": "binary"})}}
-            | ({"example": example} if example else {})
+            name: {"schema": _schema(name)} | ({"example": example} if example else {})
             for name, example in media.items()
         }
         declared["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
@@ -289,6 +326,10 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
     }
     for path, item in contract["paths"].items():
         for operation in item.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path" and "examples" in parameter["schema"]:
+                    # As the example of the parameter it is filled in by a documentation page.
+                    (parameter["example"], *_) = parameter["schema"].pop("examples")
             access = accesses[operation["operationId"]]
             operation["security"] = [{"bearer": list(access.scopes)}] if access and access.scopes else []
             if operation["security"]:

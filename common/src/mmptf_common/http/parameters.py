@@ -41,6 +41,13 @@ SEARCH_PATTERN = worded(r"^[^%*\x00-\x1f\x7f\ufffd]+$", "words without wildcards
 CURSOR_PATTERN = worded(r"^[A-Za-z0-9_-]+$", "the cursor of `next`, as it is there")
 _AMOUNT = re.compile(AMOUNT_PATTERN, re.ASCII)
 _MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d))?$", re.ASCII)
+# What the contract says of moments: in figures that a calendar has, of which not every one is a day of each month.
+_DAY_TEXT = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME_TEXT = r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+MOMENT_PATTERN = f"^{_DAY_TEXT}({_TIME_TEXT})?$"
+AS_OF_PATTERN = f"^([0-9]{{1,15}}|{_DAY_TEXT}({_TIME_TEXT})?)$"
+# What errors name as allowed for parameters that take several forms.
+_FORMS = {MOMENT_PATTERN: ("date-time", "date"), AS_OF_PATTERN: ("integer", "date-time", "date")}
 A_DAY = "a day such as 2025-01-31"
 # jQuery adds it with the time of day, so that a browser's cache has no answer.
 IGNORED = "_"
@@ -117,26 +124,21 @@ Sequence = Annotated[int, Field(ge=0, le=10**15 - 1), BeforeValidator(lambda val
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}),
+    WithJsonSchema({"type": "string", "pattern": MOMENT_PATTERN}),
 ]
 UpdatedSince = Annotated[
     Moment | None,
-    Field(description="Only what changed at or after this moment; a day stands for its beginning, 00:00 UTC."),
+    Field(
+        description="Only what changed at or after this moment, such as `2024-01-31T00:00:00Z`, or a day, which stands"
+        " for its beginning, 00:00 UTC."
+    ),
 ]
 AsOf = Annotated[
     int | datetime | date,
     BeforeValidator(
         lambda value: _moment_or_day(value) if isinstance(value, str) and "-" in value else _revision(value)
     ),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": 10**15 - 1},
-                {"type": "string", "format": "date-time"},
-                {"type": "string", "format": "date"},
-            ]
-        }
-    ),
+    WithJsonSchema({"type": "string", "pattern": AS_OF_PATTERN}),
 ]
 Search = Annotated[str, Field(min_length=1, max_length=200, pattern=SEARCH_PATTERN), AfterValidator(_search)]
 Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
@@ -160,8 +162,8 @@ class PointInTime(BaseModel):
     as_of: Annotated[
         AsOf | None,
         Field(
-            description="A revision, or a moment, at which the data are asked for: the answer that was given then. "
-            "A day stands for its end, 24:00 UTC; today for now.",
+            description="A revision, such as `1200`, a moment, such as `2024-01-31T00:00:00Z`, or a day, at which the"
+            " data are asked for: the answer that was given then. A day stands for its end, 24:00 UTC; today for now.",
         ),
     ] = None
 
@@ -281,10 +283,10 @@ def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
         return [f"{item['minimum']} to {item['maximum']}"]
     if item.get("format") == "date":
         return [A_DAY]
+    if item.get("pattern") in _FORMS:
+        return list(_FORMS[item["pattern"]])
     if "pattern" in item:
         return [in_words(item["pattern"]) or "text of another form"]
-    if "anyOf" in item:
-        return [option.get("format", option.get("type", "")) for option in item["anyOf"]]
     return None
 
 
@@ -432,7 +434,11 @@ def with_parsed_query(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """The OpenAPI parameter objects of a query model, in its order."""
+    """The OpenAPI parameter objects of a query model, in its order.
+
+    Examples are part of the schema and of the description: those of a parameter would be filled in by a documentation
+    page and sent, so that filters nobody chose would narrow the answer.
+    """
     found = []
     for name, schema in _shape(model).schemas.items():
         inner = {k: v for k, v in schema.items() if k not in {"title", "description", "examples"}}
@@ -440,12 +446,12 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
         if "description" in schema:
             parameter["description"] = schema["description"]
         if "examples" in schema:
-            parameter["example"] = schema["examples"][0]
+            (example, *_) = schema["examples"]
+            inner["examples"] = [[example] if "items" in inner else example]
+            parameter["description"] = f"{schema.get('description', '')} For example `{example}`.".lstrip()
         if "items" in inner:
             # A client that was made from the contract repeats the parameter.
             parameter |= {"style": "form", "explode": True}
-            if "example" in parameter:
-                parameter["example"] = [parameter["example"]]
         found.append(parameter)
     return found
 
