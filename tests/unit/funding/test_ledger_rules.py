@@ -342,3 +342,32 @@ def test_cash_comes_in_or_goes_out() -> None:
     assert not set(rules.INFLOWS) & set(rules.OUTFLOWS)
     assert {*rules.INFLOWS, *rules.OUTFLOWS} == {*rules.SOURCES, *rules.USES}
     assert {*rules.SOURCES, *(kind for kind in rules.USES if rules.SIGN.get(kind) == -1)} == set(rules.INFLOWS)
+
+
+def test_the_table_of_members_is_what_the_rules_check() -> None:
+    head, _, *lines = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table_lines()]
+    assert [line[0] for line in lines] == list(get_args(KindSent))
+    original = Original(sum=Sum(amount=CENT, currency="EUR"), rate=Decimal(1), rate_date=TODAY, rate_source="a table")
+    values = {
+        "contributor": "DEU", "programme": "ETH-01", "organization": "IOM", "thematic_area": "2",
+        "category": "supplies", "tranche": 1, "follows": "L-000001", "original": original, "reference": "SC-1",
+    }  # fmt: skip
+    assert head[1:] == [*values.keys()] and set(head[1:]) == {*rules.PARTIES, "reference"}
+    for kind, *cells in lines:
+        stated = dict(zip(head[1:], cells, strict=True))
+        whole = {name: values[name] for name, word in stated.items() if word != "refused"}
+        assert errors_in(kind, whole) == set()
+        for name, word in stated.items():
+            without = errors_in(kind, {key: value for key, value in whole.items() if key != name})
+            assert without == ({("missing", f"/{name}")} if word == "needed" else set()), (kind, name)
+            with_it = errors_in(kind, {**whole, name: values[name]})
+            assert with_it == ({("not_applicable", f"/{name}")} if word == "refused" else set()), (kind, name)
+
+
+def table_lines() -> list[str]:
+    return rules.members_table().split("\n")
+
+
+def errors_in(kind: str, members: dict[str, Any]) -> set[tuple[str, str | None]]:
+    entry = Entry.model_validate({"kind": kind, "date": TODAY, "sum": dollars(CENT), **members})
+    return {(error.code, error.pointer) for error in rules.errors_of(entry, TODAY)}

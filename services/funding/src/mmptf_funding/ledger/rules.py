@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Protocol
+from typing import Protocol, get_args
 
 from mmptf_common.wire.places import is_place
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
@@ -18,6 +18,7 @@ from mmptf_funding.ledger.domain import (
     Answers,
     Entry,
     Kind,
+    KindSent,
     Original,
     Programme,
     RecordedEntry,
@@ -79,6 +80,21 @@ KINDS: Mapping[Kind, KindRule] = {
     "bank_charge": KindRule(),
     "interest": KindRule(),
 }
+
+
+def members_table() -> str:
+    """Markdown for the contract: for each kind that can be sent, which members it needs, may have and refuses."""
+    columns = (*PARTIES, "reference")
+    lines = [f"| kind | {' | '.join(f'`{name}`' for name in columns)} |", f"|---|{'---|' * len(columns)}"]
+    for kind in get_args(KindSent):
+        rule = KINDS[kind]
+        needed = rule.needs | ({"reference"} if rule.referenced else set())
+        optional = rule.takes | {"reference"}
+        cells = ("needed" if name in needed else "optional" if name in optional else "refused" for name in columns)
+        lines.append(f"| `{kind}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 # The kinds that make up the cash balance with the administrative agent.
 SOURCES: tuple[Kind, ...] = ("deposit", "interest")
 USES: tuple[Kind, ...] = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
