@@ -102,11 +102,16 @@ def _range(value: str, text: str) -> str:
           FROM filtered"""
 
 
+def facet_columns() -> list[str]:
+    """The columns of facets as CSV, in order."""
+    return ["parameter", *columns_of(FacetValue)]
+
+
 # A row counts in each of its values and once in `total`, so no row is the whole.
 def _as_csv(facets: Facets) -> bytes:
     """One row for each value of each facet."""
     return csv_of(
-        ["parameter", *columns_of(FacetValue)],
+        facet_columns(),
         ({"parameter": name, **cells_of(value)} for name, values in facets.facets.items() for value in values),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -154,14 +154,17 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
         return await data.cached(build, table=_as_csv)
 
 
+def total_columns(by: Iterable[str]) -> list[str]:
+    """The columns of totals as CSV, in order; by: the dimensions by which they are divided."""
+    keys = [column for name in by for column in (name, f"{name}_name")]
+    return [*keys, "total_stage", "total_basis", *columns_of(TotalGroup), "left_out_rows", "left_out_reason"]
+
+
 # The whole of a total is no row, so that the sums of a column are those of its total.
 def _as_csv(totals: Totals) -> bytes:
     """One row for each group of every total: its keys, its total, and what it measures."""
-    keys = [column for name in totals.by for column in (name, f"{name}_name")]
-    measured = columns_of(TotalGroup)
-    columns = [*keys, "total_stage", "total_basis", *measured, "left_out_rows", "left_out_reason"]
     return csv_of(
-        columns,
+        total_columns(totals.by),
         (
             {
                 **{key.by: key.value for key in group.keys},

@@ -76,7 +76,7 @@ def add_drafts(
         tags=[tag.name],
         response_model=listing.page,
         summary=f"List {noun}s",
-        **openapi.read(media=openapi.EXPORTS),
+        **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(listing.columns, listing.item)),
     )
     async def list_drafts(
         request: ReadRequest, who: Drafter, query: Annotated[ListQuery, StrictQuery(listing.query)]

@@ -11,10 +11,10 @@ from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery, TableQuery, TotalsQuery
-from mmptf_common.lists.facets import Facets, answer_facets
+from mmptf_common.lists.facets import Facets, answer_facets, facet_columns
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
-from mmptf_common.lists.totals import Totals, answer_totals
+from mmptf_common.lists.totals import Totals, answer_totals, total_columns
 
 
 def add_listing(
@@ -63,7 +63,7 @@ def add_listing(
         response_model=listing.page,
         summary=f"List {plural}",
         description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
-        **openapi.read(media=openapi.EXPORTS),
+        **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(listing.columns, listing.item)),
     )
     if listing.facet_query:
         facet_query = create_model("FacetQuery", __base__=(listing.facet_query, TableQuery))
@@ -84,7 +84,7 @@ def add_listing(
                 "How many rows carry each value of each filter, under all filters but its own. `text/csv` has a row for"
                 " each value."
             ),
-            **openapi.read(media=openapi.TABLE),
+            **openapi.read(media=openapi.TABLE, texts=openapi.table(facet_columns())),
         )
     if listing.totals_query:
 
@@ -110,7 +110,14 @@ def add_listing(
                     " several values share is never repeated: it is a group of its own, and all groups add up to the"
                     " sum. `text/csv` has a row for each group; the sum of all is none of them."
                 ),
-                **openapi.read(media=openapi.TABLE),
+                **openapi.read(
+                    media=openapi.TABLE,
+                    texts=openapi.table(
+                        total_columns(["by"]),
+                        " `by` and `by_name` stand for the code and the name in each dimension of the parameter `by`,"
+                        " such as `country` and `country_name`.",
+                    ),
+                ),
             )
     router.add_api_route(
         f"{path}/{{code}}",

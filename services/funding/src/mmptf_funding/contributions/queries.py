@@ -236,10 +236,13 @@ async def answer_progress(request: Request, query: TableQuery) -> Response:
         return await data.cached(build, table=_progress_as_csv)
 
 
+PROGRESS_COLUMNS = ["target", *columns_of(Contributed)]
+
+
 def _progress_as_csv(progress: Progress) -> bytes:
     """One row for each target, stage and basis."""
     return csv_of(
-        ["target", *columns_of(Contributed)],
+        PROGRESS_COLUMNS,
         (
             {"target": towards.target.code, **cells_of(contributed)}
             for towards in progress.targets

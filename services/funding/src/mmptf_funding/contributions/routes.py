@@ -15,6 +15,7 @@ from mmptf_funding.contributions.queries import (
     CONTRIBUTORS,
     FACTS,
     MONEY_STAGES,
+    PROGRESS_COLUMNS,
     TARGETS,
     answer_progress,
 )
@@ -51,7 +52,7 @@ add_listing(
     tags=[TAG.name],
     summary="Get the progress towards the capitalization targets",
     response_model=Progress,
-    **openapi.read(media=openapi.TABLE),
+    **openapi.read(media=openapi.TABLE, texts=openapi.table(PROGRESS_COLUMNS)),
 )
 async def get_capitalization_progress(
     request: PublicReadRequest, query: Annotated[TableQuery, StrictQuery()]

@@ -8,8 +8,10 @@ from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.parameters import ListQuery, StrictQuery
 from mmptf_common.lists.listing import Listing
+from mmptf_common.lists.tables import columns_of
 from mmptf_common.routers.lists import add_listing
 from mmptf_funding.editions import queries, schemas
+from mmptf_funding.editions.domain import ReconciledTotal
 
 router = openapi.Router()
 TAG = openapi.Tag(
@@ -59,7 +61,7 @@ def _add_list_of_edition(listing: Listing, *, about: str) -> None:
         response_model=listing.page,
         summary=f"List the {noun.replace('-', ' ')} of an edition",
         description=f"{about} By pages; `text/csv` and `application/x-ndjson` are complete.",
-        **openapi.read(media=openapi.EXPORTS, missing=True),
+        **openapi.read(media=openapi.EXPORTS, missing=True, texts=openapi.exports(listing.columns, listing.item)),
     )
 
 
@@ -75,7 +77,7 @@ _add_list_of_edition(queries.RESULTS, about="The results matrices that regions o
     tags=[EDITIONS_TAG.name],
     response_model=schemas.Reconciliation,
     summary="Get the reconciliation of an edition",
-    **openapi.read(media=openapi.TABLE, missing=True),
+    **openapi.read(media=openapi.TABLE, missing=True, texts=openapi.table(columns_of(ReconciledTotal))),
 )
 async def get_edition_reconciliation(
     request: PublicReadRequest, edition: EditionCode, query: Annotated[schemas.ReconciliationQuery, StrictQuery()]

@@ -237,6 +237,9 @@ async def answer_statement(
         return await data.cached(build, table=as_csv)
 
 
+FUND_COLUMNS = ["section", *columns_of(Line)]
+
+
 def fund_table(statement: schemas.FundStatement) -> bytes:
     """The lines of the statement of the Fund as CSV, each with the section that it is in; their sums are no lines."""
     sections = {
@@ -247,7 +250,7 @@ def fund_table(statement: schemas.FundStatement) -> bytes:
         "allocations": [statement.allocations],
     }
     return csv_of(
-        ["section", *columns_of(Line)],
+        FUND_COLUMNS,
         ({"section": section, **cells_of(line)} for section, lines in sections.items() for line in lines),
     )
 

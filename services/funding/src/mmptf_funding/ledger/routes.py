@@ -11,7 +11,7 @@ from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest, WriteRequest
 from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.lists.codes import codes_named_in
-from mmptf_common.lists.tables import table_of
+from mmptf_common.lists.tables import columns_of, table_of
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
@@ -28,7 +28,7 @@ from mmptf_common.writes.commands import (
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.contributions.routes import TAG as CONTRIBUTIONS_TAG
 from mmptf_funding.contributions.schemas import Contributor
-from mmptf_funding.ledger import catalogue_client, commands, queries, schemas
+from mmptf_funding.ledger import catalogue_client, commands, queries, rules, schemas
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 router = openapi.Router()
@@ -48,6 +48,11 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
     tags=[TAG.name],
     response_model=schemas.Entry,
     summary="Enter an entry into the ledger",
+    description=(
+        "Write one entry; with a deposit the agent's fee. Nothing that is entered is changed: it is reversed. Every"
+        " kind needs `date` and `amount` and may have a `note`. What else it needs, may have and refuses:\n\n"
+        + rules.members_table()
+    ),
     **openapi.write(created=True),
 )
 async def create_ledger_entry(
@@ -56,7 +61,7 @@ async def create_ledger_entry(
     who: FundingWriter,
     query: WriteParameters,
 ) -> Response:
-    """Write one entry; with a deposit the agent's fee. Nothing that is entered is changed: it is reversed."""
+    """The entry, and with a deposit the entry of the agent's fee."""
     known = await catalogue_client.ask(request, commands.named([sent]))
 
     async def write_one(write: Write) -> Created:
@@ -140,7 +145,13 @@ async def create_contributor(
 
 
 def _add_statement(
-    path: str, name: str, model: type[BaseModel], compute: queries.Compute, as_csv: queries.AsCsv, summary: str
+    path: str,
+    name: str,
+    model: type[BaseModel],
+    compute: queries.Compute,
+    as_csv: queries.AsCsv,
+    columns: list[str],
+    summary: str,
 ) -> None:
     async def statement(
         request: PublicReadRequest, query: Annotated[schemas.StatementQuery, StrictQuery()]
@@ -155,7 +166,7 @@ def _add_statement(
         response_model=model,
         summary=summary,
         description=f"{compute.__doc__} `text/csv` has a row for each of them; sums over them are in the JSON alone.",
-        **openapi.read(media=openapi.TABLE),
+        **openapi.read(media=openapi.TABLE, texts=openapi.table(columns)),
     )
 
 
@@ -165,23 +176,28 @@ _add_statement(
     schemas.FundStatement,
     queries.fund,
     queries.fund_table,
+    queries.FUND_COLUMNS,
     "Get the statement of the Fund",
 )
 _add_statement(
     "/statement/contributors", "list_contributor_statements", schemas.ContributorStatements, queries.contributors,
-    table_of(schemas.ContributorStatement, "items"), "List the statements of contributors",
+    table_of(schemas.ContributorStatement, "items"), columns_of(schemas.ContributorStatement),
+    "List the statements of contributors",
 )  # fmt: skip
 _add_statement(
     "/statement/programmes", "list_programme_statements", schemas.ProgrammeStatements, queries.programmes,
-    table_of(schemas.ProgrammeStatement, "items"), "List the statements of programmes",
+    table_of(schemas.ProgrammeStatement, "items"), columns_of(schemas.ProgrammeStatement),
+    "List the statements of programmes",
 )  # fmt: skip
 _add_statement(
     "/statement/organizations", "list_organization_statements", schemas.OrganizationStatements, queries.organizations,
-    table_of(schemas.OrganizationStatement, "items"), "List the statements of organizations",
+    table_of(schemas.OrganizationStatement, "items"), columns_of(schemas.OrganizationStatement),
+    "List the statements of organizations",
 )  # fmt: skip
 _add_statement(
     "/statement/commitments", "list_outstanding_commitments", schemas.OutstandingCommitments, queries.commitments,
-    table_of(schemas.OutstandingCommitment, "items"), "List outstanding commitments",
+    table_of(schemas.OutstandingCommitment, "items"), columns_of(schemas.OutstandingCommitment),
+    "List outstanding commitments",
 )  # fmt: skip
 
 add_card(
@@ -204,7 +220,7 @@ add_card(
     tags=[STATEMENTS_TAG.name],
     response_model=schemas.Capitalization,
     summary="Get the capitalization over time",
-    **openapi.read(media=openapi.TABLE),
+    **openapi.read(media=openapi.TABLE, texts=openapi.table(columns_of(schemas.Capitalized))),
 )
 async def get_capitalization_over_time(
     request: PublicReadRequest, query: Annotated[schemas.CapitalizationQuery, StrictQuery()]

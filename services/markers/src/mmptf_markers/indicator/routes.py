@@ -12,6 +12,7 @@ from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.pages import answer_list
+from mmptf_common.lists.tables import columns_of
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_markers.indicator import queries, schemas
@@ -28,7 +29,9 @@ TAG = openapi.Tag(
     tags=[TAG.name],
     response_model=schemas.CurrentGradePage,
     summary="List the current grades of programmes",
-    **openapi.read(media=openapi.EXPORTS),
+    **openapi.read(
+        media=openapi.EXPORTS, texts=openapi.exports(queries.CURRENT_GRADES.columns, queries.CURRENT_GRADES.item)
+    ),
 )
 async def list_current_grades(
     request: PublicReadRequest, query: Annotated[queries.CurrentGradeQuery, StrictQuery()]
@@ -42,7 +45,12 @@ async def list_current_grades(
     tags=[TAG.name],
     response_model=schemas.IndicatorAnswer,
     summary="Get the indicator",
-    **openapi.read(media=openapi.TABLE, conflicts=True, headers=queries.AGES_OF_COPIES),
+    **openapi.read(
+        media=openapi.TABLE,
+        conflicts=True,
+        headers=queries.AGES_OF_COPIES,
+        texts=openapi.table(columns_of(schemas.IndicatorGroup)),
+    ),
 )
 async def get_indicator(
     request: PublicReadRequest, query: Annotated[queries.IndicatorQuery, StrictQuery()]
@@ -60,7 +68,7 @@ async def get_indicator(
     tags=[TAG.name],
     response_model=schemas.OverTime,
     summary="Get the indicator over time",
-    **openapi.read(media=openapi.TABLE, conflicts=True),
+    **openapi.read(media=openapi.TABLE, conflicts=True, texts=openapi.table(columns_of(schemas.Period))),
 )
 async def get_indicator_over_time(
     request: PublicReadRequest, query: Annotated[queries.OverTimeQuery, StrictQuery()]
@@ -74,7 +82,7 @@ async def get_indicator_over_time(
     tags=[TAG.name],
     response_model=schemas.CriteriaAnswer,
     summary="Get the answers by criterion",
-    **openapi.read(media=openapi.TABLE),
+    **openapi.read(media=openapi.TABLE, texts=openapi.table(columns_of(schemas.CriterionSummary))),
 )
 async def get_answers_by_criterion(
     request: PublicReadRequest, query: Annotated[queries.CriteriaQuery, StrictQuery()]
@@ -88,7 +96,7 @@ async def get_answers_by_criterion(
     tags=[TAG.name],
     response_model=schemas.ActionPage,
     summary="List the actions that assessments ask for",
-    **openapi.read(media=openapi.EXPORTS),
+    **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(queries.ACTIONS.columns, queries.ACTIONS.item)),
 )
 async def list_actions(request: PublicReadRequest, query: Annotated[queries.ActionQuery, StrictQuery()]) -> Response:
     """What the assessments that count ask for, by whom and until when."""
