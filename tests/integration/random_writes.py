@@ -162,6 +162,8 @@ async def _append(it: Writing, kind: str, amount: Decimal, contributor: str | No
         code := f"L-{number:06d}", number, kind, date(2026, 1 + number % 12, 1), amount, contributor, reverses,
         it.write.at, json.dumps({"code": code, "kind": kind, "sum": {"amount": f"{amount}", "currency": "USD"}}),
     )  # fmt: skip
+    if reverses:
+        await it.amend("ledger_entry", reverses, {"reversed_by": code}, reversed_by=code)
 
 
 async def _come_and_go(it: Writing, dice: random.Random, table: str) -> None:

@@ -105,6 +105,33 @@ async def test_a_partial_batch_writes_what_is_right(client: httpx.AsyncClient, r
     assert await reader.fetchval("SELECT count(*) FROM change WHERE key = $1", wrong.json()["code"]) == 3
 
 
+async def test_each_row_of_a_batch_has_its_own_reason(client: httpx.AsyncClient) -> None:
+    """What is public of a programme has no text of another row, written or refused."""
+    first, wrong, last = [await submitted(client) for _ in range(3)]
+    reasons = ["The first one is ripe.", "A confidential doubt.", "The last one is weak."]
+    statuses = ["pipeline", "approved", "not_selected"]
+    rows = [row_of(n, s, reason=r) for n, s, r in zip((first, wrong, last), statuses, reasons, strict=True)]
+    answer = await batch(client, [*rows, {**rows[1], "reason": "A second doubt."}], "?partial=true")
+    assert (answer.json()["written"], answer.json()["refused"]) == (2, 2)
+    written: dict[str, Any] = {}
+    for programme, reason in ((first, reasons[0]), (last, reasons[2])):
+        code = programme.json()["code"]
+        history = await client.get(f"{PROGRAMMES}/{code}/history")
+        written[code] = history.json()["items"][-1]
+        assert written[code]["reason"] == reason
+        assert not any(other in history.text for other in (*reasons, "A second doubt.") if other != reason)
+    assert len({change["revision"] for change in written.values()}) == 1
+    after = min(change["seq"] for change in written.values()) - 1
+    feed = await client.get("/catalog/v1/changes", params={"after": after})
+    assert [c for c in feed.json()["items"] if c["key"] in written] == list(written.values())
+    refused = await client.get(f"{PROGRAMMES}/{wrong.json()['code']}/history")
+    assert "doubt" not in feed.text + refused.text
+    # The next write has its own reason again.
+    moved_on = await moved(client, wrong, "pipeline")
+    history = await client.get(f"{PROGRAMMES}/{moved_on.json()['code']}/history")
+    assert history.json()["items"][-1]["reason"] not in (*reasons, "a batch of status changes", None)
+
+
 async def test_a_programme_named_twice_is_stale_the_second_time(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
     rows = [row_of(note, "pipeline"), row_of(note, "not_selected")]

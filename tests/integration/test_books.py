@@ -15,6 +15,7 @@ from mmptf_local.cache import Cache
 from tests.conftest import running_app
 from tests.integration.books_commands import Command, Compare, sequences
 from tests.integration.books_suite import Suite
+from tests.integration.feed_and_reads import changes_of, require_feed_equals_reads
 from tests.serving import served
 
 EXAMPLES = int(os.environ.get("BOOKS_EXAMPLES", "3"))
@@ -46,3 +47,8 @@ async def test_the_books_equal_a_plain_model(
             await suite.do(command)
         await suite.do(Compare())
         await suite.compare_stored()
+        for running in (catalog, funding):
+            await require_feed_equals_reads(running)
+            revisions = [change["revision"] for change in await changes_of(running.client, running.name)]
+            for revision in {revisions[len(revisions) // 2], revisions[-1]}:
+                await require_feed_equals_reads(running, revision)

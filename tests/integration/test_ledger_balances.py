@@ -198,8 +198,13 @@ async def test_an_entry_that_is_reversed_is_another_answer(ledger: LedgerClient)
     assert after.status_code == 200
     assert after.headers["etag"] != before.headers["etag"]
     assert (before.json()["reversed_by"], after.json()["reversed_by"]) == (None, "L-000002")
-    assert {**after.json(), "reversed_by": None} == before.json()
+    amended = {"reversed_by": "L-000002", "updated": after.json()["updated"]}
+    assert after.json() == {**before.json(), **amended}
+    assert after.json()["updated"] > before.json()["updated"]
     assert await ledger.get(path, as_of=str(revision)) == before.json()
-    (created,) = (await ledger.get(f"{path}/history"))["items"]
+    created, reversed_ = (await ledger.get(f"{path}/history"))["items"]
     assert (created["action"], created["organization"], created["before"]) == ("create", None, None)
-    assert created["after"] == {name: value for name, value in before.json().items() if name != "reversed_by"}
+    assert (created["after"], reversed_["before"]) == (before.json(), before.json())
+    assert (reversed_["action"], reversed_["changed"], reversed_["after"]) == ("amend", ["reversed_by"], after.json())
+    reversal = (await ledger.get(f"{LEDGER}/L-000002/history"))["items"]
+    assert [change["revision"] for change in reversal] == [reversed_["revision"]]

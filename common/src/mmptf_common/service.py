@@ -23,6 +23,7 @@ from mmptf_common.http.identity import PublicRequest, open_verifier
 from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.http.paths import operations
 from mmptf_common.lists import publications
+from mmptf_common.lists.listing import Listing
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import TAG as CHANGES
 from mmptf_common.routers.changes import add_feed
@@ -63,6 +64,7 @@ class Service(Generic[Settings]):
     seed: loads the packaged data, returns the revision
     uploads: path -> bytes of a body, where it may be larger than MAX_BODY
     private: the entities whose changes only their organization and auditors may read
+    listings: the lists that give records in another form than the stored one, as the change feed does then
     replicates: the replications of other services, each with the address of its source, or None where none is set
     """
 
@@ -79,6 +81,7 @@ class Service(Generic[Settings]):
     counts: Mapping[str, str]
     uploads: Mapping[str, int] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
+    listings: Sequence[Listing] = ()
     replicates: Callable[[Settings], Iterable[tuple[Replication, str | None]]] = _replicates_nothing
 
 
@@ -172,7 +175,8 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     app.include_router(_own_routes(service))
     entities = {table.info["entity"] for table in service.metadata.tables.values() if "entity" in table.info}
     feed = openapi.Router()
-    add_feed(feed, service.name, public=entities - service.private, private=service.private)
+    public = entities - service.private
+    add_feed(feed, service.name, public=public, private=service.private, listings=service.listings)
     app.include_router(feed)
     openapi.install(app, openapi.packaged_examples(service.package))
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -90,7 +91,7 @@ _MEMBERS = """
 _ITEMS = f"""
     coalesce(json_agg(json_build_object(
              'seq', seq, 'revision', number, 'at', {AS_MOMENT.format("at")}, 'entity', entity, 'key', key,
-             'action', action, 'organization', organization, 'reason', reason,
+             'action', action, 'organization', organization, 'reason', coalesce(shown.reason, made.reason),
              'changed', CASE action WHEN 'amend' THEN {_MEMBERS} ELSE '[]' END,
              'before', before, 'after', after{{more}}) ORDER BY seq), '[]')::text"""
 _PAGE = """
@@ -99,8 +100,24 @@ _PAGE = """
            (SELECT count(*) > $2 FROM page) AS more, max(seq) AS last_here,
            (SELECT coalesce(max(seq), 0) FROM change) AS last_of_all,
            (SELECT coalesce(max(number), 0) FROM revision) AS revision
-      FROM (SELECT * FROM page ORDER BY seq LIMIT $2) AS shown
+      FROM (SELECT seq, entity, key, action, reason, {before} AS before, {after} AS after
+              FROM page ORDER BY seq LIMIT $2) AS shown
       JOIN LATERAL (SELECT * FROM revision WHERE number >= seq ORDER BY number LIMIT 1) AS made ON true"""
+
+
+def stored_forms(listings: Iterable[Listing]) -> str:
+    """SQL of the JSON of a stored record as these lists give it, over `entity` and `record`.
+
+    Records stay as they were stored, and reads give earlier forms of them in the present one.
+    """
+    forms = {listing.entity: listing.in_feed or listing.record for listing in listings}
+    cases = [f"WHEN '{entity}' THEN ({form})::json" for entity, form in forms.items() if form != "record::text"]
+    return f"CASE entity {' '.join(cases)} ELSE record END" if cases else "record"
+
+
+def _form_of(column: str, forms: str) -> str:
+    """SQL of a column of `page` in the form that readers get."""
+    return f"CASE WHEN {column} IS NOT NULL THEN (SELECT {forms} FROM (SELECT page.{column} AS record) AS stored) END"
 
 
 class ChangeNotifier:
@@ -158,7 +175,7 @@ async def answer_history(
         if isinstance(found, Response):
             return found
     path = f"{listing.path}/{code}/history"
-    return await answer_changes(request, path, query, where.format(3, 4, 5), values)
+    return await answer_changes(request, path, query, where.format(3, 4, 5), values, stored_forms([listing]))
 
 
 async def answer_changes(
@@ -167,6 +184,7 @@ async def answer_changes(
     query: HistoryQuery,
     where: str,
     values: list[Any],
+    forms: str,
     members: str = "",
     *,
     wait: int = 0,
@@ -174,9 +192,15 @@ async def answer_changes(
     """One page of changes; raises Conflict where `after` is beyond the last change.
 
     where, values: SQL condition with parameters from `$3`, and their values
+    forms: SQL of the JSON of a record, as `stored_forms` writes it
     members: SQL of members of each change beside the public ones; wait: seconds to wait where there is no change yet
     """
-    statement = _PAGE.format(where=where, items=with_stored_links(_ITEMS.format(more=members), path))
+    statement = _PAGE.format(
+        where=where,
+        items=with_stored_links(_ITEMS.format(more=members), path),
+        before=_form_of("before", forms),
+        after=_form_of("after", forms),
+    )
 
     async def look() -> Any:
         async with reading(request.app.state.database) as connection:

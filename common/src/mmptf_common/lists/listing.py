@@ -124,6 +124,8 @@ class Listing:
     rows:     the table, or a join; key: its unique column
     record:   SQL of one item's JSON as text; `{base_path}` and `{as_of}` in it are replaced with the base path of the
               process and the `as_of` of the request, for links
+    in_feed:  the same of the stored record alone, for the change feed, where `record` reads other rows; None where it
+              does not, and the feed gives a record as lists do
     version:  SQL of a text that changes whenever the record does
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default. `{last}`
               in an expression stands for the value of rows without one, which is behind all others in both directions
@@ -146,6 +148,7 @@ class Listing:
     page: type[BaseModel]
     rows: str
     record: str = "record::text"
+    in_feed: str | None = None
     version: str = VERSION
     key: str = "code"
     query: type[ListQuery]

@@ -1,16 +1,17 @@
 """The routes of the journal: every change of a service in order, for the public and for auditors."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.feed.changes import AuditPage, ChangePage, FeedQuery, answer_changes
+from mmptf_common.feed.changes import AuditPage, ChangePage, FeedQuery, answer_changes, stored_forms
 from mmptf_common.http import openapi
 from mmptf_common.http.identity import Administrator, PublicRequest
 from mmptf_common.http.parameters import StrictQuery
+from mmptf_common.lists.listing import Listing
 
 TAG = openapi.Tag(
     "Changes",
@@ -18,11 +19,15 @@ TAG = openapi.Tag(
 )
 
 
-def add_feed(router: openapi.Router, service: str, *, public: Set[str], private: Set[str]) -> None:
+def add_feed(
+    router: openapi.Router, service: str, *, public: Set[str], private: Set[str], listings: Iterable[Listing]
+) -> None:
     """Add the operations that return every change of a service in order: the public one, and the one with authors.
 
     public, private: the entities whose changes anyone may read, and the others
+    listings: the lists that give records in another form than the stored one
     """
+    forms = stored_forms(listings)
     path, audit_path = f"/{service}/v1/changes", f"/{service}/v1/audit"
 
     @router.get(
@@ -45,7 +50,7 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
         `revision`, which is the `seq` of its last change: to apply whole writes only, hold back the changes that have
         the `revision` of a page's last change until another `revision` follows, or `more` is false.
         """
-        return await _follow(request, path, query, public)
+        return await _follow(request, path, query, public, forms)
 
     @router.get(
         audit_path,
@@ -61,7 +66,8 @@ def add_feed(router: openapi.Router, service: str, *, public: Set[str], private:
         query: Annotated[FeedQuery, StrictQuery(_feed_query(public | private))],
     ) -> Response:
         """Every change as `changes` gives it, those of private records too, with who made it in which request."""
-        return await _follow(request, audit_path, query, public | private, ", 'actor', actor, 'request_id', request_id")
+        authors = ", 'actor', actor, 'request_id', request_id"
+        return await _follow(request, audit_path, query, public | private, forms, authors)
 
 
 def _feed_query(entities: Set[str]) -> type[FeedQuery]:
@@ -70,6 +76,9 @@ def _feed_query(entities: Set[str]) -> type[FeedQuery]:
     return create_model("FeedOfEntities", __base__=FeedQuery, entity=field)
 
 
-async def _follow(request: Request, path: str, query: FeedQuery, entities: Set[str], members: str = "") -> Response:
+async def _follow(
+    request: Request, path: str, query: FeedQuery, entities: Set[str], forms: str, members: str = ""
+) -> Response:
     only = query.entity or list(entities)
-    return await answer_changes(request, path, query, "entity = ANY($3::text[])", [only], members, wait=query.wait)
+    where = "entity = ANY($3::text[])"
+    return await answer_changes(request, path, query, where, [only], forms, members, wait=query.wait)

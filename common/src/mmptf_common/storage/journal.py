@@ -1,7 +1,7 @@
 """The journal of changes, written by triggers: audit trail, history, change feed and revision of the data.
 
 revision   one row for each write that changed anything: who, when and why, and the numbers of its changes
-change     one row for each record that a write changed: the record before and after
+change     one row for each record that a write changed: the record before and after, and its own reason in a batch
 <t>_past   the rows of table <t> as they were before each change, from which earlier revisions are read
 """
 
@@ -76,3 +76,11 @@ async def begin_write(session: AsyncSession, author: Author, reason: str | None 
     )
     row = begun.one()
     return Write(session, author, row.at, row.first)
+
+
+async def state_reason(write: Write, reason: str | None) -> None:
+    """Set the reason of the changes that follow in this write; None for the reason of the whole write.
+
+    Where a savepoint is rolled back, the reason of before it holds again.
+    """
+    await write.session.execute(sa.text("SELECT set_config('mmptf.reason', :reason, true)"), {"reason": reason or ""})

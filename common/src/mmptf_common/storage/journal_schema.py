@@ -38,6 +38,8 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
         sa.Column("action", sa.Text, nullable=False),
         sa.Column("before", JSON(none_as_null=True)),
         sa.Column("after", JSON(none_as_null=True)),
+        # Of this change alone, where a write has several reasons; else null.
+        sa.Column("reason", sa.Text),
         sa.CheckConstraint("action IN ('create', 'amend', 'delete')", name="change_action"),
         sa.CheckConstraint("(action = 'create') = (before IS NULL)", name="change_before"),
         sa.CheckConstraint("(action = 'delete') = (after IS NULL)", name="change_after"),

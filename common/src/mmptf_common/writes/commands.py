@@ -22,7 +22,7 @@ from mmptf_common.lists.codes import suggest
 from mmptf_common.lists.listing import Listing, with_stored_links
 from mmptf_common.lists.pages import find_in, no_such_record
 from mmptf_common.storage.engines import Database, driver_connection, unavailable
-from mmptf_common.storage.journal import Author, Write, begin_write
+from mmptf_common.storage.journal import Author, Write, begin_write, state_reason
 from mmptf_common.storage.records import PRESENT_CODE, Record
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
@@ -318,17 +318,24 @@ BatchParameters = Annotated[BatchQuery, StrictQuery()]
 
 
 async def write_batch(
-    write: Write, query: BatchQuery, rows: Sequence[Row], pointer: str, write_one: Callable[[Row], Awaitable[str]]
+    write: Write,
+    query: BatchQuery,
+    rows: Sequence[Row],
+    pointer: str,
+    write_one: Callable[[Row], Awaitable[str]],
+    reason_of: Callable[[Row], str | None],
 ) -> Answer:
     """Write rows one after the other, each in its own savepoint; returns the report of the batch.
 
     Raises InvalidRequest with the errors of every refused row, unless the batch is partial.
     pointer: JSON pointer of the body's member that contains the rows; write_one: returns the code of the row's record
+    reason_of: the reason of a row's changes, which have no other row's; None for the reason of the whole write
     """
     outcomes: list[RowOutcome] = []
     for n, row in enumerate(rows):
         try:
             async with write.session.begin_nested():
+                await state_reason(write, reason_of(row))
                 code = await write_one(row)
                 await write.session.flush()
         except ProblemError as problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mmptf_catalog.code_lists import routes as code_lists
+from mmptf_catalog.code_lists.queries import OBJECTIVES
 from mmptf_catalog.models import Base
 from mmptf_catalog.programmes import routes as programmes
 from mmptf_catalog.seed import load_packaged_data
@@ -39,6 +40,7 @@ SERVICE = Service(
         "organizations": "organization",
     },
     private=frozenset({"draft"}),
+    listings=(OBJECTIVES,),
 )
 
 

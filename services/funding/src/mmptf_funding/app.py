@@ -6,9 +6,12 @@ from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
 from mmptf_funding.contributions import routes as contributions
+from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
+from mmptf_funding.editions.queries import EDITIONS, INITIATIVES, PRINTED_TOTALS, REQUIREMENTS, RESULTS, VOCABULARY
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
+from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.models import Base
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
@@ -42,6 +45,7 @@ SERVICE = Service(
         "ledger_entries": "ledger_entry",
     },
     uploads={imports.PATH: imports.MAX_BODY},
+    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
 )
 
 

@@ -181,7 +181,10 @@ class ProgrammeRow(Record, Base, table=True):
 
 
 class EntryRow(Record, Base, table=True):
-    """An entry of the ledger; reversals have negative amounts, so that sums are net."""
+    """An entry of the ledger; reversals have negative amounts, so that sums are net.
+
+    reversed_by: the entry that reverses this one. It is set once, with the record; every other column stays as written
+    """
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
@@ -205,6 +208,7 @@ class EntryRow(Record, Base, table=True):
     follows: str | None = Field(default=None, foreign_key="ledger_entry.code", index=True)
     reverses: str | None = Field(default=None, foreign_key="ledger_entry.code", unique=True)
     flags: list[str] = codes()
+    reversed_by: str | None = Field(default=None, foreign_key="ledger_entry.code")
 
 
 class ResultsMatrixRow(Record, Base, table=True):

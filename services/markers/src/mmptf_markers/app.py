@@ -6,7 +6,9 @@ from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
 from mmptf_markers.assessments import routes as assessments
+from mmptf_markers.assessments.queries import ASSESSMENTS
 from mmptf_markers.indicator import routes as indicator
+from mmptf_markers.indicator.queries import TARGETS
 from mmptf_markers.models import Base
 from mmptf_markers.replication import CATALOGUE, LEDGER
 from mmptf_markers.rubrics import routes as rubrics
@@ -35,6 +37,7 @@ SERVICE = Service(
         "documents": "source_document",
     },
     private=frozenset({"draft", "programme", "place", "allocation"}),
+    listings=(ASSESSMENTS, TARGETS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )
 

@@ -173,7 +173,6 @@ async def change_programme_statuses(
     query: BatchParameters,
 ) -> Response:
     """The status changes of one meeting, all of them or none; with `partial` those that can be made."""
-    reasons = "; ".join(dict.fromkeys(change.reason for change in sent.changes))
 
     async def write_all(write: Write) -> Answer:
         return await write_batch(
@@ -182,9 +181,10 @@ async def change_programme_statuses(
             sent.changes,
             "/changes",
             lambda change: commands.change_status_of(request, write, who, change),
+            lambda change: change.reason,
         )
 
-    return await answer_write(request, who, query, write_all, reason=reasons[:2000])
+    return await answer_write(request, who, query, write_all, reason="a batch of status changes")
 
 
 add_card(

@@ -189,6 +189,8 @@ FACTS = Listing(
     record=f"""left(record::text, -1) || ',"computed":' || CASE WHEN way IS NULL THEN 'null' ELSE
         json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,
                           'link', {LINK}, 'rows', rows)::text END || '}}'""",
+    # What is computed at each read from the contributions of then is no part of the record.
+    in_feed="record::text",
     query=FactQuery,
     sorts={"code": ("code", "text")},
     filters={},

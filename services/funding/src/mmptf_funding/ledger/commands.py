@@ -1,4 +1,4 @@
-"""Commands on the ledger: enter, charge the fee of a deposit, reverse. Entries are never changed."""
+"""Commands on the ledger: enter, charge the fee of a deposit, reverse. A reversal alone changes an earlier entry."""
 
 from __future__ import annotations
 
@@ -61,14 +61,15 @@ async def enter(write: Write, who: Identity, sent: EntrySent, answers: Answers |
 
 
 async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) -> Created:
-    """Reverse an entry from a day on; for a deposit, its fee as well."""
-    entry = _recorded(await row_of(write, EntryRow, LEDGER, code))
+    """Reverse an entry from a day on; for a deposit, its fee as well. The reversed entries name their reversals."""
+    row = await row_of(write, EntryRow, LEDGER, code)
+    entry = _recorded(row)
     if not rules.may_write(who, entry.kind, entry.organization):
         raise Forbidden(f"{entry.kind}: reversed by {rules.writers(entry.kind)}.")
     if entry.reverses:
         raise Conflict(f"{code} reverses {entry.reverses}; what was right is entered anew.", code="not_reversible")
-    if earlier := await _reversal(write, code):
-        raise Conflict(f"{code} was reversed by {earlier}.", code="not_reversible")
+    if entry.reversed_by:
+        raise Conflict(f"{code} was reversed by {entry.reversed_by}.", code="not_reversible")
     day = date.fromisoformat(sent.date)
     raise_if_any(rules.reversal_errors(entry, day, write.at.date()))
     resting = await _resting_entries(write, code)
@@ -76,8 +77,11 @@ async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) ->
         raise Conflict(f"{', '.join(others)} rests on {code}; reverse it first.", code="not_reversible")
     flags = await _flags_of_reversal(write, entry, day)
     reversal = await _append(write, rules.reversal_of(entry, day, sent.reason, who.organization), flags=flags)
+    _name_reversal(write, row, reversal)
     for fee in resting:
-        await _append(write, rules.reversal_of(fee, day, sent.reason, who.organization))
+        reversed_fee = await _append(write, rules.reversal_of(_recorded(fee), day, sent.reason, who.organization))
+        _name_reversal(write, fee, reversed_fee)
+    await write.session.flush()
     await _require_balances(write, reversal)
     return Created(LEDGER, reversal.code)
 
@@ -133,6 +137,12 @@ async def _append(write: Write, entry: Entry, *, flags: Sequence[Flag] = ()) -> 
     return recorded
 
 
+def _name_reversal(write: Write, row: EntryRow, reversal: RecordedEntry) -> None:
+    """Name the entry that reverses an entry in its row and in its record."""
+    named = _recorded(row).model_copy(update={"reversed_by": reversal.code, "updated": write.at})
+    row.reversed_by, row.updated, row.record = reversal.code, write.at, named.model_dump(mode="json")
+
+
 def _recorded(row: EntryRow) -> RecordedEntry:
     return RecordedEntry.model_validate(row.record)
 
@@ -171,24 +181,17 @@ async def _wrong_predecessor(write: Write, entry: Entry) -> list[ErrorDetail]:
     if row is None:
         entries = codes_in("ledger_entry")
         return [await unknown_in(write.session, "/follows", entry.follows, entries, listed_at=LEDGER.path)]
-    return rules.predecessor_errors(entry, _recorded(row), await _reversal(write, entry.follows))
+    return rules.predecessor_errors(entry, _recorded(row))
 
 
-async def _reversal(write: Write, code: str) -> str | None:
-    """The code of the entry that reverses this one; None where it is not reversed."""
-    found: str | None = await write.session.scalar(sa.select(col(EntryRow.code)).where(col(EntryRow.reverses) == code))
-    return found
-
-
-async def _resting_entries(write: Write, code: str) -> list[RecordedEntry]:
-    """The entries that follow an entry and are not reversed themselves."""
-    reversing = sa.select(col(EntryRow.reverses)).where(col(EntryRow.reverses).is_not(None))
+async def _resting_entries(write: Write, code: str) -> list[EntryRow]:
+    """The rows of the entries that follow an entry and are not reversed themselves."""
     rows = await write.session.scalars(
         sa.select(EntryRow)
-        .where(col(EntryRow.follows) == code, col(EntryRow.reverses).is_(None), col(EntryRow.code).not_in(reversing))
+        .where(col(EntryRow.follows) == code, col(EntryRow.reverses).is_(None), col(EntryRow.reversed_by).is_(None))
         .order_by(col(EntryRow.code))
     )
-    return [_recorded(row) for row in rows]
+    return list(rows)
 
 
 async def _flags(write: Write, entry: Entry) -> list[Flag]:

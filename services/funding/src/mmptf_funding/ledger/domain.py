@@ -109,13 +109,14 @@ class Coded(BaseModel):
 
 
 class RecordedEntry(Entry, Coded):
-    """A stored entry; its JSON is the public record without `reversed_by`, which reads add.
+    """A stored entry; its JSON is the public record. Only `reversed_by` ever changes in it, with `updated`.
 
     `Coded` is the last base, since Pydantic puts the fields of the last base first and `code` is to begin the JSON.
     """
 
     sources: tuple[SourceRef, ...]
     updated: datetime.datetime
+    reversed_by: Code | None = None
 
     @classmethod
     def of(cls, entry: Entry, code: str, source: SourceRef, at: datetime.datetime) -> RecordedEntry:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
-from mmptf_common.lists.listing import VERSION, Dimension, Filter, Listing
+from mmptf_common.lists.listing import Dimension, Filter, Listing, completed
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of, table_of
 from mmptf_common.routers.cards import CardData
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
@@ -58,11 +58,13 @@ LEDGER = Listing(
     item=schemas.Entry,
     page=schemas.EntryPage,
     rows=f"(SELECT *, kind AS money_stage, NULL::text AS basis, '{CURRENCY}' AS currency FROM ledger_entry) AS entry",
-    # Entries are never changed, so the entry that reverses one is looked up at each read.
-    record="""left(record::text, -1) || ',"reversed_by":' || coalesce(
-        (SELECT to_json(code)::text FROM ledger_entry AS later WHERE later.reverses = entry.code), 'null') || '}'""",
-    version=f"""{VERSION} || coalesce(
-        (SELECT ':' || revised FROM ledger_entry AS later WHERE later.reverses = entry.code), '')""",
+    # Until reversals amended the reversed entry, its `reversed_by` was looked up; as of then it still is.
+    record=completed(
+        "record::text",
+        reversed_by="""coalesce(
+            (SELECT to_json(code)::text FROM ledger_entry AS later WHERE later.reverses = entry.code), 'null')""",
+    ),
+    in_feed=completed("record::text", reversed_by="'null'"),
     query=schemas.EntryQuery,
     sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
     filters={

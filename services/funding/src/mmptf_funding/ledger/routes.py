@@ -49,8 +49,8 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
     response_model=schemas.Entry,
     summary="Enter an entry into the ledger",
     description=(
-        "Write one entry; with a deposit the agent's fee. Nothing that is entered is changed: it is reversed. Every"
-        " kind needs `date` and `amount` and may have a `note`. What else it needs, may have and refuses:\n\n"
+        "Write one entry; with a deposit the agent's fee. What is entered stays: a mistake is corrected by a"
+        " reversal. Every kind needs `date` and `amount` and may have a `note`. What else it needs, may have and refuses:\n\n"
         + rules.members_table()
     ),
     **openapi.write(created=True),
@@ -88,7 +88,12 @@ async def create_ledger_entries(
 
     async def write_all(write: Write) -> Answer:
         return await write_batch(
-            write, query, sent.entries, "/entries", lambda entry: commands.enter(write, who, entry, known)
+            write,
+            query,
+            sent.entries,
+            "/entries",
+            lambda entry: commands.enter(write, who, entry, known),
+            lambda entry: entry.note,
         )
 
     return await answer_write(request, who, query, write_all, reason="a batch of entries")
@@ -108,7 +113,11 @@ async def reverse_ledger_entry(
     who: FundingWriter,
     query: WriteParameters,
 ) -> Response:
-    """Write the entry that reverses another one, for good; what was right is entered anew."""
+    """Write the entry that reverses another one, for good; what was right is entered anew.
+
+    The reversed entry is amended in the same write: it names the reversal in `reversed_by`, and its `updated` and `ETag`
+    are new.
+    """
     return await answer_write(
         request, who, query, lambda write: commands.reverse(write, who, code, sent), reason=sent.reason
     )

@@ -229,7 +229,7 @@ def _participation_errors(entry: Entry, answers: Answers, programme: Programme) 
     return []
 
 
-def predecessor_errors(entry: Entry, earlier: RecordedEntry, reversed_by: str | None) -> list[ErrorDetail]:
+def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail]:
     """An error where the entry to follow is of another kind or contributor, or was reversed."""
     kind = KINDS[entry.kind].follows
     why = (
@@ -237,8 +237,8 @@ def predecessor_errors(entry: Entry, earlier: RecordedEntry, reversed_by: str | 
         if earlier.kind != kind or earlier.reverses
         else f"is of {earlier.contributor}"
         if earlier.contributor != entry.contributor
-        else f"was reversed by {reversed_by}"
-        if reversed_by
+        else f"was reversed by {earlier.reversed_by}"
+        if earlier.reversed_by
         else None
     )
     return [error_detail("does_not_follow", f"/follows: {earlier.code} {why}", pointer="/follows")] if why else []

@@ -172,9 +172,9 @@ class Original(ResponseModel):
 
 
 class Entry(ResponseModel):
-    """One entry of the ledger, which is never changed: a mistake is corrected by an entry that reverses it.
+    """One entry of the ledger. A mistake is corrected by an entry that reverses it, and names it in `reversed_by`.
 
-    `sum` is negative for a reversal, so that whatever is added up is net. `flags` were raised when it was written.
+    Nothing else in an entry changes after it was written. `sum` is negative for a reversal, so that whatever is added up is net. `flags` were raised when it was written.
     `recorded_by` is the organization on whose behalf it was.
     """
 
@@ -217,7 +217,7 @@ class Entry(ResponseModel):
     updated: datetime.datetime
     """When the record was last written here, in UTC; not when its source was published."""
     reversed_by: Code | None
-    """Code of the entry that reverses this one; null while it counts."""
+    """Code of the entry that reverses this one; null while it counts. The reversal amends it, and `updated` with it."""
 
 
 class EntryPage(Page[Entry]):
