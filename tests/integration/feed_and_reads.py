@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,13 +93,10 @@ async def require_feed_equals_reads(running: RunningApp, revision: int | None = 
     compared = 0
     for entity in public & set(paths):
         items = [item for path, _ in paths[entity] for item in await listed(client, path, as_of)]
-        found = {item["code"]: without_computed(entity, item) for item in items}
-        assert len(found) == len(items)
         told = records.get(entity, {})
-        assert found.keys() == told.keys(), entity
-        for code, record in found.items():
-            assert record == told[code], (entity, code)
-            assert list(record) == list(told[code]), (entity, code)
+        # As text, so that members and their order are the same. A term's key is longer than its code in its edition.
+        found = sorted(json.dumps(without_computed(entity, item)) for item in items)
+        assert found == sorted(json.dumps(record) for record in told.values()), entity
         compared += len(found)
         path, alone = paths[entity][0] if paths[entity] else ("", False)
         for code in [key for of, key in newest if of == entity and key in told][:SINGLE] if alone else []:

@@ -115,8 +115,8 @@ async def reverse_ledger_entry(
 ) -> Response:
     """Write the entry that reverses another one, for good; what was right is entered anew.
 
-    The reversed entry is amended in the same write: it names the reversal in `reversed_by`, and its `updated` and `ETag`
-    are new.
+    The reversed entry is amended in the same write: it names the reversal in `reversed_by`, and its `updated` and
+    `ETag` are new.
     """
     return await answer_write(
         request, who, query, lambda write: commands.reverse(write, who, code, sent), reason=sent.reason

@@ -174,8 +174,8 @@ class Original(ResponseModel):
 class Entry(ResponseModel):
     """One entry of the ledger. A mistake is corrected by an entry that reverses it, and names it in `reversed_by`.
 
-    Nothing else in an entry changes after it was written. `sum` is negative for a reversal, so that whatever is added up is net. `flags` were raised when it was written.
-    `recorded_by` is the organization on whose behalf it was.
+    Nothing else in an entry changes after it was written. `sum` is negative for a reversal, so that whatever is added
+    up is net. `flags` were raised when it was written. `recorded_by` is the organization on whose behalf it was.
     """
 
     code: Code

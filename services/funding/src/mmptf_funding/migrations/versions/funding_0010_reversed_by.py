@@ -58,8 +58,8 @@ BEGIN
   RETURN NULL;
 END $$
 """
-# One write amends every entry that is reversed, so that readers of the changes get it; entries that are not stay as they
-# are. The record keeps its members in their order, and has `reversed_by` as its last one.
+# One write amends every entry that is reversed, so that readers of the changes get it; the others stay as they are. The
+# record keeps its members in their order, and has `reversed_by` as its last one.
 NAME_REVERSALS = """
 DO $$
 DECLARE

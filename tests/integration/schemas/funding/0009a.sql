@@ -1,0 +1,1 @@
+CREATE INDEX requirement_amount_ascending ON requirement (coalesce(amount, 'Infinity'), code);

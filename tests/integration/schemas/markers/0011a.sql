@@ -1,0 +1,2 @@
+ALTER TABLE followed RENAME TO replication;
+ALTER INDEX followed_pkey RENAME TO replication_pkey;

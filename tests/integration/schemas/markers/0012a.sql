@@ -1,0 +1,20 @@
+CREATE FUNCTION lower_codes(codes text[]) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT array_agg(lower(code)) FROM unnest(codes) AS of(code) $$;
+CREATE INDEX rubric_lower_code ON rubric (lower(code));
+CREATE INDEX translation_lower_code ON translation (lower(code));
+CREATE INDEX source_document_lower_code ON source_document (lower(code));
+CREATE INDEX place_lower_code ON place (lower(code));
+CREATE INDEX programme_lower_code ON programme (lower(code));
+CREATE INDEX allocation_lower_code ON allocation (lower(code));
+CREATE INDEX draft_lower_code ON draft (lower(code));
+CREATE INDEX assessment_lower_code ON assessment (lower(code));
+CREATE INDEX target_lower_code ON target (lower(code));
+CREATE INDEX current_grade_lower_code ON current_grade (lower(code));
+CREATE INDEX assessment_lower_organization ON assessment (lower(organization));
+CREATE INDEX programme_past_lower_code ON programme_past (lower(code));
+CREATE INDEX programme_lower_stage ON programme (lower(stage));
+CREATE INDEX programme_lower_thematic_area ON programme (lower(thematic_area));
+CREATE INDEX programme_lower_organizations ON programme USING gin (lower_codes(organizations)) WITH (fastupdate = off);
+CREATE INDEX programme_past_lower_stage ON programme_past (lower(stage));
+CREATE INDEX programme_past_lower_thematic_area ON programme_past (lower(thematic_area));
+CREATE INDEX programme_past_lower_organizations ON programme_past USING gin (lower_codes(organizations)) WITH (fastupdate = off);
