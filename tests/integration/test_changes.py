@@ -37,7 +37,7 @@ async def test_every_change_is_there_in_order(apps: dict[str, RunningApp], servi
         items += page["items"]
     async with apps[service].app.state.database.pool.acquire() as connection:
         entries = await connection.fetch(
-            "SELECT seq, number, entity, key, action, organization, reason, before, after"
+            "SELECT seq, number, entity, key, action, organization, revision.reason, before, after"
             " FROM change JOIN revision ON seq BETWEEN first AND number ORDER BY seq"
         )
     assert [item["seq"] for item in items] == list(range(1, len(entries) + 1)) == list(range(1, page["revision"] + 1))
