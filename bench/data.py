@@ -15,7 +15,7 @@ from mmptf_catalog.app import SERVICE
 from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
 from mmptf_catalog.models import ProgrammeRow
 from mmptf_catalog.programmes.commands import programme_row
-from mmptf_catalog.programmes.domain import StatedBudget, StatedPlace, StatedProgramme, Status
+from mmptf_catalog.programmes.domain import ProgrammeStatus, StatedBudget, StatedPlace, StatedProgramme
 from mmptf_catalog.programmes.schemas import CodeNames
 from mmptf_catalog.seed import PACKAGE
 from mmptf_common import cli
@@ -28,7 +28,7 @@ from mmptf_common.wire.sources import SourceRef
 
 PATH = "/catalog/v1/programmes"
 REGIONS = ("002", "019", "142", "150")
-STATUSES: tuple[Status, ...] = ("approved", "implementation", "pipeline", "withdrawn")
+STATUSES: tuple[ProgrammeStatus, ...] = ("approved", "implementation", "pipeline", "withdrawn")
 AREAS = ("1", "2", "3", "4", "5")
 PROGRAMMES = 5_000
 # Different filters in turn, so that caching the last one has no effect. Parameters are in canonical order.

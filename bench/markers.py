@@ -31,12 +31,12 @@ from mmptf_local.postgres import running_postgres
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
 from mmptf_local.state import temporary_state
 from mmptf_markers.app import SERVICE
-from mmptf_markers.engine.rubric import Rubric, Stage, criteria_at
+from mmptf_markers.engine.rubric import AssessmentStage, Rubric, criteria_at
 from mmptf_markers.engine.scoring import score
 from mmptf_markers.seed import packaged_rubrics
 
 FEW, MANY = 1_000, 100_000
-STAGE: Stage = "programme_document"
+STAGE: AssessmentStage = "programme_document"
 PATH = "/markers/v1/indicator"
 # The same request from the cache, again from the cache (A/A) and computed again, and two without stored counts.
 ASKED = {

@@ -12,6 +12,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mmptf_common.http.openapi import dump
 from mmptf_common.wire.base import words_of
+from mmptf_gateway.app import create_app
+from mmptf_gateway.settings import GatewaySettings
 from tests.contract.contracts import (
     APIS,
     COMMITTED,
@@ -111,6 +113,71 @@ def test_everything_is_described_by_more_than_its_name(api: str) -> None:
         assert description, where
         words = set(words_of(description)) - EMPTY_WORDS
         assert words - set(words_of(re.sub(r"([a-z])([A-Z])|_|-", r"\1 \2", name))), (where, description)
+
+
+def schemas_in(node: object, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object in the components of a contract, with its place."""
+    if isinstance(node, dict):
+        yield where, node
+        for key, value in node.items():
+            if key not in ("example", "examples", "default", "required"):
+                yield from schemas_in(value, f"{where}/{key}")
+    elif isinstance(node, list):
+        for n, value in enumerate(node):
+            yield from schemas_in(value, f"{where}/{n}")
+
+
+# Two components with the same values, and why: they have other meanings.
+SAME_VALUES: set[frozenset[str]] = set()
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_closed_sets_of_values_are_components_with_each_value_described(api: str) -> None:
+    components = contract_of(api)["components"]["schemas"]
+    names: dict[tuple[str, ...], list[str]] = {}
+    for where, schema in schemas_in(components):
+        values = schema.get("enum")
+        if isinstance(values, list) and len(values) > 1:
+            assert where.count("/") == 1, f"{where} has values without a name"
+            name = where.removeprefix("/")
+            names.setdefault(tuple(sorted(values)), []).append(name)
+            assert re.findall(r"^- `([^`]+)`: \S", schema["description"], re.M) == values, name
+    assert {frozenset(same) for same in names.values() if len(same) > 1} <= SAME_VALUES
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_schemas_have_the_form_that_generators_read(api: str) -> None:
+    components = contract_of(api)["components"]["schemas"]
+    for name in components:
+        assert re.fullmatch(r"([A-Z][a-z0-9]*)+", name), name
+        assert not name.endswith(("Input", "Output")), name
+    for where, schema in schemas_in(components):
+        if not where.endswith("/properties"):
+            assert "title" not in schema, where
+            assert "patternProperties" not in schema, where
+            assert not isinstance(schema.get("type"), list), f"{where}: null is one of the options of anyOf"
+            assert "nullable" not in schema, where
+        if {"type": "null"} in (options := schema.get("anyOf", [])):
+            assert options[-1] == {"type": "null"}, where
+
+
+def test_the_merge_gives_no_component_another_name() -> None:
+    own = set(create_app(GatewaySettings.model_construct(services={})).openapi()["components"]["schemas"])
+    every = own.union(*(contract_of(service)["components"]["schemas"] for service in SERVICES))
+    assert set(contract_of("gateway")["components"]["schemas"]) <= every
+
+
+def test_the_card_in_the_view_is_one_of_those_of_the_services() -> None:
+    merged = contract_of("gateway")["components"]["schemas"]
+    card = merged["ProgrammeCard"]
+    assert card["discriminator"]["propertyName"] == "service"
+    mapping = {service: f"#/components/schemas/{service.capitalize()}ProgrammeCard" for service in sorted(SERVICES)}
+    assert card["discriminator"]["mapping"] == mapping
+    assert card["oneOf"] == [{"$ref": reference} for reference in mapping.values()]
+    for service, reference in mapping.items():
+        assert merged[reference.rpartition("/")[2]]["properties"]["service"]["const"] == service
+    part = merged["ProgrammePart"]["properties"]["card"]
+    assert part["anyOf"] == [{"$ref": "#/components/schemas/ProgrammeCard"}, {"type": "null"}]
 
 
 def test_the_merged_contract_has_every_operation_of_every_service() -> None:

@@ -13,7 +13,7 @@ import httpx
 
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_markers.engine.loading import load_rubric
-from mmptf_markers.engine.rubric import Stage, criteria_at
+from mmptf_markers.engine.rubric import AssessmentStage, criteria_at
 from mmptf_markers.replication import allocation_row, place_row, programme_row
 from mmptf_markers.rubrics.commands import publish_rubric
 from tests.conftest import RunningApp
@@ -94,7 +94,7 @@ def answer(level: Any, **members: Any) -> Json:
     return {"answer": level, "justification": "As the document says.", "evidence": [], "actions": [], **members}
 
 
-def answers(level: int, stage: Stage = "programme_document", **changed: Any) -> dict[str, Json]:
+def answers(level: int, stage: AssessmentStage = "programme_document", **changed: Any) -> dict[str, Json]:
     """The same answer to every criterion of a stage; `changed` gives some another one, with _ for - in their codes."""
     found = {criterion.code: answer(level) for criterion in criteria_at(RUBRIC, stage)}
     others = {code.replace("_", "-"): given for code, given in changed.items()}

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 
-from mmptf_catalog.programmes.schemas import ProgrammeCard
+from mmptf_catalog.programmes.schemas import CatalogProgrammeCard
 from mmptf_funding.ledger import schemas as ledger_schemas
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
@@ -101,7 +101,7 @@ async def test_a_programme_is_shown_as_its_document_has_it(catalog: httpx.AsyncC
     for programme in page["items"]:
         code = programme["code"]
         card = await get(catalog, f"{CATALOG}/{code}")
-        ProgrammeCard.model_validate(card)
+        CatalogProgrammeCard.model_validate(card)
         budget = programme["budget"]
         shown = {name: programme[name] for name in card["facts"]}
         if budget:
@@ -142,7 +142,7 @@ async def test_a_card_says_when_its_programme_changed_and_not_when_another_did(c
 async def test_a_programme_is_stated_as_the_statement_of_all_states_it(funded: RunningApp) -> None:
     for code, rows in (("ETH-01", 4), ("MDA-01", 1)):
         card = await get(funded.client, f"{FUNDING}/{code}")
-        ledger_schemas.LedgerCard.model_validate(card)
+        ledger_schemas.FundingProgrammeCard.model_validate(card)
         assert card["facts"] == await stated(funded, code)
         assert (card["service"], card["code"], card["title"]) == ("funding", code, "Ledger")
         assert card["links"] == {"entries": f"{LEDGER}?programme={code}", "statement": STATEMENT}

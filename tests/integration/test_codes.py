@@ -16,7 +16,7 @@ import pytest
 from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_common.lists import listing
 from mmptf_common.wire.base import CODE_PATTERN
-from mmptf_common.wire.codes import THEMATIC_AREAS, ProgrammeStage
+from mmptf_common.wire.codes import THEMATIC_AREAS, LifecycleStage
 from mmptf_common.wire.suggestions import country_meant
 from tests.conftest import RunningApp, running_app
 from tests.integration import marked
@@ -438,7 +438,7 @@ async def test_a_code_without_rows_finds_none_and_one_that_is_not_known_here_say
 ) -> None:
     async with running_app("markers", new_database("markers"), None) as running:
         for name, codes in (
-            ("stage", get_args(ProgrammeStage)),
+            ("stage", get_args(LifecycleStage.__value__)),
             ("thematic_area", THEMATIC_AREAS),
             ("country", [place["code"] for place in COUNTRIES]),
         ):

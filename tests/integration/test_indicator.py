@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import put
 from mmptf_common.wire.shares import share
-from mmptf_markers.indicator.schemas import MarkerTarget
+from mmptf_markers.indicator.schemas import IndicatorTarget
 from mmptf_markers.models import TargetRow
 from tests.conftest import running_app
 from tests.integration.indicator import CRITERIA, LIFE, OVER_TIME, current_grades, listed, whole
@@ -109,7 +109,7 @@ async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Mark
     target = {"code": "inclusion-half", "marker": "inclusion", "name": "Half", "grades": ["3", "2"], "stage": "funded"}
     async with markers.running.app.state.database.sessions() as session, session.begin():
         write = await begin_write(session, Author("test"))
-        stated = MarkerTarget.model_validate({**target, "minimum": share(1, 2), "updated": write.at, **unsourced})
+        stated = IndicatorTarget.model_validate({**target, "minimum": share(1, 2), "updated": write.at, **unsourced})
         record = stated.model_dump(mode="json")
         await put(write, [TargetRow(code="inclusion-half", marker="inclusion", updated=write.at, record=record)])
     for code, given in {"T-3": (2, 2), "T-2": (0, 2), "T-0": (2, 0), "T-9": None}.items():

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from mmptf_catalog.programmes.domain import STAGE_OF_STATUS, NewStatus
+from mmptf_catalog.programmes.domain import STAGE_OF_STATUS, ProgrammeStatusSent
 from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_catalog.programmes.rules import NEXT_STATUSES, OWN_STEPS
-from mmptf_catalog.programmes.schemas import Content
+from mmptf_catalog.programmes.schemas import ProgrammeContentSent
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from tests.conftest import running_app, service_of
@@ -45,11 +45,11 @@ from tests.tokens import bearer, writing
 # --- statuses ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", get_args(NewStatus))
+@pytest.mark.parametrize("status", get_args(ProgrammeStatusSent.__value__))
 async def test_every_step_from_a_status(client: httpx.AsyncClient, status: str) -> None:
     programme = await moved(client, await submitted(client), *way_to(status))
     assert (programme.json()["status"], programme.json()["stage"]) == (status, STAGE_OF_STATUS[status])
-    for to in get_args(NewStatus):
+    for to in get_args(ProgrammeStatusSent.__value__):
         for who in (FUND, AGENCY, OTHER):
             answer = await move(client, programme, to, who, "?dry_run=true")
             if who == OTHER:
@@ -69,7 +69,7 @@ async def test_every_step_from_a_status(client: httpx.AsyncClient, status: str) 
 async def test_a_status_that_no_source_states_may_be_set(client: httpx.AsyncClient) -> None:
     programme = await client.get(f"{PROGRAMMES}/IRQ-JOR-LBN-01")
     assert programme.json()["status"] == "not_stated"
-    for to in get_args(NewStatus):
+    for to in get_args(ProgrammeStatusSent.__value__):
         answer = await move(client, programme, to, FUND, "?dry_run=true")
         if to not in NEXT_STATUSES["not_stated"]:
             assert refused(answer) == (409, "transition_not_allowed")
@@ -288,7 +288,7 @@ def gaps(programme: Mapping[str, Any]) -> list[str]:
     return [gap["field"] for gap in programme["gaps"] if gap["kind"] == "not_stated_in_source"]
 
 
-@pytest.mark.parametrize("member", [*Content.model_fields, "places.share"])
+@pytest.mark.parametrize("member", [*ProgrammeContentSent.model_fields, "places.share"])
 async def test_what_an_amendment_removes_is_a_gap_until_it_is_stated_again(
     client: httpx.AsyncClient, member: str
 ) -> None:

@@ -322,7 +322,7 @@ async def test_every_code_is_a_term_of_the_vocabulary(
     [
         (REQUIREMENTS, schemas.Requirement, 760),
         (f"{EDITION}/printed-totals", schemas.PrintedTotal, 270),
-        (f"{EDITION}/vocabulary", schemas.Term, 177),
+        (f"{EDITION}/vocabulary", schemas.VocabularyTerm, 177),
         (f"{EDITION}/results", schemas.ResultsMatrix, 2),
         (f"{FUNDING}/initiatives", schemas.Initiative, 54),
         (f"{FUNDING}/editions", schemas.Edition, 1),

@@ -85,7 +85,7 @@ class Service(Generic[Settings]):
     replicates: Callable[[Settings], Iterable[tuple[Replication, str | None]]] = _replicates_nothing
 
 
-class Status(ResponseModel):
+class ServiceStatus(ResponseModel):
     """What a service holds: its version, the revision of its data, how many records, and how old their sources are.
 
     `build` is a fingerprint of the code that answers: two answers of the same build have the same shape.
@@ -223,7 +223,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         status_path,
         name=name("status"),
         tags=[STATUS.name],
-        response_model=Status,
+        response_model=ServiceStatus,
         **openapi.read(),
         summary=f"Get the status of the {service.name} service",
     )
@@ -241,7 +241,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         tag = conditional.etag(request, row["revision"], "")
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
-        answer = Status(
+        answer = ServiceStatus(
             service=service.name,
             version=request.app.version,
             build=request.app.state.build,

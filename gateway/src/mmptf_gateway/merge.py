@@ -11,6 +11,9 @@ Contract = dict[str, Any]
 Component = tuple[str, str]
 
 OWN = "gateway"
+# The component of the gateway that stands for the card of any service, and the paths of the services' cards.
+CARD = "ProgrammeCard"
+_CARDS = re.compile(r"/([^/]+)/v1/cards/programmes/\{code\}")
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 _REFERENCE = re.compile(r"#/components/([^/]+)/([^/]+)(.*)", re.DOTALL)
 
@@ -22,7 +25,8 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     components that they use. A component that is the same in all contracts is shared; one that differs gets the
     service's name in front of its own, and so does an operation id that several contracts use; all others stay as they
     are. A tag is one for all contracts that use it, and those of several come last. own: the gateway's contract,
-    from which title, version and servers are taken. The order of services does not matter.
+    from which title, version and servers are taken. The order of services does not matter. The card in the
+    view of a programme is one of those that the services have at `/<name>/v1/cards/programmes/{code}`.
     """
     parts = {OWN: own} | {name: _of_service(name, contracts[name]) for name in sorted(contracts)}
     used = {name: _used(part) for name, part in parts.items()}
@@ -45,9 +49,26 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
         "paths": paths,
         "tags": _tags(parts),
     }
+    _unite_cards(components, paths)
     if components:
         merged["components"] = {section: dict(sorted(components[section].items())) for section in sorted(components)}
     return merged
+
+
+def _unite_cards(components: dict[str, Contract], paths: Contract) -> None:
+    """Put the cards of all services in the place of the gateway's own, which describes no service's facts."""
+    schemas = components.get("schemas", {})
+    found = {
+        match[1]: item["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        for path, item in paths.items()
+        if (match := _CARDS.fullmatch(path))
+    }
+    if found and CARD in schemas:
+        schemas[CARD] = {
+            "description": "One service's card of a programme; `service` says whose it is and so what `facts` are.",
+            "oneOf": [{"$ref": reference} for reference in found.values()],
+            "discriminator": {"propertyName": "service", "mapping": found},
+        }
 
 
 def _of_service(name: str, contract: Contract) -> Contract:

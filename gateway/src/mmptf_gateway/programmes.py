@@ -29,7 +29,7 @@ def _writable(facts: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-class Card(ResponseModel):
+class ProgrammeCard(ResponseModel):
     """One service's data on one programme; `facts` are described by the contract of that service.
 
     `changed` is when the data of the card last changed, null where the service has no such time; `links` lead to more.
@@ -53,7 +53,7 @@ class Card(ResponseModel):
     """What the service has on the programme."""
 
 
-class Missing(ResponseModel):
+class MissingCard(ResponseModel):
     """Why a service has no card here.
 
     `not_found`: it has no data on this programme; `no_cards`: it has no cards of programmes. Any other `code`
@@ -66,7 +66,7 @@ class Missing(ResponseModel):
     """Why there is no card, for people."""
 
 
-class Part(ResponseModel):
+class ProgrammePart(ResponseModel):
     """The part of one service: its card, or why there is none.
 
     `age_seconds`: whole seconds from the card's `changed` to this answer, by the gateway's clock and never below zero:
@@ -75,11 +75,11 @@ class Part(ResponseModel):
 
     service: str
     """Name of the service."""
-    card: Card | None
+    card: ProgrammeCard | None
     """The facts of the service; null where it has none or failed, as `missing` says."""
     age_seconds: int | None
     """Whole seconds since what the card shows last changed; null where there is no card or that is not known."""
-    missing: Missing | None
+    missing: MissingCard | None
     """Why there is no card; null where there is one."""
 
 
@@ -96,7 +96,7 @@ class ProgrammeView(ResponseModel):
     """Whether every service has a card."""
     missing: list[str]
     """Names of the services without a card."""
-    parts: list[Part]
+    parts: list[ProgrammePart]
     """One part for each service."""
 
 
@@ -121,8 +121,8 @@ class Answer:
     """A service's answer: a card, or why there is none and the code that it suggests for an unknown one."""
 
     service: str
-    card: Card | None = None
-    missing: Missing | None = None
+    card: ProgrammeCard | None = None
+    missing: MissingCard | None = None
     suggestion: str | None = None
 
     @property
@@ -155,7 +155,7 @@ async def programme_view(services: Mapping[str, str], client: httpx.AsyncClient,
         complete=not missing,
         missing=missing,
         parts=[
-            Part(
+            ProgrammePart(
                 service=answer.service,
                 card=answer.card,
                 age_seconds=_age(answer.card.changed, now) if answer.card else None,
@@ -179,7 +179,7 @@ async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> 
         if not answer.is_success:
             return _error_answer(name, answer)
         # A member that a later version adds is ignored: the card can be used without it.
-        card = Card.model_validate_json(answer.content, strict=True, extra="ignore")
+        card = ProgrammeCard.model_validate_json(answer.content, strict=True, extra="ignore")
         if (card.service, card.code) == (name, answer.url.path.rpartition("/")[2]):
             return Answer(name, card=card)
         return _missing(name, "invalid_card", f"The service {name!r} answers with the card of something else.")
@@ -193,7 +193,7 @@ async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> 
 
 
 def _missing(name: str, code: str, detail: str, suggestion: str | None = None) -> Answer:
-    return Answer(name, missing=Missing(code=code, detail=detail), suggestion=suggestion)
+    return Answer(name, missing=MissingCard(code=code, detail=detail), suggestion=suggestion)
 
 
 def _error_answer(name: str, answer: httpx.Response) -> Answer:

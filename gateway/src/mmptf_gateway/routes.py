@@ -27,7 +27,7 @@ RETRY_AFTER = {"description": "Seconds after which the request may be sent again
 ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "ETH-01")]
 
 
-class Index(ResponseModel):
+class SuiteIndex(ResponseModel):
     """The gateway's own paths, and the path under which each service answers."""
 
     title: str
@@ -40,10 +40,10 @@ class Index(ResponseModel):
     """Path of the index of each service, by its name."""
 
 
-@router.get("/", tags=["Status"], summary="Get the paths of the suite", response_model=Index, **PLAIN)
+@router.get("/", tags=["Status"], summary="Get the paths of the suite", response_model=SuiteIndex, **PLAIN)
 async def get_index(request: PublicRequest) -> Response:
     """The paths of the gateway and of the services."""
-    answer = Index(
+    answer = SuiteIndex(
         title=request.app.title,
         version=request.app.version,
         links={

@@ -28,7 +28,7 @@ class ReportedStatus(BaseModel):
     vintage: list[Publication]
 
 
-class ServiceStatus(ResponseModel):
+class ServiceInSuite(ResponseModel):
     """The status of one service.
 
     reachable: it answered at all; milliseconds: how long that took; error: why there are no data
@@ -67,7 +67,7 @@ class SuiteStatus(ResponseModel):
     """Whether the data of every service can be served."""
     missing: list[str]
     """Names of the services whose data cannot be served now."""
-    services: list[ServiceStatus]
+    services: list[ServiceInSuite]
     """The status of each service."""
 
 
@@ -78,7 +78,7 @@ async def suite_status(services: Mapping[str, str], client: httpx.AsyncClient, v
     return SuiteStatus(version=version, build=build, complete=not missing, missing=missing, services=found)
 
 
-async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceStatus:
+async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceInSuite:
     began = time.perf_counter()
     reported: ReportedStatus | None = None
     reachable = False
@@ -98,7 +98,7 @@ async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceStat
         error = f"{problem.code}: {problem.detail}"
     except ValidationError:
         error = f"invalid_status: The service {name!r} answers, but not with a status."
-    return ServiceStatus(
+    return ServiceInSuite(
         service=name,
         reachable=reachable,
         milliseconds=round((time.perf_counter() - began) * 1000, 1),

@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 from mmptf_catalog.programmes import rules
 from mmptf_catalog.programmes.domain import (
     STAGE_OF_STATUS,
-    Draft,
-    NewStatus,
     ProgrammeContent,
+    ProgrammeDraft,
+    ProgrammeStatus,
+    ProgrammeStatusRecord,
+    ProgrammeStatusSent,
     StatedBudget,
     StatedProgramme,
-    Status,
-    StatusRecord,
 )
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.sources import SourceRef
 
-STATUSES = get_args(Status)
-CATEGORIES = [category for category in get_args(BudgetCategory) if category != rules.INDIRECT]
+STATUSES = get_args(ProgrammeStatus.__value__)
+CATEGORIES = [category for category in get_args(BudgetCategory.__value__) if category != rules.INDIRECT]
 CENTS = st.integers(1, 10**13)
 HISTORY = date(2026, 3, 1)
 PLACES = {"KEN": "Kenya", "UGA": "Uganda"}
@@ -61,8 +61,10 @@ def content(**members: Any) -> ProgrammeContent:
     return ProgrammeContent.model_validate({**FITTING, **members})
 
 
-def draft(**members: Any) -> Draft:
-    return Draft.model_validate({**FITTING, "code": "D-01", "organization": "IOM", "updated": WRITTEN, **members})
+def draft(**members: Any) -> ProgrammeDraft:
+    return ProgrammeDraft.model_validate(
+        {**FITTING, "code": "D-01", "organization": "IOM", "updated": WRITTEN, **members}
+    )
 
 
 def programme(**members: Any) -> StatedProgramme:
@@ -77,8 +79,8 @@ def source(field: str, organization: str) -> SourceRef:
     )
 
 
-def record(status: Status, day: date = HISTORY) -> StatusRecord:
-    return StatusRecord(
+def record(status: ProgrammeStatus, day: date = HISTORY) -> ProgrammeStatusRecord:
+    return ProgrammeStatusRecord(
         status=status,
         stage=STAGE_OF_STATUS[status],
         date=day,
@@ -259,10 +261,10 @@ def test_who_submits_takes_part() -> None:
 def test_every_status_has_what_follows_it_and_a_stage() -> None:
     assert set(rules.NEXT_STATUSES) == set(STAGE_OF_STATUS) == set(STATUSES)
     for status, following in rules.NEXT_STATUSES.items():
-        assert set(following) <= set(get_args(NewStatus))
+        assert set(following) <= set(get_args(ProgrammeStatusSent.__value__))
         assert len(set(following)) == len(following)
         assert status not in following
-    assert set(get_args(NewStatus)) == set(STATUSES) - {"not_stated"}
+    assert set(get_args(ProgrammeStatusSent.__value__)) == set(STATUSES) - {"not_stated"}
 
 
 def test_every_status_is_reached_and_only_the_last_is_an_end() -> None:
@@ -270,7 +272,7 @@ def test_every_status_is_reached_and_only_the_last_is_an_end() -> None:
     while new:
         new = {to for status in new for to in rules.NEXT_STATUSES[status]} - reached
         reached |= new
-    assert reached == set(get_args(NewStatus))
+    assert reached == set(get_args(ProgrammeStatusSent.__value__))
     assert [status for status, following in rules.NEXT_STATUSES.items() if not following] == ["financially_closed"]
 
 

@@ -16,8 +16,18 @@ from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger import rules, schemas
-from mmptf_funding.ledger.domain import Answers, Coded, Entry, Kind, KindSent, Original, Programme, RecordedEntry, Sum
-from mmptf_funding.ledger.schemas import EntrySent
+from mmptf_funding.ledger.domain import (
+    Answers,
+    Coded,
+    Entry,
+    LedgerEntryKind,
+    LedgerEntryKindSent,
+    Original,
+    Programme,
+    RecordedEntry,
+    Sum,
+)
+from mmptf_funding.ledger.schemas import LedgerEntrySent
 
 TODAY = date(2026, 6, 30)
 CENT = Decimal("0.01")
@@ -34,7 +44,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "programme": st.just("ETH-01"),
     "organization": st.sampled_from(["IOM", "ILO"]),
     "thematic_area": st.just("2"),
-    "category": st.sampled_from(get_args(BudgetCategory)),
+    "category": st.sampled_from(get_args(BudgetCategory.__value__)),
     "tranche": st.integers(1, 99),
     "follows": st.just("L-000001"),
 }
@@ -53,7 +63,7 @@ def recorded(entry: Entry, code: str = "L-000009") -> RecordedEntry:
 
 
 @st.composite
-def entries(draw: st.DrawFn, *, of: st.SearchStrategy[Kind] = kinds) -> Entry:
+def entries(draw: st.DrawFn, *, of: st.SearchStrategy[LedgerEntryKind] = kinds) -> Entry:
     """An entry by itself, right or wrong."""
     day, amount, original = draw(days), draw(amounts), None
     if draw(st.booleans()):
@@ -129,7 +139,7 @@ def test_an_entry_without_its_errors_has_none(entry: Entry) -> None:
     assert rules.errors_of(Entry(**mended), TODAY) == []
 
 
-@given(entry=entries(of=st.sampled_from(get_args(KindSent))))
+@given(entry=entries(of=st.sampled_from(get_args(LedgerEntryKindSent.__value__))))
 def test_what_is_sent_is_the_entry_that_was_drawn(entry: Entry) -> None:
     body = entry.model_dump(mode="json", exclude={"sum", "reverses", "flags", "recorded_by"})
     body["amount"] = entry.model_dump(mode="json")["sum"]["amount"]
@@ -138,7 +148,7 @@ def test_what_is_sent_is_the_entry_that_was_drawn(entry: Entry) -> None:
         # A rate is sent with a point.
         if "." not in body["original"]["rate"]:
             body["original"]["rate"] += ".0"
-    assert EntrySent.model_validate(body).entry() == entry
+    assert LedgerEntrySent.model_validate(body).entry() == entry
 
 
 @given(entry=entries())
@@ -147,7 +157,7 @@ def test_what_is_stored_is_the_entry_and_what_readers_get(entry: Entry) -> None:
     for entered in (recorded(flagged), recorded(flagged).model_copy(update={"reversed_by": "L-000010"})):
         stored = entered.model_dump_json()
         assert RecordedEntry.model_validate_json(stored) == entered
-        assert schemas.Entry.model_validate_json(stored).model_dump_json() == stored
+        assert schemas.LedgerEntry.model_validate_json(stored).model_dump_json() == stored
 
 
 @given(entry=entries())
@@ -226,7 +236,7 @@ ANSWERS = Answers(
     ],
 )
 def test_codes_are_those_of_the_catalogue_and_organizations_take_part(
-    kind: Kind, programme: str, organization: str | None, found: list[tuple[str, str]]
+    kind: LedgerEntryKind, programme: str, organization: str | None, found: list[tuple[str, str]]
 ) -> None:
     entry = Entry(kind=kind, date=TODAY, sum=dollars(CENT), programme=programme, organization=organization)
     assert [(error.code, error.pointer) for error in rules.catalogue_errors(entry, ANSWERS)] == found
@@ -330,7 +340,11 @@ def test_a_partner_enters_its_own_expenditure_and_refunds_only(kind: str) -> Non
 
 
 def test_every_kind_can_be_written_or_follows() -> None:
-    assert set(rules.KINDS) == set(get_args(Kind)) == {*get_args(KindSent), "agent_fee"}
+    assert (
+        set(rules.KINDS)
+        == set(get_args(LedgerEntryKind.__value__))
+        == {*get_args(LedgerEntryKindSent.__value__), "agent_fee"}
+    )
     for kind, rule in rules.KINDS.items():
         assert rules.writers(kind)
         assert not rule.needs & rule.takes
@@ -346,7 +360,7 @@ def test_cash_comes_in_or_goes_out() -> None:
 
 def test_the_table_of_members_is_what_the_rules_check() -> None:
     head, _, *lines = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table_lines()]
-    assert [line[0] for line in lines] == list(get_args(KindSent))
+    assert [line[0] for line in lines] == list(get_args(LedgerEntryKindSent.__value__))
     original = Original(sum=Sum(amount=CENT, currency="EUR"), rate=Decimal(1), rate_date=TODAY, rate_source="a table")
     values = {
         "contributor": "DEU", "programme": "ETH-01", "organization": "IOM", "thematic_area": "2",

@@ -10,11 +10,11 @@ import pytest
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest
 from mmptf_markers.assessments import rules
 from mmptf_markers.assessments.schemas import (
-    Action,
-    Answered,
     AssessmentContent,
+    CriterionAnswer,
     DeclarationSent,
-    Derived,
+    DerivedGrade,
+    PlannedAction,
     Review,
     ReviewedAnswer,
     Risk,
@@ -29,11 +29,11 @@ MANUAL = loaded(small({"type": "manual"}, ["A", "B"], [1, 1]))
 RISK = {"risk": "Data could reach enforcement.", "people": "Migrants", "measure": "Firewalls.", "owner": "Team"}
 
 
-def answered(answer: int | str, justification: str | None = "As the document says.") -> Answered:
-    return Answered(answer=answer, justification=justification, evidence=[], actions=[])
+def answered(answer: int | str, justification: str | None = "As the document says.") -> CriterionAnswer:
+    return CriterionAnswer(answer=answer, justification=justification, evidence=[], actions=[])
 
 
-def stating(declared: str | None = None, **answers: Answered) -> rules.Content:
+def stating(declared: str | None = None, **answers: CriterionAnswer) -> rules.Content:
     return rules.Content(answers=answers, due_diligence=[], declared_grade=declared)
 
 
@@ -49,8 +49,8 @@ def test_what_is_sent_becomes_dates_and_every_member_is_there() -> None:
     action = {"action": "Agree on referral.", "owner": "Team", "due": "2026-06-30"}
     answers = {"c0": {"answer": 2, "actions": [action]}}
     content = rules.amend_content(rules.NOTHING_STATED, sent(answers=answers, due_diligence=[RISK]))
-    due = Action(action="Agree on referral.", owner="Team", due=date(2026, 6, 30), done=None)
-    assert content.answers == {"c0": Answered(answer=2, justification=None, evidence=[], actions=[due])}
+    due = PlannedAction(action="Agree on referral.", owner="Team", due=date(2026, 6, 30), done=None)
+    assert content.answers == {"c0": CriterionAnswer(answer=2, justification=None, evidence=[], actions=[due])}
     assert content.due_diligence == [Risk(**RISK, due=None)]
     assert content.declared_grade is None
 
@@ -117,8 +117,8 @@ def test_a_reviewer_states_the_grade_where_the_answers_give_none(rubric: Any, gr
     assert places(rules.reviewed_grade_errors(rubric, grade)) == expected
 
 
-def derived(grade: str | None) -> Derived:
-    return Derived(grade=grade, before_gates=grade, share=None, reason="x")
+def derived(grade: str | None) -> DerivedGrade:
+    return DerivedGrade(grade=grade, before_gates=grade, share=None, reason="x")
 
 
 def review(grade: str, *own: str) -> Review:

@@ -302,7 +302,7 @@ def batched(items: list[Item], size: int) -> Iterator[list[Item]]:
     return (items[at : at + size] for at in range(0, len(items), size))
 
 
-class CopyState(ResponseModel):
+class ReplicatedCopy(ResponseModel):
     """How far another service was replicated, and how long ago it last had no further changes.
 
     `caught_up` and `age_seconds` are null before the first copy.
@@ -318,14 +318,14 @@ class CopyState(ResponseModel):
     """Seconds since then; null before the first copy."""
 
 
-async def copy_state(connection: Any, service: str) -> CopyState:
+async def copy_state(connection: Any, service: str) -> ReplicatedCopy:
     """The state of the copy of another service's records."""
     row = await connection.fetchrow(
         "SELECT last AS reached, caught_up, extract(epoch FROM clock_timestamp() - caught_up)::int AS age_seconds"
         " FROM replication WHERE service = $1",
         service,
     )
-    return CopyState(service=service, **(row or {"reached": 0, "caught_up": None, "age_seconds": None}))
+    return ReplicatedCopy(service=service, **(row or {"reached": 0, "caught_up": None, "age_seconds": None}))
 
 
 @asynccontextmanager

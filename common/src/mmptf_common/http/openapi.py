@@ -22,7 +22,7 @@ from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import parameters, query_of, with_parsed_query
 from mmptf_common.http.problems import from_validation
-from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.base import CODE_PATTERN, descriptions_of_values
 from mmptf_common.wire.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -319,6 +319,9 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    for name, text in descriptions_of_values().items():
+        if name in schemas:
+            schemas[name]["description"] = text
     accesses = {
         route.operation_id or route.unique_id: access_of(route.endpoint)
         for route in iter_route_contexts(app.routes)
@@ -343,7 +346,37 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
                 for content in list(done.get("content", {}).values())[:1]:
                     content["example"] = example["response"]
     contract["components"]["schemas"] = dict(sorted(schemas.items()))
+    contract["paths"] = _simplified(contract["paths"])
+    contract["components"]["schemas"] = _simplified(contract["components"]["schemas"], names=True)
     return contract
+
+
+# What a schema or an operation shows or lists as it is.
+_VALUES = frozenset({"example", "examples", "default", "enum", "const", "required"})
+
+
+def _simplified(node: Any, *, names: bool = False) -> Any:
+    """A part of a contract without the titles that only repeat names, and maps in the form that generators read.
+
+    A map whose keys have a pattern has the schema of its values in `additionalProperties` and the pattern in
+    `propertyNames`; generators do not read `patternProperties`. names: whether the keys of `node` are names
+    """
+    if isinstance(node, list):
+        return [_simplified(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    if names:
+        return {name: _simplified(value) for name, value in node.items()}
+    simplified = {
+        key: value if key in _VALUES else _simplified(value, names=key == "properties")
+        for key, value in node.items()
+        if key != "title"
+    }
+    if patterns := simplified.pop("patternProperties", None):
+        ((pattern, values),) = patterns.items()
+        keys = {"pattern": pattern, **simplified.get("propertyNames", {})}
+        simplified |= {"additionalProperties": values, "propertyNames": keys}
+    return simplified
 
 
 def dump(contract: dict[str, Any]) -> str:

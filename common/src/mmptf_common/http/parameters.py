@@ -247,8 +247,8 @@ class _Shape:
 
 @lru_cache
 def _shape(model: type[BaseModel]) -> _Shape:
-    properties = model.model_json_schema(by_alias=True).get("properties", {})
-    schemas = {name: _without_null(schema) for name, schema in properties.items()}
+    whole = model.model_json_schema(by_alias=True)
+    schemas = {n: _without_null(_inlined(s, whole)) for n, s in whole.get("properties", {}).items()}
     enumerated = {name: schema.get("items", schema).get("enum") for name, schema in schemas.items()}
     ordered = frozenset(n for n, f in model.model_fields.items() if get_origin(f.annotation) is tuple)
     return _Shape(
@@ -263,6 +263,15 @@ def _shape(model: type[BaseModel]) -> _Shape:
             if name.endswith(low) and (largest := name.removesuffix(low) + high) in schemas
         ),
     )
+
+
+def _inlined(schema: Any, whole: Mapping[str, Any]) -> Any:
+    """A schema with the types that have names in the places where it refers to them: a parameter has no components."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return whole["$defs"][schema["$ref"].rpartition("/")[2]]
+        return {key: _inlined(value, whole) for key, value in schema.items()}
+    return [_inlined(value, whole) for value in schema] if isinstance(schema, list) else schema
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from itertools import pairwise
@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.codes import is_reserved
 
@@ -133,21 +134,35 @@ class _Described(BaseModel):
 @cache
 def _docstrings(module: str) -> dict[str, Mapping[str, str]]:
     """The docstrings below the members of each class of a module, each as one line."""
-    found: dict[str, Mapping[str, str]] = {}
-    if not module.startswith("mmptf_"):
-        return found
-    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
-        if isinstance(node, ast.ClassDef):
-            found[node.name] = {
-                member.target.id: " ".join(below.value.value.split())
-                for member, below in pairwise(node.body)
-                if isinstance(member, ast.AnnAssign)
-                and isinstance(member.target, ast.Name)
-                and isinstance(below, ast.Expr)
-                and isinstance(below.value, ast.Constant)
-                and isinstance(below.value.value, str)
-            }
-    return found
+    return {
+        node.name: {name: " ".join(text.split()) for name, text in _texts_below(node.body)}
+        for node in _statements(module)
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def descriptions_of_values() -> dict[str, str]:
+    """The descriptions of all closed sets of values that are loaded, by their names: the docstrings below them."""
+    return {
+        name: inspect.cleandoc(text)
+        for module, loaded in list(sys.modules.items())
+        if module.startswith("mmptf_") and any(isinstance(value, TypeAliasType) for value in vars(loaded).values())
+        for name, text in _texts_below(_statements(module))
+        if isinstance(getattr(loaded, name), TypeAliasType)
+    }
+
+
+def _statements(module: str) -> Sequence[ast.stmt]:
+    """The statements of a module of the suite; none of other modules."""
+    return ast.parse(inspect.getsource(sys.modules[module])).body if module.startswith("mmptf_") else []
+
+
+def _texts_below(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """The names that are declared or assigned in statements, with the docstrings below them."""
+    for statement, below in pairwise(body):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if isinstance(targets[0], ast.Name) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            yield targets[0].id, str(below.value.value)
 
 
 class ResponseModel(_Described):

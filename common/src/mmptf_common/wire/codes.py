@@ -4,29 +4,96 @@ from __future__ import annotations
 
 from typing import Literal
 
-# Stages of the same money, from the requirement to the expenditure: a total has one stage, and stages are never added
-# together. `programme_budget` and `contribution` are amounts whose source does not state the stage.
-MoneyStage = Literal[
-    "requirement",
-    "programme_budget",
-    "pledge",
-    "contribution",
-    "commitment",
-    "deposit",
-    "allocation",
-    "transfer",
-    "expenditure",
-    "refund",
-]
+from typing_extensions import TypeAliasType
 
-# The budget categories of the United Nations Sustainable Development Group.
-BudgetCategory = Literal[
-    "staff_and_personnel", "supplies", "equipment", "contractual_services", "travel", "transfers_and_grants",
-    "general_operating_costs", "indirect_costs",
-]  # fmt: skip
+MoneyStage = TypeAliasType(
+    "MoneyStage",
+    Literal[
+        "requirement",
+        "programme_budget",
+        "pledge",
+        "contribution",
+        "commitment",
+        "deposit",
+        "allocation",
+        "transfer",
+        "expenditure",
+        "refund",
+    ],
+)
+"""Stage of money. They are stages of the same money: a sum has one of them, and they are never added together.
 
-# The coarse life cycle of a programme in the catalogue.
-ProgrammeStage = Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"]
+- `requirement`: what is asked for
+- `programme_budget`: a programme's budget whose source does not say whether it is asked for or approved
+- `pledge`: announced by a contributor
+- `contribution`: given by a contributor; the source does not say whether it is committed or deposited
+- `commitment`: in a signed administrative arrangement, paid or pending
+- `deposit`: cash received
+- `allocation`: approved by the Steering Committee for a programme
+- `transfer`: paid to one participating UN organization for one programme
+- `expenditure`: reported as spent by the participating UN organization
+- `refund`: returned by a participating UN organization
+"""
+
+BudgetCategory = TypeAliasType(
+    "BudgetCategory",
+    Literal[
+        "staff_and_personnel",
+        "supplies",
+        "equipment",
+        "contractual_services",
+        "travel",
+        "transfers_and_grants",
+        "general_operating_costs",
+        "indirect_costs",
+    ],
+)
+"""Budget category of the United Nations Sustainable Development Group (UNSDG).
+
+- `staff_and_personnel`: staff and other personnel
+- `supplies`: supplies, commodities and materials
+- `equipment`: equipment, vehicles and furniture
+- `contractual_services`: contractual services
+- `travel`: travel
+- `transfers_and_grants`: transfers and grants to counterparts
+- `general_operating_costs`: general operating and other direct costs
+- `indirect_costs`: indirect costs of the participating UN organization
+"""
+
+LifecycleStage = TypeAliasType(
+    "LifecycleStage",
+    Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"],
+)
+"""Coarse part of a programme's life cycle, which follows from its status.
+
+- `concept`: a concept note
+- `pipeline`: in the pipeline of the Fund, not approved yet
+- `funded`: approved, in implementation, or suspended
+- `closed`: operationally or financially closed
+- `dropped`: not selected, withdrawn or cancelled
+- `not_stated`: the sources do not state the status
+"""
+
+AmountPrecision = TypeAliasType(
+    "AmountPrecision",
+    Literal["exact", "rounded"],
+)
+"""How exactly a source states an amount.
+
+- `exact`: the amount to the cent
+- `rounded`: rounded as printed, such as USD 1.5M
+"""
+
+DatePrecision = TypeAliasType(
+    "DatePrecision",
+    Literal["day", "month", "year"],
+)
+"""How exactly a source states a date, which is written as a day.
+
+- `day`: the day itself is stated
+- `month`: a month is stated, and the date is its last day
+- `year`: a year is stated, and the date is its last day
+"""
 
 # The names of the Fund's thematic areas, as lines 40 to 44 of mptf-europe-brochure-2024 print them.
 THEMATIC_AREAS = {

@@ -6,10 +6,22 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import ResponseModel
 
 Item = TypeVar("Item", bound=BaseModel)
+
+ChangeAction = TypeAliasType(
+    "ChangeAction",
+    Literal["create", "amend", "delete"],
+)
+"""What was done with a record.
+
+- `create`: it was written for the first time
+- `amend`: it has other values than before
+- `delete`: it was removed
+"""
 
 
 class Page(ResponseModel, Generic[Item]):
@@ -46,7 +58,7 @@ class ChangeRecord(ResponseModel):
     """The kind of record, such as `programme` or `ledger_entry`."""
     key: str
     """Code of the record that changed."""
-    action: Literal["create", "amend", "delete"]
+    action: ChangeAction
     """Whether the record was created, amended or deleted."""
     organization: str | None
     """Code of the organization on whose behalf it was changed; null for the operator of the service."""

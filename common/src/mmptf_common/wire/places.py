@@ -14,9 +14,20 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+from typing_extensions import TypeAliasType
+
 from mmptf_common.wire.base import words_of
 
-PlaceKind = Literal["country", "region"]
+PlaceKind = TypeAliasType(
+    "PlaceKind",
+    Literal["country", "region"],
+)
+"""Kind of a place.
+
+- `country`: a country or territory, by its ISO 3166-1 alpha-3 code
+- `region`: a region that holds others, by its UN M49 code
+"""
+
 # Words that names are written with or without.
 _OPTIONAL = frozenset({"the", "and"})
 

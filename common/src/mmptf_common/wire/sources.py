@@ -6,8 +6,19 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ResponseModel
+
+GapKind = TypeAliasType(
+    "GapKind",
+    Literal["not_stated_in_source", "partly_stated"],
+)
+"""How much of a fact the sources leave out.
+
+- `not_stated_in_source`: the sources state nothing of it
+- `partly_stated`: the sources state only a part of it
+"""
 
 
 class SourceRef(ResponseModel):
@@ -53,7 +64,7 @@ class Gap(ResponseModel):
 
     field: str
     """Name of the member that is null, empty or incomplete."""
-    kind: Literal["not_stated_in_source", "partly_stated"]
+    kind: GapKind
     """Whether the sources state nothing of it, or only a part."""
     note: str | None
     """What exactly is missing; null where the kind says all."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypeAliasType
 
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity
@@ -278,12 +279,23 @@ def _model(answer: Answer) -> Response:
     return Response(answer.body.model_dump_json(), 200, {"Cache-Control": "no-store"}, media_type="application/json")
 
 
+RowResult = TypeAliasType(
+    "RowResult",
+    Literal["written", "refused"],
+)
+"""What became of a row of a batch.
+
+- `written`: it was written, or would be by a request that is not a dry run
+- `refused`: it was not written, for the reasons in `errors`
+"""
+
+
 class RowOutcome(ResponseModel):
     """What became of one row of a batch: `code` is the record's, `status` and `errors` are those of its refusal."""
 
     row: int
     """Position of the row in the request, counted from 0."""
-    outcome: Literal["written", "refused"]
+    outcome: RowResult
     """Whether the row was written."""
     code: str | None
     """Code of the record; null where none was written."""

@@ -12,7 +12,7 @@ from mmptf_common.storage.records import load, read_packaged
 from mmptf_common.wire.sources import Publication
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Rubric
-from mmptf_markers.indicator.schemas import MarkerTarget
+from mmptf_markers.indicator.schemas import IndicatorTarget
 from mmptf_markers.models import SourceDocumentRow, TargetRow
 from mmptf_markers.rubrics.commands import published_rubric, rubric_row
 
@@ -34,7 +34,7 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     publications = read_packaged(PACKAGE, "documents", Publication, updated=write.at)
     await load(write, [_publication_row(publication) for publication in publications])
     await load(write, [rubric_row(published_rubric(rubric, write.at)) for rubric in packaged_rubrics()])
-    targets = read_packaged(PACKAGE, "targets", MarkerTarget, updated=write.at)
+    targets = read_packaged(PACKAGE, "targets", IndicatorTarget, updated=write.at)
     await load(write, [_target_row(target) for target in targets])
     return await write.revision()
 
@@ -45,7 +45,7 @@ def _publication_row(publication: Publication) -> SourceDocumentRow:
     return SourceDocumentRow(code=publication.code, updated=publication.updated, record=record)
 
 
-def _target_row(target: MarkerTarget) -> TargetRow:
+def _target_row(target: IndicatorTarget) -> TargetRow:
     """The row of a marker's target."""
     return TargetRow(
         code=target.code, marker=target.marker, updated=target.updated, record=target.model_dump(mode="json")

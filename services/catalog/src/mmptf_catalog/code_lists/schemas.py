@@ -11,6 +11,7 @@ from mmptf_common.http.parameters import ListQuery, Search, Values, order_by
 from mmptf_common.http.search import HOW
 from mmptf_common.wire.base import Code, NewCode, RequestModel, ResponseModel, Text
 from mmptf_common.wire.pages import Page
+from mmptf_common.wire.places import PlaceKind
 from mmptf_common.wire.sources import SourceRef
 
 
@@ -99,7 +100,7 @@ class Place(ResponseModel):
 
     code: Code
     """ISO 3166-1 alpha-3 code of a country or territory, UN M49 code of a region, or `XKX`."""
-    kind: Literal["country", "region"]
+    kind: PlaceKind
     """Whether it is a country (or territory) or a region that holds others."""
     name: str
     """Name as the United Nations write it."""
@@ -190,7 +191,7 @@ class NamedQuery(ListQuery):
 
 class PlaceQuery(NamedQuery):
     kind: Annotated[
-        list[Literal["country", "region"]],
+        list[PlaceKind],
         Field(
             default_factory=list, max_length=100, description="Countries and territories, or regions that hold them."
         ),

@@ -17,22 +17,22 @@ from mmptf_catalog.models import DraftRow, ObjectiveRow, OrganizationRow, PlaceR
 from mmptf_catalog.programmes import rules
 from mmptf_catalog.programmes.domain import (
     STAGE_OF_STATUS,
-    Draft,
-    NewStatus,
     ProgrammeContent,
+    ProgrammeDraft,
+    ProgrammeStatusRecord,
+    ProgrammeStatusSent,
     StatedProgramme,
-    StatusRecord,
 )
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES
 from mmptf_catalog.programmes.schemas import (
-    Amendment,
     CodeNames,
-    Content,
-    DraftSent,
-    ExtensionSent,
+    NoCostExtensionSent,
     Programme,
-    StatusOf,
-    StatusSent,
+    ProgrammeAmendment,
+    ProgrammeContentSent,
+    ProgrammeDraftSent,
+    ProgrammeStatusChange,
+    StatusChangeSent,
 )
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity, organization_of
@@ -57,20 +57,20 @@ from mmptf_common.writes.commands import Created, require_match, row_of
 ListedRow = TypeVar("ListedRow", ThematicAreaRow, ObjectiveRow, OrganizationRow, PlaceRow)
 
 
-async def create_draft(write: Write, who: Identity, sent: DraftSent) -> Created:
+async def create_draft(write: Write, who: Identity, sent: ProgrammeDraftSent) -> Created:
     """Create a draft for the caller's organization; raises Conflict when the code is taken."""
     organization = await _listed_organization(write, who)
     await _require_free(write, DraftRow, sent.code)
     await _require_free(write, ProgrammeRow, sent.code)
-    draft = sent.applied_to(Draft.empty(sent.code, organization, write.at))
+    draft = sent.applied_to(ProgrammeDraft.empty(sent.code, organization, write.at))
     await _names(write, draft)
     write.session.add(draft_row(draft))
     return Created(DRAFTS, sent.code)
 
 
-async def amend_draft(write: Write, code: str, sent: Content) -> None:
+async def amend_draft(write: Write, code: str, sent: ProgrammeContentSent) -> None:
     """Change a draft; its parts need not be consistent before it is submitted."""
-    draft = Draft.model_validate((await row_of(write, DraftRow, DRAFTS, code)).record)
+    draft = ProgrammeDraft.model_validate((await row_of(write, DraftRow, DRAFTS, code)).record)
     amended = sent.applied_to(draft)
     if amended != draft:
         await _names(write, amended)
@@ -85,7 +85,7 @@ async def discard_draft(write: Write, code: str) -> None:
 async def submit_draft(write: Write, code: str) -> Created:
     """Turn a draft into a programme, a concept note; raises InvalidRequest with everything that is missing or wrong."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft = Draft.model_validate(row.record)
+    draft = ProgrammeDraft.model_validate(row.record)
     await _require_free(write, ProgrammeRow, code)
     raise_if_any([*rules.missing(draft), *rules.errors_of(draft)])
     await write.session.delete(row)
@@ -98,7 +98,7 @@ async def submit_draft(write: Write, code: str) -> Created:
     return Created(PROGRAMMES, code)
 
 
-async def amend_programme(write: Write, who: Identity, code: str, sent: Amendment) -> None:
+async def amend_programme(write: Write, who: Identity, code: str, sent: ProgrammeAmendment) -> None:
     """Amend a programme: its organization may until the approval, the Fund's management unit after it, too."""
     programme = await _programme(write, code)
     status = programme.status
@@ -121,7 +121,7 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Amendmen
     await _store(write, programme.restated(content, sources, names.place_names), names)
 
 
-async def change_status(write: Write, who: Identity, code: str, sent: StatusSent) -> None:
+async def change_status(write: Write, who: Identity, code: str, sent: StatusChangeSent) -> None:
     """Change a programme's status.
 
     Raises Conflict when the present status does not lead to it, Forbidden when the change is not the caller's to make.
@@ -154,14 +154,14 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusSent
     await _store(write, programme.with_status(record), await _names(write, programme.content))
 
 
-async def change_status_of(request: Request, write: Write, who: Identity, change: StatusOf) -> str:
+async def change_status_of(request: Request, write: Write, who: Identity, change: ProgrammeStatusChange) -> str:
     """Change the status of one programme of a batch; returns its code."""
     await require_match(request, write, PROGRAMMES, change.programme, conditional.tags_in(change.etag, "/etag"))
     await change_status(write, who, change.programme, change)
     return change.programme
 
 
-async def extend(write: Write, code: str, sent: ExtensionSent) -> None:
+async def extend(write: Write, code: str, sent: NoCostExtensionSent) -> None:
     """Move a programme's last day, without more money; raises Conflict when it cannot be extended."""
     programme = await _programme(write, code)
     status, duration = programme.status, programme.duration
@@ -221,9 +221,15 @@ def _source(write: Write, code: str, field: str, organization: str | None) -> So
 
 
 def _status_record(
-    write: Write, code: str, status: NewStatus, day: date, reason: str, decision: str | None, organization: str | None
-) -> StatusRecord:
-    return StatusRecord(
+    write: Write,
+    code: str,
+    status: ProgrammeStatusSent,
+    day: date,
+    reason: str,
+    decision: str | None,
+    organization: str | None,
+) -> ProgrammeStatusRecord:
+    return ProgrammeStatusRecord(
         status=status,
         stage=STAGE_OF_STATUS[status],
         date=day,
@@ -321,7 +327,7 @@ def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) ->
     )
 
 
-def draft_row(draft: Draft) -> DraftRow:
+def draft_row(draft: ProgrammeDraft) -> DraftRow:
     """The row of a draft."""
     return DraftRow(
         code=draft.code,

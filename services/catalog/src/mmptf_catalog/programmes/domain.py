@@ -8,29 +8,88 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ListedCode, ResponseModel
-from mmptf_common.wire.codes import BudgetCategory, ProgrammeStage
+from mmptf_common.wire.codes import AmountPrecision, BudgetCategory, DatePrecision, LifecycleStage
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.sources import Gap, SourceRef
 
-Status = Literal[
-    "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
-    "not_selected", "withdrawn", "suspended", "cancelled", "not_stated",
-]  # fmt: skip
-# The statuses that a change can set: all but `not_stated`, which marks what the sources leave open.
-NewStatus = Literal[
-    "concept_note", "pipeline", "approved", "implementation", "operationally_closed", "financially_closed",
-    "not_selected", "withdrawn", "suspended", "cancelled",
-]  # fmt: skip
-BudgetStage = Literal["programme_budget", "requirement", "allocation"]
+ProgrammeStatus = TypeAliasType(
+    "ProgrammeStatus",
+    Literal[
+        "concept_note",
+        "pipeline",
+        "approved",
+        "implementation",
+        "operationally_closed",
+        "financially_closed",
+        "not_selected",
+        "withdrawn",
+        "suspended",
+        "cancelled",
+        "not_stated",
+    ],
+)
+"""Status of a programme in the procedure of the Fund.
+
+- `concept_note`: submitted as a concept note
+- `pipeline`: in the pipeline, a living list that changes after each meeting of the Steering Committee
+- `approved`: approved by the Steering Committee
+- `implementation`: being carried out
+- `operationally_closed`: its activities have ended
+- `financially_closed`: its accounts are closed
+- `not_selected`: not selected for the Fund
+- `withdrawn`: withdrawn by its organization
+- `suspended`: stopped for a time
+- `cancelled`: ended before its time
+- `not_stated`: the sources do not state it
+"""
+ProgrammeStatusSent = TypeAliasType(
+    "ProgrammeStatusSent",
+    Literal[
+        "concept_note",
+        "pipeline",
+        "approved",
+        "implementation",
+        "operationally_closed",
+        "financially_closed",
+        "not_selected",
+        "withdrawn",
+        "suspended",
+        "cancelled",
+    ],
+)
+"""Status that a change can set: each but `not_stated`, which only the sources leave.
+
+- `concept_note`: submitted as a concept note
+- `pipeline`: in the pipeline, a living list that changes after each meeting of the Steering Committee
+- `approved`: approved by the Steering Committee
+- `implementation`: being carried out
+- `operationally_closed`: its activities have ended
+- `financially_closed`: its accounts are closed
+- `not_selected`: not selected for the Fund
+- `withdrawn`: withdrawn by its organization
+- `suspended`: stopped for a time
+- `cancelled`: ended before its time
+"""
+ProgrammeBudgetStage = TypeAliasType(
+    "ProgrammeBudgetStage",
+    Literal["programme_budget", "requirement", "allocation"],
+)
+"""Stage of money of a programme's budget; budgets of different stages are never added together.
+
+- `programme_budget`: the source does not say whether it is asked for or approved
+- `requirement`: asked for
+- `allocation`: approved by the Steering Committee
+"""
 Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
 # An amount or a per cent with two decimal places: a Decimal in Python, a string in JSON.
 Hundredths = Annotated[Decimal, PlainSerializer("{:.2f}".format, return_type=str, when_used="json")]
 Amount = Annotated[Hundredths, WithJsonSchema(TypeAdapter(AmountText).json_schema())]
 
 CURRENCY = "USD"
-STAGE_OF_STATUS: Mapping[Status, ProgrammeStage] = {
+STAGE_OF_STATUS: Mapping[ProgrammeStatus, LifecycleStage] = {
     "concept_note": "concept",
     "pipeline": "pipeline",
     "approved": "funded",
@@ -45,7 +104,7 @@ STAGE_OF_STATUS: Mapping[Status, ProgrammeStage] = {
 }
 
 
-class DraftPlace(ResponseModel):
+class ProgrammeDraftPlace(ResponseModel):
     """A place of a draft, and its per cent of the budget."""
 
     code: ListedCode
@@ -54,7 +113,7 @@ class DraftPlace(ResponseModel):
     """Per cent of the budget, with two decimals; null where it is not stated yet."""
 
 
-class DraftDuration(ResponseModel):
+class ProgrammeDraftDuration(ResponseModel):
     """The first and the last day of a draft's programme."""
 
     start: date
@@ -63,7 +122,7 @@ class DraftDuration(ResponseModel):
     """Last day."""
 
 
-class BudgetLine(ResponseModel):
+class ProgrammeBudgetLine(ResponseModel):
     """What one organization means to spend in one year under one UNSDG category, in the budget's currency."""
 
     organization: ListedCode
@@ -87,15 +146,15 @@ class ProgrammeContent(ResponseModel):
     """Code of the thematic area; null where it is not stated yet."""
     objectives: list[ListedCode]
     """Codes of objectives of the Global Compact."""
-    places: list[DraftPlace]
+    places: list[ProgrammeDraftPlace]
     """The countries or regions, with their shares."""
     organizations: list[ListedCode]
     """Codes of the participating organizations."""
-    duration: DraftDuration | None
+    duration: ProgrammeDraftDuration | None
     """First and last day; null where they are not stated yet."""
     budget: Hundredths | None
     """Budget in US dollars, a decimal number with two places; null where it is not stated yet."""
-    budget_lines: list[BudgetLine]
+    budget_lines: list[ProgrammeBudgetLine]
     """The budget by organization, year and category; they have to add up to it at submission."""
 
 
@@ -109,14 +168,14 @@ class DraftOwner(ResponseModel):
 
 
 # Pydantic puts the fields of the last base first, so `code` is the first member of the record.
-class Draft(ProgrammeContent, DraftOwner):
+class ProgrammeDraft(ProgrammeContent, DraftOwner):
     """A programme before it is submitted: seen by its organization alone."""
 
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
     @classmethod
-    def empty(cls, code: str, organization: str, at: datetime) -> Draft:
+    def empty(cls, code: str, organization: str, at: datetime) -> ProgrammeDraft:
         """A draft without content."""
         return cls(
             code=code,
@@ -147,12 +206,12 @@ class StatedBudget(ResponseModel):
 
     amount: Hundredths
     currency: str
-    stage: BudgetStage
-    precision: Literal["exact", "rounded"]
+    stage: ProgrammeBudgetStage
+    precision: AmountPrecision
     as_printed: str | None
 
 
-class Extension(ResponseModel):
+class NoCostExtension(ResponseModel):
     """A no-cost extension: the last day that it replaces, and the decision behind it."""
 
     end: date
@@ -165,32 +224,32 @@ class Extension(ResponseModel):
     """The decision behind it, such as a meeting and its date."""
 
 
-class Duration(ResponseModel):
+class ProgrammeDuration(ResponseModel):
     """The first and the last day of a programme, the last as extended."""
 
     start: date
     """First day."""
     end: date
     """Last day, as extended."""
-    extensions: list[Extension]
+    extensions: list[NoCostExtension]
     """The extensions without further money, the earliest first."""
 
-    def extended(self, end: date, reason: str, decision: str) -> Duration:
+    def extended(self, end: date, reason: str, decision: str) -> ProgrammeDuration:
         """The duration with a later last day, and the decision recorded as an extension."""
-        extension = Extension(end=end, previous_end=self.end, reason=reason, decision=decision)
-        return Duration(start=self.start, end=end, extensions=[*self.extensions, extension])
+        extension = NoCostExtension(end=end, previous_end=self.end, reason=reason, decision=decision)
+        return ProgrammeDuration(start=self.start, end=end, extensions=[*self.extensions, extension])
 
 
-class StatusRecord(ResponseModel):
+class ProgrammeStatusRecord(ResponseModel):
     """A status that a programme had, with the date as precisely as it is known, the reason, and what decided it."""
 
-    status: Status
+    status: ProgrammeStatus
     """The status from `date` on."""
-    stage: ProgrammeStage
+    stage: LifecycleStage
     """Coarse part of the life cycle that it belongs to."""
     date: date
     """First day of the status, the last day of the month or year where only that is known."""
-    date_precision: Literal["day", "month", "year"]
+    date_precision: DatePrecision
     """How exactly the date is known."""
     reason: str
     """Why, or how it is known."""
@@ -217,16 +276,16 @@ class StatedProgramme(ResponseModel):
     places: list[StatedPlace]
     lead_organization: Code | None
     organizations: list[Code]
-    duration: Duration | None
+    duration: ProgrammeDuration | None
     budget: StatedBudget | None
-    budget_lines: list[BudgetLine]
-    status: Status
-    status_history: list[StatusRecord]
+    budget_lines: list[ProgrammeBudgetLine]
+    status: ProgrammeStatus
+    status_history: list[ProgrammeStatusRecord]
     gaps: list[Gap]
     sources: list[SourceRef]
 
     @property
-    def stage(self) -> ProgrammeStage:
+    def stage(self) -> LifecycleStage:
         """The stage of the life cycle that the programme's status belongs to."""
         return STAGE_OF_STATUS[self.status]
 
@@ -238,16 +297,16 @@ class StatedProgramme(ResponseModel):
             summary=self.summary,
             thematic_area=self.thematic_area,
             objectives=self.objectives,
-            places=[DraftPlace(code=place.code, share=place.share) for place in self.places],
+            places=[ProgrammeDraftPlace(code=place.code, share=place.share) for place in self.places],
             organizations=self.organizations,
-            duration=self.duration and DraftDuration(start=self.duration.start, end=self.duration.end),
+            duration=self.duration and ProgrammeDraftDuration(start=self.duration.start, end=self.duration.end),
             budget=self.budget and self.budget.amount,
             budget_lines=self.budget_lines,
         )
 
     @classmethod
     def submitted(
-        cls, draft: Draft, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
+        cls, draft: ProgrammeDraft, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
     ) -> StatedProgramme:
         """The programme that a complete draft becomes; optional members that it leaves out are named in `gaps`.
 
@@ -293,9 +352,9 @@ class StatedProgramme(ResponseModel):
             if {place.code for place in places} != printed.keys():
                 label = ", ".join(place.as_printed for place in places)
         if "duration" in sources and content.duration:
-            duration = Duration(start=content.duration.start, end=content.duration.end, extensions=[])
+            duration = ProgrammeDuration(start=content.duration.start, end=content.duration.end, extensions=[])
         if "budget" in sources and content.budget is not None:
-            stage: BudgetStage = "allocation" if self.stage == "funded" else "requirement"
+            stage: ProgrammeBudgetStage = "allocation" if self.stage == "funded" else "requirement"
             budget = StatedBudget(
                 amount=content.budget, currency=CURRENCY, stage=stage, precision="exact", as_printed=None
             )
@@ -330,7 +389,7 @@ class StatedProgramme(ResponseModel):
         new = [Gap(field=name, kind="not_stated_in_source", note=None) for name in empty if name not in named]
         return gaps + new
 
-    def with_status(self, record: StatusRecord) -> StatedProgramme:
+    def with_status(self, record: ProgrammeStatusRecord) -> StatedProgramme:
         """The programme with another status; once it is funded, its budget's stage is `allocation`."""
         budget = self.budget
         if budget and record.status == "approved":

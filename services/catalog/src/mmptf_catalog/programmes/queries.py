@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mmptf_catalog.code_lists.queries import PATH, PLACES
-from mmptf_catalog.programmes.domain import Draft
+from mmptf_catalog.programmes.domain import ProgrammeDraft
 from mmptf_catalog.programmes.schemas import (
-    DraftPage,
     DraftQuery,
     Programme,
+    ProgrammeDraftPage,
     ProgrammeFacts,
     ProgrammeFilter,
     ProgrammePage,
@@ -67,8 +67,8 @@ COUNTRIES = codes_in("place", where="kind = 'country'")
 DRAFTS = Listing(
     path=f"{PATH}/drafts",
     entity="draft",
-    item=Draft,
-    page=DraftPage,
+    item=ProgrammeDraft,
+    page=ProgrammeDraftPage,
     rows="draft",
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
 from mmptf_catalog.programmes import commands, examples, schemas
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES, programme_card
-from mmptf_catalog.programmes.schemas import Programme, ProgrammeCard
+from mmptf_catalog.programmes.schemas import CatalogProgrammeCard, Programme
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, WriteRequest
 from mmptf_common.http.identity import Identity
@@ -65,13 +65,13 @@ add_drafts(
     create=StepWithBody(
         commands.create_draft,
         "Begin a programme for the caller's organization. Its codes have to be known; the rest may come later.",
-        schemas.DraftSent,
+        schemas.ProgrammeDraftSent,
         examples.DRAFT,
     ),
     amend=StepWithBody(
         commands.amend_draft,
         "Change the members that are sent; the others stay as they are.",
-        schemas.Content,
+        schemas.ProgrammeContentSent,
         examples.CONTENT,
     ),
     discard=commands.discard_draft,
@@ -93,7 +93,7 @@ add_drafts(
 async def amend_programme(
     request: AmendRequest,
     code: ConceptCode,
-    sent: Annotated[schemas.Amendment, openapi.example(examples.AMENDMENT)],
+    sent: Annotated[schemas.ProgrammeAmendment, openapi.example(examples.AMENDMENT)],
     who: CatalogWriter,
     query: WriteParameters,
 ) -> Response:
@@ -118,7 +118,7 @@ async def amend_programme(
 async def change_programme_status(
     request: ChangeRequest,
     code: ProgrammeCode,
-    sent: Annotated[schemas.StatusSent, openapi.example(examples.STATUS)],
+    sent: Annotated[schemas.StatusChangeSent, openapi.example(examples.STATUS)],
     who: CatalogWriter,
     query: WriteParameters,
 ) -> Response:
@@ -143,7 +143,7 @@ async def change_programme_status(
 async def extend_programme(
     request: ChangeRequest,
     code: FundedCode,
-    sent: Annotated[schemas.ExtensionSent, openapi.example(examples.EXTENSION)],
+    sent: Annotated[schemas.NoCostExtensionSent, openapi.example(examples.EXTENSION)],
     who: CatalogWriter,
     query: WriteParameters,
 ) -> Response:
@@ -168,7 +168,7 @@ async def extend_programme(
 )
 async def change_programme_statuses(
     request: WriteRequest,
-    sent: Annotated[schemas.StatusBatch, openapi.example(examples.STATUS_BATCH)],
+    sent: Annotated[schemas.StatusChangeBatch, openapi.example(examples.STATUS_BATCH)],
     who: CatalogWriter,
     query: BatchParameters,
 ) -> Response:
@@ -190,7 +190,7 @@ async def change_programme_statuses(
 add_card(
     router,
     "catalog",
-    ProgrammeCard,
+    CatalogProgrammeCard,
     programme_card,
     title="Programme",
     tag=TAG,

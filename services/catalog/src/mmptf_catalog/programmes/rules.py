@@ -7,15 +7,15 @@ from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from mmptf_catalog.programmes.domain import (
-    BudgetLine,
-    Draft,
-    DraftDuration,
-    DraftPlace,
-    NewStatus,
+    ProgrammeBudgetLine,
     ProgrammeContent,
+    ProgrammeDraft,
+    ProgrammeDraftDuration,
+    ProgrammeDraftPlace,
+    ProgrammeStatus,
+    ProgrammeStatusRecord,
+    ProgrammeStatusSent,
     StatedProgramme,
-    Status,
-    StatusRecord,
 )
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.problems import ErrorDetail, error_detail
@@ -92,7 +92,7 @@ def attribution(programme: StatedProgramme, region_of: Mapping[str, str | None])
 
 
 # The statuses that may follow each status. The names are this project's own.
-NEXT_STATUSES: Mapping[Status, tuple[NewStatus, ...]] = {
+NEXT_STATUSES: Mapping[ProgrammeStatus, tuple[ProgrammeStatusSent, ...]] = {
     "concept_note": ("pipeline", "not_selected", "withdrawn"),
     "pipeline": ("approved", "not_selected", "withdrawn"),
     "approved": ("implementation", "suspended", "cancelled"),
@@ -108,15 +108,15 @@ NEXT_STATUSES: Mapping[Status, tuple[NewStatus, ...]] = {
 }
 
 # The changes that an organization makes without the Fund.
-OWN_STEPS: frozenset[tuple[Status, NewStatus]] = frozenset(
+OWN_STEPS: frozenset[tuple[ProgrammeStatus, ProgrammeStatusSent]] = frozenset(
     {("concept_note", "withdrawn"), ("pipeline", "withdrawn"), ("withdrawn", "concept_note")}
 )
 # The statuses in which a programme's organization may amend it, and those in which the management unit may.
-AMENDED_BY_ORGANIZATION: frozenset[Status] = frozenset({"concept_note", "pipeline"})
-AMENDED_BY_FUND: frozenset[Status] = AMENDED_BY_ORGANIZATION | {
+AMENDED_BY_ORGANIZATION: frozenset[ProgrammeStatus] = frozenset({"concept_note", "pipeline"})
+AMENDED_BY_FUND: frozenset[ProgrammeStatus] = AMENDED_BY_ORGANIZATION | {
     "approved", "implementation", "suspended", "not_stated",
 }  # fmt: skip
-EXTENDED: frozenset[Status] = frozenset({"approved", "implementation", "suspended"})
+EXTENDED: frozenset[ProgrammeStatus] = frozenset({"approved", "implementation", "suspended"})
 INDIRECT = "indirect_costs"
 # The limit of an organization's indirect costs, in per cent of its direct costs.
 INDIRECT_PER_CENT = Decimal(7)
@@ -148,7 +148,7 @@ def changed_members(programme: StatedProgramme, content: ProgrammeContent, sent:
     return [name for name in ProgrammeContent.model_fields if name in found]
 
 
-def missing(draft: Draft) -> list[ErrorDetail]:
+def missing(draft: ProgrammeDraft) -> list[ErrorDetail]:
     """An error for each member that a draft still needs before it can be submitted."""
     found = [
         error_detail("missing", f"/{name}: has to be stated before the draft is submitted", pointer=f"/{name}")
@@ -213,7 +213,7 @@ def _repeated(content: ProgrammeContent) -> Iterator[ErrorDetail]:
                 yield error_detail("repeated", f"/{name}/{n}: {code} is there already", pointer=f"/{name}/{n}")
 
 
-def _of_shares(places: Sequence[DraftPlace]) -> Iterator[ErrorDetail]:
+def _of_shares(places: Sequence[ProgrammeDraftPlace]) -> Iterator[ErrorDetail]:
     stated = [place.share for place in places if place.share is not None]
     if not stated:
         return
@@ -228,7 +228,7 @@ def _of_shares(places: Sequence[DraftPlace]) -> Iterator[ErrorDetail]:
             yield error_detail("invalid_share", detail, pointer=f"/places/{n}/share")
 
 
-def _of_duration(duration: DraftDuration | None) -> Iterator[ErrorDetail]:
+def _of_duration(duration: ProgrammeDraftDuration | None) -> Iterator[ErrorDetail]:
     if duration and duration.end < duration.start:
         detail = f"/duration/end: {duration.end} is before the start, {duration.start}"
         yield error_detail("ends_before_it_starts", detail, pointer="/duration/end")
@@ -264,7 +264,7 @@ def _of_budget(content: ProgrammeContent) -> Iterator[ErrorDetail]:
     yield from _of_indirect_costs(lines)
 
 
-def _of_indirect_costs(lines: Sequence[BudgetLine]) -> Iterator[ErrorDetail]:
+def _of_indirect_costs(lines: Sequence[ProgrammeBudgetLine]) -> Iterator[ErrorDetail]:
     for organization in dict.fromkeys(line.organization for line in lines):
         own = [line for line in lines if line.organization == organization]
         indirect = sum((line.amount for line in own if line.category == INDIRECT), Decimal(0))
@@ -279,7 +279,7 @@ def _of_indirect_costs(lines: Sequence[BudgetLine]) -> Iterator[ErrorDetail]:
             yield error_detail("indirect_costs_too_high", detail, pointer="/budget_lines", allowed=[f"0.00 to {most}"])
 
 
-def status_errors(history: Sequence[StatusRecord], day: date, today: date) -> list[ErrorDetail]:
+def status_errors(history: Sequence[ProgrammeStatusRecord], day: date, today: date) -> list[ErrorDetail]:
     """The errors of the day of a status change."""
     found = []
     if day > today:

@@ -12,16 +12,16 @@ from pydantic import AfterValidator, Field
 
 from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
 from mmptf_catalog.programmes.domain import (
-    BudgetLine,
-    BudgetStage,
-    Draft,
-    Duration,
-    NewStatus,
+    ProgrammeBudgetLine,
+    ProgrammeBudgetStage,
     ProgrammeContent,
+    ProgrammeDraft,
+    ProgrammeDuration,
+    ProgrammeStatus,
+    ProgrammeStatusRecord,
+    ProgrammeStatusSent,
     StatedBudget,
     StatedProgramme,
-    Status,
-    StatusRecord,
     Year,
 )
 from mmptf_common.http.parameters import (
@@ -48,7 +48,7 @@ from mmptf_common.wire.base import (
     unset,
     worded,
 )
-from mmptf_common.wire.codes import BudgetCategory, ProgrammeStage
+from mmptf_common.wire.codes import AmountPrecision, BudgetCategory, LifecycleStage
 from mmptf_common.wire.money import AmountSent, AmountText, amount_text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Gap, SourceRef
@@ -111,7 +111,7 @@ class ProgrammePlace(ResponseModel):
     """Text that has to accompany the name; null where there is none."""
 
 
-class Budget(ResponseModel):
+class ProgrammeBudget(ResponseModel):
     """A programme's budget, as its sources print it or as its organization states it.
 
     `stage` is `requirement` while it is asked for and `allocation` once it is approved. Where a source does not say
@@ -123,9 +123,9 @@ class Budget(ResponseModel):
     """The budget as an exact decimal number with two places; `precision` says how exactly it is known."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     """ISO 4217 code of the currency, such as `USD`."""
-    stage: BudgetStage
+    stage: ProgrammeBudgetStage
     """Stage of money: asked for (`requirement`), approved (`allocation`), or not said (`programme_budget`)."""
-    precision: Literal["exact", "rounded"]
+    precision: AmountPrecision
     """Whether the figure is exact, or rounded as printed."""
     as_printed: str | None
     """The words of the source, such as `USD 1.5M`; null for what was not taken from a document."""
@@ -133,7 +133,7 @@ class Budget(ResponseModel):
     """Where the budget is printed."""
 
     @classmethod
-    def of(cls, stated: StatedBudget, sources: Iterable[SourceRef]) -> Budget:
+    def of(cls, stated: StatedBudget, sources: Iterable[SourceRef]) -> ProgrammeBudget:
         """The public record of a stated budget; sources: those of the programme's facts, among them the budget's."""
         return cls(
             amount=amount_text(stated.amount),
@@ -169,17 +169,17 @@ class Programme(ResponseModel):
     """Code of the organization that submitted it; null where no source states it."""
     organizations: list[CodeName]
     """Participating organizations; empty where no source names them."""
-    duration: Duration | None
+    duration: ProgrammeDuration | None
     """First and last day; null where they are not stated."""
-    budget: Budget | None
+    budget: ProgrammeBudget | None
     """Budget in US dollars; null where no source states one, which is not zero."""
-    budget_lines: list[BudgetLine]
+    budget_lines: list[ProgrammeBudgetLine]
     """The budget by organization, year and category; they add up to it. Empty where they are not stated."""
-    status: Status
+    status: ProgrammeStatus
     """Status today, by the procedure of the Fund."""
-    stage: ProgrammeStage
+    stage: LifecycleStage
     """Coarse part of the life cycle that the status belongs to."""
-    status_history: list[StatusRecord]
+    status_history: list[ProgrammeStatusRecord]
     """Every status that it had, the earliest first."""
     gaps: list[Gap]
     """What the sources do not state; the members are null or empty."""
@@ -215,7 +215,7 @@ class Programme(ResponseModel):
             lead_organization=stated.lead_organization,
             organizations=[CodeName(code=code, name=names.organizations[code]) for code in stated.organizations],
             duration=stated.duration,
-            budget=stated.budget and Budget.of(stated.budget, stated.sources),
+            budget=stated.budget and ProgrammeBudget.of(stated.budget, stated.sources),
             budget_lines=stated.budget_lines,
             status=stated.status,
             stage=stated.stage,
@@ -233,9 +233,9 @@ class CardBudget(ResponseModel):
     """The budget as an exact decimal number with two places."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     """ISO 4217 code of the currency, such as `USD`."""
-    stage: BudgetStage
+    stage: ProgrammeBudgetStage
     """Stage of money: asked for (`requirement`), approved (`allocation`), or not said (`programme_budget`)."""
-    precision: Literal["exact", "rounded"]
+    precision: AmountPrecision
     """Whether the figure is exact, or rounded as printed."""
 
 
@@ -244,9 +244,9 @@ class ProgrammeFacts(ResponseModel):
 
     title: str | None
     """Title; null where no source prints one."""
-    status: Status
+    status: ProgrammeStatus
     """Status today, by the procedure of the Fund."""
-    stage: ProgrammeStage
+    stage: LifecycleStage
     """Coarse part of the life cycle that the status belongs to."""
     thematic_area: CodeName | None
     """Thematic area; null where no source states one."""
@@ -260,7 +260,7 @@ class ProgrammeFacts(ResponseModel):
     """Code of the organization that submitted it; null where no source states it."""
     organizations: list[CodeName]
     """Participating organizations; empty where no source names them."""
-    duration: Duration | None
+    duration: ProgrammeDuration | None
     """First and last day; null where they are not stated."""
     budget: CardBudget | None
     """Budget in US dollars; null where no source states one, which is not zero."""
@@ -268,8 +268,11 @@ class ProgrammeFacts(ResponseModel):
     """What the sources do not state; the members are null or empty."""
 
 
-class ProgrammeCard(Card[ProgrammeFacts]):
+class CatalogProgrammeCard(Card[ProgrammeFacts]):
     """What the catalogue holds on a programme; `changed` is when anything of the programme last changed."""
+
+    service: Literal["catalog"]
+    """Name of the service whose facts these are."""
 
 
 class ProgrammePage(Page[Programme]):
@@ -285,10 +288,10 @@ class ProgrammeFilter(PointInTime):
     region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     stage: Annotated[
-        list[ProgrammeStage], Field(default_factory=list, max_length=100, description="Coarse life cycle.")
+        list[LifecycleStage], Field(default_factory=list, max_length=100, description="Coarse life cycle.")
     ]
     budget_stage: Annotated[
-        list[Literal[BudgetStage, "not_stated"]],
+        list[Literal[ProgrammeBudgetStage, "not_stated"]],
         Field(default_factory=list, max_length=100, description="Stage of money of the budget."),
     ]
     budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.")] = None
@@ -333,7 +336,7 @@ Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history
 Decision = Annotated[Text, Field(max_length=300, description="The decision behind it, such as a meeting and its date.")]
 
 
-class PlaceSent(RequestModel):
+class ProgrammePlaceSent(RequestModel):
     """A place by its code; the shares of all places are given, and add up to 100.00, or none is."""
 
     code: ListedCode
@@ -342,7 +345,7 @@ class PlaceSent(RequestModel):
     """Per cent of the budget that is meant for the place; null where no place has one."""
 
 
-class DurationSent(RequestModel):
+class ProgrammeDurationSent(RequestModel):
     """The first and the last day."""
 
     start: Day
@@ -351,7 +354,7 @@ class DurationSent(RequestModel):
     """Last day of the programme."""
 
 
-class BudgetLineSent(RequestModel):
+class ProgrammeBudgetLineSent(RequestModel):
     """What one organization means to spend in one year under one UNSDG category."""
 
     organization: ListedCode
@@ -364,29 +367,29 @@ class BudgetLineSent(RequestModel):
     """What it means to spend, in US dollars."""
 
 
-class Content(PatchModel):
+class ProgrammeContentSent(PatchModel):
     """The content of a programme. A member that is not sent stays as it is.
 
     budget: US dollars; budget_lines add up to it, to the cent
     """
 
     title: Annotated[Title, Field(default_factory=unset)]
-    """Title of the programme."""
+    """Title of the programme, for people; a draft needs one before it is submitted."""
     summary: Annotated[Text, Field(default_factory=unset, max_length=5000)]
     """What the programme is about."""
     thematic_area: Annotated[ListedCode, Field(default_factory=unset)]
     """Code of the thematic area, as at `/catalog/v1/thematic-areas`."""
     objectives: Annotated[list[ListedCode], Field(default_factory=unset, max_length=23)]
     """Codes of objectives of the Global Compact, as at `/catalog/v1/objectives`."""
-    places: Annotated[list[PlaceSent], Field(default_factory=unset, max_length=60)]
+    places: Annotated[list[ProgrammePlaceSent], Field(default_factory=unset, max_length=60)]
     """The countries or regions, with the share of each or of none."""
     organizations: Annotated[list[ListedCode], Field(default_factory=unset, max_length=40)]
     """Codes of the participating organizations, as at `/catalog/v1/organizations`."""
-    duration: Annotated[DurationSent, Field(default_factory=unset)]
+    duration: Annotated[ProgrammeDurationSent, Field(default_factory=unset)]
     """First and last day."""
     budget: Annotated[AmountSent, Field(default_factory=unset)]
     """Budget in US dollars."""
-    budget_lines: Annotated[list[BudgetLineSent], Field(default_factory=unset, max_length=2000)]
+    budget_lines: Annotated[list[ProgrammeBudgetLineSent], Field(default_factory=unset, max_length=2000)]
     """The budget by organization, year and category; they add up to it."""
 
     def applied_to(self, content: AnyContent) -> AnyContent:
@@ -394,23 +397,23 @@ class Content(PatchModel):
         return content.model_validate({**content.model_dump(), **self.stated()})
 
 
-class DraftSent(Content):
+class ProgrammeDraftSent(ProgrammeContentSent):
     """A new draft, under a code that no programme has."""
 
     code: NewCode
     """Code of the programme to be; no programme or draft has it, nor had it."""
 
 
-class Amendment(Content):
+class ProgrammeAmendment(ProgrammeContentSent):
     """What changes in a programme, and why."""
 
     reason: Reason
 
 
-class StatusSent(RequestModel):
+class StatusChangeSent(RequestModel):
     """The status that a programme has from a day on, and what brought it about."""
 
-    status: NewStatus
+    status: ProgrammeStatusSent
     """The status from `date` on."""
     date: Day
     """First day of the status."""
@@ -419,7 +422,7 @@ class StatusSent(RequestModel):
     """The decision behind it, such as a meeting and its date."""
 
 
-class ExtensionSent(RequestModel):
+class NoCostExtensionSent(RequestModel):
     """A later last day, without more money."""
 
     end: Day
@@ -428,7 +431,7 @@ class ExtensionSent(RequestModel):
     decision: Decision
 
 
-class StatusOf(StatusSent):
+class ProgrammeStatusChange(StatusChangeSent):
     """A status change of one programme among several; `etag` is what `If-Match` is for a single one."""
 
     programme: Code
@@ -445,14 +448,14 @@ class StatusOf(StatusSent):
     """The programme's `ETag` as it was read, with its quotes."""
 
 
-class StatusBatch(RequestModel):
+class StatusChangeBatch(RequestModel):
     """Status changes that are written together, such as those of one meeting."""
 
-    changes: Annotated[list[StatusOf], Field(min_length=1, max_length=500)]
+    changes: Annotated[list[ProgrammeStatusChange], Field(min_length=1, max_length=500)]
     """The changes, at most one for a programme."""
 
 
-class DraftPage(Page[Draft]):
+class ProgrammeDraftPage(Page[ProgrammeDraft]):
     """One page of drafts."""
 
 

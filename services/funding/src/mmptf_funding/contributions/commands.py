@@ -12,7 +12,7 @@ from mmptf_funding.models import ContributionRow, ContributorRow, FactRow, Money
 
 def stage_row(stage: Stage, at: datetime) -> MoneyStageRow:
     """The row of a stage of money."""
-    record = public.Stage(
+    record = public.MoneyStageDefinition(
         code=stage.code,
         number=stage.number,
         name=stage.name,
@@ -93,7 +93,7 @@ def _contributor_ref(contributor: ContributorRow) -> public.ContributorRef:
 
 def target_row(target: Target, at: datetime) -> TargetRow:
     """The row of a capitalization target."""
-    record = public.Target(
+    record = public.CapitalizationTarget(
         code=target.code,
         name=target.name,
         sum=money(target.amount, target.currency),
@@ -117,7 +117,7 @@ def target_row(target: Target, at: datetime) -> TargetRow:
 
 def fact_row(fact: Fact, at: datetime) -> FactRow:
     """The row of a printed figure, without the computed one, which each read derives from the current rows."""
-    record = public.Fact(
+    record = public.PublishedFigure(
         code=fact.code,
         name=fact.name,
         printed=public.PrintedFigure(

@@ -7,18 +7,71 @@ from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code
+from mmptf_common.wire.codes import AmountPrecision, DatePrecision
 from mmptf_common.wire.periods import ends
 from mmptf_common.wire.sources import SourceRef
 
-ContributorType = Literal["member_state", "foundation", "non_governmental_organization"]
-ContributionStage = Literal["pledge", "contribution", "commitment", "deposit"]
-Basis = Literal["unspecified", "pledge", "commitment", "deposit"]
-Precision = Literal["exact", "rounded"]
-DatePrecision = Literal["day", "month", "year"]
-PrintedUnit = Literal["USD", "per_cent", "count", "year"]
-Qualifier = Literal["exact", "rounded", "approximately", "more_than"]
+ContributorType = TypeAliasType(
+    "ContributorType",
+    Literal["member_state", "foundation", "non_governmental_organization"],
+)
+"""Sort of a contributor to the Fund.
+
+- `member_state`: a Member State of the United Nations
+- `foundation`: a foundation
+- `non_governmental_organization`: a non-governmental organization
+"""
+
+ContributionStage = TypeAliasType(
+    "ContributionStage",
+    Literal["pledge", "contribution", "commitment", "deposit"],
+)
+"""Stage of money of a contribution; amounts of different stages are never added together.
+
+- `pledge`: announced by a contributor
+- `contribution`: given by a contributor; the source does not say whether it is committed or deposited
+- `commitment`: in a signed administrative arrangement, paid or pending
+- `deposit`: cash received by the administrative agent
+"""
+
+ContributionBasis = TypeAliasType(
+    "ContributionBasis",
+    Literal["unspecified", "pledge", "commitment", "deposit"],
+)
+"""What the amount of a contribution counts, as its source says.
+
+- `unspecified`: the source does not say
+- `pledge`: what was announced
+- `commitment`: what a signed administrative arrangement promises
+- `deposit`: what the administrative agent has received
+"""
+
+FigureUnit = TypeAliasType(
+    "FigureUnit",
+    Literal["USD", "per_cent", "count", "year"],
+)
+"""Unit of a published figure.
+
+- `USD`: US dollars
+- `per_cent`: per cent
+- `count`: number of things, such as programmes
+- `year`: a calendar year
+"""
+
+FigureQualifier = TypeAliasType(
+    "FigureQualifier",
+    Literal["exact", "rounded", "approximately", "more_than"],
+)
+"""How exact a source says that its figure is.
+
+- `exact`: the figure itself
+- `rounded`: rounded as printed
+- `approximately`: printed with a word such as "approximately"
+- `more_than`: printed with words such as "more than": the figure is a lower limit
+"""
 
 
 def last_day(day: date, precision: DatePrecision) -> date:
@@ -53,8 +106,8 @@ class Contribution(Stated):
     amount: Decimal
     currency: str
     stage: ContributionStage
-    basis: Basis
-    precision: Precision
+    basis: ContributionBasis
+    precision: AmountPrecision
     as_printed: str
     as_of: date
     as_of_precision: DatePrecision
@@ -83,8 +136,8 @@ class Figure(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     value: Decimal
-    unit: PrintedUnit
-    qualifier: Qualifier
+    unit: FigureUnit
+    qualifier: FigureQualifier
     as_printed: str
 
 

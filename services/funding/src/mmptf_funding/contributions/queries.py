@@ -19,7 +19,11 @@ from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
 from mmptf_funding.contributions.domain import last_day
 from mmptf_funding.contributions.schemas import (
-    Contributed,
+    CapitalizationProgress,
+    CapitalizationTarget,
+    CapitalizationTargetPage,
+    CapitalizationTargetProgress,
+    ContributedSum,
     Contribution,
     ContributionFilter,
     ContributionPage,
@@ -28,16 +32,12 @@ from mmptf_funding.contributions.schemas import (
     Contributor,
     ContributorPage,
     ContributorQuery,
-    Fact,
-    FactPage,
     FactQuery,
-    Progress,
-    Stage,
-    StagePage,
+    MoneyStageDefinition,
+    MoneyStageDefinitionPage,
+    PublishedFigure,
+    PublishedFigurePage,
     StageQuery,
-    Target,
-    TargetPage,
-    TargetProgress,
     TargetQuery,
 )
 
@@ -54,8 +54,8 @@ CONTRIBUTOR = Dimension("filtered.contributor", "(SELECT name FROM contributor A
 MONEY_STAGES = Listing(
     path=f"{PATH}/money-stages",
     entity="money_stage",
-    item=Stage,
-    page=StagePage,
+    item=MoneyStageDefinition,
+    page=MoneyStageDefinitionPage,
     rows="money_stage",
     query=StageQuery,
     sorts={"number": ("position", "int4")},
@@ -140,8 +140,8 @@ CONTRIBUTIONS = Listing(
 TARGETS = Listing(
     path=f"{PATH}/targets",
     entity="target",
-    item=Target,
-    page=TargetPage,
+    item=CapitalizationTarget,
+    page=CapitalizationTargetPage,
     rows="target",
     query=TargetQuery,
     sorts={"due": ("due", "date"), "code": ("code", "text")},
@@ -182,8 +182,8 @@ LINK = """'{base_path}' || link
 FACTS = Listing(
     path=f"{PATH}/facts",
     entity="fact",
-    item=Fact,
-    page=FactPage,
+    item=PublishedFigure,
+    page=PublishedFigurePage,
     rows=f"fact LEFT JOIN ({_COMPUTED}) AS computed ON computed.way = fact.computed_by",
     version=REVISION,
     record=f"""left(record::text, -1) || ',"computed":' || CASE WHEN way IS NULL THEN 'null' ELSE
@@ -218,11 +218,11 @@ async def answer_progress(request: Request, query: TableQuery) -> Response:
     """Contributions as an exact share of every target, separately for each stage and basis."""
     async with snapshot(request, query) as data:
 
-        async def build(revision: int) -> Progress:
+        async def build(revision: int) -> CapitalizationProgress:
             targets = await data.fetch("SELECT record, amount, currency FROM target ORDER BY due DESC, code")
             given = await data.fetch(_GIVEN)
             progress = [
-                TargetProgress(
+                CapitalizationTargetProgress(
                     target=stated,
                     contributed=[
                         _contributed(g, row["amount"], last_day(stated.due, stated.due_precision), data)
@@ -231,17 +231,17 @@ async def answer_progress(request: Request, query: TableQuery) -> Response:
                     ],
                 )
                 for row in targets
-                if (stated := Target.model_validate_json(row["record"]))
+                if (stated := CapitalizationTarget.model_validate_json(row["record"]))
             ]
-            return Progress(targets=progress, revision=revision)
+            return CapitalizationProgress(targets=progress, revision=revision)
 
         return await data.cached(build, table=_progress_as_csv)
 
 
-PROGRESS_COLUMNS = ["target", *columns_of(Contributed)]
+PROGRESS_COLUMNS = ["target", *columns_of(ContributedSum)]
 
 
-def _progress_as_csv(progress: Progress) -> bytes:
+def _progress_as_csv(progress: CapitalizationProgress) -> bytes:
     """One row for each target, stage and basis."""
     return csv_of(
         PROGRESS_COLUMNS,
@@ -253,9 +253,9 @@ def _progress_as_csv(progress: Progress) -> bytes:
     )
 
 
-def _contributed(given: Any, wanted: Decimal, last: date, data: Snapshot) -> Contributed:
+def _contributed(given: Any, wanted: Decimal, last: date, data: Snapshot) -> ContributedSum:
     """What was given at one stage and on one basis, and its share of a target of `wanted` by the day `last`."""
-    return Contributed(
+    return ContributedSum(
         stage=given["money_stage"],
         basis=given["basis"],
         sum=money(given["amount"], given["currency"]),

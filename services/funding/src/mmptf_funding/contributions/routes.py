@@ -19,7 +19,7 @@ from mmptf_funding.contributions.queries import (
     TARGETS,
     answer_progress,
 )
-from mmptf_funding.contributions.schemas import Progress
+from mmptf_funding.contributions.schemas import CapitalizationProgress
 
 router = openapi.Router()
 TAG = openapi.Tag(
@@ -51,7 +51,7 @@ add_listing(
     "/progress",
     tags=[TAG.name],
     summary="Get the progress towards the capitalization targets",
-    response_model=Progress,
+    response_model=CapitalizationProgress,
     **openapi.read(media=openapi.TABLE, texts=openapi.table(PROGRESS_COLUMNS)),
 )
 async def get_capitalization_progress(

@@ -9,24 +9,23 @@ from pydantic import Field
 
 from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, TotalsQuery, UpdatedSince, Values, order_by
 from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.codes import AmountPrecision, DatePrecision
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import (
-    Basis,
+    ContributionBasis,
     ContributionStage,
     ContributorType,
-    DatePrecision,
-    Precision,
-    PrintedUnit,
-    Qualifier,
+    FigureQualifier,
+    FigureUnit,
 )
 
 NUMBER = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
 
 
-class Stage(ResponseModel):
+class MoneyStageDefinition(ResponseModel):
     """A stage of money; amounts of different stages are never added together."""
 
     code: Code
@@ -91,9 +90,9 @@ class Contribution(ResponseModel):
     """The amount, cumulative to `as_of`."""
     stage: ContributionStage
     """Stage of money; `contribution` where the source does not say which."""
-    basis: Basis
+    basis: ContributionBasis
     """What the amount counts; `unspecified` where the source does not say."""
-    precision: Precision
+    precision: AmountPrecision
     """Whether the figure is exact, or rounded as printed."""
     as_printed: str
     """The words or the figure as the source prints them."""
@@ -107,7 +106,7 @@ class Contribution(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-class Target(ResponseModel):
+class CapitalizationTarget(ResponseModel):
     """A capitalization target: a dated record, since the Fund sets a new one for each review forum.
 
     Where a source prints a year or a month only, as `due_precision` says, `due` is its last day.
@@ -135,7 +134,7 @@ class Target(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-class Contributed(ResponseModel):
+class ContributedSum(ResponseModel):
     """What was contributed at one stage and on one basis, and its share of a target.
 
     `after_due` is true when the contributions are counted to a later date than the target was due, so that they do not
@@ -144,7 +143,7 @@ class Contributed(ResponseModel):
 
     stage: ContributionStage
     """Stage of money of these contributions."""
-    basis: Basis
+    basis: ContributionBasis
     """What their amounts count."""
     sum: Money
     """Exact sum of the contributions."""
@@ -160,19 +159,19 @@ class Contributed(ResponseModel):
     """The sum divided by the target."""
 
 
-class TargetProgress(ResponseModel):
+class CapitalizationTargetProgress(ResponseModel):
     """How far contributions have come towards one target; bases are never added together."""
 
-    target: Target
+    target: CapitalizationTarget
     """The capitalization target with its amount and day."""
-    contributed: list[Contributed]
+    contributed: list[ContributedSum]
     """What was contributed, by stage and basis; these are never added together."""
 
 
-class Progress(ResponseModel):
+class CapitalizationProgress(ResponseModel):
     """Progress towards every target, the latest due first."""
 
-    targets: list[TargetProgress]
+    targets: list[CapitalizationTargetProgress]
     """Each target with what was contributed, the latest due first."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
@@ -185,9 +184,9 @@ class PrintedFigure(ResponseModel):
 
     value: Annotated[str, Field(pattern=NUMBER)]
     """The figure as a decimal number, in `unit`."""
-    unit: PrintedUnit
+    unit: FigureUnit
     """What is counted: US dollars, per cent, records, or a calendar year."""
-    qualifier: Qualifier
+    qualifier: FigureQualifier
     """How exact the source says that it is."""
     as_printed: str
     """The words of the source."""
@@ -206,15 +205,15 @@ class ComputedFigure(ResponseModel):
     """Number of the rows."""
 
 
-class Fact(ResponseModel):
+class PublishedFigure(ResponseModel):
     """A figure that the Fund publishes about itself, beside what our own rows add up to, where they can."""
 
     code: Code
-    """Code of the figure."""
+    """Code by which the record is found, which stays the same."""
     name: str
     """What the figure counts, for people."""
     printed: PrintedFigure
-    """The figure as published."""
+    """What the source prints: the number, its unit and how exact it is."""
     note: str | None
     """What a reader of the figure has to know; null where there is nothing."""
     sources: list[SourceRef]
@@ -225,7 +224,7 @@ class Fact(ResponseModel):
     """The same figure from our rows; null where they cannot give it."""
 
 
-class StagePage(Page[Stage]):
+class MoneyStageDefinitionPage(Page[MoneyStageDefinition]):
     """One page of stages of money."""
 
 
@@ -237,11 +236,11 @@ class ContributionPage(Page[Contribution]):
     """One page of contributions."""
 
 
-class TargetPage(Page[Target]):
+class CapitalizationTargetPage(Page[CapitalizationTarget]):
     """One page of capitalization targets."""
 
 
-class FactPage(Page[Fact]):
+class PublishedFigurePage(Page[PublishedFigure]):
     """One page of facts of the Fund."""
 
 
@@ -272,7 +271,9 @@ class ContributionFilter(PointInTime):
     stage: Annotated[
         list[ContributionStage], Field(default_factory=list, max_length=100, description="Stage of money.")
     ]
-    basis: Annotated[list[Basis], Field(default_factory=list, max_length=100, description="What the amounts count.")]
+    basis: Annotated[
+        list[ContributionBasis], Field(default_factory=list, max_length=100, description="What the amounts count.")
+    ]
     amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
     amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
     updated_since: UpdatedSince = None

@@ -6,17 +6,98 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from typing_extensions import TypeAliasType
+
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 
-RequirementStatus = Literal["required", "funded", "missing_in_source"]
-TermKind = Literal["region", "area", "target_population", "place"]
-Confidence = Literal["high", "medium", "low"]
-Division = Literal["edition", "region", "area", "place"]
-Unit = Literal["USD", "per_cent"]
-InitiativeKind = Literal["initiative", "fund", "co_funding"]
-Precision = Literal["exact", "rounded"]
-Agreement = Literal["equal", "explained", "different"]
+RequirementStatus = TypeAliasType(
+    "RequirementStatus",
+    Literal["required", "funded", "missing_in_source"],
+)
+"""What an edition prints as the funding requirement of a place in an area.
+
+- `required`: an amount is asked for
+- `funded`: the word "funded" stands in place of an amount, which is neither zero nor unknown
+- `missing_in_source`: the figure is not in the text, though its heading is; other figures may imply it
+"""
+
+TermKind = TypeAliasType(
+    "TermKind",
+    Literal["region", "area", "target_population", "place"],
+)
+"""Kind of an entry of an edition's vocabulary.
+
+- `region`: a region of the edition
+- `area`: a programmatic area
+- `target_population`: people for whom something is asked
+- `place`: a country, a territory or another heading, such as regional programmes
+"""
+
+ReadingConfidence = TypeAliasType(
+    "ReadingConfidence",
+    Literal["high", "medium", "low"],
+)
+"""How sure it is that what was read from different parts of a text belongs together.
+
+- `high`: the parts stand together in the text, and the narrative agrees
+- `medium`: they stand apart in the text, and narrative and totals settle it
+- `low`: only their order or their subject suggests it
+"""
+
+PrintedTotalDivision = TypeAliasType(
+    "PrintedTotalDivision",
+    Literal["edition", "region", "area", "place"],
+)
+"""What a printed total is a total of.
+
+- `edition`: the whole edition
+- `region`: one region
+- `area`: one programmatic area of a region
+- `place`: one place
+"""
+
+PrintedTotalUnit = TypeAliasType(
+    "PrintedTotalUnit",
+    Literal["USD", "per_cent"],
+)
+"""Unit of a printed total.
+
+- `USD`: US dollars
+- `per_cent`: per cent of a whole
+"""
+
+InitiativeKind = TypeAliasType(
+    "InitiativeKind",
+    Literal["initiative", "fund", "co_funding"],
+)
+"""Kind of a multiregional record of an edition.
+
+- `initiative`: a multiregional initiative
+- `fund`: a fund
+- `co_funding`: a co-funding
+"""
+
+PrintedTotalAgreement = TypeAliasType(
+    "PrintedTotalAgreement",
+    Literal["equal", "explained", "different"],
+)
+"""How a printed total agrees with what the rows add up to.
+
+- `equal`: the figures are equal
+- `explained`: they differ, and missing amounts or a note of the printed total account for it
+- `different`: they differ without a stated reason
+"""
+
+DifferenceCause = TypeAliasType(
+    "DifferenceCause",
+    Literal["missing_in_source", "printed_note"],
+)
+"""Why a computed figure differs from the printed one.
+
+- `missing_in_source`: the source lacks amounts
+- `printed_note`: the note of the printed total states the reason
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +111,15 @@ class SummedTotal:
     """
 
     code: str
-    division: Division
+    division: PrintedTotalDivision
     region: str | None
     value: str
     name: str
-    unit: Unit
+    unit: PrintedTotalUnit
     printed: Decimal | None
     per_cent: str | None
     as_printed: str
-    confidence: Confidence
+    confidence: ReadingConfidence
     note: str | None
     computed: Decimal | None
     implied: Decimal | None
@@ -57,10 +138,10 @@ class RegionSum:
     missing: int
 
 
-class Explanation(ResponseModel):
+class DifferenceExplanation(ResponseModel):
     """Why a computed figure differs from the printed one: the cause, the rows behind it, and what they account for."""
 
-    cause: Literal["missing_in_source", "printed_note"]
+    cause: DifferenceCause
     """Why the figures differ: an amount that is missing in the source, or a reason that is printed."""
     detail: str
     """The reason, for people."""
@@ -83,7 +164,7 @@ class ReconciledTotal(ResponseModel):
 
     printed: Code
     """Code of the printed total."""
-    division: Division
+    division: PrintedTotalDivision
     """What it is a total of: the edition, a region, an area or a place."""
     value: Code
     """Code of that place, area, region or edition."""
@@ -91,11 +172,11 @@ class ReconciledTotal(ResponseModel):
     """Its name, for people."""
     region: Code | None
     """Code of the region whose table prints it; null for the edition as a whole."""
-    unit: Unit
+    unit: PrintedTotalUnit
     """Whether it is an amount in US dollars or a percentage."""
     as_printed: str
     """The words or the figure as the source prints them."""
-    confidence: Confidence
+    confidence: ReadingConfidence
     """How sure it is that the parts that were read from the text belong together."""
     note: str | None
     """Note of the printed figure; null where there is none."""
@@ -105,7 +186,7 @@ class ReconciledTotal(ResponseModel):
     """What the rows add up to; null where none states an amount."""
     difference: str | None
     """Printed minus computed; null where one of them is null."""
-    agreement: Agreement
+    agreement: PrintedTotalAgreement
     """Whether the figures are equal, differ for a stated reason, or differ."""
     rows: int
     """Number of rows that the figure covers."""
@@ -113,5 +194,5 @@ class ReconciledTotal(ResponseModel):
     """Number of these rows that print "funded" in place of an amount."""
     link: str
     """Path that lists these rows."""
-    explanations: list[Explanation]
+    explanations: list[DifferenceExplanation]
     """The reasons of a difference; empty where the figures are equal."""

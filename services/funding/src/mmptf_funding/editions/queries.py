@@ -64,8 +64,8 @@ EDITIONS = Listing(
 VOCABULARY = Listing(
     path=f"{PATH}/editions/{{edition}}/vocabulary",
     entity="term",
-    item=schemas.Term,
-    page=schemas.TermPage,
+    item=schemas.VocabularyTerm,
+    page=schemas.VocabularyTermPage,
     rows="term",
     record=completed("record::text", covers="'[]'"),
     query=schemas.TermQuery,

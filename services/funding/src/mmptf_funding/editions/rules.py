@@ -8,7 +8,7 @@ from fractions import Fraction
 from urllib.parse import urlencode
 
 from mmptf_common.wire.money import amount_text, money
-from mmptf_funding.editions.domain import Explanation, ReconciledTotal, RegionSum, SummedTotal
+from mmptf_funding.editions.domain import DifferenceExplanation, ReconciledTotal, RegionSum, SummedTotal
 
 
 def reconciled(
@@ -29,7 +29,7 @@ def reconciled(
     if total.region is not None:
         drilldown.append(("region", total.region))
     link = f"{requirements}?{urlencode(sorted(drilldown))}"
-    explanations: list[Explanation] = []
+    explanations: list[DifferenceExplanation] = []
     amount, implied, missing = total.computed or Decimal(0), total.implied or Decimal(0), total.missing
     printed = total.per_cent
     if printed is not None:
@@ -54,7 +54,7 @@ def reconciled(
         elif total.region is not None:
             behind.append(("region", total.region))
         explanations.append(
-            Explanation(
+            DifferenceExplanation(
                 cause="missing_in_source",
                 detail="The text of the document lacks the amount of these requirements; the sum is what the printed"
                 " totals imply for them.",
@@ -64,7 +64,9 @@ def reconciled(
             )
         )
     if total.note and not equal:
-        explanations.append(Explanation(cause="printed_note", detail=total.note, sum=None, rows=total.rows, link=link))
+        explanations.append(
+            DifferenceExplanation(cause="printed_note", detail=total.note, sum=None, rows=total.rows, link=link)
+        )
     explained = bool(total.note) or (missing > 0 and settled)
     difference = None if printed is None or computed is None else str(Decimal(printed) - Decimal(computed))
     return ReconciledTotal(

@@ -20,20 +20,19 @@ from mmptf_common.http.parameters import (
 )
 from mmptf_common.http.search import HOW
 from mmptf_common.wire.base import Code, ResponseModel
-from mmptf_common.wire.codes import MoneyStage
+from mmptf_common.wire.codes import AmountPrecision, MoneyStage
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.editions.domain import (
-    Agreement,
-    Confidence,
-    Division,
     InitiativeKind,
-    Precision,
+    PrintedTotalAgreement,
+    PrintedTotalDivision,
+    PrintedTotalUnit,
+    ReadingConfidence,
     ReconciledTotal,
     RequirementStatus,
     TermKind,
-    Unit,
 )
 
 PopulationsNamed = Literal["none", "one", "several"]
@@ -68,7 +67,7 @@ class Edition(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-class Term(ResponseModel):
+class VocabularyTerm(ResponseModel):
     """One entry of an edition's vocabulary: a region, a programmatic area, a target population or a place.
 
     `position` is its place in the table, `as_printed` are the spellings that the edition uses. `region` and `country`
@@ -160,7 +159,7 @@ class Requirement(ResponseModel):
     """The figure or word as printed; null where it is missing."""
     target_populations: list[NamedTerm]
     """Whom it is for; empty where the edition names nobody."""
-    confidence: Confidence
+    confidence: ReadingConfidence
     """How sure it is that the parts that were read from the text belong together."""
     note: str | None
     """What whoever uses the figure has to know; null where there is nothing."""
@@ -184,7 +183,7 @@ class PrintedTotal(ResponseModel):
     """Code of the record."""
     edition: Code
     """Code of the edition, as at `/funding/v1/editions`."""
-    division: Division
+    division: PrintedTotalDivision
     """What it is a total of: the edition, a region, an area or a place."""
     value: Code
     """Code of that place, area, region or edition."""
@@ -192,7 +191,7 @@ class PrintedTotal(ResponseModel):
     """Its name, for people."""
     region: Code | None
     """Code of the region whose table prints it; null for the edition as a whole."""
-    unit: Unit
+    unit: PrintedTotalUnit
     """Whether it is an amount in US dollars or a percentage."""
     sum: Money | None
     """The amount; null where the table prints "funded", and for percentages."""
@@ -200,7 +199,7 @@ class PrintedTotal(ResponseModel):
     """The percentage, with as many decimals as are printed; null for amounts."""
     as_printed: str
     """The words or the figure as the source prints them."""
-    confidence: Confidence
+    confidence: ReadingConfidence
     """How sure it is that the parts that were read from the text belong together."""
     note: str | None
     """What whoever uses the figure has to know; null where there is nothing."""
@@ -219,7 +218,7 @@ class Reconciliation(ResponseModel):
     """Code of the edition, as at `/funding/v1/editions`."""
     stage: MoneyStage
     """Stage of money of all figures."""
-    counts: dict[Agreement, int]
+    counts: dict[PrintedTotalAgreement, int]
     """Number of printed figures by how they agree."""
     figures: list[ReconciledTotal]
     """The printed figures beside the computed ones."""
@@ -251,7 +250,7 @@ class Initiative(ResponseModel):
     """Stage of money of `sum`."""
     sum: Money | None
     """What is asked for over `period`; null where no amount is printed."""
-    precision: Precision | None
+    precision: AmountPrecision | None
     """Whether the amount is exact or rounded as printed; null where there is none."""
     as_printed: str | None
     """The amount as printed; null where there is none."""
@@ -269,7 +268,7 @@ class Initiative(ResponseModel):
     """What the money is for, in words of our own; null where it is not stated."""
     instrument: str | None
     """The programme or facility through which it is funded; null where it is not stated."""
-    confidence: Confidence
+    confidence: ReadingConfidence
     """How sure it is that the parts that were read from the text belong together."""
     note: str | None
     """What whoever uses the figure has to know; null where there is nothing."""
@@ -283,7 +282,7 @@ class Initiative(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-class ResultLevel(ResponseModel):
+class MatrixResultLevel(ResponseModel):
     """A level of results below the impact, with the document's name for it; `line` defines it, or has the first one."""
 
     code: Code
@@ -294,7 +293,7 @@ class ResultLevel(ResponseModel):
     """Line that defines it, or has the first result of it; null where neither is at hand."""
 
 
-class Result(ResponseModel):
+class MatrixResult(ResponseModel):
     """One result of a matrix, in words of our own.
 
     `number` is the printed one, null where there is none. `parent` is the code of the result one level up that it
@@ -330,9 +329,9 @@ class ResultsMatrix(ResponseModel):
     """Code of the region whose strategy prints it."""
     impact: str | None
     """What all results are to lead to, in words of our own; null where it is not stated."""
-    levels: list[ResultLevel]
+    levels: list[MatrixResultLevel]
     """The levels of the document, the highest first."""
-    results: list[Result]
+    results: list[MatrixResult]
     """The results in the order of their numbers."""
     note: str | None
     """What whoever uses the figure has to know; null where there is nothing."""
@@ -346,7 +345,7 @@ class EditionPage(Page[Edition]):
     """One page of editions."""
 
 
-class TermPage(Page[Term]):
+class VocabularyTermPage(Page[VocabularyTerm]):
     """One page of an edition's vocabulary."""
 
 
@@ -384,11 +383,12 @@ class PrintedTotalQuery(ListQuery):
 
     sort: tuple[Literal["position", "-position"], ...] = order_by("position", description="The order, as printed.")
     division: Annotated[
-        list[Division],
+        list[PrintedTotalDivision],
         Field(default_factory=list, max_length=100, description="What the printed figure is a total of."),
     ]
     unit: Annotated[
-        list[Unit], Field(default_factory=list, max_length=100, description="Amounts in US dollars, or percentages.")
+        list[PrintedTotalUnit],
+        Field(default_factory=list, max_length=100, description="Amounts in US dollars, or percentages."),
     ]
 
 
@@ -396,11 +396,11 @@ class ReconciliationQuery(TableQuery):
     """Which figures; the counts are those of all."""
 
     division: Annotated[
-        list[Division],
+        list[PrintedTotalDivision],
         Field(default_factory=list, max_length=100, description="What the printed figure is a total of."),
     ]
     agreement: Annotated[
-        list[Agreement],
+        list[PrintedTotalAgreement],
         Field(default_factory=list, max_length=100, description="How the printed figure agrees with the rows."),
     ]
 

@@ -32,7 +32,7 @@ from mmptf_funding.editions.queries import reconcile
 from mmptf_funding.imports import rules, template
 from mmptf_funding.imports.files import Tables
 from mmptf_funding.imports.rules import MAX_ERRORS, ImportErrors, Requirement, SmallTables, Term, Vocabulary
-from mmptf_funding.imports.schemas import ImportReport, TableReport
+from mmptf_funding.imports.schemas import ImportReport, ImportTableReport
 from mmptf_funding.imports.template import RawRow
 from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, RequirementRow, SourceDocumentRow, TermRow
 
@@ -98,7 +98,7 @@ async def import_edition(
     if not (errors.found or packaged):
         errors.add(await _rows_left_out(connection, edition))
     errors.raise_if_any()
-    report: dict[str, TableReport] = {}
+    report: dict[str, ImportTableReport] = {}
     if small.edition and not packaged:
         await load(write, [_document_row(row, write.at) for _, row in small.edition], keep_corrections=False)
     for name, rows in _rows_of(small, shown, write.at):
@@ -122,9 +122,9 @@ async def import_edition(
     )
 
 
-def _counted(rows: int, actions: Counter[str]) -> TableReport:
+def _counted(rows: int, actions: Counter[str]) -> ImportTableReport:
     created, amended = actions["create"], actions["amend"]
-    return TableReport(rows=rows, created=created, amended=amended, unchanged=rows - created - amended)
+    return ImportTableReport(rows=rows, created=created, amended=amended, unchanged=rows - created - amended)
 
 
 def _mismatch(figure: ReconciledTotal) -> ErrorDetail:
@@ -203,7 +203,7 @@ async def _vocabulary(
 
 async def _stored_terms(connection: Connection, edition: str) -> dict[TermKind, dict[str, Term]]:
     """The stored terms of an edition by kind and code, in their order."""
-    terms: dict[TermKind, dict[str, Term]] = {kind: {} for kind in get_args(TermKind)}
+    terms: dict[TermKind, dict[str, Term]] = {kind: {} for kind in get_args(TermKind.__value__)}
     for found in await connection.fetch(
         "SELECT kind, term, name, region, country, record->>'footnote' AS footnote"
         " FROM term WHERE edition = $1 ORDER BY position",
@@ -484,7 +484,7 @@ def _edition_row(row: template.EditionRow, at: datetime) -> EditionRow:
 
 
 def _term_row(row: template.VocabularyRow, position: int, edition: str, at: datetime) -> TermRow:
-    record = public.Term(
+    record = public.VocabularyTerm(
         code=row.code,
         edition=edition,
         kind=row.kind,

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmptf_common.wire.base import Code, ResponseModel
-from mmptf_funding.editions.domain import Agreement, ReconciledTotal
+from mmptf_funding.editions.domain import PrintedTotalAgreement, ReconciledTotal
 
 
-class TableReport(ResponseModel):
+class ImportTableReport(ResponseModel):
     """What an import does with the rows of one table; nothing is ever removed."""
 
     rows: int
@@ -34,9 +34,9 @@ class ImportReport(ResponseModel):
     """Code of the edition, as at `/funding/v1/editions`."""
     dry_run: bool
     """Whether the request was only checked and nothing written."""
-    tables: dict[str, TableReport]
+    tables: dict[str, ImportTableReport]
     """What was done with the rows of each table, by its name."""
-    agreement: dict[Agreement, int]
+    agreement: dict[PrintedTotalAgreement, int]
     """Number of printed totals by how they agree with the rows."""
     explained: list[ReconciledTotal]
     """Printed totals that differ for a stated reason."""

@@ -14,8 +14,10 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import COUNTRY_PATTERN, Code, NewCode, worded
+from mmptf_common.wire.codes import AmountPrecision
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
@@ -137,7 +139,8 @@ class RequirementRow(Row):
         Several, Field(description=f"target populations of the vocabulary, separated by {SEVERAL}")
     ] = []
     confidence: Annotated[
-        domain.Confidence, Field(description="how sure it is that heading, amount and populations belong together")
+        domain.ReadingConfidence,
+        Field(description="how sure it is that heading, amount and populations belong together"),
     ] = "high"
     note: Annotated[Text | None, Field(description=NOTE)] = None
     reading_note: Annotated[Text | None, Field(description=READING_NOTE)] = None
@@ -158,12 +161,12 @@ class PrintedTotalRow(Row):
 
     code: Annotated[Code | None, Field(description="made of the others; must be that if given")] = None
     edition: Annotated[Code, Field(description="code of the edition")]
-    division: Annotated[domain.Division, Field(description="what it is a total of")]
+    division: Annotated[domain.PrintedTotalDivision, Field(description="what it is a total of")]
     region_code: Annotated[Code | None, Field(description="for the total of an area within one region: the region")] = (
         None
     )
     value: Annotated[Code, Field(description="code of that place, area, region or edition")]
-    unit: Annotated[domain.Unit, Field(description="an amount, or a share of the region or the edition")]
+    unit: Annotated[domain.PrintedTotalUnit, Field(description="an amount, or a share of the region or the edition")]
     printed: Annotated[
         Amount | None, Field(description="the figure; empty where the word funded stands in its place")
     ] = None
@@ -171,7 +174,7 @@ class PrintedTotalRow(Row):
     source_document: Annotated[Code, Field(description="code of the document")]
     source_line: Annotated[Line | None, Field(description="line of the figure in the document's text")] = None
     confidence: Annotated[
-        domain.Confidence, Field(description="how sure it is that the figure is of that place, area or region")
+        domain.ReadingConfidence, Field(description="how sure it is that the figure is of that place, area or region")
     ] = "high"
     note: Annotated[
         Text | None, Field(description="why the figure cannot agree; without a note a difference refuses the import")
@@ -191,7 +194,7 @@ class InitiativeRow(Row):
     amount: Annotated[Amount | None, Field(description="what is asked for")] = None
     currency: Annotated[Currency | None, Field(description="ISO 4217 code of the amount's currency")] = None
     amount_as_printed: Annotated[Text | None, Field(description="the amount as it is printed")] = None
-    precision: Annotated[domain.Precision | None, Field(description="whether the print is rounded")] = None
+    precision: Annotated[AmountPrecision | None, Field(description="whether the print is rounded")] = None
     period: Annotated[Text | None, Field(description="what time the amount is for")] = None
     overall_amount: Annotated[Amount | None, Field(description="the whole budget, where one is stated")] = None
     overall_currency: Annotated[Currency | None, Field(description="ISO 4217 code of its currency")] = None
@@ -202,7 +205,7 @@ class InitiativeRow(Row):
     target_line: Annotated[Line | None, Field(description="line of the target")] = None
     buys: Annotated[Text | None, Field(description="what the money is for, in words of one's own")] = None
     instrument: Annotated[Text | None, Field(description="the funding instrument")] = None
-    confidence: Annotated[domain.Confidence, Field(description="how sure the reading is")] = "high"
+    confidence: Annotated[domain.ReadingConfidence, Field(description="how sure the reading is")] = "high"
     note: Annotated[Text | None, Field(description=NOTE)] = None
     reading_note: Annotated[Text | None, Field(description=READING_NOTE)] = None
     source_document: Annotated[Code, Field(description="code of the document")]
@@ -235,7 +238,10 @@ def guide() -> Iterable[tuple[str, str, str, str]]:
 
 
 def _choices(annotation: Any) -> list[str]:
-    found = [choice for part in (annotation, *get_args(annotation)) for choice in get_args(part)]
+    parts = (annotation, *get_args(annotation))
+    found = [
+        choice for part in parts for choice in get_args(part.__value__ if isinstance(part, TypeAliasType) else part)
+    ]
     return [choice for choice in found if isinstance(choice, str)]
 
 

@@ -20,18 +20,27 @@ from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.contributions.queries import CONTRIBUTORS
 from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.domain import CURRENCY, Answers, Entry, Flag, KnownProgramme, Noun, Programme, RecordedEntry
+from mmptf_funding.ledger.domain import (
+    CURRENCY,
+    Answers,
+    Entry,
+    KnownProgramme,
+    LedgerFlag,
+    Noun,
+    Programme,
+    RecordedEntry,
+)
 from mmptf_funding.ledger.queries import LEDGER
-from mmptf_funding.ledger.schemas import ContributorSent, EntrySent, ReversalSent
+from mmptf_funding.ledger.schemas import ContributorSent, LedgerEntrySent, LedgerReversalSent
 from mmptf_funding.models import ContributorRow, EntryRow, ProgrammeRow
 
 
-def named(sent: Iterable[EntrySent]) -> list[tuple[Noun, str]]:
+def named(sent: Iterable[LedgerEntrySent]) -> list[tuple[Noun, str]]:
     """The catalogue's codes that entries name, with their kinds."""
     return [code for entry in sent for code in entry.entry().catalogue_codes().items()]
 
 
-async def enter(write: Write, who: Identity, sent: EntrySent, answers: Answers | ProblemError) -> str:
+async def enter(write: Write, who: Identity, sent: LedgerEntrySent, answers: Answers | ProblemError) -> str:
     """Write one entry, and the fee that follows a deposit; returns its code.
 
     answers: the catalogue's answers for the codes that the entry names, or the error that prevented them
@@ -60,7 +69,7 @@ async def enter(write: Write, who: Identity, sent: EntrySent, answers: Answers |
     return recorded.code
 
 
-async def reverse(write: Write, who: Identity, code: str, sent: ReversalSent) -> Created:
+async def reverse(write: Write, who: Identity, code: str, sent: LedgerReversalSent) -> Created:
     """Reverse an entry from a day on; for a deposit, its fee as well. The reversed entries name their reversals."""
     row = await row_of(write, EntryRow, LEDGER, code)
     entry = _recorded(row)
@@ -104,7 +113,7 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
     return Created(CONTRIBUTORS, sent.code)
 
 
-async def _append(write: Write, entry: Entry, *, flags: Sequence[Flag] = ()) -> RecordedEntry:
+async def _append(write: Write, entry: Entry, *, flags: Sequence[LedgerFlag] = ()) -> RecordedEntry:
     """Store an entry under the next code; returns it."""
     number = 1 + int(await write.session.scalar(sa.select(sa.func.coalesce(sa.func.max(col(EntryRow.number)), 0))) or 0)
     code = f"L-{number:06d}"
@@ -194,7 +203,7 @@ async def _resting_entries(write: Write, code: str) -> list[EntryRow]:
     return list(rows)
 
 
-async def _flags(write: Write, entry: Entry) -> list[Flag]:
+async def _flags(write: Write, entry: Entry) -> list[LedgerFlag]:
     """The flags of a new entry: what it exceeds on its day or a later one."""
     amount = entry.sum.amount
     if entry.kind in ("expenditure", "refund"):
@@ -209,7 +218,7 @@ async def _flags(write: Write, entry: Entry) -> list[Flag]:
     return []
 
 
-async def _flags_of_reversal(write: Write, entry: RecordedEntry, day: date) -> list[Flag]:
+async def _flags_of_reversal(write: Write, entry: RecordedEntry, day: date) -> list[LedgerFlag]:
     """The flags of a reversal: of a transfer, whether expenditure then exceeds transfers on its day or a later one."""
     if entry.kind != "transfer":
         return []

@@ -9,23 +9,81 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ListedCode
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.sources import SourceRef
 
-# The kinds that can be sent; fees are entered with their deposits.
-KindSent = Literal[
-    "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "direct_cost", "bank_charge",
-    "interest",
-]  # fmt: skip
-Kind = Literal[
-    "pledge", "commitment", "deposit", "allocation", "transfer", "expenditure", "refund", "agent_fee", "direct_cost",
-    "bank_charge", "interest",
-]  # fmt: skip
-# Entries with these conditions are accepted; each condition is a flag in the entry.
-Flag = Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"]
+LedgerEntryKindSent = TypeAliasType(
+    "LedgerEntryKindSent",
+    Literal[
+        "pledge",
+        "commitment",
+        "deposit",
+        "allocation",
+        "transfer",
+        "expenditure",
+        "refund",
+        "direct_cost",
+        "bank_charge",
+        "interest",
+    ],
+)
+"""Kind of an entry that can be sent: each but the agent's fee, which is entered with its deposit.
+
+- `pledge`: announced by a contributor
+- `commitment`: signed in an administrative arrangement by a contributor
+- `deposit`: received by the administrative agent from a contributor
+- `allocation`: approved by the Steering Committee for a programme
+- `transfer`: paid by the administrative agent to a participating UN organization for a programme
+- `expenditure`: reported as spent by a participating UN organization
+- `refund`: returned to the administrative agent by a participating UN organization
+- `direct_cost`: direct cost of the Fund
+- `bank_charge`: charge of a bank
+- `interest`: interest and other income of the Fund
+"""
+LedgerEntryKind = TypeAliasType(
+    "LedgerEntryKind",
+    Literal[
+        "pledge",
+        "commitment",
+        "deposit",
+        "allocation",
+        "transfer",
+        "expenditure",
+        "refund",
+        "agent_fee",
+        "direct_cost",
+        "bank_charge",
+        "interest",
+    ],
+)
+"""Kind of an entry of the ledger: what happened to the money. The first seven are stages of the same money.
+
+- `pledge`: announced by a contributor
+- `commitment`: signed in an administrative arrangement by a contributor
+- `deposit`: received by the administrative agent from a contributor
+- `allocation`: approved by the Steering Committee for a programme
+- `transfer`: paid by the administrative agent to a participating UN organization for a programme
+- `expenditure`: reported as spent by a participating UN organization
+- `refund`: returned to the administrative agent by a participating UN organization
+- `agent_fee`: fee of the administrative agent, 1 % of each contribution at its deposit
+- `direct_cost`: direct cost of the Fund
+- `bank_charge`: charge of a bank
+- `interest`: interest and other income of the Fund
+"""
+LedgerFlag = TypeAliasType(
+    "LedgerFlag",
+    Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"],
+)
+"""What was unusual when an entry was written. The entry is accepted, and calls for a question.
+
+- `expenditure_exceeds_transfers`: more is spent than was transferred and not refunded, on its day or a later one
+- `refund_exceeds_unspent`: more is returned than was transferred and not spent, on its day or a later one
+- `deposit_exceeds_commitment`: more is deposited than the commitment that it pays, on its day or a later one
+"""
 
 # The members of entries with codes of the catalogue, and the catalogue's lists of them.
 Noun = Literal["programme", "organization", "thematic_area"]
@@ -73,7 +131,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Kind
+    kind: LedgerEntryKind
     date: datetime.date
     sum: Sum
     original: Original | None = None
@@ -87,7 +145,7 @@ class Entry(BaseModel):
     reverses: Code | None = None
     reference: str | None = None
     note: str | None = None
-    flags: tuple[Flag, ...] = ()
+    flags: tuple[LedgerFlag, ...] = ()
     recorded_by: str | None = None
 
     def catalogue_codes(self) -> dict[Noun, str]:

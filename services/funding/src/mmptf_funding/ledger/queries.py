@@ -25,8 +25,8 @@ from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.shares import share
 from mmptf_funding.ledger import rules, schemas
-from mmptf_funding.ledger.domain import CURRENCY, Kind, KnownProgramme
-from mmptf_funding.ledger.schemas import Line
+from mmptf_funding.ledger.domain import CURRENCY, KnownProgramme, LedgerEntryKind
+from mmptf_funding.ledger.schemas import StatementLine
 
 PATH = "/funding/v1"
 
@@ -55,8 +55,8 @@ DIMENSIONS = {
 LEDGER = Listing(
     path=f"{PATH}/ledger",
     entity="ledger_entry",
-    item=schemas.Entry,
-    page=schemas.EntryPage,
+    item=schemas.LedgerEntry,
+    page=schemas.LedgerEntryPage,
     rows=f"(SELECT *, kind AS money_stage, NULL::text AS basis, '{CURRENCY}' AS currency FROM ledger_entry) AS entry",
     # Until reversals amended the reversed entry, its `reversed_by` was looked up; as of then it still is.
     record=completed(
@@ -150,12 +150,12 @@ class Ledger:
                 for parties in combinations(named, number):
                     self._by[row["kind"], frozenset(parties)].append(row)
 
-    def line(self, kind: Kind, **parties: str) -> Line:
+    def line(self, kind: LedgerEntryKind, **parties: str) -> StatementLine:
         """The statement line of a kind of entries, for the named parties."""
         found = self._found(kind, parties)
         path = f"{LEDGER.path}?{urlencode(sorted({**self._parameters, **parties, 'kind': kind}.items()))}"
         total = sum((row["amount"] for row in found), Decimal(0))
-        return Line(kind=kind, sum=_usd(total), rows=sum(row["rows"] for row in found), link=link(path))
+        return StatementLine(kind=kind, sum=_usd(total), rows=sum(row["rows"] for row in found), link=link(path))
 
     def amount(self, kind: str, **parties: str) -> Decimal:
         """The sum of a kind of entries, for the named parties."""
@@ -185,11 +185,11 @@ class Ledger:
             for programme, organization in pairs
         )
 
-    def commitments(self, paid: Decimal, **parties: str) -> schemas.Commitments:
+    def commitments(self, paid: Decimal, **parties: str) -> schemas.CommitmentSums:
         """The commitments, the payments for them, and what is outstanding."""
         committed = self.line("commitment", **parties)
         outstanding = Decimal(committed.sum.amount) - paid
-        return schemas.Commitments(committed=committed, paid=_usd(paid), outstanding=_usd(outstanding))
+        return schemas.CommitmentSums(committed=committed, paid=_usd(paid), outstanding=_usd(outstanding))
 
     def _found(self, kind: str, parties: dict[str, str]) -> list[Any]:
         return self._by.get((kind, frozenset(parties.items())), [])
@@ -239,7 +239,7 @@ async def answer_statement(
         return await data.cached(build, table=as_csv)
 
 
-FUND_COLUMNS = ["section", *columns_of(Line)]
+FUND_COLUMNS = ["section", *columns_of(StatementLine)]
 
 
 def fund_table(statement: schemas.FundStatement) -> bytes:
@@ -340,11 +340,11 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
     )
 
 
-def _budget(programme: KnownProgramme, allocated: Decimal) -> schemas.ProgrammeBudget | None:
+def _budget(programme: KnownProgramme, allocated: Decimal) -> schemas.CataloguedBudget | None:
     budget = programme.budget
     if budget is None:
         return None
-    return schemas.ProgrammeBudget(
+    return schemas.CataloguedBudget(
         sum=money(budget.amount, budget.currency),
         stage=budget.stage,
         asked=programme.updated,
@@ -399,14 +399,14 @@ async def answer_capitalization(request: Request, query: schemas.CapitalizationQ
             targets = await data.fetch("SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
             return schemas.Capitalization(periods=_periods(days, targets, query.interval), revision=revision)
 
-        return await data.cached(build, table=table_of(schemas.Capitalized, "periods"))
+        return await data.cached(build, table=table_of(schemas.CapitalizationPeriod, "periods"))
 
 
-def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.Capitalized]:
+def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.CapitalizationPeriod]:
     if not days:
         return []
     sums = dict.fromkeys(("pledge", "commitment", "deposit"), Decimal(0))
-    periods: list[schemas.Capitalized] = []
+    periods: list[schemas.CapitalizationPeriod] = []
     waiting = deque(days)
     for end in ends(days[0]["date"], days[-1]["date"], interval):
         while waiting and waiting[0]["date"] <= end:
@@ -416,8 +416,8 @@ def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) ->
     return periods
 
 
-def _capitalized(end: date, sums: dict[str, Decimal], targets: Sequence[Any]) -> schemas.Capitalized:
-    return schemas.Capitalized(
+def _capitalized(end: date, sums: dict[str, Decimal], targets: Sequence[Any]) -> schemas.CapitalizationPeriod:
+    return schemas.CapitalizationPeriod(
         end=end,
         pledges=_usd(sums["pledge"]),
         commitments=_usd(sums["commitment"]),

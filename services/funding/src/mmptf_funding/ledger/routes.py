@@ -46,18 +46,18 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
 @router.post(
     "/ledger",
     tags=[TAG.name],
-    response_model=schemas.Entry,
+    response_model=schemas.LedgerEntry,
     summary="Enter an entry into the ledger",
     description=(
         "Write one entry; with a deposit the agent's fee. What is entered stays: a mistake is corrected by a"
-        " reversal. Every kind needs `date` and `amount` and may have a `note`. What else it needs, may have and refuses:\n\n"
-        + rules.members_table()
+        " reversal. Every kind needs `date` and `amount` and may have a `note`. What else it needs, may have and"
+        " refuses:\n\n" + rules.members_table()
     ),
     **openapi.write(created=True),
 )
 async def create_ledger_entry(
     request: WriteRequest,
-    sent: Annotated[schemas.EntrySent, openapi.example(schemas.DEPOSIT)],
+    sent: Annotated[schemas.LedgerEntrySent, openapi.example(schemas.DEPOSIT)],
     who: FundingWriter,
     query: WriteParameters,
 ) -> Response:
@@ -79,7 +79,7 @@ async def create_ledger_entry(
 )
 async def create_ledger_entries(
     request: WriteRequest,
-    sent: Annotated[schemas.EntryBatch, openapi.example({"entries": [schemas.DEPOSIT]})],
+    sent: Annotated[schemas.LedgerEntryBatch, openapi.example({"entries": [schemas.DEPOSIT]})],
     who: FundingWriter,
     query: BatchParameters,
 ) -> Response:
@@ -102,14 +102,14 @@ async def create_ledger_entries(
 @router.post(
     "/ledger/{code}/reversal",
     tags=[TAG.name],
-    response_model=schemas.Entry,
+    response_model=schemas.LedgerEntry,
     summary="Reverse a ledger entry",
     **openapi.write(created=True, missing=True),
 )
 async def reverse_ledger_entry(
     request: WriteRequest,
     code: EntryCode,
-    sent: Annotated[schemas.ReversalSent, openapi.example(schemas.REVERSAL)],
+    sent: Annotated[schemas.LedgerReversalSent, openapi.example(schemas.REVERSAL)],
     who: FundingWriter,
     query: WriteParameters,
 ) -> Response:
@@ -212,7 +212,7 @@ _add_statement(
 add_card(
     router,
     "funding",
-    schemas.LedgerCard,
+    schemas.FundingProgrammeCard,
     queries.programme_card,
     title="Ledger",
     tag=STATEMENTS_TAG,
@@ -229,7 +229,7 @@ add_card(
     tags=[STATEMENTS_TAG.name],
     response_model=schemas.Capitalization,
     summary="Get the capitalization over time",
-    **openapi.read(media=openapi.TABLE, texts=openapi.table(columns_of(schemas.Capitalized))),
+    **openapi.read(media=openapi.TABLE, texts=openapi.table(columns_of(schemas.CapitalizationPeriod))),
 )
 async def get_capitalization_over_time(
     request: PublicReadRequest, query: Annotated[schemas.CapitalizationQuery, StrictQuery()]

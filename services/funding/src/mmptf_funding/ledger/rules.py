@@ -17,8 +17,8 @@ from mmptf_funding.ledger.domain import (
     CURRENCY,
     Answers,
     Entry,
-    Kind,
-    KindSent,
+    LedgerEntryKind,
+    LedgerEntryKindSent,
     Original,
     Programme,
     RecordedEntry,
@@ -55,14 +55,14 @@ class KindRule:
 
     needs: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
-    follows: Kind | None = None
+    follows: LedgerEntryKind | None = None
     by_agent: bool = True
     by_fund: bool = False
     by_organization: bool = False
     referenced: bool = False
 
 
-KINDS: Mapping[Kind, KindRule] = {
+KINDS: Mapping[LedgerEntryKind, KindRule] = {
     "pledge": KindRule(frozenset({"contributor"}), frozenset({"thematic_area", "original"}), by_fund=True),
     "commitment": KindRule(
         frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}), follows="pledge"
@@ -86,7 +86,7 @@ def members_table() -> str:
     """Markdown for the contract: for each kind that can be sent, which members it needs, may have and refuses."""
     columns = (*PARTIES, "reference")
     lines = [f"| kind | {' | '.join(f'`{name}`' for name in columns)} |", f"|---|{'---|' * len(columns)}"]
-    for kind in get_args(KindSent):
+    for kind in get_args(LedgerEntryKindSent.__value__):
         rule = KINDS[kind]
         needed = rule.needs | ({"reference"} if rule.referenced else set())
         optional = rule.takes | {"reference"}
@@ -96,12 +96,12 @@ def members_table() -> str:
 
 
 # The kinds that make up the cash balance with the administrative agent.
-SOURCES: tuple[Kind, ...] = ("deposit", "interest")
-USES: tuple[Kind, ...] = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
+SOURCES: tuple[LedgerEntryKind, ...] = ("deposit", "interest")
+USES: tuple[LedgerEntryKind, ...] = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
 # Refunds reduce the uses.
 SIGN = {"refund": -1}
-INFLOWS: tuple[Kind, ...] = ("deposit", "interest", "refund")
-OUTFLOWS: tuple[Kind, ...] = ("transfer", "agent_fee", "direct_cost", "bank_charge")
+INFLOWS: tuple[LedgerEntryKind, ...] = ("deposit", "interest", "refund")
+OUTFLOWS: tuple[LedgerEntryKind, ...] = ("transfer", "agent_fee", "direct_cost", "bank_charge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ class Balance:
     code, name: for the error when the balance would fall below zero; the name is a format string for the entry
     """
 
-    plus: tuple[Kind, ...]
-    minus: tuple[Kind, ...]
+    plus: tuple[LedgerEntryKind, ...]
+    minus: tuple[LedgerEntryKind, ...]
     members: tuple[str, ...] = ()
     code: str = ""
     name: str = ""
@@ -143,14 +143,14 @@ UNSPENT = Balance(("transfer",), ("refund", "expenditure"), ("programme", "organ
 PAID = Balance((), ("deposit",), ("follows",))
 
 
-def may_write(who: Writer, kind: Kind, organization: str | None) -> bool:
+def may_write(who: Writer, kind: LedgerEntryKind, organization: str | None) -> bool:
     """Whether a caller may write and reverse entries of a kind."""
     rule = KINDS[kind]
     own = rule.by_organization and organization is not None and organization == who.organization
     return (rule.by_agent and who.has_role(AGENT)) or (rule.by_fund and who.has_role(MANAGEMENT_UNIT)) or own
 
 
-def writers(kind: Kind) -> str:
+def writers(kind: LedgerEntryKind) -> str:
     """Text for errors: who may write entries of a kind."""
     rule = KINDS[kind]
     found = ["the administrative agent"] if rule.by_agent else []

@@ -30,7 +30,7 @@ from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import ContributorType
 from mmptf_funding.currencies import Currency
 from mmptf_funding.ledger import domain
-from mmptf_funding.ledger.domain import Flag, Kind, KindSent
+from mmptf_funding.ledger.domain import LedgerEntryKind, LedgerEntryKindSent, LedgerFlag
 
 Rate = Annotated[
     str,
@@ -51,7 +51,7 @@ OnDay = Annotated[
 ]
 
 
-class OriginalSent(RequestModel):
+class OriginalAmountSent(RequestModel):
     """An amount in the currency in which it was given: US dollars for one unit of it, on a day, by a source."""
 
     amount: AmountSent
@@ -75,18 +75,18 @@ class OriginalSent(RequestModel):
         )
 
 
-class EntrySent(RequestModel):
+class LedgerEntrySent(RequestModel):
     """An entry to be written, in US dollars. Errors name the members that a kind needs and those that it takes.
 
     follows: the pledge of a commitment, or the commitment that a deposit pays
     """
 
-    kind: KindSent
+    kind: LedgerEntryKindSent
     """What happened to the money; it decides which other members are needed."""
     date: Annotated[Day, Field(description="The day on which it counts.")]
     amount: AmountSent
     """The amount in US dollars."""
-    original: OriginalSent | None = None
+    original: OriginalAmountSent | None = None
     """The amount as it was given, where that was another currency."""
     contributor: ListedCode | None = None
     """Code of the contributor of a pledge, commitment or deposit."""
@@ -126,14 +126,14 @@ class EntrySent(RequestModel):
         )
 
 
-class EntryBatch(RequestModel):
+class LedgerEntryBatch(RequestModel):
     """Entries that are written together, in this order."""
 
-    entries: Annotated[list[EntrySent], Field(min_length=1, max_length=1000)]
+    entries: Annotated[list[LedgerEntrySent], Field(min_length=1, max_length=1000)]
     """The entries, written in this order."""
 
 
-class ReversalSent(RequestModel):
+class LedgerReversalSent(RequestModel):
     """A reversal: from when on the entry does not count, and why."""
 
     date: Day
@@ -158,7 +158,7 @@ class ContributorSent(RequestModel):
     """ISO 3166-1 alpha-3 code of a Member State; null for other contributors."""
 
 
-class Original(ResponseModel):
+class OriginalAmount(ResponseModel):
     """An amount in the currency in which it was given, and how it became US dollars."""
 
     sum: Money
@@ -171,7 +171,7 @@ class Original(ResponseModel):
     """Who published the rate."""
 
 
-class Entry(ResponseModel):
+class LedgerEntry(ResponseModel):
     """One entry of the ledger. A mistake is corrected by an entry that reverses it, and names it in `reversed_by`.
 
     Nothing else in an entry changes after it was written. `sum` is negative for a reversal, so that whatever is added
@@ -180,13 +180,13 @@ class Entry(ResponseModel):
 
     code: Code
     """Code of the entry, in the order of writing."""
-    kind: Kind
+    kind: LedgerEntryKind
     """What happened to the money."""
     date: datetime.date
     """Day on which it counts."""
     sum: Money
     """The amount in US dollars, negative for a reversal."""
-    original: Original | None
+    original: OriginalAmount | None
     """The amount as it was given; null where that was US dollars."""
     contributor: Code | None
     """Code of the contributor; null for kinds that have none."""
@@ -208,7 +208,7 @@ class Entry(ResponseModel):
     """The document or the decision behind it; null where none was stated."""
     note: str | None
     """What whoever uses the figure has to know; null where there is nothing."""
-    flags: list[Flag]
+    flags: list[LedgerFlag]
     """What was unusual when it was written, and calls for a question; empty where nothing was."""
     recorded_by: str | None
     """Code of the organization on whose behalf it was written; null for the operator."""
@@ -220,7 +220,7 @@ class Entry(ResponseModel):
     """Code of the entry that reverses this one; null while it counts. The reversal amends it, and `updated` with it."""
 
 
-class EntryPage(Page[Entry]):
+class LedgerEntryPage(Page[LedgerEntry]):
     """One page of entries."""
 
 
@@ -228,7 +228,7 @@ class EntryFilter(PointInTime):
     """Which entries: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
     kind: Annotated[
-        list[Kind],
+        list[LedgerEntryKind],
         Field(default_factory=list, max_length=100, description="What happened to the money.", examples=["deposit"]),
     ]
     contributor: Annotated[Values, Field(description="Code of a contributor.")]
@@ -240,7 +240,7 @@ class EntryFilter(PointInTime):
         Field(default_factory=list, max_length=100, description="UNSDG budget category of an expenditure."),
     ]
     flag: Annotated[
-        list[Literal[Flag, "not_stated"]],
+        list[Literal[LedgerFlag, "not_stated"]],
         Field(default_factory=list, max_length=100, description="What calls for a question."),
     ]
     reversal: Annotated[
@@ -284,10 +284,10 @@ class CapitalizationQuery(TableQuery):
     interval: Annotated[Interval, Field(description="The length of a period.")] = "year"
 
 
-class Line(ResponseModel):
+class StatementLine(ResponseModel):
     """What the entries of a kind add up to, reversals among them; `rows` counts them and `link` lists them."""
 
-    kind: Kind
+    kind: LedgerEntryKind
     """Kind of the entries."""
     sum: Money
     """Exact sum of the entries, those that reverse others among them."""
@@ -308,10 +308,10 @@ class Delivery(ResponseModel):
     """`expenditure` divided by `net_funded`; null where nothing was transferred."""
 
 
-class Commitments(ResponseModel):
+class CommitmentSums(ResponseModel):
     """What was committed in signed arrangements, what of it was paid, and what is still to come."""
 
-    committed: Line
+    committed: StatementLine
     """What signed arrangements promise."""
     paid: Money
     """What was deposited under them."""
@@ -327,21 +327,21 @@ class FundStatement(ResponseModel):
 
     on: datetime.date | None
     """Last day that counts, to its end; null for everything up to now."""
-    sources: list[Line]
+    sources: list[StatementLine]
     """Money that came in, by kind."""
     total_sources: Money
     """Sum of `sources`."""
-    uses: list[Line]
+    uses: list[StatementLine]
     """Money that went out, by kind; refunds are subtracted."""
     total_uses: Money
     """Sum of `uses`."""
     balance: Money
     """`total_sources` less `total_uses`: the cash with the administrative agent."""
-    pledges: Line
+    pledges: StatementLine
     """What was announced."""
-    commitments: Commitments
+    commitments: CommitmentSums
     """What was promised in signed arrangements, and paid of it."""
-    allocations: Line
+    allocations: StatementLine
     """What the Steering Committee approved for programmes."""
     not_yet_transferred: Money
     """What was allocated and not transferred yet."""
@@ -360,15 +360,15 @@ class ContributorStatement(ResponseModel):
     """Code of the contributor."""
     name: str
     """Name, for people."""
-    pledges: Line
+    pledges: StatementLine
     """What was announced."""
-    commitments: Commitments
+    commitments: CommitmentSums
     """What it promised in signed arrangements, and paid of it."""
-    deposits: Line
+    deposits: StatementLine
     """What it paid."""
 
 
-class ProgrammeBudget(ResponseModel):
+class CataloguedBudget(ResponseModel):
     """A programme's budget as the catalogue stated it when the ledger last asked, and how much of it was allocated."""
 
     sum: Money
@@ -388,13 +388,13 @@ class ProgrammeStatement(ResponseModel):
     """Code of the programme."""
     title: str | None
     """Title in the catalogue; null where it has none, or was never read."""
-    budget: ProgrammeBudget | None
+    budget: CataloguedBudget | None
     """The budget in the catalogue; null where it states none, or was never read."""
-    allocations: Line
+    allocations: StatementLine
     """What the Steering Committee approved for programmes."""
-    transfers: Line
+    transfers: StatementLine
     """What was paid to participating organizations."""
-    refunds: Line
+    refunds: StatementLine
     """What participating organizations returned."""
     not_yet_transferred: Money
     """What was allocated and not transferred yet."""
@@ -404,8 +404,11 @@ class ProgrammeStatement(ResponseModel):
     """Whether more was spent than was transferred and not refunded."""
 
 
-class LedgerCard(Card[ProgrammeStatement]):
+class FundingProgrammeCard(Card[ProgrammeStatement]):
     """What the ledger holds on a programme; `changed` is when its last entry was written, or its budget asked for."""
+
+    service: Literal["funding"]
+    """Name of the service whose facts these are."""
 
 
 class OrganizationStatement(ResponseModel):
@@ -413,9 +416,9 @@ class OrganizationStatement(ResponseModel):
 
     organization: Code
     """Code of the participating organization."""
-    transfers: Line
+    transfers: StatementLine
     """What was paid to participating organizations."""
-    refunds: Line
+    refunds: StatementLine
     """What participating organizations returned."""
     delivery: Delivery
     """What was spent of what was transferred."""
@@ -503,7 +506,7 @@ class TargetShare(ResponseModel):
     """The sum divided by the target."""
 
 
-class Capitalized(ResponseModel):
+class CapitalizationPeriod(ResponseModel):
     """What was pledged, committed and deposited up to the end of a period; `targets` are shares of the deposits."""
 
     end: datetime.date
@@ -521,7 +524,7 @@ class Capitalized(ResponseModel):
 class Capitalization(ResponseModel):
     """The capitalization of the Fund over time, from the first entry to the last, cumulative."""
 
-    periods: list[Capitalized]
+    periods: list[CapitalizationPeriod]
     """The periods, the earliest first."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data

@@ -26,14 +26,14 @@ from mmptf_markers.assessments.schemas import (
     AssessmentContent,
     AssessmentDraft,
     AssessmentSent,
-    CheckedAgainst,
+    CatalogueCheck,
     DeclarationSent,
     Review,
     ReviewedAnswer,
     ReviewSent,
 )
 from mmptf_markers.engine.results import Score
-from mmptf_markers.engine.rubric import Rubric, Stage
+from mmptf_markers.engine.rubric import AssessmentStage, Rubric
 from mmptf_markers.models import AssessmentRow, DraftRow, ProgrammeRow
 from mmptf_markers.replication import KnownProgramme
 from mmptf_markers.rubrics.queries import fetch_grades, fetch_rubric, fetch_rubric_codes
@@ -270,7 +270,7 @@ def _assessment_row(assessment: Assessment) -> AssessmentRow:
     )
 
 
-def _score_of_draft(rubric: Rubric, content: rules.Content, stage: Stage) -> Score:
+def _score_of_draft(rubric: Rubric, content: rules.Content, stage: AssessmentStage) -> Score:
     """The score of a draft's answers so far; raises InvalidRequest for an invalid answer or declared grade."""
     score = score_or_raise(rubric, rules.answers_of(content.answers), stage)
     raise_if_any(rules.declared_grade_errors(rubric, content.declared_grade))
@@ -325,10 +325,10 @@ async def _require_rubric(write: Write, code: str | None) -> Rubric:
     return found
 
 
-async def _catalogue_state(write: Write) -> CheckedAgainst:
+async def _catalogue_state(write: Write) -> CatalogueCheck:
     """The state of the copy of the catalogue that assessments are checked against."""
     state = await copy_state(await driver_connection(write.session), "catalog")
-    return CheckedAgainst(reached=state.reached, caught_up=state.caught_up, age_seconds=state.age_seconds)
+    return CatalogueCheck(reached=state.reached, caught_up=state.caught_up, age_seconds=state.age_seconds)
 
 
 async def _fetch_organizations(write: Write, code: str) -> list[str]:
@@ -351,7 +351,9 @@ async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSen
     return found.first()
 
 
-async def _fetch_newest(write: Write, programme: str, marker: str, stage: Stage, year: int | None) -> Assessment | None:
+async def _fetch_newest(
+    write: Write, programme: str, marker: str, stage: AssessmentStage, year: int | None
+) -> Assessment | None:
     """The newest version of a programme's assessment under a marker at a stage; None where there is none."""
     found = await write.session.scalars(
         sa.select(AssessmentRow)

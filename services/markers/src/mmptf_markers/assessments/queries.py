@@ -21,7 +21,7 @@ from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
 from mmptf_markers.assessments.rules import answers_of, counting_answers
 from mmptf_markers.engine.results import Answer, RubricUsed
-from mmptf_markers.engine.rubric import STAGES, Rubric, Stage, level_position
+from mmptf_markers.engine.rubric import STAGES, AssessmentStage, Rubric, level_position
 from mmptf_markers.engine.scoring import score
 from mmptf_markers.rubrics.queries import parse_rubric
 from mmptf_markers.rubrics.rules import published_code
@@ -68,13 +68,13 @@ class AssessmentQuery(ListQuery):
     organization: Annotated[Values, Field(description="Code of the organization that assessed.")]
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
     stage: Annotated[
-        list[Stage],
+        list[AssessmentStage],
         Field(
             default_factory=list, max_length=100, description="Stage of the programme's life at which it was assessed."
         ),
     ]
     status: Annotated[
-        list[schemas.Status],
+        list[schemas.AssessmentStatus],
         Field(
             default_factory=list,
             max_length=100,
@@ -216,7 +216,7 @@ async def answer_comparison(request: Request, code: str, query: ComparisonQuery)
             return conditional.not_modified(tag)
         first, second = await _rubric(data, earlier.rubric), await _rubric(data, later.rubric)
     compared = _compared(first, earlier, second, later)
-    answer = schemas.Comparison(
+    answer = schemas.AssessmentComparison(
         programme=later.programme,
         earlier=earlier.code,
         later=later.code,
@@ -265,12 +265,12 @@ def _nothing_earlier(later: schemas.Assessment, named: str | None, *, known: boo
 
 def _compared(
     first: Rubric, earlier: schemas.Assessment, second: Rubric, later: schemas.Assessment
-) -> list[schemas.Compared]:
+) -> list[schemas.ComparedAnswer]:
     before, after = counting_answers(earlier), counting_answers(later)
     same_scale = [level.value for level in first.scale.levels] == [level.value for level in second.scale.levels]
     questions = {criterion.code: criterion.question for rubric in (first, second) for criterion in rubric.criteria}
     return [
-        schemas.Compared(
+        schemas.ComparedAnswer(
             criterion=code,
             question=question,
             earlier=before.get(code),
@@ -282,7 +282,7 @@ def _compared(
     ]
 
 
-def _change(rubric: Rubric, before: Answer | None, after: Answer | None) -> schemas.Change:
+def _change(rubric: Rubric, before: Answer | None, after: Answer | None) -> schemas.AnswerChange:
     if before is None or after is None:
         return "only_later" if before is None else "only_earlier"
     if before == after:

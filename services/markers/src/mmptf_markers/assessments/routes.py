@@ -129,7 +129,7 @@ async def get_assessment_score(
 @router.get(
     "/assessments/{code}/comparison",
     tags=[TAG.name],
-    response_model=schemas.Comparison,
+    response_model=schemas.AssessmentComparison,
     summary="Compare an assessment with an earlier one",
     **openapi.read(missing=True, conflicts=True),
 )

@@ -9,19 +9,19 @@ from datetime import date
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
 from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.assessments.schemas import (
-    Answered,
     Assessment,
     AssessmentContent,
     AssessmentDraft,
+    CriterionAnswer,
     DeclarationSent,
-    Derived,
-    Difference,
+    DerivedGrade,
+    GradeDifference,
     Review,
     ReviewedAnswerSent,
     Risk,
 )
 from mmptf_markers.engine.results import Answer, Score
-from mmptf_markers.engine.rubric import ManualRule, Rubric, Stage
+from mmptf_markers.engine.rubric import AssessmentStage, ManualRule, Rubric
 from mmptf_markers.rubrics.rules import published_code
 
 
@@ -29,7 +29,7 @@ from mmptf_markers.rubrics.rules import published_code
 class Content:
     """The content of an assessment: answers by criterion, risks, and the grade that the organization declares."""
 
-    answers: Mapping[str, Answered]
+    answers: Mapping[str, CriterionAnswer]
     due_diligence: Sequence[Risk]
     declared_grade: str | None
 
@@ -57,7 +57,7 @@ def amend_content(content: Content, sent: AssessmentContent) -> Content:
         if answer is None:
             answers.pop(criterion, None)
         else:
-            answers[criterion] = Answered.model_validate(answer, from_attributes=True)
+            answers[criterion] = CriterionAnswer.model_validate(answer, from_attributes=True)
     return Content(
         answers=answers,
         due_diligence=[Risk.model_validate(risk, from_attributes=True) for risk in sent.due_diligence]
@@ -67,7 +67,7 @@ def amend_content(content: Content, sent: AssessmentContent) -> Content:
     )
 
 
-def answers_of(answers: Mapping[str, Answered]) -> dict[str, Answer]:
+def answers_of(answers: Mapping[str, CriterionAnswer]) -> dict[str, Answer]:
     """The answers by criterion, without justifications and evidence."""
     return {criterion: answer.answer for criterion, answer in answers.items()}
 
@@ -78,14 +78,18 @@ def counting_answers(assessment: Assessment) -> dict[str, Answer]:
     return answers_of(assessment.answers) | {criterion: answer.answer for criterion, answer in own.items()}
 
 
-def derive_grade(score: Score) -> Derived:
+def derive_grade(score: Score) -> DerivedGrade:
     """The grade that answers give, in the form in which assessments store it."""
-    return Derived(grade=score.grade, before_gates=score.grade_before_gates, share=score.share, reason=score.reason)
+    return DerivedGrade(
+        grade=score.grade, before_gates=score.grade_before_gates, share=score.share, reason=score.reason
+    )
 
 
-def find_differences(declared: str | None, derived: Derived | None, reviewed: Review | None) -> list[Difference]:
+def find_differences(
+    declared: str | None, derived: DerivedGrade | None, reviewed: Review | None
+) -> list[GradeDifference]:
     """The pairs of an assessment's three grades that differ, and `answers` where its reviewer changed answers."""
-    found: list[Difference] = []
+    found: list[GradeDifference] = []
     of_answers, of_review = derived and derived.grade, reviewed and reviewed.grade
     if declared and of_answers and declared != of_answers:
         found.append("declared_derived")
@@ -98,7 +102,7 @@ def find_differences(declared: str | None, derived: Derived | None, reviewed: Re
     return found
 
 
-def year_errors(stage: Stage, year: int | None) -> list[ErrorDetail]:
+def year_errors(stage: AssessmentStage, year: int | None) -> list[ErrorDetail]:
     """An error for an annual report without a year, and for a year at any other stage."""
     if stage == "annual_report" and year is None:
         return [error_detail("missing", "/year: an annual report is of a year", pointer="/year")]

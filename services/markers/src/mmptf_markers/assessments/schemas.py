@@ -6,18 +6,73 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, Day, ListedCode, PatchModel, RequestModel, ResponseModel, Text, unset, worded
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import SourceRef
 from mmptf_markers.engine.results import Answer, RubricUsed
-from mmptf_markers.engine.rubric import Stage
+from mmptf_markers.engine.rubric import AssessmentStage
 
-Status = Literal["submitted", "returned", "accepted"]
-Decision = Literal["accept", "return"]
-Difference = Literal["declared_derived", "derived_reviewed", "declared_reviewed", "answers"]
-Change = Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"]
+AssessmentStatus = TypeAliasType(
+    "AssessmentStatus",
+    Literal["submitted", "returned", "accepted"],
+)
+"""How far a submitted assessment has come.
+
+- `submitted`: it waits for its review
+- `returned`: the reviewer returned it to be corrected
+- `accepted`: the reviewer accepted it, or it is a declaration
+"""
+
+ReviewDecision = TypeAliasType(
+    "ReviewDecision",
+    Literal["accept", "return"],
+)
+"""What a reviewer decides.
+
+- `accept`: the assessment is accepted
+- `return`: it is returned to be corrected by a new version
+"""
+
+GradeDifference = TypeAliasType(
+    "GradeDifference",
+    Literal["declared_derived", "derived_reviewed", "declared_reviewed", "answers"],
+)
+"""What differs between the grades of an assessment.
+
+- `declared_derived`: the declared grade and the one that the answers give
+- `derived_reviewed`: the grade that the answers give and the one of the review
+- `declared_reviewed`: the declared grade and the one of the review
+- `answers`: the reviewer gave other answers than the assessor
+"""
+
+AnswerChange = TypeAliasType(
+    "AnswerChange",
+    Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"],
+)
+"""How an answer changed from one assessment to a later one.
+
+- `improved`: the later answer is higher on the scale
+- `fell`: the later answer is lower on the scale
+- `same`: both answers are the same
+- `only_earlier`: only the earlier assessment has an answer
+- `only_later`: only the later assessment has an answer
+- `not_comparable`: the scales differ, or one answer is that the criterion does not apply
+"""
+
+GradeBasis = TypeAliasType(
+    "GradeBasis",
+    Literal["declared", "derived", "reviewed"],
+)
+"""How the grade that counts was found.
+
+- `declared`: stated by the organization
+- `derived`: computed from the answers
+- `reviewed`: found by the review
+"""
+
 Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
 LongText = Annotated[Text, Field(max_length=4000)]
 Line = Annotated[Text, Field(max_length=300)]
@@ -68,7 +123,7 @@ class EvidenceSent(RequestModel):
     """Where in the document, such as a section."""
 
 
-class Action(ResponseModel):
+class PlannedAction(ResponseModel):
     """What is to be done, by whom, until when; `done` is the day on which it was."""
 
     action: LongText
@@ -81,7 +136,7 @@ class Action(ResponseModel):
     """Day on which it was done; null while it is open."""
 
 
-class ActionSent(RequestModel):
+class PlannedActionSent(RequestModel):
     """What is to be done, by whom, until when; `done` is the day on which it was."""
 
     action: LongText
@@ -94,7 +149,7 @@ class ActionSent(RequestModel):
     """Day on which it was done."""
 
 
-class AnswerSent(RequestModel):
+class CriterionAnswerSent(RequestModel):
     """An answer to one criterion: a value of the rubric's scale or `not_applicable`, and what supports it."""
 
     answer: Answer
@@ -103,7 +158,7 @@ class AnswerSent(RequestModel):
     """Why this answer is the right one."""
     evidence: Annotated[list[EvidenceSent], Field(default_factory=list, max_length=20)]
     """Where a reader finds what it rests on."""
-    actions: Annotated[list[ActionSent], Field(default_factory=list, max_length=20)]
+    actions: Annotated[list[PlannedActionSent], Field(default_factory=list, max_length=20)]
     """What is to be done about it."""
 
 
@@ -124,7 +179,7 @@ class RiskSent(RequestModel):
 class AssessmentContent(PatchModel):
     """The content of an assessment. A member or an answer that is not sent stays as it is; null removes an answer."""
 
-    answers: Annotated[dict[Code, AnswerSent | None], Field(default_factory=unset, max_length=200)]
+    answers: Annotated[dict[Code, CriterionAnswerSent | None], Field(default_factory=unset, max_length=200)]
     """Answers by criterion; null removes one."""
     due_diligence: Annotated[list[RiskSent], Field(default_factory=unset, max_length=100)]
     """Risks that due diligence has found; they replace those that were there."""
@@ -143,7 +198,7 @@ class AssessmentSent(AssessmentContent):
 
     programme: Code
     """Code of the programme."""
-    stage: Stage
+    stage: AssessmentStage
     """Stage of the programme's life at which it is assessed."""
     year: Year | None = None
     """Year of an annual report; not sent for other stages."""
@@ -163,7 +218,7 @@ class ReviewedAnswerSent(RequestModel):
 class ReviewSent(RequestModel):
     """What the reviewer decides; `grade` is given where the rubric leaves it to the assessor, and only there."""
 
-    decision: Decision
+    decision: ReviewDecision
     """Whether the assessment is accepted, or returned to be corrected."""
     comment: LongText
     """The reviewer's reasons."""
@@ -180,7 +235,7 @@ class DeclarationSent(RequestModel):
     """Code of the programme."""
     marker: Code
     """Code of the marker."""
-    stage: Stage
+    stage: AssessmentStage
     """Stage of the programme's life for which it was declared."""
     year: Year | None = None
     """Year of an annual report; not sent for other stages."""
@@ -207,7 +262,7 @@ class Risk(ResponseModel):
     """Day by which it is to be done; null where none is set."""
 
 
-class Answered(ResponseModel):
+class CriterionAnswer(ResponseModel):
     """An answer to one criterion, and what supports it."""
 
     answer: Answer
@@ -216,7 +271,7 @@ class Answered(ResponseModel):
     """Why this answer is the right one; null where nothing was stated."""
     evidence: list[Evidence]
     """Where a reader finds what it rests on."""
-    actions: list[Action]
+    actions: list[PlannedAction]
     """What is to be done about it."""
 
 
@@ -232,7 +287,7 @@ class AssessmentDraft(ResponseModel):
     """Code of the organization that it belongs to."""
     programme: Code
     """Code of the programme."""
-    stage: Stage
+    stage: AssessmentStage
     """Stage of the programme's life at which it is assessed."""
     year: int | None
     """Year of an annual report; null for other stages."""
@@ -242,7 +297,7 @@ class AssessmentDraft(ResponseModel):
     """Code of the version that this one corrects; null for the first."""
     rubric: RubricUsed
     """The rubric whose criteria are answered."""
-    answers: dict[str, Answered]
+    answers: dict[str, CriterionAnswer]
     """The answers, by criterion."""
     due_diligence: list[Risk]
     """Risks to human rights that were found, and what is done about them."""
@@ -256,7 +311,7 @@ class AssessmentDraft(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-class Derived(ResponseModel):
+class DerivedGrade(ResponseModel):
     """The grade that answers give under the rubric; `/assessments/{code}/score` explains it; null if manual."""
 
     grade: Code | None
@@ -283,7 +338,7 @@ class ReviewedAnswer(ResponseModel):
 class Review(ResponseModel):
     """What the reviewer decided; `answers` are those that differ, and `derived` is what comes of them."""
 
-    decision: Decision
+    decision: ReviewDecision
     """Whether the assessment was accepted or returned."""
     organization: Code | None
     """Code of the reviewer's organization; null for the operator."""
@@ -293,13 +348,13 @@ class Review(ResponseModel):
     """The reviewer's reasons."""
     answers: dict[str, ReviewedAnswer]
     """Answers that differ from the assessor's, by criterion."""
-    derived: Derived
+    derived: DerivedGrade
     """The grade that the reviewed answers give."""
     grade: Code
     """Code of the grade that the review found."""
 
 
-class CheckedAgainst(ResponseModel):
+class CatalogueCheck(ResponseModel):
     """How far the copy of the catalogue had come that an assessment was checked against, and how old it was then."""
 
     reached: int
@@ -326,7 +381,7 @@ class Assessment(ResponseModel):
     """Title of the programme in the catalogue; null where it has none."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
-    stage: Stage
+    stage: AssessmentStage
     """Stage of the programme's life at which it was assessed."""
     year: int | None
     """Year of an annual report; null for other stages."""
@@ -336,11 +391,11 @@ class Assessment(ResponseModel):
     """Code of the version that this one corrects; null for the first."""
     organization: Code
     """Code of the organization that assessed it."""
-    status: Status
+    status: AssessmentStatus
     """Whether it waits for its review, was returned, or accepted."""
     grade: Code
     """Code of the grade that counts."""
-    basis: Literal["declared", "derived", "reviewed"]
+    basis: GradeBasis
     """Which of the three grades counts."""
     answered: bool
     """Whether answers are held; false for a grade that was only declared."""
@@ -348,19 +403,19 @@ class Assessment(ResponseModel):
     """The rubric whose criteria were answered; null for a declaration."""
     declared_grade: Code | None
     """Code of the grade as the organization sees it; null where it declares none."""
-    derived: Derived | None
+    derived: DerivedGrade | None
     """The grade that the answers give; null for a declaration."""
     reviewed: Review | None
     """What the reviewer decided; null before that."""
-    differences: list[Difference]
+    differences: list[GradeDifference]
     """Which of the grades or answers differ from one another."""
-    answers: dict[str, Answered]
+    answers: dict[str, CriterionAnswer]
     """The answers, by criterion."""
     due_diligence: list[Risk]
     """Risks to human rights that were found, and what is done about them."""
     submitted: date
     """Day on which it was submitted or declared."""
-    catalogue: CheckedAgainst
+    catalogue: CatalogueCheck
     """The state of the catalogue's copy that it was checked against."""
     sources: list[SourceRef]
     """Where it is stated."""
@@ -376,7 +431,7 @@ class AssessmentDraftPage(Page[AssessmentDraft]):
     """One page of drafts."""
 
 
-class Compared(ResponseModel):
+class ComparedAnswer(ResponseModel):
     """One criterion in both: `change` is `not_comparable` where the scales differ or the criterion does not apply."""
 
     criterion: Code
@@ -387,11 +442,11 @@ class Compared(ResponseModel):
     """Answer in the earlier assessment; null where there is none."""
     later: Answer | None
     """Answer in the later assessment; null where there is none."""
-    change: Change
+    change: AnswerChange
     """How the answer changed."""
 
 
-class Comparison(ResponseModel):
+class AssessmentComparison(ResponseModel):
     """What improved and what fell from one assessment of a programme to a later one, by the answers that count."""
 
     programme: Code
@@ -406,9 +461,9 @@ class Comparison(ResponseModel):
     """Code of the grade that counts in the later one."""
     same_rubric: bool
     """Whether both answer the same version of a rubric."""
-    counts: dict[str, int]
+    counts: dict[AnswerChange, int]
     """Number of criteria by how they changed."""
-    criteria: list[Compared]
+    criteria: list[ComparedAnswer]
     """Each criterion of either, with both answers."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data

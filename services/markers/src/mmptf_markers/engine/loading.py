@@ -10,12 +10,12 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from mmptf_common.wire.codes import is_reserved
 from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, repeated
 from mmptf_markers.engine.rubric import (
+    AssessmentStage,
     Bands,
     CountRule,
     ManualRule,
     Rubric,
     ShareBand,
-    Stage,
     content_hash,
     criteria_at,
     grade_position,
@@ -264,7 +264,7 @@ def _reach_errors(rubric: Rubric) -> Errors:
                 yield f"/grades/{at}", f"{grade.code} is unreachable at {stage}"
 
 
-def _reached_by_gate(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> bool:
+def _reached_by_gate(rubric: Rubric, bands: Bands, stage: AssessmentStage, grade: int) -> bool:
     """Whether some gate caps at this grade while all other criteria have the best answer."""
     criteria = {criterion.code: criterion for criterion in criteria_at(rubric, stage)}
     best = len(rubric.scale.levels) - 1
@@ -287,7 +287,7 @@ def _reached_by_gate(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> 
     return False
 
 
-def _reached_by_band(rubric: Rubric, bands: Bands, stage: Stage, grade: int) -> bool:
+def _reached_by_band(rubric: Rubric, bands: Bands, stage: AssessmentStage, grade: int) -> bool:
     """Whether some total of points lies in this grade's band and passes every gate that caps below it."""
     codes = [band.grade for band in bands]
     if rubric.grades[grade].code not in codes:

@@ -6,7 +6,7 @@ from pydantic import StrictInt, StrictStr
 
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.shares import Share
-from mmptf_markers.engine.rubric import RubricStatus, Stage
+from mmptf_markers.engine.rubric import AssessmentStage, RubricStatus
 
 Answer = StrictInt | StrictStr
 AnswerErrorCode = Literal[
@@ -50,7 +50,7 @@ class RubricUsed(ResponseModel):
     """Code of the marker, such as `human_rights`."""
 
 
-class Provisional(ResponseModel):
+class ProvisionalScore(ResponseModel):
     """How far an incomplete set of answers has come; the share counts the answered criteria only."""
 
     answered: int
@@ -101,7 +101,7 @@ class AppliedGate(ResponseModel):
     """Why the rubric has the gate, for people."""
 
 
-class Change(ResponseModel):
+class AnswerToRaise(ResponseModel):
     """One answer to raise, and by how many levels."""
 
     criterion: Code
@@ -118,14 +118,14 @@ class Change(ResponseModel):
     """By how many levels it has to rise."""
 
 
-class NextGrade(ResponseModel):
+class BetterGrade(ResponseModel):
     """A better grade, and the fewest changes which lead to exactly that grade."""
 
     grade: Code
     """Code of the better grade."""
     steps: int
     """Levels to rise in all."""
-    changes: list[Change]
+    changes: list[AnswerToRaise]
     """The fewest changes that lead to it."""
 
 
@@ -139,7 +139,7 @@ class Score(ResponseModel):
 
     rubric: RubricUsed
     """The rubric that was applied."""
-    stage: Stage
+    stage: AssessmentStage
     """Stage of the programme's life at which the criteria are asked."""
     complete: bool
     """Whether every criterion of the stage is answered."""
@@ -151,7 +151,7 @@ class Score(ResponseModel):
     """How the grade comes about, for people."""
     share: Share | None
     """Points had of those to be had; null where the rule counts no points, or an answer is missing."""
-    provisional: Provisional | None
+    provisional: ProvisionalScore | None
     """How far an incomplete set of answers has come; null where it is complete."""
     missing: list[Code]
     """Codes of the criteria without an answer."""
@@ -159,7 +159,7 @@ class Score(ResponseModel):
     """What each answer contributes."""
     gates: list[AppliedGate]
     """The gates that the answers fall under."""
-    next_grade: NextGrade | None
+    next_grade: BetterGrade | None
     """The better grade with the fewest changes; null where there is none within reach."""
-    better: list[NextGrade]
+    better: list[BetterGrade]
     """Each better grade within reach, the nearest first."""

@@ -10,14 +10,45 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, JsonValue, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.sources import SourceRef
 
-Stage = Literal["concept_note", "programme_document", "annual_report", "final_report"]
-STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
-# The status of a published rubric: that of its content until another rubric supersedes it.
-RubricStatus = Literal["illustrative", "official", "superseded"]
+AssessmentStage = TypeAliasType(
+    "AssessmentStage",
+    Literal["concept_note", "programme_document", "annual_report", "final_report"],
+)
+"""Stage of a programme's life at which it is assessed, by the document that is assessed.
+
+- `concept_note`: the concept note
+- `programme_document`: the joint programme document
+- `annual_report`: an annual report, for one year
+- `final_report`: the final report
+"""
+
+STAGES: Final[tuple[AssessmentStage, ...]] = get_args(AssessmentStage.__value__)
+RubricStatus = TypeAliasType(
+    "RubricStatus",
+    Literal["illustrative", "official", "superseded"],
+)
+"""Status of a published rubric now.
+
+- `illustrative`: an illustration of ours; no official document is behind it
+- `official`: taken from the official document
+- `superseded`: another version holds in its place
+"""
+
+RubricContentStatus = TypeAliasType(
+    "RubricContentStatus",
+    Literal["illustrative", "official"],
+)
+"""Status that the content of a rubric states of itself, which never changes.
+
+- `illustrative`: an illustration of ours; no official document is behind it
+- `official`: taken from the official document
+"""
+
 NOT_APPLICABLE: Final = "not_applicable"
 
 
@@ -36,7 +67,7 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max
 ShareText = Annotated[str, Field(pattern=r"^([0-9]{1,6}/[1-9][0-9]{0,5}|[0-9]{1,3}(\.[0-9]{1,6})?)$")]
 
 
-class Grade(ResponseModel):
+class RubricGrade(ResponseModel):
     """One outcome of the marker, what it means, and where that is printed."""
 
     code: Code
@@ -49,7 +80,7 @@ class Grade(ResponseModel):
     """Where that is printed."""
 
 
-class Level(ResponseModel):
+class ScaleLevel(ResponseModel):
     """One answer on the scale; `value` is an exact integer or decimal string."""
 
     value: Exact
@@ -60,16 +91,16 @@ class Level(ResponseModel):
     """When this answer is the right one."""
 
 
-class Scale(ResponseModel):
+class AnswerScale(ResponseModel):
     """The answers to choose from, lowest first, and whether a criterion may allow `not_applicable`."""
 
-    levels: tuple[Level, ...]
+    levels: tuple[ScaleLevel, ...]
     """The answers, the lowest first."""
     not_applicable: bool
     """Whether a criterion may be answered with `not_applicable`."""
 
 
-class Principle(ResponseModel):
+class RubricPrinciple(ResponseModel):
     """A principle which criteria serve."""
 
     code: Code
@@ -93,7 +124,7 @@ class Criterion(ResponseModel):
     """What to look at before answering."""
     weight: Exact
     """Weight of its answer, as an integer or decimal text."""
-    stages: tuple[Stage, ...]
+    stages: tuple[AssessmentStage, ...]
     """Stages of a programme's life at which it is asked."""
     not_applicable: bool
     """Whether `not_applicable` is an answer to it."""
@@ -147,7 +178,7 @@ class ManualRule(ResponseModel):
     """The rule: the assessor sets the grade."""
 
 
-class Gate(ResponseModel):
+class GradeGate(ResponseModel):
     """An answer below this level on this criterion caps the grade."""
 
     criterion: Code
@@ -193,23 +224,23 @@ class Rubric(ResponseModel):
     """Version, which is never published twice."""
     title: Text
     """Title, for people."""
-    status: Literal["illustrative", "official"]
+    status: RubricContentStatus
     """Whether it was taken from the official document or is an illustration."""
     language: Language
     """BCP 47 tag of the language, such as `en`."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
-    grades: tuple[Grade, ...]
+    grades: tuple[RubricGrade, ...]
     """The grades, the best first."""
-    scale: Scale
+    scale: AnswerScale
     """The answers to choose from."""
-    principles: tuple[Principle, ...]
+    principles: tuple[RubricPrinciple, ...]
     """The principles that criteria serve."""
     criteria: tuple[Criterion, ...]
     """The questions, in their order."""
     rule: Annotated[WeightedShareRule | CountRule | ManualRule, Field(discriminator="type")]
     """How a grade comes from the answers."""
-    gates: tuple[Gate, ...]
+    gates: tuple[GradeGate, ...]
     """Answers that cap the grade."""
     source_document: SourceDocument | None
     """The document that it was taken from; null for an illustrative one."""
@@ -242,7 +273,7 @@ def content_hash(rubric: Rubric) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def answers_schema(rubric: Rubric, stage: Stage | None) -> dict[str, JsonValue]:
+def answers_schema(rubric: Rubric, stage: AssessmentStage | None) -> dict[str, JsonValue]:
     """JSON Schema 2020-12 of the answers object at one stage; with null, of the criteria of all stages.
 
     The object is closed. Nothing in it is required, because incomplete answers are scored too.
@@ -268,7 +299,7 @@ def _answer_schema(rubric: Rubric, criterion: Criterion) -> JsonValue:
     return {"title": criterion.question, "description": criterion.guidance, "oneOf": choices}
 
 
-def stages_of(rubric: Rubric) -> list[Stage]:
+def stages_of(rubric: Rubric) -> list[AssessmentStage]:
     """The stages at which at least one criterion applies, in the order of the life cycle."""
     return [stage for stage in STAGES if criteria_at(rubric, stage)]
 

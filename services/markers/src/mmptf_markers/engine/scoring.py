@@ -10,22 +10,22 @@ from mmptf_common.wire.shares import Share, share
 from mmptf_markers.engine.results import (
     AnswerError,
     AnswerErrorCode,
+    AnswerToRaise,
     AppliedGate,
-    Change,
+    BetterGrade,
     CriterionScore,
-    NextGrade,
-    Provisional,
+    ProvisionalScore,
     RubricUsed,
     Score,
 )
 from mmptf_markers.engine.rubric import (
     NOT_APPLICABLE,
+    AssessmentStage,
     CountRule,
     Criterion,
-    Gate,
+    GradeGate,
     ManualRule,
     Rubric,
-    Stage,
     WeightedShareRule,
     criteria_at,
     grade_position,
@@ -52,7 +52,7 @@ class _Outcome(NamedTuple):
     of: Fraction
     before: int
     grade: int
-    gates: list[Gate]
+    gates: list[GradeGate]
 
 
 class _Raise(NamedTuple):
@@ -60,7 +60,7 @@ class _Raise(NamedTuple):
     gain: int
 
 
-def score(rubric: Rubric, answers: Mapping[str, object], stage: Stage) -> Score:
+def score(rubric: Rubric, answers: Mapping[str, object], stage: AssessmentStage) -> Score:
     """Grade the answers given at one stage: criterion code to level value, or "not_applicable".
 
     The grade is null while a criterion is unanswered and where the assessor sets it. Shares are exact
@@ -86,7 +86,7 @@ def score(rubric: Rubric, answers: Mapping[str, object], stage: Stage) -> Score:
         grade_before_gates=rubric.grades[final.before].code if final else None,
         reason=_reason(rubric, final, missing, len(criteria)),
         share=_share(final),
-        provisional=Provisional(
+        provisional=ProvisionalScore(
             answered=len(criteria) - len(missing), criteria=len(criteria), share_of_answered=_share(outcome)
         )
         if missing
@@ -158,9 +158,9 @@ def _outcome(
 
 def _better_grades(
     rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, outcome: _Outcome | None
-) -> list[NextGrade]:
+) -> list[BetterGrade]:
     """The fewest changes to each better grade, nearest first; grades that no changes lead to are left out."""
-    better: list[NextGrade] = []
+    better: list[BetterGrade] = []
     if isinstance(rubric.rule, ManualRule) or outcome is None:
         return better
     grade = outcome.grade
@@ -178,7 +178,7 @@ def _changes_to(
     levels: Levels,
     outcome: _Outcome,
     target: int,
-) -> NextGrade | None:
+) -> BetterGrade | None:
     """The changes that lead to a grade or a better one: the fewest criteria, then the fewest level steps."""
     # The best grade always has a band, so `enough` is not empty; its last band requires the fewest points.
     enough = [band for band in rule.bands if grade_position(rubric, band.grade) <= target]
@@ -204,11 +204,11 @@ def _changes_to(
     if reached is None or reached.grade > target:
         raise AssertionError("the changes found do not lead to the grade")
     scale = rubric.scale.levels
-    return NextGrade(
+    return BetterGrade(
         grade=rubric.grades[reached.grade].code,
         steps=sum(chosen),
         changes=[
-            Change(
+            AnswerToRaise(
                 criterion=code,
                 answer=scale[levels[code] or 0].value,
                 label=scale[levels[code] or 0].label,
@@ -222,7 +222,7 @@ def _changes_to(
 
 
 def _raises(
-    rubric: Rubric, criterion: Criterion, level: int, points: Sequence[int], gates: Sequence[Gate]
+    rubric: Rubric, criterion: Criterion, level: int, points: Sequence[int], gates: Sequence[GradeGate]
 ) -> list[_Raise]:
     """The possible raises of one answer: only those that satisfy the gates on it; points: of each level."""
     floor = max(
@@ -311,7 +311,7 @@ def _criterion_score(rubric: Rubric, criterion: Criterion, levels: Levels) -> Cr
     )
 
 
-def _applied(rubric: Rubric, gate: Gate, levels: Levels, final: _Outcome | None) -> AppliedGate:
+def _applied(rubric: Rubric, gate: GradeGate, levels: Levels, final: _Outcome | None) -> AppliedGate:
     answer = rubric.scale.levels[levels[gate.criterion] or 0]
     lowers = final is not None and grade_position(rubric, gate.cap) > final.before
     return AppliedGate(
@@ -353,7 +353,7 @@ def _full(rubric: Rubric, criterion: Criterion) -> Fraction:
     return rubric.points[criterion.code][-1]
 
 
-def _below(rubric: Rubric, gate: Gate, levels: Levels) -> bool:
+def _below(rubric: Rubric, gate: GradeGate, levels: Levels) -> bool:
     level = levels.get(gate.criterion)
     return level is not None and level < level_position(rubric, gate.below)
 

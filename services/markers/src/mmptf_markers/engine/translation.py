@@ -42,7 +42,7 @@ class Translation(ResponseModel):
     """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
 
 
-class Coverage(ResponseModel):
+class TranslationCoverage(ResponseModel):
     """How many of a rubric's texts a translation has, and the JSON Pointers of those it has not."""
 
     translated: int
@@ -100,11 +100,11 @@ def load_translation(content: bytes, rubric: Rubric) -> Translation:
     return translation
 
 
-def coverage(rubric: Rubric, translation: Translation) -> Coverage:
+def coverage(rubric: Rubric, translation: Translation) -> TranslationCoverage:
     """The number of translated texts of a rubric, and the pointers of the missing ones."""
     texts = list(texts_of(rubric))
     missing = [path for path in texts if path not in translation.texts]
-    return Coverage(translated=len(texts) - len(missing), texts=len(texts), missing=missing)
+    return TranslationCoverage(translated=len(texts) - len(missing), texts=len(texts), missing=missing)
 
 
 def translated(rubric: Rubric, translation: Translation) -> Rubric:

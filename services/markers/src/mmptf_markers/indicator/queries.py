@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.feed.replication import CopyState, copy_state
+from mmptf_common.feed.replication import ReplicatedCopy, copy_state
 from mmptf_common.http.negotiation import TABLE, representation
 from mmptf_common.http.parameters import (
     FORMAT,
@@ -34,7 +34,7 @@ from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, co
 from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.wire.base import Code, Day, ResponseModel
-from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, ProgrammeStage
+from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, LifecycleStage
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import money
 from mmptf_common.wire.periods import Interval, ends
@@ -43,7 +43,7 @@ from mmptf_common.wire.shares import share
 from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.current_grades import counts
-from mmptf_markers.engine.rubric import NOT_APPLICABLE, Stage
+from mmptf_markers.engine.rubric import NOT_APPLICABLE, AssessmentStage
 from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.rubrics.queries import parse_rubric
@@ -102,7 +102,7 @@ class CurrentGradeFilter(PointInTime):
     grade: Annotated[Values, Field(description="Grade that counts.")]
     rubric: Annotated[Values, Field(description="Code of the version of a rubric behind the grade.")]
     assessed_stage: Annotated[
-        list[Literal[Stage, "not_stated"]],
+        list[Literal[AssessmentStage, "not_stated"]],
         Field(
             default_factory=list, max_length=100, description="Stage of the programme's life at which it was assessed."
         ),
@@ -167,17 +167,20 @@ class ActionQuery(ListQuery):
     ] = None
 
 
-class MarkerCard(Card[schemas.MarkerFacts]):
+class MarkersProgrammeCard(Card[schemas.MarkerFacts]):
     """The markers' card of a programme; `changed` is when anything that it shows was last written.
 
     That is its description, an allocation, an assessment, or a rubric behind its grades.
     """
 
+    service: Literal["markers"]
+    """Name of the service whose facts these are."""
 
-class Copies(ResponseModel):
+
+class ReplicatedCopies(ResponseModel):
     """The state of each copy of another service's records."""
 
-    copies: list[CopyState]
+    copies: list[ReplicatedCopy]
     """One for each service whose records are copied."""
 
 
@@ -197,7 +200,11 @@ CURRENT_GRADES = Listing(
         "stage": Filter(
             "stage = ANY({}::text[])",
             " UNION ".join(
-                (ever("stage"), codes_named_in("target", "record->>'stage'"), codes_among(get_args(ProgrammeStage)))
+                (
+                    ever("stage"),
+                    codes_named_in("target", "record->>'stage'"),
+                    codes_among(get_args(LifecycleStage.__value__)),
+                )
             ),
             "/catalog/v1/programmes/facets",
         ),
@@ -271,8 +278,8 @@ _OF_TARGET = replace(
 ACTIONS = Listing(
     path=f"{PATH}/actions",
     entity="action",
-    item=schemas.ActionRecord,
-    page=schemas.ActionPage,
+    item=schemas.AssessmentAction,
+    page=schemas.AssessmentActionPage,
     rows=f"""(
     SELECT assessment || '.' || answer.key || '.' || n AS code, assessment, programme, marker,
            answer.key AS criterion, entry, (entry->>'due')::date AS due, entry->>'done' AS done, updated
@@ -315,8 +322,8 @@ _TARGET_AS_SENT = completed(f"({_SHARE_AS_SENT})", claims="'[]'", printed="'null
 TARGETS = Listing(
     path=f"{PATH}/targets",
     entity="target",
-    item=schemas.MarkerTarget,
-    page=schemas.MarkerTargetPage,
+    item=schemas.IndicatorTarget,
+    page=schemas.IndicatorTargetPage,
     rows="target",
     record=_TARGET_AS_SENT,
     query=TargetQuery,
@@ -407,16 +414,16 @@ async def _with_known_target(request: Request, query: TargetedQuery) -> Targeted
     return query.model_copy(update={"target": written[0]})
 
 
-async def _target(data: Snapshot, code: str | None) -> schemas.MarkerTarget:
+async def _target(data: Snapshot, code: str | None) -> schemas.IndicatorTarget:
     rows = dict(await data.fetch(f"SELECT code, {_TARGET_AS_SENT} FROM target ORDER BY code"))
     wanted = code or TARGET
     if wanted not in rows:
         when = "was not known at that time" if data.as_of_ctes else "is not loaded"
         raise Conflict(f"The target {wanted} {when}.", code="no_target")
-    return schemas.MarkerTarget.model_validate_json(rows[wanted])
+    return schemas.IndicatorTarget.model_validate_json(rows[wanted])
 
 
-async def _coverage(data: Snapshot, target: schemas.MarkerTarget) -> schemas.HeldProgrammes:
+async def _coverage(data: Snapshot, target: schemas.IndicatorTarget) -> schemas.HeldProgrammes:
     """How many programmes at the target's stage are held, beside the number that a document prints."""
     held: int = await data.fetchval(
         "SELECT coalesce(sum(programmes), 0)::bigint FROM current_grade_count WHERE marker = $1 AND stage = $2",
@@ -427,7 +434,7 @@ async def _coverage(data: Snapshot, target: schemas.MarkerTarget) -> schemas.Hel
 
 
 async def _indicators(
-    data: Snapshot, target: schemas.MarkerTarget, query: CurrentGradeFilter, by: str | None
+    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes; programmes without one are the last group."""
     key, join = DIVISIONS[by]
@@ -465,7 +472,7 @@ def _only(question: Question, name: str, value: str) -> Question:
 
 
 def _folded(
-    rows: Sequence[Any], statuses: Mapping[str, Any], target: schemas.MarkerTarget, question: Question | None
+    rows: Sequence[Any], statuses: Mapping[str, Any], target: schemas.IndicatorTarget, question: Question | None
 ) -> schemas.Indicator:
     programmes, grades, behind = 0, Counter[str | None](), Counter[str | None]()
     for row in rows:
@@ -509,7 +516,7 @@ def _grade_share(grade: str | None, rows: Sequence[Any], question: Question | No
         grade=grade,
         programmes=programmes,
         budgets=[
-            schemas.Budgets(stage=stage, sum=money(amount, currency), programmes=number)
+            schemas.BudgetSum(stage=stage, sum=money(amount, currency), programmes=number)
             for (stage, currency), (amount, number) in sorted(sums.items())
         ],
         without_budget=programmes - sum(row["with_budget"] for row in rows),
@@ -561,7 +568,7 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
     today = datetime.now(UTC).date()
     async with snapshot(request, query) as data:
 
-        async def build(revision: int) -> schemas.OverTime:
+        async def build(revision: int) -> schemas.IndicatorOverTime:
             target = await _target(data, query.target)
             first = await data.fetchval("SELECT min(at) FROM revision WHERE repeatable")
             periods = []
@@ -572,12 +579,14 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
                 then = CurrentGradeFilter.model_validate({"as_of": str(number)})
                 found = await _indicators(data.at_revision(number), target, then, None)
                 whole = found.get(None) or _folded([], {}, target, None)
-                periods.append(schemas.Period(period_end=end, at=at, indicator=whole))
-            return schemas.OverTime(target=target, periods=periods, revision=revision)
+                periods.append(schemas.IndicatorPeriod(period_end=end, at=at, indicator=whole))
+            return schemas.IndicatorOverTime(target=target, periods=periods, revision=revision)
 
         # The day is part of the cache key: a new day may begin a new period, although nothing was written.
         return await data.cached(
-            build, question=f"{canonical(query, without=FORMAT)}\n{today}", table=table_of(schemas.Period, "periods")
+            build,
+            question=f"{canonical(query, without=FORMAT)}\n{today}",
+            table=table_of(schemas.IndicatorPeriod, "periods"),
         )
 
 
@@ -586,7 +595,7 @@ async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
     query = await with_known_codes(request, CURRENT_GRADES, query)
     async with snapshot(request, query) as data:
 
-        async def build(revision: int) -> schemas.CriteriaAnswer:
+        async def build(revision: int) -> schemas.CriteriaSummaries:
             arguments = Arguments()
             where = condition(CURRENT_GRADES, query, arguments)
             rows = await data.fetch(
@@ -601,7 +610,7 @@ async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
                 *arguments,
             )
             rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
-            return schemas.CriteriaAnswer(criteria=_criteria(rows, rubrics), revision=revision)
+            return schemas.CriteriaSummaries(criteria=_criteria(rows, rubrics), revision=revision)
 
         as_csv = table_of(schemas.CriterionSummary, "criteria")
         return await _aged(data.connection, await data.cached(build, table=as_csv))
@@ -630,7 +639,7 @@ def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.C
                     not_applicable=answers[NOT_APPLICABLE],
                     share=share(points, best * answered) if answered else None,
                     levels=[
-                        schemas.LevelCount(answer=level.value, label=level.label, programmes=number)
+                        schemas.AnswerCount(answer=level.value, label=level.label, programmes=number)
                         for level, number in levels
                     ],
                 )
@@ -648,7 +657,7 @@ async def answer_copies(request: Request) -> Response:
     async with snapshot(request) as data:
         copies = [await copy_state(data.connection, service) for service in AGES]
     return Response(
-        Copies(copies=copies).model_dump_json(),
+        ReplicatedCopies(copies=copies).model_dump_json(),
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )

@@ -66,9 +66,9 @@ async def get_indicator(
 @router.get(
     "/indicator/over-time",
     tags=[TAG.name],
-    response_model=schemas.OverTime,
+    response_model=schemas.IndicatorOverTime,
     summary="Get the indicator over time",
-    **openapi.read(media=openapi.TABLE, conflicts=True, texts=openapi.table(columns_of(schemas.Period))),
+    **openapi.read(media=openapi.TABLE, conflicts=True, texts=openapi.table(columns_of(schemas.IndicatorPeriod))),
 )
 async def get_indicator_over_time(
     request: PublicReadRequest, query: Annotated[queries.OverTimeQuery, StrictQuery()]
@@ -80,7 +80,7 @@ async def get_indicator_over_time(
 @router.get(
     "/criteria",
     tags=[TAG.name],
-    response_model=schemas.CriteriaAnswer,
+    response_model=schemas.CriteriaSummaries,
     summary="Get the answers by criterion",
     **openapi.read(media=openapi.TABLE, texts=openapi.table(columns_of(schemas.CriterionSummary))),
 )
@@ -94,7 +94,7 @@ async def get_answers_by_criterion(
 @router.get(
     "/actions",
     tags=[TAG.name],
-    response_model=schemas.ActionPage,
+    response_model=schemas.AssessmentActionPage,
     summary="List the actions that assessments ask for",
     **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(queries.ACTIONS.columns, queries.ACTIONS.item)),
 )
@@ -106,7 +106,7 @@ async def list_actions(request: PublicReadRequest, query: Annotated[queries.Acti
 @router.get(
     "/copies",
     tags=[TAG.name],
-    response_model=queries.Copies,
+    response_model=queries.ReplicatedCopies,
     summary="Get how old the copied records are",
     dependencies=[NO_PARAMETERS],
     **openapi.plain(stored=True),
@@ -127,7 +127,7 @@ add_listing(
 add_card(
     router,
     "markers",
-    queries.MarkerCard,
+    queries.MarkersProgrammeCard,
     queries.programme_card,
     title="Markers",
     tag=TAG,

@@ -5,16 +5,38 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
+from typing_extensions import TypeAliasType
+
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share
 from mmptf_common.wire.sources import SourceRef
-from mmptf_markers.assessments.schemas import StoredShare
+from mmptf_markers.assessments.schemas import GradeBasis, StoredShare
 from mmptf_markers.engine.results import Answer
-from mmptf_markers.engine.rubric import Stage
+from mmptf_markers.engine.rubric import AssessmentStage, RubricStatus
 
-TargetStatus = Literal["met", "not_met", "undetermined", "not_applicable"]
+TargetStatus = TypeAliasType(
+    "TargetStatus",
+    Literal["met", "not_met", "undetermined", "not_applicable"],
+)
+"""Whether a target is met, whatever grades the unassessed programmes will have.
+
+- `met`: enough programmes count already
+- `not_met`: too few would count even if every unassessed programme did
+- `undetermined`: the unassessed programmes decide it
+- `not_applicable`: there are no programmes
+"""
+
+TargetClaimStatus = TypeAliasType(
+    "TargetClaimStatus",
+    Literal["met", "not_met"],
+)
+"""What a document says of a target.
+
+- `met`: it is met
+- `not_met`: it is not met
+"""
 
 
 class PrintedProgrammes(ResponseModel):
@@ -35,7 +57,7 @@ class TargetClaim(ResponseModel):
     """Code of the claim, made of those of target and year."""
     year: int
     """Calendar year of which the document speaks."""
-    standing: Literal["met", "not_met"]
+    standing: TargetClaimStatus
     """What the document says: the target is met, or it is not."""
     note: str | None
     """What a reader of the claim has to know; null where there is nothing."""
@@ -43,7 +65,7 @@ class TargetClaim(ResponseModel):
     """Where each fact is printed: one entry for each member that was taken from a document."""
 
 
-class MarkerTarget(ResponseModel):
+class IndicatorTarget(ResponseModel):
     """What a marker is to reach: at least `minimum` of the programmes at a stage of the catalogue have these grades.
 
     `printed` is the number of such programmes in a document, null where none prints it; `claims` are what documents say
@@ -72,7 +94,7 @@ class MarkerTarget(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-class MarkerTargetPage(Page[MarkerTarget]):
+class IndicatorTargetPage(Page[IndicatorTarget]):
     """One page of targets."""
 
 
@@ -108,19 +130,19 @@ class CurrentGrade(ResponseModel):
     """Thematic area in the catalogue; null where it states none."""
     grade: Code | None
     """Code of the grade that counts; null while there is none."""
-    basis: Literal["declared", "derived", "reviewed"] | None
+    basis: GradeBasis | None
     """Whether it was declared, derived from answers, or found by a review; null while there is none."""
     answered: bool | None
     """Whether its answers are held; null while there is no grade."""
     assessment: Code | None
     """Code of the assessment; null while there is none."""
-    assessed_stage: Stage | None
+    assessed_stage: AssessmentStage | None
     """Stage of the programme's life at which it was assessed; null while it was not."""
     assessed_year: int | None
     """Year of the annual report behind it; null for other stages."""
     rubric: Code | None
     """Code of the version of a rubric behind it; null for a declared grade, or while there is none."""
-    rubric_status: Literal["illustrative", "official", "superseded"] | None
+    rubric_status: RubricStatus | None
     """Status of that rubric now; null where there is none."""
     under_review: bool
     """Whether a newer assessment waits for its review."""
@@ -147,7 +169,7 @@ class MarkerFacts(ResponseModel):
     """Number of actions of accepted assessments that are not done."""
 
 
-class Budgets(ResponseModel):
+class BudgetSum(ResponseModel):
     """The budgets of some programmes at one stage of money; budgets of different stages are never added together."""
 
     stage: str
@@ -171,7 +193,7 @@ class GradeShare(ResponseModel):
     """Code of the grade; null for the programmes without one."""
     programmes: int
     """Number of the programmes."""
-    budgets: list[Budgets]
+    budgets: list[BudgetSum]
     """Their budgets in the catalogue, by stage of money."""
     without_budget: int
     """Number of them without a budget."""
@@ -188,7 +210,7 @@ class RubricShare(ResponseModel):
 
     rubric: Code | None
     """Code of the version of a rubric; null for grades that were only declared."""
-    status: Literal["illustrative", "official", "superseded"] | None
+    status: RubricStatus | None
     """Status of that rubric now; null for grades that were only declared."""
     programmes: int
     """Number of programmes whose grade comes from it."""
@@ -256,7 +278,7 @@ class IndicatorAnswer(ResponseModel):
     `overlapping`: whether a programme can be in several groups, which then add up to more than the whole.
     """
 
-    target: MarkerTarget
+    target: IndicatorTarget
     """The target that is measured against."""
     coverage: HeldProgrammes
     """How many of the programmes that a document counts are held."""
@@ -274,7 +296,7 @@ class IndicatorAnswer(ResponseModel):
     """
 
 
-class Period(ResponseModel):
+class IndicatorPeriod(ResponseModel):
     """The indicator as it was known at the end of a period; the last period has not ended."""
 
     period_end: date
@@ -285,12 +307,12 @@ class Period(ResponseModel):
     """The indicator as it was known then."""
 
 
-class OverTime(ResponseModel):
+class IndicatorOverTime(ResponseModel):
     """The indicator period by period, from the first write of this service on."""
 
-    target: MarkerTarget
+    target: IndicatorTarget
     """The target that is measured against."""
-    periods: list[Period]
+    periods: list[IndicatorPeriod]
     """The periods, the earliest first."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
@@ -298,7 +320,7 @@ class OverTime(ResponseModel):
     """
 
 
-class LevelCount(ResponseModel):
+class AnswerCount(ResponseModel):
     """How many programmes gave one answer."""
 
     answer: Answer
@@ -326,11 +348,11 @@ class CriterionSummary(ResponseModel):
     """Number of programmes to which it does not apply."""
     share: Share | None
     """Share of the answers at the highest level; null where nobody answers."""
-    levels: list[LevelCount]
+    levels: list[AnswerCount]
     """Number of programmes by answer, the lowest first."""
 
 
-class CriteriaAnswer(ResponseModel):
+class CriteriaSummaries(ResponseModel):
     """The criteria of the rubrics behind the grades that count, the weakest first."""
 
     criteria: list[CriterionSummary]
@@ -341,7 +363,7 @@ class CriteriaAnswer(ResponseModel):
     """
 
 
-class ActionRecord(ResponseModel):
+class AssessmentAction(ResponseModel):
     """An action that an accepted assessment asks for; `owner` is a role or a unit, `done` the day on which it was."""
 
     code: str
@@ -366,5 +388,5 @@ class ActionRecord(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-class ActionPage(Page[ActionRecord]):
+class AssessmentActionPage(Page[AssessmentAction]):
     """One page of actions."""

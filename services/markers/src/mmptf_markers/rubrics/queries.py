@@ -21,7 +21,7 @@ from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
 from mmptf_markers.engine.results import Score
-from mmptf_markers.engine.rubric import Language, Rubric, RubricStatus, Stage, answers_schema
+from mmptf_markers.engine.rubric import AssessmentStage, Language, Rubric, RubricStatus, answers_schema
 from mmptf_markers.engine.translation import Translation, translated
 from mmptf_markers.rubrics.rules import score_or_raise
 from mmptf_markers.rubrics.schemas import (
@@ -59,7 +59,8 @@ class AnswersSchemaQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stage: Annotated[
-        Stage | None, Field(description="One stage; without it, the criteria of all.", examples=["programme_document"])
+        AssessmentStage | None,
+        Field(description="One stage; without it, the criteria of all.", examples=["programme_document"]),
     ] = None
     language: Annotated[
         Language | None, Field(description="A language of the rubric's translations; without it, that of the rubric.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, error_detail
 from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.engine.results import Answer, AnswerError, RubricUsed, Score
-from mmptf_markers.engine.rubric import Rubric, Stage
+from mmptf_markers.engine.rubric import AssessmentStage, Rubric
 from mmptf_markers.engine.scoring import InvalidAnswers, score
 
 
@@ -16,7 +16,7 @@ def published_code(rubric: Rubric | RubricUsed) -> str:
     return f"{rubric.code}.{rubric.version}"
 
 
-def score_or_raise(rubric: Rubric, answers: Mapping[str, Answer], stage: Stage) -> Score:
+def score_or_raise(rubric: Rubric, answers: Mapping[str, Answer], stage: AssessmentStage) -> Score:
     """The score of answers; raises InvalidRequest with every invalid answer."""
     try:
         return score(rubric, answers, stage)

@@ -5,8 +5,8 @@ from datetime import datetime
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.pages import Page
 from mmptf_markers.engine.results import Answer
-from mmptf_markers.engine.rubric import Language, Rubric, RubricStatus, Sha256, SourceDocument, Stage
-from mmptf_markers.engine.translation import Coverage
+from mmptf_markers.engine.rubric import AssessmentStage, Language, Rubric, RubricStatus, Sha256, SourceDocument
+from mmptf_markers.engine.translation import TranslationCoverage
 
 
 class PublishedRubric(ResponseModel):
@@ -61,7 +61,7 @@ class PublishedTranslation(ResponseModel):
     """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
     source: SourceDocument | None
     """The document that the texts were taken from; null where there is none."""
-    coverage: Coverage
+    coverage: TranslationCoverage
     """How many of the rubric's texts it has."""
     texts: dict[str, str]
     """The translated texts, by JSON Pointers into the rubric's `content`."""
@@ -83,7 +83,7 @@ class ScoreRequest(ResponseModel):
     """Code of the rubric."""
     version: Code | None
     """Version of the rubric; null for the one published last that is not superseded."""
-    stage: Stage
+    stage: AssessmentStage
     """Stage of the programme's life at which the criteria are asked."""
     answers: dict[str, Answer]
     """Values of the answers, by criterion."""
