@@ -14,12 +14,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from mmptf_common.process.client import failure
 from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, error_detail
 
 LIMIT_SECONDS = 2.0
 
 # Why there is no card though nothing failed: the service has no data on the programme, or no cards at all.
-NOT_FOUND, NO_CARDS = "not_found", "no_cards"
+NOT_FOUND, NO_CARDS = ProblemCode.NOT_FOUND, ProblemCode.NO_CARDS
 TIMEOUT = GatewayTimeout.code
 
 
@@ -57,10 +58,11 @@ class MissingCard(ResponseModel):
     """Why a service has no card here.
 
     `not_found`: it has no data on this programme; `no_cards`: it has no cards of programmes. Any other `code`
-    is a failure: `service_unreachable`, `service_timeout`, `invalid_card`, or the code of the problem it answered with.
+    is a failure: `service_unreachable`, `service_timeout`, `invalid_answer` where it answered with what cannot be used,
+    or the code of the problem it answered with.
     """
 
-    code: str
+    code: ProblemCode
     """`not_found`, `no_cards`, or the stable code of the failure."""
     detail: str
     """Why there is no card, for people."""
@@ -111,7 +113,7 @@ class RefusalError(BaseModel):
 class CardError(BaseModel):
     """What the gateway reads of a service's problem."""
 
-    code: str
+    code: ProblemCode
     detail: str
     errors: list[RefusalError] = []
 
@@ -182,17 +184,19 @@ async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> 
         card = ProgrammeCard.model_validate_json(answer.content, strict=True, extra="ignore")
         if (card.service, card.code) == (name, answer.url.path.rpartition("/")[2]):
             return Answer(name, card=card)
-        return _missing(name, "invalid_card", f"The service {name!r} answers with the card of something else.")
+        return _missing(
+            name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers with the card of something else."
+        )
     except TimeoutError:
         return _missing(name, TIMEOUT, f"The service {name!r} did not answer in {LIMIT_SECONDS:g} seconds.")
     except (ValidationError, httpx.TooManyRedirects):
-        return _missing(name, "invalid_card", f"The service {name!r} answers, but not with a card.")
+        return _missing(name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers, but not with a card.")
     except httpx.HTTPError as cause:
         problem = failure(name, cause)
         return _missing(name, problem.code, problem.detail)
 
 
-def _missing(name: str, code: str, detail: str, suggestion: str | None = None) -> Answer:
+def _missing(name: str, code: ProblemCode, detail: str, suggestion: str | None = None) -> Answer:
     return Answer(name, missing=MissingCard(code=code, detail=detail), suggestion=suggestion)
 
 
@@ -202,7 +206,7 @@ def _error_answer(name: str, answer: httpx.Response) -> Answer:
         problem = CardError.model_validate_json(answer.content)
     except ValidationError:
         problem = CardError(
-            code=f"status_{answer.status_code}",
+            code=ProblemCode.INVALID_ANSWER,
             detail=f"The service answered {answer.status_code} {answer.reason_phrase}.",
         )
     if answer.status_code != httpx.codes.NOT_FOUND:
@@ -227,7 +231,7 @@ def _nothing(code: str, answers: Sequence[Answer]) -> ProblemError:
     detail = f"No service tells of a programme {code!r}."
     return NotFound(
         f"{detail} Did you mean {meant}?" if meant else detail,
-        errors=[error_detail("unknown_code", detail, parameter="code", suggestion=meant)],
+        errors=[error_detail(ProblemCode.UNKNOWN_CODE, detail, parameter="code", suggestion=meant)],
     )
 
 

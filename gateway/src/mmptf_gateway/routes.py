@@ -13,6 +13,7 @@ from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import Health
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ServiceUnavailable, error_detail
 from mmptf_gateway.contracts import MergedContract
 from mmptf_gateway.programmes import ProgrammeView, programme_view
@@ -129,7 +130,7 @@ async def contract(request: PublicRequest, query: Annotated[ContractQuery, Stric
         raise ServiceUnavailable(
             f"The contract of {', '.join(merged.missing)} could not be fetched yet; ?partial=true gives the others.",
             errors=[
-                error_detail("missing_contract", f"The service {name!r} gave no contract that can be used.")
+                error_detail(ProblemCode.MISSING_CONTRACT, f"The service {name!r} gave no contract that can be used.")
                 for name in merged.missing
             ],
         )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from mmptf_common.process.client import failure
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.sources import Publication
 
 LIMIT_SECONDS = 2.0
@@ -92,12 +93,12 @@ async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceInSu
         else:
             error = _reason(answer)
     except TimeoutError:
-        error = f"service_timeout: The service {name!r} did not answer in {LIMIT_SECONDS:g} seconds."
+        error = f"{ProblemCode.SERVICE_TIMEOUT}: The service {name!r} did not answer in {LIMIT_SECONDS:g} seconds."
     except httpx.HTTPError as cause:
         problem = failure(name, cause)
         error = f"{problem.code}: {problem.detail}"
     except ValidationError:
-        error = f"invalid_status: The service {name!r} answers, but not with a status."
+        error = f"{ProblemCode.INVALID_ANSWER}: The service {name!r} answers, but not with a status."
     return ServiceInSuite(
         service=name,
         reachable=reachable,
@@ -118,4 +119,4 @@ def _reason(answer: httpx.Response) -> str:
         problem = answer.json()
         return f"{problem['code']}: {problem['detail']}"
     except (ValueError, LookupError, TypeError):
-        return f"status_{answer.status_code}: The service answered {answer.status_code} {answer.reason_phrase}."
+        return f"{ProblemCode.INVALID_ANSWER}: The service answered {answer.status_code} {answer.reason_phrase}."

@@ -19,6 +19,7 @@ from mmptf_common.storage.engines import Database, reading
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import ChangeRecord
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ServiceUnavailable, error_detail
 
 # While readers wait for a change, the database is queried once in this interval, however many of them wait.
@@ -213,12 +214,12 @@ async def answer_changes(
     if query.after > row["last_of_all"]:
         newest = row["last_of_all"]
         beyond = error_detail(
-            "beyond_last_change", f"after: {query.after}", parameter="after", allowed=[f"0 to {newest}"]
+            ProblemCode.BEYOND_LAST_CHANGE, f"after: {query.after}", parameter="after", allowed=[f"0 to {newest}"]
         )
         raise Conflict(
             f"The last change is {newest}. Who was given {query.after} here has changes that were undone when the"
             " data were restored to an earlier state: begin again with after=0.",
-            code="beyond_last_change",
+            code=ProblemCode.BEYOND_LAST_CHANGE,
             errors=[beyond],
         )
     # The last change that was searched, not the last that matched, so that none is searched twice.

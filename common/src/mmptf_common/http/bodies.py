@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from mmptf_common.wire.base import in_words
 from mmptf_common.wire.money import AMOUNT_SENT_PATTERN
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
     BadRequest,
     ErrorDetail,
@@ -35,6 +36,9 @@ _TYPES = {
 }
 # Pydantic's errors of values of another type, beside those whose names end with `_type`.
 _OF_TYPES = {"int_parsing", "int_from_float", "int_parsing_size", "finite_number"}
+
+# Those of validators of the suite, whose types are codes.
+_OWN_TYPES = {str(code): code for code in (ProblemCode.UNKNOWN_CODE, ProblemCode.RESERVED)}
 
 Schema = Mapping[str, Any]
 
@@ -62,12 +66,12 @@ def parse_json(body: bytes) -> Any:
     except json.JSONDecodeError:
         raise
     except UnicodeDecodeError:
-        raise BadRequest("The body is not JSON: its bytes are not UTF-8.") from None
+        raise BadRequest("The body is not JSON: its bytes are not UTF-8.", code=ProblemCode.INVALID_JSON) from None
     except RecursionError:
-        raise BadRequest("The body is nested too deeply.") from None
+        raise BadRequest("The body is nested too deeply.", code=ProblemCode.INVALID_JSON) from None
     except ValueError:
         # The only other one: Python converts no more digits, so that a number cannot occupy a process.
-        raise BadRequest("The body has a number with too many digits.") from None
+        raise BadRequest("The body has a number with too many digits.", code=ProblemCode.INVALID_JSON) from None
 
 
 class _Repeated(Exception):
@@ -86,7 +90,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise BadRequest(f"The body is not JSON: {word} is no value of JSON.")
+    raise BadRequest(f"The body is not JSON: {word} is no value of JSON.", code=ProblemCode.INVALID_JSON)
 
 
 def _repeated_members(value: Any) -> list[ErrorDetail]:
@@ -103,7 +107,7 @@ def _repeated_members(value: Any) -> list[ErrorDetail]:
                 waiting.append((at, member))
                 if seen[name] == 2:
                     detail = f"{_shown(at)}: this member is there more than once, and which one is meant is not known"
-                    errors.append(error_detail("repeated_member", detail, pointer=at))
+                    errors.append(error_detail(ProblemCode.REPEATED_MEMBER, detail, pointer=at))
         elif isinstance(value, list):
             waiting.extend((f"{where}/{n}", item) for n, item in enumerate(value) if isinstance(item, list))
     return errors[:MAX_ERRORS]
@@ -147,32 +151,34 @@ def _error_of(schema: Schema, error: Mapping[str, Any]) -> ErrorDetail:
     pointer = pointer_of(steps)
     where, kind, value = _shown(pointer) or "body", str(error["type"]), error.get("input")
     if kind == "missing" and steps:
-        return error_detail("missing_member", f"{where}: this member is missing", pointer=pointer)
+        return error_detail(ProblemCode.MISSING_MEMBER, f"{where}: this member is missing", pointer=pointer)
     if kind == "extra_forbidden":
         return _unknown_member(pointer, str(steps[-1]), list(parent.get("properties", ())))
     allowed = [str(each) for each in node["enum"]] if "enum" in node else None
     if kind == "missing":
-        return error_detail("invalid_body", f"{where}: it takes {_expected(node)}, and nothing was sent", pointer="")
+        return error_detail(
+            ProblemCode.INVALID_VALUE, f"{where}: it takes {_expected(node)}, and nothing was sent", pointer=""
+        )
     if "anyOf" in node or kind in _OF_TYPES or kind.endswith("_type") or (allowed and not isinstance(value, str)):
         inexact = ": numbers of JSON are not exact" if _is_inexact_amount(node, value) else ""
         detail = f"{where}: it takes {_expected(node)}, and {_kind(value)} was sent{inexact}"
-        return error_detail("invalid_type", detail, pointer=pointer, allowed=allowed)
-    if kind in ("unknown_code", "reserved"):
+        return error_detail(ProblemCode.INVALID_TYPE, detail, pointer=pointer, allowed=allowed)
+    if kind in _OWN_TYPES:
         suggestion = error["ctx"].get("suggestion")
-        return error_detail(kind, f"{where}: {reason_of(error)}", pointer=pointer, suggestion=suggestion)
+        return error_detail(_OWN_TYPES[kind], f"{where}: {reason_of(error)}", pointer=pointer, suggestion=suggestion)
     if allowed:
         meant = closest_match(str(value), allowed)
         hint = f"; did you mean {meant}?" if meant else ""
         detail = f"{where}: it takes {_expected(node)}{hint}"
-        return error_detail("invalid_body", detail, pointer=pointer, allowed=allowed, suggestion=meant)
-    return error_detail("invalid_body", f"{where}: {reason_of(error)}", pointer=pointer)
+        return error_detail(ProblemCode.UNKNOWN_CODE, detail, pointer=pointer, allowed=allowed, suggestion=meant)
+    return error_detail(ProblemCode.INVALID_VALUE, f"{where}: {reason_of(error)}", pointer=pointer)
 
 
 def _unknown_member(pointer: str, name: str, allowed: list[str]) -> ErrorDetail:
     meant = closest_match(name, allowed)
     hint = f"; did you mean {meant}?" if meant else "."
     return error_detail(
-        "unknown_member",
+        ProblemCode.UNKNOWN_MEMBER,
         f"{_shown(pointer)}: this is not a member here{hint} The object takes: {', '.join(allowed)}.",
         pointer=pointer,
         allowed=allowed,

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.wire.links import link
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadRequest, PreconditionRequired
 
 # Any cache may store an answer and has to revalidate it before each use: data may change at any time, and a
@@ -94,7 +95,7 @@ def tags_in(text: str, name: str) -> list[str]:
         raise BadRequest(
             f"{name}: the ETag of the record is expected as it was sent, in its quotation marks, such as"
             ' "352-0f1e2d3c4b5a697887", or several of them with commas, or *.',
-            code="not_an_etag",
+            code=ProblemCode.NOT_AN_ETAG,
         )
     return ours
 

@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from mmptf_common.process.client import open_client
 from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Forbidden, ServiceUnavailable, Unauthorized
 
 ADMIN = "admin"
@@ -83,13 +84,16 @@ class Access:
         """Return the identity of the request's verified token; raises Unauthorized, Forbidden, ServiceUnavailable."""
         verifier: Verifier | None = request.app.state.verifier
         if verifier is None:
-            raise Forbidden("This needs an access token, and no identity provider is configured here.")
+            raise Forbidden(
+                "This needs an access token, and no identity provider is configured here.",
+                code=ProblemCode.IDENTITY_NOT_CONFIGURED,
+            )
         who = await verifier.identity(_sent_token(request))
         if not any(who.may(scope) for scope in self.scopes):
             needed = " or ".join(repr(scope) for scope in self.scopes)
             raise Forbidden(
                 f"The access token does not carry the scope {needed}, which this needs.",
-                code="insufficient_scope",
+                code=ProblemCode.INSUFFICIENT_SCOPE,
                 headers={
                     "WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{" ".join(self.scopes)}"',
                 },
@@ -111,7 +115,7 @@ Administrator = Annotated[Identity, require_scope(ADMIN)]
 def organization_of(who: Identity) -> str:
     """The organization for which the caller writes; raises Forbidden where the token has none."""
     if who.organization is None:
-        raise Forbidden("The access token names no organization to write for.")
+        raise Forbidden("The access token names no organization to write for.", code=ProblemCode.ORGANIZATION_NOT_KNOWN)
     return who.organization
 
 
@@ -138,7 +142,7 @@ def _sent_token(request: Request) -> str:
     scheme, _, token = (sent[0] if sent else "").strip(" ").partition(" ")
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token:
-        raise Unauthorized("This needs an access token: Authorization: Bearer <token>.", code="token_missing")
+        raise Unauthorized("This needs an access token: Authorization: Bearer <token>.", code=ProblemCode.TOKEN_MISSING)
     if len(token) > LONGEST_TOKEN:
         raise _invalid(f"The access token is longer than {LONGEST_TOKEN} characters.")
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
@@ -146,7 +150,7 @@ def _sent_token(request: Request) -> str:
     return token
 
 
-def _invalid(detail: str, code: str = "token_invalid") -> Unauthorized:
+def _invalid(detail: str, code: ProblemCode = ProblemCode.TOKEN_INVALID) -> Unauthorized:
     # RFC 6750 allows printable ASCII in a description, without the quotation mark and the backslash.
     described = re.sub(r"[^ !#-\[\]-~]", "?", detail)
     challenge = f'{Unauthorized.headers["WWW-Authenticate"]}, error="invalid_token", error_description="{described}"'
@@ -205,9 +209,9 @@ class Verifier:
         if self._audience not in ([claims.aud] if isinstance(claims.aud, str) else claims.aud):
             raise _invalid(f"The access token is not meant for the audience {self._audience}, which is expected here.")
         if claims.exp + LEEWAY <= now:
-            raise _invalid(f"The access token has expired at {_moment(claims.exp)}.", "token_expired")
+            raise _invalid(f"The access token has expired at {_moment(claims.exp)}.", ProblemCode.TOKEN_EXPIRED)
         if (begins := max(claims.nbf or 0, claims.iat or 0)) - LEEWAY > now:
-            raise _invalid(f"The access token is valid from {_moment(begins)} only.", "token_not_yet_valid")
+            raise _invalid(f"The access token is valid from {_moment(begins)} only.", ProblemCode.TOKEN_NOT_YET_VALID)
         return Identity(
             subject=claims.sub,
             organization=claims.organization,

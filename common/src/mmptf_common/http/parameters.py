@@ -27,6 +27,7 @@ from starlette.requests import Request
 from mmptf_common.http.search import SearchError, parse_search
 from mmptf_common.wire.base import in_words, worded
 from mmptf_common.wire.money import amount_text
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any, reason_of
 
 # Queries of at most so many bytes are remembered with what they were parsed to.
@@ -319,7 +320,7 @@ def _parse(raw: bytes, model: type[Q]) -> Q:
         pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
         raise InvalidRequest(
-            [error_detail("too_many_parameters", f"The query has more than {MAX_PARAMETERS} parameters.")]
+            [error_detail(ProblemCode.TOO_MANY_PARAMETERS, f"The query has more than {MAX_PARAMETERS} parameters.")]
         ) from error
     given: dict[str, Any] = {}
     errors: list[ErrorDetail] = []
@@ -337,7 +338,9 @@ def _parse(raw: bytes, model: type[Q]) -> Q:
         elif name in given:
             errors.append(
                 error_detail(
-                    "repeated_parameter", f"{name} is given more than once and takes one value", parameter=name
+                    ProblemCode.REPEATED_PARAMETER,
+                    f"{name} is given more than once and takes one value",
+                    parameter=name,
                 )
             )
         elif name in shape.enumerated:
@@ -368,11 +371,10 @@ _parsed = lru_cache(maxsize=1024)(_parse)
 
 def _unreadable(name: str, value: str, shape: _Shape) -> ErrorDetail | None:
     """The error for a value that no parameter can have, or that is written as no parameter takes it."""
-    takes_codes = name in shape.many or name in shape.enumerated
-    code = "unknown_code" if takes_codes else "invalid_cursor" if name == "cursor" else "invalid_parameter"
+    code = _invalid_code(name)
     suggestion = None
     if _FORBIDDEN.search(value):
-        code = "invalid_characters"
+        code = ProblemCode.INVALID_CHARACTERS
         detail = "wildcards (%), control characters and broken UTF-8 are not allowed in a value"
     elif name in shape.many and _OTHER_SEPARATORS.search(value):
         suggestion = _OTHER_SEPARATORS.sub(",", value)
@@ -382,9 +384,14 @@ def _unreadable(name: str, value: str, shape: _Shape) -> ErrorDetail | None:
     else:
         return None
     allowed = _allowed(shape.schemas[name])
-    if allowed is None and code != "invalid_characters":
+    if allowed is None and code != ProblemCode.INVALID_CHARACTERS:
         allowed = ["one or more names" if name == "fields" else "one or more codes"]
     return error_detail(code, f"{name}: {detail}", parameter=name, allowed=allowed, suggestion=suggestion)
+
+
+def _invalid_code(name: str) -> ProblemCode:
+    """The code for a value of a parameter that is not of its form."""
+    return ProblemCode.INVALID_CURSOR if name == "cursor" else ProblemCode.INVALID_PARAMETER
 
 
 def _separated(value: str) -> list[str]:
@@ -397,7 +404,7 @@ def _turned_round(low: str, high: str, query: BaseModel) -> ErrorDetail:
     """The error for a range whose smallest value is larger than its largest."""
     smallest, largest = getattr(query, low), getattr(query, high)
     return error_detail(
-        "invalid_range",
+        ProblemCode.INVALID_RANGE,
         f"{low}={smallest} is beyond {high}={largest}: nothing lies between them",
         parameter=low,
         allowed=[f"up to {high}"],
@@ -479,7 +486,7 @@ def _unknown(name: str, allowed: list[str]) -> ErrorDetail:
     takes = ", ".join(allowed) if allowed else "no parameters"
     shown = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", name[:64])
     return error_detail(
-        "unknown_parameter",
+        ProblemCode.UNKNOWN_PARAMETER,
         f"{shown!r} is not a parameter here{hint} This operation takes: {takes}.",
         parameter=shown,
         allowed=allowed,
@@ -494,7 +501,10 @@ def _invalid(error: dict[str, Any], shape: _Shape) -> ErrorDetail:
     value = error.get("input")
     if _has_several(error, schema, value):
         return error_detail(
-            "repeated_parameter", f"{name} takes one value, and is given several", parameter=name, allowed=allowed
+            ProblemCode.REPEATED_PARAMETER,
+            f"{name} takes one value, and is given several",
+            parameter=name,
+            allowed=allowed,
         )
     is_code = error["type"] == "literal_error"
     meant = closest_match(value, allowed) if is_code and allowed and isinstance(value, str) else None
@@ -506,9 +516,9 @@ def _invalid(error: dict[str, Any], shape: _Shape) -> ErrorDetail:
         detail = reason_of(error)
     hint = f"; did you mean {meant}?" if meant else ""
     is_search = isinstance(error.get("ctx", {}).get("error"), SearchError)
-    code = "unknown_code" if is_code else "invalid_cursor" if name == "cursor" else "invalid_parameter"
+    code = ProblemCode.UNKNOWN_CODE if is_code else _invalid_code(name)
     return error_detail(
-        "invalid_search" if is_search else code,
+        ProblemCode.INVALID_SEARCH if is_search else code,
         f"{name}: {detail}{hint}",
         parameter=name,
         allowed=allowed,

@@ -15,6 +15,7 @@ from mmptf_common.http.bodies import errors_of_body
 from mmptf_common.http.paths import closest_path, operations, operations_of
 from mmptf_common.process.context import RequestContext
 from mmptf_common.wire.links import link
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
     BY_STATUS,
     MEDIA_TYPE,
@@ -49,15 +50,15 @@ def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
     if isinstance(error.__cause__, ProblemError):
         return error.__cause__  # FastAPI raises a 400 of its own from whatever failed while it read the body
     cls = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
-    if cls is InvalidRequest:
-        return InvalidRequest([error_detail("invalid_request", str(error.detail))])
     headers = dict(error.headers or {})
     path = request.scope["path"]
     if cls is NotFound:
         meant = closest_path(operations(request.app), path)
         meant = meant and link(meant)
         detail = f"Nothing is found at {link(path)[:200]!r}" + (f"; did you mean {meant}?" if meant else ".")
-        return NotFound(detail, errors=[error_detail("unknown_path", detail, suggestion=meant)] if meant else ())
+        return NotFound(
+            detail, errors=[error_detail(ProblemCode.UNKNOWN_PATH, detail, suggestion=meant)] if meant else ()
+        )
     if cls is MethodNotAllowed:
         allowed = sorted(_offered(request, headers.get("Allow", "")))
         headers["Allow"] = ", ".join(allowed)
@@ -88,7 +89,9 @@ def from_validation(request: Request, error: RequestValidationError, body: Any =
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         why = first.get("ctx", {}).get("error", first["msg"])
-        return BadRequest(f"The body is not JSON: {why}, at character {first['loc'][-1]}.")
+        return BadRequest(
+            f"The body is not JSON: {why}, at character {first['loc'][-1]}.", code=ProblemCode.INVALID_JSON
+        )
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_json = media == "application/json" or media.endswith("+json")
     if tuple(first["loc"]) == ("body",) and error.body and not is_json:
@@ -100,7 +103,7 @@ def from_validation(request: Request, error: RequestValidationError, body: Any =
 
 def _error_of_path(error: Mapping[str, Any]) -> ErrorDetail:
     name = str(error["loc"][-1])
-    return error_detail("invalid_parameter", f"{name}: {reason_of(error)}", parameter=name)
+    return error_detail(ProblemCode.INVALID_PARAMETER, f"{name}: {reason_of(error)}", parameter=name)
 
 
 async def answer(request: Request, error: Exception) -> Response:

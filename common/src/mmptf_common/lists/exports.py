@@ -31,6 +31,7 @@ from mmptf_common.lists.listing import (
     with_known_codes,
     with_stored_links,
 )
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 
 EXPORT_SECONDS = 3600
@@ -56,7 +57,7 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
         raise InvalidRequest(
             [
                 error_detail(
-                    "not_applicable",
+                    ProblemCode.NOT_APPLICABLE,
                     f"{name}: {representation} is always complete and has no pages",
                     parameter=name,
                     allowed=["format=json"],

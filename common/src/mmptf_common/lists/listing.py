@@ -318,9 +318,7 @@ def _known_fields(names: Sequence[str], given: Sequence[str], errors: list[Error
     for name in given:
         if name.casefold() not in written:
             meant = closest_match(name, names)
-            errors.append(
-                not_one_of("unknown_code", "fields", name, names, suggestion=Suggestion(meant) if meant else None)
-            )
+            errors.append(not_one_of("fields", name, names, suggestion=Suggestion(meant) if meant else None))
     return sorted({written[name.casefold()] for name in given if name.casefold() in written})
 
 
@@ -341,11 +339,7 @@ async def known_values(
             unknown = list(dict.fromkeys(code for code in others if code not in found))
             for n, code in enumerate(unknown):
                 meant = await suggest(find, code, taken.places) if n < MOST_SUGGESTIONS else None
-                errors.append(
-                    not_one_of(
-                        "unknown_code", parameter, code, listed_at=taken.listed_at, only=taken.only, suggestion=meant
-                    )
-                )
+                errors.append(not_one_of(parameter, code, listed_at=taken.listed_at, only=taken.only, suggestion=meant))
         if len(known) + len(found) > MOST_REMEMBERED:
             known.clear()
         known.update(found)

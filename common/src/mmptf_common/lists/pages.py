@@ -39,6 +39,7 @@ from mmptf_common.lists.listing import (
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.storage.records import PRESENT_CODE
 from mmptf_common.wire.links import link
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, NotFound, error_detail
 from mmptf_common.wire.suggestions import Suggestion
 
@@ -54,7 +55,11 @@ _SORT_VALUES = {
 
 def _bad_cursor(detail: str) -> InvalidRequest:
     return InvalidRequest(
-        [error_detail("invalid_cursor", f"cursor: {detail}", parameter="cursor", allowed=["the path in `next`"])]
+        [
+            error_detail(
+                ProblemCode.INVALID_CURSOR, f"cursor: {detail}", parameter="cursor", allowed=["the path in `next`"]
+            )
+        ]
     )
 
 
@@ -262,7 +267,7 @@ def no_such_record(
 ) -> NotFound:
     """The 404 for a code that a list does not have; meant: the code that was most likely meant."""
     unknown = error_detail(
-        "unknown_code",
+        ProblemCode.UNKNOWN_CODE,
         f"{code!r} is not listed at {link(listing.path)}",
         parameter=parameter,
         suggestion=meant and meant.code,

@@ -12,6 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mmptf_common.process.context import current, new_context
+from mmptf_common.wire.links import current_base_path
 from mmptf_common.wire.problems import MEDIA_TYPE, BadRequest, HeadTooLarge, MethodNotImplemented, ProblemError
 
 MAX_HEAD = 65_536
@@ -36,9 +37,11 @@ class HttpProtocol(HttpToolsProtocol):
     - a request that cannot be read is answered with a problem document, after the answers to those before it.
 
     cors_origins: the origins whose scripts may read these problem documents; `*` is every origin
+    base_path: the path under which callers reach the process, for the links of these documents
     """
 
     cors_origins: tuple[str, ...] = ()
+    base_path: str = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,7 +137,9 @@ class HttpProtocol(HttpToolsProtocol):
         token = current.set(context)
         log.warning("request refused", extra={"status": problem.status, "reason": problem.detail})
         current.reset(token)
+        base_path_before = current_base_path.set(self.base_path)
         body = problem.document("", context.request_id).model_dump_json().encode()
+        current_base_path.reset(base_path_before)
         headers = [
             *self.server_state.default_headers,
             (b"content-type", MEDIA_TYPE.encode()),

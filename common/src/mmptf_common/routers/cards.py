@@ -15,6 +15,7 @@ from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import find_with, in_other_case, suggest
 from mmptf_common.lists.pages import redirect, renamed
 from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import NotFound, error_detail
 
 ENTITY = "programme"
@@ -114,7 +115,7 @@ def add_card(
         detail = unknown.format(repr(code)) + (" at that time." if data.as_of_ctes else ".")
         raise NotFound(
             f"{detail} {meant.sentence}" if meant else detail,
-            errors=[error_detail("unknown_code", detail, parameter="code", suggestion=meant and meant.code)],
+            errors=[error_detail(ProblemCode.UNKNOWN_CODE, detail, parameter="code", suggestion=meant and meant.code)],
         )
 
     router.add_api_route(

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mmptf_common.storage.journal import JOURNAL_LOCK
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
 
 # How often, and how long each time, a request as of the present moment waits for a write under way.
@@ -102,4 +103,6 @@ async def _require_known(connection: Any, moment: datetime, as_of: date) -> None
 
 
 def _unknown_revision(detail: str, allowed: str) -> InvalidRequest:
-    return InvalidRequest([error_detail("unknown_revision", f"as_of: {detail}", parameter="as_of", allowed=[allowed])])
+    return InvalidRequest(
+        [error_detail(ProblemCode.UNKNOWN_REVISION, f"as_of: {detail}", parameter="as_of", allowed=[allowed])]
+    )

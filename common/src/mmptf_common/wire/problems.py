@@ -8,9 +8,12 @@ from typing import Any, ClassVar
 
 from mmptf_common.wire.base import ResponseModel, in_words
 from mmptf_common.wire.links import link
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 
 MEDIA_TYPE = "application/problem+json"
+# Where every process explains the codes.
+PROBLEMS = "/problems"
 
 
 # Seconds; a process that restarts, or a connection that is opened again, takes no longer.
@@ -24,7 +27,7 @@ class ErrorDetail(ResponseModel):
     """Name of the query parameter that is wrong; null where the error is elsewhere."""
     pointer: str | None
     """JSON Pointer (RFC 6901) to the wrong member of the body; null where the error is elsewhere."""
-    code: str
+    code: ProblemCode
     """Stable code of the kind of error, for programs."""
     detail: str
     """What is wrong and what would be right, for people; its wording may change."""
@@ -38,7 +41,7 @@ class Problem(ResponseModel):
     """An RFC 9457 problem document; `code` is stable, `detail` is for people."""
 
     type: str
-    """URI of the kind of problem; its last part is `code`."""
+    """The path at which the kind of problem is explained, for programs and people; its last part is `code`."""
     title: str
     """The kind of problem in a few words, the same for each occurrence."""
     status: int
@@ -47,8 +50,8 @@ class Problem(ResponseModel):
     """What is wrong in this request and what would be right, for people; its wording may change."""
     instance: str
     """Path of the request."""
-    code: str
-    """Stable code of the kind of problem, for programs."""
+    code: ProblemCode
+    """Stable code of the kind of problem, for programs; that of the first of several errors."""
     request_id: str | None
     """The `X-Request-ID` of the answer, by which the operator finds the request; null where it was refused before it
     had one.
@@ -57,8 +60,13 @@ class Problem(ResponseModel):
     """Each thing that is wrong, with its place; empty where the problem is not in a value that was sent."""
 
 
+def problem_path(code: ProblemCode) -> str:
+    """The path at which a code is explained."""
+    return f"{PROBLEMS}/{code}"
+
+
 class ProblemError(Exception):
-    """Base of all errors that are answered; a subclass states the status, the code and the title.
+    """Base of all errors that are answered; a subclass states the status, the title and mostly the code.
 
     ProblemError
     ├── InvalidRequest       422  the request contains values that are not allowed
@@ -82,7 +90,7 @@ class ProblemError(Exception):
     """
 
     status: ClassVar[int]
-    code: str
+    code: ProblemCode
     title: ClassVar[str]
     headers: Mapping[str, str] = {}
 
@@ -92,7 +100,7 @@ class ProblemError(Exception):
         *,
         errors: Sequence[ErrorDetail] = (),
         headers: Mapping[str, str] | None = None,
-        code: str | None = None,
+        code: ProblemCode | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -105,7 +113,7 @@ class ProblemError(Exception):
     def document(self, instance: str, request_id: str | None) -> Problem:
         """The problem document; instance: the path of the request."""
         return Problem(
-            type=f"urn:mmptf:problem:{self.code}",
+            type=link(problem_path(self.code)),
             title=self.title,
             status=self.status,
             detail=self.detail,
@@ -117,86 +125,86 @@ class ProblemError(Exception):
 
 
 class InvalidRequest(ProblemError):
-    """422 with all errors of the request; the code of the problem is that of the first."""
+    """422 with all errors of the request; the code of the problem is that of the first, where none is given."""
 
-    status = 422
-    code = "invalid_request"
-    title = "The request is not valid"
+    status, title = 422, "The request is not valid"
 
-    def __init__(self, errors: Sequence[ErrorDetail]) -> None:
-        super().__init__("; ".join(error.detail for error in errors), errors=errors)
-        self.code = errors[0].code
+    def __init__(self, errors: Sequence[ErrorDetail], *, code: ProblemCode | None = None) -> None:
+        super().__init__("; ".join(error.detail for error in errors), errors=errors, code=code or errors[0].code)
 
 
 class BadRequest(ProblemError):
-    status, code, title = 400, "bad_request", "The request cannot be read"
+    status, code, title = 400, ProblemCode.BAD_REQUEST, "The request cannot be read"
 
 
 class Unauthorized(ProblemError):
-    status, code, title = 401, "unauthorized", "A valid access token is needed"
+    status, code, title = 401, ProblemCode.TOKEN_INVALID, "A valid access token is needed"
     headers = {"WWW-Authenticate": 'Bearer realm="mmptf"'}
 
 
 class Forbidden(ProblemError):
-    status, code, title = 403, "forbidden", "This may not be done here"
+    status, code, title = 403, ProblemCode.FORBIDDEN, "This may not be done here"
 
 
 class NotFound(ProblemError):
-    status, code, title = 404, "not_found", "There is nothing here"
+    status, code, title = 404, ProblemCode.NOT_FOUND, "There is nothing here"
 
 
 class MethodNotAllowed(ProblemError):
-    status, code, title = 405, "method_not_allowed", "The method is not allowed here"
+    status, code, title = 405, ProblemCode.METHOD_NOT_ALLOWED, "The method is not allowed here"
 
 
 class NotAcceptable(ProblemError):
-    status, code, title = 406, "not_acceptable", "No representation that the caller accepts"
+    status, code, title = 406, ProblemCode.NOT_ACCEPTABLE, "No representation that the caller accepts"
 
 
 class Conflict(ProblemError):
-    status, code, title = 409, "conflict", "This does not fit what is there"
+    status, title = 409, "This does not fit what is there"
+
+    def __init__(self, detail: str, *, code: ProblemCode, errors: Sequence[ErrorDetail] = ()) -> None:
+        super().__init__(detail, code=code, errors=errors)
 
 
 class PreconditionFailed(ProblemError):
-    status, code, title = 412, "precondition_failed", "The record has changed meanwhile"
+    status, code, title = 412, ProblemCode.PRECONDITION_FAILED, "The record has changed meanwhile"
 
 
 class PreconditionRequired(ProblemError):
-    status, code, title = 428, "precondition_required", "A change has to name the state that it changes"
+    status, code, title = 428, ProblemCode.PRECONDITION_REQUIRED, "A change has to name the state that it changes"
 
 
 class PayloadTooLarge(ProblemError):
-    status, code, title = 413, "payload_too_large", "The body is too large"
+    status, code, title = 413, ProblemCode.PAYLOAD_TOO_LARGE, "The body is too large"
 
 
 class UnsupportedMediaType(ProblemError):
-    status, code, title = 415, "unsupported_media_type", "The body's media type is not supported"
+    status, code, title = 415, ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body's media type is not supported"
 
 
 class HeadTooLarge(ProblemError):
-    status, code, title = 431, "head_too_large", "The head of the request is too large"
+    status, code, title = 431, ProblemCode.HEAD_TOO_LARGE, "The head of the request is too large"
 
 
 class InternalError(ProblemError):
-    status, code, title = 500, "internal_error", "The service failed"
+    status, code, title = 500, ProblemCode.INTERNAL_ERROR, "The service failed"
 
 
 class MethodNotImplemented(ProblemError):
-    status, code, title = 501, "method_not_implemented", "The method is not known here"
+    status, code, title = 501, ProblemCode.METHOD_NOT_IMPLEMENTED, "The method is not known here"
 
 
 class BadGateway(ProblemError):
-    status, code, title = 502, "service_unreachable", "A service cannot be reached"
+    status, code, title = 502, ProblemCode.SERVICE_UNREACHABLE, "Another service cannot be used now"
     headers = RETRY_AFTER
 
 
 class ServiceUnavailable(ProblemError):
-    status, code, title = 503, "unavailable", "The service cannot answer now"
+    status, code, title = 503, ProblemCode.UNAVAILABLE, "The service cannot answer now"
     headers = RETRY_AFTER
 
 
 class GatewayTimeout(ProblemError):
-    status, code, title = 504, "service_timeout", "A service did not answer in time"
+    status, code, title = 504, ProblemCode.SERVICE_TIMEOUT, "A service did not answer in time"
     headers = RETRY_AFTER
 
 
@@ -204,8 +212,8 @@ BY_STATUS: dict[int, type[ProblemError]] = {
     cls.status: cls
     for cls in (
         BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, PayloadTooLarge,
-        UnsupportedMediaType, Conflict, PreconditionFailed, PreconditionRequired, InvalidRequest,
-        InternalError, BadGateway, ServiceUnavailable, GatewayTimeout,
+        UnsupportedMediaType, PreconditionFailed, PreconditionRequired, InternalError, BadGateway, ServiceUnavailable,
+        GatewayTimeout,
     )
 }  # fmt: skip
 
@@ -221,7 +229,7 @@ def closest_match(word: str, allowed: Iterable[str]) -> str | None:
 
 
 def error_detail(
-    code: str,
+    code: ProblemCode,
     detail: str,
     *,
     parameter: str | None = None,
@@ -271,7 +279,7 @@ def unknown_code(
     where = f"listed at {path}" if path else "known"
     hint = f"; {meant}" if meant else ""
     return error_detail(
-        "unknown_code",
+        ProblemCode.UNKNOWN_CODE,
         f"{pointer}: {code!r} is not {where}{hint}",
         pointer=pointer,
         allowed=[f"see {path}"] if path else codes[:100],
@@ -280,7 +288,6 @@ def unknown_code(
 
 
 def not_one_of(
-    code: str,
     parameter: str,
     value: str,
     allowed: Iterable[str] = (),
@@ -301,7 +308,7 @@ def not_one_of(
     where = f"one of the codes at {path}" if path else f"one of {', '.join(words)}"
     hint = f"; {meant}" if meant else f"; only {only} are known to this service" if only else ""
     return error_detail(
-        code,
+        ProblemCode.UNKNOWN_CODE,
         f"{value[:64]!r} is not a value of {parameter}: it takes {where}{hint}",
         parameter=parameter,
         allowed=[f"see {path}"] if path else words,

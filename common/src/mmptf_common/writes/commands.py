@@ -27,6 +27,7 @@ from mmptf_common.storage.journal import Author, Write, begin_write, state_reaso
 from mmptf_common.storage.records import PRESENT_CODE, Record
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
     BadRequest,
     ErrorDetail,
@@ -131,14 +132,14 @@ def _key(request: Request) -> str | None:
             raise BadRequest(
                 "Every POST that writes needs an Idempotency-Key: a text of your own that is another one for each"
                 " write, such as a UUID. Sent again with the same key, a write is carried out once.",
-                code="idempotency_key_missing",
+                code=ProblemCode.IDEMPOTENCY_KEY_MISSING,
             )
         return None
     match = _KEY.fullmatch(given[0])
     if match is None or len(given) > 1:
         raise BadRequest(
             "Idempotency-Key: one text of 1 to 128 letters, digits and . _ : ~ + / = - is expected.",
-            code="idempotency_key_invalid",
+            code=ProblemCode.IDEMPOTENCY_KEY_INVALID,
         )
     return match[1] or match[2]
 
@@ -184,7 +185,7 @@ async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
         raise InvalidRequest(
             [
                 error_detail(
-                    "idempotency_key_reused",
+                    ProblemCode.IDEMPOTENCY_KEY_REUSED,
                     "Idempotency-Key: another write was sent with this key; a new write needs a new one",
                     parameter="Idempotency-Key",
                 )
@@ -362,7 +363,9 @@ async def write_batch(
             outcomes.append(RowOutcome(row=n, outcome="written", code=code, status=200, errors=[]))
     rejected = [outcome for outcome in outcomes if outcome.outcome == "refused"]
     if rejected and query.partial == "false":
-        raise InvalidRequest([error for outcome in rejected for error in outcome.errors])
+        raise InvalidRequest(
+            [error for outcome in rejected for error in outcome.errors], code=ProblemCode.BATCH_REFUSED
+        )
     return Answer(
         BatchReport(
             dry_run=query.dry_run == "true",

@@ -14,14 +14,13 @@ from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.wire.problems import Conflict
 from mmptf_markers.app import SERVICE
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.reading import DocumentError, InvalidDocument, read_json
 from mmptf_markers.engine.rubric import STAGES
 from mmptf_markers.engine.scoring import InvalidAnswers, score
 from mmptf_markers.engine.translation import is_translation
-from mmptf_markers.rubrics.commands import publish_rubric, publish_translation
+from mmptf_markers.rubrics.commands import NotPublishable, publish_rubric, publish_translation
 
 
 def _add_publishing(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +37,8 @@ def _publish(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
         code, revision = asyncio.run(_written(settings, content, arguments.supersedes))
     except InvalidDocument as error:
         return _fail("publish", _error_lines(arguments.file, error))
-    except Conflict as error:
-        return _fail("publish", [error.detail])
+    except NotPublishable as error:
+        return _fail("publish", [str(error)])
     print(f"{code}: published, revision {revision}" if revision else f"{code}: published already, nothing was written")
     return 0
 
@@ -48,7 +47,7 @@ async def _written(settings: ServiceSettings, content: bytes, supersedes: str | 
     """Publish in one write; returns the code, and the revision or None where nothing changed."""
     rubric = None if is_translation(content) else load_rubric(content)
     if rubric is None and supersedes:
-        raise Conflict("a translation supersedes no rubric")
+        raise NotPublishable("a translation supersedes no rubric")
     engine = write_engine(settings.database_url.get_secret_value(), size=1)
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():

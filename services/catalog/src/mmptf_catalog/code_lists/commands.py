@@ -11,6 +11,7 @@ from mmptf_catalog.models import OrganizationRow
 from mmptf_common.http.identity import Identity
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict
 from mmptf_common.writes.commands import Created
 
@@ -19,7 +20,7 @@ async def add_organization(write: Write, who: Identity, sent: OrganizationSent) 
     """Add an organization, which can then take part in programmes; raises Conflict when its code is taken."""
     alike = sa.func.lower(col(OrganizationRow.code)) == sent.code.lower()
     if taken := await write.session.scalar(sa.select(col(OrganizationRow.code)).where(alike).limit(1)):
-        raise Conflict(f"{taken} is listed already.", code="code_taken")
+        raise Conflict(f"{taken} is listed already.", code=ProblemCode.CODE_TAKEN)
     stated_by = f"Stated by {who.organization}." if who.organization else None
     source = submission(write, f"{ORGANIZATIONS.path}/{sent.code}", "name", stated_by)
     organization = Organization(

@@ -43,6 +43,7 @@ from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import amount_text
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
     Conflict,
     ErrorDetail,
@@ -107,13 +108,13 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
     if status not in allowed:
         if status in rules.AMENDED_BY_FUND:
             raise Forbidden(f"{code} is {status}; from its approval on the Fund's management unit amends a programme.")
-        raise Conflict(f"{code} is {status} and is not amended any more.", code="not_amendable")
+        raise Conflict(f"{code} is {status} and is not amended any more.", code=ProblemCode.NOT_AMENDABLE)
     content = sent.applied_to(programme.content)
     changed = rules.changed_members(programme, content, sent.stated().keys())
     if not changed:
         return
     if programme.duration and "duration" in changed and programme.stage == "funded":
-        raise Conflict(f"{code} is {status}: its end is moved by an extension.", code="not_amendable")
+        raise Conflict(f"{code} is {status}: its end is moved by an extension.", code=ProblemCode.NOT_AMENDABLE)
     raise_if_any(rules.without_its_lead(programme, content))
     raise_if_any(rules.amendment_errors(programme, content, changed))
     names = await _names(write, content)
@@ -134,9 +135,11 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusChan
         offered = ", ".join(allowed) or "nothing any more"
         raise Conflict(
             f"{code} is {status}, and from there it becomes {offered}.",
-            code="transition_not_allowed",
+            code=ProblemCode.TRANSITION_NOT_ALLOWED,
             errors=[
-                error_detail("transition_not_allowed", f"/status: {sent.status}", pointer="/status", allowed=allowed)
+                error_detail(
+                    ProblemCode.TRANSITION_NOT_ALLOWED, f"/status: {sent.status}", pointer="/status", allowed=allowed
+                )
             ],
         )
     if not who.has_role(MANAGEMENT_UNIT) and (status, sent.status) not in rules.OWN_STEPS:
@@ -145,7 +148,9 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusChan
     errors = rules.status_errors(programme.status_history, day, write.at.date())
     if who.has_role(MANAGEMENT_UNIT) and sent.decision is None:
         errors.append(
-            error_detail("missing", "/decision: name the decision that caused the change", pointer="/decision")
+            error_detail(
+                ProblemCode.MISSING_MEMBER, "/decision: name the decision that caused the change", pointer="/decision"
+            )
         )
     if sent.status == "approved":
         errors += rules.approval_errors(programme.content)
@@ -167,11 +172,13 @@ async def extend(write: Write, code: str, sent: NoCostExtensionSent) -> None:
     status, duration = programme.status, programme.duration
     if status not in rules.EXTENDED or duration is None:
         why = f"is {status}" if duration else "has no stated duration"
-        raise Conflict(f"{code} {why}, so there is nothing to extend.", code="not_extendable")
+        raise Conflict(f"{code} {why}, so there is nothing to extend.", code=ProblemCode.NOT_EXTENDABLE)
     end = date.fromisoformat(sent.end)
     if end <= duration.end:
         detail = f"/end: {end} is not after the present end, {duration.end}"
-        raise InvalidRequest([error_detail("not_later", detail, pointer="/end", allowed=[f"after {duration.end}"])])
+        raise InvalidRequest(
+            [error_detail(ProblemCode.TOO_EARLY, detail, pointer="/end", allowed=[f"after {duration.end}"])]
+        )
     extended = programme.model_copy(update={"duration": duration.extended(end, sent.reason, sent.decision)})
     await _store(write, extended, await _names(write, programme.content))
 
@@ -181,7 +188,8 @@ async def _listed_organization(write: Write, who: Identity) -> str:
     if await write.session.get(OrganizationRow, organization) is None:
         raise Forbidden(
             f"The access token names the organization {organization}, which is not listed at"
-            f" {link(ORGANIZATIONS.path)}."
+            f" {link(ORGANIZATIONS.path)}.",
+            code=ProblemCode.ORGANIZATION_NOT_KNOWN,
         )
     return organization
 
@@ -203,7 +211,7 @@ async def _require_free(write: Write, row: type[DraftRow] | type[ProgrammeRow], 
         {"code": code},
     )
     if taken:
-        raise Conflict(f"The code {code} is taken.", code="code_taken")
+        raise Conflict(f"The code {code} is taken.", code=ProblemCode.CODE_TAKEN)
 
 
 async def _programme(write: Write, code: str) -> StatedProgramme:

@@ -18,6 +18,7 @@ from mmptf_catalog.programmes.domain import (
     StatedProgramme,
 )
 from mmptf_common.wire.codes import NOT_STATED, SHARED
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 
 CENT = Decimal("0.01")
@@ -151,13 +152,15 @@ def changed_members(programme: StatedProgramme, content: ProgrammeContent, sent:
 def missing(draft: ProgrammeDraft) -> list[ErrorDetail]:
     """An error for each member that a draft still needs before it can be submitted."""
     found = [
-        error_detail("missing", f"/{name}: has to be stated before the draft is submitted", pointer=f"/{name}")
+        error_detail(
+            ProblemCode.MISSING_MEMBER, f"/{name}: has to be stated before the draft is submitted", pointer=f"/{name}"
+        )
         for name in NEEDED
         if not getattr(draft, name)
     ]
     if draft.organization not in draft.organizations and draft.organizations:
         detail = f"/organizations: {draft.organization} submits the programme and has to take part in it"
-        found.append(error_detail("missing", detail, pointer="/organizations"))
+        found.append(error_detail(ProblemCode.MISSING_MEMBER, detail, pointer="/organizations"))
     return found
 
 
@@ -167,7 +170,7 @@ def without_its_lead(programme: StatedProgramme, content: ProgrammeContent) -> l
     if lead is None or lead in content.organizations:
         return []
     detail = f"/organizations: {lead} leads the programme and has to take part in it"
-    return [error_detail("missing", detail, pointer="/organizations")]
+    return [error_detail(ProblemCode.MISSING_MEMBER, detail, pointer="/organizations")]
 
 
 def amendment_errors(
@@ -175,7 +178,9 @@ def amendment_errors(
 ) -> list[ErrorDetail]:
     """The errors of amended content of a submitted programme; changed: the names of the amended members."""
     found = [
-        error_detail("missing", f"/{name}: a programme that is submitted states it", pointer=f"/{name}")
+        error_detail(
+            ProblemCode.MISSING_MEMBER, f"/{name}: a programme that is submitted states it", pointer=f"/{name}"
+        )
         for name in NEEDED
         if name in changed and not getattr(content, name)
     ]
@@ -210,7 +215,9 @@ def _repeated(content: ProgrammeContent) -> Iterator[ErrorDetail]:
     for name, codes in lists.items():
         for n, code in enumerate(codes):
             if code in codes[:n]:
-                yield error_detail("repeated", f"/{name}/{n}: {code} is there already", pointer=f"/{name}/{n}")
+                yield error_detail(
+                    ProblemCode.REPEATED_CODE, f"/{name}/{n}: {code} is there already", pointer=f"/{name}/{n}"
+                )
 
 
 def _of_shares(places: Sequence[ProgrammeDraftPlace]) -> Iterator[ErrorDetail]:
@@ -218,20 +225,22 @@ def _of_shares(places: Sequence[ProgrammeDraftPlace]) -> Iterator[ErrorDetail]:
     if not stated:
         return
     if len(stated) < len(places):
-        yield error_detail("shares_incomplete", "/places: every place has a share, or none has", pointer="/places")
+        yield error_detail(
+            ProblemCode.SHARES_INCOMPLETE, "/places: every place has a share, or none has", pointer="/places"
+        )
     elif sum(stated) != WHOLE:
         detail = f"/places: the shares add up to {sum(stated)}, and 100.00 is expected"
-        yield error_detail("shares_do_not_add_up", detail, pointer="/places", allowed=["100.00"])
+        yield error_detail(ProblemCode.SHARES_DO_NOT_ADD_UP, detail, pointer="/places", allowed=["100.00"])
     for n, place in enumerate(places):
         if place.share == 0:
             detail = f"/places/{n}/share: a place without a share is left out"
-            yield error_detail("invalid_share", detail, pointer=f"/places/{n}/share")
+            yield error_detail(ProblemCode.INVALID_VALUE, detail, pointer=f"/places/{n}/share")
 
 
 def _of_duration(duration: ProgrammeDraftDuration | None) -> Iterator[ErrorDetail]:
     if duration and duration.end < duration.start:
         detail = f"/duration/end: {duration.end} is before the start, {duration.start}"
-        yield error_detail("ends_before_it_starts", detail, pointer="/duration/end")
+        yield error_detail(ProblemCode.INVALID_RANGE, detail, pointer="/duration/end")
 
 
 def _of_budget(content: ProgrammeContent) -> Iterator[ErrorDetail]:
@@ -240,27 +249,33 @@ def _of_budget(content: ProgrammeContent) -> Iterator[ErrorDetail]:
         return
     pointer = "/budget_lines"
     if content.budget is None:
-        yield error_detail("missing", "/budget: budget lines have to add up to a budget", pointer="/budget")
+        yield error_detail(
+            ProblemCode.MISSING_MEMBER, "/budget: budget lines have to add up to a budget", pointer="/budget"
+        )
     else:
         total = sum(line.amount for line in lines)
         if total != content.budget:
             detail = f"{pointer}: the lines add up to {total}, and the budget is {content.budget}"
-            yield error_detail("budget_does_not_add_up", detail, pointer=pointer, allowed=[str(content.budget)])
+            yield error_detail(
+                ProblemCode.BUDGET_DOES_NOT_ADD_UP, detail, pointer=pointer, allowed=[str(content.budget)]
+            )
     keys = [(line.organization, line.year, line.category) for line in lines]
     duration = content.duration
     for n, line in enumerate(lines):
         where = f"{pointer}/{n}"
         if keys[n] in keys[:n]:
             yield error_detail(
-                "repeated", f"{where}: this organization, year and category are there already", pointer=where
+                ProblemCode.REPEATED_CODE,
+                f"{where}: this organization, year and category are there already",
+                pointer=where,
             )
         if line.organization not in content.organizations:
             detail = f"{where}/organization: {line.organization} does not take part in the programme"
             allowed = content.organizations
-            yield error_detail("not_taking_part", detail, pointer=f"{where}/organization", allowed=allowed)
+            yield error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer=f"{where}/organization", allowed=allowed)
         if duration and not duration.start.year <= line.year <= duration.end.year:
             detail = f"{where}/year: {line.year} is outside the duration, {duration.start} to {duration.end}"
-            yield error_detail("outside_the_duration", detail, pointer=f"{where}/year")
+            yield error_detail(ProblemCode.OUTSIDE_THE_DURATION, detail, pointer=f"{where}/year")
     yield from _of_indirect_costs(lines)
 
 
@@ -276,7 +291,9 @@ def _of_indirect_costs(lines: Sequence[ProgrammeBudgetLine]) -> Iterator[ErrorDe
                 f"/budget_lines: {organization} plans indirect costs of {indirect}; {INDIRECT_PER_CENT} per cent of its"
                 f" direct costs of {direct} are {most}"
             )
-            yield error_detail("indirect_costs_too_high", detail, pointer="/budget_lines", allowed=[f"0.00 to {most}"])
+            yield error_detail(
+                ProblemCode.INDIRECT_COSTS_TOO_HIGH, detail, pointer="/budget_lines", allowed=[f"0.00 to {most}"]
+            )
 
 
 def status_errors(history: Sequence[ProgrammeStatusRecord], day: date, today: date) -> list[ErrorDetail]:
@@ -284,10 +301,12 @@ def status_errors(history: Sequence[ProgrammeStatusRecord], day: date, today: da
     found = []
     if day > today:
         detail = f"/date: {day} is not past yet"
-        found.append(error_detail("in_the_future", detail, pointer="/date", allowed=[f"up to {today}"]))
+        found.append(error_detail(ProblemCode.IN_THE_FUTURE, detail, pointer="/date", allowed=[f"up to {today}"]))
     if history and day < history[-1].date:
         detail = f"/date: {day} is before the present status, which is of {history[-1].date}"
-        found.append(error_detail("before_the_last", detail, pointer="/date", allowed=[f"from {history[-1].date} on"]))
+        found.append(
+            error_detail(ProblemCode.TOO_EARLY, detail, pointer="/date", allowed=[f"from {history[-1].date} on"])
+        )
     return found
 
 
@@ -298,7 +317,11 @@ def approval_errors(content: ProgrammeContent) -> list[ErrorDetail]:
         "duration": (content.duration, "from when to when it runs"),
     }
     return [
-        error_detail("missing", f"/{name}: a programme is approved with {what}; amend it first", pointer=f"/{name}")
+        error_detail(
+            ProblemCode.MISSING_MEMBER,
+            f"/{name}: a programme is approved with {what}; amend it first",
+            pointer=f"/{name}",
+        )
         for name, (stated, what) in needed.items()
         if not stated
     ]

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail
 from mmptf_funding.imports.commands import Progress, import_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
@@ -63,13 +64,23 @@ def _open(files: list[Path], stack: ExitStack) -> Tables:
             expected = [f"{table}.csv" for table in TABLES]
             meant = closest_match(path.name, expected)
             raise InvalidRequest(
-                [error_detail("unknown_file", f"{path}: an .xlsx workbook or one of {', '.join(expected)} is expected",
-                       allowed=expected, suggestion=meant)]
-            )  # fmt: skip
+                [
+                    error_detail(
+                        ProblemCode.UNKNOWN_TABLE,
+                        f"{path}: an .xlsx workbook or one of {', '.join(expected)} is expected",
+                        allowed=expected,
+                        suggestion=meant,
+                    )
+                ]
+            )
         for name in found:
             if name in tables:
                 raise InvalidRequest(
-                    [error_detail("repeated_table", f"{path}: the table {name} is in an earlier file already")]
+                    [
+                        error_detail(
+                            ProblemCode.REPEATED_TABLE, f"{path}: the table {name} is in an earlier file already"
+                        )
+                    ]
                 )
         tables |= found
     return tables

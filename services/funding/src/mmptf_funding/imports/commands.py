@@ -24,6 +24,7 @@ from mmptf_common.storage.records import JsonObject, Record, changed_by_others, 
 from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, amount_text, money
 from mmptf_common.wire.places import names_of
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.sources import Publication, SourceRef
 from mmptf_funding.editions import schemas as public
@@ -129,7 +130,7 @@ def _counted(rows: int, actions: Counter[str]) -> ImportTableReport:
 
 def _mismatch(figure: ReconciledTotal) -> ErrorDetail:
     return error_detail(
-        "total_does_not_match",
+        ProblemCode.TOTAL_DOES_NOT_MATCH,
         f"printed-totals: {figure.division} {figure.name}: {figure.as_printed} is printed, and the rows add up to"
         f" {figure.computed_figure or 'no amount'}",
         pointer=f"/printed-totals/{figure.printed}",
@@ -156,7 +157,13 @@ async def _edition_of(
     """The code of the edition to import: the one in the edition table, otherwise the one that the requirements name."""
     if len(described) > 1:
         number, _ = described[1]
-        errors.add([rules.row_error("edition", number, "code", "one_row", "one edition is imported at a time")])
+        errors.add(
+            [
+                rules.row_error(
+                    "edition", number, "code", ProblemCode.SEVERAL_EDITIONS, "one edition is imported at a time"
+                )
+            ]
+        )
     if described:
         _, row = described[0]
         return row.code
@@ -164,7 +171,11 @@ async def _edition_of(
     if naming is None:
         errors.add(wrong for row in first for wrong in row.errors)
         errors.add(
-            [error_detail("nothing_to_import", "neither an edition nor requirements that name one are in the file")]
+            [
+                error_detail(
+                    ProblemCode.NOTHING_TO_IMPORT, "neither an edition nor requirements that name one are in the file"
+                )
+            ]
         )
         return None
     code = naming.cells["edition"]
@@ -262,7 +273,7 @@ async def _document_taken(
         )
         if title not in (None, row.name):
             detail = f"{row.document} is {title!r}"
-            errors.append(rules.row_error("edition", number, "document", "other_document", detail))
+            errors.append(rules.row_error("edition", number, "document", ProblemCode.DOES_NOT_MATCH, detail))
     return errors
 
 
@@ -406,7 +417,7 @@ async def _rows_left_out(connection: Connection, edition: str) -> list[ErrorDeta
     )
     return [
         error_detail(
-            "row_is_left_out",
+            ProblemCode.ROW_LEFT_OUT,
             f"requirements: {row['code']} is published and not in the file; an import brings the whole edition",
             pointer=f"/requirements/{row['code']}",
         )

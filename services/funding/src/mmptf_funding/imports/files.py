@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from openpyxl import load_workbook
 
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail, raise_if_any
 from mmptf_funding.imports.rules import row_error
 from mmptf_funding.imports.template import GUIDE, TABLES, RawRow, TableName, columns, required
@@ -31,7 +32,7 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 Tables = dict[TableName, Iterator[RawRow]]
 
 
-def file_error(code: str, detail: str) -> InvalidRequest:
+def file_error(code: ProblemCode, detail: str) -> InvalidRequest:
     """The exception for a file that is invalid as a whole."""
     return InvalidRequest([error_detail(code, detail)])
 
@@ -56,15 +57,17 @@ def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
                     {},
                     (
                         row_error(
-                            table, number, names[min(len(cells), len(names) - 1)], "wrong_number_of_cells",
+                            table, number, names[min(len(cells), len(names) - 1)], ProblemCode.WRONG_NUMBER_OF_CELLS,
                             f"the header has {len(names)} columns and this row {len(cells)} cells",
                         ),
                     ),
                 )  # fmt: skip
     except UnicodeDecodeError as error:
-        raise file_error("not_utf8", f"{table}: the file is not UTF-8 text, at or after row {number}") from error
+        raise file_error(
+            ProblemCode.NOT_UTF8, f"{table}: the file is not UTF-8 text, at or after row {number}"
+        ) from error
     except csv.Error as error:
-        raise file_error("not_csv", f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
+        raise file_error(ProblemCode.NOT_CSV, f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
 
 
 def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
@@ -72,7 +75,7 @@ def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
     decode = codecs.getincrementaldecoder("utf-8-sig")().decode
     while line := file.readline(MAX_LINE):
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            raise file_error("line_too_long", f"{table}: a line of more than {MAX_LINE} bytes")
+            raise file_error(ProblemCode.FILE_TOO_LARGE, f"{table}: a line of more than {MAX_LINE} bytes")
         yield decode(line)
     yield decode(b"", final=True)
 
@@ -82,7 +85,7 @@ def _check_separator(table: TableName, header: list[str]) -> None:
     for separator, name in SEPARATORS.items():
         if len(header) == 1 and len(set(header[0].split(separator)) & set(columns(table))) > 1:
             raise file_error(
-                "not_csv",
+                ProblemCode.NOT_CSV,
                 f"{table}: the cells are separated by {name}; they have to be separated by commas. A spreadsheet writes"
                 f" {name} where its list separator is set so: send its workbook (XLSX), or set a comma",
             )
@@ -91,7 +94,9 @@ def _check_separator(table: TableName, header: list[str]) -> None:
 def _check_header(table: TableName, header: list[str]) -> None:
     known = columns(table)
     if len(header) > MAX_COLUMNS:
-        raise file_error("too_many_columns", f"{table}: a header of {len(header)} columns; it takes {', '.join(known)}")
+        raise file_error(
+            ProblemCode.FILE_TOO_LARGE, f"{table}: a header of {len(header)} columns; it takes {', '.join(known)}"
+        )
     errors = []
     for name in dict.fromkeys(header):
         if name not in known:
@@ -99,14 +104,19 @@ def _check_header(table: TableName, header: list[str]) -> None:
             hint = f"; did you mean {meant}?" if meant else ""
             errors.append(
                 row_error(
-                    table, 1, name[:64] or "(empty)", "unknown_column", f"this is no column of the template{hint}",
-                    allowed=known, suggestion=meant,
+                    table,
+                    1,
+                    name[:64] or "(empty)",
+                    ProblemCode.UNKNOWN_COLUMN,
+                    f"this is no column of the template{hint}",
+                    allowed=known,
+                    suggestion=meant,
                 )
-            )  # fmt: skip
+            )
         elif header.count(name) > 1:
-            errors.append(row_error(table, 1, name, "repeated_column", "the column is there more than once"))
+            errors.append(row_error(table, 1, name, ProblemCode.REPEATED_COLUMN, "the column is there more than once"))
     errors += [
-        row_error(table, 1, name, "missing_column", "the column has to be there")
+        row_error(table, 1, name, ProblemCode.MISSING_COLUMN, "the column has to be there")
         for name in required(table)
         if name not in header
     ]
@@ -122,15 +132,19 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
             book = load_workbook(plain, read_only=True, data_only=False, keep_links=False)
         except Exception as error:
             # The parser may raise any exception for a crafted workbook; it is an error of the file, not of the server.
-            raise file_error("not_a_workbook", "the file cannot be read as an XLSX workbook") from error
+            raise file_error(ProblemCode.NOT_A_WORKBOOK, "the file cannot be read as an XLSX workbook") from error
         try:
             sheets = {sheet.title: sheet for sheet in book.worksheets if sheet.title != GUIDE}
             errors = [
-                error_detail("unknown_sheet", f"{name!r} is no table of the template", allowed=list(TABLES),
-                      suggestion=closest_match(name, TABLES))
+                error_detail(
+                    ProblemCode.UNKNOWN_TABLE,
+                    f"{name!r} is no table of the template",
+                    allowed=list(TABLES),
+                    suggestion=closest_match(name, TABLES),
+                )
                 for name in sheets
                 if name not in TABLES
-            ]  # fmt: skip
+            ]
             raise_if_any(errors)
             yield {cast("TableName", name): _sheet(cast("TableName", name), sheet) for name, sheet in sheets.items()}
         finally:
@@ -142,7 +156,9 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size > MAX_WORKBOOK:
-        raise file_error("file_too_large", f"a workbook of at most {MAX_WORKBOOK} bytes is read; this has {size}")
+        raise file_error(
+            ProblemCode.FILE_TOO_LARGE, f"a workbook of at most {MAX_WORKBOOK} bytes is read; this has {size}"
+        )
     unpacked = 0
     try:
         with zipfile.ZipFile(file) as archive, zipfile.ZipFile(plain, "w") as parts:
@@ -157,14 +173,16 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
                         unpacked += len(piece)
                         if unpacked > MAX_UNPACKED:
                             raise file_error(
-                                "file_too_large", f"the workbook unpacks to more than {MAX_UNPACKED} bytes"
+                                ProblemCode.FILE_TOO_LARGE, f"the workbook unpacks to more than {MAX_UNPACKED} bytes"
                             )
                         part.write(piece)
     except InvalidRequest:
         raise
     except Exception as error:
         # Broken, encrypted and unusual archives each raise a different exception.
-        raise file_error("not_a_workbook", "the file is no XLSX workbook: no zip archive, or a broken one") from error
+        raise file_error(
+            ProblemCode.NOT_A_WORKBOOK, "the file is no XLSX workbook: no zip archive, or a broken one"
+        ) from error
 
 
 def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
@@ -174,7 +192,9 @@ def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
     try:
         for number, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS), start=1):
             if number > MAX_ROWS:
-                raise file_error("file_too_large", f"{table}: a sheet of at most {MAX_ROWS} rows is read; use CSV")
+                raise file_error(
+                    ProblemCode.FILE_TOO_LARGE, f"{table}: a sheet of at most {MAX_ROWS} rows is read; use CSV"
+                )
             if number == 1:
                 names = [str(cell.value) if cell.value is not None else "" for cell in cells]
                 while names and not names[-1]:
@@ -191,33 +211,35 @@ def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
                     filled[name] = text
             if any(cell.value is not None for cell in cells[len(names) :]):
                 errors.append(
-                    row_error(table, number, names[-1], "wrong_number_of_cells", "there is a cell beyond the header")
+                    row_error(
+                        table, number, names[-1], ProblemCode.WRONG_NUMBER_OF_CELLS, "there is a cell beyond the header"
+                    )
                 )
             if filled or errors:
                 yield RawRow(number, filled, tuple(errors))
     except InvalidRequest:
         raise
     except Exception as error:
-        raise file_error("not_a_workbook", f"the sheet {table} cannot be read") from error
+        raise file_error(ProblemCode.NOT_A_WORKBOOK, f"the sheet {table} cannot be read") from error
     if not names:
         _check_header(table, names)
 
 
-def _text(cell: Any) -> tuple[str, tuple[str, str] | None]:
+def _text(cell: Any) -> tuple[str, tuple[ProblemCode, str] | None]:
     """The text that a CSV would have for a cell, and None or the code and detail of its error."""
     value, kind = cell.value, cell.data_type
     if value is None:
         return "", None
     if kind == "f":
-        return "", ("formula", "a formula; its value is expected")
+        return "", (ProblemCode.NOT_TEXT_OR_NUMBER, "a formula; its value is expected")
     if kind == "e":
-        return "", ("error_value", f"the error value {value}")
+        return "", (ProblemCode.NOT_TEXT_OR_NUMBER, f"the error value {value}")
     if isinstance(value, bool) or kind not in {"s", "n", "inlineStr"} or not isinstance(value, str | int | float):
-        return "", ("not_text_or_number", "text or a number is expected")
+        return "", (ProblemCode.NOT_TEXT_OR_NUMBER, "text or a number is expected")
     if isinstance(value, str):
         return value, None
     text = str(value) if isinstance(value, int) else repr(value)
     if "e" in text or sum(map(str.isdigit, text)) > MAX_DIGITS or not math.isfinite(value):
         # Spreadsheets store numbers as binary floating point, exact to 15 digits only.
-        return "", ("inexact_number", f"a number of more than {MAX_DIGITS} digits; write it as text")
+        return "", (ProblemCode.INEXACT_NUMBER, f"a number of more than {MAX_DIGITS} digits; write it as text")
     return text, None

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mmptf_common.wire.base import words_of
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, reason_of
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 from mmptf_funding.editions.domain import TermKind
@@ -79,14 +80,12 @@ class SmallTables:
 class InvalidImport(InvalidRequest):
     """422: what is wrong with the rows of an import; nothing was written."""
 
-    code = "invalid_import"
     title = "The import is not valid"
 
     def __init__(self, errors: list[ErrorDetail], found: int) -> None:
-        super().__init__(errors)
+        super().__init__(errors, code=ProblemCode.INVALID_IMPORT)
         listed = "" if found == len(errors) else f", of which the first {len(errors)} are listed"
         self.detail = f"{found} {'error' if found == 1 else 'errors'}{listed}; nothing was written."
-        self.code = "invalid_import"
 
 
 class ImportErrors:
@@ -129,17 +128,17 @@ def _cell_error(table: TableName, raw: RawRow, error: ErrorDetails) -> ErrorDeta
     column = str(error["loc"][0]) if error["loc"] else template.columns(table)[0]
     given = raw.cells.get(column)
     if error["type"] == "missing":
-        return row_error(table, raw.number, column, "empty_cell", "a value is expected")
+        return row_error(table, raw.number, column, ProblemCode.EMPTY_CELL, "a value is expected")
     if error["type"] == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         word = closest_match(given or "", allowed)
         return not_in(table, raw.number, column, given or "", allowed, meant=Suggestion(word) if word else None)
     if error["type"] == "unknown_code":
         suggestion = error["ctx"]["suggestion"]
-        return row_error(table, raw.number, column, "unknown_code", error["msg"], suggestion=suggestion)
+        return row_error(table, raw.number, column, ProblemCode.UNKNOWN_CODE, error["msg"], suggestion=suggestion)
     if error["type"] == "reserved":
-        return row_error(table, raw.number, column, "reserved", error["msg"])
-    return row_error(table, raw.number, column, "invalid_value", f"{shown(given)}: {reason_of(error)}")
+        return row_error(table, raw.number, column, ProblemCode.RESERVED, error["msg"])
+    return row_error(table, raw.number, column, ProblemCode.INVALID_VALUE, f"{shown(given)}: {reason_of(error)}")
 
 
 def vocabulary_errors(
@@ -156,7 +155,7 @@ def vocabulary_errors(
     errors += other_edition("vocabulary", number, row.edition, edition)
     if published and published != term_of(row):
         detail = f"requirements are published with {row.code} as it was; bring them along"
-        errors.append(row_error("vocabulary", number, "code", "requirements_expected", detail))
+        errors.append(row_error("vocabulary", number, "code", ProblemCode.REQUIREMENTS_EXPECTED, detail))
     return errors
 
 
@@ -184,7 +183,7 @@ def collisions(
         f"{row.code} is {means} in {other.edition}, and filters and totals by {row.kind} take all editions; another"
         " meaning needs another code, the same one the same name or country"
     )
-    return [row_error("vocabulary", number, "code", "term_of_other_edition", detail)]
+    return [row_error("vocabulary", number, "code", ProblemCode.CODE_TAKEN, detail)]
 
 
 def _same_meaning(row: template.VocabularyRow, term: StoredTerm) -> bool:
@@ -197,7 +196,7 @@ def _same_meaning(row: template.VocabularyRow, term: StoredTerm) -> bool:
 def other_case(table: TableName, row: int, code: str, taken: str) -> ErrorDetail:
     """An error for a code that differs from another one in case alone."""
     detail = f"{code} and {taken} differ in case alone; codes are found in any case"
-    return row_error(table, row, "code", "differs_in_case", detail)
+    return row_error(table, row, "code", ProblemCode.CODE_TAKEN, detail)
 
 
 def place_errors(number: int, row: template.VocabularyRow, regions: Iterable[str]) -> list[ErrorDetail]:
@@ -211,11 +210,11 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
     """The errors of a requirement with valid cells: codes, names against codes, amount against status."""
     errors: list[ErrorDetail] = []
 
-    def add(column: str, code: str, detail: str) -> None:
+    def add(column: str, code: ProblemCode, detail: str) -> None:
         errors.append(row_error("requirements", number, column, code, detail))
 
     if row.edition != vocabulary.edition:
-        add("edition", "other_edition", f"{shown(row.edition)}, and this import is of {vocabulary.edition}")
+        add("edition", ProblemCode.DOES_NOT_MATCH, f"{shown(row.edition)}, and this import is of {vocabulary.edition}")
     codes: dict[TermKind, str] = {"region": row.region_code, "place": row.place_code, "area": row.area_code}
     found: dict[TermKind, Term | None] = {}
     for kind, code in codes.items():
@@ -225,22 +224,28 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
     names: dict[TermKind, str | None] = {"region": row.region, "place": row.place, "area": row.area}
     for kind, name in names.items():
         if (term := found[kind]) and name is not None and name != term.name:
-            add(kind, "other_name", f"{shown(name)}, and {term.code} is {term.name!r} in the vocabulary")
+            add(kind, ProblemCode.DOES_NOT_MATCH, f"{shown(name)}, and {term.code} is {term.name!r} in the vocabulary")
     if place := found["place"]:
         if place.region != row.region_code:
-            add("place_code", "other_region", f"{place.code} is in region {place.region}, not {row.region_code}")
+            add(
+                "place_code",
+                ProblemCode.DOES_NOT_MATCH,
+                f"{place.code} is in region {place.region}, not {row.region_code}",
+            )
         if row.country_code is not None and row.country_code != place.country:
             add(
                 "country_code",
-                "other_country",
+                ProblemCode.DOES_NOT_MATCH,
                 f"{row.country_code}, and the country of {place.code} is {place.country}",
             )
     if row.status == "required" and row.amount_usd is None:
-        add("amount_usd", "empty_cell", "status required needs an amount")
+        add("amount_usd", ProblemCode.EMPTY_CELL, "status required needs an amount")
     if row.status != "required" and row.amount_usd is not None:
-        add("amount_usd", "not_applicable", f"status {row.status} has no amount")
+        add("amount_usd", ProblemCode.NOT_APPLICABLE, f"status {row.status} has no amount")
     if row.status != "missing_in_source" and row.implied_amount_usd is not None:
-        add("implied_amount_usd", "not_applicable", "only what is missing in the source has an implied amount")
+        add(
+            "implied_amount_usd", ProblemCode.NOT_APPLICABLE, "only what is missing in the source has an implied amount"
+        )
     seen: set[str] = set()
     for code in row.target_populations:
         if code not in vocabulary.terms["target_population"]:
@@ -248,14 +253,18 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
                 not_in("requirements", number, "target_populations", code, vocabulary.terms["target_population"])
             )
         elif code in seen:
-            add("target_populations", "repeated_code", f"{code} is there twice")
+            add("target_populations", ProblemCode.REPEATED_CODE, f"{code} is there twice")
         seen.add(code)
     if row.source_document not in vocabulary.documents:
         errors.append(
             not_in("requirements", number, "source_document", row.source_document, sorted(vocabulary.documents))
         )
     if row.source_line is None and row.source_locator is None:
-        add("source_line", "empty_cell", "a line, or a source_locator, is expected: every figure says where it stands")
+        add(
+            "source_line",
+            ProblemCode.EMPTY_CELL,
+            "a line, or a source_locator, is expected: every figure says where it stands",
+        )
     errors += _span_errors("requirements", number, "heading_last_line", row.heading_line, row.heading_last_line)
     errors += _span_errors("requirements", number, "place_last_line", row.place_line, row.place_last_line)
     return errors
@@ -265,7 +274,11 @@ def _span_errors(table: TableName, number: int, column: str, first: int | None, 
     """An error where a last line is not after its first one."""
     if last is None or (first is not None and first < last):
         return []
-    return [row_error(table, number, column, "invalid_value", f"{last} is not after the first line, {first or 'none'}")]
+    return [
+        row_error(
+            table, number, column, ProblemCode.INVALID_VALUE, f"{last} is not after the first line, {first or 'none'}"
+        )
+    ]
 
 
 def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requirement:
@@ -312,7 +325,7 @@ def printed_total_errors(number: int, row: template.PrintedTotalRow, vocabulary:
     known = [vocabulary.edition] if row.division == "edition" else vocabulary.terms[row.division]
     regions = vocabulary.terms["region"]
 
-    def add(column: str, code: str, detail: str) -> None:
+    def add(column: str, code: ProblemCode, detail: str) -> None:
         errors.append(row_error("printed-totals", number, column, code, detail))
 
     if row.value not in known:
@@ -320,20 +333,20 @@ def printed_total_errors(number: int, row: template.PrintedTotalRow, vocabulary:
     if row.region_code is not None and row.region_code not in regions:
         errors.append(not_in("printed-totals", number, "region_code", row.region_code, regions))
     if row.region_code is not None and row.division in ("edition", "region"):
-        add("region_code", "not_applicable", "only areas and places have one")
+        add("region_code", ProblemCode.NOT_APPLICABLE, "only areas and places have one")
     if row.source_document not in vocabulary.documents:
         errors.append(
             not_in("printed-totals", number, "source_document", row.source_document, sorted(vocabulary.documents))
         )
     if row.unit == "per_cent" and row.printed is None:
-        add("printed", "empty_cell", "a percentage is expected")
+        add("printed", ProblemCode.EMPTY_CELL, "a percentage is expected")
     if row.unit == "per_cent" and row.printed is not None and row.printed >= 1000:
-        add("printed", "invalid_value", "no percentage is that large")
+        add("printed", ProblemCode.INVALID_VALUE, "no percentage is that large")
     code = _whole_code(row)
     if len(code) > MAX_CODE:
-        add("value", "invalid_value", f"{code} is over {MAX_CODE} characters")
+        add("value", ProblemCode.INVALID_VALUE, f"{code} is over {MAX_CODE} characters")
     elif row.code not in (None, code):
-        add("code", "other_code", f"{row.code}, and {code} is expected")
+        add("code", ProblemCode.DOES_NOT_MATCH, f"{row.code}, and {code} is expected")
     return errors
 
 
@@ -352,13 +365,15 @@ def initiative_errors(number: int, row: template.InitiativeRow, vocabulary: Voca
     """The errors of an initiative with valid cells."""
     errors = other_edition("initiatives", number, row.edition, vocabulary.edition)
     if (row.amount is None) != (row.currency is None):
-        errors.append(row_error("initiatives", number, "currency", "empty_cell", "amount and currency go together"))
+        errors.append(
+            row_error("initiatives", number, "currency", ProblemCode.EMPTY_CELL, "amount and currency go together")
+        )
     if (row.overall_amount is None) != (row.overall_currency is None):
         detail = "overall_amount and overall_currency go together"
-        errors.append(row_error("initiatives", number, "overall_currency", "empty_cell", detail))
+        errors.append(row_error("initiatives", number, "overall_currency", ProblemCode.EMPTY_CELL, detail))
     if (row.target_amount is None) != (row.target_currency is None):
         detail = "target_amount and target_currency go together"
-        errors.append(row_error("initiatives", number, "target_currency", "empty_cell", detail))
+        errors.append(row_error("initiatives", number, "target_currency", ProblemCode.EMPTY_CELL, detail))
     errors += _span_errors("initiatives", number, "source_last_line", row.source_line, row.source_last_line)
     return errors
 
@@ -367,7 +382,7 @@ def row_error(
     table: TableName,
     number: int,
     column: str,
-    code: str,
+    code: ProblemCode,
     detail: str,
     *,
     allowed: Iterable[str] | None = None,
@@ -402,7 +417,7 @@ def not_in(
     few = known if len(known) <= 30 else None
     takes = f"; it takes {', '.join(known)}" if few and not meant else ""
     return row_error(
-        table, row, column, "unknown_code", f"{shown(given)} is not known here{hint}{takes}", allowed=few,
+        table, row, column, ProblemCode.UNKNOWN_CODE, f"{shown(given)} is not known here{hint}{takes}", allowed=few,
         suggestion=meant and meant.code,
     )  # fmt: skip
 
@@ -416,14 +431,14 @@ def other_edition(table: TableName, row: int, named: str, edition: str) -> list[
     """An error where a row names another edition than the imported one."""
     if named == edition:
         return []
-    return [row_error(table, row, "edition", "other_edition", f"{named!r}, and this import is of {edition}")]
+    return [row_error(table, row, "edition", ProblemCode.DOES_NOT_MATCH, f"{named!r}, and this import is of {edition}")]
 
 
 def taken(table: TableName, row: int, code: str, edition: str) -> ErrorDetail:
     """An error for a code that a record of another edition has."""
-    return row_error(table, row, "code", "code_of_other_edition", f"{code} belongs to {edition}")
+    return row_error(table, row, "code", ProblemCode.CODE_TAKEN, f"{code} belongs to {edition}")
 
 
 def repeated(table: TableName, row: int, column: str, value: object, first: int) -> ErrorDetail:
     """An error for a value that an earlier row of the same file has."""
-    return row_error(table, row, column, "repeated_row", f"{value} is in row {first} already")
+    return row_error(table, row, column, ProblemCode.REPEATED_ROW, f"{value} is in row {first} already")

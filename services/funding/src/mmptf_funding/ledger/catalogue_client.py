@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from mmptf_common.process.client import failure, open_client
 from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, ProblemError, ServiceUnavailable
 from mmptf_common.wire.suggestions import LONGEST_CODE
 from mmptf_funding.ledger.domain import CATALOGUE_LISTS, Answers, Coded, Noun, Programme
@@ -33,7 +34,9 @@ async def ask(request: Request, names: Iterable[tuple[Noun, str]]) -> Answers | 
     if not (wanted := dict.fromkeys(names)):
         return Answers(codes, programmes)
     if url is None:
-        return ServiceUnavailable("CATALOG_URL is not set, so nothing is known of programmes here.")
+        return ServiceUnavailable(
+            "CATALOG_URL is not set, so nothing is known of programmes here.", code=ProblemCode.NOT_CONFIGURED
+        )
     try:
         async with asyncio.timeout(ALL_SECONDS), open_client(seconds=ANSWER_SECONDS) as client:
             for noun, code in wanted:
@@ -44,7 +47,9 @@ async def ask(request: Request, names: Iterable[tuple[Noun, str]]) -> Answers | 
                 if answer.status_code == httpx.codes.NOT_FOUND:
                     codes[noun, code] = None
                 elif answer.status_code != httpx.codes.OK:
-                    return BadGateway(f"The catalogue answered with {answer.status_code}.")
+                    return BadGateway(
+                        f"The catalogue answered with {answer.status_code}.", code=ProblemCode.INVALID_ANSWER
+                    )
                 elif noun == "programme":
                     programmes[code] = Programme.model_validate_json(answer.content)
                     codes[noun, code] = programmes[code].code
@@ -55,5 +60,5 @@ async def ask(request: Request, names: Iterable[tuple[Noun, str]]) -> Answers | 
     except TimeoutError:
         return GatewayTimeout(f"The catalogue took more than {ALL_SECONDS:.0f} seconds for all codes.")
     except ValidationError:
-        return BadGateway("The catalogue answered what is no record of its own.")
+        return BadGateway("The catalogue answered what is no record of its own.", code=ProblemCode.INVALID_ANSWER)
     return Answers(codes, programmes)

@@ -14,6 +14,7 @@ from mmptf_common.http.identity import Identity
 from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, Forbidden, ProblemError, raise_if_any
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
@@ -76,14 +77,16 @@ async def reverse(write: Write, who: Identity, code: str, sent: LedgerReversalSe
     if not rules.may_write(who, entry.kind, entry.organization):
         raise Forbidden(f"{entry.kind}: reversed by {rules.writers(entry.kind)}.")
     if entry.reverses:
-        raise Conflict(f"{code} reverses {entry.reverses}; what was right is entered anew.", code="not_reversible")
+        raise Conflict(
+            f"{code} reverses {entry.reverses}; what was right is entered anew.", code=ProblemCode.NOT_REVERSIBLE
+        )
     if entry.reversed_by:
-        raise Conflict(f"{code} was reversed by {entry.reversed_by}.", code="not_reversible")
+        raise Conflict(f"{code} was reversed by {entry.reversed_by}.", code=ProblemCode.NOT_REVERSIBLE)
     day = date.fromisoformat(sent.date)
     raise_if_any(rules.reversal_errors(entry, day, write.at.date()))
     resting = await _resting_entries(write, code)
     if others := [other.code for other in resting if other.kind != "agent_fee"]:
-        raise Conflict(f"{', '.join(others)} rests on {code}; reverse it first.", code="not_reversible")
+        raise Conflict(f"{', '.join(others)} rests on {code}; reverse it first.", code=ProblemCode.NOT_REVERSIBLE)
     flags = await _flags_of_reversal(write, entry, day)
     reversal = await _append(write, rules.reversal_of(entry, day, sent.reason, who.organization), flags=flags)
     _name_reversal(write, row, reversal)
@@ -99,7 +102,7 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
     """Add a contributor; raises Conflict when the code is taken."""
     alike = sa.func.lower(col(ContributorRow.code)) == sent.code.lower()
     if taken := await write.session.scalar(sa.select(col(ContributorRow.code)).where(alike).limit(1)):
-        raise Conflict(f"{taken} is listed already.", code="code_taken")
+        raise Conflict(f"{taken} is listed already.", code=ProblemCode.CODE_TAKEN)
     contributor = Contributor(
         code=sent.code,
         name=sent.name,

@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol, get_args
 
 from mmptf_common.wire.places import is_place
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
 from mmptf_common.wire.suggestions import Suggestion, country_meant, fold
 from mmptf_funding.contributions.domain import Contributor
@@ -115,25 +116,25 @@ class Balance:
     plus: tuple[LedgerEntryKind, ...]
     minus: tuple[LedgerEntryKind, ...]
     members: tuple[str, ...] = ()
-    code: str = ""
+    code: ProblemCode = ProblemCode.INSUFFICIENT_BALANCE
     name: str = ""
 
 
 # The balances that no entry may bring below zero, on its day or a later one.
 NEVER_BELOW_ZERO = (
-    Balance(INFLOWS, OUTFLOWS, (), "insufficient_balance", "the balance of the Fund"),
+    Balance(INFLOWS, OUTFLOWS, (), ProblemCode.INSUFFICIENT_BALANCE, "the balance of the Fund"),
     Balance(
         ("allocation",),
         ("transfer",),
         ("programme",),
-        "exceeds_allocation",
+        ProblemCode.EXCEEDS_ALLOCATION,
         "what is allocated to {0.programme} and not transferred",
     ),
     Balance(
         ("transfer",),
         ("refund",),
         ("programme", "organization"),
-        "exceeds_transfers",
+        ProblemCode.EXCEEDS_TRANSFERS,
         "what {0.organization} has received for {0.programme}",
     ),
 )
@@ -166,17 +167,19 @@ def errors_of(entry: Entry, today: datetime.date) -> list[ErrorDetail]:
     for name in PARTIES:
         stated = getattr(entry, name) is not None
         if not stated and name in kind.needs:
-            found.append(error_detail("missing", f"/{name}: a {entry.kind} needs it", pointer=f"/{name}"))
+            found.append(
+                error_detail(ProblemCode.MISSING_MEMBER, f"/{name}: a {entry.kind} needs it", pointer=f"/{name}")
+            )
         elif stated and name not in kind.needs | kind.takes:
             taken = sorted(kind.needs | kind.takes)
             detail = f"/{name}: a {entry.kind} has none; it takes {', '.join(taken) or 'no party'}"
-            found.append(error_detail("not_applicable", detail, pointer=f"/{name}", allowed=taken))
+            found.append(error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer=f"/{name}", allowed=taken))
     if kind.referenced and entry.reference is None:
         detail = f"/reference: a {entry.kind} names the decision or document behind it"
-        found.append(error_detail("missing", detail, pointer="/reference"))
+        found.append(error_detail(ProblemCode.MISSING_MEMBER, detail, pointer="/reference"))
     if entry.date > today:
         detail = f"/date: {entry.date} is not past yet"
-        found.append(error_detail("in_the_future", detail, pointer="/date", allowed=[f"up to {today}"]))
+        found.append(error_detail(ProblemCode.IN_THE_FUTURE, detail, pointer="/date", allowed=[f"up to {today}"]))
     if entry.original:
         found += _errors_of_original(entry, entry.original)
     return found
@@ -186,17 +189,17 @@ def _errors_of_original(entry: Entry, original: Original) -> list[ErrorDetail]:
     found = []
     if original.sum.currency == CURRENCY:
         detail = "/original/currency: an amount in US dollars has no other original"
-        found.append(error_detail("not_applicable", detail, pointer="/original/currency"))
+        found.append(error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/original/currency"))
     expected = original.sum.amount * original.rate
     if abs(expected - entry.sum.amount) >= CENT:
         detail = (
             f"/amount: {original.sum.amount} {original.sum.currency} at {original.rate:f} are"
             f" {expected.quantize(CENT, ROUND_HALF_EVEN)} USD, not {entry.sum.amount}"
         )
-        found.append(error_detail("amount_does_not_follow", detail, pointer="/amount"))
+        found.append(error_detail(ProblemCode.AMOUNT_DOES_NOT_FOLLOW, detail, pointer="/amount"))
     if original.rate_date > entry.date:
         detail = f"/original/rate_date: {original.rate_date} is after the entry's own date"
-        found.append(error_detail("in_the_future", detail, pointer="/original/rate_date"))
+        found.append(error_detail(ProblemCode.IN_THE_FUTURE, detail, pointer="/original/rate_date"))
     return found
 
 
@@ -225,7 +228,7 @@ def _participation_errors(entry: Entry, answers: Answers, programme: Programme) 
     # For many programmes no source states who takes part; then any organization is accepted.
     if partners and organization not in partners and entry.kind != "refund":
         detail = f"/organization: {entry.organization} does not take part in {programme.code}"
-        return [error_detail("not_taking_part", detail, pointer="/organization", allowed=partners)]
+        return [error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer="/organization", allowed=partners)]
     return []
 
 
@@ -241,15 +244,20 @@ def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail
         if earlier.reversed_by
         else None
     )
-    return [error_detail("does_not_follow", f"/follows: {earlier.code} {why}", pointer="/follows")] if why else []
+    return (
+        [error_detail(ProblemCode.DOES_NOT_FOLLOW, f"/follows: {earlier.code} {why}", pointer="/follows")]
+        if why
+        else []
+    )
 
 
 def reversal_errors(entry: RecordedEntry, day: datetime.date, today: datetime.date) -> list[ErrorDetail]:
     """An error where the day of a reversal is before the entry's own or in the future."""
     if entry.date <= day <= today:
         return []
+    code = ProblemCode.IN_THE_FUTURE if day > today else ProblemCode.TOO_EARLY
     detail = f"/date: {day} is not between the entry's own date and today"
-    return [error_detail("invalid_date", detail, pointer="/date", allowed=[f"{entry.date} to {today}"])]
+    return [error_detail(code, detail, pointer="/date", allowed=[f"{entry.date} to {today}"])]
 
 
 def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
@@ -260,7 +268,7 @@ def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
     if (contributor.type == "member_state") == (country is not None):
         return []
     detail = "/country: a Member State has the code of its country, and nobody else has one"
-    return [error_detail("not_applicable", detail, pointer="/country")]
+    return [error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/country")]
 
 
 def fee(deposit: Decimal) -> Decimal:

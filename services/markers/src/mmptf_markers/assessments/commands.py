@@ -15,6 +15,7 @@ from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
 from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, raise_if_any, unknown_code
 from mmptf_common.wire.sources import SourceRef
 from mmptf_common.wire.suggestions import fold, neighbours
@@ -52,10 +53,10 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
     raise_if_any(rules.year_errors(sent.stage, sent.year))
     earlier = await _fetch_newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
     if earlier is not None and earlier.status == "submitted":
-        raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code="under_review")
+        raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code=ProblemCode.UNDER_REVIEW)
     begun = await _fetch_draft_code(write, organization, sent, rubric.marker)
     if begun is not None:
-        raise Conflict(f"{begun} is a draft of the same; amend it.", code="draft_exists")
+        raise Conflict(f"{begun} is a draft of the same; amend it.", code=ProblemCode.DRAFT_EXISTS)
     content = rules.amend_content(rules.initial_content(earlier, rubric), sent)
     score = _score_of_draft(rubric, content, sent.stage)
     draft = AssessmentDraft(
@@ -113,7 +114,7 @@ async def submit_draft(write: Write, code: str) -> Created:
     rubric = await _require_rubric(write, published_code(draft.rubric))
     newest = await _fetch_newest(write, draft.programme, rubric.marker, draft.stage, draft.year)
     if newest is not None and newest.code != draft.corrects:
-        raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code="under_review")
+        raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code=ProblemCode.DRAFT_OUTDATED)
     score = score_or_raise(rubric, rules.answers_of(draft.answers), draft.stage)
     raise_if_any(rules.completeness_errors(rubric, rules.content_of(draft), score.missing))
     derived = rules.derive_grade(score)
@@ -162,7 +163,9 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     if who.subject in await _fetch_authors(write, code):
         raise Forbidden(f"{code} is reviewed by somebody who did not write it.")
     if assessment.status != "submitted" or assessment.rubric is None:
-        raise Conflict(f"{code} is {assessment.status}; what is submitted is reviewed.", code="not_reviewable")
+        raise Conflict(
+            f"{code} is {assessment.status}; what is submitted is reviewed.", code=ProblemCode.NOT_REVIEWABLE
+        )
     rubric = await _require_rubric(write, published_code(assessment.rubric))
     raise_if_any(rules.own_answer_errors(assessment, sent.answers))
     given = rules.answers_of(assessment.answers)
@@ -207,7 +210,7 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
     )
     newest = await _fetch_newest(write, sent.programme, sent.marker, sent.stage, sent.year)
     if newest is not None:
-        raise Conflict(f"{newest.code} says it already.", code="already_assessed")
+        raise Conflict(f"{newest.code} says it already.", code=ProblemCode.ALREADY_ASSESSED)
     code = await _next_code(write)
     assessment = Assessment(
         code=code,
@@ -299,7 +302,10 @@ def _require_other_organization(who: Identity, programme: KnownProgramme, assess
     """Raise Forbidden where the reviewer's organization takes part in the programme under review."""
     organization = who.organization
     if organization is not None and not (len(organization) <= 64 and re.fullmatch(CODE_PATTERN, organization)):
-        raise Forbidden("The access token names an organization by something that is no code.")
+        raise Forbidden(
+            "The access token names an organization by something that is no code.",
+            code=ProblemCode.ORGANIZATION_NOT_KNOWN,
+        )
     # The assessing organization counts as taking part, even where the catalogue does not list it any more.
     if organization in {*programme.participants(), assessment.organization}:
         raise Forbidden(f"{organization} takes part in {programme.code}: the reviewer belongs to none that does.")

@@ -17,6 +17,7 @@ from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.links import link
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
 from mmptf_markers.assessments.rules import answers_of, counting_answers
@@ -188,9 +189,11 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
         record, version = found
         assessment = schemas.Assessment.model_validate_json(record)
         if assessment.rubric is None:
-            raise Conflict(f"{code} is a declared grade: there are no answers to explain it by.", code="not_answered")
+            raise Conflict(
+                f"{code} is a declared grade: there are no answers to explain it by.", code=ProblemCode.NOT_ANSWERED
+            )
         if query.answers == "reviewer" and assessment.reviewed is None:
-            raise Conflict(f"{code} is not reviewed yet.", code="not_reviewed")
+            raise Conflict(f"{code} is not reviewed yet.", code=ProblemCode.NOT_REVIEWED)
         tag = conditional.etag(request, version, canonical(query))
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
@@ -210,7 +213,9 @@ async def answer_comparison(request: Request, code: str, query: ComparisonQuery)
         earlier = await _earlier(data, later, query.earlier)
         if earlier.rubric is None or later.rubric is None:
             which = earlier if earlier.rubric is None else later
-            raise Conflict(f"{which.code} is a declared grade: it has no answers to compare.", code="not_answered")
+            raise Conflict(
+                f"{which.code} is a declared grade: it has no answers to compare.", code=ProblemCode.NOT_ANSWERED
+            )
         tag = conditional.etag(request, revision, canonical(query))
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
@@ -255,12 +260,12 @@ def _moment(assessment: schemas.Assessment) -> tuple[int, int, int]:
 
 def _nothing_earlier(later: schemas.Assessment, named: str | None, *, known: bool) -> Exception:
     if named is None:
-        return Conflict(f"No assessment of {later.programme} before it is accepted.", code="nothing_earlier")
+        return Conflict(f"No assessment of {later.programme} before it is accepted.", code=ProblemCode.NOTHING_EARLIER)
     if known:
-        return Conflict(f"{named} is not earlier than {later.code}.", code="nothing_earlier")
+        return Conflict(f"{named} is not earlier than {later.code}.", code=ProblemCode.NOTHING_EARLIER)
     detail = f"earlier: {named!r} is no earlier assessment of {later.programme}"
     allowed = [f"see {link(ASSESSMENTS.path)}?programme={later.programme}"]
-    return InvalidRequest([error_detail("unknown_code", detail, parameter="earlier", allowed=allowed)])
+    return InvalidRequest([error_detail(ProblemCode.UNKNOWN_CODE, detail, parameter="earlier", allowed=allowed)])
 
 
 def _compared(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
 from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.assessments.schemas import (
@@ -105,9 +106,9 @@ def find_differences(
 def year_errors(stage: AssessmentStage, year: int | None) -> list[ErrorDetail]:
     """An error for an annual report without a year, and for a year at any other stage."""
     if stage == "annual_report" and year is None:
-        return [error_detail("missing", "/year: an annual report is of a year", pointer="/year")]
+        return [error_detail(ProblemCode.MISSING_MEMBER, "/year: an annual report is of a year", pointer="/year")]
     if stage != "annual_report" and year is not None:
-        return [error_detail("not_applicable", f"/year: a {stage} is of no year", pointer="/year")]
+        return [error_detail(ProblemCode.NOT_APPLICABLE, f"/year: a {stage} is of no year", pointer="/year")]
     return []
 
 
@@ -126,13 +127,15 @@ def completeness_errors(rubric: Rubric, content: Content, missing: Sequence[str]
     """
     errors = [
         error_detail(
-            "missing", f"/answers/{criterion}: this criterion is not answered", pointer=f"/answers/{criterion}"
+            ProblemCode.MISSING_MEMBER,
+            f"/answers/{criterion}: this criterion is not answered",
+            pointer=f"/answers/{criterion}",
         )
         for criterion in missing
     ]
     unjustified = [criterion for criterion, answer in content.answers.items() if not answer.justification]
     errors += [
-        error_detail("missing", f"{pointer}: say why", pointer=pointer)
+        error_detail(ProblemCode.MISSING_MEMBER, f"{pointer}: say why", pointer=pointer)
         for pointer in (f"/answers/{criterion}/justification" for criterion in unjustified)
     ]
     if isinstance(rubric.rule, ManualRule) and content.declared_grade is None:
@@ -145,7 +148,7 @@ def own_answer_errors(assessment: Assessment, own: Mapping[str, ReviewedAnswerSe
     given = answers_of(assessment.answers)
     repeated = [criterion for criterion, answer in own.items() if given.get(criterion) == answer.answer]
     return [
-        error_detail("not_another", f"{pointer}: that is the assessor's answer", pointer=pointer)
+        error_detail(ProblemCode.NOT_ANOTHER, f"{pointer}: that is the assessor's answer", pointer=pointer)
         for pointer in (f"/answers/{criterion}" for criterion in repeated)
     ]
 
@@ -154,7 +157,7 @@ def reviewed_grade_errors(rubric: Rubric, grade: str | None) -> list[ErrorDetail
     """An error where a review lacks the grade under a manual rubric, or states one under a computed rubric."""
     if not isinstance(rubric.rule, ManualRule):
         detail = "/grade: under this rubric the answers give the grade"
-        return [error_detail("not_applicable", detail, pointer="/grade")] if grade is not None else []
+        return [error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/grade")] if grade is not None else []
     if grade is None:
         return [_grade_missing(rubric, "/grade")]
     grades = [grade.code for grade in rubric.grades]
@@ -180,10 +183,12 @@ def declaration_errors(
             unknown_code("/organization", sent.organization, listed_at="/catalog/v1/organizations", suggestion=meant)
         )
     if date.fromisoformat(sent.date) > today:
-        errors.append(error_detail("in_the_future", f"/date: {sent.date} is not past", pointer="/date"))
+        errors.append(error_detail(ProblemCode.IN_THE_FUTURE, f"/date: {sent.date} is not past", pointer="/date"))
     return errors
 
 
 def _grade_missing(rubric: Rubric, pointer: str) -> ErrorDetail:
     detail = f"{pointer}: under this rubric the answers give no grade, so it is stated"
-    return error_detail("missing", detail, pointer=pointer, allowed=[grade.code for grade in rubric.grades])
+    return error_detail(
+        ProblemCode.MISSING_MEMBER, detail, pointer=pointer, allowed=[grade.code for grade in rubric.grades]
+    )

@@ -5,17 +5,18 @@ from typing import Literal
 from pydantic import StrictInt, StrictStr
 
 from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.shares import Share
 from mmptf_markers.engine.rubric import AssessmentStage, RubricStatus
 
 Answer = StrictInt | StrictStr
 AnswerErrorCode = Literal[
-    "unknown_criterion",
-    "wrong_stage",
-    "unknown_level",
-    "not_applicable_refused",
-    "nothing_applicable",
-    "stage_not_covered",
+    ProblemCode.UNKNOWN_CRITERION,
+    ProblemCode.WRONG_STAGE,
+    ProblemCode.UNKNOWN_LEVEL,
+    ProblemCode.NOT_APPLICABLE_REFUSED,
+    ProblemCode.NOTHING_APPLICABLE,
+    ProblemCode.STAGE_NOT_COVERED,
 ]
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Final, NamedTuple
 
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.shares import Share, share
 from mmptf_markers.engine.results import (
     AnswerError,
@@ -103,7 +104,7 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
     """The position on the scale by criterion code, None for not applicable; raises InvalidAnswers."""
     if not criteria:
         reason = f"the rubric has no criterion at {stage!r}"
-        raise InvalidAnswers([_error(None, "stage_not_covered", reason, stages_of(rubric))])
+        raise InvalidAnswers([_error(None, ProblemCode.STAGE_NOT_COVERED, reason, stages_of(rubric))])
     at_stage = {criterion.code: criterion for criterion in criteria}
     elsewhere = {criterion.code: criterion for criterion in rubric.criteria}
     values = [level.value for level in rubric.scale.levels]
@@ -111,12 +112,16 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
     errors: list[AnswerError] = []
     for code, answer in answers.items():
         if code not in elsewhere:
-            errors.append(_error(code, "unknown_criterion", "the rubric has no such criterion", list(at_stage)))
+            errors.append(
+                _error(code, ProblemCode.UNKNOWN_CRITERION, "the rubric has no such criterion", list(at_stage))
+            )
             continue
         if code not in at_stage:
             at = elsewhere[code].stages
             errors.append(
-                _error(code, "wrong_stage", f"is not asked at {stage}, only at {', '.join(at)}", list(at_stage))
+                _error(
+                    code, ProblemCode.WRONG_STAGE, f"is not asked at {stage}, only at {', '.join(at)}", list(at_stage)
+                )
             )
             continue
         allowed = [*values, NOT_APPLICABLE] if at_stage[code].not_applicable else values
@@ -125,13 +130,13 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
         if place is not None:
             levels[code] = place
         elif answer != NOT_APPLICABLE:
-            errors.append(_error(code, "unknown_level", "the answer is no level of the scale", allowed))
+            errors.append(_error(code, ProblemCode.UNKNOWN_LEVEL, "the answer is no level of the scale", allowed))
         elif at_stage[code].not_applicable:
             levels[code] = None
         else:
-            errors.append(_error(code, "not_applicable_refused", "this criterion always applies", allowed))
+            errors.append(_error(code, ProblemCode.NOT_APPLICABLE_REFUSED, "this criterion always applies", allowed))
     if not errors and len(levels) == len(at_stage) and all(level is None for level in levels.values()):
-        errors.append(_error(None, "nothing_applicable", "at least one criterion must apply", []))
+        errors.append(_error(None, ProblemCode.NOTHING_APPLICABLE, "at least one criterion must apply", []))
     if errors:
         raise InvalidAnswers(errors)
     return levels

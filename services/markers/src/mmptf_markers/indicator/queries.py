@@ -38,6 +38,7 @@ from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, LifecycleStage
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import money
 from mmptf_common.wire.periods import Interval, ends
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
 from mmptf_common.wire.shares import share
 from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
@@ -368,7 +369,7 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
         raise InvalidRequest(
             [
                 error_detail(
-                    "not_applicable",
+                    ProblemCode.NOT_APPLICABLE,
                     "format: csv has a row for each group; say by what the indicator is divided (by=)",
                     parameter="format",
                     allowed=["format=json", *(f"by={name}" for name in DIVISIONS if name)],
@@ -419,7 +420,7 @@ async def _target(data: Snapshot, code: str | None) -> schemas.IndicatorTarget:
     wanted = code or TARGET
     if wanted not in rows:
         when = "was not known at that time" if data.as_of_ctes else "is not loaded"
-        raise Conflict(f"The target {wanted} {when}.", code="no_target")
+        raise Conflict(f"The target {wanted} {when}.", code=ProblemCode.NO_TARGET)
     return schemas.IndicatorTarget.model_validate_json(rows[wanted])
 
 

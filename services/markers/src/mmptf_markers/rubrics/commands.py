@@ -6,7 +6,6 @@ from datetime import datetime
 
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import load
-from mmptf_common.wire.problems import Conflict
 from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.engine.translation import coverage, load_translation, rubric_named
@@ -16,18 +15,22 @@ from mmptf_markers.rubrics.rules import published_code
 from mmptf_markers.rubrics.schemas import PublishedRubric, PublishedTranslation
 
 
+class NotPublishable(Exception):
+    """A rubric or a translation cannot be published, or a rubric not be superseded, beside those that are there."""
+
+
 async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -> str:
     """Publish a rubric, and mark another one as superseded by it; returns the code under which it is published.
 
     Does nothing where that is the case already. supersedes: the code, with version, of the other rubric.
-    Raises Conflict when that code has another content, or the other rubric cannot be superseded by this one.
+    Raises NotPublishable when that code has another content, or the other rubric cannot be superseded by this one.
     """
     published = published_rubric(rubric, write.at)
     there = await write.session.get(RubricRow, published.code)
     if there is None:
         write.session.add(rubric_row(published))
     elif there.hash != published.hash:
-        raise Conflict(
+        raise NotPublishable(
             f"{there.code} is published with another content, of hash {there.hash}; a correction is another version"
         )
     else:
@@ -41,7 +44,7 @@ async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -
 async def publish_translation(write: Write, content: bytes) -> str:
     """Publish a translation of a published rubric from its file, replacing an earlier one; returns its code.
 
-    Raises InvalidTranslation with every error, and Conflict when the rubric is not published.
+    Raises InvalidTranslation with every error, and NotPublishable when the rubric is not published.
     """
     named = rubric_named(content)
     published = await _require_published(write, f"{named.rubric}.{named.version}")
@@ -109,20 +112,20 @@ async def _require_published(write: Write, code: str) -> PublishedRubric:
         known = await fetch_rubric_codes(write.session)
         meant = suggestion_among(code, known)
         hint = f"; {meant}" if meant else ""
-        raise Conflict(f"{code!r} is not published; published are {', '.join(known)}{hint}")
+        raise NotPublishable(f"{code!r} is not published; published are {', '.join(known)}{hint}")
     return PublishedRubric.model_validate(found.record)
 
 
 async def _supersede(write: Write, code: str, *, by: PublishedRubric) -> None:
     old = await _require_published(write, code)
     if code == by.code:
-        raise Conflict(f"{code} cannot supersede itself")
+        raise NotPublishable(f"{code} cannot supersede itself")
     if by.status == "superseded":
-        raise Conflict(f"{by.code} is superseded by {by.superseded_by} and can supersede nothing")
+        raise NotPublishable(f"{by.code} is superseded by {by.superseded_by} and can supersede nothing")
     if old.marker != by.marker:
-        raise Conflict(f"{code} is of the marker {old.marker}, and {by.code} of {by.marker}")
+        raise NotPublishable(f"{code} is of the marker {old.marker}, and {by.code} of {by.marker}")
     if old.status != "superseded":
         superseded = old.model_copy(update={"status": "superseded", "superseded_by": by.code, "updated": write.at})
         await write.session.merge(rubric_row(superseded))
     elif old.superseded_by != by.code:
-        raise Conflict(f"{code} is superseded already, by {old.superseded_by}")
+        raise NotPublishable(f"{code} is superseded already, by {old.superseded_by}")

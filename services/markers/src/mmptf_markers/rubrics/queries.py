@@ -19,6 +19,7 @@ from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Language, Rubric, RubricStatus, answers_schema
@@ -146,7 +147,7 @@ async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[T
     )
     found = {row["language"]: row for row in rows}
     if language not in found:
-        raise InvalidRequest([not_one_of("unknown_code", "language", language, [rubric.language, *found])])
+        raise InvalidRequest([not_one_of("language", language, [rubric.language, *found])])
     stored = json.loads(found[language]["record"])
     facts = {name: stored[name] for name in ("hash", "language", "texts", "source", "verified")}
     return Translation(rubric=rubric.code, version=rubric.version, **facts), found[language]["version"]
@@ -169,7 +170,7 @@ async def score_sent(request: Request, body: ScoreRequest) -> Score:
     if body.version is None and not in_force:
         named = ", ".join(f"{row['version']} by {row['superseded_by']}" for row in rows)
         detail = f"every version of {body.rubric} is superseded: {named}; name one to score under it all the same"
-        raise InvalidRequest([error_detail("superseded", detail, pointer="/version", allowed=list(versions))])
+        raise InvalidRequest([error_detail(ProblemCode.SUPERSEDED, detail, pointer="/version", allowed=list(versions))])
     version = body.version or in_force[0]
     if version not in versions:
         raise InvalidRequest([unknown_code("/version", version, list(versions))])

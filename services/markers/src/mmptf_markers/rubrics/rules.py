@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, error_detail
 from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.engine.results import Answer, AnswerError, RubricUsed, Score
@@ -32,7 +33,7 @@ def answer_errors(found: Sequence[AnswerError]) -> list[ErrorDetail]:
 def _answer_error(found: AnswerError) -> ErrorDetail:
     allowed = [str(value) for value in found.allowed]
     meant = None
-    if found.criterion and found.code == "unknown_criterion":
+    if found.criterion and found.code == ProblemCode.UNKNOWN_CRITERION:
         meant = suggestion_among(found.criterion, allowed)
     return error_detail(
         found.code,
