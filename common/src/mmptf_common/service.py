@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from mmptf_common.feed.changes import ChangeNotifier
 from mmptf_common.feed.replication import Replication, replicating
-from mmptf_common.http import conditional, openapi
+from mmptf_common.http import conditional, openapi, problem_kinds
 from mmptf_common.http.app import create_app
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest, open_verifier
@@ -178,6 +178,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     public = entities - service.private
     add_feed(feed, service.name, public=public, private=service.private, listings=service.listings)
     app.include_router(feed)
+    app.include_router(problem_kinds.router)
     openapi.install(app, openapi.packaged_examples(service.package))
     return app
 
@@ -208,7 +209,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         summary=f"Check that the {service.name} service can answer",
         tags=[STATUS.name],
         response_model=Health,
-        responses={**plain["responses"], 503: {"model": Health}},
+        responses={**plain["responses"], 503: {"model": Health, "headers": openapi.header_references("Cache-Control")}},
     )
     async def ready(request: PublicRequest) -> Response:
         """Whether the database can be reached. The cache is not checked, since answers are only slower without it."""

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from mmptf_common.http import openapi
+from mmptf_common.http import openapi, problem_kinds
 from mmptf_common.http.app import create_app as create_shell
 from mmptf_common.process.client import open_client
 from mmptf_gateway import docs, routes
@@ -65,6 +65,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     app.include_router(routes.router)
     app.include_router(routes.contract_router)
+    app.include_router(problem_kinds.router)
     app.include_router(docs.router)
     app.mount("/docs/assets", docs.assets())
     openapi.install(app, openapi.packaged_examples("mmptf_gateway"))

@@ -24,7 +24,6 @@ contract_router = openapi.Router()
 PLAIN = openapi.plain()
 TAG = openapi.Tag("One programme", "What every service has on one programme, in a single answer for a single screen.")
 STATUS = openapi.Tag("Status", "What a service holds and offers, how current its data is, and whether it can answer.")
-RETRY_AFTER = {"description": "Seconds after which the request may be sent again.", "schema": {"type": "integer"}}
 ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "ETH-01")]
 
 
@@ -93,11 +92,7 @@ async def get_suite_status(request: PublicRequest) -> Response:
     summary="Get what every service has on a programme",
     responses={
         **PLAIN["responses"],
-        NotFound.status: {"description": NotFound.title},
-        **{
-            kind.status: {"description": kind.title, "headers": {"Retry-After": RETRY_AFTER}}
-            for kind in (BadGateway, GatewayTimeout)
-        },
+        **openapi.problems(NotFound, BadGateway, GatewayTimeout),
     },
 )
 async def get_programme_view(request: PublicRequest, code: ProgrammeCode) -> Response:

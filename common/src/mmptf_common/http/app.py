@@ -1,4 +1,4 @@
-"""The FastAPI app that the services and the gateway start from: middleware and problem documents, no routes."""
+"""The FastAPI app that the services and the gateway start from: middleware and problem documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from mmptf_common.http import openapi, problems
+from mmptf_common.http import openapi, problem_kinds, problems
 from mmptf_common.http.middleware import HeadAsGet, RequestMiddleware
 from mmptf_common.process.build import build_of
 from mmptf_common.wire.problems import ProblemError
@@ -34,7 +34,7 @@ def create_app(
     """Return an app without routes.
 
     distribution: the installed package whose version and build (`state.build`) the app has
-    tags: the groups of its operations, in the order in which they are shown
+    tags: the groups of its operations, in the order in which they are shown; that of problems is added
     base_path: the path under which callers reach the process, empty where they do at its root
     segments: the first segments of the app's paths
     max_body: most bytes of a request's body, 413 above; None where bodies are forwarded
@@ -49,14 +49,20 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         servers=[{"url": base_path}] if base_path else None,
-        openapi_tags=[tag._asdict() for tag in tags],
+        openapi_tags=[tag._asdict() for tag in (*tags, problem_kinds.TAG)],
         lifespan=lifespan,
         redirect_slashes=False,
         # Nothing that could record spans or metrics is installed, and FastAPI would look for it in each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: route.name,
         middleware=[
-            Middleware(RequestMiddleware, base_path=base_path, segments=segments, max_body=max_body, uploads=uploads),
+            Middleware(
+                RequestMiddleware,
+                base_path=base_path,
+                segments=[*segments, "problems"],
+                max_body=max_body,
+                uploads=uploads,
+            ),
             *inside,
             Middleware(HeadAsGet),
         ],

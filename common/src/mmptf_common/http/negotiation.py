@@ -13,6 +13,7 @@ from mmptf_common.wire.problems import NotAcceptable
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 _REPRESENTATIONS = {
     "application/json": "json", "text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson",
+    "text/html": "html",
 }  # fmt: skip
 # The representations of a table of groups.
 TABLE = ("json", "csv")
@@ -29,6 +30,11 @@ def representation(
     if best := _best(", ".join(request.headers.getlist("accept") or ["*/*"]), available):
         return best
     raise NotAcceptable(f"Available are {', '.join(MEDIA_TYPES[name] for name in available)}.")
+
+
+def prefers_html(request: Request) -> bool:
+    """Whether `Accept` prefers a page to JSON, as that of a browser does."""
+    return _best(", ".join(request.headers.getlist("accept") or ["*/*"]), ("json", "html")) == "html"
 
 
 # Clients send few different headers, each of them often.

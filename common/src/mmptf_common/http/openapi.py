@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
@@ -23,11 +24,15 @@ from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import parameters, query_of, with_parsed_query
 from mmptf_common.http.problems import from_validation
 from mmptf_common.wire.base import CODE_PATTERN, descriptions_of_values
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
+    BY_STATUS,
     MEDIA_TYPE,
+    BadGateway,
     BadRequest,
     Conflict,
     Forbidden,
+    GatewayTimeout,
     InvalidRequest,
     NotAcceptable,
     NotFound,
@@ -50,10 +55,89 @@ TABLE = ("text/csv",)
 # At the end of the description of a code in a path whose example is no record of the packaged data.
 NOT_PACKAGED = "The packaged data have no such record: the one of the example exists once it is written."
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
-_ETAG = {"description": "Strong tag of this revision and question.", "schema": {"type": "string"}}
-_CACHE = {"description": "How long, and by whom, the answer may be kept.", "schema": {"type": "string"}}
-_LINK = {"description": "The first page, and the one after this (RFC 8288).", "schema": {"type": "string"}}
-_COUNT = {"description": "The `total` of a page, also for HEAD.", "schema": {"type": "integer"}}
+# The headers of answers, each described once; `required` where every answer that declares the header has it.
+HEADERS: Mapping[str, Mapping[str, Any]] = {
+    "Accept-Encoding": {
+        "description": "Where the body was compressed: `identity`, the only coding that is read.",
+        "schema": {"type": "string"},
+    },
+    "Allow": {"description": "With a 405, the methods that the path takes.", "schema": {"type": "string"}},
+    "Cache-Control": {
+        "description": "How long, and by whom, the answer may be kept; `no-cache` is asked for again with its `ETag`.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Cache-Status": {
+        "description": "Whether the suite's own cache had the answer (RFC 9211).",
+        "schema": {"type": "string"},
+    },
+    "Content-Disposition": {
+        "description": "The name under which a file is saved; absent with JSON.",
+        "schema": {"type": "string"},
+    },
+    "Content-Language": {
+        "description": "The language of the texts of the answer.",
+        "schema": {"type": "string"},
+    },
+    "Content-Security-Policy": {
+        "description": "What the page may load: nothing; absent with JSON.",
+        "schema": {"type": "string"},
+    },
+    "ETag": {
+        "description": "Strong tag of this revision and question, for `If-None-Match` and `If-Match`.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "Present where the write was carried out before, and this is its answer again.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "Link": {
+        "description": "The first page, and the one after this (RFC 8288); absent in a complete export.",
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "The path of the new record, or of the record under its present code.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which the request may be sent again; with a 502, 503 or 504.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Vary": {"description": "The headers of the request on which the answer depends.", "schema": {"type": "string"}},
+    "WWW-Authenticate": {
+        "description": "How to authenticate, and what is wrong with the token (RFC 6750).",
+        "schema": {"type": "string"},
+    },
+    "X-Request-ID": {
+        "description": "The id of the request in the logs: the caller's own, or a new one.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "X-Total-Count": {
+        "description": "The `total` of a page, also for HEAD; absent in a complete export.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
+
+
+def header_references(*names: str) -> dict[str, Any]:
+    """The headers of an answer, as references to those of `HEADERS`."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+_READ_HEADERS = ("ETag", "Cache-Control", "Vary")
+# The headers of problems with these statuses beside those of every problem.
+_OF_STATUS: Mapping[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    412: ("ETag",),
+    415: ("Accept-Encoding",),
+    502: ("Retry-After",),
+    503: ("Retry-After",),
+    504: ("Retry-After",),
+}
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
@@ -135,7 +219,7 @@ def read(
     missing: bool = False,
     conflicts: bool = False,
     only: tuple[str, ...] = (),
-    headers: Mapping[str, str] = MappingProxyType({}),
+    headers: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     texts: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The responses of a route that reads: 200 with ETag, 304, 422, 503.
@@ -143,26 +227,45 @@ def read(
     media: further representations beside JSON (then 406 too); only: the media types of an answer that has no model
     missing: whether a code in the path may be unknown (404) or renamed (308)
     conflicts: whether a record may exist without the part that is asked for (409)
-    headers: further headers of the answer -> what they say
+    headers: further headers of the answer, as OpenAPI header objects
     texts: media type -> what a text of it contains
     """
-    further = {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()}
-    stated = {"ETag": _ETAG, "Cache-Control": _CACHE, **further}
-    paged = {"Link": _LINK, "X-Total-Count": _COUNT} if media == EXPORTS else {}
+    always = header_references(*_READ_HEADERS) | dict(headers)
+    further = header_references(
+        *(("Link", "X-Total-Count") if media == EXPORTS else ("Cache-Status",)),
+        *(("Content-Disposition",) if media else ()),
+    )
     content = _schemas(only or media)
     for name, about in texts.items():
         content[name]["schema"]["description"] = about
     responses: dict[int | str, dict[str, Any]] = {
-        200: {"headers": stated | paged, **({"content": content} if content else {})},
-        304: {"description": "Not modified: the caller's answer is still right.", "headers": stated},
-        **_problems(InvalidRequest, ServiceUnavailable),
+        200: {"headers": always | further, **({"content": content} if content else {})},
+        304: {"description": "Not modified: the caller's answer is still right.", "headers": always},
+        **problems(InvalidRequest, ServiceUnavailable),
     }
     if media:
-        responses |= _problems(NotAcceptable)
+        responses |= problems(NotAcceptable)
     if missing:
         responses |= _missing()
     if conflicts:
-        responses |= _problems(Conflict)
+        responses |= problems(Conflict)
+    return {"responses": responses}
+
+
+def explanation(page: str, *, missing: bool = False) -> dict[str, Any]:
+    """The responses of a route whose answer only a build changes: 200 with ETag, 304, 422.
+
+    page: the media type of the page that a browser gets; missing: whether the path may name what is not there (404)
+    """
+    stated = header_references(*_READ_HEADERS, "Content-Security-Policy")
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"headers": stated, "content": _schemas((page.partition(";")[0],))},
+        304: {
+            "description": "Not modified: the caller's answer is still right.",
+            "headers": header_references(*_READ_HEADERS),
+        },
+        **problems(InvalidRequest, *((NotFound,) if missing else ())),
+    }
     return {"responses": responses}
 
 
@@ -191,9 +294,9 @@ def table(names: Iterable[str], further: str = "") -> dict[str, str]:
 def _missing() -> dict[int | str, dict[str, Any]]:
     renamed = {
         "description": "The code was renamed; it is found at Location.",
-        "headers": {"Location": {"schema": {"type": "string"}, "description": "The path with the present code."}},
+        "headers": header_references("Location", "Cache-Control"),
     }
-    return {308: renamed, **_problems(NotFound)}
+    return {308: renamed, **problems(NotFound)}
 
 
 def plain(
@@ -208,15 +311,17 @@ def plain(
     stored: whether the answer is read from the database, which may be unreachable (503)
     journal: whether it is a page of the journal (503), which may end before the caller's position after a restore (409)
     """
-    responses = _problems(InvalidRequest)
+    responses = problems(InvalidRequest)
     if stored or journal:
-        responses |= _problems(ServiceUnavailable)
+        responses |= problems(ServiceUnavailable)
     if journal:
-        responses |= _problems(Conflict)
+        responses |= problems(Conflict)
     if missing:
         responses |= _missing()
-    if only:
-        responses[200] = {"content": _schemas(only)}
+    responses[200] = {
+        "headers": header_references("Cache-Control", *(("Content-Disposition",) if only else ())),
+        **({"content": _schemas(only)} if only else {}),
+    }
     return {"responses": responses}
 
 
@@ -237,7 +342,7 @@ def _schema(media: str) -> dict[str, Any]:
 
 def computation() -> dict[str, Any]:
     """The responses of a route that computes from a body and stores nothing."""
-    return {"responses": {200: {"headers": {"Cache-Control": _CACHE}}, **_problems(*_OF_BODIES)}}
+    return {"responses": {200: {"headers": header_references("Cache-Control")}, **problems(*_OF_BODIES)}}
 
 
 def write(
@@ -246,6 +351,7 @@ def write(
     created: bool = False,
     removes: bool = False,
     missing: bool = False,
+    asks: bool = False,
     media: Mapping[str, str | None] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The status and the responses of a route that writes.
@@ -253,6 +359,7 @@ def write(
     changes: whether it changes an existing record, and requires If-Match
     created: whether it answers 201 with the record that it has created; removes: whether it answers 204
     missing: whether its path contains the code of another record, which may be unknown (404)
+    asks: whether another service is asked, which may not answer (502, 504)
     media: media type of an uploaded file -> an example, None for a binary one
     """
     kinds: tuple[type[ProblemError], ...] = (Conflict,)
@@ -260,14 +367,19 @@ def write(
         kinds += (NotFound,)
     if changes:
         kinds += (PreconditionFailed, PreconditionRequired)
-    headers = {"ETag": _ETAG} if (changes or created) and not removes else {}
-    if created:
-        headers["Location"] = {"schema": {"type": "string"}, "description": "The path of the new record."}
-    done = {"description": "What was written, or would be.", **({"headers": headers} if headers else {})}
+    if asks:
+        kinds += (BadGateway, GatewayTimeout)
+    headers = header_references(
+        "Cache-Control",
+        "Idempotency-Replayed",
+        *(("ETag",) if (changes or created) and not removes else ()),
+        *(("Location",) if created else ()),
+    )
+    done = {"description": "What was written, or would be.", "headers": headers}
     status = 204 if removes else 201 if created else 200
     declared: dict[str, Any] = {
         "status_code": status,
-        "responses": {**_problems(*_OF_BODIES), status: done, **_problems(*kinds)},
+        "responses": {**problems(*_OF_BODIES), status: done, **problems(*kinds)},
     }
     if media:
         content = {
@@ -283,11 +395,12 @@ def example(value: dict[str, Any]) -> Any:
     return Body(openapi_examples={"example": {"value": value}})
 
 
-def _problems(*kinds: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
+def problems(*kinds: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
+    """The responses of errors, each by its status; the finished contract refers to the shared ones."""
     return {kind.status: {"description": kind.title} for kind in kinds}
 
 
-_ACCESS_ERRORS = _problems(Unauthorized, Forbidden)
+_ACCESS_ERRORS = problems(Unauthorized, Forbidden)
 _OF_BODIES = (BadRequest, PayloadTooLarge, UnsupportedMediaType, InvalidRequest, ServiceUnavailable)
 
 
@@ -338,16 +451,25 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
             if operation["security"]:
                 operation["responses"] |= {str(s): a for s, a in _ACCESS_ERRORS.items()}
                 contract["components"]["securitySchemes"] = {"bearer": _BEARER}
-            for status, answer in operation["responses"].items():
-                if status >= "400" and not (path.startswith("/health/") and status == "503"):
-                    answer["content"] = {MEDIA_TYPE: {"schema": PROBLEM}}
+            operation["responses"] = {
+                status: {"$ref": f"#/components/responses/{_PROBLEMS[status].__name__}"}
+                if status >= "400" and not (path.startswith("/health/") and status == "503")
+                else answer | {"headers": answer.get("headers", {}) | header_references("X-Request-ID")}
+                for status, answer in operation["responses"].items()
+            }
+            # What any path may answer: 400, 405, 431, 500, 501, and 502 and 504 of the gateway.
+            operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
             if example := examples.get(operation["operationId"]):
                 done = next(a for status, a in operation["responses"].items() if status.startswith("2"))
                 for content in list(done.get("content", {}).values())[:1]:
                     content["example"] = example["response"]
-    contract["components"]["schemas"] = dict(sorted(schemas.items()))
+    used = sorted(set(re.findall(r"#/components/responses/(\w+)", json.dumps(contract["paths"]))))
+    contract["components"] |= {
+        "headers": {name: dict(header) for name, header in HEADERS.items()},
+        "responses": {name: _RESPONSES[name] for name in used},
+        "schemas": _simplified(dict(sorted(schemas.items())), names=True),
+    }
     contract["paths"] = _simplified(contract["paths"])
-    contract["components"]["schemas"] = _simplified(contract["components"]["schemas"], names=True)
     return contract
 
 
@@ -377,6 +499,38 @@ def _simplified(node: Any, *, names: bool = False) -> Any:
         keys = {"pattern": pattern, **simplified.get("propertyNames", {})}
         simplified |= {"additionalProperties": values, "propertyNames": keys}
     return simplified
+
+
+def _problem_response(description: str, *further: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": header_references("X-Request-ID", "Cache-Control", *further),
+        "content": {MEDIA_TYPE: {"schema": PROBLEM}},
+    }
+
+
+def _description(kind: type[ProblemError]) -> str:
+    """The title of a kind of problem, and the codes that it has where they are few."""
+    codes = [f"`{code}`" for code in ProblemCode if kind.status in code.statuses]
+    few = f"`code` is {' or '.join(codes)}." if len(codes) <= 6 else "`code` says which."
+    return f"{kind.title}; {few}"
+
+
+_KINDS: tuple[type[ProblemError], ...] = (*BY_STATUS.values(), InvalidRequest, Conflict)
+_PROBLEMS: Mapping[str, type[ProblemError]] = {str(kind.status): kind for kind in _KINDS}
+# The shared answers of a contract: that of each kind of problem, and that of a status which an operation does not list.
+_RESPONSES: Mapping[str, dict[str, Any]] = {
+    "Problem": _problem_response(
+        "Any other error, as a problem document: the request is not well-formed (400), there is nothing at the path"
+        " (404), it does not take the method (405), the head is too large (431), or the suite failed (5xx).",
+        "Allow",
+        "Retry-After",
+    ),
+    **{
+        kind.__name__: _problem_response(_description(kind), *_OF_STATUS.get(kind.status, ()))
+        for kind in _PROBLEMS.values()
+    },
+}
 
 
 def dump(contract: dict[str, Any]) -> str:

@@ -48,7 +48,11 @@ async def get_import_template(
         name, media, body = f"{query.table}.csv", CSV, template.header(query.table).encode()
     else:
         name, media, body = "edition.xlsx", XLSX, await run_in_threadpool(template.workbook)
-    headers = {"Content-Type": media, "Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {
+        "Content-Type": media,
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+    }
     return Response(body, headers=headers)
 
 

@@ -53,7 +53,7 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
         " reversal. Every kind needs `date` and `amount` and may have a `note`. What else it needs, may have and"
         " refuses:\n\n" + rules.members_table()
     ),
-    **openapi.write(created=True),
+    **openapi.write(created=True, asks=True),
 )
 async def create_ledger_entry(
     request: WriteRequest,
@@ -75,7 +75,7 @@ async def create_ledger_entry(
     tags=[TAG.name],
     response_model=BatchReport,
     summary="Enter several entries into the ledger",
-    **openapi.write(),
+    **openapi.write(asks=True),
 )
 async def create_ledger_entries(
     request: WriteRequest,

@@ -57,7 +57,11 @@ TARGET = "human-rights-90"
 AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
 # What these headers say, for the contract.
 AGES_OF_COPIES = {
-    header: f"Seconds since the copy of {service} last had no further changes; `unknown` before the first copy."
+    header: {
+        "description": f"Seconds since the copy of {service} last had no further changes; `unknown` before the first.",
+        "required": True,
+        "schema": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "const": "unknown"}]},
+    }
     for service, header in AGES.items()
 }
 # One row for each programme under each marker, with the assessment that counts.

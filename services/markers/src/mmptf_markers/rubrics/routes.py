@@ -50,7 +50,9 @@ RubricCode = Annotated[str, openapi.code_in_path("Code of the version of a rubri
     tags=[TAG.name],
     summary="Get the JSON Schema of the answers to a rubric",
     response_class=Response,
-    **openapi.read(missing=True, only=("application/schema+json",)),
+    **openapi.read(
+        missing=True, only=("application/schema+json",), headers=openapi.header_references("Content-Language")
+    ),
 )
 async def get_rubric_answers_schema(
     request: PublicReadRequest, code: RubricCode, query: Annotated[AnswersSchemaQuery, StrictQuery()]

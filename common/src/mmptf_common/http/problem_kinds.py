@@ -1,0 +1,142 @@
+"""The routes that explain the codes of problems, which every process has: as JSON, and as a page for a browser."""
+
+from __future__ import annotations
+
+from html import escape
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Path
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.http import conditional, openapi
+from mmptf_common.http.headers import PublicReadRequest
+from mmptf_common.http.negotiation import prefers_html
+from mmptf_common.http.parameters import NO_PARAMETERS
+from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.links import link
+from mmptf_common.wire.problem_codes import ProblemCode
+from mmptf_common.wire.problems import PROBLEMS, NotFound, closest_match, error_detail, problem_path
+
+HTML = "text/html; charset=utf-8"
+# The page loads nothing; its style is in it.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>body{{font-family:system-ui,sans-serif;line-height:1.5;max-width:48rem;margin:2rem auto;padding:0 1rem}}
+code{{font-size:.95em}}dt{{font-weight:600;margin-top:1rem}}dd{{margin:0}}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+_BY_TEXT = {str(code): code for code in ProblemCode}
+
+TAG = openapi.Tag("Problems", "What each error code means, when it comes, and what the caller does.")
+
+router = openapi.Router(dependencies=[NO_PARAMETERS])
+
+
+class ProblemKind(ResponseModel):
+    """What one code of a problem, or of one of its errors, means."""
+
+    code: ProblemCode
+    """The code that is explained."""
+    type: str
+    """The path of this explanation, which is the `type` of a problem with this code."""
+    statuses: list[int]
+    """The HTTP statuses of the answers that have the code, as their own or in `errors`; empty where it is no error of
+    a request. The rows of a batch have codes of other statuses too.
+    """
+    meaning: str
+    """What the code means, and when it comes."""
+    remedy: str
+    """What the caller does."""
+
+
+class ProblemKinds(ResponseModel):
+    """Every code of the suite, in the order in which a request meets them."""
+
+    items: list[ProblemKind]
+    """One explanation for each code."""
+
+
+@router.get(
+    PROBLEMS, tags=[TAG.name], response_model=ProblemKinds, summary="List the error codes", **openapi.explanation(HTML)
+)
+async def list_problem_kinds(request: PublicReadRequest) -> Response:
+    """Every code of a problem and of its errors; with `Accept: text/html` as a page."""
+    rows = "\n".join(
+        f'<dt><a href="{escape(link(problem_path(code)))}"><code>{code}</code></a></dt><dd>{_html(code.meaning)}</dd>'
+        for code in ProblemCode
+    )
+    body = f"<h1>Error codes</h1>\n<dl>\n{rows}\n</dl>"
+    return _answer(request, ProblemKinds(items=[_kind(code) for code in ProblemCode]), "Error codes", body)
+
+
+@router.get(
+    f"{PROBLEMS}/{{code}}",
+    tags=[TAG.name],
+    response_model=ProblemKind,
+    summary="Get the meaning of an error code",
+    **openapi.explanation(HTML, missing=True),
+)
+async def get_problem_kind(
+    request: PublicReadRequest,
+    code: Annotated[str, Path(max_length=64, description="Code of a problem or of an error.", examples=["not_found"])],
+) -> Response:
+    """What the code means, the HTTP statuses that it comes with, and what to do; with `Accept: text/html` as a page."""
+    known = _BY_TEXT.get(code)
+    if known is None:
+        raise _unknown(code)
+    explained = _kind(known)
+    statuses = ", ".join(f"{status} {HTTPStatus(status).phrase}" for status in explained.statuses)
+    body = (
+        f"<h1><code>{known}</code></h1>\n<p>{_html(known.meaning)}</p>\n<h2>What to do</h2>\n<p>{_html(known.remedy)}"
+        f"</p>\n<p>HTTP status: {statuses or 'none'}</p>\n"
+        f'<p><a href="{escape(link(PROBLEMS))}">All error codes</a></p>'
+    )
+    return _answer(request, explained, str(known), body)
+
+
+def _kind(code: ProblemCode) -> ProblemKind:
+    return ProblemKind(
+        code=code,
+        type=link(problem_path(code)),
+        statuses=list(code.statuses),
+        meaning=code.meaning,
+        remedy=code.remedy,
+    )
+
+
+def _unknown(code: str) -> NotFound:
+    meant = closest_match(code, _BY_TEXT)
+    hint = f" Did you mean {meant}?" if meant else ""
+    detail = f"No error has the code {code[:64]!r}."
+    allowed = [f"see {link(PROBLEMS)}"]
+    unknown = error_detail(ProblemCode.UNKNOWN_CODE, detail, parameter="code", allowed=allowed, suggestion=meant)
+    return NotFound(detail + hint, errors=[unknown])
+
+
+def _answer(request: Request, answer: ResponseModel, title: str, body: str) -> Response:
+    """The JSON, or the page where the caller prefers one; 304 where the caller has it. Only a build changes it."""
+    html = prefers_html(request)
+    tag = conditional.etag(request, "0", "", "html" if html else "json")
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
+    if html:
+        headers = {**conditional.headers(tag), "Content-Security-Policy": POLICY}
+        return Response(PAGE.format(title=escape(title), body=body), media_type=HTML, headers=headers)
+    return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
+
+
+def _html(text: str) -> str:
+    """A text as HTML, with what is between backticks as code."""
+    pieces = escape(text).split("`")
+    return "".join(f"<code>{piece}</code>" if n % 2 else piece for n, piece in enumerate(pieces))
