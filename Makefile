@@ -48,9 +48,10 @@ check: .venv/tests  ## style, types and import contracts
 bench: .venv/tests  ## compare with peers, in one run
 	@.venv/bin/python -m bench $(ARGS)
 
-contracts: .venv/tests  ## write openapi.json of each service and the merged one of the gateway
+contracts: .venv/tests  ## write openapi.json of each service, the merged one of the gateway, and docs/problems.md
 	@for name in $(SERVICES); do .venv/bin/python -m mmptf_$$name openapi > services/$$name/openapi.json || exit 1; done
 	@.venv/bin/python -m mmptf_gateway openapi $(foreach name,$(SERVICES),$(name)=services/$(name)/openapi.json) > gateway/openapi.json
+	@.venv/bin/python scripts/problem_codes.py > docs/problems.md
 
 images:  ## build the image of each process with docker or podman (IMAGE_TOOL=podman TAG=1.2.0)
 	@command -v $(or $(IMAGE_TOOL),docker) > /dev/null || { echo "$(or $(IMAGE_TOOL),docker) is not installed;\

@@ -39,8 +39,28 @@ def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> 
     operation.check(status, found)
     assert found["status"] == status
     assert found["request_id"] == answer.headers["x-request-id"]
+    assert found["type"] == f"/problems/{found['code']}"
     assert answer.headers["cache-control"] == "no-store"
+    check_headers(operation, answer)
     return found
+
+
+# The headers of every answer that the server or HTTP itself defines.
+_OF_HTTP = {
+    "connection", "content-length", "content-type", "date", "transfer-encoding", "x-content-type-options",
+}  # fmt: skip
+
+
+def check_headers(operation: Operation, answer: httpx.Response) -> None:
+    """Hold the headers of an answer against the contract: each is declared, and what is required is there."""
+    declared = operation.headers_of(answer.status_code)
+    others = {name for name in answer.headers if not name.startswith("access-control-")} - _OF_HTTP
+    assert others <= set(declared), (answer.status_code, str(operation), others - set(declared))
+    required = {name for name, header in declared.items() if header.get("required")}
+    assert required <= set(answer.headers), (answer.status_code, str(operation), required - set(answer.headers))
+    for name, header in declared.items():
+        if name in answer.headers and header["schema"].get("type") == "integer":
+            assert answer.headers[name].isdigit(), name
 
 
 def error_detail(operation: Operation, answer: httpx.Response, parameter: str) -> Contract:

@@ -94,6 +94,22 @@ class Operation:
         """Whether the answer is made from stored data, so that it has a revision and an ETag."""
         return self.is_read and "ETag" in self.contract["responses"]["200"].get("headers", {})
 
+    def response(self, status: int | str) -> Contract:
+        """What the contract says of a status: its own answer, or that of every other error; references are followed."""
+        responses = self.contract["responses"]
+        found: Contract = responses.get(str(status), responses["default"])
+        if "$ref" in found:
+            found = contract_of(self.api)["components"]["responses"][found["$ref"].rpartition("/")[2]]
+        return found
+
+    def headers_of(self, status: int | str) -> dict[str, Contract]:
+        """The headers that the contract declares for a status, by their names in small letters."""
+        shared = contract_of(self.api)["components"]["headers"]
+        return {
+            name.lower(): shared[header["$ref"].rpartition("/")[2]] if "$ref" in header else header
+            for name, header in self.response(status).get("headers", {}).items()
+        }
+
     @property
     def is_open(self) -> bool:
         """Whether anybody may ask, without a token."""
@@ -154,9 +170,7 @@ class Operation:
 
     def schema_of(self, status: int) -> tuple[str, Contract]:
         """The first media type that the contract gives for a status, and its schema."""
-        return next(
-            (media, content["schema"]) for media, content in self.contract["responses"][str(status)]["content"].items()
-        )
+        return next((media, content["schema"]) for media, content in self.response(status)["content"].items())
 
     def check(self, status: int, answer: Any) -> None:
         """Hold a JSON answer against what the contract says of its status; raises ValidationError."""

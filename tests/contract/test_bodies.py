@@ -87,7 +87,7 @@ async def test_a_form_that_a_text_has_not_got_is_said_in_words(apis: ApiClients,
             # Codes that are looked up: the error says where they are listed.
             assert "ISO 4217" in found["detail"] or "is not listed at /" in found["detail"]
             continue
-        assert found["code"] == "invalid_body"
+        assert found["code"] == "invalid_value"
         words = in_words(pattern)
         assert words
         assert found["detail"] == f"{pointer(at)}: it takes {words}"

@@ -97,7 +97,7 @@ async def test_status_names_what_is_missing(client: httpx.AsyncClient, raw: Any,
     assert m["reachable"] is False
     assert m["error"].startswith("service_unreachable: ")
     assert (older["services"][0]["error"], older["services"][0]["build"]) == (None, None), "before an upgrade"
-    assert later["services"][0]["error"].startswith("invalid_status: ")
+    assert later["services"][0]["error"].startswith("invalid_answer: ")
 
 
 async def test_the_contract_is_what_the_services_say(serve: Callable[..., Any]) -> None:

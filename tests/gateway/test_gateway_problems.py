@@ -116,7 +116,7 @@ async def test_every_answer_may_be_read_by_pages(client: httpx.AsyncClient, path
     exposed = answer.headers["access-control-expose-headers"].split(", ")
     assert set(exposed) == {
         "ETag", "X-Request-ID", "Link", "Cache-Status", "Retry-After", "Location", "Content-Disposition",
-        "Idempotency-Replayed", "WWW-Authenticate", "Allow", "Catalogue-Age", "Ledger-Age",
+        "Accept-Encoding", "Idempotency-Replayed", "WWW-Authenticate", "Allow", "Catalogue-Age", "Ledger-Age",
         "X-Total-Count",
     }  # fmt: skip
     assert len(answer.headers.get_list("x-request-id")) == 1

@@ -113,11 +113,11 @@ class Books:
 
     def errors_by_itself(self, sent: Json) -> list[tuple[str, str]]:
         kind = sent["kind"]
-        found = [("missing", f"/{name}") for name in NEEDS[kind] if sent.get(name) is None]
+        found = [("missing_member", f"/{name}") for name in NEEDS[kind] if sent.get(name) is None]
         taken = (*NEEDS[kind], *TAKES.get(kind, ()))
         found += [("not_applicable", f"/{n}") for n in MEMBERS if sent.get(n) is not None and n not in taken]
         if kind in REFERENCED and "reference" not in sent:
-            found.append(("missing", "/reference"))
+            found.append(("missing_member", "/reference"))
         if sent["date"] == NOT_YET:
             found.append(("in_the_future", "/date"))
         if original := sent.get("original"):
@@ -167,7 +167,7 @@ class Books:
         if row.reverses:
             raise Refused(409, ("not_reversible", None))
         if not row.date <= date < NOT_YET:
-            raise Refused(422, ("invalid_date", "/date"))
+            raise Refused(422, ("too_early", "/date"))
         if self.reversal_of(code):
             raise Refused(409)
         resting = [r for r in self.rows if r.follows == code and not r.reverses and not self.reversal_of(r.code)]

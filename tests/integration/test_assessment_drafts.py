@@ -218,9 +218,9 @@ async def test_a_draft_under_another_marker_is_another_draft(marker_service: Mar
         ({"stage": "concept_note", "answers": {"sustainability": answer(1)}},
          ("wrong_stage", "/answers/sustainability"), "equality", None),
         ({"declared_grade": "D"}, ("unknown_code", "/declared_grade"), "A", None),
-        ({"stage": "annual_report"}, ("missing", "/year"), None, None),
+        ({"stage": "annual_report"}, ("missing_member", "/year"), None, None),
         ({"year": 2024}, ("not_applicable", "/year"), None, None),
-        ({"stage": "concept-note"}, ("invalid_body", "/stage"), "concept_note", "concept_note"),
+        ({"stage": "concept-note"}, ("invalid_value", "/stage"), "concept_note", "concept_note"),
     ],
 )  # fmt: skip
 async def test_what_is_not_known_is_named_with_what_is_allowed(
@@ -272,7 +272,7 @@ HARMLESS = [
 async def test_texts_that_are_empty_or_cannot_be_stored_are_rejected(marker_service: Markers, text: Any) -> None:
     code = await marker_service.copied()
     given = answer(1, justification=text)
-    kind = "invalid_body" if isinstance(text, str) else "invalid_type"
+    kind = "invalid_value" if isinstance(text, str) else "invalid_type"
     begun = await marker_service.begin(code, stage="concept_note", answers={"equality": given})
     assert errors(begun) == [(kind, "/answers/equality/justification")]
     submitted = await marker_service.submitted(code)

@@ -44,8 +44,8 @@ async def test_everything_that_a_draft_lacks_is_reported(marker_service: Markers
     del bare["justification"]
     draft = await marker_service.draft(await marker_service.copied(), answers={CODES[3]: bare, CODES[1]: answer(1)})
     refusal = await marker_service.submit(draft)
-    missing = [("missing", f"/answers/{c}") for c in CODES if c not in (CODES[1], CODES[3])]
-    assert errors(refusal) == [*missing, ("missing", f"/answers/{CODES[3]}/justification")]
+    missing = [("missing_member", f"/answers/{c}") for c in CODES if c not in (CODES[1], CODES[3])]
+    assert errors(refusal) == [*missing, ("missing_member", f"/answers/{CODES[3]}/justification")]
     still = await marker_service.send("GET", at(draft), IOM)
     assert still.headers["etag"] == draft.headers["etag"]
 

@@ -74,7 +74,7 @@ async def test_a_batch_is_all_or_nothing(client: httpx.AsyncClient, reader: asyn
         ("/changes/1", "precondition_failed"),
         ("/changes/2/status", "transition_not_allowed"),
         ("/changes/3/date", "in_the_future"),
-        ("/changes/3/decision", "missing"),
+        ("/changes/3/decision", "missing_member"),
         ("/changes/4", "unknown_code"),
     ]
     assert await state(reader) == before

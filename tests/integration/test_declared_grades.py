@@ -17,13 +17,13 @@ async def test_a_manual_rubric_needs_a_declared_grade_and_the_reviewers(marker_s
     code = await marker_service.copied()
     draft = await marker_service.draft(code, rubric=rubric, answers={c: answer(2) for c in ("c0", "c1", "c2")})
     refusal = await marker_service.submit(draft)
-    assert errors(refusal) == [("missing", "/declared_grade")]
+    assert errors(refusal) == [("missing_member", "/declared_grade")]
     assert refusal.json()["errors"][0]["allowed"] == ["A", "B", "C"]
     draft = made(await marker_service.patch(draft, declared_grade="B"), 200)
     submitted = made(await marker_service.submit(draft))
     said = submitted.json()
     assert (said["grade"], said["basis"], said["answered"], said["derived"]["grade"]) == ("B", "declared", True, None)
-    assert errors(await marker_service.review(submitted)) == [("missing", "/grade")]
+    assert errors(await marker_service.review(submitted)) == [("missing_member", "/grade")]
     assert errors(await marker_service.review(submitted, grade="D")) == [("unknown_code", "/grade")]
     reviewed = (await marker_service.reviewed(submitted, grade="C")).json()
     assert (reviewed["grade"], reviewed["basis"], reviewed["differences"]) == ("C", "reviewed", ["declared_reviewed"])
@@ -88,11 +88,11 @@ async def test_a_declared_grade_and_an_assessment_exclude_each_other(marker_serv
         ({"programme": "NOBODY"}, ("unknown_code", "/programme")),
         ({"marker": "human_right"}, ("unknown_code", "/marker")),
         ({"grade": "D"}, ("unknown_code", "/grade")),
-        ({"stage": "annual_report"}, ("missing", "/year")),
+        ({"stage": "annual_report"}, ("missing_member", "/year")),
         ({"year": 2022}, ("not_applicable", "/year")),
         ({"date": (datetime.now(UTC).date() + timedelta(days=1)).isoformat()}, ("in_the_future", "/date")),
-        ({"date": "2023-02-29"}, ("invalid_body", "/date")),
-        ({"organization": " "}, ("invalid_body", "/organization")),
+        ({"date": "2023-02-29"}, ("invalid_value", "/date")),
+        ({"organization": " "}, ("invalid_value", "/organization")),
         ({"organization": "a b"}, ("unknown_code", "/organization")),
         ({"organization": "NOBODY"}, ("unknown_code", "/organization")),
     ],

@@ -26,16 +26,16 @@ from tests.integration.editions import (
 @pytest.mark.parametrize(
     ("cells", "found"),
     [
-        ({"region_code": "eats"}, [("unknown_code", "region_code", "east"), ("other_region", "place_code", None)]),
+        ({"region_code": "eats"}, [("unknown_code", "region_code", "east"), ("does_not_match", "place_code", None)]),
         ({"place_code": "KEM", "place": ""}, [("unknown_code", "place_code", None)]),
         ({"place_code": "404", "place": ""}, [("unknown_code", "place_code", "KEN")]),
         ({"area_code": "healht"}, [("unknown_code", "area_code", "health")]),
         ({"target_populations": "migrants|student"}, [("unknown_code", "target_populations", "students")]),
-        ({"region": "The East Side"}, [("other_name", "region", None)]),
-        ({"place": "KENYA"}, [("other_name", "place", None)]),
-        ({"area": "Health"}, [("other_name", "area", None)]),
-        ({"region_code": "west"}, [("other_region", "place_code", None)]),
-        ({"country_code": "UGA"}, [("other_country", "country_code", None)]),
+        ({"region": "The East Side"}, [("does_not_match", "region", None)]),
+        ({"place": "KENYA"}, [("does_not_match", "place", None)]),
+        ({"area": "Health"}, [("does_not_match", "area", None)]),
+        ({"region_code": "west"}, [("does_not_match", "place_code", None)]),
+        ({"country_code": "UGA"}, [("does_not_match", "country_code", None)]),
         ({"source_document": "made-up-2061"}, [("unknown_code", "source_document", None)]),
         ({"source_document": "made_up_2016"}, [("unknown_code", "source_document", "made-up-2016")]),
         ({"amount_usd": "-1000000.50"}, [("invalid_value", "amount_usd", None)]),
@@ -49,8 +49,8 @@ from tests.integration.editions import (
         ({"code": "ME-2016-KEN-border"}, [("repeated_row", "code", None)]),
         ({"source_line": "13"}, [("repeated_row", "source_line", None)]),
         ({"source_line": ""}, [("empty_cell", "source_line", None)]),
-        ({"edition": "MI-2015"}, [("other_edition", "edition", None)]),
-        ({"code": "MI-2015-AFG-assistance"}, [("code_of_other_edition", "code", None)]),
+        ({"edition": "MI-2015"}, [("does_not_match", "edition", None)]),
+        ({"code": "MI-2015-AFG-assistance"}, [("code_taken", "code", None)]),
         ({"note": "a\x00b"}, [("invalid_value", "note", None)]),
     ],
 )
@@ -79,7 +79,7 @@ async def test_a_wrong_row_is_refused(
         (REQUIREMENTS.replace(b"Kenya", b"Ken\xffya", 1), "not_utf8", None),
         (REQUIREMENTS.decode().encode("utf-16"), "not_utf8", None),
         (REQUIREMENTS.replace(b"Kenya", b'"Kenya', 1), "not_csv", None),
-        (REQUIREMENTS.replace(b"Kenya", b"K" * 3_000_000, 1), "line_too_long", None),
+        (REQUIREMENTS.replace(b"Kenya", b"K" * 3_000_000, 1), "file_too_large", None),
         (REQUIREMENTS.replace(b"Kenya", b"K" * 900_000, 1), "not_csv", None),
         (REQUIREMENTS.replace(b"ME-2016,", b"me-2016,"), "unknown_code", "/requirements/2/edition"),
         (REQUIREMENTS.replace(b"ME-2016,", b","), "nothing_to_import", None),
@@ -98,8 +98,8 @@ async def test_a_wrong_file_is_refused(untouched: RunningApp, body: bytes, code:
 async def test_rows_that_are_left_out_are_named(untouched: RunningApp) -> None:
     errors = await refusal(untouched, csv_of("requirements", MADE_UP["requirements"][2:]))
     assert [(e["code"], e["pointer"]) for e in errors] == [
-        ("row_is_left_out", "/requirements/ME-2016-KEN-border"),
-        ("row_is_left_out", "/requirements/ME-2016-KEN-health"),
+        ("row_left_out", "/requirements/ME-2016-KEN-border"),
+        ("row_left_out", "/requirements/ME-2016-KEN-health"),
     ]
 
 
@@ -119,13 +119,13 @@ async def test_a_row_that_is_wrong_is_not_taken_for_one_that_is_left_out(untouch
     [
         (
             {**MADE_UP, "edition": [*MADE_UP["edition"], {**MADE_UP["edition"][0], "code": "ME-2017"}]},
-            [("one_row", "/edition/3/code")],
+            [("several_editions", "/edition/3/code")],
         ),
         (changed("edition", 0, year="1815"), [("invalid_value", "/edition/2/year")]),
         (changed("edition", 0, currency="EUR"), [("unknown_code", "/edition/2/currency")]),
         (changed("vocabulary", 6, region_code="eats"), [("unknown_code", "/vocabulary/8/region_code")]),
         (changed("vocabulary", 8, region_code=""), [("unknown_code", "/vocabulary/10/region_code")]),
-        (changed("vocabulary", 0, edition="MI-2015"), [("other_edition", "/vocabulary/2/edition")]),
+        (changed("vocabulary", 0, edition="MI-2015"), [("does_not_match", "/vocabulary/2/edition")]),
         (changed("vocabulary", 3, kind="aera"), [("unknown_code", "/vocabulary/5/kind")]),
         (more("vocabulary", MADE_UP["vocabulary"][2]), [("repeated_row", "/vocabulary/11/code")]),
         (changed("printed-totals", 0, value="KEM"), [("unknown_code", "/printed-totals/2/value")]),
@@ -134,7 +134,7 @@ async def test_a_row_that_is_wrong_is_not_taken_for_one_that_is_left_out(untouch
         (changed("printed-totals", 7, region_code="east"), [("not_applicable", "/printed-totals/9/region_code")]),
         (changed("printed-totals", 4, printed=""), [("empty_cell", "/printed-totals/6/printed")]),
         (changed("printed-totals", 4, printed="1234.5"), [("invalid_value", "/printed-totals/6/printed")]),
-        (changed("printed-totals", 0, code="ME-2016.place.UGA"), [("other_code", "/printed-totals/2/code")]),
+        (changed("printed-totals", 0, code="ME-2016.place.UGA"), [("does_not_match", "/printed-totals/2/code")]),
         (
             changed("printed-totals", 0, source_document="other"),
             [("unknown_code", "/printed-totals/2/source_document")],
@@ -146,8 +146,8 @@ async def test_a_row_that_is_wrong_is_not_taken_for_one_that_is_left_out(untouch
             [("unknown_code", "/initiatives/2/overall_currency")],
         ),
         (changed("initiatives", 0, currency=""), [("empty_cell", "/initiatives/2/currency")]),
-        (changed("initiatives", 0, edition="MI-2015"), [("other_edition", "/initiatives/2/edition")]),
-        (changed("initiatives", 0, code="MI-2015-co-funding-01"), [("code_of_other_edition", "/initiatives/2/code")]),
+        (changed("initiatives", 0, edition="MI-2015"), [("does_not_match", "/initiatives/2/edition")]),
+        (changed("initiatives", 0, code="MI-2015-co-funding-01"), [("code_taken", "/initiatives/2/code")]),
         (more("initiatives", MADE_UP["initiatives"][0]), [("repeated_row", "/initiatives/3/code")]),
     ],
 )
@@ -156,7 +156,7 @@ async def test_a_wrong_row_of_the_other_tables_is_refused(
 ) -> None:
     errors = await refusal(untouched, workbook_of(edition), XLSX)
     # What is wrong with the vocabulary makes the rows wrong that name it.
-    errors = [e for e in errors if e["code"] != "other_region"]
+    errors = [e for e in errors if e["code"] != "does_not_match"]
     assert [(e["code"], e["pointer"]) for e in errors] == found
 
 
@@ -249,16 +249,16 @@ async def test_of_very_many_errors_the_first_are_listed_and_all_counted(untouche
     ("added", "expected"),
     [
         # The same code in another edition: a term of another name, a place of another country or of none.
-        (term("area", "labour", "Hard labour"), ("term_of_other_edition", "'Labour Migration and Human Development'")),
-        (term("target_population", "media", "Reporters"), ("term_of_other_edition", "'Media' in MI-2015")),
-        (term("region", "asia-pacific", "Asia"), ("term_of_other_edition", "'Asia and the Pacific' in MI-2015")),
-        (term("place", "BDI", "Burundi", region_code="east", country_code="RWA"), ("term_of_other_edition", "(BDI)")),
-        (term("place", "BDI", "Burundi", region_code="east"), ("term_of_other_edition", "(BDI)")),
+        (term("area", "labour", "Hard labour"), ("code_taken", "'Labour Migration and Human Development'")),
+        (term("target_population", "media", "Reporters"), ("code_taken", "'Media' in MI-2015")),
+        (term("region", "asia-pacific", "Asia"), ("code_taken", "'Asia and the Pacific' in MI-2015")),
+        (term("place", "BDI", "Burundi", region_code="east", country_code="RWA"), ("code_taken", "(BDI)")),
+        (term("place", "BDI", "Burundi", region_code="east"), ("code_taken", "(BDI)")),
         # In another case, of another edition and of the same.
-        (term("area", "LABOUR", "Labour Migration and Human Development"), ("differs_in_case", "labour of MI-2015")),
+        (term("area", "LABOUR", "Labour Migration and Human Development"), ("code_taken", "labour of MI-2015")),
         (
             term("place", "Bdi", "Burundi", region_code="east", country_code="BDI"),
-            ("differs_in_case", "BDI of MI-2015"),
+            ("code_taken", "BDI of MI-2015"),
         ),
         (term("target_population", "Students", "Students"), ("repeated_row", "row 7")),
         # The same meaning: the same name in another spelling, a country under a new name; another kind of term.
@@ -278,7 +278,7 @@ async def test_terms_that_filters_would_mix_are_refused(
     error, *others = await refusal(untouched, text, XLSX)
     assert (error["code"], error["pointer"]) == (expected[0], f"/vocabulary/{len(MADE_UP['vocabulary']) + 2}/code")
     # A code that the file has already in another case is stored in it, too.
-    assert [(other["code"], other["pointer"]) for other in others] in ([], [("differs_in_case", error["pointer"])])
+    assert [(other["code"], other["pointer"]) for other in others] in ([], [("code_taken", error["pointer"])])
     assert expected[1] in error["detail"]
 
 
@@ -287,7 +287,7 @@ async def test_codes_that_differ_in_case_alone_are_refused(untouched: RunningApp
     errors = await refusal(untouched, workbook_of(rows), XLSX)
     assert {(e["code"], e["pointer"]) for e in errors} == {
         ("repeated_row", f"/requirements/{len(MADE_UP['requirements']) + 2}/code"),
-        ("differs_in_case", f"/requirements/{len(MADE_UP['requirements']) + 2}/code"),
+        ("code_taken", f"/requirements/{len(MADE_UP['requirements']) + 2}/code"),
     }
     answer = await send(untouched, workbook_of({"edition": changed("edition", 0, code="me-2016")["edition"]}), XLSX)
-    assert [(e["code"], e["pointer"]) for e in answer.json()["errors"]] == [("differs_in_case", "/edition/2/code")]
+    assert [(e["code"], e["pointer"]) for e in answer.json()["errors"]] == [("code_taken", "/edition/2/code")]

@@ -122,7 +122,7 @@ def bad_workbooks() -> dict[str, tuple[bytes, str]]:
         "bomb that says it is none": (bomb.replace(stated, (2000).to_bytes(4, "little")), "not_a_workbook"),
         "bomb in a part read as a whole": (types.replace(inside, (99).to_bytes(4, "little")), "not_a_workbook"),
         "entities": (laughing.getvalue(), "not_a_workbook"),
-        "unknown sheet": (unknown.getvalue(), "unknown_sheet"),
+        "unknown sheet": (unknown.getvalue(), "unknown_table"),
     }
 
 

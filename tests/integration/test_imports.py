@@ -188,7 +188,7 @@ async def test_an_edition_does_not_take_over_the_document_of_others(untouched: R
     for row in (*edition["requirements"], *edition["printed-totals"], *edition["initiatives"]):
         row["source_document"] = "mptf-europe-brochure-2024"
     (error,) = await refusal(untouched, workbook_of(edition), XLSX)
-    assert (error["code"], error["pointer"]) == ("other_document", "/edition/2/document")
+    assert (error["code"], error["pointer"]) == ("does_not_match", "/edition/2/document")
 
 
 async def test_the_order_of_a_table_is_that_of_its_last_import(migrated: Callable[[], str]) -> None:

@@ -45,8 +45,8 @@ async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared_ledger
     variants: list[tuple[Json, list[tuple[str, str]]]] = [
         (sent, []),
         (least, []),
-        ({**sent, "reference": None}, [("missing", "/reference")] if rule.referenced else []),
-        *(({**sent, name: None}, [("missing", f"/{name}")]) for name in sorted(rule.needs)),
+        ({**sent, "reference": None}, [("missing_member", "/reference")] if rule.referenced else []),
+        *(({**sent, name: None}, [("missing_member", f"/{name}")]) for name in sorted(rule.needs)),
         *(({**sent, name: MEMBERS[name]}, [("not_applicable", f"/{name}")]) for name in other),
     ]
     before = await shared_ledger.revision()
@@ -78,12 +78,12 @@ async def test_a_kind_is_entered_by_those_whose_it_is(shared_ledger: LedgerClien
 
 
 async def test_a_fee_is_not_sent(shared_ledger: LedgerClient) -> None:
-    assert errors(await shared_ledger.post(ADMIN, body("agent_fee"))) == [("invalid_body", "/kind")]
+    assert errors(await shared_ledger.post(ADMIN, body("agent_fee"))) == [("invalid_value", "/kind")]
 
 
 @pytest.mark.parametrize("date", ["0000-01-01", "9999-12-31", "1989-12-31", "2023-02-29", "2024-04-31", "2024-1-1", ""])
 async def test_a_day_is_one_of_the_calendar(shared_ledger: LedgerClient, date: str) -> None:
-    assert errors(await shared_ledger.post(ADMIN, body("interest", date=date))) == [("invalid_body", "/date")]
+    assert errors(await shared_ledger.post(ADMIN, body("interest", date=date))) == [("invalid_value", "/date")]
 
 
 async def test_a_day_has_come(shared_ledger: LedgerClient) -> None:
@@ -101,7 +101,7 @@ async def test_a_day_has_come(shared_ledger: LedgerClient) -> None:
 )
 async def test_an_amount_is_a_text_above_zero(shared_ledger: LedgerClient, amount: object) -> None:
     answer = await shared_ledger.post(ADMIN, {**body("interest"), "amount": amount})
-    code = "invalid_body" if isinstance(amount, str) else "invalid_type"
+    code = "invalid_value" if isinstance(amount, str) else "invalid_type"
     assert errors(answer) == [(code, "/amount")]
     (found,) = answer.json()["errors"]
     assert (
@@ -153,8 +153,8 @@ async def test_a_currency_is_one_of_iso_4217(
             {"amount": "99999999999999.99", "rate": "999999.9999999999"},
             [("amount_does_not_follow", "/amount")],
         ),
-        ("10.85", {"rate": "1.085e0"}, [("invalid_body", "/original/rate")]),
-        ("10.85", {"rate": "1000000.0"}, [("invalid_body", "/original/rate")]),
+        ("10.85", {"rate": "1.085e0"}, [("invalid_value", "/original/rate")]),
+        ("10.85", {"rate": "1000000.0"}, [("invalid_value", "/original/rate")]),
     ],
 )
 async def test_an_amount_follows_from_the_original_and_its_rate(
@@ -251,7 +251,7 @@ async def test_a_batch_is_written_whole_or_not_at_all(ledger: LedgerClient) -> N
     )
     before = await ledger.revision()
     found = errors(await ledger.batch(*sent))
-    assert found == [("insufficient_balance", "/entries/2"), ("missing", "/entries/3/contributor"),
+    assert found == [("insufficient_balance", "/entries/2"), ("missing_member", "/entries/3/contributor"),
                      ("not_applicable", "/entries/3/tranche")]  # fmt: skip
     assert await ledger.revision() == before
     shared = (await ledger.batch(*sent, partial="true", dry_run="true")).json()

@@ -215,7 +215,7 @@ async def test_everything_that_a_draft_lacks_is_reported(client: httpx.AsyncClie
     answer = await submit(client, draft)
     needed = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
     assert answer.status_code == 422
-    assert errors(answer) == [("missing", f"/{name}") for name in needed]
+    assert errors(answer) == [("missing_member", f"/{name}") for name in needed]
     still = await client.get(draft.headers["location"], headers=bearer(*AGENCY))
     assert still.headers["etag"] == draft.headers["etag"]
     assert (await client.get(f"{PROGRAMMES}/{draft.json()['code']}")).status_code == 404
@@ -227,7 +227,7 @@ async def test_everything_that_a_draft_lacks_is_reported(client: httpx.AsyncClie
         ({"places": shares("60.00", "39.99")}, [("shares_do_not_add_up", "/places")]),
         ({"places": shares("60.00", "40.01")}, [("shares_do_not_add_up", "/places")]),
         ({"places": shares("60.00", "40.00", None)}, [("shares_incomplete", "/places")]),
-        ({"places": shares("100.00", "0.00")}, [("invalid_share", "/places/1/share")]),
+        ({"places": shares("100.00", "0.00")}, [("invalid_value", "/places/1/share")]),
         ({"places": shares("33.33", "33.33", "33.34")}, []),
         ({"places": shares("100.00")}, []),
         ({"places": shares(None, None)}, []),
@@ -243,12 +243,13 @@ async def test_everything_that_a_draft_lacks_is_reported(client: httpx.AsyncClie
         ({"budget_lines": lines(at_1={"year": 2029})}, [("outside_the_duration", "/budget_lines/1/year")]),
         ({"budget_lines": lines(at_3={"organization": "WHO"})},
          [("not_taking_part", "/budget_lines/3/organization"), ("indirect_costs_too_high", "/budget_lines")]),
-        ({"organizations": ["ILO", "WHO"], "budget_lines": []}, [("missing", "/organizations")]),
-        ({"organizations": ["IOM", "ILO", "IOM"]}, [("repeated", "/organizations/2")]),
+        ({"organizations": ["ILO", "WHO"], "budget_lines": []}, [("missing_member", "/organizations")]),
+        ({"organizations": ["IOM", "ILO", "IOM"]}, [("repeated_code", "/organizations/2")]),
         ({"duration": {"start": "2028-12-31", "end": "2028-01-01"}, "budget_lines": []},
-         [("ends_before_it_starts", "/duration/end")]),
+         [("invalid_range", "/duration/end")]),
         ({"places": shares("60.00", "39.00"), "budget": "1.00", "title": None},
-         [("missing", "/title"), ("shares_do_not_add_up", "/places"), ("budget_does_not_add_up", "/budget_lines")]),
+         [("missing_member", "/title"), ("shares_do_not_add_up", "/places"),
+          ("budget_does_not_add_up", "/budget_lines")]),
     ],
 )  # fmt: skip
 async def test_the_parts_of_a_programme_fit_one_another(

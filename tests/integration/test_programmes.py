@@ -74,7 +74,7 @@ async def test_a_status_that_no_source_states_may_be_set(client: httpx.AsyncClie
         if to not in NEXT_STATUSES["not_stated"]:
             assert refused(answer) == (409, "transition_not_allowed")
         elif to == "approved":
-            assert errors(answer) == [("missing", "/budget_lines"), ("missing", "/duration")]
+            assert errors(answer) == [("missing_member", "/budget_lines"), ("missing_member", "/duration")]
         else:
             assert answer.json()["status"] == to
             assert {"status", "stage"}.isdisjoint(gap["field"] for gap in answer.json()["gaps"])
@@ -105,27 +105,27 @@ async def test_an_organization_withdraws_and_submits_again(client: httpx.AsyncCl
 async def test_the_fund_names_its_decision(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
     answer = await move(client, note, "pipeline", decision=None)
-    assert (answer.status_code, errors(answer)) == (422, [("missing", "/decision")])
+    assert (answer.status_code, errors(answer)) == (422, [("missing_member", "/decision")])
 
 
 async def test_a_status_is_of_a_day_that_fits(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
     tomorrow, yesterday = (today() + timedelta(days) for days in (1, -1))
     future = await move(client, note, "pipeline", date=tomorrow.isoformat(), decision=None)
-    assert errors(future) == [("in_the_future", "/date"), ("missing", "/decision")]
+    assert errors(future) == [("in_the_future", "/date"), ("missing_member", "/decision")]
     past = await move(client, note, "pipeline", date=yesterday.isoformat())
-    assert errors(past) == [("before_the_last", "/date")]
+    assert errors(past) == [("too_early", "/date")]
     no_day = await move(client, note, "pipeline", date="2026-02-30")
     assert (no_day.status_code, errors(no_day)[0][1]) == (422, "/date")
     printed = await client.get(f"{PROGRAMMES}/TUR-01")
-    assert errors(await move(client, printed, "withdrawn", date="2023-12-31")) == [("before_the_last", "/date")]
+    assert errors(await move(client, printed, "withdrawn", date="2023-12-31")) == [("too_early", "/date")]
     assert (await move(client, printed, "withdrawn", FUND, "?dry_run=true", date="2024-02-29")).status_code == 200
 
 
 async def test_an_approval_makes_an_allocation_of_a_requirement(client: httpx.AsyncClient) -> None:
     budget = Decimal(CONTENT["budget"])
     bare = await moved(client, await submitted(client, budget_lines=None), "pipeline")
-    assert errors(await move(client, bare, "approved")) == [("missing", "/budget_lines")]
+    assert errors(await move(client, bare, "approved")) == [("missing_member", "/budget_lines")]
     before = await sums(client)
     amended = await amend(client, bare, AGENCY, budget_lines=CONTENT["budget_lines"])
     approved = await moved(client, amended, "approved")
@@ -178,7 +178,7 @@ async def test_an_amended_budget_stays_what_it_is(client: httpx.AsyncClient) -> 
 async def test_who_leads_takes_part(client: httpx.AsyncClient) -> None:
     note = await submitted(client, budget_lines=None)
     answer = await amend(client, note, AGENCY, organizations=["ILO"])
-    assert errors(answer) == [("missing", "/organizations")]
+    assert errors(answer) == [("missing_member", "/organizations")]
 
 
 async def test_an_amendment_has_a_reason(client: httpx.AsyncClient) -> None:
@@ -197,7 +197,7 @@ async def test_a_programme_under_way_is_extended_by_the_fund(client: httpx.Async
     programme = await moved(client, note, "pipeline", "approved")
     assert refused(await extend(client, programme, AGENCY, "2029-06-30")) == (403, "forbidden")
     for end in ("2028-12-31", "2028-12-30"):
-        assert errors(await extend(client, programme, FUND, end)) == [("not_later", "/end")]
+        assert errors(await extend(client, programme, FUND, end)) == [("too_early", "/end")]
     once = await extend(client, programme, FUND, "2029-06-30")
     twice = await extend(client, await moved(client, once, "implementation", "suspended"), FUND, "2029-12-31")
     assert twice.status_code == 200

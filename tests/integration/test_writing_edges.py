@@ -105,7 +105,7 @@ async def test_an_amendment_takes_away_nothing_that_a_submission_needs(client: h
     note = await submitted(client)
     answer = await amend(client, note.json()["code"], **{name: []})
     assert answer.status_code == 422
-    assert [(e["code"], e["pointer"]) for e in answer.json()["errors"]] == [("missing", f"/{name}")]
+    assert [(e["code"], e["pointer"]) for e in answer.json()["errors"]] == [("missing_member", f"/{name}")]
 
 
 async def test_an_approved_programme_keeps_its_budget_lines(client: httpx.AsyncClient) -> None:

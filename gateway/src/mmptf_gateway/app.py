@@ -21,8 +21,8 @@ from mmptf_gateway.settings import OWN_SEGMENTS, GatewaySettings
 
 # The headers of answers that scripts of other origins may read, beside those that browsers always let them read.
 EXPOSED = (
-    "Allow", "Cache-Status", "Catalogue-Age", "Content-Disposition", "ETag", "Idempotency-Replayed", "Ledger-Age",
-    "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID", "X-Total-Count",
+    "Accept-Encoding", "Allow", "Cache-Status", "Catalogue-Age", "Content-Disposition", "ETag", "Idempotency-Replayed",
+    "Ledger-Age", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID", "X-Total-Count",
 )  # fmt: skip
 
 

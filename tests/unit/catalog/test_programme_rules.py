@@ -143,7 +143,7 @@ def test_a_share_for_every_place_or_for_none(shares: list[int], data: st.DataObj
 
 @given(whole())
 def test_a_place_without_a_share_of_the_money_is_left_out(shares: list[int]) -> None:
-    assert found(content(places=places(*shares, 0))) == [("invalid_share", f"/places/{len(shares)}/share")]
+    assert found(content(places=places(*shares, 0))) == [("invalid_value", f"/places/{len(shares)}/share")]
 
 
 # --- the budget ----------------------------------------------------------------------------------------------------
@@ -208,19 +208,19 @@ def test_no_indirect_costs_without_direct_ones() -> None:
 @pytest.mark.parametrize(
     ("members", "errors"),
     [
-        ({"budget": None}, [("missing", "/budget")]),
+        ({"budget": None}, [("missing_member", "/budget")]),
         ({"budget": None, "budget_lines": []}, []),
-        ({"budget_lines": [line("50.00"), line("57.00")]}, [("repeated", "/budget_lines/1")]),
+        ({"budget_lines": [line("50.00"), line("57.00")]}, [("repeated_code", "/budget_lines/1")]),
         ({"budget_lines": [line("50.00"), line("57.00", year=2028)]}, []),
         ({"budget_lines": [line("107.00", organization="WHO")]}, [("not_taking_part", "/budget_lines/0/organization")]),
         ({"budget_lines": [line("107.00", year=2026)]}, [("outside_the_duration", "/budget_lines/0/year")]),
         ({"budget_lines": [line("107.00", year=2029)]}, [("outside_the_duration", "/budget_lines/0/year")]),
         ({"budget_lines": [line("107.00", year=2029)], "duration": None}, []),
         ({"duration": {"start": "2027-01-01", "end": "2027-01-01"}}, []),
-        ({"duration": {"start": "2027-01-02", "end": "2027-01-01"}}, [("ends_before_it_starts", "/duration/end")]),
-        ({"objectives": ["6", "7", "6"]}, [("repeated", "/objectives/2")]),
-        ({"organizations": ["IOM", "IOM", "IOM"]}, [("repeated", f"/organizations/{n}") for n in (1, 2)]),
-        ({"places": [{"code": "KEN", "share": "50.00"}] * 2}, [("repeated", "/places/1")]),
+        ({"duration": {"start": "2027-01-02", "end": "2027-01-01"}}, [("invalid_range", "/duration/end")]),
+        ({"objectives": ["6", "7", "6"]}, [("repeated_code", "/objectives/2")]),
+        ({"organizations": ["IOM", "IOM", "IOM"]}, [("repeated_code", f"/organizations/{n}") for n in (1, 2)]),
+        ({"places": [{"code": "KEN", "share": "50.00"}] * 2}, [("repeated_code", "/places/1")]),
     ],
 )
 def test_parts_fit_one_another(members: dict[str, Any], errors: list[tuple[str, str]]) -> None:
@@ -235,7 +235,7 @@ def test_every_error_is_named_at_once() -> None:
         budget_lines=[line("100.00", organization="WHO", year=2026), line("7.02", category=rules.INDIRECT)],
     )
     assert [code for code, _ in found(said)] == [
-        "repeated", "shares_do_not_add_up", "ends_before_it_starts", "budget_does_not_add_up", "not_taking_part",
+        "repeated_code", "shares_do_not_add_up", "invalid_range", "budget_does_not_add_up", "not_taking_part",
         "outside_the_duration", "outside_the_duration", "indirect_costs_too_high",
     ]  # fmt: skip
 
@@ -245,13 +245,13 @@ def test_every_missing_member_of_a_draft_is_reported(lacking: set[str]) -> None:
     empty = {name: [] if name in ("objectives", "places", "organizations") else None for name in lacking}
     errors = rules.missing(draft(**empty))
     assert {error.pointer for error in errors} == {f"/{name}" for name in lacking}
-    assert {error.code for error in errors} <= {"missing"}
+    assert {error.code for error in errors} <= {"missing_member"}
     assert len(errors) == len(lacking)
 
 
 def test_who_submits_takes_part() -> None:
     assert [(error.code, error.pointer) for error in rules.missing(draft(organization="WHO"))] == [
-        ("missing", "/organizations")
+        ("missing_member", "/organizations")
     ]
 
 
@@ -320,7 +320,7 @@ def test_whose_a_programme_is(
 def test_a_status_is_of_a_day_between_the_last_one_and_today(days: int) -> None:
     day = TODAY + timedelta(days)
     codes = [error.code for error in rules.status_errors([record("pipeline")], day, TODAY)]
-    assert codes == (["in_the_future"] if days > 0 else ["before_the_last"] if day < HISTORY else [])
+    assert codes == (["in_the_future"] if days > 0 else ["too_early"] if day < HISTORY else [])
     assert [f.code for f in rules.status_errors([], day, TODAY)] == (["in_the_future"] if days > 0 else [])
 
 
@@ -328,8 +328,8 @@ def test_an_approved_programme_says_how_its_money_is_spent_and_when() -> None:
     assert rules.approval_errors(content()) == []
     errors = rules.approval_errors(content(budget_lines=[], duration=None))
     assert [(error.code, error.pointer) for error in errors] == [
-        ("missing", "/budget_lines"),
-        ("missing", "/duration"),
+        ("missing_member", "/budget_lines"),
+        ("missing_member", "/duration"),
     ]
 
 

@@ -213,7 +213,7 @@ def assert_refused(answer: httpx.Response, code: str, said: str) -> None:
     """401, as RFC 6750 and RFC 9457 say it."""
     document = answer.json()
     assert (answer.status_code, document["code"]) == (401, code), document
-    assert document["type"] == f"urn:mmptf:problem:{code}"
+    assert document["type"] == f"/problems/{code}"
     assert said in document["detail"]
     assert challenge(answer) == document["detail"]
     assert answer.headers["content-type"] == MEDIA_TYPE

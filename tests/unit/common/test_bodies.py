@@ -104,14 +104,14 @@ def found_in(body: Any) -> list[tuple[str, str | None]]:
         ({"pet": 1}, [("invalid_type", "/pet")]),
         ({"pet": {"barks": 1}}, [("missing_member", "/pet/meows"), ("unknown_member", "/pet/barks"),
                                 ("invalid_type", "/pet/barks")]),
-        ({"by_code": {"a b": {"meows": True}}}, [("invalid_body", "/by_code/a b")]),
+        ({"by_code": {"a b": {"meows": True}}}, [("invalid_value", "/by_code/a b")]),
         ({"by_code": {"a": {"meow": True}}}, [("missing_member", "/by_code/a/meows"),
                                               ("unknown_member", "/by_code/a/meow")]),
         ({"cats": [{"meows": True}, {"meows": None}, 3]}, [("invalid_type", "/cats/1/meows"),
                                                            ("invalid_type", "/cats/2")]),
         ({"a/b~": 1}, [("unknown_member", "/a~1b~0")]),
         ({"amount": 1070000}, [("invalid_type", "/amount")]),
-        ({"amount": "1,070,000"}, [("invalid_body", "/amount")]),
+        ({"amount": "1,070,000"}, [("invalid_value", "/amount")]),
     ],
 )  # fmt: skip
 def test_errors_are_where_the_member_was_sent(body: Any, found: list[tuple[str, str | None]]) -> None:
@@ -133,4 +133,4 @@ def test_an_amount_without_cents_is_the_same_amount(sent: str, stored: str) -> N
     "sent", ["0", "0.0", "0.00", "007", "-1", "1.", ".5", "1e3", "1.005", "1 000", "100000000000000"]
 )
 def test_other_texts_are_no_amounts(sent: str) -> None:
-    assert found_in({"amount": sent}) == [("invalid_body", "/amount")]
+    assert found_in({"amount": sent}) == [("invalid_value", "/amount")]

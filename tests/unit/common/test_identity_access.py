@@ -107,7 +107,7 @@ async def test_without_a_provider_every_protected_route_is_forbidden(shared: Pro
         closed = ProtectedApp(verifier)
         for token in (shared.issuer.token("admin"), "nonsense"):
             answer = await closed.ask(token)
-            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+            assert (answer.status_code, answer.json()["code"]) == (403, "identity_not_configured")
             assert "no identity provider is configured here" in answer.json()["detail"]
         assert (await closed.client.get("/everyone")).status_code == 200
 

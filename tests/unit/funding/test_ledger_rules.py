@@ -95,9 +95,9 @@ def expected(entry: Entry) -> list[tuple[str, str]]:
         if there and name not in kind.needs and name not in kind.takes:
             found.append(("not_applicable", f"/{name}"))
         if not there and name in kind.needs:
-            found.append(("missing", f"/{name}"))
+            found.append(("missing_member", f"/{name}"))
     if entry.kind in ("allocation", "direct_cost") and entry.reference is None:
-        found.append(("missing", "/reference"))
+        found.append(("missing_member", "/reference"))
     if entry.date > TODAY:
         found.append(("in_the_future", "/date"))
     if original := entry.original:
@@ -125,7 +125,7 @@ def test_an_entry_without_its_errors_has_none(entry: Entry) -> None:
     for error in rules.errors_of(entry, TODAY):
         assert error.pointer is not None
         name = error.pointer.split("/")[1]
-        if error.code == "missing":
+        if error.code == "missing_member":
             mended[name] = "SC-1" if name == "reference" else {"category": "travel"}.get(name, "X")
         elif error.pointer == "/date":
             mended["date"] = TODAY

@@ -82,7 +82,7 @@ def test_a_member_that_is_not_sent_stays_and_null_takes_a_grade_back() -> None:
     ("stage", "year", "expected"),
     [
         ("annual_report", 2025, []), ("concept_note", None, []),
-        ("annual_report", None, [("missing", "/year", "/year: an annual report is of a year")]),
+        ("annual_report", None, [("missing_member", "/year", "/year: an annual report is of a year")]),
         ("final_report", 2025, [("not_applicable", "/year", "/year: a final_report is of no year")]),
     ],
 )  # fmt: skip
@@ -93,10 +93,10 @@ def test_an_annual_report_alone_is_of_a_year(stage: Any, year: int | None, expec
 
 def test_a_draft_lacks_answers_then_reasons_then_a_grade() -> None:
     content = stating(c0=answered(2, justification=None))
-    missing, unjustified = ("missing", "/answers/c1"), ("missing", "/answers/c0/justification")
+    missing, unjustified = ("missing_member", "/answers/c1"), ("missing_member", "/answers/c0/justification")
     assert places(rules.completeness_errors(COMPUTED, content, ["c1"])) == [missing, unjustified]
     errors = rules.completeness_errors(MANUAL, content, ["c1"])
-    assert places(errors) == [missing, unjustified, ("missing", "/declared_grade")]
+    assert places(errors) == [missing, unjustified, ("missing_member", "/declared_grade")]
     assert errors[-1].allowed == ["A", "B"]
     complete = {"c0": answered(2), "c1": answered(NOT_APPLICABLE)}
     assert rules.completeness_errors(COMPUTED, stating(**complete), []) == []
@@ -110,7 +110,7 @@ def test_a_draft_lacks_answers_then_reasons_then_a_grade() -> None:
     ("rubric", "grade", "expected"),
     [
         (COMPUTED, None, []), (COMPUTED, "A", [("not_applicable", "/grade")]),
-        (MANUAL, None, [("missing", "/grade")]), (MANUAL, "A", []), (MANUAL, "D", [("unknown_code", "/grade")]),
+        (MANUAL, None, [("missing_member", "/grade")]), (MANUAL, "A", []), (MANUAL, "D", [("unknown_code", "/grade")]),
     ],
 )  # fmt: skip
 def test_a_reviewer_states_the_grade_where_the_answers_give_none(rubric: Any, grade: str | None, expected: Any) -> None:
@@ -160,7 +160,7 @@ def test_every_error_of_a_declaration_is_stated_at_once() -> None:
     known = {"grades": {"test": ["A", "B"]}, "organizations": ["ILO", "IOM"], "today": date(2026, 1, 1)}
     errors = rules.declaration_errors(DeclarationSent.model_validate(declaration), **known)
     assert places(errors) == [
-        ("missing", "/year"), ("unknown_code", "/grade"), ("unknown_code", "/organization"),
+        ("missing_member", "/year"), ("unknown_code", "/grade"), ("unknown_code", "/organization"),
         ("in_the_future", "/date"),
     ]  # fmt: skip
     # IMO is another organization than IOM, and iom is none.
