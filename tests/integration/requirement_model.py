@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import httpx
 from hypothesis import strategies as st
 
-from mmptf_common.lists.totals import LeftOut, Total, TotalGroup, Totals
+from mmptf_common.lists.totals import FilteredTotals, LeftOut, Total, TotalGroup
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.places import names_of
 from tests.conftest import RunningApp
@@ -223,12 +223,12 @@ async def check_total(client: httpx.AsyncClient, total: Total, by: list[str], ro
     assert (str(sum(parts)) if parts else None) == (total.sum.amount if total.sum else None)
 
 
-async def check_totals(running: RunningApp, rows: list[Row], pairs: Pairs, by: list[str]) -> Totals:
+async def check_totals(running: RunningApp, rows: list[Row], pairs: Pairs, by: list[str]) -> FilteredTotals:
     """The totals that are answered, after every figure was compared with its rows; `rows` are all there are."""
     client = running.client
     answer = await client.get(asking(pairs, by))
     assert answer.status_code == 200, answer.text
-    totals = Totals.model_validate(answer.json())
+    totals = FilteredTotals.model_validate(answer.json())
     filtered = plainly(rows, pairs)
     assert totals.revision == await journalled(running)
     assert totals.by == sorted(by)

@@ -43,7 +43,7 @@ class FacetRange(ResponseModel):
     """Number of rows that state none."""
 
 
-class Facets(ResponseModel):
+class FacetCounts(ResponseModel):
     """Facet counts under a filter; a row that carries several values counts once in each of them.
 
     `total` and `ranges` are of the whole filter, each facet of the filter without its own parameter.
@@ -108,7 +108,7 @@ def facet_columns() -> list[str]:
 
 
 # A row counts in each of its values and once in `total`, so no row is the whole.
-def _as_csv(facets: Facets) -> bytes:
+def _as_csv(facets: FacetCounts) -> bytes:
     """One row for each value of each facet."""
     return csv_of(
         facet_columns(),
@@ -122,9 +122,9 @@ async def answer_facets(request: Request, listing: Listing, query: TableQuery) -
     facets = facets_statement(listing, query)
     async with snapshot(request, query) as data:
 
-        async def build(revision: int) -> Facets:
+        async def build(revision: int) -> FacetCounts:
             row = await data.fetchrow(facets.sql, *facets.values)
-            return Facets.model_validate(
+            return FacetCounts.model_validate(
                 {
                     "filter": canonical(query, without=FORMAT),
                     "total": row["total"],

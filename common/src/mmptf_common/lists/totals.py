@@ -107,7 +107,7 @@ class PrintedCoverage(PrintedCount):
     """`held` divided by `printed`."""
 
 
-class Totals(ResponseModel):
+class FilteredTotals(ResponseModel):
     """Totals under a filter: stages of money, bases and currencies are never added together.
 
     They are sums of what is held; `coverage` says how much that is of what documents count, where they do.
@@ -139,7 +139,7 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
     query = await with_known_codes(request, listing, query)
     async with snapshot(request, query) as data:
 
-        async def build(revision: int) -> Totals:
+        async def build(revision: int) -> FilteredTotals:
             parts, wholes = groups_statement(listing, query, by), wholes_statement(listing, query)
             return _totals(
                 listing,
@@ -161,7 +161,7 @@ def total_columns(by: Iterable[str]) -> list[str]:
 
 
 # The whole of a total is no row, so that the sums of a column are those of its total.
-def _as_csv(totals: Totals) -> bytes:
+def _as_csv(totals: FilteredTotals) -> bytes:
     """One row for each group of every total: its keys, its total, and what it measures."""
     return csv_of(
         total_columns(totals.by),
@@ -263,7 +263,7 @@ def _totals(
     wholes: list[Any],
     coverage: list[PrintedCoverage],
     revision: int,
-) -> Totals:
+) -> FilteredTotals:
     stated = [whole for whole in wholes if whole["money_stage"] is not None]
     split_by = [{parameter: whole[column] for column, parameter in listing.split_by.items()} for whole in stated]
     totals = []
@@ -311,7 +311,7 @@ def _totals(
                 left_out=_left_out(listing, query, [whole], found_by),
             )
         )
-    return Totals(
+    return FilteredTotals(
         by=by,
         filter=canonical(query, without=OF_GROUPS),
         rows=sum(whole["found"] for whole in wholes),

@@ -11,10 +11,10 @@ from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery, TableQuery, TotalsQuery
-from mmptf_common.lists.facets import Facets, answer_facets, facet_columns
+from mmptf_common.lists.facets import FacetCounts, answer_facets, facet_columns
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
-from mmptf_common.lists.totals import Totals, answer_totals, total_columns
+from mmptf_common.lists.totals import FilteredTotals, answer_totals, total_columns
 
 
 def add_listing(
@@ -78,7 +78,7 @@ def add_listing(
             facets,
             name=openapi.operation_id(f"get {noun} facets"),
             tags=tags,
-            response_model=Facets,
+            response_model=FacetCounts,
             summary=f"Count {plural} by each filter",
             description=(
                 "How many rows carry each value of each filter, under all filters but its own. `text/csv` has a row for"
@@ -103,7 +103,7 @@ def add_listing(
                 totals,
                 name=openapi.operation_id(f"get {whose} totals"),
                 tags=tags,
-                response_model=Totals,
+                response_model=FilteredTotals,
                 summary=f"Sum the money of {plural}" + ("" if whose == noun else f", at {totals_path}"),
                 description=(
                     "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
