@@ -1,0 +1,121 @@
+"""The calls of five screens with the client that openapi-python-client makes."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from generated import Client
+from generated.api.catalog_places import list_places
+from generated.api.catalog_programmes import get_programme_facets, list_programmes
+from generated.api.funding_contributors import list_contributors
+from generated.api.funding_requirements import get_requirement_totals
+from generated.api.funding_statements import list_contributor_statements
+from generated.api.gateway_programmes import get_programme_view
+from generated.api.markers_indicator import get_indicator
+from generated.api.markers_targets import list_indicator_targets
+from generated.models import (
+    ContributorPage,
+    ContributorStatements,
+    FacetCounts,
+    FilteredTotals,
+    GetRequirementTotalsByItem,
+    IndicatorAnswer,
+    ListPlacesKindItem,
+    MarkerTargetPage,
+    PlacePage,
+    Problem,
+    ProgrammePage,
+    ProgrammeView,
+)
+
+client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
+
+
+def explained(problem: object) -> list[str]:
+    """What an answer says that is not the one asked for."""
+    if not isinstance(problem, Problem):
+        return ["no answer"]
+    details = [error.suggestion or error.detail for error in problem.errors] or [problem.detail]
+    return [f"{problem.code}: {details[0]}"]
+
+
+def programmes(country: str) -> list[str]:
+    page = list_programmes.sync(client=client, country=[country], limit=5)
+    counts = get_programme_facets.sync(client=client, country=[country])
+    if not isinstance(page, ProgrammePage):
+        return explained(page)
+    if not isinstance(counts, FacetCounts):
+        return explained(counts)
+    rows = []
+    for programme in page.items:
+        budget = f"{programme.budget.amount} {programme.budget.currency}" if programme.budget else "no budget"
+        year = programme.duration.start.year if programme.duration else "no year"
+        rows.append(f"{programme.code} {programme.stage} {budget} {year} {[place.name for place in programme.places]}")
+    return rows + [f"{value.name or value.value}: {value.count}" for value in counts.facets["stage"]]
+
+
+def programme(code: str) -> list[str]:
+    view = get_programme_view.sync(client=client, code=code)
+    if not isinstance(view, ProgrammeView):
+        return explained(view)
+    rows = []
+    for part in view.parts:
+        if part.card:
+            changed = part.card.changed.date().isoformat() if part.card.changed else "no date"
+            rows.append(f"{part.service}: {part.card.title}, {changed}")
+        else:
+            rows.append(f"{part.service}: {part.missing.detail if part.missing else 'no card'}")
+    return rows
+
+
+def country_map() -> list[str]:
+    places = list_places.sync(client=client, kind=[ListPlacesKindItem.COUNTRY], limit=1000)
+    totals = get_requirement_totals.sync(client=client, by=[GetRequirementTotalsByItem.COUNTRY])
+    if not isinstance(places, PlacePage):
+        return explained(places)
+    if not isinstance(totals, FilteredTotals):
+        return explained(totals)
+    names = {place.code: place.name for place in places.items}
+    return [
+        f"{names.get(key.value, key.value)}: {total.stage} {group.sum_.amount} {group.sum_.currency}"
+        for total in totals.totals
+        for group in total.groups
+        for key in group.keys
+        if group.sum_
+    ]
+
+
+def donors() -> list[str]:
+    page = list_contributors.sync(client=client, limit=1000)
+    statements = list_contributor_statements.sync(client=client)
+    if not isinstance(page, ContributorPage):
+        return explained(page)
+    if not isinstance(statements, ContributorStatements):
+        return explained(statements)
+    paid = {item.contributor: item.deposits.sum_ for item in statements.items}
+    rows = []
+    for contributor in page.items:
+        found = paid.get(contributor.code)
+        sum_ = f"{found.amount} {found.currency}" if found else "nothing paid"
+        rows.append(f"{contributor.name} ({contributor.type_}): {sum_}")
+    return rows
+
+
+def gauge() -> list[str]:
+    answer = get_indicator.sync(client=client)
+    targets = list_indicator_targets.sync(client=client)
+    if not isinstance(answer, IndicatorAnswer):
+        return explained(answer)
+    if not isinstance(targets, MarkerTargetPage):
+        return explained(targets)
+    indicator = answer.whole
+    reached = indicator.share.per_cent if indicator.share else "not known"
+    grades = [f"{grade.grade or 'none'}: {grade.programmes}" for grade in indicator.grades]
+    return [
+        f"{target.name} {reached} {target.minimum.per_cent} {indicator.standing} {grades}" for target in targets.items
+    ]
+
+
+shown = {"programmes": programmes("SRB"), "programme": programme("SRB-01"), "map": country_map()}
+print(json.dumps({**shown, "donors": donors(), "gauge": gauge(), "refused": programmes("SRV")}))

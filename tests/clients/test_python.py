@@ -1,0 +1,61 @@
+"""Python clients made by two generators: what they make and five screens type-check strictly, and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contract.contracts import COMMITTED
+
+HERE = Path(__file__).parent
+TOOLS = Path(sys.executable).parent
+# openapi-python-client knows files as octets only.
+FILES = ("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+
+
+def _run(folder: Path, *command: str | Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "MYPYPATH": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package `generated` and the screens."""
+    folder = tmp_path_factory.mktemp("python")
+    (folder / "screens.py").write_text((HERE / "python" / "screens.py").read_text())
+    overrides = "".join(f"  {media}: application/octet-stream\n" for media in FILES)
+    (folder / "config.yaml").write_text(f"post_hooks: []\ncontent_type_overrides:\n{overrides}")
+    options = ["--meta", "none", "--output-path", "generated", "--config", "config.yaml", "--fail-on-warning"]
+    _run(folder, TOOLS / "openapi-python-client", "generate", "--path", COMMITTED["gateway"], *options)
+    return folder
+
+
+def test_a_client_and_its_screens_type_check_strictly(folder: Path) -> None:
+    _run(folder, TOOLS / "mypy", "--config-file", HERE / "mypy.ini", "generated", "screens.py")
+
+
+def test_the_screens_run(folder: Path, gateway: str) -> None:
+    shown = json.loads(_run(folder, sys.executable, "screens.py", gateway))
+    assert shown["refused"] == ["unknown_code: SRB"]
+    assert any(line.startswith("SRB-01 ") for line in shown["programmes"])
+    assert {line.partition(":")[0] for line in shown["programme"]} == {"catalog", "funding", "markers"}
+    assert shown["map"]
+    assert shown["donors"]
+    assert shown["gauge"]
+
+
+def test_models_of_pydantic_type_check_strictly(folder: Path) -> None:
+    # Annotated types, since a type checker takes no call in an annotation; members of enums in capitals, since a member
+    # `count` would hide the method of str.
+    options = ["--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11", "--use-annotated"]
+    options += ["--capitalise-enum-members", "--formatters", "builtin", "--input-file-type", "openapi"]
+    _run(folder, TOOLS / "datamodel-codegen", "--input", COMMITTED["gateway"], "--output", "models.py", *options)
+    _run(folder, TOOLS / "mypy", "--config-file", HERE / "mypy.ini", "models.py")
+    _run(folder, sys.executable, "-W", "error", "-c", "import models")

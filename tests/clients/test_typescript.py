@@ -1,0 +1,53 @@
+"""TypeScript clients made by two generators: what they make and five screens type-check strictly, and run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.contract.contracts import COMMITTED
+
+HERE = Path(__file__).parent
+pytestmark = [
+    pytest.mark.drills,
+    pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"),
+]
+
+
+def _run(folder: Path, *command: str | Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the pinned generators, what they made, and the screens."""
+    folder = tmp_path_factory.mktemp("typescript")
+    for name in ("package.json", "package-lock.json", "tsconfig.json"):
+        shutil.copy(HERE / name, folder)
+    for source in (HERE / "typescript").glob("*.ts"):
+        shutil.copy(source, folder)
+    _run(folder, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+    _run(folder, "npx", "openapi-typescript", COMMITTED["gateway"], "--output", "generated/schema.d.ts")
+    _run(folder, "npx", "openapi-ts", "--input", COMMITTED["gateway"], "--output", "generated/hey")
+    return folder
+
+
+# The runtime that @hey-api/openapi-ts writes does not compile with exactOptionalPropertyTypes, whatever the contract.
+@pytest.mark.parametrize(("screens", "options"), [("openapi_fetch", ["--exactOptionalPropertyTypes"]), ("hey_api", [])])
+def test_screens_type_check_strictly_and_run(folder: Path, gateway: str, screens: str, options: list[str]) -> None:
+    config = {"extends": "./tsconfig.json", "files": [f"{screens}.ts", "process.d.ts"]}
+    (folder / f"{screens}.json").write_text(json.dumps(config))
+    _run(folder, "npx", "tsc", "--project", f"{screens}.json", "--outDir", "out", *options)
+    shown = json.loads(_run(folder, "node", f"out/{screens}.js", gateway))
+    assert shown["refused"] == ["unknown_code: SRB"]
+    assert any(line.startswith("SRB-01 ") for line in shown["programmes"])
+    assert {line.partition(":")[0] for line in shown["programme"]} == {"catalog", "funding", "markers"}
+    assert shown["map"]
+    assert shown["donors"]
+    assert shown["gauge"]
