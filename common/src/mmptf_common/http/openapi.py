@@ -383,7 +383,7 @@ def write(
     }
     if media:
         content = {
-            name: {"schema": _schema(name)} | ({"example": example} if example else {})
+            name: {"schema": {"type": "string", "format": "binary"}} | ({"example": example} if example else {})
             for name, example in media.items()
         }
         declared["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
