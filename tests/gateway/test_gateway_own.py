@@ -105,6 +105,17 @@ async def test_the_contract_is_what_the_services_say(serve: Callable[..., Any]) 
         first = await get(gateway, "/openapi.json")
         again = await get(gateway, "/openapi.json", headers={"If-None-Match": first.headers["etag"]})
         partly = await get(gateway, "/openapi.json?partial=true")
+        plain = await get(gateway, "/openapi.json", headers={"Accept-Encoding": "identity"})
+        either = await get(
+            gateway,
+            "/openapi.json",
+            headers={"If-None-Match": first.headers["etag"], "Accept-Encoding": "identity"},
+        )
+    assert first.headers["content-encoding"] == "gzip" and "content-encoding" not in plain.headers
+    assert first.headers["etag"] == plain.headers["etag"][:-1] + '-gzip"', "a strong tag for each coding"
+    assert plain.content == first.content
+    assert (either.status_code, either.headers["etag"]) == (304, plain.headers["etag"])
+    assert "Accept-Encoding" in first.headers["vary"] and "Accept-Encoding" in either.headers["vary"]
     OpenAPIV31SpecValidator(first.json()).validate()
     assert "/a/v1/x" in first.json()["paths"]
     assert "x-missing-services" not in first.json()
@@ -187,8 +198,15 @@ async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.Asyn
     for path in loaded:
         answer = await client.get(f"/{path}")
         assert (answer.status_code, len(answer.content) > 100) == (200, True)
-    start = (await client.get("/docs/start.js")).text
-    assert "//" not in start
+        plain = await client.get(f"/{path}", headers={"Accept-Encoding": "gzip;q=0, br"})
+        assert plain.content == answer.content and "content-encoding" not in plain.headers
+        assert answer.headers["content-encoding"] == "gzip" and "Accept-Encoding" in answer.headers["vary"]
+        if "assets" in path:
+            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+            assert int(answer.headers["content-length"]) < len(answer.content) / 2
+    assert (await client.get("/docs/assets/0123456789abcdef/start.js")).status_code == 404
+    start = (await client.get(f"/{loaded[-1]}")).text
+    assert not re.search(r"(https?:)//", start)
     shown = re.search(r'url: "([^"]+)"', start)
     assert shown and (await client.get(f"/{shown[1]}")).json()["x-missing-services"], "also while a service is down"
 

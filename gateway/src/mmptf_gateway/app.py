@@ -38,6 +38,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             app.state.services = settings.services
             app.state.client = client
             app.state.contracts = Contracts(settings.services, client, app.openapi())
+            docs.assets()
             gc.collect()
             gc.freeze()
             yield
@@ -67,6 +68,5 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(routes.contract_router)
     app.include_router(problem_kinds.router)
     app.include_router(docs.router)
-    app.mount("/docs/assets", docs.assets())
     openapi.install(app, openapi.packaged_examples("mmptf_gateway"))
     return app

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from mmptf_gateway.compression import Body
 from mmptf_gateway.merge import merge
 
 log = logging.getLogger("mmptf.gateway")
@@ -34,7 +35,7 @@ class KnownContract:
 class MergedContract:
     """The merged contract as JSON text, an ETag made from it, and the services whose contracts it lacks."""
 
-    text: bytes
+    text: Body
     tag: str
     missing: tuple[str, ...]
 
@@ -90,4 +91,4 @@ class Contracts:
             note = f"**Not whole:** the contract of {', '.join(missing)} could not be fetched yet; load it again."
             merged["info"]["description"] = f"{note}\n\n{merged['info']['description']}"
         text = json.dumps(merged, ensure_ascii=False, separators=(",", ":")).encode()
-        return MergedContract(text, f'"{hashlib.blake2b(text, digest_size=12).hexdigest()}"', missing)
+        return MergedContract(Body.of(text), f'"{hashlib.blake2b(text, digest_size=12).hexdigest()}"', missing)

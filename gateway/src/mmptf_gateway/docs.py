@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.staticfiles import StaticFiles
+
+from mmptf_common.wire.problems import NotFound
+from mmptf_gateway.compression import VARY, Body
 
 # Paths are relative, so that the page works behind a prefix; the browser itself refuses any other host.
 POLICY = (
@@ -21,47 +27,53 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Migration MPTF services: API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="docs/assets/swagger-ui.css">
+<link rel="stylesheet" href="docs/assets/{version}/swagger-ui.css">
 </head>
 <body>
 <div id="contract"></div>
 <noscript>The contract without JavaScript: <a href="openapi.json?partial=true">openapi.json</a></noscript>
-<script src="docs/assets/swagger-ui-bundle.js"></script>
-<script src="docs/start.js"></script>
+<script src="docs/assets/{version}/swagger-ui-bundle.js"></script>
+<script src="docs/assets/{version}/start.js"></script>
 </body>
 </html>
 """
-# What cannot be shown now is named at the top of the page, in place of an error and no page.
-# Without validatorUrl: null, Swagger UI would send the contract's address to a validator of its makers.
-START = """SwaggerUIBundle({
-  url: "openapi.json?partial=true",
-  dom_id: "#contract",
-  deepLinking: true,
-  docExpansion: "none",
-  filter: true,
-  tryItOutEnabled: true,
-  validatorUrl: null,
-});
-"""
+MEDIA_TYPES = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "start.js": "text/javascript; charset=utf-8",
+}
+# The version in the path changes with the file.
+UNCHANGING = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": VARY}
 
 router = APIRouter(include_in_schema=False)
 
 
-def assets() -> StaticFiles:
-    """Swagger UI's files, from the package that contains them, which is not imported."""
+@cache
+def assets() -> tuple[str, Mapping[str, Body]]:
+    """A version that changes with any file that the page loads, and each file by its name.
+
+    Swagger UI's files are in a package that is not imported; what starts it is beside this module.
+    """
     spec = find_spec("fastapi_swagger")
     if spec is None or spec.origin is None:
         raise RuntimeError("fastapi-swagger, which carries the files of the documentation page, is not installed")
-    return StaticFiles(directory=Path(spec.origin).with_name("resources"))
+    folders = (Path(spec.origin).with_name("resources"), Path(__file__).parent)
+    found = {name: next(f / name for f in folders if (f / name).is_file()).read_bytes() for name in MEDIA_TYPES}
+    version = hashlib.blake2b(b"".join(found.values()), digest_size=8).hexdigest()
+    return version, {name: Body.of(content) for name, content in found.items()}
 
 
 @router.get("/docs", tags=["docs"])
 async def page() -> Response:
     """The HTML of the page."""
-    return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
+    html = PAGE.format(version=assets()[0])
+    return HTMLResponse(html, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
 
 
-@router.get("/docs/start.js", tags=["docs"])
-async def start() -> Response:
-    """The script of the page, which starts Swagger UI."""
-    return Response(START, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+@router.get("/docs/assets/{version}/{name}", tags=["docs"])
+async def asset(request: Request, version: str, name: str) -> Response:
+    """A file that the page loads; raises NotFound for one of another version."""
+    current, files = assets()
+    if version != current or name not in files:
+        raise NotFound("The documentation page has no such file; load the page again.")
+    return files[name].response(request, MEDIA_TYPES[name], UNCHANGING)

@@ -15,6 +15,7 @@ from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import Health
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ServiceUnavailable, error_detail
+from mmptf_gateway.compression import VARY, accepts_gzip
 from mmptf_gateway.contracts import MergedContract
 from mmptf_gateway.programmes import ProgrammeView, programme_view
 from mmptf_gateway.status import SuiteStatus, suite_status
@@ -120,7 +121,8 @@ async def contract(request: PublicRequest, query: Annotated[ContractQuery, Stric
     """
     merged: MergedContract = await request.app.state.contracts.merged()
     if merged.missing and query.partial == "true":
-        return Response(merged.text, media_type="application/json", headers={"Cache-Control": "no-store"})
+        unstored = {"Cache-Control": "no-store", "Vary": VARY}
+        return merged.text.response(request, "application/json", unstored)
     if merged.missing:
         raise ServiceUnavailable(
             f"The contract of {', '.join(merged.missing)} could not be fetched yet; ?partial=true gives the others.",
@@ -129,9 +131,12 @@ async def contract(request: PublicRequest, query: Annotated[ContractQuery, Stric
                 for name in merged.missing
             ],
         )
+    # The bytes of each coding have a strong tag of their own; both stand for the same contract.
+    tag = f'{merged.tag[:-1]}-gzip"' if accepts_gzip(request) else merged.tag
+    headers = {**conditional.headers(tag), "Vary": f"Accept, {VARY}"}
     if conditional.matches(request, merged.tag):
-        return conditional.not_modified(merged.tag)
-    return Response(merged.text, media_type="application/json", headers=conditional.headers(merged.tag))
+        return Response(status_code=304, headers=headers)
+    return merged.text.response(request, "application/json", headers)
 
 
 def _json(answer: ResponseModel) -> Response:
