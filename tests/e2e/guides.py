@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 GUIDES = Path(__file__).parents[2] / "docs"
+# Programs that a machine may lack. A guide's commands that begin with one are then left out.
+OPTIONAL = ("node", "Rscript")
+
+
+def guide_text(guide: str) -> str:
+    return (GUIDES / f"{guide}.md").read_text("utf-8")
 
 
 def guide_entries(guide: str) -> list[tuple[str, str]]:
     """The commands of a guide, each with the output that stands below it."""
-    text = (GUIDES / f"{guide}.md").read_text("utf-8")
-    blocks = "".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL))
+    blocks = "".join(re.findall(r"```console\n(.*?)```", guide_text(guide), re.DOTALL))
     return re.findall(r"^\$ (.+)\n((?:[^$].*\n)*)", blocks, re.MULTILINE)
 
 
-def run_guide(guide: str, addresses: Mapping[str, str], *, curl_options: str = "") -> None:
+def guide_files(guide: str) -> dict[str, str]:
+    """The files of a guide by their names: a name that ends a line, in backticks and with a colon, is above its block."""
+    return dict(re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", guide_text(guide), re.DOTALL))
+
+
+def run_guide(
+    guide: str, addresses: Mapping[str, str], *, curl_options: str = "", replaced: Mapping[str, str] | None = None
+) -> set[str]:
     """Run all commands of a guide in one shell, since each rests on those before it, and compare what they print.
+
+    The shell begins in a new folder that has the guide's files. `python` is the interpreter of the tests. What comes
+    back are the programs that are not installed, whose commands were left out.
 
     addresses: port of the guide's `localhost` -> host and port where that process listens here
     curl_options: options that every curl of the guide gets
+    replaced: further texts of commands -> what stands in their place here
     """
-    entries = guide_entries(guide)
-    for port, address in addresses.items():
-        entries = [(c.replace(f"localhost:{port}", address), o) for c, o in entries]
+    here = {f"localhost:{port}": address for port, address in addresses.items()} | dict(replaced or {})
+
+    def local(text: str) -> str:
+        for written, actual in here.items():
+            text = text.replace(written, actual)
+        return text
+
+    missing = {program for program in OPTIONAL if not shutil.which(program)}
+    entries = [(local(c), o) for c, o in guide_entries(guide)]
+    left_out = {c.split()[0] for c, _ in entries} & missing
+    entries = [(c, o) for c, o in entries if c.split()[0] not in missing]
     curl = f'curl() {{ command curl {curl_options} "$@"; }}\n'
     script = curl + "\n".join(f"{command}\necho '#'" for command, _ in entries)
-    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with TemporaryDirectory() as folder:
+        for name, text in guide_files(guide).items():
+            (Path(folder) / name).write_text(local(text), "utf-8")
+        answer = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=folder,
+            env=environment,
+        )
     assert answer.stdout.split("#\n")[:-1] == [output for _, output in entries], answer.stderr
+    return left_out
