@@ -27,7 +27,7 @@ def guide_entries(guide: str) -> list[tuple[str, str]]:
 
 
 def guide_files(guide: str) -> dict[str, str]:
-    """The files of a guide by their names: a name that ends a line, in backticks and with a colon, is above its block."""
+    """The files of a guide by their names, which end the line above their block, in backticks and before a colon."""
     return dict(re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", guide_text(guide), re.DOTALL))
 
 

@@ -41,7 +41,10 @@ def addresses(suite: Suite) -> dict[str, str]:
     [("integrators", 18, 2), ("assessors", 22, 1), ("frontend", 7, 1), ("analysts", 8, 1)],
 )
 def test_commands_of_a_guide(suite: Suite, guide: str, commands: int, times: int) -> None:
-    """times: 2 where the guide says that it can be run again on the same data"""
+    """times: 2 where the guide says that it can be run again on the same data
+
+    Those that only read come first, since they show the figures of the packaged data.
+    """
     assert len(guide_entries(guide)) == commands
     left_out: set[str] = set()
     for _ in range(times):
