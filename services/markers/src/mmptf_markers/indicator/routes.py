@@ -82,7 +82,11 @@ async def get_indicator_over_time(
     tags=[TAG.name],
     response_model=schemas.CriteriaSummaries,
     summary="Get the answers by criterion",
-    **openapi.read(media=openapi.TABLE, texts=openapi.table(columns_of(schemas.CriterionSummary))),
+    **openapi.read(
+        media=openapi.TABLE,
+        headers=queries.AGES_OF_COPIES,
+        texts=openapi.table(columns_of(schemas.CriterionSummary)),
+    ),
 )
 async def get_answers_by_criterion(
     request: PublicReadRequest, query: Annotated[queries.CriteriaQuery, StrictQuery()]
