@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from mmptf_common.http import openapi
+from mmptf_common.http import openapi, problem_kinds
 from mmptf_common.http.app import create_app
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import PROBLEMS, Problem
@@ -20,8 +20,16 @@ from tests.suite import ROOT
 
 def _app(base_path: str = "") -> FastAPI:
     app = create_app(
-        "Title", "", "mmptf-common", lifespan=lambda app: None, base_path=base_path, segments=("x",), max_body=0
+        "Title",
+        "",
+        "mmptf-common",
+        tags=(),
+        lifespan=lambda app: None,
+        base_path=base_path,
+        segments=("x",),
+        max_body=0,
     )
+    app.include_router(problem_kinds.router)
     openapi.install(app)
     return app
 
@@ -85,7 +93,8 @@ async def test_a_browser_gets_a_page_and_keeps_it_until_the_next_build(path: str
 def test_the_contract_has_one_component_with_every_code_and_its_meaning() -> None:
     schemas = _app().openapi()["components"]["schemas"]
     assert schemas["ProblemCode"]["enum"] == list(ProblemCode)
-    assert schemas["ProblemCode"]["x-enum-descriptions"] == [code.meaning for code in ProblemCode]
+    meanings = schemas["ProblemCode"]["description"].splitlines()
+    assert meanings[-len(ProblemCode) :] == [f"- `{code}`: {code.meaning}" for code in ProblemCode]
     for name in ("Problem", "ErrorDetail"):
         assert "#/components/schemas/ProblemCode" in json.dumps(schemas[name]["properties"]["code"])
 

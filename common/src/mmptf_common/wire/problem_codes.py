@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from enum import StrEnum
 
 from pydantic import GetJsonSchemaHandler
@@ -29,9 +30,10 @@ class ProblemCode(StrEnum):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The JSON Schema of the codes, each with its meaning in `x-enum-descriptions`, which generators read."""
+        """The JSON Schema of the codes, with the meaning of each in its description."""
         schema = handler(core_schema)
-        handler.resolve_ref_schema(schema)["x-enum-descriptions"] = [code.meaning for code in cls]
+        meanings = "\n".join(f"- `{code}`: {code.meaning}" for code in cls)
+        handler.resolve_ref_schema(schema)["description"] = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{meanings}"
         return schema
 
     # The request as HTTP
