@@ -228,7 +228,7 @@ async def test_an_unknown_path_is_a_problem_too(apis: ApiClients) -> None:
 async def test_a_405_names_what_can_be_done_instead(apis: ApiClients) -> None:
     answer = await apis["funding"].delete("/funding/v1/ledger/L-000001")
     assert answer.status_code == 405
-    assert "Reverse an entry of the ledger: POST /funding/v1/ledger/{code}/reversal" in answer.json()["detail"]
+    assert "Reverse a ledger entry: POST /funding/v1/ledger/{code}/reversal" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("api", SERVICES)

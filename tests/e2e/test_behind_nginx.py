@@ -29,14 +29,21 @@ def proxy(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         yield f"{LOOPBACK}:{port}"
 
 
+# The gateway compresses the contract itself, so that nginx does not, and its tag stays strong.
 @pytest.mark.parametrize(
-    "path", ["/catalog/v1/programmes", "/funding/v1/totals", "/markers/v1/indicator", "/openapi.json"]
+    ("path", "weak"),
+    [
+        ("/catalog/v1/programmes", True),
+        ("/funding/v1/totals", True),
+        ("/markers/v1/indicator", True),
+        ("/openapi.json", False),
+    ],
 )
-def test_a_compressed_answer_is_read_again_as_304(proxy: str, path: str) -> None:
+def test_a_compressed_answer_is_read_again_as_304(proxy: str, path: str, weak: bool) -> None:
     with httpx.Client(base_url=f"http://{proxy}") as client:
         first = client.get(path)
         assert (first.status_code, first.headers["content-encoding"]) == (200, "gzip")
-        assert first.headers["etag"].startswith("W/")
+        assert first.headers["etag"].startswith("W/") == weak
         again = client.get(path, headers={"if-none-match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
 

@@ -220,11 +220,11 @@ def test_a_body_is_never_taken_for_a_request(dial: Dial, api: str, write: Write)
     hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
     for more in (b"", UPGRADE):
         connection = dial(api).send(write.head(b"%bContent-Length: %d\r\n\r\n%b" % (more, len(hidden), hidden)))
-        connection.read().problem(400, "bad_request")
+        connection.read().problem(400, "invalid_json")
         assert connection.send(write.sized(more)).read().status == write.status
         chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden)
         connection.send(write.head(b"%bTransfer-Encoding: chunked\r\n\r\n%b" % (more, chunks)))
-        connection.read().problem(400, "bad_request")
+        connection.read().problem(400, "invalid_json")
 
 
 @pytest.mark.parametrize(

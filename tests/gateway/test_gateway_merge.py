@@ -61,7 +61,7 @@ def test_paths_tags_and_ids_belong_to_their_service() -> None:
     assert list(merged["paths"]) == [*OWN["paths"], "/catalog/v1/things", "/funding/v1/things"]
     operation = merged["paths"]["/funding/v1/things"]["get"]
     assert (operation["operationId"], operation["tags"]) == ("list_funding_things", ["things"])
-    assert [tag["name"] for tag in merged["tags"]] == ["One programme", "Status", "things"]
+    assert [tag["name"] for tag in merged["tags"]] == ["One programme", "Status", "Problems", "things"]
     assert merged["tags"][-1] == {"name": "things", "description": "Things."}
     assert merged["paths"]["/status"]["get"]["operationId"] == "get_suite_status"
     assert "## catalog: The catalog 1.2.3\n\nEvery fact names its source." in merged["info"]["description"]

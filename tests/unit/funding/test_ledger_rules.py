@@ -373,7 +373,7 @@ def test_the_table_of_members_is_what_the_rules_check() -> None:
         assert errors_in(kind, whole) == set()
         for name, word in stated.items():
             without = errors_in(kind, {key: value for key, value in whole.items() if key != name})
-            assert without == ({("missing", f"/{name}")} if word == "needed" else set()), (kind, name)
+            assert without == ({("missing_member", f"/{name}")} if word == "needed" else set()), (kind, name)
             with_it = errors_in(kind, {**whole, name: values[name]})
             assert with_it == ({("not_applicable", f"/{name}")} if word == "refused" else set()), (kind, name)
 
