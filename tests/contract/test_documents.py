@@ -13,7 +13,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from mmptf_common.http.openapi import dump
 from mmptf_common.wire.base import words_of
 from mmptf_gateway.app import create_app
+from mmptf_gateway.merge import merge
 from mmptf_gateway.settings import GatewaySettings
+from tests.conftest import service_of
 from tests.contract.contracts import (
     APIS,
     COMMITTED,
@@ -25,6 +27,7 @@ from tests.contract.contracts import (
     contract_of,
     references,
 )
+from tests.suite import ROOT
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -245,8 +248,56 @@ def test_what_is_sent_has_every_property_and_no_other(api: str) -> None:
     assert set(schemas) == seen
 
 
+CONVENTIONS = "## What holds for every operation"
+# The command of the integrators' guide, which a test runs; its host is that of whoever runs it.
+TOKEN_COMMAND = "curl -s -d grant_type=client_credentials -d client_id=agency localhost:8001/token"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_contract_has_a_server_and_a_contact(api: str) -> None:
+    (server,) = contract_of(api)["servers"]
+    assert server["url"] == "/" and server["description"]
+    assert contract_of(api)["info"]["contact"]["name"]
+
+
+def test_the_server_of_the_merged_contract_is_below_the_base_path_of_the_gateway() -> None:
+    own = create_app(GatewaySettings.model_construct(services={}, base_path="/api")).openapi()
+    merged = merge({name: contract_of(name) for name in SERVICES}, own)
+    assert [server["url"] for server in merged["servers"]] == ["/api"]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_the_description_says_what_the_api_is_and_then_once_what_holds_for_every_operation(api: str) -> None:
+    description = contract_of(api)["info"]["description"]
+    headings = re.findall(r"^#+ .*", description, re.M)
+    assert len(set(headings)) == len(headings)
+    introduction, conventions = description.split(CONVENTIONS)
+    services = SERVICES if api == "gateway" else [api]
+    for service in services:
+        assert service_of(service).description in introduction
+    described = [f"## {name}: {contract_of(name)['info']['title']} " for name in sorted(SERVICES)]
+    assert re.findall(r"^## \w+: .* (?=\d)", introduction, re.M) == (described if api == "gateway" else [])
+    for word in ("next", "limit", "Link", "as_of", "revision", "ETag", "If-None-Match", "Idempotency-Key", "If-Match"):
+        assert f"`{word}`" in conventions
+    assert "`dry_run=true`" in conventions
+    assert conventions.count(TOKEN_COMMAND) == 1
+    # Links are relative to the documentation page, which is beside the contract, so that they work below a base path.
+    links = re.findall(r"\]\(([^)]+)\)", description)
+    assert links
+    paths = re.findall(r"`(/[^` ]*)`", description)
+    assert {*(f"/{link}" for link in links), *paths} <= set(contract_of(api)["paths"])
+
+
+def test_the_way_to_a_token_is_beside_the_operations_that_need_one_and_in_the_guide() -> None:
+    (scheme,) = contract_of("gateway")["components"]["securitySchemes"].values()
+    assert f"`{TOKEN_COMMAND}`" in scheme["description"]
+    assert TOKEN_COMMAND in (ROOT / "docs/integrators.md").read_text("utf-8")
+
+
 def test_nothing_of_a_workplace_is_in_a_contract() -> None:
     for path in COMMITTED.values():
         text = path.read_text("utf-8")
         assert json.loads(text)
-        assert not re.search(r"127\.0\.0\.1|localhost|/work/|/tmp/", text)
+        # The command is in the description of the contract and in that of the token, and nowhere else.
+        assert text.count(TOKEN_COMMAND) == 2
+        assert not re.search(r"127\.0\.0\.1|localhost|/work/|/tmp/", text.replace(TOKEN_COMMAND, ""))

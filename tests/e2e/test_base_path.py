@@ -178,7 +178,8 @@ def test_the_contract_says_where_its_paths_begin(suite: Suite, proxy: str) -> No
     with httpx.Client(base_url=f"http://{proxy}{BASE_PATH}") as client:
         merged = whole_contract(client).json()
     services = [httpx.get(f"{suite.urls[name]}/openapi.json").json() for name in SERVICES]
-    assert [contract["servers"] for contract in (merged, *services)] == [[{"url": BASE_PATH}]] * (1 + len(SERVICES))
+    for contract in (merged, *services):
+        assert [server["url"] for server in contract["servers"]] == [BASE_PATH]
 
 
 def test_the_page_of_the_contract_loads_what_it_needs(client: httpx.Client) -> None:

@@ -68,6 +68,22 @@ def test_paths_tags_and_ids_belong_to_their_service() -> None:
     assert merged["info"]["version"] == OWN["info"]["version"]
 
 
+def test_what_holds_for_every_operation_is_said_once_whatever_a_service_says_below_a_heading() -> None:
+    older = service("catalog", {}, servers=[{"url": "/elsewhere"}])
+    older["info"]["description"] = (
+        "Programmes.\n\nEach has a code, #1 or so.\n\n## Pages\n\nAs they were in an older version."
+    )
+    bare = service("funding", {})
+    del bare["info"]["description"]
+    merged = valid(merge({"catalog": older, "funding": bare}, OWN))
+    introduction, heading, conventions = OWN["info"]["description"].partition("## What holds for every operation")
+    assert merged["info"]["description"] == (
+        f"{introduction}## catalog: The catalog 1.2.3\n\nProgrammes.\n\nEach has a code, #1 or so.\n\n"
+        f"## funding: The funding 1.2.3\n\n{heading}{conventions}"
+    )
+    assert (merged["servers"], merged["info"]["contact"]) == (OWN["servers"], OWN["info"]["contact"])
+
+
 def test_only_an_operation_id_that_several_contracts_use_gets_the_name_of_the_service() -> None:
     def using(name: str, used: str) -> dict[str, Any]:
         contract = service(name, {})

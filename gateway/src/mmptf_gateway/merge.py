@@ -15,6 +15,8 @@ OWN = "gateway"
 CARD = "ProgrammeCard"
 _CARDS = re.compile(r"/([^/]+)/v1/cards/programmes/\{code\}")
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+# The beginning of a line that is a heading in Markdown.
+_HEADING = re.compile(r"^(?=#{1,6} )", re.MULTILINE)
 _REFERENCE = re.compile(r"#/components/([^/]+)/([^/]+)(.*)", re.DOTALL)
 
 
@@ -25,8 +27,10 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     components that they use. A component that is the same in all contracts is shared; one that differs gets the
     service's name in front of its own, and so does an operation id that several contracts use; all others stay as they
     are. A tag is one for all contracts that use it, and those of several come last. own: the gateway's contract,
-    from which title, version and servers are taken. The order of services does not matter. The card in the
-    view of a programme is one of those that the services have at `/<name>/v1/cards/programmes/{code}`.
+    from which title, version, contact and servers are taken. Before the first heading in its description are put the
+    descriptions of the services, each up to its own first heading, since what holds for every operation follows there
+    in each. The order of services does not matter. The card in the view of a programme is one of those that the
+    services have at `/<name>/v1/cards/programmes/{code}`.
     """
     parts = {OWN: own} | {name: _of_service(name, contracts[name]) for name in sorted(contracts)}
     used = {name: _used(part) for name, part in parts.items()}
@@ -45,7 +49,7 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     merged = {
         "openapi": own["openapi"],
         "info": {**own["info"], "description": _description(own, contracts)},
-        **({"servers": own["servers"]} if "servers" in own else {}),
+        "servers": own["servers"],
         "paths": paths,
         "tags": _tags(parts),
     }
@@ -235,8 +239,15 @@ def _tags(parts: Mapping[str, Contract]) -> list[Contract]:
 
 
 def _description(own: Contract, contracts: Mapping[str, Contract]) -> str:
-    parts = [own["info"].get("description", "")]
+    introduction, conventions = _parts_of_description(own)
+    parts = [introduction]
     for name in sorted(contracts):
         info = contracts[name]["info"]
-        parts.append(f"## {name}: {info['title']} {info['version']}\n\n{info.get('description', '')}")
-    return "\n\n".join(part.strip() for part in parts if part)
+        parts.append(f"## {name}: {info['title']} {info['version']}\n\n{_parts_of_description(contracts[name])[0]}")
+    return "\n\n".join(part.strip() for part in (*parts, conventions) if part)
+
+
+def _parts_of_description(contract: Contract) -> tuple[str, str]:
+    """What the description of a contract says before its first heading, and the rest of it."""
+    introduction, *rest = _HEADING.split(contract["info"].get("description", ""), maxsplit=1)
+    return introduction, "".join(rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
@@ -33,6 +34,7 @@ def create_app(
 ) -> FastAPI:
     """Return an app without routes.
 
+    description: what the app is; in its contract, what holds for every operation (conventions.md) follows
     distribution: the installed package whose version and build (`state.build`) the app has
     tags: the groups of its operations, in the order in which they are shown; that of problems is added
     base_path: the path under which callers reach the process, empty where they do at its root
@@ -43,12 +45,14 @@ def create_app(
     """
     app = FastAPI(
         title=title,
-        description=description,
+        description=f"{description}\n\n{files(__package__).joinpath('conventions.md').read_text('utf-8').strip()}",
         version=version(distribution),
+        # Who that is, and where they are reached, is not known here.
+        contact={"name": "The operator of this deployment"},
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        servers=[{"url": base_path}] if base_path else None,
+        servers=[{"url": base_path or "/", "description": "The host that this contract is read from."}],
         openapi_tags=[tag._asdict() for tag in (*tags, problem_kinds.TAG)],
         lifespan=lifespan,
         redirect_slashes=False,

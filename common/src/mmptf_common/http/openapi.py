@@ -142,7 +142,10 @@ _BEARER = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "An access token of the operator's identity provider, with the scope that the operation names.",
+    "description": "An access token of the operator's identity provider, with the scope that the operation names; the"
+    " operator says where you get one. For a suite of your own, started with `make up ISSUER_PORT=8001`, it is"
+    " `access_token` in the answer to `curl -s -d grant_type=client_credentials -d client_id=agency"
+    " localhost:8001/token`. Enter it without `Bearer`.",
 }
 
 
