@@ -11,6 +11,10 @@ from typing import Any
 
 import httpx
 
+from mmptf_common.wire.problems import PROBLEMS
+
+# The package whose examples are those of the operations that every process has.
+SHARED = "common"
 MOMENT = "2026-01-01T00:00:00Z"
 # When records were written.
 MOMENTS = {"updated", "changed", "at", "asked", "caught_up"}
@@ -23,14 +27,19 @@ PLACES = {"next", "locator", "link"}
 
 
 def file_of(api: str) -> Path:
-    """Where the examples of a service or of the gateway are committed."""
+    """Where the examples of a service, of the gateway or of what they share are committed."""
     return Path(str(files(f"mmptf_{api}"))) / "examples.json"
 
 
 def load(api: str) -> dict[str, dict[str, Any]]:
-    """The examples of a service or of the gateway's own paths: operationId -> request, body, status, response."""
+    """The examples in a file: operationId -> request, body, status, response."""
     found: dict[str, dict[str, Any]] = json.loads(file_of(api).read_text("utf-8"))
     return found
+
+
+def examples_of(api: str) -> dict[str, dict[str, Any]]:
+    """The examples of every operation of a service, or of the gateway's own paths; as `load`."""
+    return load(SHARED) | load(api)
 
 
 def settled(answer: Any, name: str = "") -> Any:
@@ -54,8 +63,14 @@ def settled(answer: Any, name: str = "") -> Any:
 
 
 def shown(answer: httpx.Response) -> Any:
-    """An answer as an example shows it: JSON settled, other text as it is, null where there is nothing."""
+    """An answer as an example shows it: JSON settled, other text as it is, null where there is nothing.
+
+    The list of all error codes is no page, so that its first item stands for it as `limit=1` does for other lists.
+    """
     if not answer.content:
         return None
     media = answer.headers["content-type"].partition(";")[0]
-    return settled(answer.json()) if media.endswith("json") else answer.text
+    if not media.endswith("json"):
+        return answer.text
+    found = settled(answer.json())
+    return {**found, "items": found["items"][:1]} if answer.request.url.path == PROBLEMS else found

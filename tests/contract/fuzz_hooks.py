@@ -58,10 +58,8 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
                     parameter["schema"] = {"const": "*"}
             media = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
-            # Merged contracts may name the service, too.
-            for known, narrow in BODIES.items():
-                if name in (known, *(f"{service}{known}" for service in ("Catalog", "Funding", "Markers"))):
-                    media["schema"] = narrow(raw_schema, known)
+            if name in BODIES:
+                media["schema"] = BODIES[name](raw_schema, name)
         if path == "/markers/v1/score":
             item["post"]["requestBody"]["content"]["application/json"]["schema"] = _score_request()
         if path == "/funding/v1/imports":
@@ -117,8 +115,7 @@ def _score_request() -> Json:
 
 def _narrowed(raw_schema: Json, name: str, without: tuple[str, ...] = (), **members: Json) -> Json:
     """A body's schema without some of its members, and with others closed: what is left of it is as it stands."""
-    whole = raw_schema["components"]["schemas"]
-    found = whole.get(name) or next(schema for known, schema in whole.items() if known.endswith(name))
+    found = raw_schema["components"]["schemas"][name]
     properties = {key: value for key, value in found["properties"].items() if key not in without}
     for key, schema in members.items():
         properties[key] = schema
@@ -138,7 +135,7 @@ FITTED = ("duration", "budget", "budget_lines")
 def _content(raw_schema: Json, name: str) -> Json:
     """A programme's own words, with codes that exist; its money and its time have to fit one another."""
     country = _listed("/catalog/v1/places", kind="country")
-    place = _narrowed(raw_schema, "PlaceSent", code=country, share={"enum": ["100.00", None]})
+    place = _narrowed(raw_schema, "ProgrammePlaceSent", code=country, share={"enum": ["100.00", None]})
     organizations = _listed("/catalog/v1/organizations")
     lists = {
         "objectives": {
@@ -151,7 +148,7 @@ def _content(raw_schema: Json, name: str) -> Json:
         "places": {"type": "array", "items": place, "maxItems": 60, "uniqueItems": True},
     }
     area = _listed("/catalog/v1/thematic-areas")
-    if name == "Amendment":
+    if name == "ProgrammeAmendment":
         return _narrowed(raw_schema, name, (*FITTED, *lists), thematic_area=area)
     for schema in lists.values():
         # A draft need not be right before it is submitted.
@@ -188,7 +185,7 @@ def _entry(raw_schema: Json, name: str) -> Json:
 
 def _entry_batch(raw_schema: Json, name: str) -> Json:
     # Whatever else is written without what it needs is an outcome of its row, not a refusal of the batch.
-    interest = _entry(raw_schema, "EntrySent")["anyOf"][1]
+    interest = _entry(raw_schema, "LedgerEntrySent")["anyOf"][1]
     entries = {"type": "array", "items": interest, "minItems": 1, "maxItems": 1000}
     return _narrowed(raw_schema, name, entries=entries)
 
@@ -205,7 +202,7 @@ def _criteria(stage: str) -> list[str]:
 def _answers(raw_schema: Json, name: str, stage: str, levels: list[int]) -> Json:
     """Answers to the criteria of a stage, by some levels of the scale."""
     whole = raw_schema["components"]["schemas"]
-    for action in ("ActionSent", "RiskSent"):
+    for action in ("PlannedActionSent", "RiskSent"):
         for member in {"due", "done"} & set(whole[action]["properties"]):
             day = whole[action]["properties"][member]
             # Where none need be stated, null says so.
@@ -220,7 +217,7 @@ GRADES = {"enum": ["A", "B", "C", None]}
 
 def _assessment(raw_schema: Json, name: str) -> Json:
     stage = "concept_note" if name == "AssessmentSent" else "annual_report"
-    answers = _answers(raw_schema, "AnswerSent", stage, [0, 1, 2, 3])
+    answers = _answers(raw_schema, "CriterionAnswerSent", stage, [0, 1, 2, 3])
     # Null takes an answer back.
     answers["properties"] = {code: {"anyOf": [said, {"type": "null"}]} for code, said in answers["properties"].items()}
     said = {"answers": answers, "declared_grade": GRADES}
@@ -246,15 +243,15 @@ def _declaration(raw_schema: Json, name: str) -> Json:
 
 # What is sent to an operation, as the contract names it -> what makes it mean something.
 BODIES = {
-    "DraftSent": _content,
-    "Content": _content,
-    "Amendment": _content,
-    "StatusSent": _status,
-    "ExtensionSent": _extension,
+    "ProgrammeDraftSent": _content,
+    "ProgrammeContentSent": _content,
+    "ProgrammeAmendment": _content,
+    "StatusChangeSent": _status,
+    "NoCostExtensionSent": _extension,
     "ContributorSent": _contributor,
-    "EntrySent": _entry,
-    "EntryBatch": _entry_batch,
-    "ReversalSent": _reversal,
+    "LedgerEntrySent": _entry,
+    "LedgerEntryBatch": _entry_batch,
+    "LedgerReversalSent": _reversal,
     "AssessmentSent": _assessment,
     "AssessmentContent": _assessment,
     "ReviewSent": _review,

@@ -14,7 +14,7 @@ from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import running_suite
 from tests.contract.contracts import APIS, OWN, Operation
-from tests.contract.examples import file_of, load, shown
+from tests.contract.examples import SHARED, file_of, load, shown
 from tests.contract.prelude import prepare
 from tests.tokens import identity
 
@@ -26,10 +26,11 @@ def first_request(operation: Operation) -> str:
     return f"{operation.method.upper()} {operation.path}{query}"
 
 
-def capture(api: str, client: httpx.Client) -> None:
-    known = load(api)
+def capture(name: str, operations: list[Operation], client: httpx.Client) -> None:
+    """Ask every operation, and write the file of this name."""
+    known = load(name)
     examples = {}
-    for operation in [o for o in OWN if o.api == api]:
+    for operation in operations:
         request = known.get(operation.id, {}).get("request") or first_request(operation)
         method, path = request.split(" ")
         answer = client.request(method, path, **operation.sent)
@@ -39,16 +40,20 @@ def capture(api: str, client: httpx.Client) -> None:
             "status": answer.raise_for_status().status_code,
             "response": shown(answer),
         }
-    file_of(api).write_text(json.dumps(examples, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    file_of(name).write_text(json.dumps(examples, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
 def main() -> None:
     environment = {**os.environ, "PORT": str(free_port()), **identity()}
     with temporary_state() as state, running_suite(state, environment, durable=False) as suite:
         prepare(suite)
-        for api in APIS:
+        shared = set.intersection(*({o.id for o in OWN if o.api == api} for api in APIS))
+        for name in (*APIS, SHARED):
+            # What every process has is asked of one of them.
+            api = APIS[0] if name == SHARED else name
+            operations = [o for o in OWN if o.api == api and (o.id in shared) == (name == SHARED)]
             with httpx.Client(base_url=suite.urls[api]) as client:
-                capture(api, client)
+                capture(name, operations, client)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.asking import ApiClients
 from tests.contract.contracts import APIS, OPERATIONS, OWN, Operation
-from tests.contract.examples import load, shown
+from tests.contract.examples import SHARED, examples_of, load, shown
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -21,12 +21,16 @@ async def test_every_operation_shows_an_answer(operation: Operation) -> None:
 
 @pytest.mark.parametrize("api", APIS)
 def test_no_example_is_of_an_operation_that_is_gone(api: str) -> None:
-    assert set(load(api)) == {o.id for o in OWN if o.api == api}
+    assert set(load(api)) == {o.id for o in OWN if o.api == api} - set(load(SHARED))
+
+
+def test_shared_examples_are_of_the_operations_that_every_process_has() -> None:
+    assert set(load(SHARED)) == set.intersection(*({o.id for o in OWN if o.api == api} for api in APIS))
 
 
 @pytest.mark.parametrize("operation", OWN, ids=str)
 async def test_an_example_is_what_is_answered(apis: ApiClients, operation: Operation) -> None:
-    example = load(operation.api)[operation.id]
+    example = examples_of(operation.api)[operation.id]
     method, path = example["request"].split(" ")
     assert (method.lower(), example["body"]) == (operation.method, operation.body)
     for api in {operation.api, "gateway"} if path.startswith(f"/{operation.api}/") else {operation.api}:

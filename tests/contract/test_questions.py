@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from mmptf_common.http.parameters import AS_OF_PATTERN, MOMENT_PATTERN
 from tests.contract.asking import ApiClients, ask, error_detail
 from tests.contract.contracts import (
     AT_SERVICES,
@@ -206,7 +207,7 @@ FROM_BELOW, FROM_ABOVE = {"updated_since", "date_from"}, {"as_of", "date_to", "o
 
 
 def _takes_a_day(schema: Contract) -> bool:
-    return any(option.get("format") == "date" for option in schema.get("anyOf", [schema]))
+    return schema.get("format") == "date" or schema.get("pattern") in (AS_OF_PATTERN, MOMENT_PATTERN)
 
 
 def test_every_bound_says_what_a_day_means() -> None:

@@ -68,7 +68,7 @@ async def test_all_codes_are_listed_in_their_order_below_the_base_path() -> None
 
 async def test_an_unknown_code_names_the_one_that_was_meant() -> None:
     async with _client() as client:
-        answer = await client.get(f"{PROBLEMS}/unknow_cod")
+        answer = await client.get(f"{PROBLEMS}/unknow_code")
     assert answer.status_code == 404
     (error,) = answer.json()["errors"]
     assert (error["code"], error["suggestion"], error["parameter"]) == ("unknown_code", "unknown_code", "code")

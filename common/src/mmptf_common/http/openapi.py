@@ -408,8 +408,10 @@ _OF_BODIES = (BadRequest, PayloadTooLarge, UnsupportedMediaType, InvalidRequest,
 
 
 def packaged_examples(package: str) -> dict[str, Example]:
-    """The captured requests and answers in a service's package, by operationId."""
-    found: dict[str, Example] = json.loads((files(package) / "examples.json").read_text("utf-8"))
+    """The captured requests and answers by operationId: those in a package, and those of what every process has."""
+    found: dict[str, Example] = {}
+    for each in ("mmptf_common", package):
+        found |= json.loads((files(each) / "examples.json").read_text("utf-8"))
     return found
 
 

@@ -6,7 +6,6 @@ from html import escape
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +16,8 @@ from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import PROBLEMS, NotFound, closest_match, error_detail, problem_path
+from mmptf_common.wire.problems import PROBLEMS, NotFound, error_detail, problem_path
+from mmptf_common.wire.suggestions import suggestion_among
 
 HTML = "text/html; charset=utf-8"
 # The page loads nothing; its style is in it.
@@ -89,7 +89,7 @@ async def list_problem_kinds(request: PublicReadRequest) -> Response:
 )
 async def get_problem_kind(
     request: PublicReadRequest,
-    code: Annotated[str, Path(max_length=64, description="Code of a problem or of an error.", examples=["not_found"])],
+    code: Annotated[str, openapi.code_in_path("Code of a problem or of an error.", "not_found")],
 ) -> Response:
     """What the code means, the HTTP statuses that it comes with, and what to do; with `Accept: text/html` as a page."""
     known = _BY_TEXT.get(code)
@@ -116,12 +116,13 @@ def _kind(code: ProblemCode) -> ProblemKind:
 
 
 def _unknown(code: str) -> NotFound:
-    meant = closest_match(code, _BY_TEXT)
-    hint = f" Did you mean {meant}?" if meant else ""
-    detail = f"No error has the code {code[:64]!r}."
+    meant = suggestion_among(code, _BY_TEXT)
+    detail = f"No error has the code {code!r}."
     allowed = [f"see {link(PROBLEMS)}"]
-    unknown = error_detail(ProblemCode.UNKNOWN_CODE, detail, parameter="code", allowed=allowed, suggestion=meant)
-    return NotFound(detail + hint, errors=[unknown])
+    unknown = error_detail(
+        ProblemCode.UNKNOWN_CODE, detail, parameter="code", allowed=allowed, suggestion=meant and meant.code
+    )
+    return NotFound(f"{detail} {meant.sentence}" if meant else detail, errors=[unknown])
 
 
 def _answer(request: Request, answer: ResponseModel, title: str, body: str) -> Response:
