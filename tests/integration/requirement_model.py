@@ -85,7 +85,9 @@ def questions(draw: st.DrawFn) -> Pairs:
             words = folded(" ".join(row[text] for text in ("place", "region", "area")))
             chosen = draw(st.lists(st.sampled_from(words), min_size=1, max_size=2))
             values = [" ".join(word[: draw(st.integers(1, len(word)))] for word in chosen)]
-            values = [draw(st.sampled_from([str.upper, str.title, str.lower]))(values[0])]
+            cased = draw(st.sampled_from([str.upper, str.title, str.lower]))(values[0])
+            # In capitals these are operators, and no words of a row.
+            values = [re.sub(r"\b(OR|AND|NOT)\b", lambda operator: operator[0].lower(), cased)]
         else:
             figure = draw(st.one_of(st.just(row["amount_usd"] or "0.00"), st.decimals(0, 10**8, places=2).map(str)))
             values = [draw(st.sampled_from([figure, figure.removesuffix(".00"), figure.removesuffix("0")]))]
