@@ -220,7 +220,7 @@ async def test_a_draft_under_another_marker_is_another_draft(marker_service: Mar
         ({"declared_grade": "D"}, ("unknown_code", "/declared_grade"), "A", None),
         ({"stage": "annual_report"}, ("missing_member", "/year"), None, None),
         ({"year": 2024}, ("not_applicable", "/year"), None, None),
-        ({"stage": "concept-note"}, ("invalid_value", "/stage"), "concept_note", "concept_note"),
+        ({"stage": "concept-note"}, ("unknown_code", "/stage"), "concept_note", "concept_note"),
     ],
 )  # fmt: skip
 async def test_what_is_not_known_is_named_with_what_is_allowed(

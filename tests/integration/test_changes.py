@@ -202,7 +202,9 @@ WRONG = [
 ] + [
     ("wait", value, "invalid_parameter") for value in ("-1", f"{LONGEST_WAIT + 1}", "1.5", "x", "", "9" * 12)
 ] + [
-    ("entity", value, "unknown_code") for value in ("programmes", "draft", "change", "")
+    ("entity", value, "unknown_code") for value in ("programmes", "draft", "change")
+] + [
+    ("entity", "", "invalid_parameter")
 ]  # fmt: skip
 
 

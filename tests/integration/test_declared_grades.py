@@ -73,7 +73,7 @@ async def test_a_declared_grade_and_an_assessment_exclude_each_other(marker_serv
     code = await marker_service.copied()
     begun = await marker_service.draft(code, answers=answers(3))
     declared = made(await marker_service.declare(code, "C"))
-    assert refused(await marker_service.submit(begun)) == (409, "under_review")
+    assert refused(await marker_service.submit(begun)) == (409, "draft_outdated")
     twice = await marker_service.declare(code, "A")
     assert refused(twice) == (409, "already_assessed")
     assert declared.json()["code"] in twice.json()["detail"]

@@ -79,7 +79,7 @@ async def test_without_an_identity_provider_nobody_imports_over_http(untouched: 
             for query in ("", "?dry_run=true"):
                 headers = {**writing("management-unit"), "content-type": CSV}
                 answer = await client.post(f"{IMPORTS}{query}", content=pieces(3, taken), headers=headers)
-                assert (answer.status_code, answer.json()["code"], taken) == (403, "forbidden", [])
+                assert (answer.status_code, answer.json()["code"], taken) == (403, "identity_not_configured", [])
             assert (await client.get(f"{IMPORTS}/template")).status_code == 200
 
 

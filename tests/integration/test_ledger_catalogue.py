@@ -37,7 +37,7 @@ async def test_entries_of_known_programmes_are_written_while_the_catalogue_is_do
 async def test_a_catalogue_that_was_not_configured_is_unavailable(shared_ledger: LedgerClient) -> None:
     with catalogue_at(shared_ledger, None):
         answer = await shared_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
-    refused(answer, 503, "unavailable", "CATALOG_URL")
+    refused(answer, 503, "not_configured", "CATALOG_URL")
 
 
 async def test_a_batch_waits_for_the_catalogue_as_one_entry_does(shared_ledger: LedgerClient) -> None:

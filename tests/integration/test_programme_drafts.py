@@ -204,7 +204,7 @@ async def test_a_code_stands_for_one_programme(client: httpx.AsyncClient, catalo
 
 async def test_only_listed_organizations_draft(client: httpx.AsyncClient) -> None:
     for headers in (writing("agency", "UNESCO"), writing(*FUND), writing("admin")):
-        assert refused(await client.post(DRAFTS, json=body(), headers=headers)) == (403, "forbidden")
+        assert refused(await client.post(DRAFTS, json=body(), headers=headers)) == (403, "organization_not_known")
 
 
 # --- submission ----------------------------------------------------------------------------------------------------

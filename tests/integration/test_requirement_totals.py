@@ -84,12 +84,20 @@ async def test_more_than_two_dimensions_are_rejected(funding: httpx.AsyncClient,
     assert [error["parameter"] for error in answer.json()["errors"]] == ["by"]
 
 
-@pytest.mark.parametrize("by", [["regoin"], ["amount"], ["region", ""], ["edition"]])
-async def test_an_unknown_dimension_is_rejected(funding: httpx.AsyncClient, by: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("by", "code"),
+    [
+        (["regoin"], "unknown_code"),
+        (["amount"], "unknown_code"),
+        (["region", ""], "invalid_parameter"),
+        (["edition"], "unknown_code"),
+    ],
+)
+async def test_an_unknown_dimension_is_rejected(funding: httpx.AsyncClient, by: list[str], code: str) -> None:
     answer = await funding.get(TOTALS, params={"by": by})
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
-    assert (error["code"], error["parameter"], set(error["allowed"])) == ("unknown_code", "by", set(WAYS))
+    assert (error["code"], error["parameter"], set(error["allowed"])) == (code, "by", set(WAYS))
 
 
 async def test_a_dimension_that_is_named_twice_counts_once(funding: httpx.AsyncClient) -> None:
