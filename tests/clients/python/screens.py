@@ -6,36 +6,42 @@ import json
 import sys
 
 from generated import Client
-from generated.api.catalog_places import list_places
-from generated.api.catalog_programmes import get_programme_facets, list_programmes
-from generated.api.funding_contributors import list_contributors
-from generated.api.funding_requirements import get_requirement_totals
-from generated.api.funding_statements import list_contributor_statements
-from generated.api.gateway_programmes import get_programme_view
-from generated.api.markers_indicator import get_indicator
-from generated.api.markers_targets import list_indicator_targets
+from generated.api.code_lists import list_places
+from generated.api.contributions import list_contributors
+from generated.api.indicator import get_indicator, list_indicator_targets
+from generated.api.one_programme import get_programme_view
+from generated.api.programmes import get_programme_facets, list_programmes
+from generated.api.requirements import get_requirement_totals
+from generated.api.statements import list_contributor_statements
 from generated.models import (
+    CatalogProgrammeCard,
     ContributorPage,
     ContributorStatements,
     FacetCounts,
     FilteredTotals,
+    FundingProgrammeCard,
     GetRequirementTotalsByItem,
     IndicatorAnswer,
+    IndicatorTargetPage,
     ListPlacesKindItem,
-    MarkerTargetPage,
+    MarkersProgrammeCard,
     PlacePage,
     Problem,
+    ProblemCode,
     ProgrammePage,
     ProgrammeView,
 )
 
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
+LATER = {ProblemCode.UNAVAILABLE, ProblemCode.SERVICE_UNREACHABLE, ProblemCode.SERVICE_TIMEOUT}
 
 
 def explained(problem: object) -> list[str]:
     """What an answer says that is not the one asked for."""
     if not isinstance(problem, Problem):
         return ["no answer"]
+    if problem.code in LATER:
+        return ["try again later"]
     details = [error.suggestion or error.detail for error in problem.errors] or [problem.detail]
     return [f"{problem.code}: {details[0]}"]
 
@@ -55,6 +61,15 @@ def programmes(country: str) -> list[str]:
     return rows + [f"{value.name or value.value}: {value.count}" for value in counts.facets["stage"]]
 
 
+def facts(card: CatalogProgrammeCard | FundingProgrammeCard | MarkersProgrammeCard) -> str:
+    """What a card says, which follows from its service."""
+    if card.service == "catalog":
+        return f"{card.facts.status}, {len(card.facts.places)} places"
+    if card.service == "funding":
+        return f"{card.facts.transfers.sum_.amount} {card.facts.transfers.sum_.currency} transferred"
+    return f"{[f'{each.marker} {each.grade}' for each in card.facts.standings]}, {card.facts.open_actions} open"
+
+
 def programme(code: str) -> list[str]:
     view = get_programme_view.sync(client=client, code=code)
     if not isinstance(view, ProgrammeView):
@@ -63,9 +78,10 @@ def programme(code: str) -> list[str]:
     for part in view.parts:
         if part.card:
             changed = part.card.changed.date().isoformat() if part.card.changed else "no date"
-            rows.append(f"{part.service}: {part.card.title}, {changed}")
-        else:
-            rows.append(f"{part.service}: {part.missing.detail if part.missing else 'no card'}")
+            rows.append(f"{part.service}: {facts(part.card)}, {changed}")
+        elif part.missing:
+            absent = part.missing.code is ProblemCode.NOT_FOUND
+            rows.append(f"{part.service}: {'nothing held' if absent else part.missing.detail}")
     return rows
 
 
@@ -107,7 +123,7 @@ def gauge() -> list[str]:
     targets = list_indicator_targets.sync(client=client)
     if not isinstance(answer, IndicatorAnswer):
         return explained(answer)
-    if not isinstance(targets, MarkerTargetPage):
+    if not isinstance(targets, IndicatorTargetPage):
         return explained(targets)
     indicator = answer.whole
     reached = indicator.share.per_cent if indicator.share else "not known"

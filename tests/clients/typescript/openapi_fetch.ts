@@ -3,10 +3,15 @@ import createClient from "openapi-fetch";
 import type { components, paths } from "./generated/schema";
 
 type Problem = components["schemas"]["Problem"];
+type ProblemCode = components["schemas"]["ProblemCode"];
+type ProgrammeCard = components["schemas"]["ProgrammeCard"];
 
 const client = createClient<paths, "application/json" | "application/problem+json">({ baseUrl: process.argv[2] ?? "http://localhost:8000" });
 
+const later: ProblemCode[] = ["unavailable", "service_unreachable", "service_timeout"];
+
 function explained(problem: Problem): string {
+  if (later.includes(problem.code)) return "try again later";
   const [first] = problem.errors;
   return `${problem.code}: ${first?.suggestion ?? first?.detail ?? problem.detail}`;
 }
@@ -28,12 +33,24 @@ async function programmes(country: string): Promise<string[]> {
   return [...rows, ...stages];
 }
 
+// What a card says, which follows from its service.
+function facts(card: ProgrammeCard): string {
+  switch (card.service) {
+    case "catalog":
+      return `${card.facts.status}, ${card.facts.places.length} places`;
+    case "funding":
+      return `${card.facts.transfers.sum.amount} ${card.facts.transfers.sum.currency} transferred`;
+    case "markers":
+      return `${card.facts.standings.map((each) => `${each.marker} ${each.grade}`).join()}, ${card.facts.open_actions} open`;
+  }
+}
+
 async function programme(code: string): Promise<string[]> {
   const { data, error } = await client.GET("/programmes/{code}", { params: { path: { code } } });
   if (error) return [explained(error)];
   return data.parts.map((part) => {
-    if (!part.card) return `${part.service}: ${part.missing?.detail ?? "no card"}`;
-    return `${part.service}: ${part.card.title}, ${part.card.changed?.slice(0, 10) ?? "no date"}`;
+    if (!part.card) return `${part.service}: ${part.missing?.code === "not_found" ? "nothing held" : part.missing?.detail}`;
+    return `${part.service}: ${facts(part.card)}, ${part.card.changed?.slice(0, 10) ?? "no date"}`;
   });
 }
 
