@@ -60,7 +60,7 @@ AGES_OF_COPIES = {
     header: {
         "description": f"Seconds since the copy of {service} last had no further changes; `unknown` before the first.",
         "required": True,
-        "schema": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "const": "unknown"}]},
+        "schema": {"type": "string", "pattern": "^([0-9]+|unknown)$"},
     }
     for service, header in AGES.items()
 }
