@@ -205,6 +205,12 @@ LISTS = [o for o in OWN if o.is_list]
 PARAMETERS = [(o, name) for o in OWN for name in o.query]
 
 
+def ids_in_every_contract() -> set[str]:
+    """The operations that every process has."""
+    contracts = [contract_of(api)["paths"].values() for api in APIS]
+    return set.intersection(*({o["operationId"] for item in paths for o in item.values()} for paths in contracts))
+
+
 def is_many(schema: Contract) -> bool:
     """Whether a parameter may be repeated."""
     return schema.get("type") == "array"

@@ -13,7 +13,7 @@ import httpx
 from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import running_suite
-from tests.contract.contracts import APIS, OWN, Operation
+from tests.contract.contracts import APIS, OWN, Operation, ids_in_every_contract
 from tests.contract.examples import SHARED, file_of, load, shown
 from tests.contract.prelude import prepare
 from tests.tokens import identity
@@ -47,10 +47,10 @@ def main() -> None:
     environment = {**os.environ, "PORT": str(free_port()), **identity()}
     with temporary_state() as state, running_suite(state, environment, durable=False) as suite:
         prepare(suite)
-        shared = set.intersection(*({o.id for o in OWN if o.api == api} for api in APIS))
+        shared = ids_in_every_contract()
         for name in (*APIS, SHARED):
-            # What every process has is asked of one of them.
-            api = APIS[0] if name == SHARED else name
+            # What every process has is asked of the gateway.
+            api = "gateway" if name == SHARED else name
             operations = [o for o in OWN if o.api == api and (o.id in shared) == (name == SHARED)]
             with httpx.Client(base_url=suite.urls[api]) as client:
                 capture(name, operations, client)
