@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code
@@ -51,7 +51,11 @@ ContributionBasis = TypeAliasType(
 
 FigureUnit = TypeAliasType(
     "FigureUnit",
-    Literal["USD", "per_cent", "count", "year"],
+    # Generators take these names for the members of an enum; `count` would hide the method of str.
+    Annotated[
+        Literal["USD", "per_cent", "count", "year"],
+        Field(json_schema_extra={"x-enum-varnames": ["USD", "PER_CENT", "COUNT", "YEAR"]}),
+    ],
 )
 """Unit of a published figure.
 
