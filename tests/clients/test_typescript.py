@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.contract.contracts import COMMITTED
 
+GUIDE = Path(__file__).parents[2] / "docs" / "frontend.md"
 HERE = Path(__file__).parent
 pytestmark = [
     pytest.mark.drills,
@@ -47,7 +49,22 @@ def test_screens_type_check_strictly_and_run(folder: Path, gateway: str, screens
     shown = json.loads(_run(folder, "node", f"out/{screens}.js", gateway))
     assert shown["refused"][0].startswith("unknown_code: 'SRV' ")
     assert any(line.startswith("SRB-01 ") for line in shown["programmes"])
-    assert {line.partition(":")[0] for line in shown["programme"]} == {"catalog", "funding", "markers"}
+    catalog, funding, markers = shown["programme"]
+    assert catalog.startswith("catalog: implementation in Serbia, ")
+    assert funding == "funding: nothing held"
+    assert markers.startswith("markers: human_rights not known, 0 open, ")
     assert shown["map"]
     assert shown["donors"]
     assert shown["gauge"]
+
+
+def test_the_lines_of_the_guide_type_check_strictly_and_run(folder: Path, gateway: str) -> None:
+    (lines,) = re.findall(r"```ts\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    guide = folder / "generated" / "guide.mts"
+    guide.write_text(lines.replace("http://localhost:8000", gateway))
+    config = {"extends": "./tsconfig.json", "files": ["generated/guide.mts"]}
+    (folder / "guide.json").write_text(json.dumps(config))
+    _run(folder, "npx", "tsc", "--project", "guide.json", "--outDir", "generated", "--exactOptionalPropertyTypes")
+    shown = _run(folder, "node", "generated/guide.mjs")
+    assert "SRB-01 2000000.00\n" in shown
+    assert "implementation [ 'Serbia' ]\nfunding has no card\n[ [ 'human_rights', null ] ]\n" in shown

@@ -64,10 +64,11 @@ def programmes(country: str) -> list[str]:
 def facts(card: CatalogProgrammeCard | FundingProgrammeCard | MarkersProgrammeCard) -> str:
     """What a card says, which follows from its service."""
     if card.service == "catalog":
-        return f"{card.facts.status}, {len(card.facts.places)} places"
+        return f"{card.facts.status} in {', '.join(place.name for place in card.facts.places)}"
     if card.service == "funding":
         return f"{card.facts.transfers.sum_.amount} {card.facts.transfers.sum_.currency} transferred"
-    return f"{[f'{each.marker} {each.grade}' for each in card.facts.standings]}, {card.facts.open_actions} open"
+    grades = ", ".join(f"{each.marker} {each.grade or 'not known'}" for each in card.facts.standings)
+    return f"{grades}, {card.facts.open_actions} open"
 
 
 def programme(code: str) -> list[str]:

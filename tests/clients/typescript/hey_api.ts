@@ -44,11 +44,13 @@ async function programmes(country: string): Promise<string[]> {
 function facts(card: ProgrammeCard): string {
   switch (card.service) {
     case "catalog":
-      return `${card.facts.status}, ${card.facts.places.length} places`;
+      return `${card.facts.status} in ${card.facts.places.map((place) => place.name).join(", ")}`;
     case "funding":
       return `${card.facts.transfers.sum.amount} ${card.facts.transfers.sum.currency} transferred`;
-    case "markers":
-      return `${card.facts.standings.map((each) => `${each.marker} ${each.grade}`).join()}, ${card.facts.open_actions} open`;
+    case "markers": {
+      const grades = card.facts.standings.map((each) => `${each.marker} ${each.grade ?? "not known"}`);
+      return `${grades.join(", ")}, ${card.facts.open_actions} open`;
+    }
   }
 }
 
