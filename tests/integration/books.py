@@ -167,7 +167,7 @@ class Books:
         if row.reverses:
             raise Refused(409, ("not_reversible", None))
         if not row.date <= date < NOT_YET:
-            raise Refused(422, ("too_early", "/date"))
+            raise Refused(422, ("too_early" if date < row.date else "in_the_future", "/date"))
         if self.reversal_of(code):
             raise Refused(409)
         resting = [r for r in self.rows if r.follows == code and not r.reverses and not self.reversal_of(r.code)]
