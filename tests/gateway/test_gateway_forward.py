@@ -193,10 +193,15 @@ async def test_large_answers_arrive(client: httpx.AsyncClient, raw: Any) -> None
         b"Content-Length: 9\r\n\r\n",
     ],
 )
-async def test_a_truncated_answer_is_a_broken_connection(client: httpx.AsyncClient, raw: Any, answer: bytes) -> None:
+async def test_a_truncated_answer_is_never_taken_for_a_whole_one(
+    client: httpx.AsyncClient, raw: Any, answer: bytes
+) -> None:
     raw.breaks_off(OK + answer)
-    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
-        await client.get("/funding/v1/x")
+    # Where the end of the connection is seen before the head was passed on, the answer can still be a problem.
+    try:
+        assert (await client.get("/funding/v1/x")).status_code == 502
+    except (httpx.RemoteProtocolError, httpx.ReadError):
+        pass
 
 
 async def test_a_silent_service_in_mid_answer_is_a_broken_connection(client: httpx.AsyncClient, raw: Any) -> None:
