@@ -31,9 +31,7 @@ def guide_files(guide: str) -> dict[str, str]:
     return dict(re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", guide_text(guide), re.DOTALL))
 
 
-def run_guide(
-    guide: str, addresses: Mapping[str, str], *, curl_options: str = "", replaced: Mapping[str, str] | None = None
-) -> set[str]:
+def run_guide(guide: str, addresses: Mapping[str, str], *, curl_options: str = "") -> set[str]:
     """Run all commands of a guide in one shell, since each rests on those before it, and compare what they print.
 
     The shell begins in a new folder that has the guide's files. `python` is the interpreter of the tests. What comes
@@ -41,9 +39,8 @@ def run_guide(
 
     addresses: port of the guide's `localhost` -> host and port where that process listens here
     curl_options: options that every curl of the guide gets
-    replaced: further texts of commands -> what stands in their place here
     """
-    here = {f"localhost:{port}": address for port, address in addresses.items()} | dict(replaced or {})
+    here = {f"localhost:{port}": address for port, address in addresses.items()}
 
     def local(text: str) -> str:
         for written, actual in here.items():
