@@ -44,7 +44,6 @@ MAX_BODY = 1_048_576
 DOCUMENTS = openapi.Tag(
     "Documents", "The publications that facts were taken from, under the codes by which facts name them."
 )
-STATUS = openapi.Tag("Status", "What a service holds and offers, how current its data is, and whether it can answer.")
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
@@ -152,7 +151,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         service.title,
         service.description,
         f"mmptf-{service.name}",
-        tags=(*service.tags, DOCUMENTS, CHANGES, STATUS),
+        tags=(*service.tags, DOCUMENTS, CHANGES, openapi.STATUS),
         lifespan=lifespan,
         base_path=settings.base_path,
         segments=(service.name, "health", "openapi.json"),
@@ -194,7 +193,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     @router.get(
         "/health/live",
         name=name("liveness"),
-        tags=[STATUS.name],
+        tags=[openapi.STATUS.name],
         response_model=Health,
         summary=f"Check that the {service.name} service runs",
         **plain,
@@ -207,7 +206,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         "/health/ready",
         name=name("readiness"),
         summary=f"Check that the {service.name} service can answer",
-        tags=[STATUS.name],
+        tags=[openapi.STATUS.name],
         response_model=Health,
         responses={**plain["responses"], 503: {"model": Health, "headers": openapi.header_references("Cache-Control")}},
     )
@@ -223,7 +222,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     @router.get(
         status_path,
         name=name("status"),
-        tags=[STATUS.name],
+        tags=[openapi.STATUS.name],
         response_model=ServiceStatus,
         **openapi.read(),
         summary=f"Get the status of the {service.name} service",
@@ -256,7 +255,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     @router.get(
         f"/{service.name}/v1",
         name=name("index"),
-        tags=[STATUS.name],
+        tags=[openapi.STATUS.name],
         response_model=ServiceIndex,
         **plain,
         summary=f"Get the paths of the {service.name} service",

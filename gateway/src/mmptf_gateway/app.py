@@ -48,7 +48,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         "The single entry point to the services of the Migration Multi-Partner Trust Fund suite. The first segment of a"
         " path names the service; the gateway changes nothing that it forwards.",
         "mmptf-gateway",
-        tags=(routes.TAG, routes.STATUS),
+        tags=(routes.TAG, openapi.STATUS),
         lifespan=lifespan,
         base_path=settings.base_path,
         segments=(*OWN_SEGMENTS, *settings.services),

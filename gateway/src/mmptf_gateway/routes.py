@@ -24,7 +24,6 @@ router = openapi.Router(dependencies=[NO_PARAMETERS])
 contract_router = openapi.Router()
 PLAIN = openapi.plain()
 TAG = openapi.Tag("One programme", "What every service has on one programme, in a single answer for a single screen.")
-STATUS = openapi.Tag("Status", "What a service holds and offers, how current its data is, and whether it can answer.")
 ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "ETH-01")]
 
 
@@ -41,7 +40,7 @@ class SuiteIndex(ResponseModel):
     """Path of the index of each service, by its name."""
 
 
-@router.get("/", tags=["Status"], summary="Get the paths of the suite", response_model=SuiteIndex, **PLAIN)
+@router.get("/", tags=[openapi.STATUS.name], summary="Get the paths of the suite", response_model=SuiteIndex, **PLAIN)
 async def get_index(request: PublicRequest) -> Response:
     """The paths of the gateway and of the services."""
     answer = SuiteIndex(
@@ -59,7 +58,9 @@ async def get_index(request: PublicRequest) -> Response:
     return _json(answer)
 
 
-@router.get("/health/live", tags=["Status"], summary="Check that the gateway runs", response_model=Health, **PLAIN)
+@router.get(
+    "/health/live", tags=[openapi.STATUS.name], summary="Check that the gateway runs", response_model=Health, **PLAIN
+)
 async def get_gateway_liveness(request: PublicRequest) -> Response:
     """Whether the process runs."""
     return _json(Health(ready=True, reason=None))
@@ -67,7 +68,7 @@ async def get_gateway_liveness(request: PublicRequest) -> Response:
 
 @router.get(
     "/health/ready",
-    tags=["Status"],
+    tags=[openapi.STATUS.name],
     summary="Check that the gateway can forward requests",
     response_model=Health,
     **PLAIN,
@@ -79,7 +80,9 @@ async def get_gateway_readiness(request: PublicRequest) -> Response:
     return _json(Health(ready=True, reason=None))
 
 
-@router.get("/status", tags=["Status"], summary="Get the status of the suite", response_model=SuiteStatus, **PLAIN)
+@router.get(
+    "/status", tags=[openapi.STATUS.name], summary="Get the status of the suite", response_model=SuiteStatus, **PLAIN
+)
 async def get_suite_status(request: PublicRequest) -> Response:
     """Each service's version, build, data revision, counts and sources, or why they are missing; always 200."""
     app = request.app

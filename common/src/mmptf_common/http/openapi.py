@@ -156,6 +156,10 @@ class Tag(NamedTuple):
     description: str
 
 
+# The group of what every process says of itself.
+STATUS = Tag("Status", "What a service holds and offers, how current its data is, and whether it can answer.")
+
+
 class _Route(APIRoute):
     """A route that calls its function directly where that takes the request only and returns a Response.
 
