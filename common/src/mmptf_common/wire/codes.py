@@ -35,6 +35,17 @@ MoneyStage = TypeAliasType(
 - `refund`: returned by a participating UN organization
 """
 
+ProgrammeBudgetStage = TypeAliasType(
+    "ProgrammeBudgetStage",
+    Literal["programme_budget", "requirement", "allocation"],
+)
+"""Stage of money of a programme's budget; budgets of different stages are never added together.
+
+- `programme_budget`: the source does not say whether it is asked for or approved
+- `requirement`: asked for
+- `allocation`: approved by the Steering Committee
+"""
+
 BudgetCategory = TypeAliasType(
     "BudgetCategory",
     Literal[

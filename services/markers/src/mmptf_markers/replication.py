@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from mmptf_common.feed.replication import RemoteRecord, ReplicatedEntity, Replication
+from mmptf_common.wire.codes import LifecycleStage, ProgrammeBudgetStage
 from mmptf_markers.models import AllocationRow, PlaceRow, ProgrammeRow
 
 
@@ -31,7 +32,7 @@ class Budget(BaseModel):
 
     amount: str
     currency: str
-    stage: str
+    stage: ProgrammeBudgetStage
 
 
 class KnownPlace(BaseModel):
@@ -52,7 +53,7 @@ class KnownProgramme(BaseModel):
     title: str | None
     place_label: str
     status: str
-    stage: str
+    stage: LifecycleStage
     thematic_area: Named | None
     places: list[Named]
     lead_organization: str | None

@@ -11,7 +11,13 @@ from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ListedCode, ResponseModel
-from mmptf_common.wire.codes import AmountPrecision, BudgetCategory, DatePrecision, LifecycleStage
+from mmptf_common.wire.codes import (
+    AmountPrecision,
+    BudgetCategory,
+    DatePrecision,
+    LifecycleStage,
+    ProgrammeBudgetStage,
+)
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.sources import Gap, SourceRef
 
@@ -72,16 +78,6 @@ ProgrammeStatusSent = TypeAliasType(
 - `withdrawn`: withdrawn by its organization
 - `suspended`: stopped for a time
 - `cancelled`: ended before its time
-"""
-ProgrammeBudgetStage = TypeAliasType(
-    "ProgrammeBudgetStage",
-    Literal["programme_budget", "requirement", "allocation"],
-)
-"""Stage of money of a programme's budget; budgets of different stages are never added together.
-
-- `programme_budget`: the source does not say whether it is asked for or approved
-- `requirement`: asked for
-- `allocation`: approved by the Steering Committee
 """
 Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
 # An amount or a per cent with two decimal places: a Decimal in Python, a string in JSON.

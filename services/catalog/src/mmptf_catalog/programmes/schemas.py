@@ -13,7 +13,6 @@ from pydantic import AfterValidator, Field
 from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
 from mmptf_catalog.programmes.domain import (
     ProgrammeBudgetLine,
-    ProgrammeBudgetStage,
     ProgrammeContent,
     ProgrammeDraft,
     ProgrammeDuration,
@@ -48,7 +47,7 @@ from mmptf_common.wire.base import (
     unset,
     worded,
 )
-from mmptf_common.wire.codes import AmountPrecision, BudgetCategory, LifecycleStage
+from mmptf_common.wire.codes import AmountPrecision, BudgetCategory, LifecycleStage, ProgrammeBudgetStage
 from mmptf_common.wire.money import AmountSent, AmountText, amount_text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Gap, SourceRef

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ListedCode
-from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.codes import BudgetCategory, ProgrammeBudgetStage
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.sources import SourceRef
 
@@ -189,7 +189,7 @@ class Budget(BaseModel):
 
     amount: Amount
     currency: str
-    stage: str
+    stage: ProgrammeBudgetStage
 
 
 class Programme(Coded):

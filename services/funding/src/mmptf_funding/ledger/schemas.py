@@ -21,7 +21,7 @@ from mmptf_common.wire.base import (
     Text,
     worded,
 )
-from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.codes import BudgetCategory, ProgrammeBudgetStage
 from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.periods import Interval
@@ -373,7 +373,7 @@ class CataloguedBudget(ResponseModel):
 
     sum: Money
     """The budget in the catalogue."""
-    stage: str
+    stage: ProgrammeBudgetStage
     """Stage of money of the budget."""
     asked: datetime.datetime
     """When the ledger last read it from the catalogue, in UTC."""

@@ -8,6 +8,7 @@ from typing import Literal
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.codes import LifecycleStage, ProgrammeBudgetStage
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share
@@ -82,8 +83,8 @@ class IndicatorTarget(ResponseModel):
     """Codes of the grades that count."""
     minimum: StoredShare
     """Least share of the programmes that need one of them."""
-    stage: Code
-    """Coarse stage of the programmes that are counted, as in the catalogue."""
+    stage: LifecycleStage
+    """Coarse part of the life cycle, in the catalogue, of the programmes that are counted."""
     printed: PrintedProgrammes | None
     """Number of such programmes in a document; null where none prints it."""
     claims: list[TargetClaim]
@@ -124,7 +125,7 @@ class CurrentGrade(ResponseModel):
     """Title of the programme in the catalogue; null where it has none."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
-    stage: str
+    stage: LifecycleStage
     """Coarse part of the programme's life cycle in the catalogue."""
     thematic_area: NamedCode | None
     """Thematic area in the catalogue; null where it states none."""
@@ -148,7 +149,7 @@ class CurrentGrade(ResponseModel):
     """Whether a newer assessment waits for its review."""
     budget: Money | None
     """Budget in the catalogue; null where it states none."""
-    budget_stage: str | None
+    budget_stage: ProgrammeBudgetStage | None
     """Stage of money of the budget; null where there is none."""
     allocated: Money | None
     """What the ledger has allocated, net of reversals; null where it has no entry."""
@@ -172,7 +173,7 @@ class MarkerFacts(ResponseModel):
 class BudgetSum(ResponseModel):
     """The budgets of some programmes at one stage of money; budgets of different stages are never added together."""
 
-    stage: str
+    stage: ProgrammeBudgetStage
     """Stage of money of the budgets."""
     sum: Money
     """Exact sum of the budgets."""
