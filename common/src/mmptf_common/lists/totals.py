@@ -24,7 +24,7 @@ from mmptf_common.lists.listing import (
 )
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.wire.base import ResponseModel
-from mmptf_common.wire.codes import REST, MoneyStage
+from mmptf_common.wire.codes import REST, TotalStage
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import PrintedCount
@@ -82,8 +82,8 @@ class Total(ResponseModel):
     have links of their own.
     """
 
-    stage: MoneyStage
-    """Stage of money of all rows; amounts of other stages are in totals of their own."""
+    stage: TotalStage
+    """Stage of money of all rows, or their kind in a ledger; amounts of other stages are in totals of their own."""
     basis: str | None
     """On what the amounts are counted, such as the edition of the requirements; null where there is one basis only."""
     sum: Money | None

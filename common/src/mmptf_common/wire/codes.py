@@ -35,6 +35,43 @@ MoneyStage = TypeAliasType(
 - `refund`: returned by a participating UN organization
 """
 
+TotalStage = TypeAliasType(
+    "TotalStage",
+    Literal[
+        "requirement",
+        "programme_budget",
+        "pledge",
+        "contribution",
+        "commitment",
+        "deposit",
+        "allocation",
+        "transfer",
+        "expenditure",
+        "refund",
+        "agent_fee",
+        "direct_cost",
+        "bank_charge",
+        "interest",
+    ],
+)
+"""Stage of money of all rows of a total, or the kind of entries of a ledger that are at no stage; never added together.
+
+- `requirement`: what is asked for
+- `programme_budget`: programmes' budgets whose source does not say whether they are asked for or approved
+- `pledge`: announced by contributors
+- `contribution`: given by contributors; the source does not say whether it is committed or deposited
+- `commitment`: in signed administrative arrangements, paid or pending
+- `deposit`: cash received
+- `allocation`: approved by the Steering Committee for programmes
+- `transfer`: paid to participating UN organizations for programmes
+- `expenditure`: reported as spent by participating UN organizations
+- `refund`: returned by participating UN organizations
+- `agent_fee`: fees of the administrative agent
+- `direct_cost`: direct costs of the Fund
+- `bank_charge`: charges of banks
+- `interest`: interest and other income of the Fund
+"""
+
 ProgrammeBudgetStage = TypeAliasType(
     "ProgrammeBudgetStage",
     Literal["programme_budget", "requirement", "allocation"],
