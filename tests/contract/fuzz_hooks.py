@@ -129,6 +129,7 @@ def _listed(path: str, **query: str) -> Json:
 
 # Sums that have to agree, and dates that have to follow one another, no schema can say: single values that do.
 PAST = {"type": "string", "pattern": "^20(19|2[0-5])-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}
+PAST_OR_NULL = {"anyOf": [PAST, {"type": "null"}]}
 FITTED = ("duration", "budget", "budget_lines")
 
 
@@ -161,7 +162,7 @@ def _status(raw_schema: Json, name: str) -> Json:
     statuses = {"enum": ["suspended", "not_selected", "operationally_closed"]}
     found = _narrowed(raw_schema, name, status=statuses, date={"const": f"{datetime.now(UTC):%Y-%m-%d}"})
     return {**found, "required": [*found["required"], "decision"], "properties": {
-        **found["properties"], "decision": found["properties"]["decision"]["anyOf"][0]}}  # fmt: skip
+        **found["properties"], "decision": {**found["properties"]["decision"], "type": "string"}}}  # fmt: skip
 
 
 def _extension(raw_schema: Json, name: str) -> Json:
@@ -206,7 +207,8 @@ def _answers(raw_schema: Json, name: str, stage: str, levels: list[int]) -> Json
         for member in {"due", "done"} & set(whole[action]["properties"]):
             day = whole[action]["properties"][member]
             # Where none need be stated, null says so.
-            whole[action]["properties"][member] = {"anyOf": [PAST, {"type": "null"}]} if "anyOf" in day else PAST
+            is_nullable = day == PAST_OR_NULL or "null" in day.get("type", ())
+            whole[action]["properties"][member] = PAST_OR_NULL if is_nullable else PAST
     answer = _narrowed(raw_schema, name, answer={"enum": levels})
     members = dict.fromkeys(_criteria(stage), answer)
     return {"type": "object", "properties": members, "additionalProperties": False}

@@ -162,10 +162,13 @@ def test_schemas_have_the_form_that_generators_read(api: str) -> None:
         if not where.endswith("/properties"):
             assert "title" not in schema, where
             assert "patternProperties" not in schema, where
-            assert not isinstance(schema.get("type"), list), f"{where}: null is one of the options of anyOf"
+            if isinstance(types := schema.get("type"), list):
+                assert types[1:] == ["null"], where
+                assert not {"enum", "const"} & schema.keys(), f"{where}: null is a type and no value"
             assert "nullable" not in schema, where
         if {"type": "null"} in (options := schema.get("anyOf", [])):
             assert options[-1] == {"type": "null"}, where
+            assert all("$ref" in option for option in options[:-1]), f"{where}: null is one of two types"
 
 
 def test_the_merge_gives_no_component_another_name() -> None:

@@ -36,7 +36,7 @@ from mmptf_common.storage.journal import REVISION, Author
 from mmptf_common.storage.records import moment_text
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
-from mmptf_common.wire.pages import Health
+from mmptf_common.wire.pages import Health, RecordCounts
 from mmptf_common.wire.problems import ServiceUnavailable
 from mmptf_common.wire.sources import Publication
 
@@ -102,7 +102,7 @@ class ServiceStatus(ResponseModel):
     """
     changed: str | None
     """When the data last changed, in UTC; null where nothing was written yet."""
-    counts: dict[str, int]
+    counts: RecordCounts
     """Number of records by kind."""
     vintage: list[Publication]
     """The publications that the facts were taken from."""

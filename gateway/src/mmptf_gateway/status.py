@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from mmptf_common.process.client import failure
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.pages import RecordCounts
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.sources import Publication
 
@@ -51,7 +52,7 @@ class ServiceInSuite(ResponseModel):
     """Number of the last write of the service; null where it did not answer."""
     changed: str | None
     """When its data last changed, in UTC; null where it did not answer or has no data."""
-    counts: dict[str, int] | None
+    counts: RecordCounts | None
     """Number of records by kind; null where it did not answer."""
     vintage: list[Publication] | None
     """The publications that its facts were taken from; null where it did not answer."""

@@ -487,10 +487,12 @@ _VALUES = frozenset({"example", "examples", "default", "enum", "const", "require
 
 
 def _simplified(node: Any, *, names: bool = False) -> Any:
-    """A part of a contract without the titles that only repeat names, and maps in the form that generators read.
+    """A part of a contract without the titles that only repeat names, and in the forms that generators read.
 
     A map whose keys have a pattern has the schema of its values in `additionalProperties` and the pattern in
-    `propertyNames`; generators do not read `patternProperties`. names: whether the keys of `node` are names
+    `propertyNames`; generators do not read `patternProperties`. A value without a component of its own that may be null
+    has two types: as an option of `anyOf`, generators make a class of each that has a limit.
+    names: whether the keys of `node` are names
     """
     if isinstance(node, list):
         return [_simplified(value) for value in node]
@@ -507,6 +509,10 @@ def _simplified(node: Any, *, names: bool = False) -> Any:
         ((pattern, values),) = patterns.items()
         keys = {"pattern": pattern, **simplified.get("propertyNames", {})}
         simplified |= {"additionalProperties": values, "propertyNames": keys}
+    match simplified.get("anyOf"):
+        case [{"type": str(kind), **limits}, {"type": "null"}] if limits.keys().isdisjoint(("enum", "const")):
+            del simplified["anyOf"]
+            simplified = {"type": [kind, "null"], **limits, **simplified}
     return simplified
 
 

@@ -23,6 +23,12 @@ ChangeAction = TypeAliasType(
 - `delete`: it was removed
 """
 
+RecordState = TypeAliasType("RecordState", dict[str, Any])
+"""A record at one time: the members that a read of it gave then, with their values."""
+
+RecordCounts = TypeAliasType("RecordCounts", dict[str, int])
+"""Number of the records of a service, by kind."""
+
 
 class Page(ResponseModel, Generic[Item]):
     """One page of a list: `total` counts every match, `next` is the path of the page after this one."""
@@ -66,9 +72,9 @@ class ChangeRecord(ResponseModel):
     """Why, as whoever wrote it stated; null where nothing was stated."""
     changed: list[str]
     """Names of the members that differ between `before` and `after`; empty for a creation or a deletion."""
-    before: dict[str, Any] | None
+    before: RecordState | None
     """The record as it was before; null where it was created."""
-    after: dict[str, Any] | None
+    after: RecordState | None
     """The record as it is after; null where it was deleted."""
 
 

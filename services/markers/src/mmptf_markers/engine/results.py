@@ -3,13 +3,16 @@
 from typing import Literal
 
 from pydantic import StrictInt, StrictStr
+from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.shares import Share
-from mmptf_markers.engine.rubric import AssessmentStage, RubricStatus
+from mmptf_markers.engine.rubric import AssessmentStage, ExactNumber, RubricStatus
 
-Answer = StrictInt | StrictStr
+Answer = TypeAliasType("Answer", StrictInt | StrictStr)
+"""Answer to a criterion: the value of a level of the rubric's scale, as an integer or a text, or `not_applicable`."""
+
 AnswerErrorCode = Literal[
     ProblemCode.UNKNOWN_CRITERION,
     ProblemCode.WRONG_STAGE,
@@ -69,11 +72,11 @@ class CriterionScore(ResponseModel):
     """Code of the criterion in the rubric."""
     principle: Code
     """Code of the principle that the criterion serves."""
-    answer: int | str | None
+    answer: Answer | None
     """Value of the answer on the scale, or `not_applicable`; null where there is none."""
     label: str | None
     """Words of that answer; null where there is none."""
-    weight: int | str
+    weight: ExactNumber
     """Weight of the criterion, as an integer or decimal text."""
     points: str | None
     """Points had, as exact decimal text; null where the criterion carries none."""
@@ -88,11 +91,11 @@ class AppliedGate(ResponseModel):
 
     criterion: Code
     """Code of the criterion in the rubric."""
-    answer: int | str
+    answer: Answer
     """Value of the answer on the scale."""
     label: str
     """Words of that answer."""
-    below: int | str
+    below: Answer
     """The answer below which the gate applies."""
     cap: Code
     """Best grade that the gate leaves."""
@@ -107,11 +110,11 @@ class AnswerToRaise(ResponseModel):
 
     criterion: Code
     """Code of the criterion in the rubric."""
-    answer: int | str
+    answer: Answer
     """Value of the present answer."""
     label: str
     """Words of the present answer."""
-    to: int | str
+    to: Answer
     """Value that would be needed."""
     to_label: str
     """Words of that answer."""

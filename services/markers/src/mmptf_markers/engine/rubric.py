@@ -62,7 +62,12 @@ def _one_error(value: object, handler: ValidatorFunctionWrapHandler) -> object:
 Text = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f][^\x00-\x08\x0b-\x1f\x7f]*$", max_length=4000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 DecimalText = Annotated[str, Field(pattern=r"^-?[0-9]{1,6}(\.[0-9]{1,6})?$")]
-Exact = Annotated[Annotated[int, Field(ge=-999_999, le=999_999)] | DecimalText, WrapValidator(_one_error)]
+ExactNumber = TypeAliasType(
+    "ExactNumber",
+    Annotated[Annotated[int, Field(ge=-999_999, le=999_999)] | DecimalText, WrapValidator(_one_error)],
+)
+"""A number of a rubric without rounding: an integer, or a decimal number as a text."""
+
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 ShareText = Annotated[str, Field(pattern=r"^([0-9]{1,6}/[1-9][0-9]{0,5}|[0-9]{1,3}(\.[0-9]{1,6})?)$")]
 
@@ -83,7 +88,7 @@ class RubricGrade(ResponseModel):
 class ScaleLevel(ResponseModel):
     """One answer on the scale; `value` is an exact integer or decimal string."""
 
-    value: Exact
+    value: ExactNumber
     """Value of the answer, as an integer or decimal text."""
     label: Text
     """The answer in a few words."""
@@ -122,7 +127,7 @@ class Criterion(ResponseModel):
     """The question that is answered."""
     guidance: Text
     """What to look at before answering."""
-    weight: Exact
+    weight: ExactNumber
     """Weight of its answer, as an integer or decimal text."""
     stages: tuple[AssessmentStage, ...]
     """Stages of a programme's life at which it is asked."""
@@ -165,7 +170,7 @@ class CountRule(ResponseModel):
 
     type: Literal["count"]
     """The rule: how many criteria are met."""
-    level: Exact
+    level: ExactNumber
     """The answer from which on a criterion is met."""
     bands: tuple[CountBand, ...]
     """The grades with their thresholds, the best first."""
@@ -183,7 +188,7 @@ class GradeGate(ResponseModel):
 
     criterion: Code
     """Code of the criterion in the rubric."""
-    below: Exact
+    below: ExactNumber
     """The answer below which the gate applies."""
     cap: Code
     """Best grade that the gate leaves."""
