@@ -122,8 +122,19 @@ class Operation:
 
     @property
     def query(self) -> dict[str, Contract]:
-        """Its query parameters: name -> schema."""
-        return {p["name"]: p["schema"] for p in self.contract.get("parameters", ()) if p["in"] == "query"}
+        """Its query parameters: name -> schema, with the closed values in place of their components."""
+        stated = {p["name"]: p["schema"] for p in self.contract.get("parameters", ()) if p["in"] == "query"}
+        return {
+            name: self._inlined(schema) | ({"items": self._inlined(schema["items"])} if "items" in schema else {})
+            for name, schema in stated.items()
+        }
+
+    def _inlined(self, schema: Contract) -> Contract:
+        """A schema with the component that it refers to in place of the reference."""
+        if "$ref" not in schema:
+            return schema
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        return contract_of(self.api)["components"]["schemas"][schema["$ref"].rpartition("/")[2]] | beside
 
     @property
     def path(self) -> str:
@@ -218,7 +229,8 @@ def is_many(schema: Contract) -> bool:
 
 def words_of(schema: Contract) -> list[str] | None:
     """The values that a parameter's schema closes; None where it closes none."""
-    found: list[str] | None = schema.get("items", schema).get("enum")
+    item = schema.get("items", schema)
+    found: list[str] | None = ["true", "false"] if item.get("type") == "boolean" else item.get("enum")
     return found
 
 

@@ -204,7 +204,7 @@ def test_an_operation_says_what_it_takes(operation: Operation) -> None:
     assert in_path == re.findall(r"{(\w+)}", operation.template)
     assert "{" not in operation.path
     for name, schema in operation.query.items():
-        assert schema.get("type") in {"string", "integer", "array"} or "anyOf" in schema
+        assert schema.get("type") in {"string", "integer", "boolean", "array"} or "anyOf" in schema
         assert "default" not in schema or schema["default"] is not None, name
     assert "422" in operation.contract["responses"]
     assert "default" in operation.contract["responses"]

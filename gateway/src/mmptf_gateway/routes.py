@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.identity import PublicRequest
-from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
+from mmptf_common.http.parameters import NO_PARAMETERS, Flag, StrictQuery
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import Health
@@ -113,7 +113,7 @@ class ContractQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    partial: Literal["true", "false"] = "false"
+    partial: Flag = "false"
 
 
 @contract_router.get("/openapi.json", include_in_schema=False, tags=["contract"])

@@ -20,16 +20,16 @@ from generated.models import (
     FacetCounts,
     FilteredTotals,
     FundingProgrammeCard,
-    GetRequirementTotalsByItem,
     IndicatorAnswer,
     IndicatorTargetPage,
-    ListPlacesKindItem,
     MarkersProgrammeCard,
+    PlaceKind,
     PlacePage,
     Problem,
     ProblemCode,
     ProgrammePage,
     ProgrammeView,
+    RequirementDivision,
 )
 
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
@@ -87,8 +87,8 @@ def programme(code: str) -> list[str]:
 
 
 def country_map() -> list[str]:
-    places = list_places.sync(client=client, kind=[ListPlacesKindItem.COUNTRY], limit=1000)
-    totals = get_requirement_totals.sync(client=client, by=[GetRequirementTotalsByItem.COUNTRY])
+    places = list_places.sync(client=client, kind=[PlaceKind.COUNTRY], limit=1000)
+    totals = get_requirement_totals.sync(client=client, by=[RequirementDivision.COUNTRY])
     if not isinstance(places, PlacePage):
         return explained(places)
     if not isinstance(totals, FilteredTotals):

@@ -16,16 +16,21 @@ from starlette.requests import Request
 
 from mmptf_common.http.parameters import (
     Amount,
+    Flag,
+    ListFormat,
     ListQuery,
     Moment,
+    PointInTime,
     Search,
     Values,
     canonical,
     order_by,
+    parameter_components,
     parameters,
     parse,
 )
 from mmptf_common.wire.base import Day
+from mmptf_common.wire.places import PlaceKind
 from mmptf_common.wire.problems import InvalidRequest
 
 
@@ -242,6 +247,44 @@ def test_arrays_are_declared_as_repeated_parameters() -> None:
         "maxItems": 4,
         "uniqueItems": True,
     }
+
+
+class Flagged(PointInTime):
+    dry_run: Flag = "false"
+    kind: Annotated[list[PlaceKind], Field(default_factory=list, max_length=100)]
+    format: ListFormat | None = None
+
+
+def flagged(query: str) -> Flagged:
+    return parse(Request({"type": "http", "query_string": query.encode(), "headers": []}), Flagged)
+
+
+def test_closed_values_with_a_name_are_references_to_components() -> None:
+    declared = {parameter["name"]: parameter["schema"] for parameter in parameters(Flagged)}
+    assert declared["kind"]["items"] == {"$ref": "#/components/schemas/PlaceKind"}
+    assert declared["format"] == {"$ref": "#/components/schemas/ListFormat"}
+    assert {name: schema["enum"] for name, schema in parameter_components(Flagged).items()} == {
+        "PlaceKind": ["country", "region"],
+        "ListFormat": ["json", "csv", "ndjson"],
+    }
+    query = flagged("kind=Region&format=CSV")
+    assert (query.kind, query.format) == (["region"], "csv")
+    with pytest.raises(InvalidRequest) as caught:
+        flagged("kind=regions&format=xml")
+    assert [(error.code, error.allowed, error.suggestion) for error in caught.value.errors] == [
+        ("unknown_code", ["country", "region"], "region"),
+        ("unknown_code", ["json", "csv", "ndjson"], None),
+    ]
+
+
+def test_a_flag_is_a_boolean_of_the_contract_and_one_of_two_words_of_a_query() -> None:
+    declared = {parameter["name"]: parameter["schema"] for parameter in parameters(Flagged)}
+    assert declared["dry_run"] == {"type": "boolean", "default": False}
+    assert [flagged(text).dry_run for text in ("", "dry_run=true", "dry_run=False")] == ["false", "true", "false"]
+    for wrong in ("1", "yes"):
+        with pytest.raises(InvalidRequest) as caught:
+            flagged(f"dry_run={wrong}")
+        assert [(error.code, error.allowed) for error in caught.value.errors] == [("unknown_code", ["true", "false"])]
 
 
 def test_examples_are_shown_and_never_filled_in() -> None:

@@ -21,7 +21,7 @@ from mmptf_common.http.bodies import JsonRequest
 from mmptf_common.http.headers import headers_of
 from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
-from mmptf_common.http.parameters import parameters, query_of, with_parsed_query
+from mmptf_common.http.parameters import parameter_components, parameters, query_of, with_parsed_query
 from mmptf_common.http.problems import from_validation
 from mmptf_common.wire.base import CODE_PATTERN, descriptions_of_values
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -441,6 +441,9 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute) and route.endpoint and (query := query_of(route.endpoint)):
+            schemas.update(parameter_components(query[1]))
     for name, text in descriptions_of_values().items():
         if name in schemas:
             schemas[name]["description"] = text

@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 from starlette.requests import Request
+from typing_extensions import TypeAliasType
 
 from mmptf_common.http.search import SearchError, parse_search
 from mmptf_common.wire.base import in_words, worded
@@ -143,6 +144,33 @@ AsOf = Annotated[
 ]
 Search = Annotated[str, Field(min_length=1, max_length=200, pattern=SEARCH_PATTERN), AfterValidator(_search)]
 Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
+# A boolean in the contract; in any case, as other closed values.
+Flag = Annotated[Literal["true", "false"], WithJsonSchema({"type": "boolean"})]
+_FLAGS = ["true", "false"]
+
+TableFormat = TypeAliasType("TableFormat", Literal["json", "csv"])
+"""Representation of a table of groups.
+
+- `json`: JSON
+- `csv`: CSV, a row for each group
+"""
+
+ListFormat = TypeAliasType("ListFormat", Literal["json", "csv", "ndjson"])
+"""Representation of a list.
+
+- `json`: JSON, in pages
+- `csv`: CSV, complete
+- `ndjson`: a JSON object a line, complete
+"""
+
+TotalsOrder = TypeAliasType("TotalsOrder", Literal["value", "-value", "sum", "-sum"])
+"""Order of the groups of a total.
+
+- `value`: by their values, ascending
+- `-value`: by their values, descending
+- `sum`: by their sums, the smallest first
+- `-sum`: by their sums, the largest first
+"""
 
 
 def order_by(
@@ -173,7 +201,7 @@ class Tabular(BaseModel):
     """The parameter of every answer that is a table of groups."""
 
     format: Annotated[
-        Literal["json", "csv"] | None,
+        TableFormat | None,
         Field(description="The representation, before `Accept`. csv has a row for each group, and no whole."),
     ] = None
 
@@ -186,7 +214,7 @@ class TotalsQuery(TableQuery):
     """The query of every total, without its filters and what it is divided by."""
 
     sort: Annotated[
-        Literal["value", "-value", "sum", "-sum"],
+        TotalsOrder,
         Field(description="The order of the groups of each total; groups without a sum are last in the order by sum."),
     ] = "value"
     limit: Annotated[
@@ -204,7 +232,7 @@ class ListQuery(PointInTime):
         str | None, Field(max_length=2000, pattern=CURSOR_PATTERN, description="The position that `next` gave.")
     ] = None
     format: Annotated[
-        Literal["json", "csv", "ndjson"] | None,
+        ListFormat | None,
         Field(description="The representation, before `Accept`. csv and ndjson are complete, without pages."),
     ] = None
     sort: tuple[str, ...]
@@ -235,12 +263,16 @@ class _Shape:
     """What parsing has to know of a model.
 
     many: the parameters that take several values; ordered: those of them whose values have an order
+    stated: the schemas as the contract has them, with references to its components; schemas: the same without them
+    components: the schemas that `stated` refers to
     enumerated: parameter -> value without case -> value, where the schema lists the values
     ranges: the parameters of the smallest and the largest value of each range
     """
 
     many: frozenset[str]
     ordered: frozenset[str]
+    stated: Mapping[str, dict[str, Any]]
+    components: Mapping[str, dict[str, Any]]
     schemas: Mapping[str, dict[str, Any]]
     enumerated: Mapping[str, Mapping[str, str]]
     ranges: tuple[tuple[str, str], ...]
@@ -248,13 +280,16 @@ class _Shape:
 
 @lru_cache
 def _shape(model: type[BaseModel]) -> _Shape:
-    whole = model.model_json_schema(by_alias=True)
-    schemas = {n: _without_null(_inlined(s, whole)) for n, s in whole.get("properties", {}).items()}
-    enumerated = {name: schema.get("items", schema).get("enum") for name, schema in schemas.items()}
+    whole = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+    stated = {name: _without_null(schema) for name, schema in whole.get("properties", {}).items()}
+    schemas = {name: _inlined(schema, whole) for name, schema in stated.items()}
+    enumerated = {name: _closed(schema) for name, schema in schemas.items()}
     ordered = frozenset(n for n, f in model.model_fields.items() if get_origin(f.annotation) is tuple)
     return _Shape(
         many=ordered | {n for n, f in model.model_fields.items() if get_origin(f.annotation) is list},
         ordered=ordered,
+        stated=stated,
+        components=whole.get("$defs", {}),
         schemas=schemas,
         enumerated={n: {value.casefold(): value for value in values} for n, values in enumerated.items() if values},
         ranges=tuple(
@@ -267,10 +302,11 @@ def _shape(model: type[BaseModel]) -> _Shape:
 
 
 def _inlined(schema: Any, whole: Mapping[str, Any]) -> Any:
-    """A schema with the types that have names in the places where it refers to them: a parameter has no components."""
+    """A schema with the types that have names in the places where it refers to them."""
     if isinstance(schema, dict):
         if "$ref" in schema:
-            return whole["$defs"][schema["$ref"].rpartition("/")[2]]
+            beside = {key: value for key, value in schema.items() if key != "$ref"}
+            return whole["$defs"][schema["$ref"].rpartition("/")[2]] | beside
         return {key: _inlined(value, whole) for key, value in schema.items()}
     return [_inlined(value, whole) for value in schema] if isinstance(schema, list) else schema
 
@@ -284,11 +320,17 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**(options[0] if len(options) == 1 else {"anyOf": options}), **rest}
 
 
+def _closed(schema: Mapping[str, Any]) -> list[str] | None:
+    """The values that the schema of a parameter lists; None where it lists none."""
+    item: Mapping[str, Any] = schema.get("items", schema)
+    return _FLAGS if item.get("type") == "boolean" else item.get("enum")
+
+
 def _allowed(schema: Mapping[str, Any]) -> list[str] | None:
     """The allowed values of a parameter, as texts for a problem document; None where its schema has no limit."""
+    if closed := _closed(schema):
+        return list(closed)
     item = schema.get("items", schema)
-    if "enum" in item:
-        return [str(value) for value in item["enum"]]
     if "minimum" in item and "maximum" in item:
         return [f"{item['minimum']} to {item['maximum']}"]
     if item.get("format") == "date":
@@ -456,7 +498,7 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     page and sent, so that filters nobody chose would narrow the answer.
     """
     found = []
-    for name, schema in _shape(model).schemas.items():
+    for name, schema in _shape(model).stated.items():
         inner = {k: v for k, v in schema.items() if k not in {"title", "description", "examples"}}
         parameter: dict[str, Any] = {"name": name, "in": "query", "required": False, "schema": inner}
         if "description" in schema:
@@ -465,11 +507,18 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
             (example, *_) = schema["examples"]
             inner["examples"] = [[example] if "items" in inner else example]
             parameter["description"] = f"{schema.get('description', '')} For example `{example}`.".lstrip()
+        if inner.get("type") == "boolean" and "default" in inner:
+            inner["default"] = inner["default"] == "true"
         if "items" in inner:
             # A client that was made from the contract repeats the parameter.
             parameter |= {"style": "form", "explode": True}
         found.append(parameter)
     return found
+
+
+def parameter_components(model: type[BaseModel]) -> Mapping[str, dict[str, Any]]:
+    """The components that the parameters of a query model refer to, by name."""
+    return _shape(model).components
 
 
 async def _without_parameters(request: Request) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Literal
 
-Interval = Literal["year", "quarter", "month"]
+from typing_extensions import TypeAliasType
+
+Interval = TypeAliasType("Interval", Literal["year", "quarter", "month"])
+"""Length of the periods into which time is divided.
+
+- `year`: calendar year
+- `quarter`: quarter of a calendar year
+- `month`: month
+"""
 _MONTHS: dict[Interval, int] = {"year": 12, "quarter": 3, "month": 1}
 
 

@@ -18,7 +18,7 @@ from typing_extensions import TypeAliasType
 
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity
-from mmptf_common.http.parameters import StrictQuery, canonical
+from mmptf_common.http.parameters import Flag, StrictQuery, canonical
 from mmptf_common.lists.codes import suggest
 from mmptf_common.lists.listing import Listing, with_stored_links
 from mmptf_common.lists.pages import find_in, no_such_record
@@ -52,7 +52,7 @@ class WriteQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dry_run: Literal["true", "false"] = Field(
+    dry_run: Flag = Field(
         default="false", description="Do everything, answer as if it were done, and leave nothing behind."
     )
 
@@ -322,7 +322,7 @@ class BatchReport(ResponseModel):
 class BatchQuery(WriteQuery):
     """The query of an operation that writes a batch."""
 
-    partial: Literal["true", "false"] = Field(
+    partial: Flag = Field(
         default="false", description="Write the rows that are right though others are not; else all or nothing."
     )
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
+from typing_extensions import TypeAliasType
 
 from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
 from mmptf_catalog.programmes.domain import (
@@ -278,6 +279,19 @@ class ProgrammePage(Page[Programme]):
     """One page of programmes."""
 
 
+BudgetStageFilter = TypeAliasType(
+    "BudgetStageFilter",
+    Literal["programme_budget", "requirement", "allocation", "not_stated"],
+)
+"""Stage of money of the budget, by which programmes are found.
+
+- `programme_budget`: the source does not say whether it is asked for or approved
+- `requirement`: asked for
+- `allocation`: approved by the Steering Committee
+- `not_stated`: programmes without a budget
+"""
+
+
 class ProgrammeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
@@ -290,7 +304,7 @@ class ProgrammeFilter(PointInTime):
         list[LifecycleStage], Field(default_factory=list, max_length=100, description="Coarse life cycle.")
     ]
     budget_stage: Annotated[
-        list[Literal[ProgrammeBudgetStage, "not_stated"]],
+        list[BudgetStageFilter],
         Field(default_factory=list, max_length=100, description="Stage of money of the budget."),
     ]
     budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.")] = None
@@ -308,12 +322,24 @@ class ProgrammeQuery(ProgrammeFilter, ListQuery):
     )
 
 
-Division = Literal["thematic_area", "objective", "country", "region", "organization", "stage"]
+ProgrammeDivision = TypeAliasType(
+    "ProgrammeDivision",
+    Literal["thematic_area", "objective", "country", "region", "organization", "stage"],
+)
+"""What the totals of programmes can be divided by.
+
+- `thematic_area`: thematic area
+- `objective`: GCM objective
+- `country`: country or territory
+- `region`: M49 region
+- `organization`: participating organization
+- `stage`: part of the life cycle
+"""
 
 
 class ProgrammeTotalsQuery(ProgrammeFilter, TotalsQuery):
     by: Annotated[
-        list[Division],
+        list[ProgrammeDivision],
         Field(min_length=1, max_length=1, description="What the total is divided by.", examples=["thematic_area"]),
     ] = ["stage"]
 

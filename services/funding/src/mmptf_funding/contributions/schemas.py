@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, TotalsQuery, UpdatedSince, Values, order_by
 from mmptf_common.wire.base import Code, ResponseModel
@@ -285,11 +286,24 @@ class ContributionQuery(ContributionFilter, ListQuery):
     sort: tuple[Literal["-amount", "amount", "code", "-code", "updated", "-updated"], ...] = order_by("-amount")
 
 
+ContributionDivision = TypeAliasType(
+    "ContributionDivision",
+    Literal["contributor", "contributor_type", "stage", "basis"],
+)
+"""What the total of contributions can be divided by.
+
+- `contributor`: contributor
+- `contributor_type`: sort of contributor
+- `stage`: stage of money
+- `basis`: what the amounts count
+"""
+
+
 class ContributionTotalsQuery(ContributionFilter, TotalsQuery):
     """Which contributions are summed, and what the sum is divided by."""
 
     by: Annotated[
-        list[Literal["contributor", "contributor_type", "stage", "basis"]],
+        list[ContributionDivision],
         Field(min_length=1, max_length=1, description="What the total is divided by.", examples=["contributor_type"]),
     ] = ["contributor_type"]
 

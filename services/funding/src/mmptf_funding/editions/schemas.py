@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from mmptf_common.http.parameters import (
     Amount,
@@ -35,8 +36,27 @@ from mmptf_funding.editions.domain import (
     TermKind,
 )
 
-PopulationsNamed = Literal["none", "one", "several"]
-TotalsBy = Literal["region", "place", "country", "area", "target_population", "status"]
+PopulationsNamed = TypeAliasType("PopulationsNamed", Literal["none", "one", "several"])
+"""How many target populations a requirement names.
+
+- `none`: none
+- `one`: one
+- `several`: two or more
+"""
+
+RequirementDivision = TypeAliasType(
+    "RequirementDivision",
+    Literal["region", "place", "country", "area", "target_population", "status"],
+)
+"""What the totals of requirements can be divided by.
+
+- `region`: region of the edition
+- `place`: place of the edition
+- `country`: country
+- `area`: programmatic area
+- `target_population`: target population
+- `status`: what the edition prints as the requirement
+"""
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
 
@@ -456,7 +476,7 @@ class RequirementTotalsQuery(RequirementFilter, TotalsQuery):
     """Which requirements are summed, and what the sum is divided by."""
 
     by: Annotated[
-        list[TotalsBy],
+        list[RequirementDivision],
         Field(min_length=1, max_length=2, description="One or two ways to divide the total.", examples=["region"]),
     ] = ["region"]
 

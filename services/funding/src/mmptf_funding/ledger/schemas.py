@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
+from typing_extensions import TypeAliasType
 
-from mmptf_common.http.parameters import ListQuery, PointInTime, TableQuery, TotalsQuery, Values, order_by
+from mmptf_common.http.parameters import Flag, ListQuery, PointInTime, TableQuery, TotalsQuery, Values, order_by
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import (
     COUNTRY_PATTERN,
@@ -224,6 +225,46 @@ class LedgerEntryPage(Page[LedgerEntry]):
     """One page of entries."""
 
 
+BudgetCategoryFilter = TypeAliasType(
+    "BudgetCategoryFilter",
+    Literal[
+        "staff_and_personnel",
+        "supplies",
+        "equipment",
+        "contractual_services",
+        "travel",
+        "transfers_and_grants",
+        "general_operating_costs",
+        "indirect_costs",
+        "not_stated",
+    ],
+)
+"""UNSDG budget category by which expenditures are found.
+
+- `staff_and_personnel`: staff and other personnel
+- `supplies`: supplies, commodities and materials
+- `equipment`: equipment, vehicles and furniture
+- `contractual_services`: contractual services
+- `travel`: travel
+- `transfers_and_grants`: transfers and grants to counterparts
+- `general_operating_costs`: general operating and other direct costs
+- `indirect_costs`: indirect costs of the participating UN organization
+- `not_stated`: entries without a category
+"""
+
+LedgerFlagFilter = TypeAliasType(
+    "LedgerFlagFilter",
+    Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment", "not_stated"],
+)
+"""What was unusual when an entry was written, by which entries are found.
+
+- `expenditure_exceeds_transfers`: more is spent than was transferred
+- `refund_exceeds_unspent`: more is returned than was left
+- `deposit_exceeds_commitment`: more is paid than was promised
+- `not_stated`: entries with nothing unusual
+"""
+
+
 class EntryFilter(PointInTime):
     """Which entries: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
@@ -236,16 +277,14 @@ class EntryFilter(PointInTime):
     organization: Annotated[Values, Field(description="Code of a participating organization.")]
     thematic_area: Annotated[Values, Field(description="Code of the area that a contribution is earmarked to.")]
     category: Annotated[
-        list[Literal[BudgetCategory, "not_stated"]],
+        list[BudgetCategoryFilter],
         Field(default_factory=list, max_length=100, description="UNSDG budget category of an expenditure."),
     ]
     flag: Annotated[
-        list[Literal[LedgerFlag, "not_stated"]],
+        list[LedgerFlagFilter],
         Field(default_factory=list, max_length=100, description="What calls for a question."),
     ]
-    reversal: Annotated[
-        Literal["true", "false"] | None, Field(description="Only entries that reverse others, or only the others.")
-    ] = None
+    reversal: Annotated[Flag | None, Field(description="Only entries that reverse others, or only the others.")] = None
     date_from: Annotated[
         Day | None, Field(description="The first day that counts, from its beginning.", examples=["2026-01-01"])
     ] = None
@@ -260,14 +299,27 @@ class EntryQuery(EntryFilter, ListQuery):
     sort: tuple[Literal["code", "-code", "date", "-date", "amount", "-amount"], ...] = order_by("code")
 
 
-EntryDivision = Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"]
+LedgerEntryDivision = TypeAliasType(
+    "LedgerEntryDivision",
+    Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"],
+)
+"""What the totals of the ledger can be divided by.
+
+- `kind`: kind of the entries
+- `contributor`: contributor
+- `programme`: programme
+- `organization`: participating organization
+- `thematic_area`: thematic area
+- `category`: budget category
+- `year`: calendar year of their date
+"""
 
 
 class EntryTotalsQuery(EntryFilter, TotalsQuery):
     """Which entries are summed, and what the sums are divided by."""
 
     by: Annotated[
-        list[EntryDivision],
+        list[LedgerEntryDivision],
         Field(min_length=1, max_length=2, description="One or two ways to divide the sums.", examples=["kind"]),
     ] = ["kind"]
 

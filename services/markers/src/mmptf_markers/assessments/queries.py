@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypeAliasType
 
 from mmptf_common.http import conditional
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, order_by
@@ -86,11 +87,19 @@ class AssessmentQuery(ListQuery):
     rubric: Annotated[Values, Field(description="Code of one version of a rubric.")]
 
 
+AnswersOf = TypeAliasType("AnswersOf", Literal["assessor", "reviewer"])
+"""Whose answers of an assessment are scored.
+
+- `assessor`: those of the organization that assessed
+- `reviewer`: the same, and the reviewer's own where there are any
+"""
+
+
 class ScoreQuery(PointInTime):
     """Whose answers are explained."""
 
     answers: Annotated[
-        Literal["assessor", "reviewer"],
+        AnswersOf,
         Field(description="`reviewer`: the assessor's answers, and the reviewer's own where there are any."),
     ] = "assessor"
 

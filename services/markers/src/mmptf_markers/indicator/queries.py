@@ -14,11 +14,13 @@ from urllib.parse import urlencode
 from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypeAliasType
 
 from mmptf_common.feed.replication import ReplicatedCopy, copy_state
 from mmptf_common.http.negotiation import TABLE, representation
 from mmptf_common.http.parameters import (
     FORMAT,
+    Flag,
     ListQuery,
     PointInTime,
     TableQuery,
@@ -44,7 +46,7 @@ from mmptf_common.wire.shares import share
 from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.current_grades import counts
-from mmptf_markers.engine.rubric import NOT_APPLICABLE, AssessmentStage
+from mmptf_markers.engine.rubric import NOT_APPLICABLE
 from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.rubrics.queries import parse_rubric
@@ -96,6 +98,20 @@ class TargetQuery(ListQuery):
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
 
 
+AssessmentStageFilter = TypeAliasType(
+    "AssessmentStageFilter",
+    Literal["concept_note", "programme_document", "annual_report", "final_report", "not_stated"],
+)
+"""Stage of a programme's life at which it was assessed, by which current grades are found.
+
+- `concept_note`: the concept note
+- `programme_document`: the joint programme document
+- `annual_report`: an annual report, for one year
+- `final_report`: the final report
+- `not_stated`: programmes without an assessment that counts
+"""
+
+
 class CurrentGradeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
@@ -107,14 +123,12 @@ class CurrentGradeFilter(PointInTime):
     grade: Annotated[Values, Field(description="Grade that counts.")]
     rubric: Annotated[Values, Field(description="Code of the version of a rubric behind the grade.")]
     assessed_stage: Annotated[
-        list[Literal[AssessmentStage, "not_stated"]],
+        list[AssessmentStageFilter],
         Field(
             default_factory=list, max_length=100, description="Stage of the programme's life at which it was assessed."
         ),
     ]
-    assessed: Annotated[
-        Literal["true", "false"] | None, Field(description="Whether any grade counts for the programme.")
-    ] = None
+    assessed: Annotated[Flag | None, Field(description="Whether any grade counts for the programme.")] = None
     due_for: Annotated[
         Year | None,
         Field(description="Programmes that ran in this year, or may have, and have no annual report of it assessed."),
@@ -136,15 +150,13 @@ class CurrentGradeQuery(MarkerFilter, ListQuery):
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
 
 
-Division = Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"]
-
-
 class IndicatorQuery(CurrentGradeFilter, TableQuery):
     """Which programmes are looked at, and by what they are divided."""
 
     target: TargetCode = None
     by: Annotated[
-        list[Division], Field(default_factory=list, max_length=1, description="What the indicator is divided by.")
+        list[schemas.IndicatorDivision],
+        Field(default_factory=list, max_length=1, description="What the indicator is divided by."),
     ]
 
 
@@ -166,7 +178,7 @@ class ActionQuery(ListQuery):
     sort: tuple[Literal["due", "-due", "code", "-code"], ...] = order_by("due")
     programme: Annotated[Values, Field(description="Code of a programme.")]
     marker: Annotated[Values, Field(description="Code of a marker.")]
-    open: Annotated[Literal["true", "false"] | None, Field(description="Whether it is not done yet.")] = None
+    open: Annotated[Flag | None, Field(description="Whether it is not done yet.")] = None
     due_before: Annotated[
         Day | None, Field(description="Only what is due before this day, and not on it.", examples=["2027-12-31"])
     ] = None

@@ -40,6 +40,21 @@ TargetClaimStatus = TypeAliasType(
 """
 
 
+IndicatorDivision = TypeAliasType(
+    "IndicatorDivision",
+    Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"],
+)
+"""What the indicator can be divided by.
+
+- `thematic_area`: thematic area of the programmes
+- `country`: country or territory of the programmes
+- `region`: M49 region of the programmes
+- `organization`: participating organization of the programmes
+- `assessed_stage`: stage of a programme's life at which it was assessed
+- `rubric`: version of the rubric behind the grade
+"""
+
+
 class PrintedProgrammes(ResponseModel):
     """How many programmes there are at the stage of a target, as a document of `year` prints it."""
 
@@ -285,7 +300,7 @@ class IndicatorAnswer(ResponseModel):
     """How many of the programmes that a document counts are held."""
     whole: Indicator
     """The indicator of all programmes that were asked for."""
-    by: str | None
+    by: IndicatorDivision | None
     """What the groups are; null where there are none."""
     overlapping: bool
     """Whether a programme can be in several groups."""
