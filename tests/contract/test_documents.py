@@ -165,6 +165,8 @@ def test_schemas_have_the_form_that_generators_read(api: str) -> None:
             if isinstance(types := schema.get("type"), list):
                 assert types[1:] == ["null"], where
                 assert not {"enum", "const"} & schema.keys(), f"{where}: null is a type and no value"
+            if "integer" in (types if isinstance(types, list) else [types]):
+                assert ("format" in schema) == (schema.get("maximum", 2**31) >= 2**31), where
             assert "nullable" not in schema, where
         if {"type": "null"} in (options := schema.get("anyOf", [])):
             assert options[-1] == {"type": "null"}, where

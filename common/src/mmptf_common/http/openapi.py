@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from importlib.resources import files
+from math import inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -494,7 +495,8 @@ def _simplified(node: Any, *, names: bool = False) -> Any:
 
     A map whose keys have a pattern has the schema of its values in `additionalProperties` and the pattern in
     `propertyNames`; generators do not read `patternProperties`. A value without a component of its own that may be null
-    has two types: as an option of `anyOf`, generators make a class of each that has a limit.
+    has two types: as an option of `anyOf`, generators make a class of each that has a limit. An integer that may need
+    more than 32 bits says so, since generators for Java and Go take 32 where nothing is said.
     names: whether the keys of `node` are names
     """
     if isinstance(node, list):
@@ -516,6 +518,8 @@ def _simplified(node: Any, *, names: bool = False) -> Any:
         case [{"type": str(kind), **limits}, {"type": "null"}] if limits.keys().isdisjoint(("enum", "const")):
             del simplified["anyOf"]
             simplified = {"type": [kind, "null"], **limits, **simplified}
+    if simplified.get("type") in ("integer", ["integer", "null"]) and simplified.get("maximum", inf) >= 2**31:
+        simplified["format"] = "int64"
     return simplified
 
 
