@@ -15,6 +15,7 @@ import asyncpg
 
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import moment_text
+from mmptf_funding.contributions.commands import derive_facts
 from tests.conftest import RunningApp, service_of
 
 Databases = Callable[[str], str]
@@ -78,6 +79,7 @@ async def give(running: RunningApp, dollars: int = 1) -> None:
         await it.amend(
             "contribution", "DEU-2024-01", {"amount": amount}, sum={"amount": f"{amount}", "currency": "USD"}
         )
+        await derive_facts(it.write)
 
 
 async def _write_programmes(it: Writing, dice: random.Random) -> None:
@@ -139,6 +141,7 @@ async def _write_funding(it: Writing, dice: random.Random) -> None:
     await _enter(it, dice)
     await _come_and_go(it, dice, "contribution")
     await _come_and_go(it, dice, "requirement")
+    await derive_facts(it.write)
 
 
 async def _enter(it: Writing, dice: random.Random) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -135,3 +136,43 @@ async def test_a_migration_names_earlier_reversals_for_those_who_have_read_alrea
     async with running_app("funding", other, None) as running:
         assert [change["seq"] for change in await changes_of(running.client, "funding")] == [1]
         await require_feed_equals_reads(running)
+
+
+async def test_computed_figures_of_facts_follow_from_the_contributions_by_seed(
+    new_database: Callable[[str], str],
+) -> None:
+    url, path = new_database("funding"), "/funding/v1/facts/contributions-mobilised"
+    # As it was stored until its computed figure was part of it.
+    earlier = (
+        "UPDATE fact SET record = replace(record::text, ',\"computed\":' || (record->'computed')::text, '')::json"
+        " WHERE code = 'contributions-mobilised'"
+    )
+    async with running_app("funding", url, None) as running:
+        client = running.client
+        (first,) = (await client.get("/funding/v1/contributions?limit=1")).json()["items"]
+        amount = first["sum"]["amount"]
+        before = (await client.get(path)).json()
+        assert before["computed"]["value"] == "57425741"
+        last = (await changes_of(client, "funding"))[-1]["seq"]
+        await run(url, [f"BEGIN; {BEGIN}; {earlier}; COMMIT"])
+        assert (await client.get(path)).json() == before
+        lower = Decimal(amount) - Decimal("0.50")
+        corrected = (
+            f"UPDATE contribution SET amount = {lower}, record = replace(record::text, '{amount}', '{lower}')::json"
+            f" WHERE code = '{first['code']}'"
+        )
+        await run(url, [f"BEGIN; {BEGIN}; {corrected}; COMMIT"])
+        await seed("funding", url)
+        now = (await client.get(path)).json()
+        assert now["computed"] == {**before["computed"], "value": "57425740.5", "difference": "74259.5"}
+        assert now["updated"] > before["updated"]
+        *_, change = (await client.get("/funding/v1/changes", params={"after": last, "entity": "fact"})).json()["items"]
+        assert (change["action"], change["changed"], change["after"]) == ("amend", ["computed"], now)
+        await require_feed_equals_reads(running)
+        # What was answered before is answered as it was.
+        for revision in (last + 1, last + 2):
+            then = (await client.get(path, params={"as_of": revision})).json()["computed"]
+            assert then["link"] == f"{before['computed']['link']}&as_of={revision}"
+            assert then["value"] == ("57425741" if revision == last + 1 else "57425740.5")
+        await seed("funding", url)
+        assert (await client.get(path)).json() == now

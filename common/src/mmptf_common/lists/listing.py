@@ -77,8 +77,9 @@ _LAST = {"numeric": ("'Infinity'", "-1"), "text": ("chr(1114111)", "''")}
 VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
 
 
-# The members of stored records that contain links: to a record's history, and to the schema of a rubric's answers.
-STORED_LINKS = ("locator", "answers_schema")
+# The members of stored records that contain links: to a record's history, to the schema of a rubric's answers, and to
+# the rows behind a computed figure.
+STORED_LINKS = ("locator", "answers_schema", "link")
 
 
 def drilldown_to(parameter: str, value: str) -> Mapping[str, str] | None:

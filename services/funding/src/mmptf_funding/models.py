@@ -59,7 +59,10 @@ class TargetRow(Record, Base, table=True):
 
 
 class FactRow(Record, Base, table=True):
-    """A fact; `computed_by` names the computation of its figure from our rows, null where there is none."""
+    """A fact; `computed_by` names the computation of its figure from our rows, null where there is none.
+
+    The computed figure is part of the record, which a write of contributions or targets amends.
+    """
 
     __tablename__ = "fact"
 

@@ -12,8 +12,10 @@ from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import derive_again, load, read_packaged
 from mmptf_common.wire.sources import Publication
 from mmptf_funding.contributions.commands import (
+    computed_figures,
     contribution_row,
     contributor_row,
+    derive_facts,
     fact_row,
     stage_row,
     target_row,
@@ -43,7 +45,9 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     await load(write, [contribution_row(given, contributors[given.contributor], at) for given in contributions])
     await derive_again(write, ContributionRow, lambda row: with_contributor(row, contributors[row.contributor]))
     await load(write, [target_row(target, at) for target in read_packaged(PACKAGE, "targets", Target)])
-    await load(write, [fact_row(fact, at) for fact in read_packaged(PACKAGE, "facts", Fact)])
+    computed = await computed_figures(write)
+    await load(write, [fact_row(fact, computed, at) for fact in read_packaged(PACKAGE, "facts", Fact)])
+    await derive_facts(write)
     for edition in EDITIONS:
         await _load_edition(write, edition)
     await derive_requirements(write)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
 
+import sqlalchemy as sa
+
+from mmptf_common.storage.journal import Write
+from mmptf_common.storage.records import JsonObject, derive_again
 from mmptf_common.wire.money import money
 from mmptf_funding.contributions import schemas as public
 from mmptf_funding.contributions.domain import Contribution, Contributor, Fact, Stage, Target
+from mmptf_funding.contributions.queries import COMPUTED
 from mmptf_funding.models import ContributionRow, ContributorRow, FactRow, MoneyStageRow, TargetRow
 
 
@@ -115,8 +123,31 @@ def target_row(target: Target, at: datetime) -> TargetRow:
     )
 
 
-def fact_row(fact: Fact, at: datetime) -> FactRow:
-    """The row of a printed figure, without the computed one, which each read derives from the current rows."""
+class Computed(NamedTuple):
+    """What the stored contributions and targets give for a printed figure, and the path that lists the counted rows."""
+
+    value: Decimal
+    rows: int
+    link: str
+
+
+async def computed_figures(write: Write) -> dict[str, Computed]:
+    """The figures that follow from the contributions and targets within a write, by the names of their computations."""
+    found = await write.session.execute(sa.text(COMPUTED))
+    return {row.way: Computed(row.value, row.rows, row.link) for row in found}
+
+
+async def derive_facts(write: Write) -> None:
+    """Store the facts whose computed figures the contributions and targets within a write have changed.
+
+    Every write of contributions, targets or facts ends with it.
+    """
+    computed = await computed_figures(write)
+    await derive_again(write, FactRow, lambda row: with_computed(row, computed))
+
+
+def fact_row(fact: Fact, computed: Mapping[str, Computed], at: datetime) -> FactRow:
+    """The row of a printed figure, beside the computed one, where there is one."""
     record = public.PublishedFigure(
         code=fact.code,
         name=fact.name,
@@ -131,10 +162,33 @@ def fact_row(fact: Fact, at: datetime) -> FactRow:
         updated=at,
         computed=None,
     )
-    return FactRow(
+    row = FactRow(
         code=fact.code,
         printed=fact.printed.value,
         computed_by=fact.computed_by,
         updated=at,
-        record=record.model_dump(mode="json", exclude={"computed"}),
+        record=record.model_dump(mode="json"),
     )
+    return with_computed(row, computed)
+
+
+def with_computed(row: FactRow, computed: Mapping[str, Computed]) -> FactRow:
+    """A row with the computed figure that the contributions and targets give now.
+
+    A record that has none lacks the member, as it did before it was stored: reads and changes give null then.
+    """
+    record: JsonObject = {name: value for name, value in row.record.items() if name != "computed"}
+    if found := computed.get(row.computed_by or ""):
+        figure = public.ComputedFigure(
+            value=_number_text(found.value),
+            difference=_number_text(row.printed - found.value),
+            link=found.link,
+            rows=found.rows,
+        )
+        record["computed"] = figure.model_dump(mode="json")
+    return FactRow(**{**row.model_dump(), "record": record})
+
+
+def _number_text(number: Decimal) -> str:
+    """A number as text, without zeros at its end behind the point."""
+    return f"{number.normalize():f}"

@@ -12,9 +12,8 @@ from starlette.responses import Response
 from mmptf_common.http.parameters import TableQuery
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing, completed
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
-from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
 from mmptf_funding.contributions.domain import last_day
@@ -164,7 +163,7 @@ TARGETS = Listing(
 # printed figures are of contributions of unspecified basis, so only those are counted.
 _LISTED = "contribution WHERE money_stage = 'contribution'"
 
-_COMPUTED = f"""
+COMPUTED = f"""
     SELECT 'contributions_sum' AS way, coalesce(sum(amount), 0) AS value, count(*) AS rows,
            '{PATH}/contributions?stage=contribution' AS link FROM {_LISTED}
     UNION ALL
@@ -176,21 +175,27 @@ _COMPUTED = f"""
            '{PATH}/progress'
       FROM {_LISTED.replace("WHERE", "CROSS JOIN target WHERE target.code = 'IMRF-2026' AND")} GROUP BY target.amount"""
 
-LINK = """'{base_path}' || link
-    || CASE WHEN '{as_of}' = '' THEN '' WHEN strpos(link, '?') > 0 THEN '&' ELSE '?' END || '{as_of}'"""
+# Until the computed figure was stored in the record, reads computed it; as of then they still do.
+_FACTS = f"""(
+    SELECT *, coalesce(record->'computed', (
+           SELECT format('{{"value":"%s","difference":"%s","link":"%s","rows":%s}}', trim_scale(value)::text,
+                         trim_scale(printed - value)::text, link, rows)::json
+             FROM ({COMPUTED}) AS counted WHERE way = computed_by)) AS computed FROM fact) AS fact"""
+
+# A stored link has no `as_of`; that of the request is added to it.
+_LINK = "(computed->>'link')"
+_LINK_AS_OF = f"{_LINK} || CASE WHEN strpos({_LINK}, '?') > 0 THEN '&' ELSE '?' END || '{{as_of}}'"
+_FACT = completed("record::text", computed="coalesce(computed::text, 'null')")
 
 FACTS = Listing(
     path=f"{PATH}/facts",
     entity="fact",
     item=PublishedFigure,
     page=PublishedFigurePage,
-    rows=f"fact LEFT JOIN ({_COMPUTED}) AS computed ON computed.way = fact.computed_by",
-    version=REVISION,
-    record=f"""left(record::text, -1) || ',"computed":' || CASE WHEN way IS NULL THEN 'null' ELSE
-        json_build_object('value', trim_scale(value)::text, 'difference', trim_scale(printed - value)::text,
-                          'link', {LINK}, 'rows', rows)::text END || '}}'""",
-    # What is computed at each read from the contributions of then is no part of the record.
-    in_feed="record::text",
+    rows=_FACTS,
+    record=f"""CASE WHEN '{{as_of}}' = '' OR computed IS NULL THEN {_FACT}
+        ELSE replace({_FACT}, '"' || {_LINK} || '"', '"' || {_LINK_AS_OF} || '"') END""",
+    in_feed=completed("record::text", computed="'null'"),
     query=FactQuery,
     sorts={"code": ("code", "text")},
     filters={},
@@ -201,9 +206,9 @@ FACTS = Listing(
         "unit": "record#>>'{printed,unit}'",
         "qualifier": "record#>>'{printed,qualifier}'",
         "as_printed": "record#>>'{printed,as_printed}'",
-        "computed": "trim_scale(value)",
-        "difference": "trim_scale(printed - value)",
-        "computed_from": LINK,
+        "computed": "computed->>'value'",
+        "difference": "computed->>'difference'",
+        "computed_from": f"'{{base_path}}' || CASE WHEN '{{as_of}}' = '' THEN {_LINK} ELSE {_LINK_AS_OF} END",
         "note": "record->>'note'",
         **SOURCED,
     },
