@@ -55,9 +55,6 @@ def check_headers(operation: Operation, answer: httpx.Response) -> None:
     """Hold the headers of an answer against the contract: each is declared, and what is required is there."""
     declared = operation.headers_of(answer.status_code)
     others = {name for name in answer.headers if not name.startswith("access-control-")} - _OF_HTTP
-    if answer.headers.get("vary") == "Origin":
-        # Of an operator who lets the pages of some origins ask.
-        others.discard("vary")
     assert others <= set(declared), (answer.status_code, str(operation), others - set(declared))
     required = {name for name, header in declared.items() if header.get("required")}
     assert required <= set(answer.headers), (answer.status_code, str(operation), required - set(answer.headers))

@@ -258,8 +258,14 @@ async def test_only_named_origins_may_read(serve: Callable[..., Any]) -> None:
     with serve(create_app(settings)) as gateway:
         mine = await get(gateway, "/a/v1/x", headers={"Origin": "https://a.example"})
         other = await get(gateway, "/a/v1/x", headers={"Origin": "https://b.example"})
+        program = await get(gateway, "/a/v1/x")
+        read = await get(gateway, "/", headers={"Origin": "https://a.example"})
+    for answer in (mine, other, program):
+        assert answer.headers["vary"] == "Origin"
+    assert "origin" in read.headers["vary"].lower()
     assert mine.headers["access-control-allow-origin"] == "https://a.example"
-    assert "access-control-allow-origin" not in other.headers
+    for answer in (other, program):
+        assert "access-control-allow-origin" not in answer.headers
 
 
 def test_the_process_does_without_a_database() -> None:

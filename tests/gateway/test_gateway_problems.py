@@ -120,6 +120,12 @@ async def test_every_answer_may_be_read_by_pages(client: httpx.AsyncClient, path
         "X-Total-Count",
     }  # fmt: skip
     assert len(answer.headers.get_list("x-request-id")) == 1
+    # A cache that has stored the answer to a program may send it to a page.
+    without = await client.get(path)
+    assert without.headers.get_list("access-control-allow-origin") == ["*"]
+    assert without.headers["access-control-expose-headers"] == answer.headers["access-control-expose-headers"]
+    for each in (answer, without):
+        assert "origin" not in each.headers.get("vary", "").lower()
 
 
 async def test_preflight_is_answered_here(client: httpx.AsyncClient) -> None:

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from mmptf_common.http import openapi, problem_kinds
 from mmptf_common.http.app import create_app as create_shell
 from mmptf_common.process.client import open_client
 from mmptf_gateway import docs, routes
 from mmptf_gateway.contracts import LIMIT_SECONDS, Contracts
+from mmptf_gateway.cors import Cors
 from mmptf_gateway.dispatch import Dispatch
 from mmptf_gateway.forward import Forwarder
 from mmptf_gateway.settings import OWN_SEGMENTS, GatewaySettings
@@ -55,7 +55,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         max_body=None,  # each service checks bodies itself
         inside=[
             Middleware(
-                CORSMiddleware,
+                Cors,
                 allow_origins=settings.cors_origins,
                 allow_methods=("*",),
                 allow_headers=("*",),
