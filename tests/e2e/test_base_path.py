@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from tests.contract.contracts import LISTS, OWN, PROBLEM, Operation
 from tests.contract.prelude import prepare
 from tests.e2e.conftest import whole_contract
 from tests.e2e.guides import GUIDES, run_guide
+from tests.e2e.test_http_server import Connection
 from tests.nginx import nginx_program, running_nginx
 from tests.suite import DATABASE_VARIABLES, NAMES, SERVICES
 from tests.tokens import bearer, identity, issuer
@@ -164,6 +166,43 @@ def test_a_redirect_is_followed_by_a_caller_and_within_the_suite(client: httpx.C
     # The gateway asks the services for their cards, and each redirects it to the code in capitals.
     view = client.get(f"{BASE_PATH}/programmes/eth-01").json()
     assert (view["code"], view["complete"]) == ("ETH-01", True)
+
+
+# What is refused by the server or by the first checks, before a route is looked for: the request, whose path is `%b`,
+# and the code of the problem. The gateway leaves bodies to the services, whose problems it forwards.
+REFUSED = [
+    (b"GET %b?x=1 HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", "head_too_large"),
+    (b"GET %b HTTP/1.1\r\nHost: a/b\r\n\r\n", "bad_request"),
+    (b"GET %b HTTP/1.1\r\n\r\n", "bad_request"),
+    (b"GET %b HTTP/1.1\r\nno header\r\n\r\n", "bad_request"),
+    (b"POST %b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "bad_request"),
+    (b"FOO %b HTTP/1.1\r\nHost: a\r\n\r\n", "method_not_implemented"),
+    (b"CONNECT %b HTTP/1.1\r\nHost: a\r\n\r\n", "method_not_implemented"),
+    (b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n ", "payload_too_large"),
+    (b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\n ", "unsupported_media_type"),
+]
+
+
+@pytest.mark.parametrize(("request_", "code"), REFUSED)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_refused_before_a_route_names_paths_below_the_base_path(
+    suite: Suite, client: httpx.Client, name: str, request_: bytes, code: str
+) -> None:
+    path = f"/{name}/v1/no-such%20list" if name in SERVICES else f"/{SERVICES[0]}/v1/no-such%20list"
+    for before in ("", BASE_PATH):
+        with closing(Connection(suite.urls[name])) as connection:
+            problem = json.loads(connection.send(request_ % (before + path).encode()).read().body)
+        assert (problem["code"], problem["type"]) == (code, f"{BASE_PATH}/problems/{code}")
+        assert problem["instance"] == BASE_PATH + path.replace("%20", " ")
+        for origin in (str(client.base_url), suite.urls[name]):
+            assert client.get(f"{origin}{problem['type']}").status_code == 200
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_request_whose_path_was_not_read_has_no_instance(suite: Suite, name: str) -> None:
+    with closing(Connection(suite.urls[name])) as connection:
+        problem = json.loads(connection.send(b"GARBAGE\r\n\r\n").read().body)
+    assert (problem["type"], problem["instance"]) == (f"{BASE_PATH}/problems/bad_request", "")
 
 
 @pytest.mark.parametrize("name", SERVICES)

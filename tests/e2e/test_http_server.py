@@ -294,7 +294,9 @@ def test_http_1_0_with_a_body(dial: Dial, api: str, write: Write) -> None:
 )
 def test_a_request_has_one_host(dial: Dial, api: str, path: bytes, version: bytes, hosts: bytes) -> None:
     answer = dial(api).send(b"GET %b HTTP/%b\r\n%b\r\n" % (path, version, hosts)).read()
-    assert "Host" in answer.problem(400, "bad_request")["detail"]
+    problem = answer.problem(400, "bad_request")
+    assert "Host" in problem["detail"]
+    assert problem["instance"] == path.decode()
 
 
 @pytest.mark.parametrize("host", [b"", b"a", b"fund.example:8000", b"my_service", b"[::1]:80", b"127.0.0.1:8000"])
@@ -308,34 +310,36 @@ def test_a_target_may_be_absolute(dial: Dial, api: str, path: bytes) -> None:
 
 @pytest.mark.parametrize("method", [b"FOO", b"get", b"GETS", b"CONNECT"])
 def test_a_method_that_is_not_known(dial: Dial, api: str, path: bytes, method: bytes) -> None:
-    connection = dial(api).send(b"%b %b HTTP/1.1\r\nHost: x\r\n\r\n" % (method, path))
-    connection.read().problem(501, "method_not_implemented")
+    connection = dial(api).send(b"%b %b?x=1 HTTP/1.1\r\nHost: x\r\n\r\n" % (method, path))
+    assert connection.read().problem(501, "method_not_implemented")["instance"] == path.decode()
     assert connection.is_closed()
 
 
 @pytest.mark.parametrize(
-    "request_",
+    ("request_", "asked"),
     [
-        b"GARBAGE\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.2\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.1\nHost: x\n\n",
-        b"GET / HTTP/1.1\r\nno header\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        (b"GARBAGE\r\n\r\n", ""),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", ""),
+        (b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", ""),
+        (b"GET /a?b c HTTP/1.1\r\nHost: x\r\n\r\n", "/a"),
+        (b"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n", ""),
+        (b"GET /a HTTP/1.2\r\nHost: x\r\n\r\n", "/a"),
+        (b"GET / HTTP/1.1\nHost: x\n\n", "/"),
+        (b"GET /a%20b HTTP/1.1\r\nno header\r\n\r\n", "/a b"),
+        (b"GET http://x/a HTTP/1.1\r\nHost : x\r\n\r\n", "/a"),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n", "/a"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE", ""),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""),
     ],
 )
-def test_what_is_no_request_is_a_problem(dial: Dial, api: str, request_: bytes) -> None:
+def test_what_is_no_request_is_a_problem(dial: Dial, api: str, request_: bytes, asked: str) -> None:
     connection = dial(api).send(request_)
     answer = connection.read()
     if request_.startswith(b"OPTIONS"):
         assert answer.status == 404 or answer.status == 405
         answer = connection.read()
-    answer.problem(400, "bad_request")
+    problem = answer.problem(400, "bad_request")
+    assert (problem["type"], problem["instance"]) == ("/problems/bad_request", asked)
     assert answer.all_of("connection") == ["close"]
     assert answer.all_of("access-control-allow-origin") == readable_by(api)
     assert connection.is_closed()
@@ -355,13 +359,14 @@ def test_a_head_that_is_too_large(dial: Dial, api: str, path: bytes) -> None:
     for size in (MAX_HEAD, 4 * MAX_HEAD, 40 * MAX_HEAD):
         connection = dial(api).send(request(size))
         answer = connection.read()
-        answer.problem(431, "head_too_large")
+        assert answer.problem(431, "head_too_large")["instance"] == path.decode()
         assert answer.all_of("access-control-allow-origin") == readable_by(api)
         assert connection.is_closed()
     many = b"".join(b"x%d: y\r\n" % n for n in range(10_000))
     dial(api).send(b"GET %b HTTP/1.1\r\nhost: x\r\n%b\r\n" % (path, many)).read().problem(431, "head_too_large")
     long = path + b"?q=" + b"x" * MAX_HEAD
-    dial(api).send(b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % long).read().problem(431, "head_too_large")
+    answer = dial(api).send(b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % long).read()
+    assert answer.problem(431, "head_too_large")["instance"] == path.decode()
 
 
 def test_a_large_body_behind_a_head_is_no_large_head(dial: Dial, api: str, path: bytes, write: Write) -> None:
@@ -374,10 +379,14 @@ def test_a_large_body_behind_a_head_is_no_large_head(dial: Dial, api: str, path:
 
 def test_earlier_requests_are_answered_before_a_refusal(dial: Dial, api: str, path: bytes, write: Write) -> None:
     get = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path
-    for bad in (b"GARBAGE\r\n\r\n", write.head(b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")):
+    of_write = write.path.partition(b"?")[0].decode()
+    for bad, asked in (
+        (b"GARBAGE\r\n\r\n", ""),
+        (write.head(b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), of_write),
+    ):
         connection = dial(api).send(get + write.sized() + get + bad)
         assert [connection.read().status for _ in range(3)] == [200, write.status, 200]
-        connection.read().problem(400, "bad_request")
+        assert connection.read().problem(400, "bad_request")["instance"] == asked
         assert connection.is_closed()
 
 

@@ -43,6 +43,7 @@ def create_app(
     uploads: path -> bytes of a body, where it may be larger
     inside: middleware between `RequestMiddleware` and the routes, the outermost first
     """
+    segments = [*segments, "problems"]
     app = FastAPI(
         title=title,
         description=f"{description}\n\n{files(__package__).joinpath('conventions.md').read_text('utf-8').strip()}",
@@ -63,7 +64,7 @@ def create_app(
             Middleware(
                 RequestMiddleware,
                 base_path=base_path,
-                segments=[*segments, "problems"],
+                segments=segments,
                 max_body=max_body,
                 uploads=uploads,
             ),
@@ -72,6 +73,7 @@ def create_app(
         ],
     )
     app.state.build = build_of(distribution)
+    app.state.segments = segments
     for failure in (ProblemError, RequestValidationError, HTTPException):
         app.add_exception_handler(failure, problems.answer)
     return app

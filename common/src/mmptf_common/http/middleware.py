@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
 from mmptf_common.process.context import OWN_NAMES, current, new_context
-from mmptf_common.wire.links import current_base_path
+from mmptf_common.wire.links import base_path_pattern, current_base_path
 from mmptf_common.wire.problems import BadRequest, InternalError, PayloadTooLarge, ProblemError, UnsupportedMediaType
 
 access_log = logging.getLogger("mmptf.access")
@@ -30,8 +30,7 @@ class RequestMiddleware:
 
     base_path: the path under which callers reach the process. A proxy takes it off the path of a request; where one has
                not, as in a redirect that another process of the suite follows, it is taken off here
-    segments: the first segments of the app's paths; only before one of them is the base path taken off, since a base
-              path may begin as a path of the app does
+    segments: the first segments of the app's paths
     max_body: most bytes of a body; None where another process takes it and checks its size and encoding
     """
 
@@ -46,8 +45,7 @@ class RequestMiddleware:
     ) -> None:
         self.app = app
         self.base_path = base_path
-        named = "|".join(map(re.escape, segments))
-        self._below_base_path = re.compile(f"{re.escape(base_path)}(?=/({named})(/|$))".encode()) if base_path else None
+        self._below_base_path = base_path_pattern(base_path, segments)
         self.max_body = max_body
         self.uploads = uploads
 

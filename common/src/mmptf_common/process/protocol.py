@@ -7,19 +7,20 @@ import re
 from collections.abc import Awaitable, Callable
 from http import HTTPMethod
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mmptf_common.process.context import current, new_context
-from mmptf_common.wire.links import current_base_path
+from mmptf_common.wire.links import base_path_pattern, current_base_path, link
 from mmptf_common.wire.problems import MEDIA_TYPE, BadRequest, HeadTooLarge, MethodNotImplemented, ProblemError
 
 MAX_HEAD = 65_536
 # The event loop reads no more at once; a head that is not complete is refused when it cannot be within the limit.
 MOST_READ = 262_144
 LINGER_SECONDS = 2.0
-_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) \S+ HTTP/1\.[01]\r\n")
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.[01]\r\n")
 _METHODS = {method.value.encode() for method in HTTPMethod}
 _EXPOSED = (b"access-control-expose-headers", b"X-Request-ID")
 
@@ -38,10 +39,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     cors_origins: the origins whose scripts may read these problem documents; `*` is every origin
     base_path: the path under which callers reach the process, for the links of these documents
+    segments: the first segments of the app's paths
     """
 
     cors_origins: tuple[str, ...] = ()
     base_path: str = ""
+    segments: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -69,9 +72,9 @@ class HttpProtocol(HttpToolsProtocol):
                 raise _head_too_large()
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, ProblemError) else _unreadable(error, data))
+            self._refuse(cause if isinstance(cause, ProblemError) else _unreadable(error, data), data)
         except ProblemError as problem:
-            self._refuse(problem)
+            self._refuse(problem, data)
 
     def _head_without_upgrade(self) -> bytes:
         version = self.parser.get_http_version().encode()
@@ -114,9 +117,9 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             super().on_response_complete()
 
-    def _refuse(self, problem: ProblemError) -> None:
+    def _refuse(self, problem: ProblemError, data: bytes) -> None:
         """Answer with a problem and close, once every request before the one that cannot be read is answered."""
-        self._refusal = self._answer(problem)
+        self._refusal = self._answer(problem, data)
         newest = self.cycle
         if newest is not None and not newest.response_complete:
             if not newest.more_body:
@@ -132,13 +135,14 @@ class HttpProtocol(HttpToolsProtocol):
                 return
         self._send_refusal()
 
-    def _answer(self, problem: ProblemError) -> bytes:
+    def _answer(self, problem: ProblemError, data: bytes) -> bytes:
         context = new_context()
         token = current.set(context)
         log.warning("request refused", extra={"status": problem.status, "reason": problem.detail})
         current.reset(token)
         base_path_before = current_base_path.set(self.base_path)
-        body = problem.document("", context.request_id).model_dump_json().encode()
+        instance = self._path_asked(data)
+        body = problem.document(instance and link(instance), context.request_id).model_dump_json().encode()
         current_base_path.reset(base_path_before)
         headers = [
             *self.server_state.default_headers,
@@ -152,6 +156,25 @@ class HttpProtocol(HttpToolsProtocol):
         ]
         lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])
+
+    def _path_asked(self, data: bytes) -> str:
+        """The path of the request that cannot be read, without the base path; empty where it was not read to its end.
+
+        data: what was received last
+        """
+        target = self.url
+        if not target:
+            # The parser stops at a method that it does not know.
+            target = next(iter(_targets_of_unknown_methods(data)), b"")
+        elif self._in_head and not self.headers and b"?" not in target and b" %b HTTP/1." % target not in data:
+            return ""
+        try:
+            # It reads no more than 65,535 bytes.
+            path = httptools.parse_url(target.partition(b"?")[0]).path or b""
+        except httptools.HttpParserInvalidURLError:
+            return ""
+        below = base_path_pattern(self.base_path, self.segments)
+        return unquote(below.sub(b"", path) if below else path)
 
     def _cors(self) -> list[tuple[bytes, bytes]]:
         """The headers of CORS for a request that is refused before the app, whose middleware writes them else."""
@@ -212,7 +235,11 @@ def _head_too_large() -> HeadTooLarge:
 
 def _unreadable(error: httptools.HttpParserError, data: bytes) -> ProblemError:
     # The parser does not say where it stopped, and requests that were read may come before.
-    unknown = set(_METHOD.findall(data)) - _METHODS
-    if unknown and isinstance(error, httptools.HttpParserInvalidMethodError):
+    if _targets_of_unknown_methods(data) and isinstance(error, httptools.HttpParserInvalidMethodError):
         return MethodNotImplemented("The method of the request is not known here; GET is one, in capital letters.")
     return BadRequest(f"This is not a request of HTTP/1.1: {error}.")
+
+
+def _targets_of_unknown_methods(data: bytes) -> list[bytes]:
+    """The targets in what looks like the lines of requests with a method that HTTP does not define."""
+    return [target for method, target in _REQUEST_LINE.findall(data) if method not in _METHODS]

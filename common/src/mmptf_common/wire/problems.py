@@ -49,7 +49,7 @@ class Problem(ResponseModel):
     detail: str
     """What is wrong in this request and what would be right, for people; its wording may change."""
     instance: str
-    """Path of the request."""
+    """Path of the request; empty where the request could not be read as far as its path."""
     code: ProblemCode
     """Stable code of the kind of problem, for programs; that of the first of several errors."""
     request_id: str | None
