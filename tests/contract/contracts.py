@@ -194,7 +194,7 @@ def _walked() -> list[Operation]:
     for api in APIS:
         for template, item in contract_of(api)["paths"].items():
             for method in METHODS:
-                # What an error code means is the same at every process, and is asked for once.
+                # What an error code means is the same at every process, and not stored: see EXPLANATIONS.
                 if method not in item or (template.startswith("/problems") and api != "gateway"):
                     continue
                 operation = Operation(api, method, template)
@@ -210,6 +210,13 @@ OPERATIONS = _walked()
 AT_SERVICES = [o for o in OPERATIONS if o.api != "gateway"]
 # Each operation of the API that answers it: what the gateway forwards is not its own.
 OWN = [o for o in OPERATIONS if not o.is_forwarded]
+# What each service answers of the error codes, as the gateway does, whose answers are among the operations.
+EXPLANATIONS = [
+    Operation(api, "get", template)
+    for api in SERVICES
+    for template in contract_of(api)["paths"]
+    if template.startswith("/problems")
+]
 READS = [o for o in OWN if o.is_read]
 VERSIONED = [o for o in OWN if o.is_versioned]
 LISTS = [o for o in OWN if o.is_list]

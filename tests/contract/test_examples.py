@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.asking import ApiClients
-from tests.contract.contracts import APIS, OPERATIONS, OWN, Operation, ids_in_every_contract
+from tests.contract.contracts import APIS, EXPLANATIONS, OPERATIONS, OWN, Operation, ids_in_every_contract
 from tests.contract.examples import SHARED, examples_of, load, shown
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+@pytest.mark.parametrize("operation", OPERATIONS + EXPLANATIONS, ids=str)
 async def test_every_operation_shows_an_answer(operation: Operation) -> None:
     if operation.done == 204:
         return
@@ -28,7 +28,7 @@ def test_shared_examples_are_of_the_operations_that_every_process_has() -> None:
     assert set(load(SHARED)) == ids_in_every_contract()
 
 
-@pytest.mark.parametrize("operation", OWN, ids=str)
+@pytest.mark.parametrize("operation", OWN + EXPLANATIONS, ids=str)
 async def test_an_example_is_what_is_answered(apis: ApiClients, operation: Operation) -> None:
     example = examples_of(operation.api)[operation.id]
     method, path = example["request"].split(" ")

@@ -14,6 +14,7 @@ from tests.contract.asking import ApiClients, ask, check_headers, error_detail, 
 from tests.contract.contracts import (
     APIS,
     AT_SERVICES,
+    EXPLANATIONS,
     LISTS,
     OPERATIONS,
     PROBLEM,
@@ -55,7 +56,7 @@ NOT_KEPT = {
 }
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+@pytest.mark.parametrize("operation", OPERATIONS + EXPLANATIONS, ids=str)
 async def test_the_example_is_answered_as_declared(apis: ApiClients, operation: Operation) -> None:
     answer = await ask(apis, operation)
     assert answer.status_code == operation.done, answer.text
@@ -99,7 +100,7 @@ def test_all_that_is_made_from_stored_data_has_a_tag() -> None:
     assert {o.id for o in AT_SERVICES if not (o.writes or o.id.endswith("_history"))} - kept == NOT_KEPT
 
 
-@pytest.mark.parametrize("operation", VERSIONED, ids=str)
+@pytest.mark.parametrize("operation", VERSIONED + EXPLANATIONS, ids=str)
 async def test_an_answer_need_not_be_sent_twice(apis: ApiClients, operation: Operation) -> None:
     first = await ask(apis, operation)
     tag = first.headers["etag"]
