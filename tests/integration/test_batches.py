@@ -58,6 +58,13 @@ async def test_a_batch_is_written_as_one(client: httpx.AsyncClient, reader: asyn
     assert await state(reader) == after
 
 
+async def test_a_star_stands_for_a_programme_as_it_is(client: httpx.AsyncClient) -> None:
+    note = await submitted(client)
+    answer = await batch(client, [row_of(note, "pipeline", etag="*")])
+    assert (answer.status_code, answer.json()["written"]) == (200, 1)
+    assert await status_of(client, note) == ["pipeline"]
+
+
 async def test_a_batch_is_all_or_nothing(client: httpx.AsyncClient, reader: asyncpg.Connection) -> None:
     good, stale, wrong, last = [await submitted(client) for _ in range(4)]
     rows = [

@@ -80,16 +80,18 @@ def expected_tags(request: Request) -> list[str] | None:
             "A change needs If-Match with the ETag of the record as you know it: read it first, then it cannot be"
             " overwritten unseen."
         )
-    given = _lines(request, "if-match").strip()
-    return None if given == "*" else tags_in(given, "If-Match")
+    return tags_in(_lines(request, "if-match").strip(), "If-Match")
 
 
-def tags_in(text: str, name: str) -> list[str]:
-    """The tags in a text of one or several, as `etag` made them; raises BadRequest where none is one of a service.
+def tags_in(text: str, name: str) -> list[str] | None:
+    """The tags in a text of one or several, as `etag` made them; None where it is `*`.
 
-    Weak tags are among them, against RFC 9110, section 13.1.1: a proxy that compresses makes all tags weak, and then no
-    change could be made through it. name: of the header or member that contains the text, for the error
+    Raises BadRequest where none is one of a service. Weak tags are among them, against RFC 9110, section 13.1.1: a
+    proxy that compresses makes all tags weak, and then no change could be made through it.
+    name: of the header or member that contains the text, for the error
     """
+    if text == "*":
+        return None
     ours = [tag for inner in _SENT.findall(text) if _OURS.fullmatch(tag := f'"{inner}"')]
     if not ours or not _LIST.fullmatch(text):
         raise BadRequest(
