@@ -131,8 +131,8 @@ Moment = Annotated[
 UpdatedSince = Annotated[
     Moment | None,
     Field(
-        description="Only what changed at or after this moment, such as `2024-01-31T00:00:00Z`, or a day, which stands"
-        " for its beginning, 00:00 UTC."
+        description="Only what changed at or after this moment; a day stands for its beginning, 00:00 UTC.",
+        examples=["2024-01-31T00:00:00Z"],
     ),
 ]
 AsOf = Annotated[
@@ -171,6 +171,11 @@ TotalsOrder = TypeAliasType("TotalsOrder", Literal["value", "-value", "sum", "-s
 - `sum`: by their sums, the smallest first
 - `-sum`: by their sums, the largest first
 """
+
+
+def _without_default(schema: dict[str, JsonValue]) -> None:
+    """Take the default out of a parameter's schema: documentation pages and made clients send what stands there."""
+    del schema["default"]
 
 
 def order_by(
@@ -218,7 +223,8 @@ class TotalsQuery(TableQuery):
         Field(description="The order of the groups of each total; groups without a sum are last in the order by sum."),
     ] = "value"
     limit: Annotated[
-        Limit | None, Field(description="Most groups of each total; all further ones are one group, `rest`.")
+        Limit | None,
+        Field(description="Most groups of each total; all further ones are one group, `rest`.", examples=[3]),
     ] = None
 
 
@@ -226,7 +232,13 @@ class ListQuery(PointInTime):
     """The query of every list, without its filters; a list narrows `sort` to its own orders."""
 
     limit: Annotated[
-        LimitOrNone, Field(description="Most items on one page; with 0 the answer has the `total` and no items.")
+        LimitOrNone,
+        Field(
+            description="Most items on one page, 50 if it is not given; with 0 the answer has the `total` and no items."
+            " csv and ndjson have no pages and take none.",
+            examples=[10],
+            json_schema_extra=_without_default,
+        ),
     ] = 50
     cursor: Annotated[
         str | None, Field(max_length=2000, pattern=CURSOR_PATTERN, description="The position that `next` gave.")
@@ -242,7 +254,8 @@ class ListQuery(PointInTime):
             description="Only these members of each item, or in csv these columns; by default all. In json and ndjson"
             " the names are those of the item's own members, and the others are then absent, although the schema of the"
             " item requires them. In csv the names are those of its header. A name that both have is of the same fact,"
-            " which csv gives as one text."
+            " which csv gives as one text.",
+            examples=["code"],
         ),
     ]
 

@@ -12,6 +12,7 @@ from mmptf_common.http import openapi
 from mmptf_common.http.identity import Administrator, PublicRequest
 from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.lists.listing import Listing
+from mmptf_common.lists.publications import ENTITY as DOCUMENT
 
 TAG = openapi.Tag(
     "Changes",
@@ -72,7 +73,9 @@ def add_feed(
 
 def _feed_query(entities: Set[str]) -> type[FeedQuery]:
     names: Any = Literal[tuple(sorted(entities))]
-    field: Any = Annotated[list[names], Field(default_factory=list, max_length=100, description="Only these records.")]
+    field: Any = Annotated[
+        list[names], Field(default_factory=list, max_length=100, description="Only these records.", examples=[DOCUMENT])
+    ]
     return create_model("FeedOfEntities", __base__=FeedQuery, entity=field)
 
 

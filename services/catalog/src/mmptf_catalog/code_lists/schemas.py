@@ -193,13 +193,17 @@ class PlaceQuery(NamedQuery):
     kind: Annotated[
         list[PlaceKind],
         Field(
-            default_factory=list, max_length=100, description="Countries and territories, or regions that hold them."
+            default_factory=list,
+            max_length=100,
+            description="Countries and territories, or regions that hold them.",
+            examples=["country"],
         ),
     ]
     region: Annotated[Values, Field(description="M49 code of a region that holds the place.", examples=["150"])]
     q: Annotated[
         Search | None,
         Field(
-            description=f"Words, each of which begins a word of one of its names, the former and short ones too. {HOW}"
+            description=f"Words, each of which begins a word of one of its names, the former and short ones too. {HOW}",
+            examples=["serbia"],
         ),
     ] = None

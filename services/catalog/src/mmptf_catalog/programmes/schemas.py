@@ -295,23 +295,32 @@ BudgetStageFilter = TypeAliasType(
 class ProgrammeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
-    thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["1"])]
-    objective: Annotated[Values, Field(description="Code of a GCM objective.")]
-    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.", examples=["SRB"])]
-    region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]
-    organization: Annotated[Values, Field(description="Code of a participating organization.")]
+    thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["3"])]
+    objective: Annotated[Values, Field(description="Code of a GCM objective.", examples=["6"])]
+    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.", examples=["ETH"])]
+    region: Annotated[Values, Field(description="M49 code of a region at any level: 002 is Africa.", examples=["002"])]
+    organization: Annotated[Values, Field(description="Code of a participating organization.", examples=["ILO"])]
     stage: Annotated[
-        list[LifecycleStage], Field(default_factory=list, max_length=100, description="Coarse life cycle.")
+        list[LifecycleStage],
+        Field(default_factory=list, max_length=100, description="Coarse life cycle.", examples=["funded"]),
     ]
     budget_stage: Annotated[
         list[BudgetStageFilter],
-        Field(default_factory=list, max_length=100, description="Stage of money of the budget."),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Stage of money of the budget.",
+            examples=["programme_budget"],
+        ),
     ]
-    budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.")] = None
-    budget_max: Annotated[Amount | None, Field(description="Largest budget, in USD.")] = None
+    budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.", examples=["1000000.00"])] = None
+    budget_max: Annotated[Amount | None, Field(description="Largest budget, in USD.", examples=["5000000.00"])] = None
     q: Annotated[
         Search | None,
-        Field(description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}"),
+        Field(
+            description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}",
+            examples=["ethiopia"],
+        ),
     ] = None
     updated_since: UpdatedSince = None
 
@@ -465,12 +474,14 @@ class ProgrammeStatusChange(StatusChangeSent):
         str,
         Field(
             pattern=worded(
-                r'^(W/)?"[^"]{1,200}"$',
-                'the ETag of the programme as it was read, with its quotes, such as "356-a1b2"',
+                r'^(\*|(W/)?"[^"]{1,200}")$',
+                'the ETag of the programme as it was read, with its quotes, such as "356-a1b2", or * for any',
             )
         ),
     ]
-    """The programme's `ETag` as it was read, with its quotes."""
+    """The programme's `ETag` as it was read, with its quotes: the change is refused where it has changed since. `*`
+    stands for the programme as it is, whatever it is like.
+    """
 
 
 class StatusChangeBatch(RequestModel):
@@ -490,5 +501,8 @@ class DraftQuery(ListQuery):
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
     q: Annotated[
         Search | None,
-        Field(description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}"),
+        Field(
+            description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}",
+            examples=["recruitment"],
+        ),
     ] = None

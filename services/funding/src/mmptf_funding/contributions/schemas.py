@@ -256,7 +256,8 @@ class ContributorQuery(ListQuery):
 
     sort: tuple[Literal["code", "-code", "name", "-name"], ...] = order_by("code")
     contributor_type: Annotated[
-        list[ContributorType], Field(default_factory=list, max_length=100, description="Sort of contributor.")
+        list[ContributorType],
+        Field(default_factory=list, max_length=100, description="Sort of contributor.", examples=["member_state"]),
     ]
     country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a Member State.", examples=["DEU"])]
 
@@ -266,17 +267,22 @@ class ContributionFilter(PointInTime):
 
     contributor: Annotated[Values, Field(description="Code of a contributor.", examples=["DEU"])]
     contributor_type: Annotated[
-        list[ContributorType], Field(default_factory=list, max_length=100, description="Sort of contributor.")
+        list[ContributorType],
+        Field(default_factory=list, max_length=100, description="Sort of contributor.", examples=["member_state"]),
     ]
-    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a contributing Member State.")]
+    country: Annotated[
+        Values, Field(description="ISO 3166-1 alpha-3 code of a contributing Member State.", examples=["DEU"])
+    ]
     stage: Annotated[
-        list[ContributionStage], Field(default_factory=list, max_length=100, description="Stage of money.")
+        list[ContributionStage],
+        Field(default_factory=list, max_length=100, description="Stage of money.", examples=["contribution"]),
     ]
     basis: Annotated[
-        list[ContributionBasis], Field(default_factory=list, max_length=100, description="What the amounts count.")
+        list[ContributionBasis],
+        Field(default_factory=list, max_length=100, description="What the amounts count.", examples=["unspecified"]),
     ]
-    amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
-    amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
+    amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.", examples=["1000000.00"])] = None
+    amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.", examples=["20000000.00"])] = None
     updated_since: UpdatedSince = None
 
 

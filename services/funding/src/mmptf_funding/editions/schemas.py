@@ -395,7 +395,10 @@ class TermQuery(ListQuery):
     """Which terms of a vocabulary."""
 
     sort: tuple[Literal["position", "-position", "name", "-name"], ...] = order_by("position")
-    kind: Annotated[list[TermKind], Field(default_factory=list, max_length=100, description="What the entry is.")]
+    kind: Annotated[
+        list[TermKind],
+        Field(default_factory=list, max_length=100, description="What the entry is.", examples=["place"]),
+    ]
 
 
 class PrintedTotalQuery(ListQuery):
@@ -404,11 +407,18 @@ class PrintedTotalQuery(ListQuery):
     sort: tuple[Literal["position", "-position"], ...] = order_by("position", description="The order, as printed.")
     division: Annotated[
         list[PrintedTotalDivision],
-        Field(default_factory=list, max_length=100, description="What the printed figure is a total of."),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="What the printed figure is a total of.",
+            examples=["place"],
+        ),
     ]
     unit: Annotated[
         list[PrintedTotalUnit],
-        Field(default_factory=list, max_length=100, description="Amounts in US dollars, or percentages."),
+        Field(
+            default_factory=list, max_length=100, description="Amounts in US dollars, or percentages.", examples=["USD"]
+        ),
     ]
 
 
@@ -417,11 +427,21 @@ class ReconciliationQuery(TableQuery):
 
     division: Annotated[
         list[PrintedTotalDivision],
-        Field(default_factory=list, max_length=100, description="What the printed figure is a total of."),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="What the printed figure is a total of.",
+            examples=["place"],
+        ),
     ]
     agreement: Annotated[
         list[PrintedTotalAgreement],
-        Field(default_factory=list, max_length=100, description="How the printed figure agrees with the rows."),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="How the printed figure agrees with the rows.",
+            examples=["equal"],
+        ),
     ]
 
 
@@ -429,7 +449,9 @@ class RequirementFilter(PointInTime):
     """Which requirements: any of a repeated filter, all of different ones."""
 
     edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
-    region: Annotated[Values, Field(description="Code of a region of the edition's vocabulary.")]
+    region: Annotated[
+        Values, Field(description="Code of a region of the edition's vocabulary.", examples=["east-horn-africa"])
+    ]
     country: Annotated[
         Values,
         Field(
@@ -438,30 +460,35 @@ class RequirementFilter(PointInTime):
             examples=["KEN"],
         ),
     ]
-    place: Annotated[Values, Field(description="Code of a place of the edition's vocabulary.")]
-    area: Annotated[Values, Field(description="Code of a programmatic area of the edition's vocabulary.")]
+    place: Annotated[Values, Field(description="Code of a place of the edition's vocabulary.", examples=["KEN"])]
+    area: Annotated[
+        Values, Field(description="Code of a programmatic area of the edition's vocabulary.", examples=["health"])
+    ]
     status: Annotated[
         list[RequirementStatus],
         Field(
             default_factory=list,
             max_length=100,
             description="Whether an amount is asked for, funded, or missing in the source.",
+            examples=["required"],
         ),
     ]
     target_population: Annotated[
-        Values, Field(description="Code of a target population; a requirement may name several.")
+        Values, Field(description="Code of a target population; a requirement may name several.", examples=["migrants"])
     ]
     populations_named: Annotated[
-        PopulationsNamed | None, Field(description="How many target populations the requirement names.")
+        PopulationsNamed | None,
+        Field(description="How many target populations the requirement names.", examples=["one"]),
     ] = None
-    amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.")] = None
-    amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.")] = None
+    amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.", examples=["1000000.00"])] = None
+    amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.", examples=["5000000.00"])] = None
     updated_since: UpdatedSince = None
     q: Annotated[
         Search | None,
         Field(
             description="Words by their beginning, in place, region and area; a country is found by each of its names."
-            f" {HOW}"
+            f" {HOW}",
+            examples=["kenya"],
         ),
     ] = None
 
@@ -488,11 +515,17 @@ class InitiativeQuery(ListQuery):
     edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
     kind: Annotated[
         list[InitiativeKind],
-        Field(default_factory=list, max_length=100, description="Initiatives, funds, or co-fundings."),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Initiatives, funds, or co-fundings.",
+            examples=["initiative"],
+        ),
     ]
-    q: Annotated[Search | None, Field(description=f"Words by their beginning, in name, section and purpose. {HOW}")] = (
-        None
-    )
+    q: Annotated[
+        Search | None,
+        Field(description=f"Words by their beginning, in name, section and purpose. {HOW}", examples=["climate"]),
+    ] = None
 
 
 class ResultsMatrixQuery(ListQuery):

@@ -272,19 +272,34 @@ class EntryFilter(PointInTime):
         list[LedgerEntryKind],
         Field(default_factory=list, max_length=100, description="What happened to the money.", examples=["deposit"]),
     ]
-    contributor: Annotated[Values, Field(description="Code of a contributor.")]
-    programme: Annotated[Values, Field(description="Code of a programme that the ledger knows.")]
-    organization: Annotated[Values, Field(description="Code of a participating organization.")]
-    thematic_area: Annotated[Values, Field(description="Code of the area that a contribution is earmarked to.")]
+    contributor: Annotated[Values, Field(description="Code of a contributor.", examples=["DEU"])]
+    programme: Annotated[Values, Field(description="Code of a programme that the ledger knows.", examples=["ETH-01"])]
+    organization: Annotated[Values, Field(description="Code of a participating organization.", examples=["ILO"])]
+    thematic_area: Annotated[
+        Values, Field(description="Code of the area that a contribution is earmarked to.", examples=["2"])
+    ]
     category: Annotated[
         list[BudgetCategoryFilter],
-        Field(default_factory=list, max_length=100, description="UNSDG budget category of an expenditure."),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="UNSDG budget category of an expenditure.",
+            examples=["supplies"],
+        ),
     ]
     flag: Annotated[
         list[LedgerFlagFilter],
-        Field(default_factory=list, max_length=100, description="What calls for a question."),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="What calls for a question.",
+            examples=["expenditure_exceeds_transfers"],
+        ),
     ]
-    reversal: Annotated[Flag | None, Field(description="Only entries that reverse others, or only the others.")] = None
+    reversal: Annotated[
+        Flag | None,
+        Field(description="Only entries that reverse others, or only the others.", examples=["false"]),
+    ] = None
     date_from: Annotated[
         Day | None, Field(description="The first day that counts, from its beginning.", examples=["2026-01-01"])
     ] = None

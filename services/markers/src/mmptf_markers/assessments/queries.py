@@ -59,20 +59,23 @@ class DraftQuery(ListQuery):
     """Which drafts, of those that the caller may see."""
 
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
-    programme: Annotated[Values, Field(description="Code of a programme.")]
+    programme: Annotated[Values, Field(description="Code of a programme.", examples=["IRQ-JOR-LBN-01"])]
 
 
 class AssessmentQuery(ListQuery):
     """Which assessments: any of a repeated filter, all of different ones."""
 
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
-    programme: Annotated[Values, Field(description="Code of a programme.")]
-    organization: Annotated[Values, Field(description="Code of the organization that assessed.")]
+    programme: Annotated[Values, Field(description="Code of a programme.", examples=["ETH-01"])]
+    organization: Annotated[Values, Field(description="Code of the organization that assessed.", examples=["ILO"])]
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
     stage: Annotated[
         list[AssessmentStage],
         Field(
-            default_factory=list, max_length=100, description="Stage of the programme's life at which it was assessed."
+            default_factory=list,
+            max_length=100,
+            description="Stage of the programme's life at which it was assessed.",
+            examples=["concept_note"],
         ),
     ]
     status: Annotated[
@@ -81,10 +84,13 @@ class AssessmentQuery(ListQuery):
             default_factory=list,
             max_length=100,
             description="Whether it waits for its review, was returned, or accepted.",
+            examples=["accepted"],
         ),
     ]
-    grade: Annotated[Values, Field(description="Grade that counts.")]
-    rubric: Annotated[Values, Field(description="Code of one version of a rubric.")]
+    grade: Annotated[Values, Field(description="Grade that counts.", examples=["B"])]
+    rubric: Annotated[
+        Values, Field(description="Code of one version of a rubric.", examples=["hr-marker-illustrative.1"])
+    ]
 
 
 AnswersOf = TypeAliasType("AnswersOf", Literal["assessor", "reviewer"])
@@ -109,7 +115,10 @@ class ComparisonQuery(PointInTime):
 
     earlier: Annotated[
         Code | None,
-        Field(description="Code of the earlier assessment; by default the accepted one before, of another stage."),
+        Field(
+            description="Code of the earlier assessment; by default the accepted one before, of another stage.",
+            examples=["A-000001"],
+        ),
     ] = None
 
 

@@ -88,7 +88,10 @@ _CURRENT_GRADE = """json_build_object(
 
 _REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(current_grade.countries))"
 
-TargetCode = Annotated[Code | None, Field(description="Code of a target; by default that of the human-rights marker.")]
+TargetCode = Annotated[
+    Code | None,
+    Field(description="Code of a target; by default that of the human-rights marker.", examples=["human-rights-90"]),
+]
 
 
 class TargetQuery(ListQuery):
@@ -115,20 +118,29 @@ AssessmentStageFilter = TypeAliasType(
 class CurrentGradeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
-    programme: Annotated[Values, Field(description="Code of a programme.")]
-    thematic_area: Annotated[Values, Field(description="Code of a thematic area.")]
-    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.")]
-    region: Annotated[Values, Field(description="M49 code of a region at any level, e.g. 150 Europe.")]
-    organization: Annotated[Values, Field(description="Code of a participating organization.")]
-    grade: Annotated[Values, Field(description="Grade that counts.")]
-    rubric: Annotated[Values, Field(description="Code of the version of a rubric behind the grade.")]
+    programme: Annotated[Values, Field(description="Code of a programme.", examples=["ETH-01"])]
+    thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["3"])]
+    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.", examples=["ETH"])]
+    region: Annotated[Values, Field(description="M49 code of a region at any level: 002 is Africa.", examples=["002"])]
+    organization: Annotated[Values, Field(description="Code of a participating organization.", examples=["ILO"])]
+    grade: Annotated[Values, Field(description="Grade that counts.", examples=["B"])]
+    rubric: Annotated[
+        Values,
+        Field(description="Code of the version of a rubric behind the grade.", examples=["hr-marker-illustrative.1"]),
+    ]
     assessed_stage: Annotated[
         list[AssessmentStageFilter],
         Field(
-            default_factory=list, max_length=100, description="Stage of the programme's life at which it was assessed."
+            default_factory=list,
+            max_length=100,
+            description="Stage of the programme's life at which it was assessed.",
+            examples=["concept_note"],
         ),
     ]
-    assessed: Annotated[Flag | None, Field(description="Whether any grade counts for the programme.")] = None
+    assessed: Annotated[
+        Flag | None,
+        Field(description="Whether any grade counts for the programme.", examples=["false"]),
+    ] = None
     due_for: Annotated[
         Year | None,
         Field(description="Programmes that ran in this year, or may have, and have no annual report of it assessed."),
@@ -156,7 +168,12 @@ class IndicatorQuery(CurrentGradeFilter, TableQuery):
     target: TargetCode = None
     by: Annotated[
         list[schemas.IndicatorDivision],
-        Field(default_factory=list, max_length=1, description="What the indicator is divided by."),
+        Field(
+            default_factory=list,
+            max_length=1,
+            description="What the indicator is divided by.",
+            examples=["thematic_area"],
+        ),
     ]
 
 
@@ -176,9 +193,9 @@ class ActionQuery(ListQuery):
     """Which actions. Overdue are those with `open=true` and `due_before` today."""
 
     sort: tuple[Literal["due", "-due", "code", "-code"], ...] = order_by("due")
-    programme: Annotated[Values, Field(description="Code of a programme.")]
-    marker: Annotated[Values, Field(description="Code of a marker.")]
-    open: Annotated[Flag | None, Field(description="Whether it is not done yet.")] = None
+    programme: Annotated[Values, Field(description="Code of a programme.", examples=["ETH-01"])]
+    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+    open: Annotated[Flag | None, Field(description="Whether it is not done yet.", examples=["true"])] = None
     due_before: Annotated[
         Day | None, Field(description="Only what is due before this day, and not on it.", examples=["2027-12-31"])
     ] = None

@@ -40,9 +40,17 @@ class RubricQuery(ListQuery):
     """Which rubrics."""
 
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
-    rubric: Annotated[Values, Field(description="Code of a rubric, all its versions.")]
+    rubric: Annotated[
+        Values, Field(description="Code of a rubric, all its versions.", examples=["hr-marker-illustrative"])
+    ]
     status: Annotated[
-        list[RubricStatus], Field(default_factory=list, max_length=100, description="Status that the rubric has now.")
+        list[RubricStatus],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Status that the rubric has now.",
+            examples=["illustrative"],
+        ),
     ]
 
 
@@ -50,8 +58,11 @@ class TranslationQuery(ListQuery):
     """Which translations."""
 
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
-    rubric: Annotated[Values, Field(description="Code of a published rubric, with its version.")]
-    language: Annotated[Values, Field(description="Language that rubrics are translated into.")]
+    rubric: Annotated[
+        Values,
+        Field(description="Code of a published rubric, with its version.", examples=["hr-marker-illustrative.1"]),
+    ]
+    language: Annotated[Values, Field(description="Language that rubrics are translated into.", examples=["fr"])]
 
 
 class AnswersSchemaQuery(BaseModel):
@@ -64,7 +75,8 @@ class AnswersSchemaQuery(BaseModel):
         Field(description="One stage; without it, the criteria of all.", examples=["programme_document"]),
     ] = None
     language: Annotated[
-        Language | None, Field(description="A language of the rubric's translations; without it, that of the rubric.")
+        Language | None,
+        Field(description="A language of the rubric's translations; without it, that of the rubric.", examples=["fr"]),
     ] = None
 
 
