@@ -40,6 +40,11 @@ STATEMENTS_TAG = openapi.Tag(
     "Statements",
     "What the ledger adds up to on any day: for the Fund, contributors, programmes and organizations.",
 )
+# What the contract says of the members of an entry that is sent.
+MEMBERS = (
+    "Every kind needs `date` and `amount` and may have a `note`. What else it needs, may have and refuses:\n\n"
+    + rules.members_table()
+)
 EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006", packaged=False)]
 
 
@@ -50,8 +55,7 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
     summary="Enter an entry into the ledger",
     description=(
         "Write one entry; with a deposit the agent's fee. What is entered stays: a mistake is corrected by a"
-        " reversal. Every kind needs `date` and `amount` and may have a `note`. What else it needs, may have and"
-        " refuses:\n\n" + rules.members_table()
+        f" reversal. {MEMBERS}"
     ),
     **openapi.write(created=True, asks=True),
 )
@@ -75,6 +79,7 @@ async def create_ledger_entry(
     tags=[TAG.name],
     response_model=BatchReport,
     summary="Enter several entries into the ledger",
+    description=f"Write entries in their order, all of them or none; with `partial` those that are right. {MEMBERS}",
     **openapi.write(asks=True),
 )
 async def create_ledger_entries(
@@ -83,7 +88,7 @@ async def create_ledger_entries(
     who: FundingWriter,
     query: BatchParameters,
 ) -> Response:
-    """Write entries in their order, all of them or none; with `partial` those that are right."""
+    """The report of the batch, row by row."""
     known = await catalogue_client.ask(request, commands.named(sent.entries))
 
     async def write_all(write: Write) -> Answer:
