@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,8 +14,11 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 import httpx
+from openpyxl import load_workbook
 
 from mmptf_catalog.programmes import examples as programmes
+from mmptf_funding.imports import template
+from mmptf_funding.imports.routes import XLSX
 from mmptf_funding.ledger import schemas as ledger
 from mmptf_local.suite import Suite
 from mmptf_markers.assessments import schemas as marked
@@ -49,10 +53,30 @@ ASSESSED = (
     ("ILO", {"programme": "ETH-01", "stage": "programme_document", "answers": ANSWERS}),
     ("IOM", {"stage": "annual_report", "year": 2025, "answers": ANSWERS}),
 )
+IN_REGION = {"region_code": "east-horn-africa"}
+# The edition whose requirements the example of an import brings, table by table.
+EDITION: dict[template.TableName, list[dict[str, str]]] = {
+    "edition": [
+        {"code": "EX-2027", "name": "An example of an edition", "year": "2027", "document": "example-edition-2027",
+         "currency": "USD"},
+    ],
+    "vocabulary": [
+        {"edition": "EX-2027", **term}
+        for term in (
+            {"kind": "region", "code": "east-horn-africa", "name": "East and Horn of Africa"},
+            {"kind": "area", "code": "health", "name": "Migration Health"},
+            {"kind": "area", "code": "labour", "name": "Labour Migration and Human Development"},
+            {"kind": "target_population", "code": "governments", "name": "Governments and regional bodies"},
+            {"kind": "target_population", "code": "migrants", "name": "Migrants and vulnerable populations"},
+            {"kind": "place", "code": "KEN", "name": "Kenya", **IN_REGION, "country_code": "KEN"},
+            {"kind": "place", "code": "UGA", "name": "Uganda", **IN_REGION, "country_code": "UGA"},
+        )
+    ],
+}  # fmt: skip
 
 
 def prepare(suite: Suite) -> None:
-    """An assessment of each status, drafts, a concept note, an approved programme, and a ledger with entries."""
+    """An assessment of each status, drafts, a concept note, an approved programme, ledger entries, an edition."""
     # First, while the catalogue is as it was packaged: what is replicated of it later has no fixed order.
     urls = suite.urls
     publish(suite.database_urls["markers"], TRANSLATION)
@@ -74,6 +98,19 @@ def prepare(suite: Suite) -> None:
     for client, entry in ENTRIES:
         entered = httpx.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(client))
         entered.raise_for_status()
+    headers = {**writing("management-unit"), "content-type": XLSX}
+    httpx.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
+
+
+def workbook() -> bytes:
+    """The template of an import, filled with the tables of the example's edition."""
+    book = load_workbook(io.BytesIO(template.workbook()))
+    for table, rows in EDITION.items():
+        for row in rows:
+            book[table].append([row.get(column) for column in template.columns(table)])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
 
 
 def publish(database_url: str, document: Mapping[str, Any]) -> None:

@@ -61,13 +61,14 @@ async def get_import_template(
     tags=[EDITIONS_TAG.name],
     response_model=schemas.ImportReport,
     summary="Import the requirements of an edition",
-    **openapi.write(media={CSV: template.header("requirements"), XLSX: None}),
+    **openapi.write(media={CSV: schemas.EXAMPLE, XLSX: None}),
 )
 async def import_requirements(request: WriteRequest, who: FundingWriter, query: WriteParameters) -> Response:
     """Import an edition: a workbook of the template, or the requirements of a known edition as CSV.
 
     Every row is checked and the printed totals are reconciled; all of it is committed, or nothing. For the Fund's
-    management unit.
+    management unit. An edition becomes known with a workbook, which contains its vocabulary too: that of the example
+    is not among the packaged data. Columns that are empty in every row may be left out.
     """
     if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden("Editions are imported by the Fund's management unit.")

@@ -56,3 +56,11 @@ class TemplateQuery(BaseModel):
         Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"],
         Field(description="The table of a CSV."),
     ] = "requirements"
+
+
+# The example of an import in the contract: invented, except for the codes of regions, places and areas.
+EXAMPLE = """\
+code,edition,region_code,place_code,area_code,amount_usd,status,amount_as_printed,target_populations,source_document,source_line
+EX-2027-KEN-health,EX-2027,east-horn-africa,KEN,health,1500000.00,required,"1,500,000",migrants,example-edition-2027,12
+EX-2027-UGA-labour,EX-2027,east-horn-africa,UGA,labour,2200000.00,required,"2,200,000",governments|migrants,example-edition-2027,27
+"""
