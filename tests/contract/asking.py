@@ -45,6 +45,14 @@ def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> 
     return found
 
 
+def rows(answer: httpx.Response) -> int | None:
+    """How many rows an answer lists or sums; None where it is no list, feed, facets or totals."""
+    found = answer.json() if answer.headers["content-type"] == "application/json" else {}
+    if "totals" in found:
+        return sum(total["rows"] for total in found["totals"])
+    return found["total"] if "total" in found else len(found["items"]) if "items" in found else None
+
+
 # The headers of every answer that the server or HTTP itself defines.
 _OF_HTTP = {
     "connection", "content-length", "content-type", "date", "transfer-encoding", "x-content-type-options",

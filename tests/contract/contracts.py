@@ -18,15 +18,15 @@ from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
 from mmptf_gateway.settings import GatewaySettings
 from tests.conftest import service_of
-from tests.suite import FOLDERS, NAMES, ROOT, SERVICES
+from tests.suite import FOLDERS, NAMES, SERVICES
 from tests.tokens import bearer, writing
 
 APIS = NAMES
 COMMITTED = {name: folder / "openapi.json" for name, folder in FOLDERS.items()}
+# What a CSV needs that nothing fills in: operationId -> the query.
+CSV_NEEDS = {"get_indicator": {"by": "thematic_area"}}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PROBLEM = "application/problem+json"
-
-EDITION = ROOT / "services/funding/src/mmptf_funding/data/MI-2015/requirements.csv"
 
 Contract = dict[str, Any]
 
@@ -166,6 +166,32 @@ class Operation:
         return next(iter(content["application/json"]["examples"].values()))["value"]
 
     @property
+    def filled_in(self) -> dict[str, Any]:
+        """The query that a documentation page fills in and sends: examples of parameters, defaults of their schemas.
+
+        It also sends the `example` of a schema, and none of its `examples`.
+        """
+        found: dict[str, Any] = {}
+        for parameter in self.contract.get("parameters", ()):
+            schema = parameter["schema"]
+            shown = [each["value"] for each in parameter.get("examples", {}).values()]
+            for place in (parameter, schema):
+                shown += [place[name] for name in ("example", "default") if name in place]
+            if parameter["in"] == "query" and shown:
+                found[parameter["name"]] = shown[0]
+        return found
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The examples of its query parameters that nothing fills in: name -> the first example of its schema."""
+        return {name: schema["examples"][0] for name, schema in self.query.items() if "examples" in schema}
+
+    @property
+    def has_csv(self) -> bool:
+        """Whether its answer can also be had as CSV."""
+        return self.is_read and "text/csv" in list(self.response(200)["content"])[1:]
+
+    @property
     def headers(self) -> dict[str, str]:
         """Who asks, and for a write its key and its condition: whatever the record is like."""
         if self.is_open:
@@ -174,9 +200,10 @@ class Operation:
 
     @property
     def sent(self) -> Contract:
-        """The example body as a request sends it; a file is the one that the package itself was filled from."""
+        """The example body as a request sends it."""
         if "requestBody" in self.contract and self.body is None:
-            return {"content": EDITION.read_bytes(), "headers": {**self.headers, "content-type": "text/csv"}}
+            file = self.contract["requestBody"]["content"]["text/csv"]["example"]
+            return {"content": file, "headers": {**self.headers, "content-type": "text/csv"}}
         return {"json": self.body, "headers": self.headers}
 
     def schema_of(self, status: int) -> tuple[str, Contract]:
@@ -188,21 +215,28 @@ class Operation:
         validator(self.api, self.schema_of(status)[1]["$ref"]).validate(answer)
 
 
+def operations_of(api: str) -> list[Operation]:
+    """Every operation of a contract, in its order; of the merged one also those that are forwarded."""
+    paths = contract_of(api)["paths"]
+    return [
+        Operation(api, method, template) for template, item in paths.items() for method in METHODS if method in item
+    ]
+
+
 def _walked() -> list[Operation]:
     """Every operation at its service, and at the gateway, which changes nothing, its own and one of each kind."""
     found, kinds = [], set()
     for api in APIS:
-        for template, item in contract_of(api)["paths"].items():
-            for method in METHODS:
-                # What an error code means is the same at every process, and not stored: see EXPLANATIONS.
-                if method not in item or (template.startswith("/problems") and api != "gateway"):
-                    continue
-                operation = Operation(api, method, template)
-                kind = (template.split("/")[1], method, operation.is_list, operation.code is None, operation.is_open)
-                if not operation.is_forwarded or kind not in kinds:
-                    found.append(operation)
-                if api == "gateway":
-                    kinds.add(kind)
+        for operation in operations_of(api):
+            # What an error code means is the same at every process, and not stored: see EXPLANATIONS.
+            if operation.template.startswith("/problems") and api != "gateway":
+                continue
+            service, method = operation.template.split("/")[1], operation.method
+            kind = (service, method, operation.is_list, operation.code is None, operation.is_open)
+            if not operation.is_forwarded or kind not in kinds:
+                found.append(operation)
+            if api == "gateway":
+                kinds.add(kind)
     return found
 
 

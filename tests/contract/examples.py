@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 
 from mmptf_common.wire.problems import PROBLEMS
+from tests.contract.contracts import CSV_NEEDS, Operation
 
 # The package whose examples are those of the operations that every process has.
 SHARED = "common"
@@ -32,7 +36,7 @@ def file_of(api: str) -> Path:
 
 
 def load(api: str) -> dict[str, dict[str, Any]]:
-    """The examples in a file: operationId -> request, body, status, response."""
+    """The examples in a file: operationId -> request, body, status, response, and csv of what has one."""
     found: dict[str, dict[str, Any]] = json.loads(file_of(api).read_text("utf-8"))
     return found
 
@@ -60,6 +64,24 @@ def settled(answer: Any, name: str = "") -> Any:
     if name in ("date", "submitted") and answer == f"{datetime.now(UTC):%Y-%m-%d}":
         return MOMENT[:10]
     return 1 if name in NUMBERS else answer
+
+
+def csv_request(operation: Operation, request: str) -> str:
+    """The path and query of the CSV of what a request asks for; an export has no pages."""
+    path, _, query = request.partition(" ")[2].partition("?")
+    pairs = [pair for pair in parse_qsl(query) if pair[0] != "limit"]
+    return f"{path}?{urlencode([*pairs, ('format', 'csv'), *CSV_NEEDS.get(operation.id, {}).items()])}"
+
+
+def shown_csv(answer: httpx.Response) -> str:
+    """The header of a CSV and its first two rows, settled as JSON is."""
+    header, *rows = csv.reader(io.StringIO(answer.text))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows[:2]:
+        writer.writerow(settled(cell, name) if cell else "" for name, cell in zip(header, row, strict=True))
+    return text.getvalue()
 
 
 def shown(answer: httpx.Response) -> Any:

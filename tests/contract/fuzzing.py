@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.contract.contracts import ROOT
+from tests.suite import ROOT
 from tests.tokens import bearer
 
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES")

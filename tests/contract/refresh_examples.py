@@ -14,7 +14,7 @@ from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import running_suite
 from tests.contract.contracts import APIS, OWN, Operation, ids_in_every_contract
-from tests.contract.examples import SHARED, file_of, load, shown
+from tests.contract.examples import SHARED, csv_request, file_of, load, shown, shown_csv
 from tests.contract.prelude import prepare
 from tests.tokens import identity
 
@@ -40,6 +40,9 @@ def capture(name: str, operations: list[Operation], client: httpx.Client) -> Non
             "status": answer.raise_for_status().status_code,
             "response": shown(answer),
         }
+        if operation.has_csv:
+            table = client.get(csv_request(operation, request), headers=operation.headers)
+            examples[operation.id]["csv"] = shown_csv(table.raise_for_status())
     file_of(name).write_text(json.dumps(examples, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.contract.asking import ApiClients, ask
-from tests.contract.contracts import AT_SERVICES, Operation, contract_of
+from tests.contract.contracts import AT_SERVICES, CSV_NEEDS, Operation, contract_of
 
 STATED = [o for o in AT_SERVICES if o.is_versioned and "text/csv" in o.contract["responses"]["200"].get("content", {})]
 
@@ -24,16 +25,27 @@ def stated_columns(operation: Operation) -> list[str]:
 
 @pytest.mark.parametrize("operation", STATED, ids=str)
 async def test_the_stated_columns_are_those_of_the_header(apis: ApiClients, operation: Operation) -> None:
-    columns, query = stated_columns(operation), "format=csv"
-    if operation.path.endswith("/indicator"):
-        query += "&by=country"
-    answer = await ask(apis, operation, query)
+    columns = stated_columns(operation)
+    answer = await ask(apis, operation, urlencode({"format": "csv", **CSV_NEEDS.get(operation.id, {})}))
     assert answer.status_code == 200, answer.text
     (header, *_) = csv.reader(io.StringIO(answer.text))
     if columns[:2] == ["by", "by_name"]:
         (by,) = operation.query["by"]["default"]
         columns[:2] = [by, f"{by}_name"]
     assert header == columns
+
+
+@pytest.mark.parametrize("operation", STATED, ids=str)
+def test_the_example_of_a_csv_has_the_stated_columns_and_a_row_or_two(operation: Operation) -> None:
+    columns = stated_columns(operation)
+    header, *rows = csv.reader(io.StringIO(operation.response(200)["content"]["text/csv"]["example"]))
+    if columns[:2] == ["by", "by_name"]:
+        assert f"{header[0]}_name" == header[1]
+        assert header[0] in operation.query["by"]["items"]["enum"]
+        columns[:2] = header[:2]
+    assert header == columns
+    assert 1 <= len(rows) <= 2
+    assert {len(row) for row in rows} == {len(columns)}
 
 
 @pytest.mark.parametrize("operation", STATED, ids=str)

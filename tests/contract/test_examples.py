@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.asking import ApiClients
 from tests.contract.contracts import APIS, EXPLANATIONS, OPERATIONS, OWN, Operation, ids_in_every_contract
-from tests.contract.examples import SHARED, examples_of, load, shown
+from tests.contract.examples import SHARED, csv_request, examples_of, load, shown, shown_csv
 
 
 @pytest.mark.parametrize("operation", OPERATIONS + EXPLANATIONS, ids=str)
@@ -36,6 +36,10 @@ async def test_an_example_is_what_is_answered(apis: ApiClients, operation: Opera
     for api in {operation.api, "gateway"} if path.startswith(f"/{operation.api}/") else {operation.api}:
         answer = await apis[api].request(method, path, **operation.sent)
         assert (answer.status_code, shown(answer)) == (example["status"], example["response"])
+    if operation.has_csv:
+        answer = await apis[operation.api].get(csv_request(operation, example["request"]), headers=operation.headers)
+        assert shown_csv(answer) == example["csv"]
+        assert operation.response(200)["content"]["text/csv"]["example"] == example["csv"]
     if operation.done != 204:
         (content, *_) = operation.contract["responses"][str(operation.done)]["content"].values()
         assert content["example"] == example["response"]

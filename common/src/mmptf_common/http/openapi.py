@@ -423,7 +423,8 @@ def packaged_examples(package: str) -> dict[str, Example]:
 def install(app: FastAPI, examples: Mapping[str, Example] = MappingProxyType({})) -> None:
     """Make `app.openapi()` return the finished contract: problem documents for errors, access, and examples.
 
-    examples: operationId -> a captured request and its answer, which becomes the example of the 200
+    examples: operationId -> a captured request, its answer, which becomes the example of the 200, and in `csv` the
+              beginning of the same answer as CSV, where it has one
     """
     framework = app.openapi
 
@@ -459,6 +460,9 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
                 if parameter["in"] == "path" and "examples" in parameter["schema"]:
                     # As the example of the parameter it is filled in by a documentation page.
                     (parameter["example"], *_) = parameter["schema"].pop("examples")
+                if parameter["name"] == "Idempotency-Key" and parameter["required"]:
+                    # Sent as it stands to two operations, one key would be that of another write.
+                    parameter["example"] = f"{operation['operationId'].replace('_', '-')}-1"
             access = accesses[operation["operationId"]]
             operation["security"] = [{"bearer": list(access.scopes)}] if access and access.scopes else []
             if operation["security"]:
@@ -474,8 +478,11 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
             operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
             if example := examples.get(operation["operationId"]):
                 done = next(a for status, a in operation["responses"].items() if status.startswith("2"))
-                for content in list(done.get("content", {}).values())[:1]:
-                    content["example"] = example["response"]
+                content = done.get("content", {})
+                for media in list(content)[:1]:
+                    content[media]["example"] = example["response"]
+                if "csv" in example:
+                    content["text/csv"]["example"] = example["csv"]
     used = sorted(set(re.findall(r"#/components/responses/(\w+)", json.dumps(contract["paths"]))))
     contract["components"] |= {
         "headers": {name: dict(header) for name, header in HEADERS.items()},
