@@ -56,13 +56,25 @@ def page_of(name: str) -> dict[str, Any]:
     return {"type": "object", "properties": {"items": {"type": "array", "items": {"$ref": name}}}}
 
 
+def test_tags_that_support_others_come_last() -> None:
+    drafts, health = {"name": "drafts", "x-supporting": True}, {"name": "health", "x-supporting": True}
+    first = service("catalog", {}, tags=[drafts, health, {"name": "things"}])
+    second = service("funding", {}, tags=[{"name": "amounts"}, health])
+    for contract, names in ((first, ["things", "drafts", "health"]), (second, ["amounts", "health"])):
+        (item,) = (item for path, item in contract["paths"].items() if path.endswith("/things"))
+        item["get"]["tags"] = names
+    merged = valid(merge({"catalog": first, "funding": second}, OWN))
+    names = [tag["name"] for tag in merged["tags"]]
+    assert names == ["One programme", "things", "amounts", "Status", "Problems", "drafts", "health"]
+
+
 def test_paths_tags_and_ids_belong_to_their_service() -> None:
     merged = valid(merge({"catalog": service("catalog", {}), "funding": service("funding", {})}, OWN))
     assert list(merged["paths"]) == [*OWN["paths"], "/catalog/v1/things", "/funding/v1/things"]
     operation = merged["paths"]["/funding/v1/things"]["get"]
     assert (operation["operationId"], operation["tags"]) == ("list_funding_things", ["things"])
-    assert [tag["name"] for tag in merged["tags"]] == ["One programme", "Status", "Problems", "things"]
-    assert merged["tags"][-1] == {"name": "things", "description": "Things."}
+    assert [tag["name"] for tag in merged["tags"]] == ["One programme", "things", "Status", "Problems"]
+    assert merged["tags"][1] == {"name": "things", "description": "Things."}
     assert merged["paths"]["/status"]["get"]["operationId"] == "get_suite_status"
     assert "## catalog: The catalog 1.2.3\n\nEvery fact names its source." in merged["info"]["description"]
     assert merged["info"]["version"] == OWN["info"]["version"]

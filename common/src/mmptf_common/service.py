@@ -42,7 +42,9 @@ from mmptf_common.wire.sources import Publication
 
 MAX_BODY = 1_048_576
 DOCUMENTS = openapi.Tag(
-    "Documents", "The publications that facts were taken from, under the codes by which facts name them."
+    "Documents",
+    "The publications that facts were taken from, under the codes by which facts name them.",
+    supporting=True,
 )
 Settings = TypeVar("Settings", bound=ServiceSettings)
 

@@ -26,7 +26,7 @@ def merge(contracts: Mapping[str, Contract], own: Contract) -> Contract:
     contracts: name of a service -> its contract. Of each only the paths under /<name>/ are taken, with the
     components that they use. A component that is the same in all contracts is shared; one that differs gets the
     service's name in front of its own, and so does an operation id that several contracts use; all others stay as they
-    are. A tag is one for all contracts that use it, and those of several come last. own: the gateway's contract,
+    are. A tag is one for all contracts that use it; those with `x-supporting` come last. own: the gateway's contract,
     from which title, version, contact and servers are taken. Before the first heading in its description are put the
     descriptions of the services, each up to its own first heading, since what holds for every operation follows there
     in each. The order of services does not matter. The card in the view of a programme is one of those that the
@@ -223,19 +223,19 @@ def _with_security(item: Contract, security: list[Any]) -> Contract:
 
 
 def _tags(parts: Mapping[str, Contract]) -> list[Contract]:
-    """The tags of all operations, in the order in which contracts declare them; those of several contracts at the end.
+    """The tags of all operations: first what callers come for, then what supports it (`x-supporting`).
 
-    A tag that several contracts declare has the description of the first.
+    Among each, those that fewer contracts declare come first, in the order of the contracts. A tag that several
+    contracts declare has the description of the first.
     """
     described: dict[str, Contract] = {}
-    users: Counter[str] = Counter()
+    declarations = Counter(tag["name"] for part in parts.values() for tag in part.get("tags", []))
     for part in parts.values():
         used = dict.fromkeys(tag for operation in _operations(part) for tag in operation.get("tags", []))
         declared = {tag["name"]: tag for tag in part.get("tags", []) if tag["name"] in used}
         for name in (*declared, *(name for name in used if name not in declared)):
             described.setdefault(name, declared.get(name, {"name": name}))
-            users[name] += 1
-    return sorted(described.values(), key=lambda tag: users[tag["name"]] > 1)
+    return sorted(described.values(), key=lambda tag: (tag.get("x-supporting", False), declarations[tag["name"]]))
 
 
 def _description(own: Contract, contracts: Mapping[str, Contract]) -> str:

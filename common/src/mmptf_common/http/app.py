@@ -54,7 +54,7 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         servers=[{"url": base_path or "/", "description": "The host that this contract is read from."}],
-        openapi_tags=[tag._asdict() for tag in (*tags, problem_kinds.TAG)],
+        openapi_tags=[tag.contract() for tag in (*tags, problem_kinds.TAG)],
         lifespan=lifespan,
         redirect_slashes=False,
         # Nothing that could record spans or metrics is installed, and FastAPI would look for it in each request.

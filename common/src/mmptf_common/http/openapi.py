@@ -151,14 +151,25 @@ _BEARER = {
 
 
 class Tag(NamedTuple):
-    """A group of operations in the contract: its name, and what one does with them."""
+    """A group of operations in the contract: its name, and what one does with them.
+
+    supporting: whether it is shown after the groups that callers come for, also where contracts are merged
+    """
 
     name: str
     description: str
+    supporting: bool = False
+
+    def contract(self) -> dict[str, Any]:
+        """The group as an OpenAPI tag."""
+        declared: dict[str, Any] = {"name": self.name, "description": self.description}
+        return declared | {"x-supporting": True} if self.supporting else declared
 
 
 # The group of what every process says of itself.
-STATUS = Tag("Status", "What a service holds and offers, how current its data is, and whether it can answer.")
+STATUS = Tag(
+    "Status", "What a service holds and offers, how current its data is, and whether it can answer.", supporting=True
+)
 
 
 class _Route(APIRoute):

@@ -38,7 +38,7 @@ code{{font-size:.95em}}dt{{font-weight:600;margin-top:1rem}}dd{{margin:0}}</styl
 """
 _BY_TEXT = {str(code): code for code in ProblemCode}
 
-TAG = openapi.Tag("Problems", "What each error code means, when it comes, and what the caller does.")
+TAG = openapi.Tag("Problems", "What each error code means, when it comes, and what the caller does.", supporting=True)
 
 router = openapi.Router(dependencies=[NO_PARAMETERS])
 

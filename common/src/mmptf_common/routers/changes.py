@@ -17,6 +17,7 @@ from mmptf_common.lists.publications import ENTITY as DOCUMENT
 TAG = openapi.Tag(
     "Changes",
     "Follow every change of a service in the order of its commit, to keep a copy; administrators also see who made it.",
+    supporting=True,
 )
 
 

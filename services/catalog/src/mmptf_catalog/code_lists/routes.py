@@ -27,6 +27,7 @@ router = openapi.Router()
 TAG = openapi.Tag(
     "Code lists",
     "The codes by which programmes are described and filtered: themes, objectives, places, organizations.",
+    supporting=True,
 )
 # The example of a request body in the contract.
 ORGANIZATION = {"code": "UNICEF", "name": "United Nations Children's Fund"}

@@ -36,6 +36,7 @@ TAG = openapi.Tag(
 DRAFTS_TAG = openapi.Tag(
     "Programme drafts",
     "Prepare a programme that only its organization sees, and submit it as a concept note.",
+    supporting=True,
 )
 ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "WBALKANS-01")]
 ConceptCode = Annotated[str, openapi.code_in_path("Code of the programme.", "KEN-01", packaged=False)]

@@ -21,6 +21,7 @@ TAG = openapi.Tag(
 EDITIONS_TAG = openapi.Tag(
     "Editions",
     "The publications of requirements: what they print beside what their rows add up to, and their import.",
+    supporting=True,
 )
 
 EditionCode = Annotated[str, openapi.code_in_path("Code of the edition.", "MI-2015")]

@@ -33,6 +33,7 @@ TAG = openapi.Tag(
 DRAFTS_TAG = openapi.Tag(
     "Assessment drafts",
     "Answer a rubric for a programme step by step, seen by the own organization only, and submit it.",
+    supporting=True,
 )
 
 AssessmentCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000001", packaged=False)]

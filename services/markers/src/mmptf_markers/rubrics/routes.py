@@ -24,6 +24,7 @@ router = openapi.Router()
 TAG = openapi.Tag(
     "Rubrics",
     "The published questionnaires of a marker and their translations; score answers without storing them.",
+    supporting=True,
 )
 RUBRIC = "hr-marker-illustrative.1"
 
