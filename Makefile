@@ -37,7 +37,7 @@ reset: .venv/runs  ## remove the data of a stopped suite, so that the next start
 test: check  ## checks, then the tests that every change has to pass, against a real PostgreSQL and a real Redis
 	@PYTHONDONTWRITEBYTECODE= $(PYTEST) $(ARGS)
 
-drills: .venv/tests  ## before a release: tests that kill processes, install from wheels or try many times more
+drills: .venv/drills  ## before a release: tests that kill processes, install from wheels or try many times more
 	@PYTHONDONTWRITEBYTECODE= $(LONGER) $(PYTEST) -m "drills or longer" $(ARGS)
 
 check: .venv/tests  ## style, types and import contracts
@@ -81,4 +81,9 @@ pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, w
 .venv/tests: .venv/runs
 	@echo "installing test tools into .venv"
 	@$(INSTALL) --group test --group check > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
+	@touch $@
+
+.venv/drills: .venv/tests
+	@echo "installing the tools of the drills into .venv"
+	@$(INSTALL) --group drills > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@
