@@ -224,7 +224,7 @@ def test_the_contract_says_where_its_paths_begin(suite: Suite, proxy: str) -> No
 def test_the_page_of_the_contract_loads_what_it_needs(client: httpx.Client) -> None:
     page = client.get(f"{BASE_PATH}/docs")
     needed = re.findall(r'(?:src|href)="(?!data:)([^"]+)"', page.text)
-    assert len(needed) == 4
+    assert len(needed) == 5
     for path in needed:
         assert client.get(str(page.url.join(path))).status_code == 200
 

@@ -194,7 +194,7 @@ async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.Asyn
     assert not re.search(r"(https?:)?//", page.text.removeprefix("<!DOCTYPE html>"))
     assert re.findall(r"default-src 'none'|script-src 'self'", page.headers["content-security-policy"])
     loaded = re.findall(r'(?:src|href)="([^":]+)"', page.text)
-    assert len(loaded) == 4
+    assert len(loaded) == 5
     for path in loaded:
         answer = await client.get(f"/{path}")
         assert (answer.status_code, len(answer.content) > 100) == (200, True)

@@ -27,6 +27,7 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Migration MPTF services: API</title>
 <link rel="icon" href="data:,">
+<link rel="preload" href="openapi.json?partial=true" as="fetch" crossorigin>
 <link rel="stylesheet" href="docs/assets/{version}/swagger-ui.css">
 </head>
 <body>
