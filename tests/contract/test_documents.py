@@ -61,6 +61,24 @@ def test_summaries_are_unique_over_the_suite_and_descriptions_say_more() -> None
 
 
 @pytest.mark.parametrize("api", APIS)
+def test_every_write_has_a_key_of_its_own_as_example(api: str) -> None:
+    # Whoever tries one operation after the other would otherwise reuse the key of another write, and get a 422.
+    operations = [o for item in contract_of(api)["paths"].values() for o in item.values()]
+    given = [p for o in operations for p in o.get("parameters", ()) if p["name"] == "Idempotency-Key"]
+    keys = [parameter["example"] for parameter in given if parameter["required"]]
+    assert len(set(keys)) == len(keys)
+    assert all(re.fullmatch(parameter["schema"]["pattern"], key) for parameter in given for key in keys)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_every_component_is_used(api: str) -> None:
+    text = json.dumps(contract_of(api))
+    for section, components in contract_of(api)["components"].items():
+        for name in components if section != "securitySchemes" else ():
+            assert f'"#/components/{section}/{name}"' in text, (section, name)
+
+
+@pytest.mark.parametrize("api", APIS)
 def test_every_tag_is_declared_described_and_used(api: str) -> None:
     declared = {tag["name"]: tag["description"] for tag in contract_of(api)["tags"]}
     assert all(len(set(words_of(text)) - set(words_of(name)) - EMPTY_WORDS) > 3 for name, text in declared.items())
