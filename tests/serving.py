@@ -1,16 +1,19 @@
-"""An app of this process, served over HTTP."""
+"""An app of this process, served over HTTP, and the suite as processes of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from mmptf_local.processes import LOOPBACK
+from mmptf_local.processes import LOOPBACK, Log, free_port
+from mmptf_local.suite import Suite, running_suite
+from tests.suite import DATABASE_VARIABLES
 
 
 @asynccontextmanager
@@ -28,3 +31,14 @@ async def served(app: Any) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await serving
+
+
+@contextmanager
+def packaged_suite(
+    new_database: Callable[[str], str], redis_url: str, *, log: Log | None = None, **environment: str
+) -> Iterator[Suite]:
+    """Every process of the suite on free ports, with databases of its own that hold the packaged data."""
+    databases = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    variables = {**databases, "REDIS_URL": redis_url, "PORT": str(free_port()), **environment}
+    with running_suite(Path("/nowhere"), variables, log=log) as suite:
+        yield suite

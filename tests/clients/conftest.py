@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from mmptf_local.cache import Cache
-from mmptf_local.processes import free_port
-from mmptf_local.suite import running_suite
-from tests.suite import DATABASE_VARIABLES
+from tests.serving import packaged_suite
 
 
 @pytest.fixture(scope="module")
 def gateway(new_database: Callable[[str], str], redis_server: Cache) -> Iterator[str]:
     """URL of the gateway."""
-    environment = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
-    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port())}
-    with running_suite(Path("/nowhere"), environment) as suite:
+    with packaged_suite(new_database, redis_server.url) as suite:
         yield suite.urls["gateway"]

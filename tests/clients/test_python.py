@@ -7,24 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import run
 from tests.contract.contracts import COMMITTED
 
 HERE = Path(__file__).parent
 TOOLS = Path(sys.executable).parent
 # openapi-python-client knows files as octets only.
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-def _run(folder: Path, *command: str | Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +29,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overrides = "".join(f"  {media}: application/octet-stream\n" for media in ("text/csv", XLSX))
     (folder / "config.yaml").write_text(f"post_hooks: []\ncontent_type_overrides:\n{overrides}")
     options = ["--meta", "none", "--output-path", "generated", "--config", "config.yaml", "--fail-on-warning"]
-    _run(folder, TOOLS / "openapi-python-client", "generate", "--path", COMMITTED["gateway"], *options)
+    run(folder, TOOLS / "openapi-python-client", "generate", "--path", COMMITTED["gateway"], *options)
     return folder
 
 
 def test_a_client_and_its_screens_type_check_strictly(folder: Path) -> None:
-    _run(folder, TOOLS / "mypy", "--config-file", HERE / "mypy.ini", "generated", "screens.py")
+    run(folder, TOOLS / "mypy", "--config-file", HERE / "mypy.ini", "generated", "screens.py")
 
 
 @pytest.mark.drills
 def test_the_screens_run(folder: Path, gateway: str) -> None:
-    shown = json.loads(_run(folder, sys.executable, "screens.py", gateway))
+    shown = json.loads(run(folder, sys.executable, "screens.py", gateway))
     assert shown["refused"][0].startswith("unknown_code: 'SRV' ")
     assert any(line.startswith("SRB-01 ") for line in shown["programmes"])
     catalog, funding, markers = shown["programme"]
@@ -63,9 +57,9 @@ def test_models_of_pydantic_type_check_strictly(folder: Path) -> None:
     # since the component `Programme` would be `Programme2` beside a member `programme`.
     options = ["--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11", "--use-annotated"]
     options += ["--naming-strategy", "parent-prefixed", "--formatters", "builtin", "--input-file-type", "openapi"]
-    _run(folder, TOOLS / "datamodel-codegen", "--input", COMMITTED["gateway"], "--output", "models.py", *options)
-    _run(folder, TOOLS / "mypy", "--config-file", HERE / "mypy.ini", "models.py")
-    _run(folder, sys.executable, "-W", "error", "-c", "import models")
+    run(folder, TOOLS / "datamodel-codegen", "--input", COMMITTED["gateway"], "--output", "models.py", *options)
+    run(folder, TOOLS / "mypy", "--config-file", HERE / "mypy.ini", "models.py")
+    run(folder, sys.executable, "-W", "error", "-c", "import models")
     components = set(json.loads(COMMITTED["gateway"].read_text("utf-8"))["components"]["schemas"])
     # A union without a class: three models with the literal of their service.
     components.remove("ProgrammeCard")

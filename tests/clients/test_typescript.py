@@ -5,38 +5,28 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.commands import NPM, install, run
 from tests.contract.contracts import COMMITTED
 
 GUIDE = Path(__file__).parents[2] / "docs" / "frontend.md"
 HERE = Path(__file__).parent
-pytestmark = [
-    pytest.mark.drills,
-    pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"),
-]
-
-
-def _run(folder: Path, *command: str | Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+pytestmark = NPM
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the pinned generators, what they made, and the screens."""
     folder = tmp_path_factory.mktemp("typescript")
-    for name in ("package.json", "package-lock.json", "tsconfig.json"):
-        shutil.copy(HERE / name, folder)
+    install(folder, HERE)
+    shutil.copy(HERE / "tsconfig.json", folder)
     for source in (HERE / "typescript").glob("*.ts"):
         shutil.copy(source, folder)
-    _run(folder, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    _run(folder, "npx", "openapi-typescript", COMMITTED["gateway"], "--output", "generated/schema.d.ts")
-    _run(folder, "npx", "openapi-ts", "--input", COMMITTED["gateway"], "--output", "generated/hey")
+    run(folder, "npx", "openapi-typescript", COMMITTED["gateway"], "--output", "generated/schema.d.ts")
+    run(folder, "npx", "openapi-ts", "--input", COMMITTED["gateway"], "--output", "generated/hey")
     return folder
 
 
@@ -45,8 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_screens_type_check_strictly_and_run(folder: Path, gateway: str, screens: str, options: list[str]) -> None:
     config = {"extends": "./tsconfig.json", "files": [f"{screens}.ts", "process.d.ts"]}
     (folder / f"{screens}.json").write_text(json.dumps(config))
-    _run(folder, "npx", "tsc", "--project", f"{screens}.json", "--outDir", "out", *options)
-    shown = json.loads(_run(folder, "node", f"out/{screens}.js", gateway))
+    run(folder, "npx", "tsc", "--project", f"{screens}.json", "--outDir", "out", *options)
+    shown = json.loads(run(folder, "node", f"out/{screens}.js", gateway))
     assert shown["refused"][0].startswith("unknown_code: 'SRV' ")
     assert any(line.startswith("SRB-01 ") for line in shown["programmes"])
     catalog, funding, markers = shown["programme"]
@@ -64,7 +54,7 @@ def test_the_lines_of_the_guide_type_check_strictly_and_run(folder: Path, gatewa
     guide.write_text(lines.replace("http://localhost:8000", gateway))
     config = {"extends": "./tsconfig.json", "files": ["generated/guide.mts"]}
     (folder / "guide.json").write_text(json.dumps(config))
-    _run(folder, "npx", "tsc", "--project", "guide.json", "--outDir", "generated", "--exactOptionalPropertyTypes")
-    shown = _run(folder, "node", "generated/guide.mjs")
+    run(folder, "npx", "tsc", "--project", "guide.json", "--outDir", "generated", "--exactOptionalPropertyTypes")
+    shown = run(folder, "node", "generated/guide.mjs")
     assert "SRB-01 2000000.00\n" in shown
     assert "implementation [ 'Serbia' ]\nfunding has no card\n[ [ 'human_rights', null ] ]\n" in shown

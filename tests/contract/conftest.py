@@ -12,12 +12,10 @@ import httpx
 import pytest
 
 from mmptf_local.cache import Cache
-from mmptf_local.processes import free_port
-from mmptf_local.suite import running_suite
 from tests.contract.contracts import APIS, Contract
 from tests.contract.fuzzing import start
 from tests.contract.prelude import prepare
-from tests.suite import DATABASE_VARIABLES
+from tests.serving import packaged_suite
 from tests.tokens import identity
 
 Ask = Callable[..., Any]
@@ -42,9 +40,7 @@ def urls(
         if line.startswith("{"):
             log_lines.append({"process": process, **json.loads(line)})
 
-    environment = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
-    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), **identity()}
-    with running_suite(Path("/nowhere"), environment, log=keep) as suite:
+    with packaged_suite(new_database, redis_server.url, log=keep, **identity()) as suite:
         prepare(suite)
         yield suite.urls
 
