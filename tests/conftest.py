@@ -38,11 +38,12 @@ hypothesis.settings.load_profile("suite")
 
 
 class ByFile(LoadScopeScheduling):
-    """A file stays with one worker, and all of `contract`, which shares the processes that it asks."""
+    """A file stays with one worker, and all of a folder whose files share the processes that they ask."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "contract" if file.startswith("tests/contract/") else file
+        folder = file.rpartition("/")[0]
+        return folder if folder in ("tests/contract", "tests/validators") else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
