@@ -494,20 +494,16 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
                     content[media]["example"] = example["response"]
                 if "csv" in example:
                     content["text/csv"]["example"] = example["csv"]
-    responses = {name: _RESPONSES[name] for name in _component_names("responses", contract["paths"])}
-    headers = _component_names("headers", [contract["paths"], responses])
+    used = sorted(set(re.findall(r"#/components/responses/(\w+)", json.dumps(contract["paths"]))))
+    with_headers = json.dumps([contract["paths"], [_RESPONSES[name] for name in used]])
+    headers = set(re.findall(r"#/components/headers/([\w-]+)", with_headers))
     contract["components"] |= {
-        "headers": {name: dict(HEADERS[name]) for name in headers},
-        "responses": responses,
+        "headers": {name: dict(header) for name, header in HEADERS.items() if name in headers},
+        "responses": {name: _RESPONSES[name] for name in used},
         "schemas": _simplified(dict(sorted(schemas.items())), names=True),
     }
     contract["paths"] = _simplified(contract["paths"])
     return contract
-
-
-def _component_names(section: str, node: object) -> list[str]:
-    """The names of the components of one section that a part of a contract refers to, in their alphabetical order."""
-    return sorted(set(re.findall(rf'"#/components/{section}/([^"]+)"', json.dumps(node))))
 
 
 # What a schema or an operation shows or lists as it is.
