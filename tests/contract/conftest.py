@@ -1,10 +1,16 @@
-"""The suite as its callers use it: every service and the gateway, each a process of its own."""
+"""The suite as its callers use it: every service and the gateway, each a process of its own.
+
+The same processes answer first from nothing but the packaged data, for the tests of one file, and then with a few
+entries more, for all others.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +18,7 @@ import httpx
 import pytest
 
 from mmptf_local.cache import Cache
+from mmptf_local.suite import Suite
 from tests.contract.contracts import APIS, Contract
 from tests.contract.fuzzing import start
 from tests.contract.prelude import prepare
@@ -21,7 +28,7 @@ from tests.tokens import identity
 Ask = Callable[..., Any]
 Fuzzed = tuple[subprocess.Popen[str], Path]
 HERE = Path(__file__).parent
-FUZZ = "test_fuzz.py"
+PACKAGED, FUZZ = "test_packaged_examples.py", "test_fuzz.py"
 
 
 @pytest.fixture(scope="session")
@@ -31,29 +38,55 @@ def log_lines() -> list[Contract]:
 
 
 @pytest.fixture(scope="session")
-def urls(
+def contract_suite(
     new_database: Callable[[str], str], redis_server: Cache, log_lines: list[Contract]
-) -> Iterator[Mapping[str, str]]:
-    """`http://127.0.0.1:port` of each API; the data are the packaged ones and a few entries, and nobody writes."""
+) -> Iterator[Suite]:
+    """The processes, on the packaged data."""
 
     def keep(process: str, line: str) -> None:
         if line.startswith("{"):
             log_lines.append({"process": process, **json.loads(line)})
 
     with packaged_suite(new_database, redis_server.url, log=keep, **identity()) as suite:
-        prepare(suite)
-        yield suite.urls
+        yield suite
+
+
+@pytest.fixture(scope="session")
+def packaged(contract_suite: Suite) -> Iterator[Mapping[str, httpx.Client]]:
+    """A client for each API of the suite before any write; the markers have copied their sources."""
+    with ExitStack() as stack:
+        clients = {
+            name: stack.enter_context(httpx.Client(base_url=contract_suite.urls[name], timeout=30)) for name in APIS
+        }
+        while any(copy["caught_up"] is None for copy in clients["markers"].get("/markers/v1/copies").json()["copies"]):
+            time.sleep(0.1)
+        yield clients
+
+
+@pytest.fixture(scope="session")
+def urls(contract_suite: Suite) -> Mapping[str, str]:
+    """`http://127.0.0.1:port` of each API; the data are the packaged ones and a few entries, and nobody writes."""
+    prepare(contract_suite)
+    return contract_suite.urls
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for the processes of `fuzzing` comes last of all that is asked here."""
+    """What asks before any write comes first, and what waits for the processes of `fuzzing` last."""
     places = [n for n, item in enumerate(items) if item.path.parent == HERE]
-    ordered = sorted((items[n] for n in places), key=lambda item: item.path.name == FUZZ)
+    order = {PACKAGED: -1, FUZZ: 1}
+    ordered = sorted((items[n] for n in places), key=lambda item: order.get(item.path.name, 0))
     for n, item in zip(places, ordered, strict=True):
         items[n] = item
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
+def fuzzing_begun(request: pytest.FixtureRequest) -> None:
+    """All but the tests that come before any write run beside Schemathesis."""
+    if request.path.name != PACKAGED:
+        request.getfixturevalue("fuzzing")
+
+
+@pytest.fixture(scope="session")
 def fuzzing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fuzzed]]:
     """Schemathesis against every API and the folders of its reports; it starts first because it takes longest."""
     running: dict[str, Fuzzed] = {}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,12 +10,8 @@ import httpx
 import pytest
 
 from mmptf_common.http.openapi import NOT_PACKAGED
-from mmptf_local.processes import free_port
-from mmptf_local.state import temporary_state
-from mmptf_local.suite import running_suite
 from tests.contract.asking import rows
 from tests.contract.contracts import OWN, Operation
-from tests.tokens import identity
 
 READS = [operation for operation in OWN if operation.is_read]
 # The lists of what is only ever written, their facets and totals, and what is computed from them.
@@ -38,49 +32,40 @@ NOT_PACKAGED_FILTERS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def packaged() -> Iterator[dict[str, str]]:
-    """`http://127.0.0.1:port` of each API of a suite without any write; the markers have copied their sources."""
-    environment = {**os.environ, "PORT": str(free_port()), **identity()}
-    with temporary_state() as state, running_suite(state, environment, durable=False) as suite:
-        copies = f"{suite.urls['markers']}/markers/v1/copies"
-        while any(copy["caught_up"] is None for copy in httpx.get(copies).json()["copies"]):
-            time.sleep(0.1)
-        yield dict(suite.urls)
-
-
 def parameters(operation: Operation, place: str) -> list[dict[str, Any]]:
     return [p for p in operation.contract.get("parameters", ()) if p["in"] == place]
 
 
 @pytest.mark.parametrize("operation", READS, ids=str)
-def test_the_examples_are_of_the_packaged_data(packaged: dict[str, str], operation: Operation) -> None:
-    url = packaged[operation.api] + operation.path
+def test_the_examples_are_of_the_packaged_data(packaged: Mapping[str, httpx.Client], operation: Operation) -> None:
+    client = packaged[operation.api]
     codes, filters = parameters(operation, "path"), parameters(operation, "query")
     unheard_of = {name for paths, name in NOT_PACKAGED_FILTERS if operation.path.startswith(paths)}
     examples = [(name, value) for name, value in operation.filters.items() if name not in unheard_of]
     assert not any("example" in p or "examples" in p for p in filters), "a filter nobody chose would be sent"
     assert not any("example" in p["schema"] for p in filters), "a filter nobody chose would be sent"
     if any(p["description"].endswith(NOT_PACKAGED) for p in codes):
-        answer = httpx.get(url, headers=operation.headers, timeout=30)
+        answer = client.get(operation.path, headers=operation.headers)
         assert answer.status_code == 404, answer.text
         return
-    unfiltered = httpx.get(url, headers=operation.headers, timeout=30)
+    unfiltered = client.get(operation.path, headers=operation.headers)
     assert unfiltered.status_code == 200, unfiltered.text
     assert (rows(unfiltered) == 0) == operation.path.startswith(WRITTEN)
     for name in unheard_of & operation.filters.keys():
-        found = httpx.get(url, params=urlencode({name: operation.filters[name]}, doseq=True), headers=operation.headers)
+        query = urlencode({name: operation.filters[name]}, doseq=True)
+        found = client.get(operation.path, params=query, headers=operation.headers)
         assert found.status_code == 422 or not rows(found), f"{name} finds something"
     for query in (list(operation.filled_in.items()), *([example] for example in examples), examples):
-        answer = httpx.get(url, params=urlencode(query, doseq=True), headers=operation.headers, timeout=30)
+        answer = client.get(operation.path, params=urlencode(query, doseq=True), headers=operation.headers)
         assert answer.status_code == 200, (query, answer.text)
         assert rows(answer) != 0 or rows(unfiltered) == 0, query
 
 
 @pytest.mark.parametrize("operation", [o for o in OWN if not o.is_read and o.code], ids=str)
-def test_a_code_of_a_record_that_is_written_first_says_so(packaged: dict[str, str], operation: Operation) -> None:
+def test_a_code_of_a_record_that_is_written_first_says_so(
+    packaged: Mapping[str, httpx.Client], operation: Operation
+) -> None:
     (code,) = parameters(operation, "path")
-    found = httpx.get(
-        packaged[operation.api] + "/".join(operation.path.split("/")[:5]), headers=operation.headers, timeout=30
-    )
+    record = "/".join(operation.path.split("/")[:5])
+    found = packaged[operation.api].get(record, headers=operation.headers)
     assert (found.status_code == 404) == code["description"].endswith(NOT_PACKAGED)
