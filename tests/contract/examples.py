@@ -79,9 +79,14 @@ def shown_csv(answer: httpx.Response) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    for row in rows[:2]:
-        writer.writerow(settled(cell, name) if cell else "" for name, cell in zip(header, row, strict=True))
+    writer.writerows([_settled_cell(*cell) for cell in zip(row, header, strict=True)] for row in rows[:2])
     return text.getvalue()
+
+
+def _settled_cell(cell: str, column: str) -> Any:
+    """A cell of a CSV settled as the member of its column, whose name may follow those of what contains it."""
+    member = column.rpartition("_")[2]
+    return cell and settled(settled(cell, column), member)
 
 
 def shown(answer: httpx.Response) -> Any:
