@@ -16,7 +16,7 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import Suite, running_suite
-from tests.contract.contracts import EDITION, METHODS, Operation, contract_of
+from tests.contract.contracts import METHODS, Operation, contract_of
 from tests.contract.prelude import prepare
 from tests.suite import DATABASE_VARIABLES
 from tests.tokens import identity, issuer
@@ -99,14 +99,16 @@ def opened(page: sync_api.Page, operation: Operation) -> sync_api.Locator:
 def executed(page: sync_api.Page, operation: Operation) -> str:
     """What the page shows after Execute: the status, then the beginning of the answer; a write is a dry run.
 
-    Where the body is a file, a published edition is chosen.
+    Where the body is a file, the one of the example is chosen.
     """
     block = opened(page, operation)
     if operation.writes:
         block.locator('tr[data-param-name="dry_run"] select').select_option("true")
     if "requestBody" in operation.contract and operation.body is None:
         block.locator(".opblock-section-request-body select.content-type").select_option("text/csv")
-        block.locator('.opblock-section-request-body input[type="file"]').set_input_files(EDITION)
+        content = httpx.Request(operation.method, "http://suite", **operation.sent).content
+        file = {"name": "requirements.csv", "mimeType": "text/csv", "buffer": content}
+        block.locator('.opblock-section-request-body input[type="file"]').set_input_files(file)
     block.locator("button.execute").click()
     # Either the request is sent, or what is invalid is marked.
     block.locator(".live-responses-table, .invalid").first.wait_for()
