@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 GUIDES = Path(__file__).parents[2] / "docs"
 # Programs that a machine may lack. A guide's commands that begin with one are then left out.
@@ -31,7 +32,14 @@ def guide_files(guide: str) -> dict[str, str]:
     return dict(re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", guide_text(guide), re.DOTALL))
 
 
-def run_guide(guide: str, addresses: Mapping[str, str], *, curl_options: str = "") -> set[str]:
+def run_guide(
+    guide: str,
+    addresses: Mapping[str, str],
+    *,
+    curl_options: str = "",
+    instead: Mapping[str, str] = MappingProxyType({}),
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> set[str]:
     """Run all commands of a guide in one shell, since each rests on those before it, and compare what they print.
 
     The shell begins in a new folder that has the guide's files. `python` is the interpreter of the tests. What comes
@@ -39,6 +47,8 @@ def run_guide(guide: str, addresses: Mapping[str, str], *, curl_options: str = "
 
     addresses: port of the guide's `localhost` -> host and port where that process listens here
     curl_options: options that every curl of the guide gets
+    instead: command of the guide -> what is run in its place; such a command prints nothing
+    variables: of the environment of the shell, beside those of the tests
     """
     here = {f"localhost:{port}": address for port, address in addresses.items()}
 
@@ -48,12 +58,14 @@ def run_guide(guide: str, addresses: Mapping[str, str], *, curl_options: str = "
         return text
 
     missing = {program for program in OPTIONAL if not shutil.which(program)}
-    entries = [(local(c), o) for c, o in guide_entries(guide)]
+    assert set(instead) <= {command for command, _ in guide_entries(guide)}
+    entries = [(instead.get(c, local(c)), "" if c in instead else o) for c, o in guide_entries(guide)]
     left_out = {c.split()[0] for c, _ in entries} & missing
     entries = [(c, o) for c, o in entries if c.split()[0] not in missing]
     curl = f'curl() {{ command curl {curl_options} "$@"; }}\n'
     script = curl + "\n".join(f"{command}\necho '#'" for command, _ in entries)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {**os.environ, **variables}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     with TemporaryDirectory() as folder:
         for name, text in guide_files(guide).items():
             (Path(folder) / name).write_text(local(text), "utf-8")
@@ -61,7 +73,7 @@ def run_guide(guide: str, addresses: Mapping[str, str], *, curl_options: str = "
             ["bash", "-c", script],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
             cwd=folder,
             env=environment,
