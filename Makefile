@@ -84,6 +84,6 @@ pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, w
 	@touch $@
 
 .venv/drills: .venv/tests
-	@echo "installing the tools of the drills into .venv"
+	@echo "installing what only drills need into .venv"
 	@$(INSTALL) --group drills > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from mmptf_local.suite import Suite
-from tests.e2e.guides import guide_entries, guide_files, run_guide
+from tests.e2e.guides import guide_entries, guide_files, guide_text, run_guide
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -55,10 +56,46 @@ def test_commands_of_a_guide(suite: Suite, guide: str, commands: int, times: int
         pytest.skip(f"all else was as written; not installed: {', '.join(left_out)}")
 
 
-def test_the_table_with_pandas(suite: Suite, tmp_path: Path) -> None:
-    pytest.importorskip("pandas", reason="pandas is not among the test tools, for its size")
+# Programs of the guide for analysts, and what each needs. The query of Power BI is run by no test, since only Power BI
+# and Excel have its language; the path, the query and the column in it are held against an answer.
+FRAMES = {"frame.py": "pandas", "frame_polars.py": "polars"}
+
+
+@pytest.mark.drills
+@pytest.mark.parametrize(("file", "library"), FRAMES.items())
+def test_the_table_with_a_library(suite: Suite, tmp_path: Path, file: str, library: str) -> None:
+    pytest.importorskip(library, reason=f"{library} is not installed; `make drills` installs it")
     export = httpx.get(f"{suite.urls['gateway']}/funding/v1/requirements?format=csv")
     (tmp_path / "requirements.csv").write_bytes(export.content)
-    program = [sys.executable, "-c", guide_files("analysts")["frame.py"]]
-    answer = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
-    assert answer.stdout == "760 233745000.00\n"
+    text = guide_files("analysts")[file].replace("http://localhost:8000", suite.urls["gateway"])
+    answer = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.stdout == "760 233745000.00\n", answer.stderr
+
+
+@pytest.mark.drills
+def test_the_table_with_r(suite: Suite, tmp_path: Path) -> None:
+    if not shutil.which("Rscript"):
+        pytest.skip("Rscript is not installed")
+    packages = "quit(status = !all(sapply(c('httr2', 'readr'), requireNamespace, quietly = TRUE)))"
+    if subprocess.run(["Rscript", "-e", packages], capture_output=True, timeout=60, check=False).returncode:
+        pytest.skip("the packages httr2 and readr of R are not installed")
+    (tmp_path / "table.R").write_text(
+        guide_files("analysts")["table.R"].replace("http://localhost:8000", suite.urls["gateway"]), "utf-8"
+    )
+    answer = subprocess.run(
+        ["Rscript", "table.R"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert re.search(r"^\d+ +asia-pacific +233745000$", answer.stdout, re.MULTILINE), answer.stderr
+
+
+def test_the_query_of_power_bi_names_what_there_is(suite: Suite) -> None:
+    (query,) = re.findall(r"```m\n(.*?)```", guide_text("analysts"), re.DOTALL)
+    (path,) = re.findall(r'RelativePath = "([^"]+)"', query)
+    (form,) = re.findall(r'format = "([^"]+)"', query)
+    export = httpx.get(f"{suite.urls['gateway']}/{path}", params={"format": form})
+    assert export.headers["content-type"] == "text/csv; charset=utf-8"
+    columns = set(export.text.partition("\r\n")[0].split(","))
+    (replaced,), (typed,) = re.findall(r'{"(\w+)"}', query), re.findall(r'{{"(\w+)"', query)
+    assert {replaced, typed} == {"amount_usd"} <= columns
