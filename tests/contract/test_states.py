@@ -65,8 +65,8 @@ async def write(running: RunningApp, table: str = "source_document", code: str |
 def record_of(operation: Operation) -> tuple[str, str] | None:
     """Table and code of the one record that an operation's answer is made of; None where it is made of more."""
     noun, *rest = operation.path.split("/")[3:]
-    # A fact is shown beside what the contributions add up to, and a card beside the revision of everything.
-    if operation.code is None or operation.is_list or noun in ("cards", "facts"):
+    # A card is shown beside the revision of everything.
+    if operation.code is None or operation.is_list or noun == "cards":
         return None
     if operation.path.endswith("/reconciliation"):
         return None
