@@ -25,6 +25,7 @@ from mmptf_common.http.identity import (
     LARGEST_DOCUMENT,
     open_verifier,
 )
+from mmptf_common.process import client
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_local.issuer import AUDIENCE
 from tests.unit.common.identity_provider import (
@@ -361,6 +362,8 @@ async def test_over_https_the_certificate_counts_and_the_keys_come_over_https_to
             assert await stranger.status(token) == 503
         assert safe.asked == []
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        # The next process reads them again.
+        monkeypatch.setattr(client, "certificates", client.certificates.__wrapped__)
         async with protected_app(safe) as friend:
             assert await friend.status(token) == 200
         safe.instead[DISCOVERY] = lambda: JSONResponse(
