@@ -88,11 +88,14 @@ def fuzzing_begun(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def fuzzing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fuzzed]]:
-    """Schemathesis against every API and the folders of its reports; it starts first because it takes longest."""
+    """Schemathesis against the APIs whose tests are chosen, and the folders of its reports; it starts first because it
+    takes longest.
+    """
+    chosen = [item for item in request.session.items if item.path.name == FUZZ and isinstance(item, pytest.Function)]
     running: dict[str, Fuzzed] = {}
-    if any(item.path.name == FUZZ for item in request.session.items):
+    if chosen:
         urls = request.getfixturevalue("urls")
-        folders = {api: tmp_path_factory.mktemp(api) for api in APIS}
+        folders = {api: tmp_path_factory.mktemp(api) for api in (item.callspec.params["api"] for item in chosen)}
         running = {api: (start(api, urls[api], folder), folder) for api, folder in folders.items()}
     yield running
     for process, _ in running.values():

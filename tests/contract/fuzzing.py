@@ -11,11 +11,10 @@ from tests.suite import ROOT
 from tests.tokens import bearer
 
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES")
-# What every test run can afford: a few for each operation at its service, fewer through the gateway, where they show
-# that nothing changes on the way. The systematic cases, several thousand, belong to the thorough run; what they ask of
-# parameters and bodies the tests beside this one ask of every operation, too.
+# What every test run can afford: a few for each operation at its service. The systematic cases, several thousand,
+# belong to the thorough run; what they ask of parameters and bodies the tests beside this one ask of every operation,
+# too.
 FEW = "4"
-FEWER = "1"
 # One mechanism answers the history of every list; drafts have their owner beside it.
 HISTORY = "^(?!.*_(document|draft)_history).*_history$"
 
@@ -26,7 +25,7 @@ def start(api: str, url: str, folder: Path) -> subprocess.Popen[str]:
     command += ["--config-file", ROOT / "tests/contract/schemathesis.toml", "run", f"{url}/openapi.json"]
     command += ["--checks", "all", "--mode", "all", "--report", "json", "--report-json-path", folder / "report.json"]
     command += ["--header", f"Authorization: {bearer('admin', 'IOM')['authorization']}"]
-    command += ["--max-examples", EXAMPLES or (FEWER if api == "gateway" else FEW)]
+    command += ["--max-examples", EXAMPLES or FEW]
     if EXAMPLES is None:
         # The same cases in every run: what fails is the change. New ones are drawn by the thorough run.
         command += ["--seed", "1", "--phases", "examples,fuzzing", "--exclude-operation-id-regex", HISTORY]

@@ -11,9 +11,11 @@ from tests.contract.conftest import Fuzzed
 from tests.contract.contracts import APIS, contract_of
 from tests.contract.fuzzing import EXAMPLES, HISTORY
 
+# The gateway forwards the operations of the services, and what it has of its own the tests beside this one ask.
+EACH = [pytest.param(api, marks=pytest.mark.drills if api == "gateway" else pytest.mark.longer) for api in APIS]
 
-@pytest.mark.longer
-@pytest.mark.parametrize("api", APIS)
+
+@pytest.mark.parametrize("api", EACH)
 def test_every_check_holds(fuzzing: dict[str, Fuzzed], api: str) -> None:
     process, folder = fuzzing[api]
     process.wait()
