@@ -176,6 +176,37 @@ def test_cycles_discriminators_and_deep_references_keep_their_meaning() -> None:
     assert found["CatalogB"]["properties"]["other"] == {"$ref": "#/components/schemas/CatalogB/properties/kind"}
 
 
+def with_card(name: str) -> dict[str, Any]:
+    """A contract with the card of a programme, whose component each service calls its own."""
+    component = f"{name.capitalize()}ProgrammeCard"
+    card = {"type": "object", "properties": {"service": {"const": name}}, "required": ["service"]}
+    contract = service(name, {component: card})
+    schema = {"$ref": f"#/components/schemas/{component}"}
+    answer = {"description": "ok", "content": {"application/json": {"schema": schema}}}
+    contract["paths"][f"/{name}/v1/cards/programmes/{{code}}"] = {
+        "parameters": [{"name": "code", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "get": {"operationId": f"get_{name}_card", "responses": {"200": answer}},
+    }
+    return contract
+
+
+def test_a_card_in_the_view_of_a_programme_is_that_of_one_of_the_services() -> None:
+    merged = valid(merge({"catalog": with_card("catalog"), "funding": with_card("funding")}, OWN))
+    cards = {name: f"#/components/schemas/{name.capitalize()}ProgrammeCard" for name in ("catalog", "funding")}
+    union = merged["components"]["schemas"]["ProgrammeCard"]
+    assert union["oneOf"] == [{"$ref": reference} for reference in cards.values()]
+    assert union["discriminator"] == {"propertyName": "service", "mapping": cards}
+    assert "properties" not in union
+    part = merged["components"]["schemas"]["ProgrammePart"]["properties"]["card"]
+    assert part["anyOf"] == [{"$ref": "#/components/schemas/ProgrammeCard"}, {"type": "null"}]
+
+
+def test_without_cards_of_services_the_view_of_a_programme_has_the_gateways_own() -> None:
+    merged = valid(merge({"catalog": service("catalog", {})}, OWN))
+    assert merged["components"]["schemas"]["ProgrammeCard"] == OWN["components"]["schemas"]["ProgrammeCard"]
+    assert "oneOf" not in OWN["components"]["schemas"]["ProgrammeCard"]
+
+
 def test_security_stays_with_its_service() -> None:
     def secured(name: str, scheme: str) -> dict[str, Any]:
         contract = service(name, {}, security=[{"key": []}])
