@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.screens import check_shown
 from tests.commands import run
 from tests.contract.contracts import COMMITTED
 
@@ -39,16 +40,7 @@ def test_a_client_and_its_screens_type_check_strictly(folder: Path) -> None:
 
 @pytest.mark.drills
 def test_the_screens_run(folder: Path, gateway: str) -> None:
-    shown = json.loads(run(folder, sys.executable, "screens.py", gateway))
-    assert shown["refused"][0].startswith("unknown_code: 'SRV' ")
-    assert any(line.startswith("SRB-01 ") for line in shown["programmes"])
-    catalog, funding, markers = shown["programme"]
-    assert catalog.startswith("catalog: implementation in Serbia, ")
-    assert funding == "funding: nothing held"
-    assert markers.startswith("markers: human_rights not known, 0 open, ")
-    assert shown["map"]
-    assert shown["donors"]
-    assert shown["gauge"]
+    check_shown(run(folder, sys.executable, "screens.py", gateway))
 
 
 @pytest.mark.drills

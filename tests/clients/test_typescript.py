@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.screens import check_shown
 from tests.commands import NPM, install, run
 from tests.contract.contracts import COMMITTED
 
@@ -36,16 +37,7 @@ def test_screens_type_check_strictly_and_run(folder: Path, gateway: str, screens
     config = {"extends": "./tsconfig.json", "files": [f"{screens}.ts", "process.d.ts"]}
     (folder / f"{screens}.json").write_text(json.dumps(config))
     run(folder, "npx", "tsc", "--project", f"{screens}.json", "--outDir", "out", *options)
-    shown = json.loads(run(folder, "node", f"out/{screens}.js", gateway))
-    assert shown["refused"][0].startswith("unknown_code: 'SRV' ")
-    assert any(line.startswith("SRB-01 ") for line in shown["programmes"])
-    catalog, funding, markers = shown["programme"]
-    assert catalog.startswith("catalog: implementation in Serbia, ")
-    assert funding == "funding: nothing held"
-    assert markers.startswith("markers: human_rights not known, 0 open, ")
-    assert shown["map"]
-    assert shown["donors"]
-    assert shown["gauge"]
+    check_shown(run(folder, "node", f"out/{screens}.js", gateway))
 
 
 def test_the_lines_of_the_guide_type_check_strictly_and_run(folder: Path, gateway: str) -> None:
