@@ -34,7 +34,7 @@ def test_periods_end_as_the_calendar_has_it(interval: Interval, expected: list[s
     assert [f"{end}" for end in ends(date(2023, 11, 30), date(2025, 1, 1), interval)] == expected
 
 
-@pytest.mark.parametrize("interval", get_args(Interval))
+@pytest.mark.parametrize("interval", get_args(Interval.__value__))
 def test_the_last_day_of_a_period_is_in_it_and_the_next_is_in_another(interval: Interval) -> None:
     last = date(2024, 12, 31)
     assert ends(last, last, interval) == [last]
@@ -42,7 +42,7 @@ def test_the_last_day_of_a_period_is_in_it_and_the_next_is_in_another(interval: 
     assert len(ends(last, last + timedelta(days=1), interval)) == 2
 
 
-@given(interval=st.sampled_from(get_args(Interval)), between=st.tuples(days, days).map(sorted))
+@given(interval=st.sampled_from(get_args(Interval.__value__)), between=st.tuples(days, days).map(sorted))
 def test_every_day_is_in_one_period(interval: Interval, between: list[date]) -> None:
     first, last = between
     found = ends(first, last, interval)

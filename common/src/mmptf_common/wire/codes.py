@@ -66,7 +66,7 @@ TotalStage = TypeAliasType(
 - `transfer`: paid to participating UN organizations for programmes
 - `expenditure`: reported as spent by participating UN organizations
 - `refund`: returned by participating UN organizations
-- `agent_fee`: fees of the administrative agent
+- `agent_fee`: fees for the administration of the Fund
 - `direct_cost`: direct costs of the Fund
 - `bank_charge`: charges of banks
 - `interest`: interest and other income of the Fund
