@@ -10,6 +10,7 @@ import pytest
 
 from mmptf_local.processes import LOOPBACK
 from mmptf_local.suite import Suite
+from tests.e2e.conftest import whole_contract
 from tests.e2e.guides import run_guide
 from tests.nginx import nginx_program, running_nginx
 
@@ -41,6 +42,7 @@ def proxy(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 )
 def test_a_compressed_answer_is_read_again_as_304(proxy: str, path: str, weak: bool) -> None:
     with httpx.Client(base_url=f"http://{proxy}") as client:
+        whole_contract(client)
         first = client.get(path)
         assert (first.status_code, first.headers["content-encoding"]) == (200, "gzip")
         assert first.headers["etag"].startswith("W/") == weak

@@ -44,7 +44,11 @@ async def test_every_change_is_there_in_order(apps: dict[str, RunningApp], servi
     for item, entry in zip(items, entries, strict=True):
         assert (item["revision"], item["organization"]) == (entry["number"], entry["organization"])
         assert (item["entity"], item["key"], item["action"]) == (entry["entity"], entry["key"], entry["action"])
-        assert (item["before"], json.dumps(item["after"])) == (entry["before"], json.dumps(json.loads(entry["after"])))
+        after = json.loads(entry["after"])
+        if entry["entity"] == "fact":
+            # A record of what cannot be computed lacks the member.
+            after.setdefault("computed", None)
+        assert (item["before"], json.dumps(item["after"])) == (entry["before"], json.dumps(after))
         assert (item["changed"], item["reason"]) == ([], entry["reason"])
     assert (page["last"], page["more"], page["next"]) == (len(items), False, f"{path}?after={len(items)}")
 

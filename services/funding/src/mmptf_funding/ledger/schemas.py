@@ -298,7 +298,7 @@ class EntryFilter(PointInTime):
     ]
     reversal: Annotated[
         Flag | None,
-        Field(description="Only entries that reverse others, or only the others.", examples=["false"]),
+        Field(description="Only entries that reverse others, or only the others.", examples=[False]),
     ] = None
     date_from: Annotated[
         Day | None, Field(description="The first day that counts, from its beginning.", examples=["2026-01-01"])

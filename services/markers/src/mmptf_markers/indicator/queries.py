@@ -139,7 +139,7 @@ class CurrentGradeFilter(PointInTime):
     ]
     assessed: Annotated[
         Flag | None,
-        Field(description="Whether any grade counts for the programme.", examples=["false"]),
+        Field(description="Whether any grade counts for the programme.", examples=[False]),
     ] = None
     due_for: Annotated[
         Year | None,
@@ -195,7 +195,7 @@ class ActionQuery(ListQuery):
     sort: tuple[Literal["due", "-due", "code", "-code"], ...] = order_by("due")
     programme: Annotated[Values, Field(description="Code of a programme.", examples=["ETH-01"])]
     marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
-    open: Annotated[Flag | None, Field(description="Whether it is not done yet.", examples=["true"])] = None
+    open: Annotated[Flag | None, Field(description="Whether it is not done yet.", examples=[True])] = None
     due_before: Annotated[
         Day | None, Field(description="Only what is due before this day, and not on it.", examples=["2027-12-31"])
     ] = None
