@@ -242,8 +242,8 @@ AMENDED, CREATED = SEEDED + timedelta(days=1), SEEDED + timedelta(days=2)
 
 
 def given(entity: str, record: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A stored record as readers get it: that of a fact had no computed figure."""
-    return {**record, "computed": None} if record and entity == "fact" else record
+    """A stored record as readers get it: a fact that could not be computed had no such member."""
+    return {"computed": None, **record} if record and entity == "fact" else record
 
 
 @dataclass(frozen=True)
