@@ -43,7 +43,7 @@ from mmptf_common.wire.sources import Publication
 MAX_BODY = 1_048_576
 DOCUMENTS = openapi.Tag(
     "Documents",
-    "The publications that facts were taken from, under the codes by which facts name them.",
+    "The documents that facts were taken from, under the codes by which `sources` of records name them.",
     supporting=True,
 )
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -87,40 +87,37 @@ class Service(Generic[Settings]):
 
 
 class ServiceStatus(ResponseModel):
-    """What a service holds: its version, the revision of its data, how many records, and how old their sources are.
-
-    `build` is a fingerprint of the code that answers: two answers of the same build have the same shape.
-    """
+    """Which version of a service answers, how many records it has, and how old its data and their sources are."""
 
     service: str
-    """Name of the service, which is the first part of its paths."""
+    """Name of the service, with which its paths begin, such as `catalog`."""
     version: str
-    """Version of the software that answers."""
+    """Version of the software that answers, such as `0.1.0`."""
     build: str
-    """Fingerprint of the code that answers; answers of one build have one shape."""
-    revision: int
-    """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
-    again.
+    """Fingerprint of the code that answers, such as `0123456789ab`; it changes with every change of the code, and with
+    it every `ETag`.
     """
+    revision: int
+    """Number of the last write of the service; it only grows, and `as_of` takes it to read the same data again."""
     changed: str | None
-    """When the data last changed, in UTC; null where nothing was written yet."""
+    """When the last write was made, in UTC; null where nothing was written yet."""
     counts: RecordCounts
-    """Number of records by kind."""
+    """Number of records of each kind."""
     vintage: list[Publication]
-    """The publications that the facts were taken from."""
+    """The documents that the facts were taken from: their years say how old the facts are."""
 
 
 class ServiceIndex(ResponseModel):
-    """What a service offers for reading: `links` are the paths that need no code, by their names below this path."""
+    """Where to begin with a service: its name, and the paths that can be read at once."""
 
     service: str
-    """Name of the service."""
+    """Name of the service, with which its paths begin, such as `catalog`."""
     title: str
     """Title of the service, for people."""
     version: str
-    """Version of the software that answers."""
+    """Version of the software that answers, such as `0.1.0`."""
     links: dict[str, str]
-    """Paths that can be read without a code, by name."""
+    """Paths that need no code of a record, by what is there, such as `programmes/facets`."""
 
 
 def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
@@ -201,7 +198,9 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         **plain,
     )
     async def live(request: PublicRequest) -> Response:
-        """Whether the process runs. The database is not checked, so that its loss does not restart the process."""
+        """For an orchestrator: 200 while the process runs. The database is not checked, so that its loss does not
+        restart the process.
+        """
         return _health(True, None)
 
     @router.get(
@@ -213,7 +212,9 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         responses={**plain["responses"], 503: {"model": Health, "headers": openapi.header_references("Cache-Control")}},
     )
     async def ready(request: PublicRequest) -> Response:
-        """Whether the database can be reached. The cache is not checked, since answers are only slower without it."""
+        """For a load balancer: 200 while the database can be reached, else 503 with the reason. The cache is not
+        checked, since answers are only slower without it.
+        """
         try:
             async with reading(request.app.state.database) as connection:
                 await connection.fetchval("SELECT 1")
@@ -230,7 +231,9 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         summary=f"Get the status of the {service.name} service",
     )
     async def status(request: PublicReadRequest) -> Response:
-        """Version, build, data revision, number of records, and the documents that the data was taken from."""
+        """Version and build of the software, number and time of the last write, number of records, and the documents
+        that facts were taken from.
+        """
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
         async with reading(request.app.state.database) as connection:
             row = await connection.fetchrow(
@@ -263,7 +266,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         summary=f"Get the paths of the {service.name} service",
     )
     async def index(request: PublicRequest) -> Response:
-        """The paths of the lists, totals and further answers of this service, and of its contract."""
+        """Where to begin: the paths of the lists, totals and other answers that need no code of a record."""
         base = f"/{service.name}/v1"
         found = [o.path for o in operations(request.app) if o.method == "GET" and "{" not in o.path]
         answer = ServiceIndex(

@@ -27,28 +27,25 @@ LOOK_SECONDS = 0.2
 
 
 class AuditRecord(ChangeRecord):
-    """A change, and who made it in which request: the subject of an access token, or an operator's command."""
+    """One change of one record, and who made it in which request."""
 
     actor: str
-    """Subject of the access token that wrote it, or the name of an operator's command."""
+    """Who made it: the subject (`sub`) of the access token, or the name of the operator's command."""
     request_id: str | None
-    """The `X-Request-ID` of the request that wrote it; null for a command."""
+    """The `X-Request-ID` of the request that made it; null where a command of the operator did."""
 
 
 class Following(ResponseModel):
-    """How to read on after a page of changes.
-
-    `last` is the `seq` up to which this page reaches: a caller who sends it as `after` misses no change and gets none
-    twice, also where `entity` left changes out. `next` is the path of that request. `more` is whether there are further
-    changes already.
-    """
+    """How to read on after a page of changes."""
 
     last: int
-    """The `seq` up to which this page reaches; sent as `after`, it continues without a gap."""
+    """The `seq` up to which this page reaches, also over changes that `entity` left out. Send it as `after` to read on:
+    no change is missed and none comes twice.
+    """
     more: bool
-    """Whether there are further changes already."""
+    """Whether there are further changes now; false on the last page for the time being."""
     next: str
-    """Path of the request that continues after this page."""
+    """Path of the request that reads on after this page. There always is one: it also finds what is written later."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -56,17 +53,17 @@ class Following(ResponseModel):
 
 
 class ChangePage(Following):
-    """Changes in the order of their commits."""
+    """One page of changes, the earliest first."""
 
     items: list[ChangeRecord]
-    """The changes, in the order of their commits."""
+    """The changes of this page, in the order in which they were committed."""
 
 
 class AuditPage(Following):
-    """Changes in the order of their commits, and who made them."""
+    """One page of changes, the earliest first, with who made them."""
 
     items: list[AuditRecord]
-    """The changes, in the order of their commits."""
+    """The changes of this page, in the order in which they were committed."""
 
 
 class HistoryQuery(BaseModel):
@@ -74,15 +71,30 @@ class HistoryQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    after: Annotated[Sequence, Field(description="Only changes with a higher `seq`.")] = 0
-    limit: Annotated[Limit, Field(description="Most changes on one page.")] = 100
+    after: Annotated[
+        Sequence,
+        Field(
+            description="Only changes whose `seq` is higher: `last` of the page before, or 0 to begin with the first."
+        ),
+    ] = 0
+    limit: Annotated[
+        Limit, Field(description="Largest number of changes on one page, 1 to 1000; 100 if it is not given.")
+    ] = 100
 
 
 class FeedQuery(HistoryQuery):
     """The query of a service's changes, with the time to wait for one."""
 
-    wait: Annotated[Seconds, Field(description="Seconds to wait for a change when there is none yet.")] = 0
-    entity: Annotated[list[str], Field(default_factory=list, max_length=100, description="Only these records.")]
+    wait: Annotated[
+        Seconds,
+        Field(
+            description="Where there is no further change yet: seconds for which the answer waits for one (long"
+            " polling), 0 to 15."
+        ),
+    ] = 0
+    entity: Annotated[
+        list[str], Field(default_factory=list, max_length=100, description="Only changes of these kinds of record.")
+    ]
 
 
 _MEMBERS = """

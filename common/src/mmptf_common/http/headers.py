@@ -23,7 +23,8 @@ IF_NONE_MATCH = TakesHeader(
         "name": "If-None-Match",
         "in": "header",
         "required": False,
-        "description": "An earlier ETag; the answer is 304 while it is still right.",
+        "description": "The `ETag` of an earlier answer to the same request, with its quotes: the answer is 304 without"
+        " a body while that one is still right.",
         "schema": {"type": "string"},
     }
 )
@@ -32,8 +33,8 @@ IF_MATCH = TakesHeader(
         "name": "If-Match",
         "in": "header",
         "required": True,
-        "description": "The ETag of the record that is changed, as it was read: 412 when it has changed since. `*`"
-        " stands for the record as it is, whatever it is like.",
+        "description": "The `ETag` with which the record was read, with its quotes: 412, and nothing is written, where"
+        " the record has changed since. `*` changes it in whatever state it is, also over the changes of others.",
         "example": "*",
         "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[^"]*")$'},
     }
@@ -41,7 +42,8 @@ IF_MATCH = TakesHeader(
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "A text of the caller's own for this write: sent again with it, the write is carried out once.",
+    "description": "A text that the caller makes up for this write, such as a UUID. If the answer is lost, send the"
+    " same request with the same key within 30 days: the write is carried out only once.",
     "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._:~+/=-]{1,128}$"},
 }
 # The contract gives each operation an example of its own.

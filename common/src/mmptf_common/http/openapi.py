@@ -54,70 +54,87 @@ EXPORTS = tuple(media.partition(";")[0] for name, media in MEDIA_TYPES.items() i
 TABLE = ("text/csv",)
 
 # At the end of the description of a code in a path whose example is no record of the packaged data.
-NOT_PACKAGED = "The packaged data have no such record: the one of the example exists once it is written."
+NOT_PACKAGED = "The packaged data have no record with the code of the example: it exists once it has been written."
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 # The headers of answers, each described once; `required` where every answer that declares the header has it.
 HEADERS: Mapping[str, Mapping[str, Any]] = {
     "Accept-Encoding": {
-        "description": "Where the body was compressed: `identity`, the only coding that is read.",
+        "description": "With a 415 for a compressed body: `identity`, which means that only bodies without compression"
+        " are read.",
         "schema": {"type": "string"},
     },
-    "Allow": {"description": "With a 405, the methods that the path takes.", "schema": {"type": "string"}},
+    "Allow": {
+        "description": "With a 405: the methods that the path takes, such as `GET, HEAD, OPTIONS`.",
+        "schema": {"type": "string"},
+    },
     "Cache-Control": {
-        "description": "How long, and by whom, the answer may be kept; `no-cache` is asked for again with its `ETag`.",
+        "description": "Whether the answer may be stored: `public` by any cache, `private` by the caller's own only,"
+        " `no-store` by none. With `no-cache`, ask with its `ETag` whether a stored answer is still right before each"
+        " use.",
         "required": True,
         "schema": {"type": "string"},
     },
     "Cache-Status": {
-        "description": "Whether the suite's own cache had the answer (RFC 9211).",
+        "description": "Whether the service took the answer from its own cache (`hit`) or computed it (`fwd=…`), as in"
+        " RFC 9211; for those who measure, the answer is the same.",
         "schema": {"type": "string"},
     },
     "Content-Disposition": {
-        "description": "The name under which a file is saved; absent with JSON.",
+        "description": 'Name of the file that a browser saves the answer as, such as `attachment; filename="…"`; absent'
+        " with JSON.",
         "schema": {"type": "string"},
     },
     "Content-Language": {
-        "description": "The language of the texts of the answer.",
+        "description": "Language of the names and texts in the answer, as a BCP 47 tag such as `fr`.",
         "schema": {"type": "string"},
     },
     "Content-Security-Policy": {
-        "description": "What the page may load: nothing; absent with JSON.",
+        "description": "With `text/html`: rules for the browser by which the page loads nothing; absent with JSON.",
         "schema": {"type": "string"},
     },
     "ETag": {
-        "description": "Strong tag of this revision and question, for `If-None-Match` and `If-Match`.",
+        "description": "Identifies this state of the answer. Send it as it is, with its quotes: in `If-None-Match` to"
+        " read again only what has changed, in `If-Match` to change a record only if nobody else has since.",
         "required": True,
         "schema": {"type": "string"},
     },
     "Idempotency-Replayed": {
-        "description": "Present where the write was carried out before, and this is its answer again.",
+        "description": "`true` where a write with this `Idempotency-Key` had been carried out before: this is the"
+        " answer of then, and nothing was written now. Otherwise absent.",
         "schema": {"type": "string", "const": "true"},
     },
     "Link": {
-        "description": "The first page, and the one after this (RFC 8288); absent in a complete export.",
+        "description": 'Paths of the first page (`rel="first"`) and of the one after this (`rel="next"`, absent on the'
+        " last page), as in RFC 8288; absent with CSV and NDJSON, which have no pages.",
         "schema": {"type": "string"},
     },
     "Location": {
-        "description": "The path of the new record, or of the record under its present code.",
+        "description": "With a 201, the path of the new record; with a 308, that of the record under its present code.",
         "required": True,
         "schema": {"type": "string"},
     },
     "Retry-After": {
-        "description": "Seconds after which the request may be sent again; with a 502, 503 or 504.",
+        "description": "With a 502, 503 or 504: the seconds to wait before the request is sent again.",
         "schema": {"type": "integer", "minimum": 0},
     },
-    "Vary": {"description": "The headers of the request on which the answer depends.", "schema": {"type": "string"}},
+    "Vary": {
+        "description": "Names of the request's headers on which the answer depends, such as `Accept`; for caches.",
+        "schema": {"type": "string"},
+    },
     "WWW-Authenticate": {
-        "description": "How to authenticate, and what is wrong with the token (RFC 6750).",
+        "description": "With a 401 or 403: the scheme `Bearer`, with what is wrong with the access token or which scope"
+        " it lacks, as in RFC 6750.",
         "schema": {"type": "string"},
     },
     "X-Request-ID": {
-        "description": "The id of the request in the logs: the caller's own, or a new one.",
+        "description": "Id by which the operator finds the request in the logs: the one that the request had in this"
+        " header, or a new one.",
         "required": True,
         "schema": {"type": "string"},
     },
     "X-Total-Count": {
-        "description": "The `total` of a page, also for HEAD; absent in a complete export.",
+        "description": "Number of records that match all filters, over all pages: `total` in the body, and all that"
+        " HEAD answers. Absent with CSV and NDJSON.",
         "schema": {"type": "integer", "minimum": 0},
     },
 }
@@ -168,7 +185,7 @@ class Tag(NamedTuple):
 
 # The group of what every process says of itself.
 STATUS = Tag(
-    "Status", "What a service holds and offers, how current its data is, and whether it can answer.", supporting=True
+    "Status", "What a service holds and offers, how current its data are, and whether it can answer.", supporting=True
 )
 
 
@@ -222,6 +239,12 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
+def code_of(noun: str, listed_at: str, example: str, *, packaged: bool = True) -> Any:
+    """The parameter of a path that takes the code of a listed record, described by its noun and the list's path."""
+    about = f"Code of the {noun}, such as `{example}`; `{listed_at}` lists all codes."
+    return code_in_path(about, example, packaged=packaged)
+
+
 def code_in_path(about: str, example: str, *, packaged: bool = True) -> Any:
     """The parameter of a path that takes a code.
 
@@ -259,7 +282,11 @@ def read(
         content[name]["schema"]["description"] = about
     responses: dict[int | str, dict[str, Any]] = {
         200: {"headers": always | further, **({"content": content} if content else {})},
-        304: {"description": "Not modified: the caller's answer is still right.", "headers": always},
+        304: {
+            "description": "Not modified: the answer that the caller has under the `ETag` in `If-None-Match` is still"
+            " right. No body.",
+            "headers": always,
+        },
         **problems(InvalidRequest, ServiceUnavailable),
     }
     if media:
@@ -280,7 +307,8 @@ def explanation(page: str, *, missing: bool = False) -> dict[str, Any]:
     responses: dict[int | str, dict[str, Any]] = {
         200: {"headers": stated, "content": _schemas((page.partition(";")[0],))},
         304: {
-            "description": "Not modified: the caller's answer is still right.",
+            "description": "Not modified: the answer that the caller has under the `ETag` in `If-None-Match` is still"
+            " right. No body.",
             "headers": header_references(*_READ_HEADERS),
         },
         **problems(InvalidRequest, *((NotFound,) if missing else ())),
@@ -312,7 +340,8 @@ def table(names: Iterable[str], further: str = "") -> dict[str, str]:
 
 def _missing() -> dict[int | str, dict[str, Any]]:
     renamed = {
-        "description": "The code was renamed; it is found at Location.",
+        "description": "The record has another code now; `Location` is its path. HTTP clients mostly follow it by"
+        " themselves.",
         "headers": header_references("Location", "Cache-Control"),
     }
     return {308: renamed, **problems(NotFound)}
@@ -394,7 +423,7 @@ def write(
         *(("ETag",) if (changes or created) and not removes else ()),
         *(("Location",) if created else ()),
     )
-    done = {"description": "What was written, or would be.", "headers": headers}
+    done = {"description": "What was written; with `dry_run=true`, what would be.", "headers": headers}
     status = 204 if removes else 201 if created else 200
     declared: dict[str, Any] = {
         "status_code": status,
@@ -563,7 +592,7 @@ _PROBLEMS: Mapping[str, type[ProblemError]] = {str(kind.status): kind for kind i
 # The shared answers of a contract: that of each kind of problem, and that of a status which an operation does not list.
 _RESPONSES: Mapping[str, dict[str, Any]] = {
     "Problem": _problem_response(
-        "Any other error, as a problem document: the request is not well-formed (400), there is nothing at the path"
+        "Any other error, as a problem document: the request cannot be read (400), there is nothing at the path"
         " (404), it does not take the method (405), the head is too large (431), or the suite failed (5xx).",
         "Allow",
         "Retry-After",

@@ -131,7 +131,8 @@ Moment = Annotated[
 UpdatedSince = Annotated[
     Moment | None,
     Field(
-        description="Only what changed at or after this moment; a day stands for its beginning, 00:00 UTC.",
+        description="Only records that were last changed at or after this moment (RFC 3339). A day stands for its"
+        " beginning, 00:00 UTC. For what changed in them, and for deletions, read `changes`.",
         examples=["2024-01-31T00:00:00Z"],
     ),
 ]
@@ -149,25 +150,25 @@ Flag = Annotated[Literal["true", "false"], WithJsonSchema({"type": "boolean"})]
 _FLAGS = ["true", "false"]
 
 TableFormat = TypeAliasType("TableFormat", Literal["json", "csv"])
-"""Representation of a table of groups.
+"""Form of an answer that is a table of groups.
 
-- `json`: JSON
-- `csv`: CSV, a row for each group
+- `json`: JSON, with the whole and its groups
+- `csv`: CSV, a row for each group, without the whole
 """
 
 ListFormat = TypeAliasType("ListFormat", Literal["json", "csv", "ndjson"])
-"""Representation of a list.
+"""Form of a list.
 
-- `json`: JSON, in pages
-- `csv`: CSV, complete
-- `ndjson`: a JSON object a line, complete
+- `json`: JSON, one page
+- `csv`: CSV, all records that match the filters
+- `ndjson`: one JSON object on each line, for all records that match the filters
 """
 
 TotalsOrder = TypeAliasType("TotalsOrder", Literal["value", "-value", "sum", "-sum"])
 """Order of the groups of a total.
 
-- `value`: by their values, ascending
-- `-value`: by their values, descending
+- `value`: by the codes of the groups, ascending
+- `-value`: by the codes of the groups, descending
 - `sum`: by their sums, the smallest first
 - `-sum`: by their sums, the largest first
 """
@@ -180,8 +181,9 @@ def _without_default(schema: dict[str, JsonValue]) -> None:
 
 def order_by(
     *default: str,
-    description: str = "The order, by one key or several: rows with the same value of the first are in the order of the"
-    " next, and at last by their codes. `-` descends. Rows without a value are last in both directions.",
+    description: str = "Order of the records: one name or several, separated by commas; `-` before a name makes it"
+    " descend. Records that are equal in the first are in the order of the next, and at last in that of their codes."
+    " Those without a value come last in both directions.",
 ) -> Any:
     """The default of a list's parameter `sort`, whose values are in an order: a tuple, not a list."""
     schema: dict[str, JsonValue] = {"minItems": 1, "uniqueItems": True}
@@ -196,8 +198,9 @@ class PointInTime(BaseModel):
     as_of: Annotated[
         AsOf | None,
         Field(
-            description="A revision, such as `1200`, a moment, such as `2024-01-31T00:00:00Z`, or a day, at which the"
-            " data are asked for: the answer that was given then. A day stands for its end, 24:00 UTC; today for now.",
+            description="Answer from the data as they were at an earlier time: a `revision` of an earlier answer, such"
+            " as `1200`; a moment, such as `2024-01-31T00:00:00Z`; or a day, which stands for its end, 24:00 UTC, and"
+            " today for now. Without it, the data of now.",
         ),
     ] = None
 
@@ -207,7 +210,7 @@ class Tabular(BaseModel):
 
     format: Annotated[
         TableFormat | None,
-        Field(description="The representation, before `Accept`. csv has a row for each group, and no whole."),
+        Field(description="Form of the answer; it counts before the header `Accept`. Without both, `json`."),
     ] = None
 
 
@@ -220,11 +223,17 @@ class TotalsQuery(TableQuery):
 
     sort: Annotated[
         TotalsOrder,
-        Field(description="The order of the groups of each total; groups without a sum are last in the order by sum."),
+        Field(
+            description="Order of the groups within each total. In the order by sum, groups without a sum come last."
+        ),
     ] = "value"
     limit: Annotated[
         Limit | None,
-        Field(description="Most groups of each total; all further ones are one group, `rest`.", examples=[3]),
+        Field(
+            description="Largest number of groups in each total; those after it are added up in one more group, `rest`."
+            " Without it, all groups.",
+            examples=[3],
+        ),
     ] = None
 
 
@@ -234,27 +243,35 @@ class ListQuery(PointInTime):
     limit: Annotated[
         LimitOrNone,
         Field(
-            description="Most items on one page, 50 if it is not given; with 0 the answer has the `total` and no items."
-            " csv and ndjson have no pages and take none.",
+            description="Largest number of records on one page, 0 to 1000; 50 if it is not given. With 0 the answer is"
+            " the `total` alone. CSV and NDJSON have no pages and do not take it.",
             examples=[10],
             json_schema_extra=_without_default,
         ),
     ] = 50
     cursor: Annotated[
-        str | None, Field(max_length=2000, pattern=CURSOR_PATTERN, description="The position that `next` gave.")
+        str | None,
+        Field(
+            max_length=2000,
+            pattern=CURSOR_PATTERN,
+            description="Where the page begins. It is part of `next`: request that path as it is, and make no cursor of"
+            " your own.",
+        ),
     ] = None
     format: Annotated[
         ListFormat | None,
-        Field(description="The representation, before `Accept`. csv and ndjson are complete, without pages."),
+        Field(
+            description="Form of the answer; it counts before the header `Accept`. Without both, `json`. CSV and NDJSON"
+            " have all records, without pages."
+        ),
     ] = None
     sort: tuple[str, ...]
     fields: Annotated[
         Values,
         Field(
-            description="Only these members of each item, or in csv these columns; by default all. In json and ndjson"
-            " the names are those of the item's own members, and the others are then absent, although the schema of the"
-            " item requires them. In csv the names are those of its header. A name that both have is of the same fact,"
-            " which csv gives as one text.",
+            description="Names of the members that each record of the answer is to have, without the others; by default"
+            " it has all. The others are then absent even where the schema requires them. With CSV, names of columns as"
+            " in its header, which may differ from those of the members.",
             examples=["code"],
         ),
     ]

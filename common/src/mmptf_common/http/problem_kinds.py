@@ -38,40 +38,40 @@ code{{font-size:.95em}}dt{{font-weight:600;margin-top:1rem}}dd{{margin:0}}</styl
 """
 _BY_TEXT = {str(code): code for code in ProblemCode}
 
-TAG = openapi.Tag("Problems", "What each error code means, when it comes, and what the caller does.", supporting=True)
+TAG = openapi.Tag("Problems", "What each error code means, when it comes, and what to do then.", supporting=True)
 
 router = openapi.Router(dependencies=[NO_PARAMETERS])
 
 
 class ProblemKind(ResponseModel):
-    """What one code of a problem, or of one of its errors, means."""
+    """What one error code means, and what to do."""
 
     code: ProblemCode
     """The code that is explained."""
     type: str
-    """The path of this explanation, which is the `type` of a problem with this code."""
+    """Path of this explanation, such as `/problems/not_found`; it is the `type` of a problem with this code."""
     statuses: list[int]
-    """The HTTP statuses of the answers that have the code, as their own or in `errors`; empty where it is no error of
-    a request. The rows of a batch have codes of other statuses too.
+    """HTTP statuses of the answers that have the code, in `code` or in `errors`; empty where it is no error of a
+    request. In the report of a batch, a row may have it with another status.
     """
     meaning: str
     """What the code means, and when it comes."""
     remedy: str
-    """What the caller does."""
+    """What to do to make the request succeed, or whom to ask."""
 
 
 class ProblemKinds(ResponseModel):
-    """Every code of the suite, in the order in which a request meets them."""
+    """All error codes of all services, with their explanations."""
 
     items: list[ProblemKind]
-    """One explanation for each code."""
+    """The explanations: first of what is checked first, such as the form of the request and the access token."""
 
 
 @router.get(
     PROBLEMS, tags=[TAG.name], response_model=ProblemKinds, summary="List the error codes", **openapi.explanation(HTML)
 )
 async def list_problem_kinds(request: PublicReadRequest) -> Response:
-    """Every code of a problem and of its errors; with `Accept: text/html` as a page."""
+    """All values of `code` in problem documents, with their meaning; with `Accept: text/html` as a page for people."""
     rows = "\n".join(
         f'<dt><a href="{escape(link(problem_path(code)))}"><code>{code}</code></a></dt><dd>{_html(code.meaning)}</dd>'
         for code in ProblemCode
@@ -89,9 +89,14 @@ async def list_problem_kinds(request: PublicReadRequest) -> Response:
 )
 async def get_problem_kind(
     request: PublicReadRequest,
-    code: Annotated[str, openapi.code_in_path("Code of a problem or of an error.", "not_found")],
+    code: Annotated[
+        str,
+        openapi.code_in_path(
+            "An error code, such as `not_found`: `code` of a problem, or of one of its `errors`.", "not_found"
+        ),
+    ],
 ) -> Response:
-    """What the code means, the HTTP statuses that it comes with, and what to do; with `Accept: text/html` as a page."""
+    """The meaning of the code, its HTTP statuses, and what to do; as a page for people with `Accept: text/html`."""
     known = _BY_TEXT.get(code)
     if known is None:
         raise _unknown(code)

@@ -15,7 +15,10 @@ SYNTAX = (
     " alternatives; parentheses do not group, and there are no wildcards"
 )
 # The end of the description of every `q`.
-HOW = "A phrase stands in quotes, a minus before what is left out, OR between two alternatives."
+HOW = (
+    "Every word has to be found; upper and lower case and accents make no difference. Write a phrase in double quotes,"
+    " `-` before a word that must not be there, and `OR` between two alternatives."
+)
 # Quotation marks of other keyboards and languages, and the minus signs that word processors write.
 _TYPED = str.maketrans(dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("\u2212\u2013", "-"))
 _TERM = re.compile(r'(?P<excluded>-)?(?:"(?P<phrase>[^"]*)"|(?P<plain>[^\s"]+))')

@@ -17,46 +17,44 @@ from mmptf_common.wire.codes import NOT_STATED
 
 
 class FacetValue(ResponseModel):
-    """How many rows carry one value, and the path that lists them; `value` null counts those for which none is stated.
-
-    The rows are those of the current filter without the facet's own, so that each further value can be chosen.
-    """
+    """One value of a filter, and how many records have it."""
 
     value: str | None
-    """The code or word; null for the rows that state none."""
+    """The value to filter by, such as `KEN`; null for the records that state none."""
     name: str | None
-    """Name of the code, for people; null where it has none."""
+    """Name of the value, for people, such as `Kenya`; null where it has none."""
     count: int
-    """Number of rows that carry it."""
+    """Number of records that have it and match all other filters."""
     link: str
-    """Path that lists these rows."""
+    """Path that lists these records."""
 
 
 class FacetRange(ResponseModel):
-    """The smallest and largest value among the rows of the current filter, and how many rows state none."""
+    """The smallest and the largest value of one figure among the records that match all filters."""
 
     min: str | None
-    """Smallest value as text; null where no row states one."""
+    """Smallest value as text: an amount, a day, or a moment in UTC; null where no record states one."""
     max: str | None
-    """Largest value as text; null where no row states one."""
+    """Largest value, in the same form; null where no record states one."""
     not_stated: int
-    """Number of rows that state none."""
+    """Number of records that state no value."""
 
 
 class FacetCounts(ResponseModel):
-    """Facet counts under a filter; a row that carries several values counts once in each of them.
-
-    `total` and `ranges` are of the whole filter, each facet of the filter without its own parameter.
-    """
+    """How many records have each value of each filter. A record with several values counts in each of them."""
 
     filter: str
-    """The filters of the question in their canonical form, as a query string; empty where there were none."""
+    """The filters of the request as a query string, in one order and spelling, such as `country=SRB`; empty where there
+    were none.
+    """
     total: int
-    """Number of rows that all filters find."""
+    """Number of records that match all filters."""
     facets: dict[str, list[FacetValue]]
-    """The values of each facet with their counts, by the name of the filter."""
+    """Name of a filter -> its values with their counts. The counts of one filter are under all other filters but not
+    under itself, so that they show what choosing another value would find.
+    """
     ranges: dict[str, FacetRange]
-    """Smallest and largest values, by the name of the figure."""
+    """Name of a figure, such as `budget` -> its smallest and largest value among the records that match all filters."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.

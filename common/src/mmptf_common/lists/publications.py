@@ -10,7 +10,7 @@ from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Publication
 
 ENTITY, TABLE = "document", "source_document"
-ABOUT = "A document that facts of this service were taken from, under the code by which its facts name it."
+ABOUT = "A document that facts of this service were taken from, under the code by which `sources` of records name it."
 
 
 class PublicationPage(Page[Publication]):

@@ -31,102 +31,98 @@ from mmptf_common.wire.sources import PrintedCount
 
 
 class LeftOut(ResponseModel):
-    """Rows that a sum does not contain, and why; `link` is null where no filter finds just them."""
+    """Records that a sum does not contain, and why."""
 
     reason: str
-    """Why these rows are not in the sum."""
+    """Why they are not in the sum, for people, such as `no amount is stated in the source`."""
     rows: int
-    """Number of the rows."""
+    """Number of these records."""
     link: str | None
-    """Path that lists exactly these rows; null where no filter finds just them."""
+    """Path that lists exactly these records; null where no filter finds just them."""
 
 
 class GroupKey(ResponseModel):
-    """One value that the rows of a group carry; the value `shared` stands for several, `not_stated` for none known.
-
-    In a total with a `limit`, `rest` stands for all further groups together: their sums and rows are added up, so a row
-    whose money is divided between several of them counts in each.
-    """
+    """What the records of a group have in common in one dimension, such as the country."""
 
     by: str
-    """Name of the dimension."""
+    """Name of the dimension, one of those in `by` of the request, such as `country`."""
     value: str
-    """Code of the group in this dimension; `shared`, `not_stated` and `rest` are no codes of records."""
+    """Code that the records have there, such as `KEN`. `shared`: money of several codes together, whose parts are not
+    stated. `not_stated`: no code is stated. `none`: it belongs to no code, such as to no single country. `rest`: all
+    groups beyond `limit`; a record whose money is divided between several of those counts in each.
+    """
     name: str | None
-    """Name of the code, for people; null where it has none."""
+    """Name of what the code stands for, for people, such as `Kenya`; null where it has none."""
 
 
 class TotalGroup(ResponseModel):
-    """The part of a total that belongs to one value of each dimension alone; no row is in two groups.
-
-    `link` lists exactly the rows that are summed, null where no filter finds just them; `sum` is null where no row
-    states an amount.
-    """
+    """The part of a total that belongs to one value of each dimension. No money is in two groups of a total."""
 
     keys: list[GroupKey]
-    """The value of each dimension that the rows of the group have in common."""
+    """The value of each dimension that the records of the group have in common, in the order of `by`."""
     sum: Money | None
-    """Exact sum of the rows; null where none states an amount."""
+    """Exact sum of the group; null where no record states an amount, which is not zero."""
     rows: int
-    """Number of rows that are summed."""
+    """Number of records whose amounts are summed."""
     link: str | None
-    """Path that lists exactly the rows that are summed; null where no filter finds just them."""
+    """Path that lists exactly the records that are summed; null where no filter finds just them."""
     left_out: list[LeftOut]
-    """Rows of the group that state no amount, by reason."""
+    """Records of the group that are not in its sum, since they state no amount, by reason."""
 
 
 class Total(ResponseModel):
-    """One stage of money, on one basis, in one currency: `groups` add up to `sum` exactly.
-
-    `rows` counts the rows that are summed, `link` lists exactly them, null where no filter does; the rows of `left_out`
-    have links of their own.
-    """
+    """The sum of one stage of money, on one basis, in one currency; its groups add up to it exactly."""
 
     stage: TotalStage
-    """Stage of money of all rows, or their kind in a ledger; amounts of other stages are in totals of their own."""
+    """Stage of money of all that is summed here; other stages have totals of their own. Do not add them up."""
     basis: str | None
-    """On what the amounts are counted, such as the edition of the requirements; null where there is one basis only."""
+    """What further divides amounts that must not be added, such as the edition of requirements, or whether
+    contributions are commitments or deposits; null where nothing does.
+    """
     sum: Money | None
-    """Exact sum of all groups; null where no row states an amount."""
+    """Exact sum of all groups; null where no record states an amount, which is not zero."""
     rows: int
-    """Number of rows that are summed."""
+    """Number of records whose amounts are summed."""
     link: str | None
-    """Path that lists exactly the rows that are summed; null where no filter finds just them."""
+    """Path that lists exactly the records that are summed; null where no filter finds just them."""
     groups: list[TotalGroup]
-    """The parts of the total, by the dimensions of `by`."""
+    """The parts of the total, one for each value of the dimensions in `by`."""
     left_out: list[LeftOut]
-    """Rows that belong to no group or state no amount, by reason."""
+    """Records with this stage and basis that are not in the sum, by reason."""
 
 
 class PrintedCoverage(PrintedCount):
-    """How many records are held of those that documents print, whatever was asked for; `share` is held / printed."""
+    """How many of the records that a document counts are held here, under whatever filters the totals are."""
 
     held: int
-    """Number of records with this value that are held here, whatever was asked for."""
+    """Number of such records that are held here, whatever the filters of the request."""
     share: Share
-    """`held` divided by `printed`."""
+    """`held` as a share of `printed`."""
 
 
 class FilteredTotals(ResponseModel):
-    """Totals under a filter: stages of money, bases and currencies are never added together.
+    """Totals of the records that match the filters, one for each stage of money, basis and currency.
 
-    They are sums of what is held; `coverage` says how much that is of what documents count, where they do.
+    They are sums of the records that are held here; `coverage` says how many that are of those that
+    documents count, where they do.
     """
 
     by: list[str]
-    """The dimensions by which the totals are divided."""
+    """The dimensions into which the totals are divided, as `by` of the request names them."""
     filter: str
-    """The filters of the question in their canonical form, as a query string; empty where there were none."""
+    """The filters of the request as a query string, in one order and spelling, such as `region=150&stage=funded`; empty
+    where there were none. Two requests with the same filters have the same text.
+    """
     rows: int
-    """Number of rows that the filters find, with and without an amount."""
+    """Number of records that match the filters, with and without an amount."""
     link: str
-    """Path that lists the rows that the filters find."""
+    """Path that lists the records that match the filters."""
     totals: list[Total]
-    """One total for each stage, basis and currency."""
+    """One total for each stage of money, basis and currency; never add them up."""
     left_out: list[LeftOut]
-    """Rows that are in no total, by reason."""
+    """Records that are in no total, by reason."""
     coverage: list[PrintedCoverage]
-    """How many records are held of those that documents count; empty where no document counts them."""
+    """How many records are held here of those that the Fund counts; empty where no document counts them."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.

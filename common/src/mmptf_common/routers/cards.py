@@ -23,27 +23,24 @@ Shown = TypeVar("Shown", bound=BaseModel)
 
 
 class Card(ResponseModel, Generic[Shown]):
-    """The facts that one service has about one programme, under the heading `title`; `links` lead to further facts.
-
-    `changed` is when what the card shows last changed, null where that is not known. `facts` are the service's own.
-    """
+    """What one service has on one programme, for a panel on a page about the programme."""
 
     service: str
-    """Name of the service whose facts these are."""
+    """Name of the service whose facts these are; it decides which members `facts` has."""
     code: Code
     """Code of the programme, the same in every service."""
     title: str
-    """Heading of the card, for people."""
+    """Heading of the card in English, for people, such as `Programme`."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
     """
     changed: datetime | None
-    """When what the card shows last changed, in UTC; null where that is not known."""
+    """When any of the facts on the card last changed, in UTC; null where that is not known."""
     links: dict[str, str]
-    """Paths of further facts of the service, by name."""
+    """Paths at which the service has more on the programme, by what is there, such as `history`."""
     facts: Shown
-    """What the service has on the programme."""
+    """The facts, in a form of each service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,8 @@ def add_card(
     """
     path = f"/cards/{ENTITY}s"
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
-    CodeInPath = Annotated[str, openapi.code_in_path("Code of the programme.", example, packaged=packaged)]  # noqa: N806
+    code_text = f"Code of the programme, such as `{example}`; it is the same in every service."
+    CodeInPath = Annotated[str, openapi.code_in_path(code_text, example, packaged=packaged)]  # noqa: N806
 
     async def get(request: PublicReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
         async with snapshot(request, query) as data, data.repeatable_read() as revision:

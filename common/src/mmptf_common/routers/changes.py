@@ -16,7 +16,7 @@ from mmptf_common.lists.publications import ENTITY as DOCUMENT
 
 TAG = openapi.Tag(
     "Changes",
-    "Follow every change of a service in the order of its commit, to keep a copy; administrators also see who made it.",
+    "Read every change of a service in order, to hold a copy of its data; administrators also see who made each.",
     supporting=True,
 )
 
@@ -43,14 +43,15 @@ def add_feed(
     async def changes(
         request: PublicRequest, query: Annotated[FeedQuery, StrictQuery(_feed_query(public))]
     ) -> Response:
-        """Every change in the order of its commit, with what was there before and what is there now.
+        """Every change of every public record, the earliest first, with the record before and after it.
 
-        Ask again with `last` as `after`, or with `next`: a reader that stops anywhere and resumes misses nothing and
-        sees nothing twice. With `wait` the answer comes as soon as there is a change.
+        To hold a copy of the data, begin with `after=0`, apply `items`, and request `next`, again and again: a reader
+        that stops anywhere and resumes misses nothing and gets nothing twice. With `wait` the answer comes as soon as
+        there is a change.
 
-        Where `more` is true, the last write of a page may continue on the next page. The changes of one write have one
-        `revision`, which is the `seq` of its last change: to apply whole writes only, hold back the changes that have
-        the `revision` of a page's last change until another `revision` follows, or `more` is false.
+        A write may change several records, which then have one `revision`, and may go over two pages while `more` is
+        true. To apply whole writes only, hold back the changes with the `revision` of a page's last change until
+        another `revision` follows, or `more` is false.
         """
         return await _follow(request, path, query, public, forms)
 
@@ -67,7 +68,7 @@ def add_feed(
         who: Administrator,
         query: Annotated[FeedQuery, StrictQuery(_feed_query(public | private))],
     ) -> Response:
-        """Every change as `changes` gives it, those of private records too, with who made it in which request."""
+        """Every change as at `changes`, also of private records such as drafts, with who made it in which request."""
         authors = ", 'actor', actor, 'request_id', request_id"
         return await _follow(request, audit_path, query, public | private, forms, authors)
 
@@ -75,7 +76,13 @@ def add_feed(
 def _feed_query(entities: Set[str]) -> type[FeedQuery]:
     names: Any = Literal[tuple(sorted(entities))]
     field: Any = Annotated[
-        list[names], Field(default_factory=list, max_length=100, description="Only these records.", examples=[DOCUMENT])
+        list[names],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Only changes of these kinds of record.",
+            examples=[DOCUMENT],
+        ),
     ]
     return create_model("FeedOfEntities", __base__=FeedQuery, entity=field)
 

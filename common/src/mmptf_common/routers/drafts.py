@@ -63,7 +63,7 @@ def add_drafts(
     path = "/drafts"
     one = openapi.with_article(noun)
     # Evaluated here, where they are known: this module's annotations are not postponed.
-    CodeInPath = Annotated[str, openapi.code_in_path("Code of the draft.", example, packaged=False)]  # noqa: N806
+    CodeInPath = Annotated[str, openapi.code_of(noun, listing.path, example, packaged=False)]  # noqa: N806
     Drafter = Annotated[Identity, *drafter.__metadata__]  # noqa: N806
 
     def own(who: Identity) -> Listing:
@@ -81,7 +81,7 @@ def add_drafts(
     async def list_drafts(
         request: ReadRequest, who: Drafter, query: Annotated[ListQuery, StrictQuery(listing.query)]
     ) -> Response:
-        """The drafts of the caller's organization, which no other organization can read."""
+        """The drafts of the organization that the access token names. No other organization can read them."""
         return _private(await answer_list(request, own(who), query))
 
     @router.get(
@@ -103,8 +103,8 @@ def add_drafts(
         response_model=ChangePage,
         summary=f"Get the history of {one}",
         description=(
-            "Every change of a draft of the caller's organization, also after its submission: when, by whom, what and"
-            " why."
+            "Every change of a draft of the caller's organization, the earliest first, also after its submission: when"
+            " it was made and why, and the draft before and after it."
         ),
         **openapi.plain(journal=True, missing=True),
     )
@@ -159,7 +159,7 @@ def add_drafts(
         **openapi.write(changes=True, removes=True),
     )
     async def discard_draft(request: AmendRequest, code: CodeInPath, who: Drafter, query: WriteParameters) -> Response:
-        """Remove a draft that was never submitted."""
+        """Delete a draft. What was submitted is a draft no more, and cannot be discarded."""
         return await answer_write(request, who, query, lambda write: discard(write, code), changes=(own(who), code))
 
     @router.post(

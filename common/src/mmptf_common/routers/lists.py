@@ -42,7 +42,7 @@ def add_listing(
     plural = plural or f"{noun}s"
     tags: list[str | Enum] = [tag.name if tag else plural.capitalize()]
     # Evaluated here, where `example` is known: this module's annotations are not postponed.
-    CodeInPath = Annotated[str, openapi.code_in_path("Code of the record.", example, packaged=packaged)]  # noqa: N806
+    CodeInPath = Annotated[str, openapi.code_of(noun, listing.path, example, packaged=packaged)]  # noqa: N806
 
     async def list_(request: PublicReadRequest, query: Annotated[ListQuery, StrictQuery(listing.query)]) -> Response:
         return await answer_list(request, listing, query)
@@ -62,7 +62,8 @@ def add_listing(
         tags=tags,
         response_model=listing.page,
         summary=f"List {plural}",
-        description=f"{about} Filtered and in order, by pages; `text/csv` and `application/x-ndjson` are complete.",
+        description=f"{about} The list has those that match all filters: page by page, or all at once with `format=csv`"
+        " or `format=ndjson`.",
         **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(listing.columns, listing.item)),
     )
     if listing.facet_query:
@@ -81,8 +82,9 @@ def add_listing(
             response_model=FacetCounts,
             summary=f"Count {plural} by each filter",
             description=(
-                "How many rows carry each value of each filter, under all filters but its own. `text/csv` has a row for"
-                " each value."
+                f"The values of each filter, each with its name, the number of {plural} that have it, and the path that"
+                " lists them. The counts of a filter are under all other filters, not under itself. `text/csv` has a"
+                " row for each value."
             ),
             **openapi.read(media=openapi.TABLE, texts=openapi.table(facet_columns())),
         )
@@ -106,9 +108,11 @@ def add_listing(
                 response_model=FilteredTotals,
                 summary=f"Sum the money of {plural}" + ("" if whose == noun else f", at {totals_path}"),
                 description=(
-                    "Exact sums under the current filter, one for each stage of money and basis, divided by `by`. What"
-                    " several values share is never repeated: it is a group of its own, and all groups add up to the"
-                    " sum. `text/csv` has a row for each group; the sum of all is none of them."
+                    f"Exact sums of the amounts of all {plural} that match the filters, one for each stage of money,"
+                    " basis and currency, since amounts of different stages are never added. `by` divides each into"
+                    " groups, which add up to it: money of several values whose parts are not stated is in the group"
+                    " `shared`, and in none of theirs. `text/csv` has a row for each group; the sum of all is none of"
+                    " them."
                 ),
                 **openapi.read(
                     media=openapi.TABLE,
@@ -136,6 +140,7 @@ def add_listing(
         tags=tags,
         response_model=ChangePage,
         summary=f"Get the history of {openapi.with_article(noun)}",
-        description="Every change of the record since it was first written: when, by whom, what and why.",
+        description=f"Every change of the {noun}, the earliest first: when it was made, for which organization and why,"
+        " and the record before and after it.",
         **openapi.plain(journal=True, missing=True),
     )

@@ -21,7 +21,9 @@ MoneyStage = TypeAliasType(
         "refund",
     ],
 )
-"""Stage of money. They are stages of the same money: a sum has one of them, and they are never added together.
+"""Stage of money: how far an amount has come, from what is asked for to what is spent.
+
+The same money passes through several stages, so amounts of different stages are never added together.
 
 - `requirement`: what is asked for
 - `programme_budget`: a programme's budget whose source does not say whether it is asked for or approved
@@ -54,7 +56,9 @@ TotalStage = TypeAliasType(
         "interest",
     ],
 )
-"""Stage of money of all rows of a total, or the kind of entries of a ledger that are at no stage; never added together.
+"""What a total is a sum of: a stage of money, or, from `agent_fee` on, a kind of ledger entry that is at no stage.
+
+Totals of different stages are never added together, since the same money passes through several.
 
 - `requirement`: what is asked for
 - `programme_budget`: programmes' budgets whose source does not say whether they are asked for or approved
@@ -76,7 +80,7 @@ ProgrammeBudgetStage = TypeAliasType(
     "ProgrammeBudgetStage",
     Literal["programme_budget", "requirement", "allocation"],
 )
-"""Stage of money of a programme's budget; budgets of different stages are never added together.
+"""Whether a programme's budget is asked for or approved; budgets that differ in this are never added together.
 
 - `programme_budget`: the source does not say whether it is asked for or approved
 - `requirement`: asked for
@@ -112,10 +116,10 @@ LifecycleStage = TypeAliasType(
     "LifecycleStage",
     Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"],
 )
-"""Coarse part of a programme's life cycle, which follows from its status.
+"""Phase of a programme: its statuses in coarse groups, for filters and charts.
 
-- `concept`: a concept note
-- `pipeline`: in the pipeline of the Fund, not approved yet
+- `concept`: a concept note, the first outline of a programme that an organization submits to the Fund
+- `pipeline`: on the list of programmes that the Fund may approve (its pipeline), not approved yet
 - `funded`: approved, in implementation, or suspended
 - `closed`: operationally or financially closed
 - `dropped`: not selected, withdrawn or cancelled
@@ -128,19 +132,19 @@ AmountPrecision = TypeAliasType(
 )
 """How exactly a source states an amount.
 
-- `exact`: the amount to the cent
-- `rounded`: rounded as printed, such as USD 1.5M
+- `exact`: to the cent
+- `rounded`: rounded in the source, such as `USD 1.5M`
 """
 
 DatePrecision = TypeAliasType(
     "DatePrecision",
     Literal["day", "month", "year"],
 )
-"""How exactly a source states a date, which is written as a day.
+"""How exactly a date is known; it is always written as a day.
 
-- `day`: the day itself is stated
-- `month`: a month is stated, and the date is its last day
-- `year`: a year is stated, and the date is its last day
+- `day`: the day is known
+- `month`: only the month is known; show no day
+- `year`: only the year is known; show neither day nor month
 """
 
 # The names of the Fund's thematic areas, as lines 40 to 44 of mptf-europe-brochure-2024 print them.

@@ -26,10 +26,10 @@ AmountSent = Annotated[str, Field(pattern=AMOUNT_SENT_PATTERN, examples=["150000
 
 
 class Money(ResponseModel):
-    """An exact amount: a decimal string with two places, and its ISO 4217 currency."""
+    """An exact amount in one currency."""
 
     amount: AmountText
-    """Exact decimal number with two places as text, such as `1070000.00`."""
+    """Decimal number with two places, as text: `1070000.00`. Read it as a decimal, not as a floating-point number."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     """ISO 4217 code of the currency, such as `USD`."""
 

@@ -16,7 +16,7 @@ ChangeAction = TypeAliasType(
     "ChangeAction",
     Literal["create", "amend", "delete"],
 )
-"""What was done with a record.
+"""What a change did to a record.
 
 - `create`: it was written for the first time
 - `amend`: it has other values than before
@@ -24,17 +24,17 @@ ChangeAction = TypeAliasType(
 """
 
 RecordState = TypeAliasType("RecordState", dict[str, Any])
-"""A record at one time: the members that a read of it gave then, with their values."""
+"""A whole record at one time: the members and values that `GET` of the record gave then."""
 
 RecordCounts = TypeAliasType("RecordCounts", dict[str, int])
-"""Number of the records of a service, by kind."""
+"""Number of the records of a service by their kind, such as `{"programmes": 20, "places": 279}`."""
 
 
 class Page(ResponseModel, Generic[Item]):
-    """One page of a list: `total` counts every match, `next` is the path of the page after this one."""
+    """One page of a list."""
 
     items: list[Item]
-    """The records of this page, in the order of `sort`."""
+    """The records of this page, at most `limit`, in the order of `sort`."""
     total: int
     """How many records match all filters, over all pages."""
     next: str | None
@@ -46,18 +46,17 @@ class Page(ResponseModel, Generic[Item]):
 
 
 class ChangeRecord(ResponseModel):
-    """One change of one record: `before` is null when it was created, `after` when it was deleted.
+    """One change of one record. A write that changes several records makes a change of each, with one `revision`.
 
-    `revision` is the revision of the data that the change is part of, the `seq` of the last change of its write: all
-    changes of a write have the same. Lists show a write as a whole, pages of changes may divide it. `changed` names the
-    members that an amendment changed. `organization` is on whose behalf it was made, null for the operator of the
-    service.
+    Lists show a write as a whole; pages of changes may divide it.
     """
 
     seq: int
-    """Position of the change in the feed of this service; it grows, with gaps."""
+    """Position of the change among all changes of this service. It grows from change to change, and numbers may be
+    missing in between.
+    """
     revision: int
-    """Number of the write that the change is part of; all changes of one write have the same."""
+    """Number of the write that the change is part of: the `seq` of its last change, the same in all its changes."""
     at: datetime
     """When the write was committed, in UTC."""
     entity: str
@@ -67,11 +66,15 @@ class ChangeRecord(ResponseModel):
     action: ChangeAction
     """Whether the record was created, amended or deleted."""
     organization: str | None
-    """Code of the organization on whose behalf it was changed; null for the operator of the service."""
+    """Code of the organization for which it was changed; null where the operator of the service did it, such as by
+    loading data.
+    """
     reason: str | None
-    """Why, as whoever wrote it stated; null where nothing was stated."""
+    """Why it was changed, in the words of whoever changed it; null where nothing was stated."""
     changed: list[str]
-    """Names of the members that differ between `before` and `after`; empty for a creation or a deletion."""
+    """Names of the members that differ between `before` and `after`, but for `updated`; empty for a creation or a
+    deletion.
+    """
     before: RecordState | None
     """The record as it was before; null where it was created."""
     after: RecordState | None
@@ -79,9 +82,9 @@ class ChangeRecord(ResponseModel):
 
 
 class Health(ResponseModel):
-    """`ready` is false while something that this process needs is missing, which `reason` names."""
+    """Whether a process can answer requests."""
 
     ready: bool
-    """Whether this process can answer requests."""
+    """True while the process can answer requests; false while something that it needs is missing."""
     reason: str | None
-    """What is missing; null while the process is ready."""
+    """What is missing, for the operator; null while the process is ready."""

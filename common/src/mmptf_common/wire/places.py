@@ -22,10 +22,10 @@ PlaceKind = TypeAliasType(
     "PlaceKind",
     Literal["country", "region"],
 )
-"""Kind of a place.
+"""What a place is.
 
 - `country`: a country or territory, by its ISO 3166-1 alpha-3 code
-- `region`: a region that holds others, by its UN M49 code
+- `region`: a region with countries in it, such as Africa, by its UN M49 code
 """
 
 # Words that names are written with or without.

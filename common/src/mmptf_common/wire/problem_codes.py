@@ -11,9 +11,9 @@ from pydantic_core import CoreSchema
 
 
 class ProblemCode(StrEnum):
-    """The kind of a problem or of one of its errors, for programs; each is explained at `/problems/{code}`.
+    """What kind of problem or error it is, for programs; `/problems/{code}` says what to do about each.
 
-    Codes may be added, so a client treats one that it does not know by the HTTP status alone.
+    Codes may be added: treat one that you do not know by the HTTP status alone.
     """
 
     # Each member is its text, the statuses of the answers that have it as their code or in `errors` (but for the rows
@@ -96,13 +96,13 @@ class ProblemCode(StrEnum):
     TOKEN_EXPIRED = (
         "token_expired",
         (401,),
-        "The access token was valid, and is not any more.",
+        "The access token has expired: the time in its claim `exp` has passed.",
         "Get a new token and send the request again.",
     )
     TOKEN_NOT_YET_VALID = (
         "token_not_yet_valid",
         (401,),
-        "The access token becomes valid at a later time.",
+        "The access token is not valid yet: the time in its claim `nbf` or `iat` is still to come.",
         "Wait until then; where that is now, compare the clocks of the issuer and of this server.",
     )
     INSUFFICIENT_SCOPE = (
@@ -114,7 +114,7 @@ class ProblemCode(StrEnum):
     ORGANIZATION_NOT_KNOWN = (
         "organization_not_known",
         (403,),
-        "The access token names no organization to write for, or names it by what is not the code of a listed one.",
+        "The access token names no organization to write for, or one that is not listed under this code.",
         "Have the identity provider put the organization's code, as it is listed, into the token.",
     )
     IDENTITY_NOT_CONFIGURED = (
@@ -126,8 +126,8 @@ class ProblemCode(StrEnum):
     FORBIDDEN = (
         "forbidden",
         (403,),
-        "The caller is known, and this is not theirs to do: another role or organization does it, as `detail` says.",
-        "Have it done by who may, or with a token that has the role.",
+        "The access token is valid, but this is for another role or organization to do, as `detail` says.",
+        "Have it done by someone who may, or with a token that has the role.",
     )
 
     # What there is
@@ -153,7 +153,7 @@ class ProblemCode(StrEnum):
     UNKNOWN_REVISION = (
         "unknown_revision",
         (422,),
-        "`as_of` names a revision or a moment that is not reached yet.",
+        "`as_of` names a revision higher than the last one, or a moment in the future.",
         "Name one up to now; each answer states its `revision`.",
     )
 
@@ -198,7 +198,7 @@ class ProblemCode(StrEnum):
     INVALID_CURSOR = (
         "invalid_cursor",
         (422,),
-        "`cursor` is not one that this list gave for this question, or was changed on its way.",
+        "`cursor` is not from `next` of this list with the same filters and order, or was changed.",
         "Follow `next` of the page before as it is, or begin without a cursor.",
     )
 
@@ -237,7 +237,7 @@ class ProblemCode(StrEnum):
     UNKNOWN_MEMBER = (
         "unknown_member",
         (422,),
-        "An object of the body has a member that the contract does not; `allowed` names those that it has.",
+        "An object of the body has a member that the contract does not know; `allowed` names those that it takes.",
         "Correct the name, or leave the member out.",
     )
     REPEATED_MEMBER = (
@@ -255,19 +255,21 @@ class ProblemCode(StrEnum):
     NOT_APPLICABLE = (
         "not_applicable",
         (422,),
-        "A value is stated that cannot be together with the others, such as a year where none is taken.",
+        "A value is stated that does not go with the others, such as a year where none is taken.",
         "Leave it out, or change what it contradicts; `allowed` says what is taken there.",
     )
     RESERVED = (
         "reserved",
         (422,),
-        "The code of a new record is a word that names a group of totals or a path.",
+        "The code of a new record is a word that has a meaning of its own here, such as `shared`, `not_stated` or"
+        " `totals`.",
         "Choose another code.",
     )
     BATCH_REFUSED = (
         "batch_refused",
         (422,),
-        "Rows of a batch are refused, so nothing was written; `errors` has the errors of every one, with its place.",
+        "Some rows of a batch are refused, so none was written; `errors` has all errors of all rows, with their"
+        " places.",
         "Correct these rows, or send `partial=true` to write the others.",
     )
 
@@ -312,14 +314,14 @@ class ProblemCode(StrEnum):
     CODE_TAKEN = (
         "code_taken",
         (409, 422),
-        "The code is that of another record, in this or another case, or had another meaning there; in a file it is the"
-        " error of a row.",
+        "Another record has or had this code, perhaps in another case, or the code had another meaning before; in a"
+        " file it is the error of a row.",
         "Choose another code, or amend the record that has it.",
     )
     BEYOND_LAST_CHANGE = (
         "beyond_last_change",
         (409,),
-        "The position in a feed is after its last change: the data were restored to an earlier state.",
+        "`after` is higher than the `seq` of the last change: the data were restored to an earlier state.",
         "Drop the copy and begin again with `after=0`.",
     )
 
@@ -363,7 +365,7 @@ class ProblemCode(StrEnum):
     INDIRECT_COSTS_TOO_HIGH = (
         "indirect_costs_too_high",
         (422,),
-        "The indirect costs are a larger part of the direct ones than the Fund takes.",
+        "The indirect costs of an organization are a larger part of its direct costs than the Fund accepts.",
         "Lower them to the amount in `allowed`.",
     )
     NOT_TAKING_PART = (
@@ -381,7 +383,7 @@ class ProblemCode(StrEnum):
     DOES_NOT_FOLLOW = (
         "does_not_follow",
         (422,),
-        "The entry that is named as the one before is of another kind or contributor, or was reversed.",
+        "The ledger entry that this one is said to follow is of another kind or contributor, or was reversed.",
         "Name the pledge or the commitment that this entry follows.",
     )
 
@@ -389,20 +391,20 @@ class ProblemCode(StrEnum):
     TRANSITION_NOT_ALLOWED = (
         "transition_not_allowed",
         (409,),
-        "The status of the programme does not lead to the one that is asked for; `allowed` names those that follow.",
-        "Take one of them; read the programme again where its status was another one.",
+        "The status that is asked for may not follow the present one of the programme; `allowed` names those that may.",
+        "Send one of them; where somebody else has changed the status, read the programme again first.",
     )
     NOT_AMENDABLE = (
         "not_amendable",
         (409,),
-        "The programme has a status in which it, or this part of it, is not amended.",
-        "Nothing by amending; the end of a funded programme is moved by an extension.",
+        "In its present status the programme, or this part of it, cannot be amended.",
+        "Do not amend it; the last day of an approved programme is changed by an extension.",
     )
     NOT_EXTENDABLE = (
         "not_extendable",
         (409,),
-        "The programme does not run, or has no duration, so that there is no end to move.",
-        "Extend it while it runs.",
+        "The programme is not approved yet, or has ended, or has no stated duration that could be extended.",
+        "Extend it after its approval and before its end, once its duration is stated.",
     )
     DRAFT_EXISTS = (
         "draft_exists",
@@ -419,7 +421,7 @@ class ProblemCode(StrEnum):
     DRAFT_OUTDATED = (
         "draft_outdated",
         (409,),
-        "Another assessment of the same was submitted after this draft was begun.",
+        "Another assessment of the same programme, marker, stage and year was submitted after this draft was begun.",
         "Discard the draft and begin again from the assessment that `detail` names.",
     )
     NOT_REVIEWABLE = (
@@ -432,7 +434,7 @@ class ProblemCode(StrEnum):
         "already_assessed",
         (409,),
         "A grade of the same programme, marker, stage and year is there already; `detail` names the assessment.",
-        "Nothing, or have that assessment corrected.",
+        "Leave it as it is, or have that assessment corrected.",
     )
     NOT_ANSWERED = (
         "not_answered",
@@ -461,8 +463,8 @@ class ProblemCode(StrEnum):
     NOT_REVERSIBLE = (
         "not_reversible",
         (409,),
-        "The entry is a reversal, was reversed, or others rest on it.",
-        "Enter anew what is right, or reverse first what rests on it.",
+        "The ledger entry is itself a reversal, is reversed already, or other entries depend on it.",
+        "Enter what is right as a new entry, or first reverse the entries that depend on this one.",
     )
     INSUFFICIENT_BALANCE = (
         "insufficient_balance",
@@ -487,7 +489,8 @@ class ProblemCode(StrEnum):
     SUPERSEDED = (
         "superseded",
         (422,),
-        "The version of a rubric is superseded, and new answers are of a later one; `allowed` names the versions.",
+        "The version of the rubric was replaced by a later one, to which new answers belong; `allowed` names the"
+        " versions.",
         "Answer a later version.",
     )
     UNKNOWN_CRITERION = (
@@ -623,8 +626,8 @@ class ProblemCode(StrEnum):
     DOES_NOT_MATCH = (
         "does_not_match",
         (422,),
-        "A cell says something else than another one, the vocabulary or a stored record says of the same, such as"
-        " another name for the same code.",
+        "A cell contradicts another cell, the vocabulary or a stored record, such as by another name for the same"
+        " code.",
         "Correct the cell, or the place that it contradicts; `detail` has both values.",
     )
     REPEATED_ROW = (
@@ -648,7 +651,7 @@ class ProblemCode(StrEnum):
     REQUIREMENTS_EXPECTED = (
         "requirements_expected",
         (422,),
-        "A term is changed with which requirements are published, and the file has no requirements.",
+        "The file changes a term that published requirements use, and has no requirements.",
         "Send the requirements of the edition along.",
     )
     ROW_LEFT_OUT = (
@@ -711,6 +714,7 @@ class ProblemCode(StrEnum):
     NO_CARDS = (
         "no_cards",
         (),
-        "A service has no cards of programmes; it stands in the view of a programme, and is no error of the request.",
-        "Nothing; the parts of the other services are complete.",
+        "A service has no cards of programmes at all: in the view of a programme, the reason why its part has none. It"
+        " is no error of the request.",
+        "Show the parts of the other services, which are complete.",
     )

@@ -21,43 +21,49 @@ RETRY_AFTER = {"Retry-After": "2"}
 
 
 class ErrorDetail(ResponseModel):
-    """One thing that is wrong with a request: where, what, and what would have been allowed."""
+    """One thing that is wrong with a request: where it is, what it is, and what would have been allowed."""
 
     parameter: str | None
-    """Name of the query parameter that is wrong; null where the error is elsewhere."""
+    """Name of the parameter of the query or of the path that is wrong; null where the error is elsewhere."""
     pointer: str | None
-    """JSON Pointer (RFC 6901) to the wrong member of the body; null where the error is elsewhere."""
+    """JSON Pointer (RFC 6901) to the wrong value in the body, such as `/places/0/code`; in an uploaded file
+    /table/row/column. Null where the error is elsewhere.
+    """
     code: ProblemCode
-    """Stable code of the kind of error, for programs."""
+    """What kind of error it is, for programs; `/problems/{code}` explains it."""
     detail: str
     """What is wrong and what would be right, for people; its wording may change."""
     allowed: list[str] | None
-    """The values that are allowed, or where they are listed; null where they cannot be listed."""
+    """The values that are allowed or, where they are many, a description or the path of their list; null where neither
+    is known.
+    """
     suggestion: str | None
-    """The value that was most likely meant; null unless that is nearly certain."""
+    """The value that was most likely meant, to be offered to the user; null unless it is nearly certain."""
 
 
 class Problem(ResponseModel):
-    """An RFC 9457 problem document; `code` is stable, `detail` is for people."""
+    """The answer to a request that failed, a problem document (RFC 9457). Programs read `code`, people `detail`."""
 
     type: str
-    """The path at which the kind of problem is explained, for programs and people; its last part is `code`."""
+    """Path at which this kind of problem is explained, such as `/problems/not_found`; its last part is `code`."""
     title: str
-    """The kind of problem in a few words, the same for each occurrence."""
+    """The problem in a few words, the same for every request that fails so; for people."""
     status: int
-    """HTTP status of the answer."""
+    """HTTP status of the answer, such as 404."""
     detail: str
     """What is wrong in this request and what would be right, for people; its wording may change."""
     instance: str
-    """Path of the request; empty where the request could not be read as far as its path."""
+    """Path of the request that failed; empty where the request could not be read as far as its path."""
     code: ProblemCode
-    """Stable code of the kind of problem, for programs; that of the first of several errors."""
+    """What kind of problem it is, for programs; with several `errors`, the code of the first."""
     request_id: str | None
     """The `X-Request-ID` of the answer, by which the operator finds the request; null where it was refused before it
     had one.
     """
     errors: list[ErrorDetail]
-    """Each thing that is wrong, with its place; empty where the problem is not in a value that was sent."""
+    """Everything that is wrong in the request, with its place, so that it can be corrected at once; empty where the
+    problem is not in a value that was sent.
+    """
 
 
 def problem_path(code: ProblemCode) -> str:

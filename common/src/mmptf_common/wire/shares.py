@@ -12,17 +12,17 @@ from mmptf_common.wire.base import ResponseModel
 
 
 class Share(ResponseModel):
-    """An exact share in lowest terms, and in per cent with two places, rounded down.
+    """A share, as an exact fraction in lowest terms and in per cent.
 
-    `100.00` is said of no less than the whole, nor is any other threshold that is not reached.
+    Per cent are rounded down, so that `100.00` is the whole and `90.00` is never shown before 90 per cent are reached.
     """
 
     numerator: Annotated[str, Field(pattern=r"^[0-9]+$")]
-    """Upper part of the exact fraction in lowest terms, as decimal digits."""
+    """Number above the line of the fraction, as text: `10` of 10/21."""
     denominator: Annotated[str, Field(pattern=r"^[1-9][0-9]*$")]
-    """Lower part of the exact fraction in lowest terms, as decimal digits."""
+    """Number below the line of the fraction, as text: `21` of 10/21."""
     per_cent: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]{2}$")]
-    """The fraction in per cent with two decimals, rounded down; for display, not for further calculation."""
+    """The fraction in per cent with two decimals, rounded down, such as `47.61`; to be shown, not calculated with."""
 
     @property
     def exact(self) -> Fraction:

@@ -14,7 +14,7 @@ GapKind = TypeAliasType(
     "GapKind",
     Literal["not_stated_in_source", "partly_stated"],
 )
-"""How much of a fact the sources leave out.
+"""How much of a fact is missing in the sources.
 
 - `not_stated_in_source`: the sources state nothing of it
 - `partly_stated`: the sources state only a part of it
@@ -22,70 +22,70 @@ GapKind = TypeAliasType(
 
 
 class SourceRef(ResponseModel):
-    """The source of one fact: the document, the line of its text, and what is printed there.
-
-    `line` counts from 1 in the plain text of the document; null where the document's text is not available,
-    then `locator` describes the place. `verified` is true only where a text at hand confirms the fact: a line of the
-    document, or a public copy of it that was compared, as the note of the document says. What the suite or a
-    submission states is not verified.
-    """
+    """Where one fact of a record was taken from: the document, the place in it, and what is printed there."""
 
     field: str
-    """Name of the member that this source is for."""
+    """Name of the member that was taken from here, such as `title`; a dot leads to a member of a member."""
     document: Code
-    """Code of the publication, as in `vintage` of the service's status."""
+    """Code of the document, such as `mptf-europe-brochure-2024`, as at `documents` of the same service. `suite` stands
+    for what this project added itself, `submission` for what was written through this API.
+    """
     line: Annotated[int, Field(ge=1)] | None
-    """Line in the plain text of the document, counted from 1; null where that text is not at hand."""
+    """Line in the plain text of the document, counted from 1; null where no such text is held, then see `locator`."""
     locator: str | None
-    """Where in the document it stands, in words, where no line says it; else null."""
+    """The place in words, such as `para 16, objective 1`; null where `line` says enough."""
     as_printed: str | None
-    """The figure or words as the document prints them; null where nothing is quoted."""
+    """The figure or words exactly as the document prints them; null where nothing is quoted."""
     verified: bool
-    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
+    """True only where the fact was compared with the text of the document, or with a public copy of it; false for what
+    general knowledge, this project or a submission says.
+    """
     note: str | None
-    """What a reader of this source has to know; null where there is nothing."""
+    """What a reader of this source has to know, for people; null where there is nothing."""
 
 
 class PrintedCount(ResponseModel):
-    """How many records there are with one value of a filter, as documents print it: `by` is the filter."""
+    """How many records there are with one value of a filter, as a document prints it."""
 
     by: str
-    """Name of the filter whose value was counted."""
+    """Name of the filter by which the document counts, such as `stage`."""
     value: str
-    """Value of that filter."""
+    """Value of that filter, such as `funded`."""
     printed: Annotated[int, Field(ge=1)]
-    """Number of records that the documents print."""
+    """Number of such records according to the documents."""
     sources: list[SourceRef]
     """Where the number is printed."""
 
 
 class Gap(ResponseModel):
-    """Something that the sources do not state, or state only in part; it is not zero."""
+    """A fact that the sources do not state, or state only in part. Show it as not known, not as zero or none."""
 
     field: str
-    """Name of the member that is null, empty or incomplete."""
+    """Name of the member that is null, empty or incomplete, such as `budget`; `places.share` is `share` of each of
+    `places`.
+    """
     kind: GapKind
     """Whether the sources state nothing of it, or only a part."""
     note: str | None
-    """What exactly is missing; null where the kind says all."""
+    """What exactly is missing, for people; null where `kind` says enough."""
 
 
 class Publication(ResponseModel):
-    """A publication that facts were taken from."""
+    """A document that facts were taken from, or `suite` and `submission`, which stand for facts from none."""
 
     code: Code
-    """Code by which sources name the publication."""
+    """Code by which `sources` of records name the document."""
     title: str
-    """Title as published."""
+    """Title as published, or a descriptive one where the document has none."""
     publisher: str | None
-    """Who published it; null where it is not stated."""
+    """Name of who published it; null where it is not stated."""
     year: int | None
     """Year of publication; null where it is not stated."""
     kind: str
-    """Sort of publication, such as a brochure or a report."""
+    """Sort of document, such as `brochure`, `report` or `web_page`."""
     url: str | None
-    """Address at which it was published; null where none is known."""
+    """URL at which it was published; null where none is known."""
     note: str | None
-    """What a reader of figures from it has to know; null where there is nothing."""
+    """What a reader of figures from it has to know, for people; null where there is nothing."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""

@@ -53,7 +53,8 @@ class WriteQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dry_run: Flag = Field(
-        default="false", description="Do everything, answer as if it were done, and leave nothing behind."
+        default="false",
+        description="With `true`, check the write and answer as it would be answered, but store nothing.",
     )
 
 
@@ -292,18 +293,18 @@ RowResult = TypeAliasType(
 
 
 class RowOutcome(ResponseModel):
-    """What became of one row of a batch: `code` is the record's, `status` and `errors` are those of its refusal."""
+    """What became of one row of a batch."""
 
     row: int
-    """Position of the row in the request, counted from 0."""
+    """Position of the row in the request; the first is 0."""
     outcome: RowResult
-    """Whether the row was written."""
+    """Whether the row was written or refused."""
     code: str | None
-    """Code of the record; null where none was written."""
+    """Code of the record that the row created or changed; null where it was refused."""
     status: int
-    """The HTTP status that the row alone would have had."""
+    """HTTP status that a request with this row alone would have had, such as 200 or 409."""
     errors: list[ErrorDetail]
-    """What is wrong with the row; empty where it was written."""
+    """Everything that is wrong with the row; empty where it was written."""
 
 
 class BatchReport(ResponseModel):
@@ -312,7 +313,7 @@ class BatchReport(ResponseModel):
     dry_run: bool
     """Whether the request was only checked and nothing written."""
     written: int
-    """Number of rows that were written, or would be."""
+    """Number of rows that were written or, in a dry run, would be."""
     refused: int
     """Number of rows that were refused."""
     outcomes: list[RowOutcome]
@@ -323,7 +324,9 @@ class BatchQuery(WriteQuery):
     """The query of an operation that writes a batch."""
 
     partial: Flag = Field(
-        default="false", description="Write the rows that are right though others are not; else all or nothing."
+        default="false",
+        description="With `true`, write the rows that are right even where others are refused; otherwise one refused"
+        " row refuses all.",
     )
 
 
