@@ -26,7 +26,8 @@ from mmptf_common.writes.commands import WriteParameters, answer_write
 router = openapi.Router()
 TAG = openapi.Tag(
     "Code lists",
-    "The codes by which programmes are described and filtered: themes, objectives, places, organizations.",
+    "The codes by which programmes are described and filtered, with their names: thematic areas, objectives of the"
+    " Global Compact, places, organizations.",
     supporting=True,
 )
 # The example of a request body in the contract.
@@ -36,7 +37,8 @@ add_listing(
     router,
     THEMATIC_AREAS,
     tag=TAG,
-    about="One of the five thematic areas under which the Fund clusters the objectives of the Global Compact.",
+    about="One of the Fund's five thematic areas, its fields of work, under which it groups the objectives of the"
+    " Global Compact.",
     example="2",
 )
 add_listing(
@@ -50,7 +52,8 @@ add_listing(
     router,
     CLUSTERINGS,
     tag=TAG,
-    about="A named, versioned scheme of objectives under thematic areas, and whether a source confirms it.",
+    about="A clustering: which objectives of the Global Compact belong to which thematic area, and whether a source"
+    " confirms it.",
     example="mptf-thematic-areas",
 )
 add_listing(
@@ -64,10 +67,12 @@ add_listing(
     router,
     PLACES,
     tag=TAG,
-    about="A country or territory by its ISO 3166-1 alpha-3 code, or a region by its UN M49 code.",
+    about="A country or territory, by its ISO 3166-1 alpha-3 code, or a region of the world, by its UN M49 code.",
     example="SRB",
 )
-add_listing(router, ORGANIZATIONS, tag=TAG, about="An organization that the sources name.", example="IOM")
+add_listing(
+    router, ORGANIZATIONS, tag=TAG, about="An organization that takes part in programmes, or may do so.", example="IOM"
+)
 
 
 @router.post(
@@ -83,7 +88,7 @@ async def create_organization(
     who: CatalogWriter,
     query: WriteParameters,
 ) -> Response:
-    """List an organization, so that it can take part in programmes. By the Fund's management unit."""
+    """Add an organization to the list, so that it can take part in programmes. Only the Fund's management unit may."""
     if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden(f"Organizations are listed at {link(ORGANIZATIONS.path)} by the Fund's management unit.")
     return await answer_write(

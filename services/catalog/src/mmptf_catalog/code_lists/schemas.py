@@ -16,66 +16,71 @@ from mmptf_common.wire.sources import SourceRef
 
 
 class ThematicArea(ResponseModel):
-    """One of the Fund's thematic areas."""
+    """One of the five fields of work of the Fund, under which it groups the objectives of the Global Compact."""
 
     code: Code
-    """The number of the area as text; programmes and contributions name it."""
+    """Number of the area as text, such as `3`. Programmes and contributions name the area by it."""
     number: int
-    """Number of the area, 1 to 5."""
+    """Number of the area, 1 to 5, to sort by."""
     name: str
     """Name as the Fund prints it."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
 
 class Objective(ResponseModel):
-    """One of the 23 objectives of the Global Compact for Migration (A/RES/73/195, paragraph 16).
-
-    `name` is the official one, `short_name` a short form of our own, for tables and charts.
-    """
+    """One of the 23 objectives of the Global Compact for Migration (A/RES/73/195, paragraph 16)."""
 
     code: Code
-    """The number of the objective as text; programmes name it."""
+    """Number of the objective as text, such as `17`. Programmes name the objective by it."""
     number: int
-    """Number of the objective in the Global Compact, 1 to 23."""
+    """Number of the objective in the Global Compact, 1 to 23, to sort by."""
     name: str
-    """Official name."""
+    """Official name, as the Global Compact prints it."""
     short_name: str
-    """Short form of our own, for tables and charts."""
+    """Short form of the name by this project, for tables and charts; it is not official."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
 
 class ClusteredArea(ResponseModel):
-    """The objectives that a scheme clusters under one thematic area."""
+    """The objectives that a clustering puts under one thematic area."""
 
     thematic_area: Code
-    """Code of the thematic area."""
+    """Code of the thematic area, such as `3`."""
     objectives: list[Code]
-    """Codes of the objectives under it."""
+    """Codes of the objectives under this area, such as `4`."""
 
 
 class Clustering(ResponseModel):
-    """A named, versioned scheme of objectives under thematic areas; a programme's area is never derived from it."""
+    """A clustering: which objectives of the Global Compact belong to which thematic area, according to one scheme.
+
+    It explains the thematic areas. The thematic area of a programme is never derived from it.
+    """
 
     code: Code
-    """Code of the scheme."""
+    """Code of the scheme, such as `mptf-thematic-areas`."""
     version: str
-    """Version of the scheme."""
+    """Version of the scheme, such as `1`; another assignment of objectives is another version."""
     name: str
-    """Name of the scheme."""
+    """Name of the scheme, for people."""
     verified: bool
-    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
+    """True only where it was compared with the text of a document, or with a public copy of it; false for what general
+    knowledge, this project or a submission says.
+    """
     areas: list[ClusteredArea]
-    """The thematic areas with their objectives; each objective is under one area."""
+    """The thematic areas with their objectives; each of the 23 objectives is under exactly one area."""
     note: str | None
-    """Where the scheme comes from and what it may be used for; null where nothing is to be said."""
+    """Where the scheme comes from and what it may be used for, for people; null where there is nothing to say."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -84,42 +89,52 @@ class GuidingPrinciple(ResponseModel):
     """One of the ten guiding principles of the Global Compact for Migration."""
 
     code: Code
-    """Short word for the principle, which stays the same."""
+    """Code of the principle, such as `people-centred`."""
     number: int
-    """Its position among the ten, from 1."""
+    """Position of the principle in the Global Compact, 1 to 10, to sort by."""
     name: str
-    """Name as the Global Compact gives it."""
+    """Name of the principle, as the Global Compact prints it."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
 
 class Place(ResponseModel):
-    """A country or territory (ISO 3166-1 alpha-3) or a region (UN M49, three digits as text)."""
+    """A country or territory, or a region of the world with countries in it."""
 
     code: Code
-    """ISO 3166-1 alpha-3 code of a country or territory, UN M49 code of a region, or `XKX`."""
+    """ISO 3166-1 alpha-3 code of a country or territory, such as `SRB`, or UN M49 code of a region, three digits as
+    text, such as `150`. `XKX` is of the codes that ISO leaves to its users; show its `footnote`.
+    """
     kind: PlaceKind
-    """Whether it is a country (or territory) or a region that holds others."""
+    """Whether it is a country or territory, or a region."""
     name: str
-    """Name as the United Nations write it."""
+    """Name in English, as the United Nations write it."""
     m49: Annotated[str, Field(pattern=r"^[0-9]{3}$")] | None
-    """UN M49 code, three digits with leading zeros; null where it has none."""
+    """UN M49 code, three digits as text with leading zeros, such as `688`; null where it has none. Of a region it is
+    the same as `code`.
+    """
     iso_alpha2: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None
-    """ISO 3166-1 alpha-2 code; null for a region, or where there is none."""
+    """ISO 3166-1 alpha-2 code, such as `RS`; null for a region, or where there is none."""
     region: str | None
-    """M49 code of the region that holds it, such as `150` Europe; null for the widest."""
+    """M49 code of the widest region that it lies in, such as `150` for Europe; null for such a region itself, or where
+    there is none.
+    """
     subregion: str | None
-    """M49 code of the subregion that holds it; null where there is none."""
+    """M49 code of the subregion that it lies in, such as `039` for Southern Europe; null where there is none."""
     intermediate_region: str | None
-    """M49 code of the intermediate region that holds it; null where there is none."""
+    """M49 code of the intermediate region, within a subregion, that it lies in, such as `014` for Eastern Africa; null
+    where there is none.
+    """
     footnote: str | None
-    """Text that has to accompany the name wherever it is shown; null where there is none."""
+    """Text that has to stand wherever the name is shown; null where there is none."""
     user_assigned: bool
-    """Whether the code is assigned by users and not by ISO 3166."""
+    """True for a code that is not of ISO 3166-1 but of the range that it leaves to users: `XKX`. Else false."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -130,27 +145,28 @@ class Place(ResponseModel):
 
 
 class Organization(ResponseModel):
-    """An organization that the sources name."""
+    """An organization that takes part in programmes, or may do so."""
 
     code: Code
-    """Short name by which programmes and the ledger name the organization, such as `IOM`."""
+    """Short name of the organization, such as `IOM`. Programmes and the ledger name it by this code."""
     name: str
-    """Full name."""
+    """Full name of the organization, for people."""
     kind: Literal["un_organization"]
-    """Sort of organization."""
+    """What sort of organization it is: so far all are organizations of the United Nations system."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
 
 class OrganizationSent(RequestModel):
-    """An organization that may take part in programmes."""
+    """A new organization, which may then take part in programmes."""
 
     code: NewCode
-    """Short name by which programmes and the ledger will name it, such as `UNHCR`."""
+    """Short name of the organization, such as `UNHCR`, by which programmes and the ledger are to name it."""
     name: Annotated[Text, Field(max_length=300)]
-    """Full name."""
+    """Full name of the organization, for people."""
 
 
 class ThematicAreaPage(Page[ThematicArea]):
@@ -195,15 +211,23 @@ class PlaceQuery(NamedQuery):
         Field(
             default_factory=list,
             max_length=100,
-            description="Countries and territories, or regions that hold them.",
+            description="Only places of this kind: `country` for countries and territories, `region` for regions.",
             examples=["country"],
         ),
     ]
-    region: Annotated[Values, Field(description="M49 code of a region that holds the place.", examples=["150"])]
+    region: Annotated[
+        Values,
+        Field(
+            description="Only places that lie in one of these regions: UN M49 codes with three digits, such as `150`"
+            " for Europe.",
+            examples=["150"],
+        ),
+    ]
     q: Annotated[
         Search | None,
         Field(
-            description=f"Words, each of which begins a word of one of its names, the former and short ones too. {HOW}",
+            description="Only places with these words, or words that begin so, in one of their names, also former and"
+            f" short ones. {HOW}",
             examples=["serbia"],
         ),
     ] = None

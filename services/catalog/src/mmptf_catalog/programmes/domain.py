@@ -37,18 +37,19 @@ ProgrammeStatus = TypeAliasType(
         "not_stated",
     ],
 )
-"""Status of a programme in the procedure of the Fund.
+"""Where a programme stands in the procedure of the Fund, from its submission to the closure of its accounts.
 
-- `concept_note`: submitted as a concept note
-- `pipeline`: in the pipeline, a living list that changes after each meeting of the Steering Committee
-- `approved`: approved by the Steering Committee
+- `concept_note`: submitted to the Fund as a concept note, a first outline
+- `pipeline`: on the list of programmes that the Fund may approve, which changes with each meeting of its Steering
+  Committee
+- `approved`: approved by the Steering Committee, which decides what the Fund pays for; not begun yet
 - `implementation`: being carried out
 - `operationally_closed`: its activities have ended
 - `financially_closed`: its accounts are closed
 - `not_selected`: not selected for the Fund
-- `withdrawn`: withdrawn by its organization
-- `suspended`: stopped for a time
-- `cancelled`: ended before its time
+- `withdrawn`: withdrawn by its organization before its approval
+- `suspended`: stopped for a time after its approval
+- `cancelled`: ended for good after its approval, before its time
 - `not_stated`: the sources do not state it
 """
 ProgrammeStatusSent = TypeAliasType(
@@ -66,18 +67,19 @@ ProgrammeStatusSent = TypeAliasType(
         "cancelled",
     ],
 )
-"""Status that a change can set: each but `not_stated`, which only the sources leave.
+"""Status that a change can set. `not_stated` is none of them, since it is said of packaged data only.
 
-- `concept_note`: submitted as a concept note
-- `pipeline`: in the pipeline, a living list that changes after each meeting of the Steering Committee
-- `approved`: approved by the Steering Committee
+- `concept_note`: submitted to the Fund as a concept note, a first outline
+- `pipeline`: on the list of programmes that the Fund may approve, which changes with each meeting of its Steering
+  Committee
+- `approved`: approved by the Steering Committee, which decides what the Fund pays for; not begun yet
 - `implementation`: being carried out
 - `operationally_closed`: its activities have ended
 - `financially_closed`: its accounts are closed
 - `not_selected`: not selected for the Fund
-- `withdrawn`: withdrawn by its organization
-- `suspended`: stopped for a time
-- `cancelled`: ended before its time
+- `withdrawn`: withdrawn by its organization before its approval
+- `suspended`: stopped for a time after its approval
+- `cancelled`: ended for good after its approval, before its time
 """
 Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
 # An amount or a per cent with two decimal places: a Decimal in Python, a string in JSON.
@@ -101,71 +103,75 @@ STAGE_OF_STATUS: Mapping[ProgrammeStatus, LifecycleStage] = {
 
 
 class ProgrammeDraftPlace(ResponseModel):
-    """A place of a draft, and its per cent of the budget."""
+    """A country or region in which a draft's programme is to be carried out."""
 
     code: ListedCode
-    """Code of the place, as at `/catalog/v1/places`."""
+    """Code of the place, such as `KEN`, as at `/catalog/v1/places`."""
     share: Hundredths | None
-    """Per cent of the budget, with two decimals; null where it is not stated yet."""
+    """Per cent of the budget for this place, with two decimals, such as `60.00`; null where it is not stated yet."""
 
 
 class ProgrammeDraftDuration(ResponseModel):
-    """The first and the last day of a draft's programme."""
+    """The days from which and to which a draft's programme is to be carried out."""
 
     start: date
-    """First day."""
+    """First day, such as `2027-01-01`."""
     end: date
-    """Last day."""
+    """Last day, such as `2028-12-31`; it is part of the programme."""
 
 
 class ProgrammeBudgetLine(ResponseModel):
-    """What one organization means to spend in one year under one UNSDG category, in the budget's currency."""
+    """One line of a budget: what one organization means to spend in one year on one category of costs."""
 
     organization: ListedCode
-    """Code of the organization that spends it."""
+    """Code of the participating organization that spends it, as at `/catalog/v1/organizations`."""
     year: Year
-    """Calendar year of the spending."""
+    """Calendar year in which it is to be spent."""
     category: BudgetCategory
-    """UNSDG budget category."""
+    """What it is to be spent on."""
     amount: Amount
-    """Exact decimal number with two places, in the currency of the budget."""
+    """Amount in US dollars, as an exact decimal number with two places, such as `120000.00`."""
 
 
 class ProgrammeContent(ResponseModel):
     """The content of a programme or a draft; members that are not stated are null or empty."""
 
     title: str | None
-    """Title; null where it is not stated yet."""
+    """Title of the programme, for people; null where it is not stated yet."""
     summary: str | None
-    """What the programme is about; null where it is not stated yet."""
+    """What the programme is to do, in a few sentences; null where it is not stated yet."""
     thematic_area: ListedCode | None
-    """Code of the thematic area; null where it is not stated yet."""
+    """Code of the thematic area, as at `/catalog/v1/thematic-areas`; null where it is not stated yet."""
     objectives: list[ListedCode]
-    """Codes of objectives of the Global Compact."""
+    """Codes of objectives of the Global Compact, as at `/catalog/v1/objectives`; empty where none is stated yet."""
     places: list[ProgrammeDraftPlace]
-    """The countries or regions, with their shares."""
+    """The countries or regions, with their shares of the budget; empty where none is stated yet."""
     organizations: list[ListedCode]
-    """Codes of the participating organizations."""
+    """Codes of the participating organizations, as at `/catalog/v1/organizations`; empty where none is stated yet."""
     duration: ProgrammeDraftDuration | None
     """First and last day; null where they are not stated yet."""
     budget: Hundredths | None
-    """Budget in US dollars, a decimal number with two places; null where it is not stated yet."""
+    """Budget in US dollars, as an exact decimal number with two places, such as `1500000.00`; null where it is not
+    stated yet.
+    """
     budget_lines: list[ProgrammeBudgetLine]
-    """The budget by organization, year and category; they have to add up to it at submission."""
+    """The budget by organization, year and category of costs. Where there are any, they have to add up to the budget
+    when the draft is submitted.
+    """
 
 
 class DraftOwner(ResponseModel):
     """The code of a draft, and the organization that it belongs to."""
 
     code: Code
-    """Code of the programme to be."""
+    """Code that the programme has from its submission on, the same as the draft's."""
     organization: Code
-    """Code of the organization that the draft belongs to."""
+    """Code of the organization that began the draft; no other organization can read or change it."""
 
 
 # Pydantic puts the fields of the last base first, so `code` is the first member of the record.
 class ProgrammeDraft(ProgrammeContent, DraftOwner):
-    """A programme before it is submitted: seen by its organization alone."""
+    """A programme before it is submitted to the Fund; only its organization sees it."""
 
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
@@ -208,27 +214,27 @@ class StatedBudget(ResponseModel):
 
 
 class NoCostExtension(ResponseModel):
-    """A no-cost extension: the last day that it replaces, and the decision behind it."""
+    """A no-cost extension: a later last day of a programme without more money."""
 
     end: date
     """The new last day."""
     previous_end: date
-    """The last day that it replaces."""
+    """The last day of the programme before."""
     reason: str
-    """Why it was extended."""
+    """Why it was extended, in the words of whoever entered it."""
     decision: str
-    """The decision behind it, such as a meeting and its date."""
+    """The decision by which it was extended, such as a meeting and its date."""
 
 
 class ProgrammeDuration(ResponseModel):
-    """The first and the last day of a programme, the last as extended."""
+    """The days from which and to which a programme is carried out."""
 
     start: date
-    """First day."""
+    """First day, such as `2025-01-01`."""
     end: date
-    """Last day, as extended."""
+    """Last day, that of the last extension where there is one; it is part of the programme."""
     extensions: list[NoCostExtension]
-    """The extensions without further money, the earliest first."""
+    """The no-cost extensions, the earliest first; empty where there is none."""
 
     def extended(self, end: date, reason: str, decision: str) -> ProgrammeDuration:
         """The duration with a later last day, and the decision recorded as an extension."""
@@ -237,24 +243,28 @@ class ProgrammeDuration(ResponseModel):
 
 
 class ProgrammeStatusRecord(ResponseModel):
-    """A status that a programme had, with the date as precisely as it is known, the reason, and what decided it."""
+    """A status that a programme has or had, since when, and how that is known."""
 
     status: ProgrammeStatus
-    """The status from `date` on."""
+    """The status that it had from `date` on, up to the date of the next record."""
     stage: LifecycleStage
-    """Coarse part of the life cycle that it belongs to."""
+    """Phase that the status belongs to."""
     date: date
-    """First day of the status, the last day of the month or year where only that is known."""
+    """First day of the status, such as `2026-11-20`. Where only the year is known, as `date_precision` says, it is
+    1 January of that year.
+    """
     date_precision: DatePrecision
-    """How exactly the date is known."""
+    """How exactly `date` is known; with `year`, show `2024` and no day."""
     reason: str
-    """Why, or how it is known."""
+    """Why the status changed, or how it is known, in words for people."""
     decision: str | None
-    """The decision that set it; null where none is known."""
+    """The decision behind it, such as a meeting and its date; null where none is known."""
     verified: bool
-    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
+    """True only where it was compared with the text of a document, or with a public copy of it; false for what general
+    knowledge, this project or a submission says.
+    """
     sources: list[SourceRef]
-    """Where it is printed."""
+    """Where the status and its date were taken from."""
 
 
 class StatedProgramme(ResponseModel):

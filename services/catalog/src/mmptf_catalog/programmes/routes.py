@@ -35,12 +35,12 @@ TAG = openapi.Tag(
 )
 DRAFTS_TAG = openapi.Tag(
     "Programme drafts",
-    "Prepare a programme that only its organization sees, and submit it as a concept note.",
+    "Prepare a programme that only its own organization sees, and submit it to the Fund as a concept note.",
     supporting=True,
 )
-ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "WBALKANS-01")]
-ConceptCode = Annotated[str, openapi.code_in_path("Code of the programme.", "KEN-01", packaged=False)]
-FundedCode = Annotated[str, openapi.code_in_path("Code of the programme.", "UGA-01", packaged=False)]
+ProgrammeCode = Annotated[str, openapi.code_of("programme", PROGRAMMES.path, "WBALKANS-01")]
+ConceptCode = Annotated[str, openapi.code_of("programme", PROGRAMMES.path, "KEN-01", packaged=False)]
+FundedCode = Annotated[str, openapi.code_of("programme", PROGRAMMES.path, "UGA-01", packaged=False)]
 
 
 def _require_management_unit(who: Identity, what: str) -> None:
@@ -52,7 +52,8 @@ add_listing(
     router,
     PROGRAMMES,
     tag=TAG,
-    about="A joint programme of the Fund: what its sources state, what they do not, and its dated status.",
+    about="A joint programme of the Fund: what it does, where, by whom and with which budget, its status, and the"
+    " sources.",
     example="MKD-01",
 )
 add_drafts(
@@ -61,11 +62,12 @@ add_drafts(
     noun="programme draft",
     tag=DRAFTS_TAG,
     drafter=CatalogWriter,
-    about="A draft of the caller's organization.",
+    about="A programme that the caller's organization has begun and not submitted yet.",
     example="KEN-UGA-01",
     create=StepWithBody(
         commands.create_draft,
-        "Begin a programme for the caller's organization. Its codes have to be known; the rest may come later.",
+        "Begin a programme for the organization that the access token names. Only `code` is needed at once; other codes"
+        " that are sent have to be listed ones.",
         schemas.ProgrammeDraftSent,
         examples.DRAFT,
     ),
@@ -78,7 +80,8 @@ add_drafts(
     discard=commands.discard_draft,
     submit=Step(
         commands.submit_draft,
-        "Make a concept note of a draft that is complete: from then on everybody sees it, and the draft is gone.",
+        "Submit a complete draft to the Fund: it becomes a programme with the status `concept_note` and the same code,"
+        " which everybody sees, and the draft is gone.",
     ),
     submitted=PROGRAMMES,
 )
@@ -98,7 +101,9 @@ async def amend_programme(
     who: CatalogWriter,
     query: WriteParameters,
 ) -> Response:
-    """Change the members that are sent, with the reason: its organization until it is approved, then the Fund."""
+    """Change the members that are sent; the others stay as they are. The programme's lead organization may do so until
+    it is approved, or any participating one where no lead is stated; the Fund's management unit may until it is closed.
+    """
     return await answer_write(
         request,
         who,
@@ -123,7 +128,11 @@ async def change_programme_status(
     who: CatalogWriter,
     query: WriteParameters,
 ) -> Response:
-    """Give a programme the status that follows, from a day on, with the reason and the decision behind it."""
+    """Give a programme the next status, mostly in this order: `concept_note`, `pipeline`, `approved`, `implementation`,
+    `operationally_closed`, `financially_closed`. Where the new one may not follow the present one, the answer is a 409
+    whose `allowed` names those that may. This is for the Fund's management unit; an organization may withdraw its own
+    programme before the approval, and submit it as a concept note again.
+    """
     return await answer_write(
         request,
         who,
@@ -148,7 +157,9 @@ async def extend_programme(
     who: CatalogWriter,
     query: WriteParameters,
 ) -> Response:
-    """A no-cost extension: a later last day. By the Fund's management unit."""
+    """Give a programme that is being carried out a later last day, without more money (a no-cost extension). Only the
+    Fund's management unit may.
+    """
     _require_management_unit(who, "Programmes are extended")
     return await answer_write(
         request,
@@ -173,7 +184,9 @@ async def change_programme_statuses(
     who: CatalogWriter,
     query: BatchParameters,
 ) -> Response:
-    """The status changes of one meeting, all of them or none; with `partial` those that can be made."""
+    """Give several programmes a new status at once, such as after a meeting: all of them or none, or with
+    `partial=true` those that are not refused.
+    """
 
     async def write_all(write: Write) -> Answer:
         return await write_batch(
@@ -195,7 +208,8 @@ add_card(
     programme_card,
     title="Programme",
     tag=TAG,
-    about="A programme at one glance: what it is, where, whose, how much is budgeted, and what no source states.",
+    about="The main facts on a programme, for a panel on a page: what it does, where, by whom, its status and budget,"
+    " and what no source states.",
     known=codes_in("programme"),
     unknown="There is no programme {}",
     example="MKD-01",

@@ -88,49 +88,44 @@ class CodeNames:
 
 
 class CodeName(ResponseModel):
-    """A code and the name it stands for."""
+    """A code, and the name to show for it."""
 
     code: Code
-    """Code, as in the code list of the member."""
+    """Code, as in the code list of what it belongs to, such as `/catalog/v1/objectives`."""
     name: str
-    """What the code stands for."""
+    """Name of what the code stands for, for people."""
 
 
 class ProgrammePlace(ResponseModel):
-    """A place of a programme: `share` is its per cent of the budget, null where the source gives none."""
+    """A country or region in which a programme is carried out."""
 
     code: Code
-    """Code of the place, as at `/catalog/v1/places`."""
+    """Code of the place, such as `MKD`, as at `/catalog/v1/places`."""
     name: str
-    """Name as the United Nations write it today."""
+    """Name as the United Nations write it; show this one."""
     as_printed: str
-    """Name as the source prints it."""
+    """Name as the source prints it, which may be an older one."""
     share: Annotated[str, Field(pattern=r"^[0-9]{1,3}\.[0-9]{2}$")] | None
-    """Per cent of the budget that is meant for the place, with two decimals; null where the source gives none."""
+    """Per cent of the budget for this place, with two decimals, such as `60.00`; null where no source states it."""
     footnote: str | None
-    """Text that has to accompany the name; null where there is none."""
+    """Text that has to stand wherever the name is shown; null where there is none."""
 
 
 class ProgrammeBudget(ResponseModel):
-    """A programme's budget, as its sources print it or as its organization states it.
-
-    `stage` is `requirement` while it is asked for and `allocation` once it is approved. Where a source does not say
-    which it is, it is `programme_budget`, a stage of its own that is never added to another. `rounded` means as
-    printed, e.g. USD 1.5M; `as_printed` is null for what was not taken from a document.
-    """
+    """A programme's budget, as its sources print it or as its organization states it."""
 
     amount: AmountText
-    """The budget as an exact decimal number with two places; `precision` says how exactly it is known."""
+    """Decimal number with two places, as text, such as `1500000.00`; `precision` says how exactly it is known."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    """ISO 4217 code of the currency, such as `USD`."""
+    """ISO 4217 code of the currency: `USD` for all programmes so far."""
     stage: ProgrammeBudgetStage
-    """Stage of money: asked for (`requirement`), approved (`allocation`), or not said (`programme_budget`)."""
+    """Whether the budget is asked for or approved, where the source says so."""
     precision: AmountPrecision
-    """Whether the figure is exact, or rounded as printed."""
+    """Whether the source states the amount to the cent, or rounded."""
     as_printed: str | None
-    """The words of the source, such as `USD 1.5M`; null for what was not taken from a document."""
+    """Amount as the source prints it, such as `USD 1.5M`; null where it was not taken from a document."""
     sources: list[SourceRef]
-    """Where the budget is printed."""
+    """Where the budget was taken from."""
 
     @classmethod
     def of(cls, stated: StatedBudget, sources: Iterable[SourceRef]) -> ProgrammeBudget:
@@ -146,45 +141,50 @@ class ProgrammeBudget(ResponseModel):
 
 
 class Programme(ResponseModel):
-    """A joint programme of the Fund. What no source states is null or empty and named in `gaps`.
+    """A joint programme: several United Nations organizations carry it out together, with money of the Fund.
 
-    `lead_organization` submitted it; `budget_lines` add up to the budget where there are any.
+    What no source states is null or empty, and named in `gaps`.
     """
 
     code: Code
-    """Code of the programme; after a renaming, the former code leads to this one."""
+    """Code of the programme, such as `MKD-01`, the same in every service. A former code of it redirects to this one."""
     title: str | None
-    """Title; null where no source prints one."""
+    """Title, for people; null where no source prints one: show `place_label` then."""
     summary: str
-    """What the programme is about, in words of our own, or as its organization wrote it."""
+    """What the programme does, in a few sentences: written by this project, or by its organization once it states one.
+    """
     thematic_area: CodeName | None
-    """Thematic area; null where no source states one. It is never derived from objectives."""
+    """The one thematic area that it belongs to; null where no source states it. It is not derived from objectives."""
     objectives: list[CodeName]
-    """Objectives of the Global Compact that the sources name; empty where they name none."""
+    """Objectives of the Global Compact that it serves; empty where no source names one."""
     place_label: str
-    """The places as the source prints them, together."""
+    """Name of all places together, as the source prints it, such as `NORTH MACEDONIA`."""
     places: list[ProgrammePlace]
-    """The countries or regions; empty where no source names one."""
+    """The countries or regions in which it is carried out; empty where no source names one."""
     lead_organization: Code | None
-    """Code of the organization that submitted it; null where no source states it."""
+    """Code of the organization that leads it and may change it before its approval; null where no source states it."""
     organizations: list[CodeName]
-    """Participating organizations; empty where no source names them."""
+    """The participating UN organizations (PUNOs), each of which carries out a part; empty where no source names one."""
     duration: ProgrammeDuration | None
-    """First and last day; null where they are not stated."""
+    """First and last day; null where no source states them."""
     budget: ProgrammeBudget | None
-    """Budget in US dollars; null where no source states one, which is not zero."""
+    """Budget; null where no source states one, which is not zero."""
     budget_lines: list[ProgrammeBudgetLine]
-    """The budget by organization, year and category; they add up to it. Empty where they are not stated."""
+    """The budget by organization, year and category of costs; they add up to it. Empty where none is stated."""
     status: ProgrammeStatus
-    """Status today, by the procedure of the Fund."""
+    """Present status in the procedure of the Fund."""
     stage: LifecycleStage
-    """Coarse part of the life cycle that the status belongs to."""
+    """Phase that the status belongs to: coarser, for filters and charts."""
     status_history: list[ProgrammeStatusRecord]
-    """Every status that it had, the earliest first."""
+    """Every status that it is known to have had, the earliest first; the last one is the present status. Empty where
+    none is known.
+    """
     gaps: list[Gap]
-    """What the sources do not state; the members are null or empty."""
+    """What the sources do not state, or state only in part; empty where nothing is missing."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several, or none. Those of the budget and of each
+    status are with these.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -227,52 +227,52 @@ class Programme(ResponseModel):
 
 
 class CardBudget(ResponseModel):
-    """A programme's budget with its stage and precision; the programme itself has its sources."""
+    """A programme's budget, without its sources, which the programme itself has."""
 
     amount: AmountText
-    """The budget as an exact decimal number with two places."""
+    """Decimal number with two places, as text, such as `1500000.00`; `precision` says how exactly it is known."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    """ISO 4217 code of the currency, such as `USD`."""
+    """ISO 4217 code of the currency: `USD` for all programmes so far."""
     stage: ProgrammeBudgetStage
-    """Stage of money: asked for (`requirement`), approved (`allocation`), or not said (`programme_budget`)."""
+    """Whether the budget is asked for or approved, where the source says so."""
     precision: AmountPrecision
-    """Whether the figure is exact, or rounded as printed."""
+    """Whether the source states the amount to the cent, or rounded."""
 
 
 class ProgrammeFacts(ResponseModel):
-    """What of a programme a reader needs at one glance; what no source states is null or empty and named in `gaps`."""
+    """The main facts on a programme. What no source states is null or empty, and named in `gaps`."""
 
     title: str | None
-    """Title; null where no source prints one."""
+    """Title, for people; null where no source prints one: show `place_label` then."""
     status: ProgrammeStatus
-    """Status today, by the procedure of the Fund."""
+    """Present status in the procedure of the Fund."""
     stage: LifecycleStage
-    """Coarse part of the life cycle that the status belongs to."""
+    """Phase that the status belongs to: coarser, for filters and charts."""
     thematic_area: CodeName | None
-    """Thematic area; null where no source states one."""
+    """The one thematic area that it belongs to; null where no source states it."""
     objectives: list[CodeName]
-    """Objectives of the Global Compact; empty where no source names them."""
+    """Objectives of the Global Compact that it serves; empty where no source names one."""
     place_label: str
-    """The places as the source prints them, together."""
+    """Name of all places together, as the source prints it, such as `NORTH MACEDONIA`."""
     places: list[ProgrammePlace]
-    """The countries or regions; empty where no source names one."""
+    """The countries or regions in which it is carried out; empty where no source names one."""
     lead_organization: Code | None
-    """Code of the organization that submitted it; null where no source states it."""
+    """Code of the organization that leads it and may change it before its approval; null where no source states it."""
     organizations: list[CodeName]
-    """Participating organizations; empty where no source names them."""
+    """The participating UN organizations (PUNOs), each of which carries out a part; empty where no source names one."""
     duration: ProgrammeDuration | None
-    """First and last day; null where they are not stated."""
+    """First and last day; null where no source states them."""
     budget: CardBudget | None
-    """Budget in US dollars; null where no source states one, which is not zero."""
+    """Budget; null where no source states one, which is not zero."""
     gaps: list[Gap]
-    """What the sources do not state; the members are null or empty."""
+    """What the sources do not state, or state only in part; empty where nothing is missing."""
 
 
 class CatalogProgrammeCard(Card[ProgrammeFacts]):
-    """What the catalogue holds on a programme; `changed` is when anything of the programme last changed."""
+    """What the catalogue has on a programme, for a panel on a page about the programme."""
 
     service: Literal["catalog"]
-    """Name of the service whose facts these are."""
+    """Name of the service whose facts these are; it decides which members `facts` has."""
 
 
 class ProgrammePage(Page[Programme]):
@@ -283,42 +283,96 @@ BudgetStageFilter = TypeAliasType(
     "BudgetStageFilter",
     Literal["programme_budget", "requirement", "allocation", "not_stated"],
 )
-"""Stage of money of the budget, by which programmes are found.
+"""Whether the budget of a programme is asked for or approved, as a filter.
 
 - `programme_budget`: the source does not say whether it is asked for or approved
 - `requirement`: asked for
 - `allocation`: approved by the Steering Committee
-- `not_stated`: programmes without a budget
+- `not_stated`: no source states a budget
 """
 
 
 class ProgrammeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
-    thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["3"])]
-    objective: Annotated[Values, Field(description="Code of a GCM objective.", examples=["6"])]
-    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.", examples=["ETH"])]
-    region: Annotated[Values, Field(description="M49 code of a region at any level: 002 is Africa.", examples=["002"])]
-    organization: Annotated[Values, Field(description="Code of a participating organization.", examples=["ILO"])]
+    thematic_area: Annotated[
+        Values,
+        Field(
+            description="Only programmes of these thematic areas: codes as at `/catalog/v1/thematic-areas`, or"
+            " `not_stated` for those of which no source states one.",
+            examples=["3"],
+        ),
+    ]
+    objective: Annotated[
+        Values,
+        Field(
+            description="Only programmes that serve one of these objectives of the Global Compact for Migration (GCM):"
+            " codes as at `/catalog/v1/objectives`, or `not_stated`.",
+            examples=["6"],
+        ),
+    ]
+    country: Annotated[
+        Values,
+        Field(
+            description="Only programmes in one of these countries: ISO 3166-1 alpha-3 codes as at"
+            " `/catalog/v1/places`, or `not_stated`.",
+            examples=["ETH"],
+        ),
+    ]
+    region: Annotated[
+        Values,
+        Field(
+            description="Only programmes with a place in one of these regions, wide or narrow: UN M49 codes with three"
+            " digits as at `/catalog/v1/places`, such as `002` for Africa and `014` for Eastern Africa, or"
+            " `not_stated`.",
+            examples=["002"],
+        ),
+    ]
+    organization: Annotated[
+        Values,
+        Field(
+            description="Only programmes in which one of these organizations participates: codes as at"
+            " `/catalog/v1/organizations`, or `not_stated`.",
+            examples=["ILO"],
+        ),
+    ]
     stage: Annotated[
         list[LifecycleStage],
-        Field(default_factory=list, max_length=100, description="Coarse life cycle.", examples=["funded"]),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Only programmes in one of these phases, the coarse groups of statuses.",
+            examples=["funded"],
+        ),
     ]
     budget_stage: Annotated[
         list[BudgetStageFilter],
         Field(
             default_factory=list,
             max_length=100,
-            description="Stage of money of the budget.",
+            description="Only programmes whose budget is at one of these stages; `not_stated` for those without one.",
             examples=["programme_budget"],
         ),
     ]
-    budget_min: Annotated[Amount | None, Field(description="Smallest budget, in USD.", examples=["1000000.00"])] = None
-    budget_max: Annotated[Amount | None, Field(description="Largest budget, in USD.", examples=["5000000.00"])] = None
+    budget_min: Annotated[
+        Amount | None,
+        Field(
+            description="Only programmes with at least this budget, in US dollars; none without a budget.",
+            examples=["1000000.00"],
+        ),
+    ] = None
+    budget_max: Annotated[
+        Amount | None,
+        Field(
+            description="Only programmes with at most this budget, in US dollars; none without a budget.",
+            examples=["5000000.00"],
+        ),
+    ] = None
     q: Annotated[
         Search | None,
         Field(
-            description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}",
+            description="Only programmes with these words, or words that begin so, in the title, the summary or any"
+            f" name of a place. {HOW}",
             examples=["ethiopia"],
         ),
     ] = None
@@ -335,21 +389,26 @@ ProgrammeDivision = TypeAliasType(
     "ProgrammeDivision",
     Literal["thematic_area", "objective", "country", "region", "organization", "stage"],
 )
-"""What the totals of programmes can be divided by.
+"""Dimension by which the totals of programmes are divided into groups.
 
-- `thematic_area`: thematic area
-- `objective`: GCM objective
-- `country`: country or territory
-- `region`: M49 region
-- `organization`: participating organization
-- `stage`: part of the life cycle
+- `thematic_area`: by the thematic area
+- `objective`: by the objective of the Global Compact
+- `country`: by the country or territory, by stated shares of the budget
+- `region`: by the widest region of the places, such as Africa, by the same shares
+- `organization`: by the participating organization
+- `stage`: by the phase, a coarse group of statuses
 """
 
 
 class ProgrammeTotalsQuery(ProgrammeFilter, TotalsQuery):
     by: Annotated[
         list[ProgrammeDivision],
-        Field(min_length=1, max_length=1, description="What the total is divided by.", examples=["thematic_area"]),
+        Field(
+            min_length=1,
+            max_length=1,
+            description="The dimension by which each total is divided into groups; `stage` if it is not given.",
+            examples=["thematic_area"],
+        ),
     ] = ["stage"]
 
 
@@ -366,65 +425,72 @@ PlaceShare = Annotated[
     AfterValidator(lambda share: f"{Decimal(share):.2f}"),
 ]
 Title = Annotated[Text, Field(max_length=300)]
-Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
-Decision = Annotated[Text, Field(max_length=300, description="The decision behind it, such as a meeting and its date.")]
+Reason = Annotated[
+    Text, Field(max_length=2000, description="Why, for people. Everybody can read it in the history of the record.")
+]
+Decision = Annotated[
+    Text,
+    Field(max_length=300, description="The decision behind it, such as a meeting and its date. Everybody can read it."),
+]
 
 
 class ProgrammePlaceSent(RequestModel):
-    """A place by its code; the shares of all places are given, and add up to 100.00, or none is."""
+    """A country or region in which the programme is to be carried out. Give each place a share, or none."""
 
     code: ListedCode
-    """ISO 3166-1 alpha-3 code of a country, or M49 code of a region, as at `/catalog/v1/places`."""
+    """ISO 3166-1 alpha-3 code of a country, such as `KEN`, or M49 code of a region, as at `/catalog/v1/places`."""
     share: PlaceShare | None = None
-    """Per cent of the budget that is meant for the place; null where no place has one."""
+    """Per cent of the budget for this place, as text, such as `60.00`; the shares of all places add up to 100.00. Null
+    where they are not known.
+    """
 
 
 class ProgrammeDurationSent(RequestModel):
-    """The first and the last day."""
+    """The days from which and to which the programme is to be carried out."""
 
     start: Day
-    """First day of the programme."""
+    """First day, such as `2027-01-01`."""
     end: Day
-    """Last day of the programme."""
+    """Last day, such as `2028-12-31`, not before the first; it is part of the programme."""
 
 
 class ProgrammeBudgetLineSent(RequestModel):
-    """What one organization means to spend in one year under one UNSDG category."""
+    """One line of a budget: what one organization means to spend in one year on one category of costs."""
 
     organization: ListedCode
-    """Code of a participating organization of the programme."""
+    """Code of the organization that spends it, one of the programme's `organizations`."""
     year: Year
-    """Calendar year of the spending."""
+    """Calendar year in which it is to be spent, one of the programme's duration."""
     category: BudgetCategory
-    """UNSDG budget category."""
+    """What it is to be spent on."""
     amount: AmountSent
-    """What it means to spend, in US dollars."""
+    """Amount in US dollars as text, with at most two decimals and above zero, such as `120000.00`."""
 
 
 class ProgrammeContentSent(PatchModel):
-    """The content of a programme. A member that is not sent stays as it is.
-
-    budget: US dollars; budget_lines add up to it, to the cent
-    """
+    """What a programme is about. A member that is not sent stays as it is; a list that is sent replaces all of it."""
 
     title: Annotated[Title, Field(default_factory=unset)]
-    """Title of the programme, for people; a draft needs one before it is submitted."""
+    """Title of the programme, for people. A draft needs one before it is submitted, as it needs all but `budget_lines`.
+    """
     summary: Annotated[Text, Field(default_factory=unset, max_length=5000)]
-    """What the programme is about."""
+    """What the programme is to do, in a few sentences."""
     thematic_area: Annotated[ListedCode, Field(default_factory=unset)]
-    """Code of the thematic area, as at `/catalog/v1/thematic-areas`."""
+    """Code of the one thematic area that it belongs to, as at `/catalog/v1/thematic-areas`, such as `3`."""
     objectives: Annotated[list[ListedCode], Field(default_factory=unset, max_length=23)]
-    """Codes of objectives of the Global Compact, as at `/catalog/v1/objectives`."""
+    """Codes of the objectives of the Global Compact that it serves, as at `/catalog/v1/objectives`, such as `6`."""
     places: Annotated[list[ProgrammePlaceSent], Field(default_factory=unset, max_length=60)]
-    """The countries or regions, with the share of each or of none."""
+    """The countries or regions in which it is to be carried out, with the share of each or of none."""
     organizations: Annotated[list[ListedCode], Field(default_factory=unset, max_length=40)]
-    """Codes of the participating organizations, as at `/catalog/v1/organizations`."""
+    """Codes of the organizations that take part, the lead among them, as at `/catalog/v1/organizations`."""
     duration: Annotated[ProgrammeDurationSent, Field(default_factory=unset)]
-    """First and last day."""
+    """First and last day. Once a programme is approved they are not sent: an extension changes the last day."""
     budget: Annotated[AmountSent, Field(default_factory=unset)]
-    """Budget in US dollars."""
+    """Budget in US dollars as text, with at most two decimals and above zero, such as `1500000.00`."""
     budget_lines: Annotated[list[ProgrammeBudgetLineSent], Field(default_factory=unset, max_length=2000)]
-    """The budget by organization, year and category; they add up to it."""
+    """The budget by organization, year and category of costs. They add up to the budget to the cent, and have to be
+    stated before a programme is approved.
+    """
 
     def applied_to(self, content: AnyContent) -> AnyContent:
         """The content with the sent members in place of its own."""
@@ -432,44 +498,46 @@ class ProgrammeContentSent(PatchModel):
 
 
 class ProgrammeDraftSent(ProgrammeContentSent):
-    """A new draft, under a code that no programme has."""
+    """A new draft of a programme. Only its code is needed at once."""
 
     code: NewCode
-    """Code of the programme to be; no programme or draft has it, nor had it."""
+    """Code that the programme is to have, such as `KEN-UGA-01`. No programme or draft may have it, or have had it."""
 
 
 class ProgrammeAmendment(ProgrammeContentSent):
-    """What changes in a programme, and why."""
+    """What is to change in a programme, and why. A member that is not sent stays as it is."""
 
     reason: Reason
 
 
 class StatusChangeSent(RequestModel):
-    """The status that a programme has from a day on, and what brought it about."""
+    """A new status of a programme, since when, and why."""
 
     status: ProgrammeStatusSent
-    """The status from `date` on."""
+    """The new status; it has to be one that may follow the present one."""
     date: Day
-    """First day of the status."""
+    """First day of the new status, such as `2026-11-20`: not in the future, and not before that of the present one."""
     reason: Reason
     decision: Decision | None = None
-    """The decision behind it, such as a meeting and its date."""
+    """The decision behind it, such as a meeting and its date. The Fund's management unit has to name one; null where an
+    organization withdraws its programme.
+    """
 
 
 class NoCostExtensionSent(RequestModel):
-    """A later last day, without more money."""
+    """A no-cost extension: a later last day of a programme, without more money."""
 
     end: Day
-    """The new last day, after the present one."""
+    """The new last day, such as `2027-06-30`, after the present one."""
     reason: Reason
     decision: Decision
 
 
 class ProgrammeStatusChange(StatusChangeSent):
-    """A status change of one programme among several; `etag` is what `If-Match` is for a single one."""
+    """A new status of one of several programmes, since when, and why."""
 
     programme: Code
-    """Code of the programme."""
+    """Code of the programme whose status changes, such as `PER-01`."""
     etag: Annotated[
         str,
         Field(
@@ -479,16 +547,16 @@ class ProgrammeStatusChange(StatusChangeSent):
             )
         ),
     ]
-    """The programme's `ETag` as it was read, with its quotes: the change is refused where it has changed since. `*`
-    stands for the programme as it is, whatever it is like.
+    """The `ETag` with which the programme was read, with its quotes, as in `If-Match`: the row is refused where the
+    programme has changed since. `*` changes it in whatever state it is, also over the changes of others.
     """
 
 
 class StatusChangeBatch(RequestModel):
-    """Status changes that are written together, such as those of one meeting."""
+    """Status changes of several programmes in one request, such as those of one meeting."""
 
     changes: Annotated[list[ProgrammeStatusChange], Field(min_length=1, max_length=500)]
-    """The changes, at most one for a programme."""
+    """The changes, 1 to 500, at most one for each programme."""
 
 
 class ProgrammeDraftPage(Page[ProgrammeDraft]):
@@ -502,7 +570,8 @@ class DraftQuery(ListQuery):
     q: Annotated[
         Search | None,
         Field(
-            description=f"Words, each of which begins a word of title, summary or a name of a place. {HOW}",
+            description="Only drafts with these words, or words that begin so, in the title, the summary or any"
+            f" name of a place. {HOW}",
             examples=["recruitment"],
         ),
     ] = None
