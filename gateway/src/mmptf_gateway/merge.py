@@ -69,7 +69,8 @@ def _unite_cards(components: dict[str, Contract], paths: Contract) -> None:
     }
     if found and CARD in schemas:
         schemas[CARD] = {
-            "description": "One service's card of a programme; `service` says whose it is and so what `facts` are.",
+            "description": "What one service has on a programme; `service` says which service, and so which members"
+            " `facts` has.",
             "oneOf": [{"$ref": reference} for reference in found.values()],
             "discriminator": {"propertyName": "service", "mapping": found},
         }

@@ -55,51 +55,44 @@ class ProgrammeCard(ResponseModel):
 
 
 class MissingCard(ResponseModel):
-    """Why a service has no card here.
-
-    `not_found`: it has no data on this programme; `no_cards`: it has no cards of programmes. Any other `code`
-    is a failure: `service_unreachable`, `service_timeout`, `invalid_answer` where it answered with what cannot be used,
-    or the code of the problem it answered with.
-    """
+    """Why a service has no card of this programme."""
 
     code: ProblemCode
-    """`not_found`, `no_cards`, or the stable code of the failure."""
+    """`not_found`: the service has nothing on this programme. `no_cards`: it has no cards of programmes at all. Any
+    other code is a failure, such as `service_timeout`: the service may have a card, so ask again later.
+    """
     detail: str
     """Why there is no card, for people."""
 
 
 class ProgrammePart(ResponseModel):
-    """The part of one service: its card, or why there is none.
-
-    `age_seconds`: whole seconds from the card's `changed` to this answer, by the gateway's clock and never below zero:
-    the time since the data changed, not since they were read. Null where there is no card, or no `changed`.
-    """
+    """What one service has on the programme: its card, or why there is none."""
 
     service: str
-    """Name of the service."""
+    """Name of the service, such as `funding`."""
     card: ProgrammeCard | None
-    """The facts of the service; null where it has none or failed, as `missing` says."""
+    """The card of the service; null where `missing` says why there is none."""
     age_seconds: int | None
-    """Whole seconds since what the card shows last changed; null where there is no card or that is not known."""
+    """Whole seconds since the facts on the card last changed (`changed`), not since they were read; 0 or more. Null
+    where there is no card, or its `changed` is null.
+    """
     missing: MissingCard | None
     """Why there is no card; null where there is one."""
 
 
 class ProgrammeView(ResponseModel):
-    """One programme, a part for each service; `complete` means that each has a card, `missing` names those without.
-
-    `code` is the code in all cards, which differs from the requested one where the programme was renamed; where
-    cards differ, it is the requested one.
-    """
+    """What all services have on one programme."""
 
     code: Code
-    """Code of the programme, which is the present one where it was renamed."""
+    """Code of the programme; where it was renamed, the present code. Where the cards of the services have different
+    codes, the one that was asked for.
+    """
     complete: bool
     """Whether every service has a card."""
     missing: list[str]
-    """Names of the services without a card."""
+    """Names of the services without a card; empty where `complete` is true."""
     parts: list[ProgrammePart]
-    """One part for each service."""
+    """One part for each service, with or without a card."""
 
 
 class RefusalError(BaseModel):

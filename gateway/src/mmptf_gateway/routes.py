@@ -23,26 +23,31 @@ from mmptf_gateway.status import SuiteStatus, suite_status
 router = openapi.Router(dependencies=[NO_PARAMETERS])
 contract_router = openapi.Router()
 PLAIN = openapi.plain()
-TAG = openapi.Tag("One programme", "What every service has on one programme, in a single answer for a single screen.")
-ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "ETH-01")]
+TAG = openapi.Tag(
+    "One programme",
+    "What all services have on one programme, in a single answer: a page about a programme needs one request.",
+)
+ProgrammeCode = Annotated[
+    str, openapi.code_in_path("Code of the programme, such as `ETH-01`; it is the same in every service.", "ETH-01")
+]
 
 
 class SuiteIndex(ResponseModel):
-    """The gateway's own paths, and the path under which each service answers."""
+    """Where to begin: the gateway's own paths, and the first path of each service."""
 
     title: str
     """Title of the suite, for people."""
     version: str
-    """Version of the software that answers."""
+    """Version of the gateway's software, such as `0.1.0`."""
     links: dict[str, str]
-    """The gateway's own paths, by what they give."""
+    """The gateway's own paths, by what is there, such as `documentation`."""
     services: dict[str, str]
-    """Path of the index of each service, by its name."""
+    """Name of each service -> path of its own index, such as `/catalog/v1`."""
 
 
 @router.get("/", tags=[openapi.STATUS.name], summary="Get the paths of the suite", response_model=SuiteIndex, **PLAIN)
 async def get_index(request: PublicRequest) -> Response:
-    """The paths of the gateway and of the services."""
+    """Where to begin: documentation, contract and status of the suite, and the first path of each service."""
     answer = SuiteIndex(
         title=request.app.title,
         version=request.app.version,
@@ -62,7 +67,7 @@ async def get_index(request: PublicRequest) -> Response:
     "/health/live", tags=[openapi.STATUS.name], summary="Check that the gateway runs", response_model=Health, **PLAIN
 )
 async def get_gateway_liveness(request: PublicRequest) -> Response:
-    """Whether the process runs."""
+    """For an orchestrator: 200 while the process of the gateway runs."""
     return _json(Health(ready=True, reason=None))
 
 
@@ -74,8 +79,8 @@ async def get_gateway_liveness(request: PublicRequest) -> Response:
     **PLAIN,
 )
 async def get_gateway_readiness(request: PublicRequest) -> Response:
-    """Whether requests can be forwarded: as soon as the process runs. A service that is down is shown at /status;
-    it does not make the gateway unready, since the others can be reached.
+    """For a load balancer: 200 as soon as requests are forwarded. A service that is down does not change it, since the
+    others can be reached; `/status` has the state of each.
     """
     return _json(Health(ready=True, reason=None))
 
@@ -84,7 +89,9 @@ async def get_gateway_readiness(request: PublicRequest) -> Response:
     "/status", tags=[openapi.STATUS.name], summary="Get the status of the suite", response_model=SuiteStatus, **PLAIN
 )
 async def get_suite_status(request: PublicRequest) -> Response:
-    """Each service's version, build, data revision, counts and sources, or why they are missing; always 200."""
+    """Version, last write, number of records and documents of each service, or why they are missing. The answer is 200
+    also where a service is down.
+    """
     app = request.app
     return _json(await suite_status(app.state.services, app.state.client, app.version, app.state.build))
 
@@ -100,7 +107,9 @@ async def get_suite_status(request: PublicRequest) -> Response:
     },
 )
 async def get_programme_view(request: PublicRequest, code: ProgrammeCode) -> Response:
-    """The current card of each service; 200 as soon as one has a card, and `missing` names those without."""
+    """A card of the programme from each service: what it is, how it is funded, how it is graded. The answer is 200 as
+    soon as one service has a card; `missing` names those without, and their `parts` the reason.
+    """
     state = request.app.state
     return _json(await programme_view(state.services, state.client, code))
 

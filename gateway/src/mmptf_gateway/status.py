@@ -31,46 +31,43 @@ class ReportedStatus(BaseModel):
 
 
 class ServiceInSuite(ResponseModel):
-    """The status of one service.
-
-    reachable: it answered at all; milliseconds: how long that took; error: why there are no data
-    """
+    """The status of one service, as the gateway finds it now."""
 
     service: str
-    """Name of the service."""
+    """Name of the service, with which its paths begin, such as `catalog`."""
     reachable: bool
-    """Whether the service answered at all."""
+    """Whether the service answered in 2 seconds, be it with an error."""
     milliseconds: float
-    """How long the answer, or its absence, took."""
+    """Milliseconds until it answered, or until the gateway stopped waiting."""
     error: str | None
-    """Why its data cannot be served now; null where they can."""
+    """Why its data cannot be read now: an error code, a colon, and the reason for people; null where they can."""
     version: str | None
-    """Version of the software of the service; null where it did not answer."""
+    """Version of the software of the service, such as `0.1.0`; null where `error` says why."""
     build: str | None
-    """Fingerprint of the code of the service; null where it did not answer."""
+    """Fingerprint of the code of the service; null where `error` says why, or where an old version has none."""
     revision: int | None
-    """Number of the last write of the service; null where it did not answer."""
+    """Number of the last write of the service; null where `error` says why."""
     changed: str | None
-    """When its data last changed, in UTC; null where it did not answer or has no data."""
+    """When its last write was made, in UTC; null where `error` says why, or nothing was written yet."""
     counts: RecordCounts | None
-    """Number of records by kind; null where it did not answer."""
+    """Number of its records of each kind; null where `error` says why."""
     vintage: list[Publication] | None
-    """The publications that its facts were taken from; null where it did not answer."""
+    """The documents that its facts were taken from; null where `error` says why."""
 
 
 class SuiteStatus(ResponseModel):
-    """All services; `missing` names those whose data cannot be served now; `version` and `build` are the gateway's."""
+    """Which services of the suite can be read now."""
 
     version: str
-    """Version of the software that answers."""
+    """Version of the gateway's software, such as `0.1.0`."""
     build: str
-    """Fingerprint of the code that answers; answers of one build have one shape."""
+    """Fingerprint of the gateway's code; it changes with every change of it."""
     complete: bool
-    """Whether the data of every service can be served."""
+    """Whether the data of every service can be read now."""
     missing: list[str]
-    """Names of the services whose data cannot be served now."""
+    """Names of the services whose data cannot be read now; empty where `complete` is true."""
     services: list[ServiceInSuite]
-    """The status of each service."""
+    """One entry for each service, also for those that do not answer."""
 
 
 async def suite_status(services: Mapping[str, str], client: httpx.AsyncClient, version: str, build: str) -> SuiteStatus:
