@@ -20,9 +20,10 @@ SERVICE = Service(
     name="funding",
     title="Migration MPTF funding",
     description=(
-        "Contributions to the Migration Multi-Partner Trust Fund, its capitalization targets and the progress towards"
-        " them, and the funding requirements of migration programmes, edition by edition. Printed and computed figures"
-        " stand side by side. Amounts are exact; a total names its stage of money, and stages are never added together."
+        "Contributions to the Migration Multi-Partner Trust Fund, and the amounts that it is to raise (capitalization"
+        " targets); the ledger of its money from pledge to expenditure; and what migration programmes ask for, by the"
+        " editions of a publication. Printed and computed figures stand side by side. Amounts are exact; a total names"
+        " its stage of money, and stages are never added together."
     ),
     package="mmptf_funding",
     settings=FundingSettings,

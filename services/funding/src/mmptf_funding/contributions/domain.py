@@ -18,11 +18,11 @@ ContributorType = TypeAliasType(
     "ContributorType",
     Literal["member_state", "foundation", "non_governmental_organization"],
 )
-"""Sort of a contributor to the Fund.
+"""What a contributor to the Fund is.
 
 - `member_state`: a Member State of the United Nations
-- `foundation`: a foundation
-- `non_governmental_organization`: a non-governmental organization
+- `foundation`: a private or public foundation, such as the Robert Bosch Stiftung
+- `non_governmental_organization`: another body that is no government, such as the United Methodist Committee on Relief
 """
 
 ContributionStage = TypeAliasType(
@@ -43,7 +43,7 @@ ContributionBasis = TypeAliasType(
 )
 """What the amount of a contribution counts, as its source says.
 
-- `unspecified`: the source does not say
+- `unspecified`: the source does not say; `stage` is then `contribution`
 - `pledge`: what was announced
 - `commitment`: what a signed administrative arrangement promises
 - `deposit`: what the administrative agent has received
@@ -61,7 +61,7 @@ FigureUnit = TypeAliasType(
 
 - `USD`: US dollars
 - `per_cent`: per cent
-- `count`: number of things, such as programmes
+- `count`: a number of things, such as programmes or Member States
 - `year`: a calendar year
 """
 
@@ -72,7 +72,7 @@ FigureQualifier = TypeAliasType(
 """How exact a source says that its figure is.
 
 - `exact`: the figure itself
-- `rounded`: rounded as printed
+- `rounded`: rounded as printed, such as USD 57.5M
 - `approximately`: printed with a word such as "approximately"
 - `more_than`: printed with words such as "more than": the figure is a lower limit
 """

@@ -24,25 +24,29 @@ from mmptf_funding.contributions.schemas import CapitalizationProgress
 router = openapi.Router()
 TAG = openapi.Tag(
     "Contributions",
-    "Who gave how much to the Fund, on which stage of money, and how far its targets are reached.",
+    "Who has given how much to the Fund, at which stage of money, and how much of its capitalization targets that is.",
 )
 
 add_listing(
     router,
     CONTRIBUTIONS,
     tag=TAG,
-    about="An amount given to the Fund by one contributor, with the stage of money and the basis it is counted on.",
+    about="What one contributor has given to the Fund in all up to a day, as printed, with stage of money and basis.",
     example="DEU-2024-01",
 )
 add_listing(
-    router, CONTRIBUTORS, tag=TAG, about="Who gives to the Fund: a Member State or another contributor.", example="DEU"
+    router,
+    CONTRIBUTORS,
+    tag=TAG,
+    about="Who gives to the Fund: a Member State, a foundation, or another organization.",
+    example="DEU",
 )
 add_listing(
     router,
     TARGETS,
     tag=TAG,
     noun="capitalization target",
-    about="A capitalization target: the amount, and the review forum by which it is to be reached.",
+    about="What the Fund is to raise in all, and the review forum by which it is to be raised.",
     example="IMRF-2026",
 )
 
@@ -57,7 +61,7 @@ add_listing(
 async def get_capitalization_progress(
     request: PublicReadRequest, query: Annotated[TableQuery, StrictQuery()]
 ) -> Response:
-    """Contributions as an exact share of every capitalization target, for each stage and basis apart."""
+    """Contributions as an exact share of each capitalization target, one sum for each stage of money and basis."""
     return await answer_progress(request, query)
 
 
@@ -66,7 +70,7 @@ add_listing(
     FACTS,
     tag=TAG,
     noun="fund fact",
-    about="A figure that the Fund publishes about itself, beside what the rows of this service add up to.",
+    about="A figure that the Fund publishes about itself, beside what the contributions that are listed here give.",
     example="contributions-mobilised",
 )
 add_listing(

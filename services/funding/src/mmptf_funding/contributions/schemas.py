@@ -27,16 +27,19 @@ NUMBER = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
 
 
 class MoneyStageDefinition(ResponseModel):
-    """A stage of money; amounts of different stages are never added together."""
+    """One of the stages that money passes through, from what is asked for to what is spent, in words of our own.
+
+    The same money is counted again at each of them, so amounts of different stages are never added together.
+    """
 
     code: Code
-    """Name of the stage in other records, such as `deposit`."""
+    """Code of the stage, as `stage` of other records has it, such as `deposit`."""
     number: int
     """Position in the order in which money passes the stages, from 1."""
     name: str
     """Name of the stage, for people."""
     definition: str
-    """What money at this stage is, and what it is not."""
+    """What money at this stage is."""
     sources: list[SourceRef]
     """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
@@ -51,22 +54,22 @@ class ContributorRef(ResponseModel):
     name: str
     """Name, for people."""
     type: ContributorType
-    """Sort of contributor."""
+    """Whether it is a Member State, a foundation, or another organization."""
     country: str | None
     """ISO 3166-1 alpha-3 code of a Member State; null for other contributors."""
 
 
 class Contributor(ResponseModel):
-    """Who gives to the Fund; `country` is the ISO 3166-1 alpha-3 code of a Member State."""
+    """Who gives to the Fund: a Member State, a foundation, or another organization that is no government."""
 
     code: Code
-    """Code of the contributor: that of the country for a Member State."""
+    """Code of the contributor: for a Member State the ISO 3166-1 alpha-3 code of its country."""
     name: str
-    """Name as the United Nations write it."""
+    """Name as the United Nations write it, such as United States of America."""
     as_printed: str
-    """Name as the source prints it."""
+    """Name as the source prints it, such as UNITED STATES."""
     type: ContributorType
-    """Sort of contributor."""
+    """Whether it is a Member State, a foundation, or another organization."""
     country: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None
     """ISO 3166-1 alpha-3 code of a Member State; null for other contributors."""
     sources: list[SourceRef]
@@ -76,29 +79,27 @@ class Contributor(ResponseModel):
 
 
 class Contribution(ResponseModel):
-    """An amount given to the Fund, cumulative to `as_of`.
+    """What one contributor has given to the Fund in all up to a day, as the Fund's publications print it.
 
-    `basis` says what the amount counts. It is `unspecified`, and `stage` then `contribution`, where the source does
-    not say whether it was committed or deposited. Where a source prints a year or a month only, as `as_of_precision`
-    says, `as_of` is its last day.
+    Entries of the ledger are other records of the same money: the two are never added together.
     """
 
     code: Code
-    """Code of the record."""
+    """Code of the record, such as `DEU-2024-01`."""
     contributor: ContributorRef
     """Who gave it."""
     sum: Money
-    """The amount, cumulative to `as_of`."""
+    """The amount given in all up to the day `as_of`, not in one year."""
     stage: ContributionStage
-    """Stage of money; `contribution` where the source does not say which."""
+    """Stage of money; `contribution` where the source does not say whether it was committed or deposited."""
     basis: ContributionBasis
-    """What the amount counts; `unspecified` where the source does not say."""
+    """What the amount counts as its source says, such as deposits; `unspecified` where it does not say."""
     precision: AmountPrecision
-    """Whether the figure is exact, or rounded as printed."""
+    """Whether the amount is exact, or rounded as printed."""
     as_printed: str
-    """The words or the figure as the source prints them."""
+    """The amount as the source prints it, such as `19,569,912 USD`."""
     as_of: date
-    """Day to which the amount is counted."""
+    """Last day that the amount counts. It is a day of the source, not the moment that the parameter `as_of` names."""
     as_of_precision: DatePrecision
     """Whether the source prints a day, a month or a year; of the latter two, `as_of` is the last day."""
     sources: list[SourceRef]
@@ -108,9 +109,8 @@ class Contribution(ResponseModel):
 
 
 class CapitalizationTarget(ResponseModel):
-    """A capitalization target: a dated record, since the Fund sets a new one for each review forum.
-
-    Where a source prints a year or a month only, as `due_precision` says, `due` is its last day.
+    """What the Fund is to raise in all up to a day: its capitalization target. Each review forum has a target of its
+    own.
     """
 
     code: Code
@@ -118,17 +118,17 @@ class CapitalizationTarget(ResponseModel):
     name: str
     """Name of the target, for people."""
     sum: Money
-    """What is to be raised."""
+    """The amount that is to be raised in all."""
     event: str
-    """The review forum by which it is to be raised."""
+    """The review forum by which it is to be raised, such as International Migration Review Forum 2026."""
     due: date
-    """Day by which it is to be raised."""
+    """Last day on which it can be reached in time."""
     due_precision: DatePrecision
     """Whether the source prints a day, a month or a year; of the latter two, `due` is the last day."""
     as_printed: str | None
-    """The words of the source; null where none is quoted."""
+    """The amount as the source prints it, such as `USD 150 million`; null where nothing is quoted."""
     verified: bool
-    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
+    """Whether a text at hand confirms the amount."""
     sources: list[SourceRef]
     """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
@@ -136,44 +136,40 @@ class CapitalizationTarget(ResponseModel):
 
 
 class ContributedSum(ResponseModel):
-    """What was contributed at one stage and on one basis, and its share of a target.
-
-    `after_due` is true when the contributions are counted to a later date than the target was due, so that they do not
-    show whether it was met in time.
-    """
+    """What was contributed at one stage of money and on one basis, and its share of a target."""
 
     stage: ContributionStage
     """Stage of money of these contributions."""
     basis: ContributionBasis
-    """What their amounts count."""
+    """What the amounts count as their source says; `unspecified` where it does not say."""
     sum: Money
     """Exact sum of the contributions."""
     rows: int
-    """Number of contributions."""
+    """Number of the contributions."""
     link: str
-    """Path that lists them."""
+    """Path that lists the contributions."""
     as_of: date
-    """Latest day to which one of them is counted."""
+    """Last day that any of the contributions counts."""
     after_due: bool
-    """Whether that is after the day on which the target was due."""
+    """Whether `as_of` is after `due` of the target; the sum then does not show whether it was reached in time."""
     share: Share
-    """The sum divided by the target."""
+    """The sum divided by the amount of the target."""
 
 
 class CapitalizationTargetProgress(ResponseModel):
-    """How far contributions have come towards one target; bases are never added together."""
+    """One target, and what was contributed towards it."""
 
     target: CapitalizationTarget
-    """The capitalization target with its amount and day."""
+    """The target with its amount and day."""
     contributed: list[ContributedSum]
-    """What was contributed, by stage and basis; these are never added together."""
+    """One sum for each stage of money and basis; they count the same money, and are never added together."""
 
 
 class CapitalizationProgress(ResponseModel):
-    """Progress towards every target, the latest due first."""
+    """How much of each capitalization target the contributions are."""
 
     targets: list[CapitalizationTargetProgress]
-    """Each target with what was contributed, the latest due first."""
+    """Each target with what was contributed, the one that is due last first."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -181,38 +177,38 @@ class CapitalizationProgress(ResponseModel):
 
 
 class PrintedFigure(ResponseModel):
-    """A figure as a source prints it; `value` is its decimal reading in `unit`."""
+    """A figure as a source prints it, and as a number."""
 
     value: Annotated[str, Field(pattern=NUMBER)]
-    """The figure as a decimal number, in `unit`."""
+    """The figure as decimal text in `unit`, such as `57500000.00` where USD 57.5M is printed."""
     unit: FigureUnit
-    """What is counted: US dollars, per cent, records, or a calendar year."""
+    """Whether it counts US dollars, per cent or things, or is a calendar year."""
     qualifier: FigureQualifier
     """How exact the source says that it is."""
     as_printed: str
-    """The words of the source."""
+    """The words of the source, such as `USD 57.5M`."""
 
 
 class ComputedFigure(ResponseModel):
-    """The same figure computed from the rows at `link`; `difference` is printed minus computed."""
+    """The same figure computed from the contributions that are listed here."""
 
     value: Annotated[str, Field(pattern=NUMBER)]
-    """The figure from our rows as a decimal number, in the unit of the printed one."""
+    """The figure as decimal text, in the unit of the printed one."""
     difference: Annotated[str, Field(pattern=NUMBER)]
-    """Printed minus computed."""
+    """Printed minus computed, as decimal text in the unit of both."""
     link: str
-    """Path that lists the rows."""
+    """Path of the contributions that are counted, or of the progress that is computed from them."""
     rows: int
-    """Number of the rows."""
+    """Number of the contributions that are counted."""
 
 
 class PublishedFigure(ResponseModel):
-    """A figure that the Fund publishes about itself, beside what our own rows add up to, where they can."""
+    """A figure that the Fund publishes about itself, beside what the contributions that are listed here give."""
 
     code: Code
-    """Code by which the record is found, which stays the same."""
+    """Code of the figure, such as `contributions-mobilised`."""
     name: str
-    """What the figure counts, for people."""
+    """What the figure states, for people."""
     printed: PrintedFigure
     """What the source prints: the number, its unit and how exact it is."""
     note: str | None
@@ -222,7 +218,7 @@ class PublishedFigure(ResponseModel):
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
     computed: ComputedFigure | None
-    """The same figure from our rows; null where they cannot give it."""
+    """The same figure computed from contributions; null where they cannot give it."""
 
 
 class MoneyStageDefinitionPage(Page[MoneyStageDefinition]):
@@ -257,32 +253,68 @@ class ContributorQuery(ListQuery):
     sort: tuple[Literal["code", "-code", "name", "-name"], ...] = order_by("code")
     contributor_type: Annotated[
         list[ContributorType],
-        Field(default_factory=list, max_length=100, description="Sort of contributor.", examples=["member_state"]),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="What the contributor is, such as a Member State.",
+            examples=["member_state"],
+        ),
     ]
-    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a Member State.", examples=["DEU"])]
+    country: Annotated[
+        Values,
+        Field(
+            description="ISO 3166-1 alpha-3 code of a Member State. `not_stated` finds contributors that are none.",
+            examples=["DEU"],
+        ),
+    ]
 
 
 class ContributionFilter(PointInTime):
     """Which contributions: any of a repeated filter, all of different ones."""
 
-    contributor: Annotated[Values, Field(description="Code of a contributor.", examples=["DEU"])]
+    contributor: Annotated[
+        Values, Field(description="Code of a contributor, as at `/funding/v1/contributors`.", examples=["DEU"])
+    ]
     contributor_type: Annotated[
         list[ContributorType],
-        Field(default_factory=list, max_length=100, description="Sort of contributor.", examples=["member_state"]),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="What the contributor is, such as a Member State.",
+            examples=["member_state"],
+        ),
     ]
     country: Annotated[
-        Values, Field(description="ISO 3166-1 alpha-3 code of a contributing Member State.", examples=["DEU"])
+        Values,
+        Field(
+            description="ISO 3166-1 alpha-3 code of a Member State. `not_stated` finds those of other contributors.",
+            examples=["DEU"],
+        ),
     ]
     stage: Annotated[
         list[ContributionStage],
-        Field(default_factory=list, max_length=100, description="Stage of money.", examples=["contribution"]),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Stage of money that the source states.",
+            examples=["contribution"],
+        ),
     ]
     basis: Annotated[
         list[ContributionBasis],
-        Field(default_factory=list, max_length=100, description="What the amounts count.", examples=["unspecified"]),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="What the source says that the amounts count.",
+            examples=["unspecified"],
+        ),
     ]
-    amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.", examples=["1000000.00"])] = None
-    amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.", examples=["20000000.00"])] = None
+    amount_min: Annotated[Amount | None, Field(description="Least amount, in US dollars.", examples=["1000000.00"])] = (
+        None
+    )
+    amount_max: Annotated[
+        Amount | None, Field(description="Greatest amount, in US dollars.", examples=["20000000.00"])
+    ] = None
     updated_since: UpdatedSince = None
 
 
@@ -298,10 +330,10 @@ ContributionDivision = TypeAliasType(
 )
 """What the total of contributions can be divided by.
 
-- `contributor`: contributor
-- `contributor_type`: sort of contributor
-- `stage`: stage of money
-- `basis`: what the amounts count
+- `contributor`: who gave it, such as `DEU`
+- `contributor_type`: what the contributor is, such as a Member State
+- `stage`: stage of money; a total is of one, which is its only group
+- `basis`: what the source says that the amounts count; a total is of one, which is its only group
 """
 
 

@@ -18,8 +18,8 @@ RequirementStatus = TypeAliasType(
 """What an edition prints as the funding requirement of a place in an area.
 
 - `required`: an amount is asked for
-- `funded`: the word "funded" stands in place of an amount, which is neither zero nor unknown
-- `missing_in_source`: the figure is not in the text, though its heading is; other figures may imply it
+- `funded`: the word "funded" is printed in place of an amount, without saying by whom; neither zero nor unknown
+- `missing_in_source`: the text has the heading, but no figure; `implied` is what the printed totals leave for it
 """
 
 TermKind = TypeAliasType(
@@ -29,8 +29,8 @@ TermKind = TypeAliasType(
 """Kind of an entry of an edition's vocabulary.
 
 - `region`: a region of the edition
-- `area`: a programmatic area
-- `target_population`: people for whom something is asked
+- `area`: a programmatic area, that is a field of work, such as health
+- `target_population`: people whom the money is for, such as migrants
 - `place`: a country, a territory or another heading, such as regional programmes
 """
 
@@ -64,18 +64,18 @@ PrintedTotalUnit = TypeAliasType(
 """Unit of a printed total.
 
 - `USD`: US dollars
-- `per_cent`: per cent of a whole
+- `per_cent`: per cent of the region's total
 """
 
 InitiativeKind = TypeAliasType(
     "InitiativeKind",
     Literal["initiative", "fund", "co_funding"],
 )
-"""Kind of a multiregional record of an edition.
+"""Kind of what an edition prints beside its regions.
 
-- `initiative`: a multiregional initiative
-- `fund`: a fund
-- `co_funding`: a co-funding
+- `initiative`: work in several regions, such as research or a report
+- `fund`: a fund of the publisher, from which work in many places is paid
+- `co_funding`: a project of the European Union of which a part, the co-funding, is still asked for
 """
 
 PrintedTotalAgreement = TypeAliasType(
@@ -95,8 +95,8 @@ DifferenceCause = TypeAliasType(
 )
 """Why a computed figure differs from the printed one.
 
-- `missing_in_source`: the source lacks amounts
-- `printed_note`: the note of the printed total states the reason
+- `missing_in_source`: the text of the document lacks the amount of some rows
+- `printed_note`: the `note` of the printed total states the reason
 """
 
 
@@ -139,60 +139,57 @@ class RegionSum:
 
 
 class DifferenceExplanation(ResponseModel):
-    """Why a computed figure differs from the printed one: the cause, the rows behind it, and what they account for."""
+    """Why a computed figure differs from the printed one."""
 
     cause: DifferenceCause
-    """Why the figures differ: an amount that is missing in the source, or a reason that is printed."""
+    """Kind of reason: amounts that the source lacks, or a note of the printed total."""
     detail: str
-    """The reason, for people."""
+    """The reason in words, for people."""
     sum: Money | None
-    """How much of the difference it accounts for; null where that is not known."""
+    """The amounts that the printed totals imply for the rows that lack one; null where a note is the reason."""
     rows: int
-    """Number of the rows behind it."""
+    """Number of the rows behind the reason."""
     link: str | None
     """Path that lists these rows; null where there are none."""
 
 
 class ReconciledTotal(ResponseModel):
-    """One printed figure beside what the rows at `link` add up to; `difference` is printed minus computed.
+    """One printed figure beside what the rows at `link` add up to, both in `unit`.
 
-    `agreement` is `explained` when missing amounts account for the whole difference, or when the printed total has a
-    note that states the reason. A printed "funded" agrees with rows that are all funded. Percentages are compared
-    rounded as they are printed. `confidence` says how sure it is that the printed figure is of that place, area or
-    region; `note` is that of the printed figure.
+    A printed "funded" agrees with rows that are all funded. Percentages are compared rounded as they are printed.
     """
 
     printed: Code
-    """Code of the printed total."""
+    """Code of the printed total, as at `/funding/v1/editions/{edition}/printed-totals`."""
     division: PrintedTotalDivision
-    """What it is a total of: the edition, a region, an area or a place."""
+    """What it is a total of: the whole edition, a region, an area of a region, or a place."""
     value: Code
-    """Code of that place, area, region or edition."""
+    """Code of what it is a total of, in the vocabulary of the edition; that of the edition itself for the whole."""
     name: str
-    """Its name, for people."""
+    """Name of what it is a total of, for people."""
     region: Code | None
-    """Code of the region whose table prints it; null for the edition as a whole."""
+    """Code of the region to which the total of an area is limited; null where it is limited to none."""
     unit: PrintedTotalUnit
     """Whether it is an amount in US dollars or a percentage."""
     as_printed: str
     """The words or the figure as the source prints them."""
     confidence: ReadingConfidence
-    """How sure it is that the parts that were read from the text belong together."""
+    """How sure it is that the printed figure is of that place, area or region."""
     note: str | None
     """Note of the printed figure; null where there is none."""
     printed_figure: str | None
-    """The printed figure as a decimal number; null where "funded" is printed."""
+    """The printed figure as decimal text in `unit`, such as `14900000.00`; null where "funded" is printed."""
     computed_figure: str | None
-    """What the rows add up to; null where none states an amount."""
+    """What the rows add up to, as decimal text in `unit`; null where none states an amount."""
     difference: str | None
-    """Printed minus computed; null where one of them is null."""
+    """Printed minus computed, as decimal text in `unit`; null where one of them is null."""
     agreement: PrintedTotalAgreement
-    """Whether the figures are equal, differ for a stated reason, or differ."""
+    """Whether the figures are equal, differ for a stated reason, or differ without one."""
     rows: int
-    """Number of rows that the figure covers."""
+    """Number of the rows that state an amount, which `computed_figure` adds up."""
     funded: int
-    """Number of these rows that print "funded" in place of an amount."""
+    """Number of further rows that print "funded" in place of an amount."""
     link: str
-    """Path that lists these rows."""
+    """Path that lists all rows of the figure, with and without an amount."""
     explanations: list[DifferenceExplanation]
-    """The reasons of a difference; empty where the figures are equal."""
+    """The reasons of a difference; empty where the figures are equal, or none is known."""

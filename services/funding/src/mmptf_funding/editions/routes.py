@@ -20,7 +20,7 @@ TAG = openapi.Tag(
 )
 EDITIONS_TAG = openapi.Tag(
     "Editions",
-    "The publications of requirements: what they print beside what their rows add up to, and their import.",
+    "The publications of requirements: their vocabularies, printed totals beside sums of their rows, and their import.",
     supporting=True,
 )
 
@@ -37,11 +37,15 @@ add_listing(
     router,
     queries.INITIATIVES,
     tag=TAG,
-    about="A multiregional initiative, fund or co-funding of an edition; their periods differ, so they have no total.",
+    about="A multiregional initiative, fund or co-funded project of an edition; periods differ, so they have no total.",
     example="MI-2015-initiative-01",
 )
 add_listing(
-    router, queries.EDITIONS, tag=EDITIONS_TAG, about="A publication of funding requirements.", example="MI-2015"
+    router,
+    queries.EDITIONS,
+    tag=EDITIONS_TAG,
+    about="A publication of funding requirements, such as Migration Initiatives 2015.",
+    example="MI-2015",
 )
 
 
@@ -69,8 +73,14 @@ def _add_list_of_edition(listing: Listing, *, about: str) -> None:
 _add_list_of_edition(
     queries.VOCABULARY, about="The regions, programmatic areas, target populations and places that the edition uses."
 )
-_add_list_of_edition(queries.PRINTED_TOTALS, about="Every total and percentage that the edition prints.")
-_add_list_of_edition(queries.RESULTS, about="The results matrices that regions of the edition print, in our own words.")
+_add_list_of_edition(
+    queries.PRINTED_TOTALS,
+    about="Every total and percentage that the edition prints, to be compared with what its rows add up to.",
+)
+_add_list_of_edition(
+    queries.RESULTS,
+    about="What the strategies of regions are to achieve, as results of several levels, in words of our own.",
+)
 
 
 @router.get(

@@ -39,9 +39,9 @@ from mmptf_funding.editions.domain import (
 PopulationsNamed = TypeAliasType("PopulationsNamed", Literal["none", "one", "several"])
 """How many target populations a requirement names.
 
-- `none`: none
-- `one`: one
-- `several`: two or more
+- `none`: it names nobody
+- `one`: it names one
+- `several`: it names two or more
 """
 
 RequirementDivision = TypeAliasType(
@@ -50,21 +50,22 @@ RequirementDivision = TypeAliasType(
 )
 """What the totals of requirements can be divided by.
 
-- `region`: region of the edition
-- `place`: place of the edition
-- `country`: country
-- `area`: programmatic area
-- `target_population`: target population
-- `status`: what the edition prints as the requirement
+- `region`: region under which the edition prints the place, such as `east-horn-africa`
+- `place`: country, territory or other heading of the edition, such as `KEN`
+- `country`: ISO 3166-1 alpha-3 code; `none` stands for places that are no single country
+- `area`: programmatic area, such as `health`
+- `target_population`: people whom the money is for; `shared` stands for several of them, `none` for nobody named
+- `status`: whether an amount is asked for, the word "funded" is printed in its place, or the figure is missing
 """
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
 
 
 class Edition(ResponseModel):
-    """A publication of funding requirements; its vocabulary, totals and initiatives are read below its path.
+    """A publication of funding requirements for migration programmes, such as Migration Initiatives 2015.
 
-    `sources` are the lines of the document that `note` goes back to.
+    Its vocabulary, printed totals, results and reconciliation are read below its path; `/funding/v1/requirements` and
+    `/funding/v1/initiatives` list what it asks for.
     """
 
     code: Code
@@ -76,9 +77,9 @@ class Edition(ResponseModel):
     year: int
     """Year whose requirements it states."""
     document: Code
-    """Code of the publication in the sources of its rows."""
+    """Code of the document that its rows were read from, as at `/funding/v1/documents`."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    """ISO 4217 code of the currency of all its requirements."""
+    """ISO 4217 code of the currency of all its requirements, such as `USD`."""
     note: str | None
     """What a reader of its figures has to know; null where there is nothing."""
     sources: list[SourceRef]
@@ -88,11 +89,9 @@ class Edition(ResponseModel):
 
 
 class VocabularyTerm(ResponseModel):
-    """One entry of an edition's vocabulary: a region, a programmatic area, a target population or a place.
+    """One entry of an edition's own vocabulary: a region, a programmatic area, a target population or a place.
 
-    `position` is its place in the table, `as_printed` are the spellings that the edition uses. `region` and `country`
-    are set for places; a place that is no single country, such as regional programmes, has no `country`. `covers` are
-    the other countries that the heading of a place names; their codes find its requirements, too.
+    Editions have different vocabularies: a code means something only together with its edition and kind.
     """
 
     code: Code
@@ -104,17 +103,21 @@ class VocabularyTerm(ResponseModel):
     name: str
     """Name in its usual spelling."""
     as_printed: list[str]
-    """The spellings that the edition prints."""
+    """The spellings that the edition prints where they are not the name; empty where there is none."""
     region: Code | None
     """Code of the region of a place; null for other kinds."""
     country: CountryCode | None
-    """ISO 3166-1 alpha-3 code of a place that is one country; else null."""
+    """ISO 3166-1 alpha-3 code of a place that is one country, or `XKX`; null for other places, such as regional
+    programmes, and other kinds.
+    """
     covers: list[CountryCode]
-    """ISO 3166-1 alpha-3 codes of further countries that the heading of a place names."""
+    """ISO 3166-1 alpha-3 codes of further countries that the heading of a place names; the filter `country` finds its
+    requirements by them, too.
+    """
     footnote: str | None
-    """Text that has to accompany the name; null where there is none."""
+    """Text that has to be shown with the name, such as that on Kosovo; null where there is none."""
     note: str | None
-    """What a reader has to know; null where there is nothing."""
+    """What a reader has to know of the entry; null where there is nothing."""
     position: int
     """Position in the order of the document, from 1."""
     updated: datetime
@@ -122,71 +125,70 @@ class VocabularyTerm(ResponseModel):
 
 
 class NamedTerm(ResponseModel):
-    """A term as a requirement carries it: code and name of the vocabulary, and what the heading prints."""
+    """A region, programmatic area or target population as a requirement names it."""
 
     code: Code
-    """Code of the entry in the vocabulary of the edition."""
+    """Code of the entry in the vocabulary of the edition, such as `health`."""
     name: str
-    """Name of the entry."""
+    """Name of the entry in the vocabulary of the edition."""
     as_printed: str | None
-    """What the heading prints; null where no heading prints it."""
+    """The words of the heading; null where no heading prints it."""
 
 
 class RequirementPlace(ResponseModel):
-    """The place of a requirement; `country` is null where it is no single country."""
+    """The country, territory or other heading, such as regional programmes, under which a requirement is printed."""
 
     code: Code
     """Code of the place in the vocabulary of the edition."""
     name: str
     """Name of the place in the vocabulary of the edition."""
     as_printed: str | None
-    """What the heading prints; null where there is no heading."""
+    """The words of the heading; null where there is no heading."""
     country: CountryCode | None
-    """ISO 3166-1 alpha-3 code; null where the place is no single country."""
+    """ISO 3166-1 alpha-3 code, or `XKX`; null where the place is no single country."""
     footnote: str | None
-    """Text that has to accompany the name; null where there is none."""
+    """Text that has to be shown with the name, such as that on Kosovo; null where there is none."""
 
 
 class Requirement(ResponseModel):
-    """What one place asks for in one programmatic area.
+    """What one place asks for in one programmatic area: one line of an edition, such as health in Kenya.
 
-    `sum` is null unless `status` is `required`. `funded`: the source prints this word in place of an amount, without
-    saying by whom or how far; it is neither zero nor unknown. `missing_in_source`: the figure is not in the text, and
-    `implied` is then what the printed totals leave.
-    `confidence` says how sure it is that heading, amount and populations belong together; `note` is what whoever uses
-    the figure has to know, `reading_note` how the row was read from the text, for whoever checks it.
+    It is asked for; nothing is said about who promised or paid it. Sums leave out lines without an amount and count
+    them.
     """
 
     code: Code
-    """Code of the requirement: edition, place and area."""
+    """Code of the requirement, made of edition, place and area, such as `MI-2015-KEN-health`."""
     edition: Code
     """Code of the edition, as at `/funding/v1/editions`."""
     region: NamedTerm
     """Region under which the edition prints it."""
     place: RequirementPlace
-    """Country or other heading that asks for it."""
+    """Country or other heading that the money is asked for."""
     area: NamedTerm
-    """Programmatic area that it is for."""
+    """Programmatic area, that is the field of work, that the money is asked for, such as health."""
     status: RequirementStatus
-    """Whether an amount is asked for, the word "funded" stands in its place, or the figure is missing."""
+    """Whether an amount is asked for, the word "funded" is printed in its place, or the figure is missing."""
     stage: MoneyStage
-    """Stage of money, which is `requirement`."""
+    """Stage of money of `sum`, which is always `requirement`."""
     sum: Money | None
-    """What is asked for; null unless `status` is `required`, which is not zero."""
+    """The amount that is asked for; null, which is not zero, unless `status` is `required`."""
     implied: Money | None
-    """What the printed totals leave for a missing figure; null for all others."""
+    """Amount that the printed totals of the edition leave for a line whose figure is missing; null for all other lines.
+    No sum contains it.
+    """
     as_printed: str | None
-    """The figure or word as printed; null where it is missing."""
+    """The amount or the word "funded" as printed; null where it is missing."""
     target_populations: list[NamedTerm]
-    """Whom it is for; empty where the edition names nobody."""
+    """The people whom the money is for, such as migrants; empty where the edition names nobody."""
     confidence: ReadingConfidence
-    """How sure it is that the parts that were read from the text belong together."""
+    """How sure it is that heading, amount and populations, which can stand apart in the text, belong together."""
     note: str | None
-    """What whoever uses the figure has to know; null where there is nothing."""
+    """What whoever uses the amount has to know; null where there is nothing."""
     reading_note: str | None
-    """How it was read from the text, for whoever checks it; null where there is nothing to say."""
+    """How the line was read from the text, for whoever checks it; null where there is nothing to say."""
     sources: list[SourceRef]
-    """Lines of heading, amount and populations."""
+    """The lines of the document that print its heading, amount and populations."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -194,33 +196,34 @@ class Requirement(ResponseModel):
 class PrintedTotal(ResponseModel):
     """A total or percentage that an edition prints, or that its publisher's figures state for the whole edition.
 
-    `value` names what it is a total of: the code of a place, an area, a region, or the edition. `sum` is null where
-    the table says "funded" instead of a figure, and for percentages, which stand in `per_cent`. `confidence` says how
-    sure it is that the figure is of that place, area or region.
+    It is there to be compared with what the rows add up to (`/funding/v1/editions/{edition}/reconciliation`), and is no
+    part of a sum.
     """
 
     code: Code
-    """Code of the record."""
+    """Code of the record, made of edition, division and value, such as `MI-2015.place.KEN`."""
     edition: Code
     """Code of the edition, as at `/funding/v1/editions`."""
     division: PrintedTotalDivision
-    """What it is a total of: the edition, a region, an area or a place."""
+    """What it is a total of: the whole edition, a region, an area of a region, or a place."""
     value: Code
-    """Code of that place, area, region or edition."""
+    """Code of what it is a total of, in the vocabulary of the edition; that of the edition itself for the whole."""
     name: str
-    """Its name, for people."""
+    """Name of what it is a total of, for people."""
     region: Code | None
-    """Code of the region whose table prints it; null for the edition as a whole."""
+    """Code of the region to which the total of an area is limited; null where it is limited to none."""
     unit: PrintedTotalUnit
     """Whether it is an amount in US dollars or a percentage."""
     sum: Money | None
-    """The amount; null where the table prints "funded", and for percentages."""
+    """The amount; null where the table prints "funded" instead, and for percentages."""
     per_cent: PercentText | None
-    """The percentage, with as many decimals as are printed; null for amounts."""
+    """The area's part of its region's total in per cent, with as many decimals as are printed, such as `46.8`; null for
+    amounts.
+    """
     as_printed: str
     """The words or the figure as the source prints them."""
     confidence: ReadingConfidence
-    """How sure it is that the parts that were read from the text belong together."""
+    """How sure it is that the figure is of that place, area or region."""
     note: str | None
     """What whoever uses the figure has to know; null where there is nothing."""
     sources: list[SourceRef]
@@ -232,16 +235,16 @@ class PrintedTotal(ResponseModel):
 
 
 class Reconciliation(ResponseModel):
-    """Figures that an edition prints beside the computed ones; `counts` says how many of all agree."""
+    """Every figure that an edition prints beside what its rows add up to."""
 
     edition: Code
     """Code of the edition, as at `/funding/v1/editions`."""
     stage: MoneyStage
-    """Stage of money of all figures."""
+    """Stage of money of all amounts, which is always `requirement`."""
     counts: dict[PrintedTotalAgreement, int]
-    """Number of printed figures by how they agree."""
+    """Number of all printed figures of the edition by how they agree, whatever the filters are."""
     figures: list[ReconciledTotal]
-    """The printed figures beside the computed ones."""
+    """The printed figures that match the filters, each beside the computed one."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -249,49 +252,49 @@ class Reconciliation(ResponseModel):
 
 
 class Initiative(ResponseModel):
-    """A multiregional initiative, fund or co-funding of an edition.
+    """What an edition prints beside its regions: a multiregional initiative, a fund, or a project with co-funding.
 
-    `sum` is what is asked for over `period`, `overall` the whole budget and `target` what a fund is to reach, where
-    they are stated. Periods and currencies differ, so initiatives have no common total. `note` is what whoever uses the
-    figures has to know, `reading_note` how they were read from the text, for whoever checks them.
+    Periods and currencies differ, so these amounts have no common total.
     """
 
     code: Code
-    """Code of the record."""
+    """Code of the record, such as `MI-2015-initiative-01`."""
     edition: Code
     """Code of the edition, as at `/funding/v1/editions`."""
     kind: InitiativeKind
-    """Whether it is an initiative, a fund, or a co-funding."""
+    """Whether it is an initiative, a fund, or a project with co-funding."""
     section: str
     """Heading under which the edition prints it."""
     name: str
-    """Name of the initiative or fund."""
+    """Name of the initiative, fund or project."""
     stage: MoneyStage
-    """Stage of money of `sum`."""
+    """Stage of money of `sum`, which is always `requirement`."""
     sum: Money | None
-    """What is asked for over `period`; null where no amount is printed."""
+    """The amount that is printed for it, over `period`; null where no amount is printed."""
     precision: AmountPrecision | None
-    """Whether the amount is exact or rounded as printed; null where there is none."""
+    """Whether `sum` is exact or rounded as printed; null where there is none."""
     as_printed: str | None
     """The amount as printed; null where there is none."""
     period: str | None
-    """The time that the amount is for, as printed; null where it is not stated."""
+    """The time that `sum` is for, as printed, such as `2015` or `first year`; null where it is not stated."""
     overall: Money | None
-    """Whole budget over all years; null where it is not stated."""
+    """Whole budget over all years; null where it is not stated. It contains `sum`: do not add them."""
     overall_as_printed: str | None
     """The whole budget as printed; null where it is not stated."""
     target: Money | None
-    """What a fund is to reach; null where it is not stated."""
+    """The amount that a fund is to reach; null where it is not stated."""
     target_as_printed: str | None
-    """That amount as printed; null where it is not stated."""
+    """The amount that a fund is to reach, as printed; null where it is not stated."""
     buys: str | None
     """What the money is for, in words of our own; null where it is not stated."""
     instrument: str | None
-    """The programme or facility through which it is funded; null where it is not stated."""
+    """The programme or facility through which it is funded, such as `Instrument for Pre-Accession (IPA)`; null where it
+    is not stated.
+    """
     confidence: ReadingConfidence
-    """How sure it is that the parts that were read from the text belong together."""
+    """How sure it is that name and amounts, which can stand apart in the text, belong together."""
     note: str | None
-    """What whoever uses the figure has to know; null where there is nothing."""
+    """What whoever uses the amounts has to know; null where there is nothing."""
     reading_note: str | None
     """How it was read from the text, for whoever checks it; null where there is nothing to say."""
     sources: list[SourceRef]
@@ -303,42 +306,38 @@ class Initiative(ResponseModel):
 
 
 class MatrixResultLevel(ResponseModel):
-    """A level of results below the impact, with the document's name for it; `line` defines it, or has the first one."""
+    """A level of results below the impact, by the document's own name for it."""
 
     code: Code
     """Code by which results name the level."""
     name: str
-    """The document's name for it, such as outcome or output."""
+    """The document's name for the level, such as outcome or output."""
     line: int | None
-    """Line that defines it, or has the first result of it; null where neither is at hand."""
+    """Line of the document, counted from 1, that defines the level or has its first result; null where there is none.
+    """
 
 
 class MatrixResult(ResponseModel):
-    """One result of a matrix, in words of our own.
-
-    `number` is the printed one, null where there is none. `parent` is the code of the result one level up that it
-    contributes to, null for the highest and for those that stand beside the others.
-    """
+    """One result of a results matrix: a change that the work in the region is to bring about."""
 
     code: Code
     """Code of the result, unique within the matrix."""
     level: Code
-    """Code of its level."""
+    """Code of its level, as in `levels` of the matrix."""
     parent: Code | None
-    """Code of the result one level up that it contributes to; null for the highest."""
+    """Code of the result one level up that it contributes to; null for the highest, and where it stands by itself."""
     number: str | None
-    """The printed number; null where there is none."""
+    """The number that is printed before the result; null where there is none."""
     text: str
     """The result in words of our own."""
     line: int
-    """Line of the document where it begins."""
+    """Line of the document where the result begins, counted from 1."""
 
 
 class ResultsMatrix(ResponseModel):
-    """The results that a region's strategy prints; lines are those of the edition's document.
+    """What the strategy of a region is to achieve, as an edition prints it: an impact, and the results that lead to it.
 
-    `levels` are those of the document, from the highest below the impact down; `results` are in the order of their
-    numbers, each followed by those that contribute to it.
+    Most regions print none.
     """
 
     code: Code
@@ -350,11 +349,11 @@ class ResultsMatrix(ResponseModel):
     impact: str | None
     """What all results are to lead to, in words of our own; null where it is not stated."""
     levels: list[MatrixResultLevel]
-    """The levels of the document, the highest first."""
+    """The levels of results below the impact, the highest first."""
     results: list[MatrixResult]
-    """The results in the order of their numbers."""
+    """The results in the order of their numbers, each followed by those that contribute to it."""
     note: str | None
-    """What whoever uses the figure has to know; null where there is nothing."""
+    """What a reader of the matrix has to know; null where there is nothing."""
     sources: list[SourceRef]
     """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
@@ -397,27 +396,32 @@ class TermQuery(ListQuery):
     sort: tuple[Literal["position", "-position", "name", "-name"], ...] = order_by("position")
     kind: Annotated[
         list[TermKind],
-        Field(default_factory=list, max_length=100, description="What the entry is.", examples=["place"]),
+        Field(default_factory=list, max_length=100, description="Only entries of this kind.", examples=["place"]),
     ]
 
 
 class PrintedTotalQuery(ListQuery):
     """Which printed totals."""
 
-    sort: tuple[Literal["position", "-position"], ...] = order_by("position", description="The order, as printed.")
+    sort: tuple[Literal["position", "-position"], ...] = order_by(
+        "position", description="By the position in the document; `-position` is from its end."
+    )
     division: Annotated[
         list[PrintedTotalDivision],
         Field(
             default_factory=list,
             max_length=100,
-            description="What the printed figure is a total of.",
+            description="Only totals of this: the edition, regions, areas of a region, or places.",
             examples=["place"],
         ),
     ]
     unit: Annotated[
         list[PrintedTotalUnit],
         Field(
-            default_factory=list, max_length=100, description="Amounts in US dollars, or percentages.", examples=["USD"]
+            default_factory=list,
+            max_length=100,
+            description="Only amounts in US dollars, or only percentages.",
+            examples=["USD"],
         ),
     ]
 
@@ -430,7 +434,7 @@ class ReconciliationQuery(TableQuery):
         Field(
             default_factory=list,
             max_length=100,
-            description="What the printed figure is a total of.",
+            description="Only totals of this: the edition, regions, areas of a region, or places.",
             examples=["place"],
         ),
     ]
@@ -439,7 +443,7 @@ class ReconciliationQuery(TableQuery):
         Field(
             default_factory=list,
             max_length=100,
-            description="How the printed figure agrees with the rows.",
+            description="Only figures that agree with what the rows add up to in this way.",
             examples=["equal"],
         ),
     ]
@@ -448,9 +452,11 @@ class ReconciliationQuery(TableQuery):
 class RequirementFilter(PointInTime):
     """Which requirements: any of a repeated filter, all of different ones."""
 
-    edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
+    edition: Annotated[
+        Values, Field(description="Code of an edition, as at `/funding/v1/editions`.", examples=["MI-2015"])
+    ]
     region: Annotated[
-        Values, Field(description="Code of a region of the edition's vocabulary.", examples=["east-horn-africa"])
+        Values, Field(description="Code of a region, as in the edition's vocabulary.", examples=["east-horn-africa"])
     ]
     country: Annotated[
         Values,
@@ -460,28 +466,51 @@ class RequirementFilter(PointInTime):
             examples=["KEN"],
         ),
     ]
-    place: Annotated[Values, Field(description="Code of a place of the edition's vocabulary.", examples=["KEN"])]
+    place: Annotated[
+        Values,
+        Field(
+            description="Code of a country, a territory or another heading, as in the edition's vocabulary.",
+            examples=["KEN"],
+        ),
+    ]
     area: Annotated[
-        Values, Field(description="Code of a programmatic area of the edition's vocabulary.", examples=["health"])
+        Values,
+        Field(
+            description="Code of a programmatic area (a field of work), as in the edition's vocabulary.",
+            examples=["health"],
+        ),
     ]
     status: Annotated[
         list[RequirementStatus],
         Field(
             default_factory=list,
             max_length=100,
-            description="Whether an amount is asked for, funded, or missing in the source.",
+            description='What is printed as the requirement: an amount, the word "funded", or no figure.',
             examples=["required"],
         ),
     ]
     target_population: Annotated[
-        Values, Field(description="Code of a target population; a requirement may name several.", examples=["migrants"])
+        Values,
+        Field(
+            description="Code of the people whom the money is for; a requirement may name several. `not_stated` finds"
+            " those that name nobody.",
+            examples=["migrants"],
+        ),
     ]
     populations_named: Annotated[
         PopulationsNamed | None,
         Field(description="How many target populations the requirement names.", examples=["one"]),
     ] = None
-    amount_min: Annotated[Amount | None, Field(description="Smallest amount, in USD.", examples=["1000000.00"])] = None
-    amount_max: Annotated[Amount | None, Field(description="Largest amount, in USD.", examples=["5000000.00"])] = None
+    amount_min: Annotated[
+        Amount | None,
+        Field(description="Least amount, in US dollars; rows without an amount are left out.", examples=["1000000.00"]),
+    ] = None
+    amount_max: Annotated[
+        Amount | None,
+        Field(
+            description="Greatest amount, in US dollars; rows without an amount are left out.", examples=["5000000.00"]
+        ),
+    ] = None
     updated_since: UpdatedSince = None
     q: Annotated[
         Search | None,
@@ -504,21 +533,30 @@ class RequirementTotalsQuery(RequirementFilter, TotalsQuery):
 
     by: Annotated[
         list[RequirementDivision],
-        Field(min_length=1, max_length=2, description="One or two ways to divide the total.", examples=["region"]),
+        Field(
+            min_length=1,
+            max_length=2,
+            description="What the total is divided by, one or two of these.",
+            examples=["region"],
+        ),
     ] = ["region"]
 
 
 class InitiativeQuery(ListQuery):
     """Which initiatives."""
 
-    sort: tuple[Literal["position", "-position"], ...] = order_by("position", description="The order, as printed.")
-    edition: Annotated[Values, Field(description="Code of an edition.", examples=["MI-2015"])]
+    sort: tuple[Literal["position", "-position"], ...] = order_by(
+        "position", description="By the position in the document; `-position` is from its end."
+    )
+    edition: Annotated[
+        Values, Field(description="Code of an edition, as at `/funding/v1/editions`.", examples=["MI-2015"])
+    ]
     kind: Annotated[
         list[InitiativeKind],
         Field(
             default_factory=list,
             max_length=100,
-            description="Initiatives, funds, or co-fundings.",
+            description="Only records of this kind.",
             examples=["initiative"],
         ),
     ]

@@ -11,37 +11,33 @@ from mmptf_funding.editions.domain import PrintedTotalAgreement, ReconciledTotal
 
 
 class ImportTableReport(ResponseModel):
-    """What an import does with the rows of one table; nothing is ever removed."""
+    """What an import does with the rows of one table; it never removes any."""
 
     rows: int
     """Number of rows in the file."""
     created: int
-    """Rows that were not there before."""
+    """Rows whose code was not there before."""
     amended: int
-    """Rows that differ from those that were there."""
+    """Rows whose code was there before, with other values."""
     unchanged: int
-    """Rows that were there already, with the same values."""
+    """Rows whose code was there before, with the same values."""
 
 
 class ImportReport(ResponseModel):
-    """What an import did, or would do as a dry run.
-
-    `agreement` counts the printed totals that the rows add up to, `explained` lists those that differ for a stated
-    reason; a difference without one refuses the import. `revision` is null for a dry run.
-    """
+    """What an import did, or would do as a dry run."""
 
     edition: Code
     """Code of the edition, as at `/funding/v1/editions`."""
     dry_run: bool
     """Whether the request was only checked and nothing written."""
     tables: dict[str, ImportTableReport]
-    """What was done with the rows of each table, by its name."""
+    """What was done with the rows of each table, by its name, such as `requirements`."""
     agreement: dict[PrintedTotalAgreement, int]
-    """Number of printed totals by how they agree with the rows."""
+    """Number of printed totals by how they agree with the rows; one that is `different` refuses the import."""
     explained: list[ReconciledTotal]
-    """Printed totals that differ for a stated reason."""
+    """Printed totals that differ from the rows for a stated reason."""
     revision: int | None
-    """Number of the write; null for a dry run."""
+    """Number of the write, as `revision` of other answers; null for a dry run."""
 
 
 class TemplateQuery(BaseModel):
@@ -50,11 +46,12 @@ class TemplateQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Annotated[
-        Literal["csv", "xlsx"], Field(description="The header of one table, or a workbook with a guide and all tables.")
+        Literal["csv", "xlsx"],
+        Field(description="`csv`: the header of one table; `xlsx`: a workbook with a guide and all tables."),
     ] = "csv"
     table: Annotated[
         Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"],
-        Field(description="The table of a CSV."),
+        Field(description="The table whose header a CSV has; a workbook has all of them."),
     ] = "requirements"
 
 

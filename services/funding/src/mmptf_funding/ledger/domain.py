@@ -34,15 +34,15 @@ LedgerEntryKindSent = TypeAliasType(
 """Kind of an entry that can be sent: each but the agent's fee, which is entered with its deposit.
 
 - `pledge`: announced by a contributor
-- `commitment`: signed in an administrative arrangement by a contributor
+- `commitment`: promised by a contributor in a signed administrative arrangement
 - `deposit`: received by the administrative agent from a contributor
-- `allocation`: approved by the Steering Committee for a programme
+- `allocation`: approved by the Fund's Steering Committee for a programme
 - `transfer`: paid by the administrative agent to a participating UN organization for a programme
 - `expenditure`: reported as spent by a participating UN organization
 - `refund`: returned to the administrative agent by a participating UN organization
-- `direct_cost`: direct cost of the Fund
-- `bank_charge`: charge of a bank
-- `interest`: interest and other income of the Fund
+- `direct_cost`: cost of running the Fund that is paid from its money
+- `bank_charge`: charge of a bank for the Fund's account
+- `interest`: interest on the Fund's money, and other income
 """
 LedgerEntryKind = TypeAliasType(
     "LedgerEntryKind",
@@ -63,26 +63,26 @@ LedgerEntryKind = TypeAliasType(
 """Kind of an entry of the ledger: what happened to the money. The first seven are stages of the same money.
 
 - `pledge`: announced by a contributor
-- `commitment`: signed in an administrative arrangement by a contributor
+- `commitment`: promised by a contributor in a signed administrative arrangement
 - `deposit`: received by the administrative agent from a contributor
-- `allocation`: approved by the Steering Committee for a programme
+- `allocation`: approved by the Fund's Steering Committee for a programme
 - `transfer`: paid by the administrative agent to a participating UN organization for a programme
 - `expenditure`: reported as spent by a participating UN organization
 - `refund`: returned to the administrative agent by a participating UN organization
-- `agent_fee`: fee of the administrative agent, 1 % of each contribution at its deposit
-- `direct_cost`: direct cost of the Fund
-- `bank_charge`: charge of a bank
-- `interest`: interest and other income of the Fund
+- `agent_fee`: fee of the administrative agent, 1 % of each deposit, entered with it
+- `direct_cost`: cost of running the Fund that is paid from its money
+- `bank_charge`: charge of a bank for the Fund's account
+- `interest`: interest on the Fund's money, and other income
 """
 LedgerFlag = TypeAliasType(
     "LedgerFlag",
     Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"],
 )
-"""What was unusual when an entry was written. The entry is accepted, and calls for a question.
+"""What was unusual when an entry was written. The entry is valid all the same; ask its author whether it is right.
 
-- `expenditure_exceeds_transfers`: more is spent than was transferred and not refunded, on its day or a later one
-- `refund_exceeds_unspent`: more is returned than was transferred and not spent, on its day or a later one
-- `deposit_exceeds_commitment`: more is deposited than the commitment that it pays, on its day or a later one
+- `expenditure_exceeds_transfers`: more is spent than was transferred and not refunded, on its day or later
+- `refund_exceeds_unspent`: more is returned than was transferred and not spent, on its day or later
+- `deposit_exceeds_commitment`: more is deposited than the commitment in `follows` promises, on its day or later
 """
 
 # The members of entries with codes of the catalogue, and the catalogue's lists of them.

@@ -258,7 +258,7 @@ def fund_table(statement: schemas.FundStatement) -> bytes:
 
 
 async def fund(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
-    """The statement of the Fund: sources, uses, balance, and the other stages of the same money."""
+    """What came in and what went out, the balance of both, and beside it the other stages of the same money."""
     payments = await data.fetch(_PAYMENTS, on)
     sources = sum((ledger.amount(kind) for kind in rules.SOURCES), Decimal(0))
     uses = sum((ledger.amount(kind) * rules.SIGN.get(kind, 1) for kind in rules.USES), Decimal(0))
@@ -277,7 +277,7 @@ async def fund(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]
 
 
 async def contributors(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
-    """What each contributor has announced, signed and paid."""
+    """What each contributor has announced, promised in signed arrangements, and paid."""
     paid: dict[str, Decimal] = defaultdict(Decimal)
     for row in await data.fetch(_PAYMENTS, on):
         paid[row["contributor"]] += row["paid"]
@@ -297,7 +297,7 @@ async def contributors(data: Snapshot, on: str | None, ledger: Ledger) -> dict[s
 
 
 async def programmes(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
-    """What each programme was allocated, received and spent, beside its budget."""
+    """What each programme was allocated, received and spent, beside its budget in the catalogue."""
     rows = await data.fetch("SELECT code, record FROM programme")
     known = {row["code"]: KnownProgramme.model_validate_json(row["record"]) for row in rows}
     return {"items": [_programme(code, known[code], ledger) for code in ledger.codes("programme")]}
@@ -353,7 +353,7 @@ def _budget(programme: KnownProgramme, allocated: Decimal) -> schemas.Catalogued
 
 
 async def organizations(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
-    """What each organization received and spent."""
+    """What each organization received, returned and spent, over all programmes."""
     return {
         "items": [
             schemas.OrganizationStatement(
@@ -369,7 +369,7 @@ async def organizations(data: Snapshot, on: str | None, ledger: Ledger) -> dict[
 
 
 async def commitments(data: Snapshot, on: str | None, ledger: Ledger) -> dict[str, Any]:
-    """The commitments that are not fully paid."""
+    """The commitments that are not fully paid, the oldest first, with what is still to come."""
     items = [
         schemas.OutstandingCommitment(
             commitment=row["code"],

@@ -34,7 +34,7 @@ from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 router = openapi.Router()
 TAG = openapi.Tag(
     "Ledger",
-    "Read and enter what moves the money of the Fund; an entry is never changed, it is reversed.",
+    "Read and enter the movements of the Fund's money; a wrong entry is not changed, another one reverses it.",
 )
 STATEMENTS_TAG = openapi.Tag(
     "Statements",
@@ -54,8 +54,8 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
     response_model=schemas.LedgerEntry,
     summary="Enter an entry into the ledger",
     description=(
-        "Write one entry; with a deposit the agent's fee. What is entered stays: a mistake is corrected by a"
-        f" reversal. {MEMBERS}"
+        "Write one entry; with a deposit also that of the administrative agent's fee, 1 % of it. An entry is never"
+        f" changed: reverse it where it is wrong, and enter what is right. {MEMBERS}"
     ),
     **openapi.write(created=True, asks=True),
 )
@@ -79,7 +79,7 @@ async def create_ledger_entry(
     tags=[TAG.name],
     response_model=BatchReport,
     summary="Enter several entries into the ledger",
-    description=f"Write entries in their order, all of them or none; with `partial` those that are right. {MEMBERS}",
+    description=f"Write entries in their order, all of them or none; with `partial` those without errors. {MEMBERS}",
     **openapi.write(asks=True),
 )
 async def create_ledger_entries(
@@ -118,7 +118,7 @@ async def reverse_ledger_entry(
     who: FundingWriter,
     query: WriteParameters,
 ) -> Response:
-    """Write the entry that reverses another one, for good; what was right is entered anew.
+    """Write an entry with the opposite amount, which cannot be reversed itself; enter anew what was right.
 
     The reversed entry is amended in the same write: it names the reversal in `reversed_by`, and its `updated` and
     `ETag` are new.
@@ -133,7 +133,7 @@ add_listing(
     queries.LEDGER,
     tag=TAG,
     plural="ledger entries",
-    about="An entry of the ledger: a pledge, a commitment, a deposit, an allocation, a transfer, a cost.",
+    about="A movement of the Fund's money, from pledge to expenditure, or the entry that reverses one.",
     example="L-000002",
     packaged=False,
 )
@@ -152,7 +152,7 @@ async def create_contributor(
     who: FundingWriter,
     query: WriteParameters,
 ) -> Response:
-    """List a contributor. By the administrative agent or the Fund's management unit."""
+    """Add who gives to the Fund to the list. For the administrative agent or the Fund's management unit."""
     if not (who.has_role(AGENT) or who.has_role(MANAGEMENT_UNIT)):
         raise Forbidden("Contributors are listed by the administrative agent or the Fund's management unit.")
     return await answer_write(request, who, query, lambda write: commands.add_contributor(write, sent), reason="listed")
@@ -179,7 +179,7 @@ def _add_statement(
         tags=[STATEMENTS_TAG.name],
         response_model=model,
         summary=summary,
-        description=f"{compute.__doc__} `text/csv` has a row for each of them; sums over them are in the JSON alone.",
+        description=f"{compute.__doc__} `text/csv` has a row for each line or item, and no sums over them.",
         **openapi.read(media=openapi.TABLE, texts=openapi.table(columns)),
     )
 
@@ -221,7 +221,7 @@ add_card(
     queries.programme_card,
     title="Ledger",
     tag=STATEMENTS_TAG,
-    about="A programme's statement: what it was allocated, received and spent, beside what it asks for.",
+    about="A programme's statement: what it was allocated, received and spent, beside its budget in the catalogue.",
     known=codes_named_in("ledger_entry", "programme"),
     unknown="No entry names programme {}",
     example="ETH-01",
@@ -239,5 +239,5 @@ add_card(
 async def get_capitalization_over_time(
     request: PublicReadRequest, query: Annotated[schemas.CapitalizationQuery, StrictQuery()]
 ) -> Response:
-    """What was pledged, committed and deposited up to the end of each period, and its share of the targets."""
+    """What was pledged, committed and deposited in all up to the end of each period, and its share of the targets."""
     return await queries.answer_capitalization(request, query)

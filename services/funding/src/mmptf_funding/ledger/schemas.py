@@ -43,26 +43,30 @@ Rate = Annotated[
         examples=["1.0850"],
     ),
 ]
-Reason = Annotated[Text, Field(max_length=2000, description="Why, as the history will say.")]
+Reason = Annotated[
+    Text, Field(max_length=2000, description="Why the entry is reversed; it is the `note` of the reversal.")
+]
 OnDay = Annotated[
     Day | None,
     Field(
-        description="The last day that counts, to its end: entries dated later are left out.", examples=["2026-12-31"]
+        description="Day of which the statement is: entries dated later are left out. Without it, all count.",
+        examples=["2026-12-31"],
     ),
 ]
 
 
 class OriginalAmountSent(RequestModel):
-    """An amount in the currency in which it was given: US dollars for one unit of it, on a day, by a source."""
+    """An amount in the currency in which it was given, and how it became US dollars."""
 
     amount: AmountSent
-    """The amount in the other currency."""
+    """The amount in the other currency, as decimal text above zero."""
     currency: Annotated[Currency, Field(examples=["EUR"])]
-    """ISO 4217 code of that currency."""
+    """ISO 4217 code of the other currency; not `USD`."""
     rate: Rate
-    """US dollars for one unit of it."""
+    """US dollars for one unit of the other currency; the amount times the rate is, to the cent, `amount` of the entry.
+    """
     rate_date: Day
-    """Day of the rate."""
+    """Day of which the rate is, not after that of the entry."""
     rate_source: Annotated[Text, Field(max_length=200)]
     """Who published the rate."""
 
@@ -77,33 +81,33 @@ class OriginalAmountSent(RequestModel):
 
 
 class LedgerEntrySent(RequestModel):
-    """An entry to be written, in US dollars. Errors name the members that a kind needs and those that it takes.
-
-    follows: the pledge of a commitment, or the commitment that a deposit pays
-    """
+    """An entry to be written, in US dollars. The operation says which members each kind needs, may have and refuses."""
 
     kind: LedgerEntryKindSent
-    """What happened to the money; it decides which other members are needed."""
-    date: Annotated[Day, Field(description="The day on which it counts.")]
+    """What happened to the money, such as a deposit; it decides which other members are needed."""
+    date: Annotated[Day, Field(description="Day from which it counts in balances; not in the future.")]
     amount: AmountSent
-    """The amount in US dollars."""
+    """The amount in US dollars, as decimal text above zero, such as `542500.00`."""
     original: OriginalAmountSent | None = None
-    """The amount as it was given, where that was another currency."""
+    """The amount as it was given, where that was in another currency; left out for US dollars."""
     contributor: ListedCode | None = None
-    """Code of the contributor of a pledge, commitment or deposit."""
+    """Code of the contributor of a pledge, commitment or deposit, as at `/funding/v1/contributors`."""
     programme: Code | None = None
-    """Code of the programme that an allocation, transfer, expenditure or refund is for."""
+    """Code of the programme that an allocation, transfer, expenditure or refund is for, as in the catalogue."""
     organization: ListedCode | None = None
-    """Code of the participating organization that received, spent or returned it."""
-    thematic_area: Annotated[ListedCode | None, Field(description="What a contribution is earmarked to.")] = None
+    """Code of the participating UN organization that received, spent or returned the money, as in the catalogue."""
+    thematic_area: Annotated[
+        ListedCode | None,
+        Field(description="Code of the thematic area to which the contributor restricts the money (earmarking)."),
+    ] = None
     category: BudgetCategory | None = None
     """UNSDG budget category of an expenditure."""
     tranche: Annotated[int, Field(ge=1, le=99)] | None = None
-    """Number of the instalment of a transfer."""
+    """Number of the instalment, from 1, where a transfer is paid in several."""
     follows: Code | None = None
-    """Code of the pledge of a commitment, or of the commitment that a deposit pays."""
+    """For a commitment the code of the pledge that it confirms, for a deposit that of the commitment that it pays."""
     reference: Annotated[Text, Field(max_length=300)] | None = None
-    """The document or the decision behind it."""
+    """The document or the decision behind it, such as a decision of the Steering Committee."""
     note: Annotated[Text, Field(max_length=2000)] | None = None
     """What a reader of the entry has to know."""
 
@@ -131,14 +135,14 @@ class LedgerEntryBatch(RequestModel):
     """Entries that are written together, in this order."""
 
     entries: Annotated[list[LedgerEntrySent], Field(min_length=1, max_length=1000)]
-    """The entries, written in this order."""
+    """The entries, from one to 1000, written in this order."""
 
 
 class LedgerReversalSent(RequestModel):
     """A reversal: from when on the entry does not count, and why."""
 
     date: Day
-    """Day from which the entry no longer counts."""
+    """Day from which the entry no longer counts, between the entry's own date and today."""
     reason: Reason
 
 
@@ -147,78 +151,80 @@ CountrySent = Annotated[str, Field(max_length=300), WithJsonSchema({"type": "str
 
 
 class ContributorSent(RequestModel):
-    """A contributor to the Fund; a Member State has the ISO 3166-1 alpha-3 code of its country."""
+    """A contributor to be added, so that entries of the ledger can name it."""
 
     code: NewCode
-    """Code of the contributor: that of the country for a Member State."""
+    """Code of the contributor; for a Member State that of its country is usual."""
     name: Annotated[Text, Field(max_length=300)]
     """Name, for people."""
     type: ContributorType
-    """Sort of contributor."""
+    """Whether it is a Member State, a foundation, or another organization."""
     country: CountrySent | None = None
-    """ISO 3166-1 alpha-3 code of a Member State; null for other contributors."""
+    """ISO 3166-1 alpha-3 code of the country of a Member State, which needs one; left out or null for others."""
 
 
 class OriginalAmount(ResponseModel):
     """An amount in the currency in which it was given, and how it became US dollars."""
 
     sum: Money
-    """The amount in the other currency."""
+    """The amount in the other currency, negative for a reversal."""
     rate: str
-    """US dollars for one unit of it, with as many decimals as were sent."""
+    """US dollars for one unit of the other currency, as decimal text with as many decimals as were sent."""
     rate_date: datetime.date
-    """Day of the rate."""
+    """Day of which the rate is."""
     rate_source: str
     """Who published the rate."""
 
 
 class LedgerEntry(ResponseModel):
-    """One entry of the ledger. A mistake is corrected by an entry that reverses it, and names it in `reversed_by`.
+    """One movement of the Fund's money. A wrong entry is not changed: another one with the opposite amount reverses it.
 
-    Nothing else in an entry changes after it was written. `sum` is negative for a reversal, so that whatever is added
-    up is net. `flags` were raised when it was written. `recorded_by` is the organization on whose behalf it was.
+    Only `reversed_by` and `updated` change after an entry was written, when it is reversed.
     """
 
     code: Code
-    """Code of the entry, in the order of writing."""
+    """Code of the entry, such as `L-000002`; entries are numbered in the order of writing."""
     kind: LedgerEntryKind
-    """What happened to the money."""
+    """What happened to the money; a reversal has the kind of the entry that it reverses."""
     date: datetime.date
-    """Day on which it counts."""
+    """Day from which it counts in balances."""
     sum: Money
-    """The amount in US dollars, negative for a reversal."""
+    """The amount in US dollars, negative for a reversal, so that a sum of entries is net of reversals."""
     original: OriginalAmount | None
-    """The amount as it was given; null where that was US dollars."""
+    """The amount as it was given in another currency; null where it was given in US dollars."""
     contributor: Code | None
-    """Code of the contributor; null for kinds that have none."""
+    """Code of the contributor of a pledge, commitment or deposit; null for other kinds."""
     programme: Code | None
-    """Code of the programme; null for kinds that have none."""
+    """Code of the programme that an allocation, transfer, expenditure or refund is for; null for other kinds."""
     organization: Code | None
-    """Code of the participating organization; null for kinds that have none."""
+    """Code of the participating UN organization of a transfer, expenditure or refund; null for other kinds."""
     thematic_area: Code | None
-    """Code of the area that a contribution is earmarked to; null where it is not earmarked."""
+    """Code of the thematic area to which the contributor has restricted the money (earmarking); null where it has not.
+    """
     category: BudgetCategory | None
-    """UNSDG budget category of an expenditure; else null."""
+    """UNSDG budget category of an expenditure; null for other kinds."""
     tranche: int | None
-    """Number of the instalment of a transfer; null where it was not stated."""
+    """Number of the instalment of a transfer, from 1; null where none was stated, and for other kinds."""
     follows: Code | None
-    """Code of the pledge or commitment that it follows, or the deposit that a fee belongs to; else null."""
+    """Code of the entry before it: the pledge of a commitment, the commitment of a deposit, the deposit of a fee; null
+    where there is none.
+    """
     reverses: Code | None
     """Code of the entry that this one reverses; null for all others."""
     reference: str | None
     """The document or the decision behind it; null where none was stated."""
     note: str | None
-    """What whoever uses the figure has to know; null where there is nothing."""
+    """What whoever uses the amount has to know, for a reversal its reason; null where there is nothing."""
     flags: list[LedgerFlag]
-    """What was unusual when it was written, and calls for a question; empty where nothing was."""
+    """What was unusual when it was written and has to be checked with its author; empty where nothing was."""
     recorded_by: str | None
-    """Code of the organization on whose behalf it was written; null for the operator."""
+    """Code of the organization on whose behalf it was written; null where that was the operator of the service."""
     sources: list[SourceRef]
     """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime.datetime
     """When the record was last written here, in UTC; not when its source was published."""
     reversed_by: Code | None
-    """Code of the entry that reverses this one; null while it counts. The reversal amends it, and `updated` with it."""
+    """Code of the entry that reverses this one; null where none does. `updated` is then the time of the reversal."""
 
 
 class LedgerEntryPage(Page[LedgerEntry]):
@@ -239,7 +245,7 @@ BudgetCategoryFilter = TypeAliasType(
         "not_stated",
     ],
 )
-"""UNSDG budget category by which expenditures are found.
+"""Budget category of the United Nations Sustainable Development Group (UNSDG) by which expenditures are found.
 
 - `staff_and_personnel`: staff and other personnel
 - `supplies`: supplies, commodities and materials
@@ -258,9 +264,9 @@ LedgerFlagFilter = TypeAliasType(
 )
 """What was unusual when an entry was written, by which entries are found.
 
-- `expenditure_exceeds_transfers`: more is spent than was transferred
-- `refund_exceeds_unspent`: more is returned than was left
-- `deposit_exceeds_commitment`: more is paid than was promised
+- `expenditure_exceeds_transfers`: more was spent than had been transferred and not refunded
+- `refund_exceeds_unspent`: more was returned than had been transferred and not spent
+- `deposit_exceeds_commitment`: more was deposited than the commitment promised
 - `not_stated`: entries with nothing unusual
 """
 
@@ -270,20 +276,46 @@ class EntryFilter(PointInTime):
 
     kind: Annotated[
         list[LedgerEntryKind],
-        Field(default_factory=list, max_length=100, description="What happened to the money.", examples=["deposit"]),
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="What happened to the money, such as a deposit; a reversal has the kind of what it reverses.",
+            examples=["deposit"],
+        ),
     ]
-    contributor: Annotated[Values, Field(description="Code of a contributor.", examples=["DEU"])]
-    programme: Annotated[Values, Field(description="Code of a programme that the ledger knows.", examples=["ETH-01"])]
-    organization: Annotated[Values, Field(description="Code of a participating organization.", examples=["ILO"])]
+    contributor: Annotated[
+        Values,
+        Field(description="Code of a contributor. `not_stated` finds entries that name none.", examples=["DEU"]),
+    ]
+    programme: Annotated[
+        Values,
+        Field(
+            description="Code of a programme that an entry names. `not_stated` finds entries that name none.",
+            examples=["ETH-01"],
+        ),
+    ]
+    organization: Annotated[
+        Values,
+        Field(
+            description="Code of an organization that received, spent or returned money. `not_stated` finds entries"
+            " that name none.",
+            examples=["ILO"],
+        ),
+    ]
     thematic_area: Annotated[
-        Values, Field(description="Code of the area that a contribution is earmarked to.", examples=["2"])
+        Values,
+        Field(
+            description="Code of the thematic area to which the contributor has restricted the money. `not_stated`"
+            " finds entries without one.",
+            examples=["2"],
+        ),
     ]
     category: Annotated[
         list[BudgetCategoryFilter],
         Field(
             default_factory=list,
             max_length=100,
-            description="UNSDG budget category of an expenditure.",
+            description="UNSDG budget category of an expenditure; `not_stated` finds entries without one.",
             examples=["supplies"],
         ),
     ]
@@ -292,19 +324,19 @@ class EntryFilter(PointInTime):
         Field(
             default_factory=list,
             max_length=100,
-            description="What calls for a question.",
+            description="What was unusual when the entry was written; `not_stated` finds entries with nothing unusual.",
             examples=["expenditure_exceeds_transfers"],
         ),
     ]
     reversal: Annotated[
         Flag | None,
-        Field(description="Only entries that reverse others, or only the others.", examples=[False]),
+        Field(description="`true`: only entries that reverse others; `false`: only the others.", examples=[False]),
     ] = None
     date_from: Annotated[
-        Day | None, Field(description="The first day that counts, from its beginning.", examples=["2026-01-01"])
+        Day | None, Field(description="Only entries dated on this day or later.", examples=["2026-01-01"])
     ] = None
     date_to: Annotated[
-        Day | None, Field(description="The last day that counts, to its end.", examples=["2026-12-31"])
+        Day | None, Field(description="Only entries dated on this day or earlier.", examples=["2026-12-31"])
     ] = None
 
 
@@ -320,13 +352,13 @@ LedgerEntryDivision = TypeAliasType(
 )
 """What the totals of the ledger can be divided by.
 
-- `kind`: kind of the entries
-- `contributor`: contributor
-- `programme`: programme
-- `organization`: participating organization
-- `thematic_area`: thematic area
-- `category`: budget category
-- `year`: calendar year of their date
+- `kind`: kind of the entries; a total is of one, which is its only group
+- `contributor`: who gave the money, such as `DEU`
+- `programme`: programme that the money is for, such as `ETH-01`
+- `organization`: organization that received, spent or returned it, such as `ILO`
+- `thematic_area`: thematic area to which the contributor has restricted it
+- `category`: UNSDG budget category of expenditure
+- `year`: calendar year of the date of the entries
 """
 
 
@@ -335,7 +367,12 @@ class EntryTotalsQuery(EntryFilter, TotalsQuery):
 
     by: Annotated[
         list[LedgerEntryDivision],
-        Field(min_length=1, max_length=2, description="One or two ways to divide the sums.", examples=["kind"]),
+        Field(
+            min_length=1,
+            max_length=2,
+            description="What the sums are divided by, one or two of these.",
+            examples=["kind"],
+        ),
     ] = ["kind"]
 
 
@@ -348,72 +385,73 @@ class StatementQuery(TableQuery):
 class CapitalizationQuery(TableQuery):
     """How time is divided."""
 
-    interval: Annotated[Interval, Field(description="The length of a period.")] = "year"
+    interval: Annotated[Interval, Field(description="Length of the periods.")] = "year"
 
 
 class StatementLine(ResponseModel):
-    """What the entries of a kind add up to, reversals among them; `rows` counts them and `link` lists them."""
+    """What the entries of one kind add up to, net of reversals."""
 
     kind: LedgerEntryKind
     """Kind of the entries."""
     sum: Money
-    """Exact sum of the entries, those that reverse others among them."""
+    """Exact sum of the entries, in which reversals are negative."""
     rows: int
-    """Number of the entries."""
+    """Number of the entries, reversals among them."""
     link: str
-    """Path that lists them."""
+    """Path that lists the entries."""
 
 
 class Delivery(ResponseModel):
-    """What was spent of what was transferred and not refunded, exactly; null where nothing was transferred."""
+    """How much of what organizations received they have spent; the share is the delivery rate."""
 
     net_funded: Money
-    """What was transferred less what was refunded."""
+    """What was transferred to organizations, less what they refunded."""
     expenditure: Money
-    """What was reported as spent."""
+    """What organizations reported as spent."""
     share: Share | None
-    """`expenditure` divided by `net_funded`; null where nothing was transferred."""
+    """`expenditure` divided by `net_funded`; null where that is not above zero."""
 
 
 class CommitmentSums(ResponseModel):
-    """What was committed in signed arrangements, what of it was paid, and what is still to come."""
+    """What was committed in signed arrangements, how much of it was paid, and what is still to come."""
 
     committed: StatementLine
     """What signed arrangements promise."""
     paid: Money
-    """What was deposited under them."""
+    """What was deposited for these commitments; what exceeds a commitment does not count."""
     outstanding: Money
-    """What is still to be paid under them."""
+    """`committed` less `paid`: what is still to be paid."""
 
 
 class FundStatement(ResponseModel):
-    """The Fund on a day: sources minus uses are the balance with the administrative agent.
+    """The Fund on a day: what came in less what went out is the cash with the administrative agent.
 
-    Pledges, commitments, allocations and expenditure are other stages of the same money, and stand beside the cash.
+    Pledges, commitments, allocations and expenditure are other stages of the same money: they stand beside the cash,
+    and are never added to it.
     """
 
     on: datetime.date | None
-    """Last day that counts, to its end; null for everything up to now."""
+    """Day of the statement: entries dated later are left out; null where all count."""
     sources: list[StatementLine]
-    """Money that came in, by kind."""
+    """Money that came in: deposits, interest and other income."""
     total_sources: Money
     """Sum of `sources`."""
     uses: list[StatementLine]
-    """Money that went out, by kind; refunds are subtracted."""
+    """Money that went out: transfers, fee of the agent, direct costs, bank charges; and refunds, which reduce it."""
     total_uses: Money
-    """Sum of `uses`."""
+    """Sum of `uses`, in which refunds are subtracted."""
     balance: Money
     """`total_sources` less `total_uses`: the cash with the administrative agent."""
     pledges: StatementLine
-    """What was announced."""
+    """What contributors have announced."""
     commitments: CommitmentSums
-    """What was promised in signed arrangements, and paid of it."""
+    """What contributors have promised in signed arrangements, and how much of it was paid."""
     allocations: StatementLine
     """What the Steering Committee approved for programmes."""
     not_yet_transferred: Money
-    """What was allocated and not transferred yet."""
+    """`allocations` less transfers: what was approved for programmes and is not paid to organizations yet."""
     delivery: Delivery
-    """What was spent of what was transferred."""
+    """How much of what organizations received they have spent."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -428,51 +466,53 @@ class ContributorStatement(ResponseModel):
     name: str
     """Name, for people."""
     pledges: StatementLine
-    """What was announced."""
+    """What the contributor has announced."""
     commitments: CommitmentSums
-    """What it promised in signed arrangements, and paid of it."""
+    """What the contributor has promised in signed arrangements, and how much of it was paid."""
     deposits: StatementLine
-    """What it paid."""
+    """What the contributor has paid, with and without a commitment."""
 
 
 class CataloguedBudget(ResponseModel):
     """A programme's budget as the catalogue stated it when the ledger last asked, and how much of it was allocated."""
 
     sum: Money
-    """The budget in the catalogue."""
+    """The budget in the catalogue, in its own currency."""
     stage: ProgrammeBudgetStage
-    """Stage of money of the budget."""
+    """Stage of money of the budget; another one than `allocation` is not to be added to what was allocated."""
     asked: datetime.datetime
     """When the ledger last read it from the catalogue, in UTC."""
     allocated: Share
-    """What was allocated, divided by the budget."""
+    """What the ledger has allocated to the programme, divided by the budget."""
 
 
 class ProgrammeStatement(ResponseModel):
-    """What one programme was allocated, received and spent, beside what it asks for."""
+    """What one programme was allocated, received and spent, beside its budget in the catalogue."""
 
     programme: Code
     """Code of the programme."""
     title: str | None
-    """Title in the catalogue; null where it has none, or was never read."""
+    """Title of the programme in the catalogue; null where it has none."""
     budget: CataloguedBudget | None
-    """The budget in the catalogue; null where it states none, or was never read."""
+    """The budget in the catalogue; null where it states none."""
     allocations: StatementLine
-    """What the Steering Committee approved for programmes."""
+    """What the Steering Committee has approved for the programme."""
     transfers: StatementLine
-    """What was paid to participating organizations."""
+    """What was paid to organizations for the programme."""
     refunds: StatementLine
-    """What participating organizations returned."""
+    """What organizations have returned of it."""
     not_yet_transferred: Money
-    """What was allocated and not transferred yet."""
+    """`allocations` less `transfers`: what was approved and is not paid to organizations yet."""
     delivery: Delivery
-    """What was spent of what was transferred."""
+    """How much of what organizations received for the programme they have spent."""
     overspent: bool
-    """Whether more was spent than was transferred and not refunded."""
+    """Whether any organization has spent more for the programme than it received and did not refund."""
 
 
 class FundingProgrammeCard(Card[ProgrammeStatement]):
-    """What the ledger holds on a programme; `changed` is when its last entry was written, or its budget asked for."""
+    """What the ledger holds on a programme; `changed` is when its last entry was written, or its budget read from the
+    catalogue.
+    """
 
     service: Literal["funding"]
     """Name of the service whose facts these are."""
@@ -484,20 +524,20 @@ class OrganizationStatement(ResponseModel):
     organization: Code
     """Code of the participating organization."""
     transfers: StatementLine
-    """What was paid to participating organizations."""
+    """What was paid to the organization."""
     refunds: StatementLine
-    """What participating organizations returned."""
+    """What the organization has returned."""
     delivery: Delivery
-    """What was spent of what was transferred."""
+    """How much of what it received the organization has spent."""
     overspent: bool
-    """Whether more was spent than was transferred and not refunded."""
+    """Whether it has spent more for any programme than it received for it and did not refund."""
 
 
 class ContributorStatements(ResponseModel):
     """The statement of every contributor that ledger entries name."""
 
     on: datetime.date | None
-    """Last day that counts, to its end; null for everything up to now."""
+    """Day of the statement: entries dated later are left out; null where all count."""
     items: list[ContributorStatement]
     """One statement for each contributor, in the order of their codes."""
     revision: int
@@ -510,7 +550,7 @@ class ProgrammeStatements(ResponseModel):
     """The statement of every programme that ledger entries name."""
 
     on: datetime.date | None
-    """Last day that counts, to its end; null for everything up to now."""
+    """Day of the statement: entries dated later are left out; null where all count."""
     items: list[ProgrammeStatement]
     """One statement for each programme, in the order of their codes."""
     revision: int
@@ -523,7 +563,7 @@ class OrganizationStatements(ResponseModel):
     """The statement of every organization that ledger entries name."""
 
     on: datetime.date | None
-    """Last day that counts, to its end; null for everything up to now."""
+    """Day of the statement: entries dated later are left out; null where all count."""
     items: list[OrganizationStatement]
     """One statement for each organization, in the order of their codes."""
     revision: int
@@ -533,10 +573,10 @@ class OrganizationStatements(ResponseModel):
 
 
 class OutstandingCommitment(ResponseModel):
-    """A commitment, what was paid of it, and what is still to come; `link` lists its payments."""
+    """A commitment that is not fully paid."""
 
     commitment: Code
-    """Code of the entry."""
+    """Code of the entry of the commitment, such as `L-000001`."""
     contributor: Code
     """Code of the contributor."""
     date: datetime.date
@@ -544,16 +584,16 @@ class OutstandingCommitment(ResponseModel):
     committed: Money
     """The amount of the commitment."""
     paid: Money
-    """What was deposited under it."""
+    """What was deposited for it."""
     outstanding: Money
-    """What is still to be paid."""
+    """`committed` less `paid`: what is still to be paid."""
 
 
 class OutstandingCommitments(ResponseModel):
     """Commitments that are not fully paid, the oldest first."""
 
     on: datetime.date | None
-    """Last day that counts, to its end; null for everything up to now."""
+    """Day of the statement: entries dated later are left out; null where all count."""
     items: list[OutstandingCommitment]
     """The commitments that are not fully paid, the oldest first."""
     outstanding: Money
@@ -565,31 +605,31 @@ class OutstandingCommitments(ResponseModel):
 
 
 class TargetShare(ResponseModel):
-    """How much of a capitalization target a sum is, exactly."""
+    """How much of a capitalization target was deposited."""
 
     target: Code
-    """Code of the capitalization target."""
+    """Code of the capitalization target, as at `/funding/v1/targets`."""
     share: Share
-    """The sum divided by the target."""
+    """The deposits divided by the amount of the target."""
 
 
 class CapitalizationPeriod(ResponseModel):
-    """What was pledged, committed and deposited up to the end of a period; `targets` are shares of the deposits."""
+    """What was pledged, committed and deposited in all up to the end of a period; the three are never added up."""
 
     end: datetime.date
     """Last day of the period."""
     pledges: Money
-    """What was pledged up to that day."""
+    """What was pledged in all up to that day."""
     commitments: Money
-    """What was committed up to that day."""
+    """What was committed in all up to that day."""
     deposits: Money
-    """What was deposited up to that day."""
+    """What was deposited in all up to that day."""
     targets: list[TargetShare]
-    """The deposits as a share of each target."""
+    """The deposits as a share of each target in US dollars."""
 
 
 class Capitalization(ResponseModel):
-    """The capitalization of the Fund over time, from the first entry to the last, cumulative."""
+    """What the Fund has raised over time, from its first pledge, commitment or deposit to the last."""
 
     periods: list[CapitalizationPeriod]
     """The periods, the earliest first."""
