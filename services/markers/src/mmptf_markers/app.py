@@ -19,8 +19,9 @@ SERVICE = Service(
     name="markers",
     title="Migration MPTF human-rights marker",
     description=(
-        "Rubrics of the human-rights marker as immutable, versioned data, scores of answers under them, and assessments"
-        " of programmes from their draft to their review. The official matrix is not held: the rubric at hand is"
+        "The human-rights marker: a grade of A, B or C for how far human rights are part of a programme. Rubrics, the"
+        " questionnaires from whose answers the grade follows; assessments of programmes from draft to review; and the"
+        " target for funded programmes. The Fund's own questionnaire is not available here: the rubric at hand is"
         " illustrative, and every answer says so."
     ),
     package="mmptf_markers",

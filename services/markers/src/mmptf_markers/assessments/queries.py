@@ -59,22 +59,26 @@ class DraftQuery(ListQuery):
     """Which drafts, of those that the caller may see."""
 
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
-    programme: Annotated[Values, Field(description="Code of a programme.", examples=["IRQ-JOR-LBN-01"])]
+    programme: Annotated[
+        Values, Field(description="Code of a programme, as in the catalogue.", examples=["IRQ-JOR-LBN-01"])
+    ]
 
 
 class AssessmentQuery(ListQuery):
     """Which assessments: any of a repeated filter, all of different ones."""
 
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
-    programme: Annotated[Values, Field(description="Code of a programme.", examples=["ETH-01"])]
-    organization: Annotated[Values, Field(description="Code of the organization that assessed.", examples=["ILO"])]
-    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+    programme: Annotated[Values, Field(description="Code of a programme, as in the catalogue.", examples=["ETH-01"])]
+    organization: Annotated[
+        Values, Field(description="Code of the organization whose assessment it is.", examples=["ILO"])
+    ]
+    marker: Annotated[Values, Field(description="Code of a marker; a rubric names its own.", examples=["human_rights"])]
     stage: Annotated[
         list[AssessmentStage],
         Field(
             default_factory=list,
             max_length=100,
-            description="Stage of the programme's life at which it was assessed.",
+            description="Stage of the programme's life at which it was assessed: the document that was read.",
             examples=["concept_note"],
         ),
     ]
@@ -83,21 +87,21 @@ class AssessmentQuery(ListQuery):
         Field(
             default_factory=list,
             max_length=100,
-            description="Whether it waits for its review, was returned, or accepted.",
+            description="Only assessments that wait for review, were returned, or accepted.",
             examples=["accepted"],
         ),
     ]
-    grade: Annotated[Values, Field(description="Grade that counts.", examples=["B"])]
+    grade: Annotated[Values, Field(description="Code of the grade that counts, such as `B`.", examples=["B"])]
     rubric: Annotated[
-        Values, Field(description="Code of one version of a rubric.", examples=["hr-marker-illustrative.1"])
+        Values, Field(description="Code of a rubric with its version.", examples=["hr-marker-illustrative.1"])
     ]
 
 
 AnswersOf = TypeAliasType("AnswersOf", Literal["assessor", "reviewer"])
 """Whose answers of an assessment are scored.
 
-- `assessor`: those of the organization that assessed
-- `reviewer`: the same, and the reviewer's own where there are any
+- `assessor`: those of the organization, as submitted
+- `reviewer`: the same, with the reviewer's in place of those that the review rejected
 """
 
 
@@ -106,7 +110,7 @@ class ScoreQuery(PointInTime):
 
     answers: Annotated[
         AnswersOf,
-        Field(description="`reviewer`: the assessor's answers, and the reviewer's own where there are any."),
+        Field(description="`assessor`: the answers as submitted; `reviewer`: with the changes of the review."),
     ] = "assessor"
 
 
@@ -116,7 +120,7 @@ class ComparisonQuery(PointInTime):
     earlier: Annotated[
         Code | None,
         Field(
-            description="Code of the earlier assessment; by default the accepted one before, of another stage.",
+            description="Code of the earlier one; without it, the last accepted one of an earlier stage or year.",
             examples=["A-000001"],
         ),
     ] = None

@@ -28,11 +28,11 @@ from mmptf_markers.engine.results import Score
 router = openapi.Router()
 TAG = openapi.Tag(
     "Assessments",
-    "Read what was assessed, explain and compare grades, review a submission, declare a grade of the past.",
+    "How programmes were graded under a marker: read, explain, compare and review assessments, declare past grades.",
 )
 DRAFTS_TAG = openapi.Tag(
     "Assessment drafts",
-    "Answer a rubric for a programme step by step, seen by the own organization only, and submit it.",
+    "Answer the questions of a rubric for a programme step by step, visible to your organization only; then submit.",
     supporting=True,
 )
 
@@ -46,7 +46,7 @@ add_drafts(
     noun="assessment draft",
     tag=DRAFTS_TAG,
     drafter=Assessor,
-    about="A draft of the caller's organization, with the criteria that are still to be answered.",
+    about="An assessment before it is submitted, visible to its organization only, with what is still to be answered.",
     example="A-000003",
     create=StepWithBody(
         commands.create_draft,
@@ -63,7 +63,7 @@ add_drafts(
     discard=commands.discard_draft,
     submit=Step(
         commands.submit_draft,
-        "Submit a draft that is complete: everybody sees it from then on, and what it says never changes.",
+        "Submit a complete draft for review: everybody can read it from then on, and its answers never change.",
     ),
     submitted=ASSESSMENTS,
 )
@@ -83,7 +83,10 @@ async def review_assessment(
     who: Reviewer,
     query: WriteParameters,
 ) -> Response:
-    """Accept or return what was submitted. By another person, whose organization takes no part in the programme."""
+    """Accept a submitted assessment, or return it to be corrected, with answers in place of those that do not hold.
+
+    The reviewer is none of its authors, and belongs to no organization that takes part in the programme.
+    """
     return await answer_write(
         request,
         who,
@@ -107,7 +110,10 @@ async def declare_grade(
     who: Reviewer,
     query: WriteParameters,
 ) -> Response:
-    """A grade of the past of which no answers are held, marked as such. By the Fund's management unit."""
+    """Enter a grade that an organization stated in the past, without answers. For the Fund's management unit.
+
+    It is an assessment whose `basis` is `declared` and whose `answered` is false; it counts without a review.
+    """
     if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden("Declared grades are entered by the Fund's management unit.")
     return await answer_write(request, who, query, lambda write: commands.declare(write, sent), reason=sent.source)
@@ -123,7 +129,7 @@ async def declare_grade(
 async def get_assessment_score(
     request: PublicReadRequest, code: AssessmentCode, query: Annotated[ScoreQuery, StrictQuery()]
 ) -> Response:
-    """The grade that the answers give, with a reason for each criterion and the way to the next better grade."""
+    """How the answers lead to the grade, criterion by criterion, and the smallest change to each better grade."""
     return await answer_score(request, code, query)
 
 
@@ -137,7 +143,7 @@ async def get_assessment_score(
 async def get_assessment_comparison(
     request: PublicReadRequest, code: SubmittedCode, query: Annotated[ComparisonQuery, StrictQuery()]
 ) -> Response:
-    """What improved and what fell since an earlier assessment of the same programme, criterion by criterion."""
+    """Which answers are higher or lower than in an earlier assessment of the same programme, by criterion."""
     return await answer_comparison(request, code, query)
 
 
@@ -145,7 +151,7 @@ add_listing(
     router,
     ASSESSMENTS,
     tag=TAG,
-    about="One version of an assessment of a programme: its answers, and the declared, derived and reviewed grade.",
+    about="One version of an assessment of a programme: its answers, with the declared, derived and reviewed grade.",
     example="A-000001",
     packaged=False,
 )

@@ -22,8 +22,8 @@ AssessmentStatus = TypeAliasType(
 """How far a submitted assessment has come.
 
 - `submitted`: it waits for its review
-- `returned`: the reviewer returned it to be corrected
-- `accepted`: the reviewer accepted it, or it is a declaration
+- `returned`: the reviewer returned it to be corrected by a new version
+- `accepted`: the reviewer accepted it, or it is a declared grade, which has no review
 """
 
 ReviewDecision = TypeAliasType(
@@ -40,7 +40,7 @@ GradeDifference = TypeAliasType(
     "GradeDifference",
     Literal["declared_derived", "derived_reviewed", "declared_reviewed", "answers"],
 )
-"""What differs between the grades of an assessment.
+"""Which of the three grades of an assessment disagree, or whether the reviewer changed answers.
 
 - `declared_derived`: the declared grade and the one that the answers give
 - `derived_reviewed`: the grade that the answers give and the one of the review
@@ -66,11 +66,11 @@ GradeBasis = TypeAliasType(
     "GradeBasis",
     Literal["declared", "derived", "reviewed"],
 )
-"""How the grade that counts was found.
+"""Which of the three grades of an assessment counts.
 
 - `declared`: stated by the organization
-- `derived`: computed from the answers
-- `reviewed`: found by the review
+- `derived`: computed from its answers by the rule of the rubric
+- `reviewed`: what the review found
 """
 
 Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
@@ -101,35 +101,35 @@ class Evidence(ResponseModel):
     """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
 
     title: Line
-    """What it is, for people."""
+    """What the evidence is, for people."""
     url: Url | None
-    """Where it is published; null where it is not."""
+    """Address at which it is published; null where it is not."""
     document: Line | None
     """Title of the document; null where there is only a link."""
     locator: Line | None
-    """Where in the document; null where that is not stated."""
+    """Where in the document it stands, such as section 2.1; null where that is not stated."""
 
 
 class EvidenceSent(RequestModel):
     """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
 
     title: Line
-    """What it is, for people."""
+    """What the evidence is, for people."""
     url: Url | None = None
-    """Where it is published."""
+    """Address at which it is published."""
     document: Line | None = None
-    """Title of the document; without a `url` it is needed."""
+    """Title of the document; needed where there is no `url`."""
     locator: Line | None = None
     """Where in the document, such as a section."""
 
 
 class PlannedAction(ResponseModel):
-    """What is to be done, by whom, until when; `done` is the day on which it was."""
+    """An action that follows from an answer: what is to be done, by whom, until when."""
 
     action: LongText
-    """What is to be done."""
+    """What is to be done, in words."""
     owner: Line
-    """The role or unit that does it; no name of a person."""
+    """The role or unit that does it; never the name of a person."""
     due: date
     """Day by which it is to be done."""
     done: date | None
@@ -137,256 +137,260 @@ class PlannedAction(ResponseModel):
 
 
 class PlannedActionSent(RequestModel):
-    """What is to be done, by whom, until when; `done` is the day on which it was."""
+    """An action that follows from an answer: what is to be done, by whom, until when."""
 
     action: LongText
-    """What is to be done."""
+    """What is to be done, in words."""
     owner: Line
-    """The role or unit that does it; no name of a person."""
+    """The role or unit that does it; not the name of a person, since it becomes public."""
     due: Day
     """Day by which it is to be done."""
     done: Day | None = None
-    """Day on which it was done."""
+    """Day on which it was done; left out while it is open."""
 
 
 class CriterionAnswerSent(RequestModel):
-    """An answer to one criterion: a value of the rubric's scale or `not_applicable`, and what supports it."""
+    """An answer to one criterion, and what supports it."""
 
     answer: Answer
-    """Value of a level of the rubric's scale, or `not_applicable` where the criterion allows it."""
+    """Value of an answer of the rubric's scale, such as `2`, or `not_applicable` where the criterion allows it."""
     justification: LongText | None = None
-    """Why this answer is the right one."""
+    """Why this answer is the right one; needed before the draft is submitted."""
     evidence: Annotated[list[EvidenceSent], Field(default_factory=list, max_length=20)]
-    """Where a reader finds what it rests on."""
+    """Where a reader finds what the answer rests on."""
     actions: Annotated[list[PlannedActionSent], Field(default_factory=list, max_length=20)]
-    """What is to be done about it."""
+    """What is to be done because of the answer."""
 
 
 class RiskSent(RequestModel):
     """A risk to human rights that due diligence has found, and what is done about it."""
 
     risk: LongText
-    """What could happen."""
-    people: Annotated[Line, Field(description="Whose rights are at risk.")]
+    """What could happen to people."""
+    people: Annotated[Line, Field(description="Whose rights are at risk, such as migrants in an irregular situation.")]
     measure: LongText
-    """What is done about it."""
+    """What is done to prevent or lessen it."""
     owner: Line
-    """The role or unit that does it; no name of a person."""
+    """The role or unit that does it; not the name of a person, since it becomes public."""
     due: Day | None = None
-    """Day by which it is to be done."""
+    """Day by which the measure is to be taken."""
 
 
 class AssessmentContent(PatchModel):
-    """The content of an assessment. A member or an answer that is not sent stays as it is; null removes an answer."""
+    """The content of a draft. A member or an answer that is not sent stays as it is; null removes an answer."""
 
     answers: Annotated[dict[Code, CriterionAnswerSent | None], Field(default_factory=unset, max_length=200)]
-    """Answers by criterion; null removes one."""
+    """Answers by code of the criterion; null removes one."""
     due_diligence: Annotated[list[RiskSent], Field(default_factory=unset, max_length=100)]
-    """Risks that due diligence has found; they replace those that were there."""
+    """Risks to human rights that the organization has found; the list replaces the one that was there."""
     declared_grade: Annotated[
         Code | None,
-        Field(default_factory=unset, description="The grade as the organization sees it, whatever the answers give."),
+        Field(
+            default_factory=unset,
+            description="Code of the grade as the organization sees it, whatever the answers give; needed"
+            " where the rubric leaves it to the assessor; null for none.",
+        ),
     ]
 
 
 class AssessmentSent(AssessmentContent):
-    """A new assessment of a programme at a stage of its life; `year` belongs to annual reports alone.
+    """A new draft of an assessment of a programme at one stage of its life.
 
-    Without `rubric` (the code of one version) it is the newest of the human-rights marker. What was returned or
-    accepted before is begun with its answers, where the rubric is the same.
+    Where the programme was assessed at that stage before, the draft is the next version, and begins with the content of
+    the one before it if the rubric is the same.
     """
 
     programme: Code
-    """Code of the programme."""
+    """Code of the programme, as in the catalogue."""
     stage: AssessmentStage
     """Stage of the programme's life at which it is assessed."""
     year: Year | None = None
-    """Year of an annual report; not sent for other stages."""
+    """Year of the annual report; needed at that stage, and left out at others."""
     rubric: Code | None = None
-    """Code of one version of a rubric, as at `/markers/v1/rubrics`."""
+    """Code of a rubric with its version, as at `/markers/v1/rubrics`; without it, the newest of the human-rights
+    marker.
+    """
 
 
 class ReviewedAnswerSent(RequestModel):
     """The answer that the reviewer gives where the assessor's does not hold, and why."""
 
     answer: Answer
-    """Value that the reviewer gives."""
+    """Value of an answer of the rubric's scale that holds instead; another one than the assessor's."""
     reason: LongText
     """Why the assessor's answer does not hold."""
 
 
 class ReviewSent(RequestModel):
-    """What the reviewer decides; `grade` is given where the rubric leaves it to the assessor, and only there."""
+    """What a reviewer decides on a submitted assessment."""
 
     decision: ReviewDecision
     """Whether the assessment is accepted, or returned to be corrected."""
     comment: LongText
-    """The reviewer's reasons."""
+    """The reviewer's reasons, for the organization and the public."""
     answers: Annotated[dict[Code, ReviewedAnswerSent], Field(default_factory=dict, max_length=200)]
-    """Answers in place of the assessor's, by criterion."""
+    """Answers in place of the assessor's, by code of the criterion; those that are not sent stay."""
     grade: Code | None = None
-    """Code of the grade, under a rubric that leaves it to the assessor."""
+    """Code of the grade that the review finds; needed where the rubric leaves it to the assessor, left out elsewhere.
+    """
 
 
 class DeclarationSent(RequestModel):
-    """A grade that was declared in the past, and of which no answers are held."""
+    """A grade that an organization stated in the past, without answers to a rubric."""
 
     programme: Code
-    """Code of the programme."""
+    """Code of the programme, as in the catalogue."""
     marker: Code
-    """Code of the marker."""
+    """Code of the marker, such as `human_rights`."""
     stage: AssessmentStage
     """Stage of the programme's life for which it was declared."""
     year: Year | None = None
-    """Year of an annual report; not sent for other stages."""
+    """Year of the annual report; needed at that stage, and left out at others."""
     grade: Code
-    """Code of the grade that was declared."""
+    """Code of the grade that was declared, such as `B`."""
     date: Day
-    """Day on which it was declared."""
-    organization: Annotated[ListedCode, Field(description="Who declared it.")]
-    source: Annotated[Line, Field(description="Where that is written.")]
+    """Day on which it was declared; not in the future."""
+    organization: Annotated[ListedCode, Field(description="Code of the organization that declared the grade.")]
+    source: Annotated[Line, Field(description="Where the declaration is written, such as a page of a document.")]
 
 
 class Risk(ResponseModel):
     """A risk to human rights that due diligence has found, and what is done about it."""
 
     risk: str
-    """What could happen."""
+    """What could happen to people."""
     people: str
-    """Whose rights are at risk."""
+    """Whose rights are at risk, such as migrants in an irregular situation."""
     measure: str
-    """What is done about it."""
+    """What is done to prevent or lessen it."""
     owner: str
-    """The role or unit that does it."""
+    """The role or unit that does it; never the name of a person."""
     due: date | None
-    """Day by which it is to be done; null where none is set."""
+    """Day by which the measure is to be taken; null where none is set."""
 
 
 class CriterionAnswer(ResponseModel):
     """An answer to one criterion, and what supports it."""
 
     answer: Answer
-    """Value of a level of the rubric's scale, or `not_applicable`."""
+    """Value of an answer of the rubric's scale, such as `2`, or `not_applicable`."""
     justification: str | None
     """Why this answer is the right one; null where nothing was stated."""
     evidence: list[Evidence]
-    """Where a reader finds what it rests on."""
+    """Where a reader finds what the answer rests on."""
     actions: list[PlannedAction]
-    """What is to be done about it."""
+    """What is to be done because of the answer."""
 
 
 class AssessmentDraft(ResponseModel):
-    """An assessment before it is submitted: seen by its organization alone.
-
-    `missing` are the criteria without an answer, `grade` is what the answers give so far, null while any is missing.
-    """
+    """An assessment before it is submitted, which its organization alone sees."""
 
     code: Code
     """Code of the assessment, such as `A-000001`; each version has one of its own."""
     organization: Code
-    """Code of the organization that it belongs to."""
+    """Code of the organization that writes it."""
     programme: Code
-    """Code of the programme."""
+    """Code of the programme that is assessed."""
     stage: AssessmentStage
     """Stage of the programme's life at which it is assessed."""
     year: int | None
-    """Year of an annual report; null for other stages."""
+    """Year of the annual report; null at other stages."""
     version: int
-    """Number of the version, from 1; a correction has the next one."""
+    """Number of the version, from 1, among the assessments of the programme at this stage."""
     corrects: Code | None
     """Code of the version that this one corrects; null for the first."""
     rubric: RubricUsed
     """The rubric whose criteria are answered."""
     answers: dict[str, CriterionAnswer]
-    """The answers, by criterion."""
+    """The answers so far, by code of the criterion."""
     due_diligence: list[Risk]
     """Risks to human rights that were found, and what is done about them."""
     declared_grade: Code | None
     """Code of the grade as the organization sees it; null where it declares none."""
     grade: Code | None
-    """Code of the grade that the answers give so far; null while any is missing."""
+    """Code of the grade that the answers give so far; null while one is missing, and where the assessor sets it."""
     missing: list[Code]
-    """Codes of the criteria without an answer."""
+    """Codes of the criteria of the stage without an answer."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
 
 class DerivedGrade(ResponseModel):
-    """The grade that answers give under the rubric; `/assessments/{code}/score` explains it; null if manual."""
+    """The grade that the rule of a rubric gives for answers; `/markers/v1/assessments/{code}/score` explains it."""
 
     grade: Code | None
-    """Code of the grade; null under a rule that leaves it to the assessor."""
+    """Code of the grade; null where the rubric leaves it to the assessor."""
     before_gates: Code | None
-    """The grade without the gates; null where there is none."""
+    """Code of the grade that the points alone would give, before gates; null where there is no grade."""
     share: StoredShare | None
-    """Points had of those to be had; null where the rule counts no points."""
+    """Points had, as a share of those to be had; null where the rubric leaves the grade to the assessor."""
     reason: str
     """How the grade comes about, for people."""
 
 
 class ReviewedAnswer(ResponseModel):
-    """An answer that the reviewer has given in the place of the assessor's."""
+    """An answer of the reviewer in place of the assessor's."""
 
     answer: Answer
     """Value that the reviewer gave."""
     instead_of: Answer
     """Value that the assessor had given."""
     reason: str
-    """Why."""
+    """Why the assessor's answer does not hold."""
 
 
 class Review(ResponseModel):
-    """What the reviewer decided; `answers` are those that differ, and `derived` is what comes of them."""
+    """What the reviewer decided, and the grade that the review found."""
 
     decision: ReviewDecision
     """Whether the assessment was accepted or returned."""
     organization: Code | None
     """Code of the reviewer's organization; null for the operator."""
     at: datetime
-    """When it was decided, in UTC."""
+    """Time of the review, in UTC."""
     comment: str
     """The reviewer's reasons."""
     answers: dict[str, ReviewedAnswer]
-    """Answers that differ from the assessor's, by criterion."""
+    """The answers that the reviewer gave in place of the assessor's, by code of the criterion."""
     derived: DerivedGrade
-    """The grade that the reviewed answers give."""
+    """The grade that the answers give with the reviewer's in place of the assessor's."""
     grade: Code
-    """Code of the grade that the review found."""
+    """Code of the grade that the review found: the derived one, or the one that the reviewer set."""
 
 
 class CatalogueCheck(ResponseModel):
-    """How far the copy of the catalogue had come that an assessment was checked against, and how old it was then."""
+    """How complete the copy of the catalogue was that an assessment was checked against."""
 
     reached: int
-    """Position in the catalogue's feed up to which the copy reached."""
+    """Last change of the catalogue that was copied, by `seq` in its feed of changes."""
     caught_up: datetime | None
     """When the copy last had every change, in UTC; null where it never had."""
     age_seconds: int | None
-    """Seconds since then, at the time of the check; null where it never had."""
+    """Seconds between then and the check; null where it never had every change."""
 
 
 class Assessment(ResponseModel):
-    """One version of an assessment, as it was submitted: its answers never change, a correction is another version.
+    """One version of an assessment, as it was submitted or declared. Only its review changes it; a correction is a new
+    version.
 
-    Three grades stand side by side: `declared_grade` by the organization, `derived` from its answers, and `reviewed`.
-    `grade` is the one that counts: what the organization reports (derived, or declared where the rubric is manual or
-    nothing else is known), and from the review on what the review found. `basis` says which one it is.
+    Three grades stand side by side, and can disagree: what the organization declares, what the answers give, and what
+    the review found.
     """
 
     code: Code
     """Code of the assessment, such as `A-000001`; each version has one of its own."""
     programme: Code
-    """Code of the programme."""
+    """Code of the programme that is assessed."""
     title: str | None
-    """Title of the programme in the catalogue; null where it has none."""
+    """Title of the programme in the catalogue at the time; null where it had none."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
     stage: AssessmentStage
     """Stage of the programme's life at which it was assessed."""
     year: int | None
-    """Year of an annual report; null for other stages."""
+    """Year of the annual report; null at other stages."""
     version: int
-    """Number of the version, from 1; a correction has the next one."""
+    """Number of the version, from 1, among the assessments of the programme at this stage."""
     corrects: Code | None
     """Code of the version that this one corrects; null for the first."""
     organization: Code
@@ -394,31 +398,33 @@ class Assessment(ResponseModel):
     status: AssessmentStatus
     """Whether it waits for its review, was returned, or accepted."""
     grade: Code
-    """Code of the grade that counts."""
+    """Code of the grade that counts: the reviewed one, before a review the derived one, and without that the declared
+    one.
+    """
     basis: GradeBasis
-    """Which of the three grades counts."""
+    """Which of the three grades `grade` is."""
     answered: bool
-    """Whether answers are held; false for a grade that was only declared."""
+    """Whether there are answers; false for a grade that was only declared."""
     rubric: RubricUsed | None
-    """The rubric whose criteria were answered; null for a declaration."""
+    """The rubric whose criteria were answered; null for a grade that was only declared."""
     declared_grade: Code | None
     """Code of the grade as the organization sees it; null where it declares none."""
     derived: DerivedGrade | None
-    """The grade that the answers give; null for a declaration."""
+    """The grade that the answers give; null for a grade that was only declared."""
     reviewed: Review | None
-    """What the reviewer decided; null before that."""
+    """What the reviewer decided; null where there was no review yet."""
     differences: list[GradeDifference]
-    """Which of the grades or answers differ from one another."""
+    """What of the three grades and of the answers disagrees; empty where nothing does."""
     answers: dict[str, CriterionAnswer]
-    """The answers, by criterion."""
+    """The assessor's answers, by code of the criterion; empty for a grade that was only declared."""
     due_diligence: list[Risk]
     """Risks to human rights that were found, and what is done about them."""
     submitted: date
     """Day on which it was submitted or declared."""
     catalogue: CatalogueCheck
-    """The state of the catalogue's copy that it was checked against."""
+    """The state of the copy of the catalogue that it was checked against."""
     sources: list[SourceRef]
-    """Where it is stated."""
+    """Where its content was stated: the submission itself, or the document of a declared grade."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -432,25 +438,27 @@ class AssessmentDraftPage(Page[AssessmentDraft]):
 
 
 class ComparedAnswer(ResponseModel):
-    """One criterion in both: `change` is `not_comparable` where the scales differ or the criterion does not apply."""
+    """The answers of two assessments to one criterion."""
 
     criterion: Code
     """Code of the criterion in the rubric."""
     question: str
-    """The question of the criterion."""
+    """The question of the criterion, in the language of the rubric."""
     earlier: Answer | None
     """Answer in the earlier assessment; null where there is none."""
     later: Answer | None
     """Answer in the later assessment; null where there is none."""
     change: AnswerChange
-    """How the answer changed."""
+    """Whether the answer is higher, lower or the same on the scale of the rubric, or cannot be compared."""
 
 
 class AssessmentComparison(ResponseModel):
-    """What improved and what fell from one assessment of a programme to a later one, by the answers that count."""
+    """How the answers that count changed from one assessment of a programme to a later one; a reviewer's answer counts
+    before an assessor's.
+    """
 
     programme: Code
-    """Code of the programme."""
+    """Code of the programme that both assess."""
     earlier: Code
     """Code of the earlier assessment."""
     later: Code
@@ -460,11 +468,11 @@ class AssessmentComparison(ResponseModel):
     later_grade: Code
     """Code of the grade that counts in the later one."""
     same_rubric: bool
-    """Whether both answer the same version of a rubric."""
+    """Whether both answer the same version of a rubric, so that the questions are the same."""
     counts: dict[AnswerChange, int]
     """Number of criteria by how they changed."""
     criteria: list[ComparedAnswer]
-    """Each criterion of either, with both answers."""
+    """Each criterion that either answers, with both answers."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.

@@ -40,33 +40,33 @@ class AnswerError(ResponseModel):
 
 
 class RubricUsed(ResponseModel):
-    """The rubric behind a score, pinned by its content hash."""
+    """The version of a rubric behind a score; its hash shows that the content is the same as then."""
 
     code: Code
-    """Code of the rubric, the same for all its versions."""
+    """Code of the rubric without version, such as `hr-marker-illustrative`."""
     version: Code
     """Version whose criteria and rule were applied."""
     hash: str
     """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
     status: RubricStatus
-    """Whether the rubric is official or illustrative now, or was superseded."""
+    """Whether this version is official or illustrative, or superseded by now."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
 
 
 class ProvisionalScore(ResponseModel):
-    """How far an incomplete set of answers has come; the share counts the answered criteria only."""
+    """How far an incomplete set of answers has come."""
 
     answered: int
     """Number of criteria with an answer."""
     criteria: int
     """Number of criteria that are asked at the stage."""
     share_of_answered: Share | None
-    """Points had of those to be had from the answered criteria; null where none carries points."""
+    """Points had, as a share of those to be had from the answered criteria; null where none carries points."""
 
 
 class CriterionScore(ResponseModel):
-    """What one answer contributes: exact decimal strings, null where the criterion carries no points."""
+    """What the answer to one criterion contributes to the grade."""
 
     criterion: Code
     """Code of the criterion in the rubric."""
@@ -75,38 +75,42 @@ class CriterionScore(ResponseModel):
     answer: Answer | None
     """Value of the answer on the scale, or `not_applicable`; null where there is none."""
     label: str | None
-    """Words of that answer; null where there is none."""
+    """Words of that answer, such as Partly built in; null where there is none."""
     weight: ExactNumber
     """Weight of the criterion, as an integer or decimal text."""
     points: str | None
-    """Points had, as exact decimal text; null where the criterion carries none."""
+    """Points had, as exact decimal text; null where there are none to be had, or no answer."""
     of: str | None
-    """Points to be had, as exact decimal text; null where the criterion carries none."""
+    """Most points that the criterion can give, as exact decimal text; null where it is left out, or the assessor sets
+    the grade.
+    """
     explanation: str
     """How the points come about, for people."""
 
 
 class AppliedGate(ResponseModel):
-    """A gate which the answers fall under; `capped` is the grade it took away, null where it took none."""
+    """A gate of the rubric whose condition fails: the answer is too low for a better grade than `cap`."""
 
     criterion: Code
     """Code of the criterion in the rubric."""
     answer: Answer
-    """Value of the answer on the scale."""
+    """Value of the answer that is too low."""
     label: str
-    """Words of that answer."""
+    """Words of the answer that is too low."""
     below: Answer
-    """The answer below which the gate applies."""
+    """The answer has to have at least this value."""
     cap: Code
-    """Best grade that the gate leaves."""
+    """Code of the best grade that is left."""
     capped: Code | None
-    """The grade that it took away; null where it took none."""
+    """Code of the better grade that the points alone would give; null where that is no better than `cap`, or is not
+    known yet.
+    """
     reason: str
     """Why the rubric has the gate, for people."""
 
 
 class AnswerToRaise(ResponseModel):
-    """One answer to raise, and by how many levels."""
+    """One answer that has to be higher for a better grade."""
 
     criterion: Code
     """Code of the criterion in the rubric."""
@@ -115,31 +119,26 @@ class AnswerToRaise(ResponseModel):
     label: str
     """Words of the present answer."""
     to: Answer
-    """Value that would be needed."""
+    """Value that the answer would have to have."""
     to_label: str
-    """Words of that answer."""
+    """Words of the answer that is needed."""
     steps: int
-    """By how many levels it has to rise."""
+    """Number of levels on the scale between the present answer and the one that is needed."""
 
 
 class BetterGrade(ResponseModel):
-    """A better grade, and the fewest changes which lead to exactly that grade."""
+    """A better grade, and the smallest change that leads to it: of the fewest criteria, then by the fewest levels."""
 
     grade: Code
     """Code of the better grade."""
     steps: int
-    """Levels to rise in all."""
+    """Number of levels on the scale that all changes rise together."""
     changes: list[AnswerToRaise]
-    """The fewest changes that lead to it."""
+    """The answers that have to be higher."""
 
 
 class Score(ResponseModel):
-    """The grade and its reasons.
-
-    `next_grade` is the better grade nearest by: null at the best grade, without a grade, and under a count where too
-    few criteria apply for a better one. `better` begins with it and goes on to the best grade within reach; a grade
-    that asks for no fewer changes than a better one has no entry.
-    """
+    """The grade that answers give under a rubric, with the reasons, and what would lead to a better one."""
 
     rubric: RubricUsed
     """The rubric that was applied."""
@@ -148,22 +147,26 @@ class Score(ResponseModel):
     complete: bool
     """Whether every criterion of the stage is answered."""
     grade: Code | None
-    """The grade; null while an answer is missing, and under a rule that leaves it to the assessor."""
+    """Code of the grade; null while an answer is missing, and where the assessor sets it."""
     grade_before_gates: Code | None
-    """The grade without the gates; null where there is no grade."""
+    """Code of the grade that the points alone would give, before gates; null where there is no grade."""
     reason: str
     """How the grade comes about, for people."""
     share: Share | None
-    """Points had of those to be had; null where the rule counts no points, or an answer is missing."""
+    """Points had, as a share of those to be had; null while an answer is missing, and where the assessor sets the
+    grade.
+    """
     provisional: ProvisionalScore | None
     """How far an incomplete set of answers has come; null where it is complete."""
     missing: list[Code]
-    """Codes of the criteria without an answer."""
+    """Codes of the criteria of the stage without an answer."""
     criteria: list[CriterionScore]
-    """What each answer contributes."""
+    """What the answer to each criterion of the stage contributes."""
     gates: list[AppliedGate]
-    """The gates that the answers fall under."""
+    """The gates whose condition fails."""
     next_grade: BetterGrade | None
-    """The better grade with the fewest changes; null where there is none within reach."""
+    """The better grade that needs the smallest change; null where there is none within reach, or no grade yet."""
     better: list[BetterGrade]
-    """Each better grade within reach, the nearest first."""
+    """Each better grade within reach, beginning with `next_grade`; one that needs no smaller change than a better one
+    has no entry.
+    """

@@ -19,12 +19,12 @@ AssessmentStage = TypeAliasType(
     "AssessmentStage",
     Literal["concept_note", "programme_document", "annual_report", "final_report"],
 )
-"""Stage of a programme's life at which it is assessed, by the document that is assessed.
+"""Stage of a programme's life at which it is assessed, named by the document that is read for it; in this order.
 
-- `concept_note`: the concept note
-- `programme_document`: the joint programme document
-- `annual_report`: an annual report, for one year
-- `final_report`: the final report
+- `concept_note`: the idea, before it is worked out
+- `programme_document`: the full proposal, as it is approved
+- `annual_report`: the report on one year of work, which `year` names
+- `final_report`: the report after the end of the work
 """
 
 STAGES: Final[tuple[AssessmentStage, ...]] = get_args(AssessmentStage.__value__)
@@ -34,19 +34,19 @@ RubricStatus = TypeAliasType(
 )
 """Status of a published rubric now.
 
-- `illustrative`: an illustration of ours; no official document is behind it
-- `official`: taken from the official document
-- `superseded`: another version holds in its place
+- `illustrative`: written for this software to show how a marker works; it is not the Fund's
+- `official`: taken from the Fund's document, which it names with its endorsement
+- `superseded`: replaced by the version that `superseded_by` names
 """
 
 RubricContentStatus = TypeAliasType(
     "RubricContentStatus",
     Literal["illustrative", "official"],
 )
-"""Status that the content of a rubric states of itself, which never changes.
+"""Where the content of a rubric comes from, which never changes.
 
-- `illustrative`: an illustration of ours; no official document is behind it
-- `official`: taken from the official document
+- `illustrative`: written for this software to show how a marker works; it is not the Fund's
+- `official`: taken from the Fund's document, which it names with its endorsement
 """
 
 NOT_APPLICABLE: Final = "not_applicable"
@@ -73,7 +73,7 @@ ShareText = Annotated[str, Field(pattern=r"^([0-9]{1,6}/[1-9][0-9]{0,5}|[0-9]{1,
 
 
 class RubricGrade(ResponseModel):
-    """One outcome of the marker, what it means, and where that is printed."""
+    """One of the grades that a rubric gives, what it means, and where that is printed."""
 
     code: Code
     """Code of the grade, such as `A`."""
@@ -82,45 +82,45 @@ class RubricGrade(ResponseModel):
     meaning: Text
     """What a programme with this grade has achieved."""
     source: SourceRef
-    """Where that is printed."""
+    """Where the meaning is printed."""
 
 
 class ScaleLevel(ResponseModel):
-    """One answer on the scale; `value` is an exact integer or decimal string."""
+    """One of the answers to choose from."""
 
     value: ExactNumber
-    """Value of the answer, as an integer or decimal text."""
+    """Value of the answer, as an integer or decimal text, such as `2`; points are weight times value."""
     label: Text
-    """The answer in a few words."""
+    """The answer in a few words, such as Partly built in."""
     description: Text
     """When this answer is the right one."""
 
 
 class AnswerScale(ResponseModel):
-    """The answers to choose from, lowest first, and whether a criterion may allow `not_applicable`."""
+    """The answers to choose from, the same for all criteria."""
 
     levels: tuple[ScaleLevel, ...]
     """The answers, the lowest first."""
     not_applicable: bool
-    """Whether a criterion may be answered with `not_applicable`."""
+    """Whether the scale has the further answer `not_applicable`, which a criterion has to allow, too."""
 
 
 class RubricPrinciple(ResponseModel):
-    """A principle which criteria serve."""
+    """A principle, such as participation, that criteria of the rubric serve."""
 
     code: Code
     """Code by which criteria name it."""
     name: Text
-    """Name, for people."""
+    """Name of the principle, for people."""
     description: Text
     """What the principle demands."""
 
 
 class Criterion(ResponseModel):
-    """One question, the weight of its answer, and the stages at which it is asked."""
+    """One question of a rubric, how much its answer weighs, and the stages at which it is asked."""
 
     code: Code
-    """Code by which answers name it."""
+    """Code of the criterion, by which answers name it, such as `due-diligence`."""
     principle: Code
     """Code of the principle that the criterion serves."""
     question: Text
@@ -128,20 +128,22 @@ class Criterion(ResponseModel):
     guidance: Text
     """What to look at before answering."""
     weight: ExactNumber
-    """Weight of its answer, as an integer or decimal text."""
+    """Weight of the answer, as an integer or decimal text: its points are weight times value of the answer."""
     stages: tuple[AssessmentStage, ...]
     """Stages of a programme's life at which it is asked."""
     not_applicable: bool
-    """Whether `not_applicable` is an answer to it."""
+    """Whether the criterion may be answered with `not_applicable`."""
 
 
 class ShareBand(ResponseModel):
-    """A grade and the least share of points that gives it: an exact fraction or decimal string, 0 to 1."""
+    """A grade and the least share of points that gives it."""
 
     grade: Code
     """Code of the grade."""
     minimum: ShareText
-    """Least share of points that gives it, from 0 to 1, as a fraction or decimal text."""
+    """Least share of the points to be had that gives the grade, from 0 to 1, as a fraction or decimal text, such as
+    `3/4`.
+    """
 
 
 class CountBand(ResponseModel):
@@ -150,54 +152,59 @@ class CountBand(ResponseModel):
     grade: Code
     """Code of the grade."""
     minimum: Annotated[int, Field(ge=0)]
-    """Least number of criteria met that gives it."""
+    """Least number of criteria met that gives the grade."""
 
 
 Bands = Sequence[ShareBand | CountBand]
 
 
 class WeightedShareRule(ResponseModel):
-    """Points (weight times value) as a share of those to be had; `not_applicable` is left out of both."""
+    """The grade follows from the points of all answers, as a share of the most that could be had.
+
+    The points of an answer are its weight times its value; a criterion that is not applicable counts in neither.
+    """
 
     type: Literal["weighted_share"]
-    """The rule: points as a share of those to be had."""
+    """Always `weighted_share`, by which programs recognize this kind of rule."""
     bands: tuple[ShareBand, ...]
-    """The grades with their thresholds, the best first."""
+    """The grades, the best first, each with the least share that gives it."""
 
 
 class CountRule(ResponseModel):
-    """The number of criteria answered at `level` or above; `not_applicable` does not count as met."""
+    """The grade follows from the number of criteria that are met; one that is not applicable is not met."""
 
     type: Literal["count"]
-    """The rule: how many criteria are met."""
+    """Always `count`, by which programs recognize this kind of rule."""
     level: ExactNumber
-    """The answer from which on a criterion is met."""
+    """Value of the lowest answer with which a criterion is met."""
     bands: tuple[CountBand, ...]
-    """The grades with their thresholds, the best first."""
+    """The grades, the best first, each with the least number that gives it."""
 
 
 class ManualRule(ResponseModel):
-    """The assessor sets the grade and the answers support it."""
+    """The assessor sets the grade, and the answers support it; none is computed."""
 
     type: Literal["manual"]
-    """The rule: the assessor sets the grade."""
+    """Always `manual`, by which programs recognize this kind of rule."""
 
 
 class GradeGate(ResponseModel):
-    """An answer below this level on this criterion caps the grade."""
+    """A condition on one criterion: where its answer is too low, the grade is no better than `cap`, whatever the
+    points.
+    """
 
     criterion: Code
-    """Code of the criterion in the rubric."""
+    """Code of the criterion whose answer is looked at."""
     below: ExactNumber
-    """The answer below which the gate applies."""
+    """The condition fails where the answer is below this value of the scale."""
     cap: Code
-    """Best grade that the gate leaves."""
+    """Code of the best grade that is left then."""
     reason: Text
-    """Why the rubric has it, for people."""
+    """Why the rubric has the gate, for people."""
 
 
 class SourceDocument(ResponseModel):
-    """The document a rubric was taken from; `sha256` is the hash of the file."""
+    """The document that a rubric or its translation was taken from."""
 
     title: Text
     """Title as printed."""
@@ -213,26 +220,28 @@ class Endorsement(ResponseModel):
     """Who adopted the rubric, and when."""
 
     body: Text
-    """Who adopted it."""
+    """Name of the body that adopted the rubric."""
     date: date
-    """Day on which it was adopted."""
+    """Day on which the rubric was adopted."""
     reference: Text | None
-    """The decision by its number; null where there is none."""
+    """The decision, such as by its number; null where there is none."""
 
 
 class Rubric(ResponseModel):
-    """One version of a marker's questionnaire, from `load_rubric`, never changed; grades are best first."""
+    """One version of a marker's questionnaire, which never changes: questions, answers, and the rule that gives the
+    grade.
+    """
 
     code: Code
-    """Code of the rubric, the same for all its versions."""
+    """Code of the rubric without version, such as `hr-marker-illustrative`."""
     version: Code
-    """Version, which is never published twice."""
+    """Version of the rubric; a correction has another one."""
     title: Text
     """Title, for people."""
     status: RubricContentStatus
-    """Whether it was taken from the official document or is an illustration."""
+    """Whether it was taken from the Fund's document, or is an illustration of how a marker works."""
     language: Language
-    """BCP 47 tag of the language, such as `en`."""
+    """BCP 47 tag of the language of its texts, such as `en`."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
     grades: tuple[RubricGrade, ...]
@@ -240,13 +249,13 @@ class Rubric(ResponseModel):
     scale: AnswerScale
     """The answers to choose from."""
     principles: tuple[RubricPrinciple, ...]
-    """The principles that criteria serve."""
+    """The principles that the criteria serve."""
     criteria: tuple[Criterion, ...]
     """The questions, in their order."""
     rule: Annotated[WeightedShareRule | CountRule | ManualRule, Field(discriminator="type")]
     """How a grade comes from the answers."""
     gates: tuple[GradeGate, ...]
-    """Answers that cap the grade."""
+    """Conditions on single criteria under which the grade is no better than a certain one."""
     source_document: SourceDocument | None
     """The document that it was taken from; null for an illustrative one."""
     endorsement: Endorsement | None

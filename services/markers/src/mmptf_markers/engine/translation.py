@@ -50,7 +50,7 @@ class TranslationCoverage(ResponseModel):
     texts: int
     """Number of texts that the rubric has."""
     missing: list[str]
-    """JSON Pointers of the texts that are not translated."""
+    """Texts that are not translated, as JSON Pointers (RFC 6901) into the rubric's `content`."""
 
 
 class RubricNamed(BaseModel):

@@ -90,7 +90,7 @@ _REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(current_gr
 
 TargetCode = Annotated[
     Code | None,
-    Field(description="Code of a target; by default that of the human-rights marker.", examples=["human-rights-90"]),
+    Field(description="Code of a target, as at `/markers/v1/targets`.", examples=["human-rights-90"]),
 ]
 
 
@@ -98,7 +98,7 @@ class TargetQuery(ListQuery):
     """Which targets."""
 
     sort: tuple[Literal["code", "-code"], ...] = order_by("code")
-    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
+    marker: Annotated[Values, Field(description="Code of a marker; a rubric names its own.", examples=["human_rights"])]
 
 
 AssessmentStageFilter = TypeAliasType(
@@ -107,10 +107,10 @@ AssessmentStageFilter = TypeAliasType(
 )
 """Stage of a programme's life at which it was assessed, by which current grades are found.
 
-- `concept_note`: the concept note
-- `programme_document`: the joint programme document
-- `annual_report`: an annual report, for one year
-- `final_report`: the final report
+- `concept_note`: the idea, before it is worked out
+- `programme_document`: the full proposal, as it is approved
+- `annual_report`: the report on one year of work
+- `final_report`: the report after the end of the work
 - `not_stated`: programmes without an assessment that counts
 """
 
@@ -118,40 +118,72 @@ AssessmentStageFilter = TypeAliasType(
 class CurrentGradeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
-    programme: Annotated[Values, Field(description="Code of a programme.", examples=["ETH-01"])]
-    thematic_area: Annotated[Values, Field(description="Code of a thematic area.", examples=["3"])]
-    country: Annotated[Values, Field(description="ISO 3166-1 alpha-3 code of a place.", examples=["ETH"])]
-    region: Annotated[Values, Field(description="M49 code of a region at any level: 002 is Africa.", examples=["002"])]
-    organization: Annotated[Values, Field(description="Code of a participating organization.", examples=["ILO"])]
-    grade: Annotated[Values, Field(description="Grade that counts.", examples=["B"])]
+    programme: Annotated[Values, Field(description="Code of a programme, as in the catalogue.", examples=["ETH-01"])]
+    thematic_area: Annotated[
+        Values, Field(description="Code of a thematic area. `not_stated` finds programmes without one.", examples=["3"])
+    ]
+    country: Annotated[
+        Values,
+        Field(
+            description="ISO 3166-1 alpha-3 code of a country. `not_stated` finds programmes without one.",
+            examples=["ETH"],
+        ),
+    ]
+    region: Annotated[
+        Values,
+        Field(
+            description="UN M49 code of a region at any level, such as 002 for Africa; `not_stated` for none.",
+            examples=["002"],
+        ),
+    ]
+    organization: Annotated[
+        Values,
+        Field(
+            description="Code of an organization that takes part; `not_stated` finds programmes without one.",
+            examples=["ILO"],
+        ),
+    ]
+    grade: Annotated[
+        Values,
+        Field(description="Code of the current grade. `not_stated` finds programmes without one.", examples=["B"]),
+    ]
     rubric: Annotated[
         Values,
-        Field(description="Code of the version of a rubric behind the grade.", examples=["hr-marker-illustrative.1"]),
+        Field(
+            description="Code of the rubric behind the grade; `not_stated` finds programmes without one.",
+            examples=["hr-marker-illustrative.1"],
+        ),
     ]
     assessed_stage: Annotated[
         list[AssessmentStageFilter],
         Field(
             default_factory=list,
             max_length=100,
-            description="Stage of the programme's life at which it was assessed.",
+            description="Stage at which the current grade was given; `not_stated` finds programmes without one.",
             examples=["concept_note"],
         ),
     ]
     assessed: Annotated[
         Flag | None,
-        Field(description="Whether any grade counts for the programme.", examples=[False]),
+        Field(description="`true`: only programmes with a grade; `false`: only those without.", examples=[False]),
     ] = None
     due_for: Annotated[
         Year | None,
-        Field(description="Programmes that ran in this year, or may have, and have no annual report of it assessed."),
+        Field(
+            description="Only programmes whose annual report of this year is still to be assessed: they ran in it, or"
+            " no dates are stated, and no assessment of it is submitted or accepted."
+        ),
     ] = None
 
 
 class MarkerFilter(CurrentGradeFilter):
     """Which programmes, under which markers."""
 
-    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
-    stage: Annotated[Values, Field(description="Stage of the programme in the catalogue.", examples=["funded"])]
+    marker: Annotated[Values, Field(description="Code of a marker; a rubric names its own.", examples=["human_rights"])]
+    stage: Annotated[
+        Values,
+        Field(description="Part of the life cycle that the programme is in, as in the catalogue.", examples=["funded"]),
+    ]
 
 
 class CriteriaQuery(MarkerFilter, TableQuery):
@@ -171,7 +203,7 @@ class IndicatorQuery(CurrentGradeFilter, TableQuery):
         Field(
             default_factory=list,
             max_length=1,
-            description="What the indicator is divided by.",
+            description="What the programmes are divided by; without it, there are no groups.",
             examples=["thematic_area"],
         ),
     ]
@@ -183,7 +215,7 @@ class OverTimeQuery(Tabular):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: TargetCode = None
-    interval: Annotated[Interval, Field(description="Length of a period.")] = "quarter"
+    interval: Annotated[Interval, Field(description="Length of the periods.")] = "quarter"
 
 
 TargetedQuery = TypeVar("TargetedQuery", IndicatorQuery, OverTimeQuery)
@@ -193,18 +225,24 @@ class ActionQuery(ListQuery):
     """Which actions. Overdue are those with `open=true` and `due_before` today."""
 
     sort: tuple[Literal["due", "-due", "code", "-code"], ...] = order_by("due")
-    programme: Annotated[Values, Field(description="Code of a programme.", examples=["ETH-01"])]
-    marker: Annotated[Values, Field(description="Code of a marker.", examples=["human_rights"])]
-    open: Annotated[Flag | None, Field(description="Whether it is not done yet.", examples=[True])] = None
+    programme: Annotated[Values, Field(description="Code of a programme, as in the catalogue.", examples=["ETH-01"])]
+    marker: Annotated[Values, Field(description="Code of a marker; a rubric names its own.", examples=["human_rights"])]
+    open: Annotated[
+        Flag | None,
+        Field(description="`true`: only actions that are not done; `false`: only those that are.", examples=[True]),
+    ] = None
     due_before: Annotated[
-        Day | None, Field(description="Only what is due before this day, and not on it.", examples=["2027-12-31"])
+        Day | None,
+        Field(
+            description="Only actions due before this day; with `open=true` and today, those that are overdue.",
+            examples=["2027-12-31"],
+        ),
     ] = None
 
 
 class MarkersProgrammeCard(Card[schemas.MarkerFacts]):
-    """The markers' card of a programme; `changed` is when anything that it shows was last written.
-
-    That is its description, an allocation, an assessment, or a rubric behind its grades.
+    """The grades of a programme; `changed` is when anything that they show was last written: the programme, an
+    allocation, an assessment, or a rubric behind its grades.
     """
 
     service: Literal["markers"]
@@ -215,7 +253,7 @@ class ReplicatedCopies(ResponseModel):
     """The state of each copy of another service's records."""
 
     copies: list[ReplicatedCopy]
-    """One for each service whose records are copied."""
+    """One for each service whose records are copied here: the catalogue (`catalog`) and the ledger (`funding`)."""
 
 
 CURRENT_GRADES = Listing(

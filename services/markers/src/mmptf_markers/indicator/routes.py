@@ -20,7 +20,7 @@ from mmptf_markers.indicator import queries, schemas
 router = openapi.Router()
 TAG = openapi.Tag(
     "Indicator",
-    "The share of programmes with a grade that counts, now and over time, and what stands behind it.",
+    "How many programmes have the grades that a target asks for, now and over time; grades, answers, actions.",
 )
 
 
@@ -36,7 +36,10 @@ TAG = openapi.Tag(
 async def list_current_grades(
     request: PublicReadRequest, query: Annotated[queries.CurrentGradeQuery, StrictQuery()]
 ) -> Response:
-    """What counts for each programme under each marker: the newest accepted assessment, or none."""
+    """The grade of each programme under each marker: that of its accepted assessment of the latest stage, or none.
+
+    By pages; `text/csv` and `application/x-ndjson` are complete.
+    """
     return await answer_list(request, queries.CURRENT_GRADES, query)
 
 
@@ -44,7 +47,7 @@ async def list_current_grades(
     "/indicator",
     tags=[TAG.name],
     response_model=schemas.IndicatorAnswer,
-    summary="Get the indicator",
+    summary="Get the indicator of a target",
     **openapi.read(
         media=openapi.TABLE,
         conflicts=True,
@@ -55,7 +58,9 @@ async def list_current_grades(
 async def get_indicator(
     request: PublicReadRequest, query: Annotated[queries.IndicatorQuery, StrictQuery()]
 ) -> Response:
-    """Whether enough of the programmes have a grade that counts, exactly, with what is not assessed and the money.
+    """How many programmes have the grades that a target asks for, whether that is enough, and their money.
+
+    Programmes that are not assessed are counted apart, and are no failures.
 
     `Catalogue-Age` and `Ledger-Age` are the ages, in seconds, of the copies that the programmes and what was allocated
     to them are taken from. `text/csv` has a row for each group of `by`, and neither the whole nor the grades.
@@ -91,7 +96,7 @@ async def get_indicator_over_time(
 async def get_answers_by_criterion(
     request: PublicReadRequest, query: Annotated[queries.CriteriaQuery, StrictQuery()]
 ) -> Response:
-    """How each criterion is answered across the programmes, by the answers that count, the weakest first."""
+    """How the programmes answer each criterion, by the answers behind their current grades, the weakest first."""
     return await queries.answer_criteria(request, query)
 
 
@@ -103,7 +108,7 @@ async def get_answers_by_criterion(
     **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(queries.ACTIONS.columns, queries.ACTIONS.item)),
 )
 async def list_actions(request: PublicReadRequest, query: Annotated[queries.ActionQuery, StrictQuery()]) -> Response:
-    """What the assessments that count ask for, by whom and until when."""
+    """What the assessments behind current grades ask to be done, by whom and until when, with what is done already."""
     return await answer_list(request, queries.ACTIONS, query)
 
 
@@ -111,12 +116,12 @@ async def list_actions(request: PublicReadRequest, query: Annotated[queries.Acti
     "/copies",
     tags=[TAG.name],
     response_model=queries.ReplicatedCopies,
-    summary="Get how old the copied records are",
+    summary="Get the state of the copied records",
     dependencies=[NO_PARAMETERS],
     **openapi.plain(stored=True),
 )
 async def get_markers_replication_status(request: PublicRequest) -> Response:
-    """How far other services were replicated, and how long ago they last said that there was nothing more."""
+    """How complete the copies of the catalogue and the ledger are, and how old; programmes here come from them."""
     return await queries.answer_copies(request)
 
 
@@ -125,7 +130,7 @@ add_listing(
     queries.TARGETS,
     tag=TAG,
     noun="indicator target",
-    about="What a marker is to reach: the grades that count, and the least share of the programmes that has one.",
+    about="What a marker is to reach: the least share of programmes with certain grades, such as 90 % with A or B.",
     example="human-rights-90",
 )
 add_card(
@@ -135,7 +140,7 @@ add_card(
     queries.programme_card,
     title="Markers",
     tag=TAG,
-    about="The grade that counts for a programme under each marker, whether another is under review, and open actions.",
+    about="The current grade of a programme under each marker, whether another is under review, and open actions.",
     known=codes_in("programme"),
     unknown="No programme {} is known here",
     example="IRQ-JOR-LBN-01",

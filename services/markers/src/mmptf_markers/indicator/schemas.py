@@ -21,19 +21,19 @@ TargetStatus = TypeAliasType(
     "TargetStatus",
     Literal["met", "not_met", "undetermined", "not_applicable"],
 )
-"""Whether a target is met, whatever grades the unassessed programmes will have.
+"""Whether a target is met, as far as that is certain whatever grades the unassessed programmes will have.
 
-- `met`: enough programmes count already
-- `not_met`: too few would count even if every unassessed programme did
-- `undetermined`: the unassessed programmes decide it
-- `not_applicable`: there are no programmes
+- `met`: enough programmes have a grade of the target already
+- `not_met`: too few would have one even if every unassessed programme got one
+- `undetermined`: it depends on the programmes that are not assessed yet
+- `not_applicable`: there are no programmes to count
 """
 
 TargetClaimStatus = TypeAliasType(
     "TargetClaimStatus",
     Literal["met", "not_met"],
 )
-"""What a document says of a target.
+"""What a document says of a target, which is not checked here.
 
 - `met`: it is met
 - `not_met`: it is not met
@@ -46,31 +46,31 @@ IndicatorDivision = TypeAliasType(
 )
 """What the indicator can be divided by.
 
-- `thematic_area`: thematic area of the programmes
-- `country`: country or territory of the programmes
-- `region`: M49 region of the programmes
-- `organization`: participating organization of the programmes
-- `assessed_stage`: stage of a programme's life at which it was assessed
+- `thematic_area`: thematic area of the programme, one or none
+- `country`: its countries and territories, by ISO 3166-1 alpha-3 code
+- `region`: its regions at each level, by UN M49 code
+- `organization`: the organizations that take part in it
+- `assessed_stage`: stage of its life at which the current grade was given
 - `rubric`: version of the rubric behind the grade
 """
 
 
 class PrintedProgrammes(ResponseModel):
-    """How many programmes there are at the stage of a target, as a document of `year` prints it."""
+    """How many programmes there are at the stage of a target, as a document prints it."""
 
     programmes: int
     """Number of programmes that the document prints."""
     year: int
-    """Year that the number is of."""
+    """Calendar year that the number is of."""
     sources: list[SourceRef]
-    """Where it is printed."""
+    """Where the number is printed."""
 
 
 class TargetClaim(ResponseModel):
-    """What a document says about a target: reached or not, as of `year`. It is not computed from grades held here."""
+    """What a document says about reaching a target; it is not computed from grades held here."""
 
     code: Code
-    """Code of the claim, made of those of target and year."""
+    """Code of the claim: target and year, such as `human-rights-90.2022`."""
     year: int
     """Calendar year of which the document speaks."""
     standing: TargetClaimStatus
@@ -82,10 +82,8 @@ class TargetClaim(ResponseModel):
 
 
 class IndicatorTarget(ResponseModel):
-    """What a marker is to reach: at least `minimum` of the programmes at a stage of the catalogue have these grades.
-
-    `printed` is the number of such programmes in a document, null where none prints it; `claims` are what documents say
-    about reaching the target, beside what is computed here.
+    """What a marker is to reach: the least share of programmes that have one of certain grades, such as 90 % with A or
+    B.
     """
 
     code: Code
@@ -95,15 +93,15 @@ class IndicatorTarget(ResponseModel):
     name: str
     """What is to be reached, for people."""
     grades: list[Code]
-    """Codes of the grades that count."""
+    """Codes of the grades that count for the target, such as `A` and `B`."""
     minimum: StoredShare
-    """Least share of the programmes that need one of them."""
+    """Least share of the programmes that have to have one of these grades."""
     stage: LifecycleStage
-    """Coarse part of the life cycle, in the catalogue, of the programmes that are counted."""
+    """Part of the life cycle, in the catalogue, of the programmes that are counted, such as `funded`."""
     printed: PrintedProgrammes | None
-    """Number of such programmes in a document; null where none prints it."""
+    """Number of such programmes as a document prints it; null where none does."""
     claims: list[TargetClaim]
-    """What documents say about reaching it."""
+    """What documents say about reaching the target; nothing here is computed from it."""
     sources: list[SourceRef]
     """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
@@ -115,59 +113,61 @@ class IndicatorTargetPage(Page[IndicatorTarget]):
 
 
 class NamedCode(ResponseModel):
-    """A code and what it stands for."""
+    """A code of the catalogue and its name."""
 
     code: Code
-    """Code, as in the code list of the member."""
+    """Code of the thematic area."""
     name: str
-    """What the code stands for."""
+    """Name of the thematic area."""
 
 
 class CurrentGrade(ResponseModel):
-    """What counts for one programme under one marker: its newest accepted assessment, nothing while there is none.
+    """The grade that counts for one programme under one marker; none while no assessment is accepted.
 
-    `under_review` says that another one is submitted and not reviewed; `answered` is false for a grade that was only
-    declared. Title, stage, area and budget are those of the copy of the catalogue. `allocated` is what the ledger has
-    allocated to the programme, net of what was reversed, null where it has no entry: another stage of the same money
-    than the budget, never to be added to it.
+    Of several accepted ones that of the latest stage of the programme's life counts, then of the latest year, then of
+    the highest version.
     """
 
     code: str
-    """Code of the record: programme and marker."""
+    """Code of the record: programme and marker, such as `ETH-01.human_rights`."""
     programme: Code
-    """Code of the programme."""
+    """Code of the programme, as in the catalogue."""
     title: str | None
     """Title of the programme in the catalogue; null where it has none."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
     stage: LifecycleStage
-    """Coarse part of the programme's life cycle in the catalogue."""
+    """Part of the life cycle that the programme is in, in the catalogue."""
     thematic_area: NamedCode | None
     """Thematic area in the catalogue; null where it states none."""
     grade: Code | None
-    """Code of the grade that counts; null while there is none."""
+    """Code of the grade, such as `B`; null while no assessment is accepted."""
     basis: GradeBasis | None
-    """Whether it was declared, derived from answers, or found by a review; null while there is none."""
+    """Whether the grade was declared, derived from answers, or found by a review; null while there is none."""
     answered: bool | None
-    """Whether its answers are held; null while there is no grade."""
+    """Whether there are answers behind the grade; false where it was only declared, null while there is none."""
     assessment: Code | None
-    """Code of the assessment; null while there is none."""
+    """Code of the assessment that counts; null while there is none."""
     assessed_stage: AssessmentStage | None
-    """Stage of the programme's life at which it was assessed; null while it was not."""
+    """Stage of the programme's life at which the assessment that counts was made; null while there is none."""
     assessed_year: int | None
-    """Year of the annual report behind it; null for other stages."""
+    """Year of the annual report that was assessed; null at other stages, and while there is none."""
     rubric: Code | None
-    """Code of the version of a rubric behind it; null for a declared grade, or while there is none."""
+    """Code of the rubric behind the grade, with its version; null for a grade that was only declared, and while there
+    is none.
+    """
     rubric_status: RubricStatus | None
-    """Status of that rubric now; null where there is none."""
+    """Whether that rubric is official, illustrative or superseded now; null where there is none."""
     under_review: bool
-    """Whether a newer assessment waits for its review."""
+    """Whether a submitted assessment of the programme waits for its review."""
     budget: Money | None
-    """Budget in the catalogue; null where it states none."""
+    """Budget of the programme in the catalogue; null where it states none."""
     budget_stage: ProgrammeBudgetStage | None
-    """Stage of money of the budget; null where there is none."""
+    """Stage of money of the budget; null where there is no budget."""
     allocated: Money | None
-    """What the ledger has allocated, net of reversals; null where it has no entry."""
+    """What the ledger has allocated to the programme, net of reversals; null where no allocation names it. Not to be
+    added to the budget, which is another stage of the same money.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -177,95 +177,92 @@ class CurrentGradePage(Page[CurrentGrade]):
 
 
 class MarkerFacts(ResponseModel):
-    """What counts for a programme under each marker, and how many of the actions that were asked for are not done."""
+    """The grades that count for a programme, and how much of what they ask for is still to be done."""
 
     standings: list[CurrentGrade]
-    """What counts under each marker."""
+    """What counts for the programme under each marker."""
     open_actions: int
-    """Number of actions of accepted assessments that are not done."""
+    """Number of actions of the assessments that count which are not done."""
 
 
 class BudgetSum(ResponseModel):
-    """The budgets of some programmes at one stage of money; budgets of different stages are never added together."""
+    """The budgets of some programmes that are at one stage of money; those of different stages are never added
+    together.
+    """
 
     stage: ProgrammeBudgetStage
     """Stage of money of the budgets."""
     sum: Money
     """Exact sum of the budgets."""
     programmes: int
-    """Number of programmes that state one."""
+    """Number of the programmes whose budgets are summed."""
 
 
 class GradeShare(ResponseModel):
-    """The programmes with one grade, null for those without, and their money at each of its stages.
+    """The programmes with one grade, or without any, and their money.
 
-    `budgets` are the catalogue's: what is required, or what was granted. `allocated` is what the ledger has allocated,
-    net of what was reversed, null where it names none of the programmes. `without_budget` and `without_allocation`
-    count the programmes that such a sum says nothing of. Contributions are made to the Fund, not to programmes, so
-    none belongs to a grade. `link` lists just these programmes, each with its amounts; null where no question does.
+    `budgets` and `allocated` are stages of the same money: never add them. Contributions are made to the Fund and not
+    to programmes, so none belongs to a grade.
     """
 
     grade: Code | None
     """Code of the grade; null for the programmes without one."""
     programmes: int
-    """Number of the programmes."""
+    """Number of the programmes with this grade."""
     budgets: list[BudgetSum]
-    """Their budgets in the catalogue, by stage of money."""
+    """Sums of their budgets in the catalogue, one for each stage of money and currency."""
     without_budget: int
-    """Number of them without a budget."""
+    """Number of them whose budget the catalogue does not state, which the sums leave out."""
     allocated: Money | None
     """What the ledger has allocated to them, net of reversals; null where it names none of them."""
     without_allocation: int
-    """Number of them that the ledger does not name."""
+    """Number of them that no allocation of the ledger names."""
     link: str | None
-    """Path that lists them; null where no filter finds just them."""
+    """Path that lists them with their amounts; null where no filter finds just them."""
 
 
 class RubricShare(ResponseModel):
-    """How many of the grades come from one version of a rubric; null for grades that were only declared."""
+    """How many of the grades come from one version of a rubric, or from none."""
 
     rubric: Code | None
-    """Code of the version of a rubric; null for grades that were only declared."""
+    """Code of the rubric with its version; null for grades that were only declared."""
     status: RubricStatus | None
-    """Status of that rubric now; null for grades that were only declared."""
+    """Whether that rubric is official, illustrative or superseded now; null for grades that were only declared."""
     programmes: int
     """Number of programmes whose grade comes from it."""
 
 
 class Indicator(ResponseModel):
-    """How many programmes have a grade that counts for the target, and whether that is enough.
-
-    `standing` is `met` or `not_met` only where the unassessed programmes cannot change it, else `undetermined`; with no
-    programmes it is `not_applicable` and `share` null. `short_by`: how many more programmes have to count. `mixed`
-    warns that the grades come from several versions of rubrics, or from none.
-    """
+    """How many programmes have a grade of the target, and whether that is enough."""
 
     programmes: int
-    """Number of programmes at the target's stage."""
+    """Number of programmes that are counted: those at the target's stage which match the filters."""
     assessed: int
-    """Number of them with a grade that counts."""
+    """Number of them with a current grade."""
     unassessed: int
-    """Number of them without one."""
+    """Number of them without a current grade; they are neither failures nor successes."""
     under_review: int
-    """Number of them with an assessment that waits for its review."""
+    """Number of them with a submitted assessment that waits for its review."""
     counted: int
-    """Number of them with one of the target's grades."""
+    """Number of them whose current grade is one of the target's."""
     share: Share | None
-    """`counted` divided by `programmes`; null where there are none."""
+    """`counted` divided by `programmes`, the unassessed included; null where there are none."""
     standing: TargetStatus
-    """Whether the target is met, whatever the unassessed programmes turn out to be."""
+    """Whether the target is met, as far as that is certain whatever grades the unassessed will have."""
     short_by: int
-    """How many more programmes have to count."""
+    """How many more programmes need one of the grades to meet the target; 0 where it is met."""
     grades: list[GradeShare]
-    """The programmes by grade, with their money."""
+    """The programmes by their current grade, with their money; those without a grade last."""
     rubrics: list[RubricShare]
-    """The programmes by the rubric behind their grade."""
+    """The graded programmes by the rubric behind their grade."""
     mixed: bool
-    """Whether the grades come from several versions of rubrics, or from none."""
+    """Whether the grades come from different versions of rubrics, or some from a rubric and others from none, so that
+    they compare badly.
+    """
 
 
 class IndicatorGroup(ResponseModel):
-    """The indicator of one part of the programmes; code null: those that state none."""
+    """The indicator of one part of the programmes, such as those in one country."""
 
     code: str | None
     """Code of the part, such as a country; null for the programmes that state none."""
@@ -274,38 +271,34 @@ class IndicatorGroup(ResponseModel):
 
 
 class HeldProgrammes(ResponseModel):
-    """How many of the programmes at the target's stage are held here, of how many that a document prints.
+    """How many of the programmes at the target's stage are recorded here, of those that a document counts.
 
-    `held` counts them all, whatever was asked for; `share` is held / printed. Both others are null where no document
-    prints a number. An indicator says nothing of a programme that is not held.
+    The filters of the request have no influence. An indicator says nothing of programmes that are not recorded.
     """
 
     held: int
-    """Number of programmes at the target's stage that are held here."""
+    """Number of programmes at the target's stage that are recorded here."""
     printed: int | None
-    """Number of such programmes in a document; null where none prints it."""
+    """Number of such programmes as a document prints it; null where none does."""
     share: Share | None
     """`held` divided by `printed`; null where no document prints a number."""
 
 
 class IndicatorAnswer(ResponseModel):
-    """The indicator of the programmes that were asked for, and of its parts.
-
-    `overlapping`: whether a programme can be in several groups, which then add up to more than the whole.
-    """
+    """The indicator of the programmes that match the filters, and of its groups."""
 
     target: IndicatorTarget
     """The target that is measured against."""
     coverage: HeldProgrammes
-    """How many of the programmes that a document counts are held."""
+    """How many of the programmes that a document counts are recorded here."""
     whole: Indicator
-    """The indicator of all programmes that were asked for."""
+    """The indicator of all programmes that match the filters."""
     by: IndicatorDivision | None
-    """What the groups are; null where there are none."""
+    """What the programmes are divided by; null where there are no groups."""
     overlapping: bool
-    """Whether a programme can be in several groups."""
+    """Whether a programme can be in several groups, which then add up to more than the whole."""
     groups: list[IndicatorGroup]
-    """The indicator of each part."""
+    """The indicator of each group, in the order of their codes; empty without `by`."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -313,18 +306,18 @@ class IndicatorAnswer(ResponseModel):
 
 
 class IndicatorPeriod(ResponseModel):
-    """The indicator as it was known at the end of a period; the last period has not ended."""
+    """The indicator as it was known at the end of a period. The last period is the present one, up to now."""
 
     period_end: date
     """Last day of the period."""
     at: datetime
-    """The moment whose data are shown, in UTC."""
+    """Time of the last write up to the end of the period, in UTC: the data are those after it."""
     indicator: Indicator
     """The indicator as it was known then."""
 
 
 class IndicatorOverTime(ResponseModel):
-    """The indicator period by period, from the first write of this service on."""
+    """The indicator at the end of each period, from this service's first write on. Later entries are not in it."""
 
     target: IndicatorTarget
     """The target that is measured against."""
@@ -337,7 +330,7 @@ class IndicatorOverTime(ResponseModel):
 
 
 class AnswerCount(ResponseModel):
-    """How many programmes gave one answer."""
+    """How many programmes gave one of the answers of the scale to a criterion."""
 
     answer: Answer
     """Value of the answer."""
@@ -348,10 +341,10 @@ class AnswerCount(ResponseModel):
 
 
 class CriterionSummary(ResponseModel):
-    """How a criterion is answered across programmes; `share` of the highest level, exact, null where nobody answers."""
+    """How the programmes answer one criterion, by the answers behind their current grades."""
 
     rubric: Code
-    """Code of the version of a rubric."""
+    """Code of the rubric with its version."""
     criterion: Code
     """Code of the criterion in the rubric."""
     principle: Code
@@ -359,20 +352,22 @@ class CriterionSummary(ResponseModel):
     question: str
     """The question as the rubric words it."""
     answered: int
-    """Number of programmes with an answer on the scale."""
+    """Number of programmes with an answer on the scale, `not_applicable` left out."""
     not_applicable: int
     """Number of programmes to which it does not apply."""
     share: Share | None
-    """Share of the answers at the highest level; null where nobody answers."""
+    """Sum of the values of the answers, divided by what it would be with the highest answer throughout; null where
+    nobody answers.
+    """
     levels: list[AnswerCount]
-    """Number of programmes by answer, the lowest first."""
+    """Number of programmes by answer, the lowest answer first."""
 
 
 class CriteriaSummaries(ResponseModel):
-    """The criteria of the rubrics behind the grades that count, the weakest first."""
+    """How the criteria of the rubrics behind the current grades are answered."""
 
     criteria: list[CriterionSummary]
-    """The criteria, the weakest first."""
+    """The criteria, the one with the lowest share first."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -380,10 +375,10 @@ class CriteriaSummaries(ResponseModel):
 
 
 class AssessmentAction(ResponseModel):
-    """An action that an accepted assessment asks for; `owner` is a role or a unit, `done` the day on which it was."""
+    """An action that the assessment behind a current grade asks for, with one of its answers."""
 
     code: str
-    """Code of the action, made of those of its assessment and criterion and its position there."""
+    """Code of the action: assessment, criterion and position, such as `A-000001.equality.1`."""
     assessment: Code
     """Code of the assessment that asks for it."""
     programme: Code
@@ -391,11 +386,11 @@ class AssessmentAction(ResponseModel):
     marker: Code
     """Code of the marker, such as `human_rights`."""
     criterion: Code
-    """Code of the criterion in the rubric."""
+    """Code of the criterion whose answer asks for it."""
     action: str
-    """What is to be done."""
+    """What is to be done, in words."""
     owner: str
-    """The role or unit that does it."""
+    """The role or unit that does it; never the name of a person."""
     due: date
     """Day by which it is to be done."""
     done: date | None

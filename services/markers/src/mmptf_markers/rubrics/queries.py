@@ -41,14 +41,17 @@ class RubricQuery(ListQuery):
 
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
     rubric: Annotated[
-        Values, Field(description="Code of a rubric, all its versions.", examples=["hr-marker-illustrative"])
+        Values,
+        Field(
+            description="Code of a rubric without version: finds all its versions.", examples=["hr-marker-illustrative"]
+        ),
     ]
     status: Annotated[
         list[RubricStatus],
         Field(
             default_factory=list,
             max_length=100,
-            description="Status that the rubric has now.",
+            description="Only rubrics that are official, illustrative or superseded now.",
             examples=["illustrative"],
         ),
     ]
@@ -60,9 +63,12 @@ class TranslationQuery(ListQuery):
     sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
     rubric: Annotated[
         Values,
-        Field(description="Code of a published rubric, with its version.", examples=["hr-marker-illustrative.1"]),
+        Field(
+            description="Code of a published rubric with its version, as at `/markers/v1/rubrics`.",
+            examples=["hr-marker-illustrative.1"],
+        ),
     ]
-    language: Annotated[Values, Field(description="Language that rubrics are translated into.", examples=["fr"])]
+    language: Annotated[Values, Field(description="BCP 47 tag of the language of the translation.", examples=["fr"])]
 
 
 class AnswersSchemaQuery(BaseModel):
@@ -72,11 +78,17 @@ class AnswersSchemaQuery(BaseModel):
 
     stage: Annotated[
         AssessmentStage | None,
-        Field(description="One stage; without it, the criteria of all.", examples=["programme_document"]),
+        Field(
+            description="Only criteria that are asked at this stage; without it, all of them.",
+            examples=["programme_document"],
+        ),
     ] = None
     language: Annotated[
         Language | None,
-        Field(description="A language of the rubric's translations; without it, that of the rubric.", examples=["fr"]),
+        Field(
+            description="Language of the texts, of which a translation is there; without it, that of the rubric.",
+            examples=["fr"],
+        ),
     ] = None
 
 

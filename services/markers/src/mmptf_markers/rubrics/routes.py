@@ -23,7 +23,7 @@ from mmptf_markers.rubrics.schemas import ScoreRequest
 router = openapi.Router()
 TAG = openapi.Tag(
     "Rubrics",
-    "The published questionnaires of a marker and their translations; score answers without storing them.",
+    "The published questionnaires of a marker, called rubrics, and their translations; score answers, not stored.",
     supporting=True,
 )
 RUBRIC = "hr-marker-illustrative.1"
@@ -43,7 +43,7 @@ EXAMPLE = {
     },
 }
 
-RubricCode = Annotated[str, openapi.code_in_path("Code of the version of a rubric.", RUBRIC)]
+RubricCode = Annotated[str, openapi.code_in_path("Code of a rubric with its version.", RUBRIC)]
 
 
 @router.get(
@@ -58,7 +58,7 @@ RubricCode = Annotated[str, openapi.code_in_path("Code of the version of a rubri
 async def get_rubric_answers_schema(
     request: PublicReadRequest, code: RubricCode, query: Annotated[AnswersSchemaQuery, StrictQuery()]
 ) -> Response:
-    """The JSON Schema (2020-12) of the answers that a rubric takes, at one stage or at all.
+    """The JSON Schema (2020-12) that answers under a rubric have to satisfy, to make a form from or to check them.
 
     Its texts are in the language of the rubric, or in that of one of its translations.
     """
@@ -69,7 +69,7 @@ add_listing(
     router,
     RUBRICS,
     tag=TAG,
-    about="One version of a marker's questionnaire: criteria, scale and grading rule as immutable data, with its hash.",
+    about="One version of a marker's questionnaire: questions, answers and the rule for the grade. It never changes.",
     example=RUBRIC,
 )
 
@@ -79,7 +79,7 @@ add_listing(
     TRANSLATIONS,
     tag=TAG,
     noun="rubric translation",
-    about="The texts of one published rubric in one language, beside the rubric, whose content and hash never change.",
+    about="The texts of one published rubric in another language; the rubric itself is not changed by them.",
     example=f"{RUBRIC}.fr",
     packaged=False,
 )
@@ -98,10 +98,10 @@ async def score_answers(
     response: Response,
     body: Annotated[ScoreRequest, Body(openapi_examples={"complete": {"value": EXAMPLE}})],
 ) -> Score:
-    """Grade answers under a published rubric, without keeping them.
+    """Compute the grade that answers give under a published rubric, without storing anything.
 
-    Every answer names the rubric, its version, hash and status. The grade comes with a reason for each criterion
-    and the fewest changes that lead to the next better grade; while a criterion is unanswered there is no grade.
+    The score names the rubric with version, hash and status. The grade comes with a reason for each criterion and
+    the smallest change that leads to each better grade; while a criterion is unanswered there is no grade.
     """
     response.headers["Cache-Control"] = "no-store"
     return await score_sent(request, body)

@@ -10,31 +10,28 @@ from mmptf_markers.engine.translation import TranslationCoverage
 
 
 class PublishedRubric(ResponseModel):
-    """One published version of a rubric: `content` never changes, `hash` proves it, `status` is the one it has now.
-
-    `superseded_by` is the rubric that holds in its place, null while it is not superseded.
-    """
+    """One published version of a marker's questionnaire: its content never changes, its status can."""
 
     code: Code
-    """Code of this version: rubric and version."""
+    """Code of this version: rubric and version, such as `hr-marker-illustrative.1`."""
     rubric: Code
-    """Code of the rubric, the same for all its versions."""
+    """Code of the rubric, the same for all its versions, such as `hr-marker-illustrative`."""
     version: Code
-    """Version, which stands after the point in `code`."""
+    """The version alone, such as `1`."""
     title: str
     """Title, for people."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
     status: RubricStatus
-    """Status now, which is that of the content until it is superseded."""
+    """Whether this version is official or illustrative, or superseded by now."""
     superseded_by: Code | None
-    """Code of the version that holds in its place; null while it is not superseded."""
+    """Code of the version that replaces this one; null while it is in force."""
     hash: Sha256
     """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
     answers_schema: str
-    """Path of the JSON Schema of its answers."""
+    """Path of the JSON Schema that answers under it have to satisfy."""
     content: Rubric
-    """The rubric as it was published."""
+    """The questionnaire as it was published."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -44,27 +41,24 @@ class PublishedRubricPage(Page[PublishedRubric]):
 
 
 class PublishedTranslation(ResponseModel):
-    """The texts of a published rubric in one language, by JSON Pointers into its `content`; `hash` is the rubric's.
-
-    `verified` is false where nobody who answers for the rubric has confirmed them.
-    """
+    """The texts of one published rubric in another language."""
 
     code: Code
-    """Code of the translation: rubric, version and language."""
+    """Code of the translation: rubric, version and language, such as `hr-marker-illustrative.1.fr`."""
     rubric: Code
-    """Code of the version of the rubric."""
+    """Code of the version of the rubric, such as `hr-marker-illustrative.1`."""
     language: Language
-    """BCP 47 tag of the language, such as `en`."""
+    """BCP 47 tag of the language of the translation, such as `fr`."""
     hash: Sha256
-    """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
+    """SHA-256 of the content of the rubric that is translated, in hexadecimal digits, equal to the rubric's `hash`."""
     verified: bool
-    """Whether a text at hand confirms it; false for what only general knowledge or a submission says."""
+    """Whether those who answer for the rubric have confirmed the translation."""
     source: SourceDocument | None
     """The document that the texts were taken from; null where there is none."""
     coverage: TranslationCoverage
     """How many of the rubric's texts it has."""
     texts: dict[str, str]
-    """The translated texts, by JSON Pointers into the rubric's `content`."""
+    """The translated texts, by JSON Pointers (RFC 6901) into the rubric's `content`, such as `/criteria/0/question`."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -74,16 +68,13 @@ class PublishedTranslationPage(Page[PublishedTranslation]):
 
 
 class ScoreRequest(ResponseModel):
-    """Answers to score, by criterion, under a rubric at a stage.
-
-    A version of null is the one published last among those that are not superseded.
-    """
+    """Answers that are scored and not stored."""
 
     rubric: Code
-    """Code of the rubric."""
+    """Code of the rubric without version, such as `hr-marker-illustrative`."""
     version: Code | None
-    """Version of the rubric; null for the one published last that is not superseded."""
+    """Version of the rubric, such as `1`; null for the one published last that is not superseded."""
     stage: AssessmentStage
-    """Stage of the programme's life at which the criteria are asked."""
+    """Stage of the programme's life; it decides which criteria are asked."""
     answers: dict[str, Answer]
-    """Values of the answers, by criterion."""
+    """Value of the answer by code of the criterion: one of the scale, or `not_applicable`. Criteria may be left out."""
