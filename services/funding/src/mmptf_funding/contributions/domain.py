@@ -60,7 +60,7 @@ FigureUnit = TypeAliasType(
 """Unit of a published figure.
 
 - `USD`: US dollars
-- `per_cent`: per cent
+- `per_cent`: a share of a whole in per cent
 - `count`: a number of things, such as programmes or Member States
 - `year`: a calendar year
 """

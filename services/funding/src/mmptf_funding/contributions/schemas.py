@@ -39,7 +39,7 @@ class MoneyStageDefinition(ResponseModel):
     name: str
     """Name of the stage, for people."""
     definition: str
-    """What money at this stage is."""
+    """Which money counts as this stage, such as cash received by the administrative agent for `deposit`."""
     sources: list[SourceRef]
     """Where each fact is printed: one entry for each member that was taken from a document."""
     updated: datetime
@@ -52,7 +52,7 @@ class ContributorRef(ResponseModel):
     code: Code
     """Code of the contributor, as at `/funding/v1/contributors`."""
     name: str
-    """Name, for people."""
+    """Name as the United Nations write it, such as United States of America."""
     type: ContributorType
     """Whether it is a Member State, a foundation, or another organization."""
     country: str | None

@@ -309,7 +309,7 @@ class MatrixResultLevel(ResponseModel):
     """A level of results below the impact, by the document's own name for it."""
 
     code: Code
-    """Code by which results name the level."""
+    """Code of the level, such as `outcome`, by which results name it."""
     name: str
     """The document's name for the level, such as outcome or output."""
     line: int | None
@@ -323,7 +323,7 @@ class MatrixResult(ResponseModel):
     code: Code
     """Code of the result, unique within the matrix."""
     level: Code
-    """Code of its level, as in `levels` of the matrix."""
+    """Code of its level, such as `outcome`, as in `levels` of the matrix."""
     parent: Code | None
     """Code of the result one level up that it contributes to; null for the highest, and where it stands by itself."""
     number: str | None

@@ -66,7 +66,7 @@ class OriginalAmountSent(RequestModel):
     """US dollars for one unit of the other currency; the amount times the rate is, to the cent, `amount` of the entry.
     """
     rate_date: Day
-    """Day of which the rate is, not after that of the entry."""
+    """Day whose rate it is, not after that of the entry."""
     rate_source: Annotated[Text, Field(max_length=200)]
     """Who published the rate."""
 
@@ -156,7 +156,7 @@ class ContributorSent(RequestModel):
     code: NewCode
     """Code of the contributor; for a Member State that of its country is usual."""
     name: Annotated[Text, Field(max_length=300)]
-    """Name, for people."""
+    """Name as the United Nations write it, or as the contributor does where it is no Member State."""
     type: ContributorType
     """Whether it is a Member State, a foundation, or another organization."""
     country: CountrySent | None = None
@@ -171,7 +171,7 @@ class OriginalAmount(ResponseModel):
     rate: str
     """US dollars for one unit of the other currency, as decimal text with as many decimals as were sent."""
     rate_date: datetime.date
-    """Day of which the rate is."""
+    """Day whose rate it is, not after that of the entry."""
     rate_source: str
     """Who published the rate."""
 
@@ -462,9 +462,9 @@ class ContributorStatement(ResponseModel):
     """What one contributor has announced, signed and paid, and what is still to come."""
 
     contributor: Code
-    """Code of the contributor."""
+    """Code of the contributor, as at `/funding/v1/contributors`, such as `DEU`."""
     name: str
-    """Name, for people."""
+    """Name of the contributor as at `/funding/v1/contributors`."""
     pledges: StatementLine
     """What the contributor has announced."""
     commitments: CommitmentSums
@@ -490,7 +490,7 @@ class ProgrammeStatement(ResponseModel):
     """What one programme was allocated, received and spent, beside its budget in the catalogue."""
 
     programme: Code
-    """Code of the programme."""
+    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     title: str | None
     """Title of the programme in the catalogue; null where it has none."""
     budget: CataloguedBudget | None
@@ -522,7 +522,7 @@ class OrganizationStatement(ResponseModel):
     """What one organization received and spent, over all programmes."""
 
     organization: Code
-    """Code of the participating organization."""
+    """Code of the participating UN organization, as at `/catalog/v1/organizations`, such as `ILO`."""
     transfers: StatementLine
     """What was paid to the organization."""
     refunds: StatementLine
@@ -578,7 +578,7 @@ class OutstandingCommitment(ResponseModel):
     commitment: Code
     """Code of the entry of the commitment, such as `L-000001`."""
     contributor: Code
-    """Code of the contributor."""
+    """Code of the contributor, as at `/funding/v1/contributors`, such as `DEU`."""
     date: datetime.date
     """Day of the commitment."""
     committed: Money

@@ -101,7 +101,7 @@ class Evidence(ResponseModel):
     """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
 
     title: Line
-    """What the evidence is, for people."""
+    """Title or description of the evidence, such as Programme document."""
     url: Url | None
     """Address at which it is published; null where it is not."""
     document: Line | None
@@ -114,7 +114,7 @@ class EvidenceSent(RequestModel):
     """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
 
     title: Line
-    """What the evidence is, for people."""
+    """Title or description of the evidence, such as Programme document."""
     url: Url | None = None
     """Address at which it is published."""
     document: Line | None = None
@@ -201,7 +201,7 @@ class AssessmentSent(AssessmentContent):
     """
 
     programme: Code
-    """Code of the programme, as in the catalogue."""
+    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     stage: AssessmentStage
     """Stage of the programme's life at which it is assessed."""
     year: Year | None = None
@@ -239,7 +239,7 @@ class DeclarationSent(RequestModel):
     """A grade that an organization stated in the past, without answers to a rubric."""
 
     programme: Code
-    """Code of the programme, as in the catalogue."""
+    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
     stage: AssessmentStage
@@ -288,15 +288,17 @@ class AssessmentDraft(ResponseModel):
     code: Code
     """Code of the assessment, such as `A-000001`; each version has one of its own."""
     organization: Code
-    """Code of the organization that writes it."""
+    """Code of the organization that writes it, as at `/catalog/v1/organizations`, such as `ILO`."""
     programme: Code
-    """Code of the programme that is assessed."""
+    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     stage: AssessmentStage
     """Stage of the programme's life at which it is assessed."""
     year: int | None
     """Year of the annual report; null at other stages."""
     version: int
-    """Number of the version, from 1, among the assessments of the programme at this stage."""
+    """Number of the version, from 1, of the assessment of the programme at this stage, for an annual report in this
+    year.
+    """
     corrects: Code | None
     """Code of the version that this one corrects; null for the first."""
     rubric: RubricUsed
@@ -380,7 +382,7 @@ class Assessment(ResponseModel):
     code: Code
     """Code of the assessment, such as `A-000001`; each version has one of its own."""
     programme: Code
-    """Code of the programme that is assessed."""
+    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     title: str | None
     """Title of the programme in the catalogue at the time; null where it had none."""
     marker: Code
@@ -390,11 +392,13 @@ class Assessment(ResponseModel):
     year: int | None
     """Year of the annual report; null at other stages."""
     version: int
-    """Number of the version, from 1, among the assessments of the programme at this stage."""
+    """Number of the version, from 1, of the assessment of the programme at this stage, for an annual report in this
+    year.
+    """
     corrects: Code | None
     """Code of the version that this one corrects; null for the first."""
     organization: Code
-    """Code of the organization that assessed it."""
+    """Code of the organization that assessed it, as at `/catalog/v1/organizations`, such as `ILO`."""
     status: AssessmentStatus
     """Whether it waits for its review, was returned, or accepted."""
     grade: Code
@@ -441,7 +445,7 @@ class ComparedAnswer(ResponseModel):
     """The answers of two assessments to one criterion."""
 
     criterion: Code
-    """Code of the criterion in the rubric."""
+    """Code of the criterion in the rubric, such as `due-diligence`."""
     question: str
     """The question of the criterion, in the language of the rubric."""
     earlier: Answer | None

@@ -69,9 +69,9 @@ class CriterionScore(ResponseModel):
     """What the answer to one criterion contributes to the grade."""
 
     criterion: Code
-    """Code of the criterion in the rubric."""
+    """Code of the criterion in the rubric, such as `due-diligence`."""
     principle: Code
-    """Code of the principle that the criterion serves."""
+    """Code of the principle that the criterion serves, such as `analysis`."""
     answer: Answer | None
     """Value of the answer on the scale, or `not_applicable`; null where there is none."""
     label: str | None
@@ -92,7 +92,7 @@ class AppliedGate(ResponseModel):
     """A gate of the rubric whose condition fails: the answer is too low for a better grade than `cap`."""
 
     criterion: Code
-    """Code of the criterion in the rubric."""
+    """Code of the criterion in the rubric, such as `due-diligence`."""
     answer: Answer
     """Value of the answer that is too low."""
     label: str
@@ -113,7 +113,7 @@ class AnswerToRaise(ResponseModel):
     """One answer that has to be higher for a better grade."""
 
     criterion: Code
-    """Code of the criterion in the rubric."""
+    """Code of the criterion in the rubric, such as `due-diligence`."""
     answer: Answer
     """Value of the present answer."""
     label: str

@@ -78,7 +78,7 @@ class RubricGrade(ResponseModel):
     code: Code
     """Code of the grade, such as `A`."""
     name: Text
-    """Name of the grade, for people."""
+    """Name of the grade, such as Largely achieved."""
     meaning: Text
     """What a programme with this grade has achieved."""
     source: SourceRef
@@ -109,11 +109,11 @@ class RubricPrinciple(ResponseModel):
     """A principle, such as participation, that criteria of the rubric serve."""
 
     code: Code
-    """Code by which criteria name it."""
+    """Code of the principle, such as `analysis`, by which criteria name it."""
     name: Text
     """Name of the principle, for people."""
     description: Text
-    """What the principle demands."""
+    """What the principle demands of a programme."""
 
 
 class Criterion(ResponseModel):
@@ -122,9 +122,9 @@ class Criterion(ResponseModel):
     code: Code
     """Code of the criterion, by which answers name it, such as `due-diligence`."""
     principle: Code
-    """Code of the principle that the criterion serves."""
+    """Code of the principle that the criterion serves, such as `analysis`."""
     question: Text
-    """The question that is answered."""
+    """The question as it is put to the assessor."""
     guidance: Text
     """What to look at before answering."""
     weight: ExactNumber
@@ -139,7 +139,7 @@ class ShareBand(ResponseModel):
     """A grade and the least share of points that gives it."""
 
     grade: Code
-    """Code of the grade."""
+    """Code of the grade, such as `A`."""
     minimum: ShareText
     """Least share of the points to be had that gives the grade, from 0 to 1, as a fraction or decimal text, such as
     `3/4`.
@@ -150,7 +150,7 @@ class CountBand(ResponseModel):
     """A grade and the least number of criteria met that gives it."""
 
     grade: Code
-    """Code of the grade."""
+    """Code of the grade, such as `A`."""
     minimum: Annotated[int, Field(ge=0)]
     """Least number of criteria met that gives the grade."""
 
@@ -237,7 +237,7 @@ class Rubric(ResponseModel):
     version: Code
     """Version of the rubric; a correction has another one."""
     title: Text
-    """Title, for people."""
+    """Title of the questionnaire, for people."""
     status: RubricContentStatus
     """Whether it was taken from the Fund's document, or is an illustration of how a marker works."""
     language: Language

@@ -35,8 +35,8 @@ TargetClaimStatus = TypeAliasType(
 )
 """What a document says of a target, which is not checked here.
 
-- `met`: it is met
-- `not_met`: it is not met
+- `met`: the target is reached
+- `not_met`: the target is not reached
 """
 
 
@@ -131,7 +131,7 @@ class CurrentGrade(ResponseModel):
     code: str
     """Code of the record: programme and marker, such as `ETH-01.human_rights`."""
     programme: Code
-    """Code of the programme, as in the catalogue."""
+    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     title: str | None
     """Title of the programme in the catalogue; null where it has none."""
     marker: Code
@@ -265,7 +265,7 @@ class IndicatorGroup(ResponseModel):
     """The indicator of one part of the programmes, such as those in one country."""
 
     code: str | None
-    """Code of the part, such as a country; null for the programmes that state none."""
+    """Code of the part, such as `ETH` for a country; null for the programmes that have none."""
     indicator: Indicator
     """The indicator of these programmes alone."""
 
@@ -333,9 +333,9 @@ class AnswerCount(ResponseModel):
     """How many programmes gave one of the answers of the scale to a criterion."""
 
     answer: Answer
-    """Value of the answer."""
+    """Value of the answer on the scale, such as `2`."""
     label: str
-    """Words of the answer."""
+    """Words of the answer, such as Partly built in."""
     programmes: int
     """Number of programmes that gave it."""
 
@@ -346,9 +346,9 @@ class CriterionSummary(ResponseModel):
     rubric: Code
     """Code of the rubric with its version."""
     criterion: Code
-    """Code of the criterion in the rubric."""
+    """Code of the criterion in the rubric, such as `due-diligence`."""
     principle: Code
-    """Code of the principle that the criterion serves."""
+    """Code of the principle that the criterion serves, such as `analysis`."""
     question: str
     """The question as the rubric words it."""
     answered: int
@@ -382,7 +382,7 @@ class AssessmentAction(ResponseModel):
     assessment: Code
     """Code of the assessment that asks for it."""
     programme: Code
-    """Code of the programme."""
+    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
     criterion: Code

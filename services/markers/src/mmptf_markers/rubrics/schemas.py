@@ -19,7 +19,7 @@ class PublishedRubric(ResponseModel):
     version: Code
     """The version alone, such as `1`."""
     title: str
-    """Title, for people."""
+    """Title of the questionnaire, for people."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
     status: RubricStatus
