@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.asking import ApiClients
-from tests.contract.contracts import APIS, EXPLANATIONS, OPERATIONS, OWN, Operation, ids_in_every_contract
+from tests.contract.contracts import APIS, EXPLANATIONS, OPERATIONS, OWN, Operation, contract_of, ids_in_every_contract
 from tests.contract.examples import SHARED, csv_request, examples_of, load, shown, shown_csv
 
 
@@ -43,3 +43,10 @@ async def test_an_example_is_what_is_answered(apis: ApiClients, operation: Opera
     if operation.done != 204:
         (content, *_) = operation.contract["responses"][str(operation.done)]["content"].values()
         assert content["example"] == example["response"]
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_the_example_of_a_problem_is_what_is_answered(apis: ApiClients, api: str) -> None:
+    (content,) = contract_of(api)["components"]["responses"]["Problem"]["content"].values()
+    answer = await apis[api].get(content["example"]["instance"])
+    assert answer.json() | {"request_id": content["example"]["request_id"]} == content["example"]

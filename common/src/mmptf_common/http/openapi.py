@@ -572,11 +572,11 @@ def _simplified(node: Any, *, names: bool = False) -> Any:
     return simplified
 
 
-def _problem_response(description: str, *further: str) -> dict[str, Any]:
+def _problem_response(description: str, *further: str, example: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {
         "description": description,
         "headers": header_references("X-Request-ID", "Cache-Control", *further),
-        "content": {MEDIA_TYPE: {"schema": PROBLEM}},
+        "content": {MEDIA_TYPE: {"schema": PROBLEM} | ({"example": example} if example else {})},
     }
 
 
@@ -589,6 +589,26 @@ def _description(kind: type[ProblemError]) -> str:
 
 _KINDS: tuple[type[ProblemError], ...] = (*BY_STATUS.values(), InvalidRequest, Conflict)
 _PROBLEMS: Mapping[str, type[ProblemError]] = {str(kind.status): kind for kind in _KINDS}
+# What every process answers to GET /problems/not-found.
+_EXAMPLE = {
+    "type": "/problems/not_found",
+    "title": "There is nothing here",
+    "status": 404,
+    "detail": "No error has the code 'not-found'. Did you mean not_found?",
+    "instance": "/problems/not-found",
+    "code": "not_found",
+    "request_id": "73e6b9f8f41925d15e7e549f",
+    "errors": [
+        {
+            "parameter": "code",
+            "pointer": None,
+            "code": "unknown_code",
+            "detail": "No error has the code 'not-found'.",
+            "allowed": ["see /problems"],
+            "suggestion": "not_found",
+        }
+    ],
+}
 # The shared answers of a contract: that of each kind of problem, and that of a status which an operation does not list.
 _RESPONSES: Mapping[str, dict[str, Any]] = {
     "Problem": _problem_response(
@@ -596,6 +616,7 @@ _RESPONSES: Mapping[str, dict[str, Any]] = {
         " (404), it does not take the method (405), the head is too large (431), or the suite failed (5xx).",
         "Allow",
         "Retry-After",
+        example=_EXAMPLE,
     ),
     **{
         kind.__name__: _problem_response(_description(kind), *_OF_STATUS.get(kind.status, ()))
