@@ -209,7 +209,14 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         summary=f"Check that the {service.name} service can answer",
         tags=[openapi.STATUS.name],
         response_model=Health,
-        responses={**plain["responses"], 503: {"model": Health, "headers": openapi.header_references("Cache-Control")}},
+        responses={
+            **plain["responses"],
+            503: {
+                "description": "The service cannot answer now; `reason` says what is missing.",
+                "model": Health,
+                "headers": openapi.header_references("Cache-Control"),
+            },
+        },
     )
     async def ready(request: PublicRequest) -> Response:
         """For a load balancer: 200 while the database can be reached, else 503 with the reason. The cache is not

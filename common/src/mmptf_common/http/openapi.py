@@ -217,7 +217,10 @@ class _Route(APIRoute):
 
 
 class Router(APIRouter):
-    """A router that takes an operation's parameters in the contract from its signature: the query, then the headers."""
+    """A router that takes more of the contract from the signature and the model of the answer.
+
+    Parameters: the query, then the headers. The description of the answer: the first paragraph of its model.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(route_class=_Route, **options)
@@ -226,6 +229,9 @@ class Router(APIRouter):
         query = query_of(endpoint)
         stated = [*(parameters(query[1]) if query else ()), *headers_of(endpoint)]
         options["openapi_extra"] = {"parameters": stated, **(options.get("openapi_extra") or {})}
+        model = options.get("response_model")
+        if isinstance(model, type) and (about := model.__doc__):
+            options["response_description"] = " ".join(inspect.cleandoc(about).split("\n\n")[0].split())
         super().add_api_route(path, with_parsed_query(endpoint), **options)
 
 
@@ -583,7 +589,8 @@ def _problem_response(description: str, *further: str, example: Mapping[str, Any
 def _description(kind: type[ProblemError]) -> str:
     """The title of a kind of problem, and the codes that it has where they are few."""
     codes = [f"`{code}`" for code in ProblemCode if kind.status in code.statuses]
-    few = f"`code` is {' or '.join(codes)}." if len(codes) <= 6 else "`code` says which."
+    *others, last = codes
+    few = f"`code` is {', '.join(others)}{' or ' if others else ''}{last}." if len(codes) <= 6 else "`code` says why."
     return f"{kind.title}; {few}"
 
 

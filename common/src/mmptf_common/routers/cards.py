@@ -40,7 +40,7 @@ class Card(ResponseModel, Generic[Shown]):
     links: dict[str, str]
     """Paths at which the service has more on the programme, by what is there, such as `history`."""
     facts: Shown
-    """The facts, in a form of each service."""
+    """The facts themselves, with members of their own in each service."""
 
 
 @dataclass(frozen=True, slots=True)

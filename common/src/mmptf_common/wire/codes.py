@@ -100,23 +100,24 @@ BudgetCategory = TypeAliasType(
         "indirect_costs",
     ],
 )
-"""Budget category of the United Nations Sustainable Development Group (UNSDG).
+"""What money is spent on: a budget category of the United Nations Sustainable Development Group (UNSDG).
 
-- `staff_and_personnel`: staff and other personnel
-- `supplies`: supplies, commodities and materials
+- `staff_and_personnel`: staff and other personnel, such as consultants and volunteers
+- `supplies`: supplies, commodities and materials, which are used up
 - `equipment`: equipment, vehicles and furniture
-- `contractual_services`: contractual services
-- `travel`: travel
-- `transfers_and_grants`: transfers and grants to counterparts
-- `general_operating_costs`: general operating and other direct costs
-- `indirect_costs`: indirect costs of the participating UN organization
+- `contractual_services`: work that companies and institutions do under contract
+- `travel`: journeys of staff, experts and participants
+- `transfers_and_grants`: money passed on to counterparts, such as public bodies and civil society
+- `general_operating_costs`: general operating and other direct costs, such as rent and communication
+- `indirect_costs`: costs of the participating UN organization that belong to no single programme, such as its
+  administration; limited to a part of its direct costs
 """
 
 LifecycleStage = TypeAliasType(
     "LifecycleStage",
     Literal["concept", "pipeline", "funded", "closed", "dropped", "not_stated"],
 )
-"""Phase of a programme: its statuses in coarse groups, for filters and charts.
+"""Lifecycle stage of a programme: the coarse group of statuses that its status belongs to, for filters and charts.
 
 - `concept`: a concept note, the first outline of a programme that an organization submits to the Fund
 - `pipeline`: on the list of programmes that the Fund may approve (its pipeline), not approved yet
