@@ -248,7 +248,7 @@ class ProgrammeStatusRecord(ResponseModel):
     status: ProgrammeStatus
     """The status that it had from `date` on, up to the date of the next record."""
     stage: LifecycleStage
-    """Phase that the status belongs to."""
+    """Lifecycle stage, the coarse group of statuses that this one belongs to."""
     date: date
     """First day of the status, such as `2026-11-20`. Where only the year is known, as `date_precision` says, it is
     1 January of that year.

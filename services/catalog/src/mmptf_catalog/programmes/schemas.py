@@ -174,7 +174,7 @@ class Programme(ResponseModel):
     status: ProgrammeStatus
     """Present status in the procedure of the Fund."""
     stage: LifecycleStage
-    """Phase that the status belongs to: coarser, for filters and charts."""
+    """Lifecycle stage, the coarse group of statuses that `status` belongs to; for filters and charts."""
     status_history: list[ProgrammeStatusRecord]
     """Every status that it is known to have had, the earliest first; the last one is the present status. Empty where
     none is known.
@@ -247,7 +247,7 @@ class ProgrammeFacts(ResponseModel):
     status: ProgrammeStatus
     """Present status in the procedure of the Fund."""
     stage: LifecycleStage
-    """Phase that the status belongs to: coarser, for filters and charts."""
+    """Lifecycle stage, the coarse group of statuses that `status` belongs to; for filters and charts."""
     thematic_area: CodeName | None
     """The one thematic area that it belongs to; null where no source states it."""
     objectives: list[CodeName]
@@ -341,7 +341,7 @@ class ProgrammeFilter(PointInTime):
         Field(
             default_factory=list,
             max_length=100,
-            description="Only programmes in one of these phases, the coarse groups of statuses.",
+            description="Only programmes in one of these lifecycle stages, the coarse groups of statuses.",
             examples=["funded"],
         ),
     ]
@@ -396,7 +396,7 @@ ProgrammeDivision = TypeAliasType(
 - `country`: by the country or territory, by stated shares of the budget
 - `region`: by the widest region of the places, such as Africa, by the same shares
 - `organization`: by the participating organization
-- `stage`: by the phase, a coarse group of statuses
+- `stage`: by the lifecycle stage, a coarse group of statuses
 """
 
 
