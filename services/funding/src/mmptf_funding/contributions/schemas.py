@@ -41,7 +41,8 @@ class MoneyStageDefinition(ResponseModel):
     definition: str
     """Which money counts as this stage, such as cash received by the administrative agent for `deposit`."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -73,7 +74,8 @@ class Contributor(ResponseModel):
     country: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None
     """ISO 3166-1 alpha-3 code of a Member State; null for other contributors."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -103,7 +105,8 @@ class Contribution(ResponseModel):
     as_of_precision: DatePrecision
     """Whether the source prints a day, a month or a year; of the latter two, `as_of` is the last day."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -130,7 +133,8 @@ class CapitalizationTarget(ResponseModel):
     verified: bool
     """Whether a text at hand confirms the amount."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -214,7 +218,8 @@ class PublishedFigure(ResponseModel):
     note: str | None
     """What a reader of the figure has to know; null where there is nothing."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
     computed: ComputedFigure | None

@@ -227,7 +227,8 @@ class PrintedTotal(ResponseModel):
     note: str | None
     """What whoever uses the figure has to know; null where there is nothing."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     position: int
     """Position in the order of the document, from 1."""
     updated: datetime
@@ -298,7 +299,8 @@ class Initiative(ResponseModel):
     reading_note: str | None
     """How it was read from the text, for whoever checks it; null where there is nothing to say."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     position: int
     """Position in the order of the document, from 1."""
     updated: datetime
@@ -355,7 +357,8 @@ class ResultsMatrix(ResponseModel):
     note: str | None
     """What a reader of the matrix has to know; null where there is nothing."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 

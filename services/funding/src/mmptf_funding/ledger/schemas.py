@@ -220,7 +220,8 @@ class LedgerEntry(ResponseModel):
     recorded_by: str | None
     """Code of the organization on whose behalf it was written; null where that was the operator of the service."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime.datetime
     """When the record was last written here, in UTC; not when its source was published."""
     reversed_by: Code | None

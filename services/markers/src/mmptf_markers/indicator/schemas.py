@@ -78,7 +78,8 @@ class TargetClaim(ResponseModel):
     note: str | None
     """What a reader of the claim has to know; null where there is nothing."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
 
 
 class IndicatorTarget(ResponseModel):
@@ -103,7 +104,8 @@ class IndicatorTarget(ResponseModel):
     claims: list[TargetClaim]
     """What documents say about reaching the target; nothing here is computed from it."""
     sources: list[SourceRef]
-    """Where each fact is printed: one entry for each member that was taken from a document."""
+    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
