@@ -49,7 +49,7 @@ Reason = Annotated[
 OnDay = Annotated[
     Day | None,
     Field(
-        description="Day of which the statement is: entries dated later are left out. Without it, all count.",
+        description="Day at whose end the statement is: entries dated later are left out. Without it, all count.",
         examples=["2026-12-31"],
     ),
 ]
@@ -334,10 +334,12 @@ class EntryFilter(PointInTime):
         Field(description="`true`: only entries that reverse others; `false`: only the others.", examples=[False]),
     ] = None
     date_from: Annotated[
-        Day | None, Field(description="Only entries dated on this day or later.", examples=["2026-01-01"])
+        Day | None,
+        Field(description="Only entries dated on this day, from its beginning, or later.", examples=["2026-01-01"]),
     ] = None
     date_to: Annotated[
-        Day | None, Field(description="Only entries dated on this day or earlier.", examples=["2026-12-31"])
+        Day | None,
+        Field(description="Only entries dated on this day, to its end, or earlier.", examples=["2026-12-31"]),
     ] = None
 
 

@@ -234,7 +234,7 @@ class ActionQuery(ListQuery):
     due_before: Annotated[
         Day | None,
         Field(
-            description="Only actions due before this day; with `open=true` and today, those that are overdue.",
+            description="Only actions due before this day, not on it: with `open=true` and today, those overdue.",
             examples=["2027-12-31"],
         ),
     ] = None
