@@ -148,3 +148,16 @@ def test_a_write_says_which_token_it_needs_and_how_one_gets_it(page: sync_api.Pa
     assert "Needs an access token with the scope catalog:write" in said
     assert "client_id=agency" in said and "Authorize" in said
     assert "Needs an access token" not in opened(page, OPERATIONS[0]).locator(".opblock-description").inner_text()
+
+
+def test_a_schema_is_opened_with_all_its_members(page: sync_api.Page) -> None:
+    page.locator(".models-control").click()
+    schemas = page.locator(".models-virtual-item > article")
+    schemas.first.wait_for()
+    assert all(schema.get_by_role("button").count() for schema in schemas.all())
+    schema = schemas.filter(has=page.locator('.json-schema-2020-12__title:text-is("Assessment")'))
+    schema.get_by_role("button").first.click()
+    members = schema.locator(".json-schema-2020-12-property > article > .json-schema-2020-12-head > button")
+    members.first.wait_for()
+    shown = {name.strip() for name in members.all_inner_texts()}
+    assert set(contract_of("gateway")["components"]["schemas"]["Assessment"]["properties"]) <= shown

@@ -7,12 +7,13 @@ function mapValues(object, change) {
   return Object.fromEntries(Object.entries(object ?? {}).map(([key, value]) => [key, change(value, key)]));
 }
 
-// What is shown before anything is opened: no parameters, bodies and answers; of the schemas their names and types.
+// What is shown before anything is opened: no parameters, bodies and answers; of the schemas their names, types and
+// descriptions, since Swagger UI lets nobody open a schema that has nothing besides its type.
 function outlineOf({components, info, paths, ...rest}) {
   const brief = ({deprecated, operationId, security, summary, tags}) => ({
     deprecated, operationId, security, summary, tags,
   });
-  const schemas = mapValues(components?.schemas, ({type}) => ({type}));
+  const schemas = mapValues(components?.schemas, ({description, type}) => ({description, type}));
   return {
     ...rest,
     info: {...info, description: folded(info.description)},
