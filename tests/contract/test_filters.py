@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.lookups import listings
+from tests.suite import SERVICES
 
 
-@pytest.mark.parametrize("service", ["funding", "markers"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_filter_that_finds_records_without_a_value_says_so(service: str) -> None:
     unsaid = [
         (listed.path, name)
