@@ -77,29 +77,35 @@ EDITION: dict[template.TableName, list[dict[str, str]]] = {
 
 def prepare(suite: Suite) -> None:
     """An assessment of each status, drafts, a concept note, an approved programme, ledger entries, an edition."""
+    # One client for all: each would load the certificates anew.
+    with httpx.Client() as client:
+        _prepare(suite, client)
+
+
+def _prepare(suite: Suite, client: httpx.Client) -> None:
     # First, while the catalogue is as it was packaged: what is replicated of it later has no fixed order.
     urls = suite.urls
     publish(suite.database_urls["markers"], TRANSLATION)
-    assess(f"{urls['markers']}/markers/v1")
+    assess(client, f"{urls['markers']}/markers/v1")
     catalog = f"{urls['catalog']}/catalog/v1"
     for code in ("KEN-UGA-01", "KEN-UGA-03", "KEN-01", "UGA-01"):
-        drafted = httpx.post(f"{catalog}/drafts", json={**programmes.DRAFT, "code": code}, headers=writing("agency"))
+        drafted = client.post(f"{catalog}/drafts", json={**programmes.DRAFT, "code": code}, headers=writing("agency"))
         drafted.raise_for_status()
     for code in ("KEN-01", "UGA-01"):
-        approved = httpx.post(f"{catalog}/drafts/{code}/submission", headers=writing("agency", match="*"))
+        approved = client.post(f"{catalog}/drafts/{code}/submission", headers=writing("agency", match="*"))
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for status in ("pipeline", "approved"):
-        approved = httpx.post(
+        approved = client.post(
             f"{catalog}/programmes/UGA-01/status",
             json={**programmes.STATUS, "status": status, "date": today},
             headers=writing("management-unit", match=approved.headers["etag"]),
         )
         approved.raise_for_status()
-    for client, entry in ENTRIES:
-        entered = httpx.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(client))
+    for author, entry in ENTRIES:
+        entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
         entered.raise_for_status()
     headers = {**writing("management-unit"), "content-type": XLSX}
-    httpx.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
+    client.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
 
 
 def workbook() -> bytes:
@@ -123,17 +129,17 @@ def publish(database_url: str, document: Mapping[str, Any]) -> None:
         subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
-def assess(markers: str) -> None:
+def assess(client: httpx.Client, markers: str) -> None:
     """One assessment that is accepted, one that is submitted, and a draft that is complete."""
-    while any(copy["caught_up"] is None for copy in httpx.get(f"{markers}/copies").json()["copies"]):
+    while any(copy["caught_up"] is None for copy in client.get(f"{markers}/copies").json()["copies"]):
         time.sleep(0.1)
     for n, (organization, said) in enumerate(ASSESSED):
         agency = {"client": "agency", "organization": organization}
-        draft = httpx.post(f"{markers}/drafts", json={**marked.EXAMPLE_DRAFT, **said}, headers=writing(**agency))
+        draft = client.post(f"{markers}/drafts", json={**marked.EXAMPLE_DRAFT, **said}, headers=writing(**agency))
         where = draft.raise_for_status().headers["location"].partition("/markers/v1")[2]
         if n < 2:
-            sent = httpx.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
+            sent = client.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
         if n < 1:
             where = sent.headers["location"].partition("/markers/v1")[2]
             headers = writing("reviewer", match="*")
-            httpx.post(f"{markers}{where}/review", json=marked.EXAMPLE_REVIEW, headers=headers).raise_for_status()
+            client.post(f"{markers}{where}/review", json=marked.EXAMPLE_REVIEW, headers=headers).raise_for_status()
