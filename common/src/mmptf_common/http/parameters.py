@@ -536,7 +536,8 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
         if "examples" in schema:
             (example, *_) = schema["examples"]
             inner["examples"] = [[example] if "items" in inner else example]
-            parameter["description"] = f"{schema.get('description', '')} For example `{example}`.".lstrip()
+            shown = str(example).lower() if isinstance(example, bool) else example
+            parameter["description"] = f"{schema.get('description', '')} For example `{shown}`.".lstrip()
         if inner.get("type") == "boolean" and "default" in inner:
             inner["default"] = inner["default"] == "true"
         if "items" in inner:
