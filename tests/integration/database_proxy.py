@@ -1,4 +1,4 @@
-"""A TCP proxy to a database which counts what is sent and whose connections can be cut."""
+"""A TCP proxy to a database which counts and delays what is sent, and whose connections can be cut."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from urllib.parse import urlsplit
 
 @dataclass
 class DatabaseProxy:
-    """A proxy whose connections can be cut: its URL, and how often something was sent to the database through it."""
+    """A proxy whose connections can be cut: its URL, and how often something was sent to the database through it.
+
+    delay: seconds before what is sent reaches the database
+    """
 
     url: str = ""
     sent: int = 0
+    delay: float = 0.0
     is_cut: bool = False
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
@@ -38,6 +42,8 @@ async def proxy_to(url: str) -> AsyncIterator[DatabaseProxy]:
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counts: bool) -> None:
         while data := await reader.read(65_536):
             proxy.sent += counts
+            if counts and proxy.delay:
+                await asyncio.sleep(proxy.delay)
             writer.write(data)
         writer.close()
 

@@ -148,21 +148,26 @@ async def _enter(it: Writing, dice: random.Random) -> None:
     """Entries of the ledger, and the reversal of one that is not reversed yet."""
     for kind in dice.sample(["pledge", "commitment", "deposit", "interest"], 2):
         contributor = None if kind == "interest" else await _some(it, dice, "contributor")
-        await _append(it, kind, Decimal(dice.randint(1, 10**9)) / 100, contributor, None)
+        await _append(it, kind, Decimal(dice.randint(1, 10**9)) / 100, contributor)
     found = await it.connection.fetch(
         "SELECT * FROM ledger_entry AS entry WHERE reverses IS NULL"
         " AND NOT EXISTS (SELECT FROM ledger_entry AS later WHERE later.reverses = entry.code) ORDER BY code"
     )
     row = dice.choice(found)
-    await _append(it, row["kind"], -row["amount"], row["contributor"], row["code"])
+    await _append(it, row["kind"], -row["amount"], row["contributor"], row)
 
 
-async def _append(it: Writing, kind: str, amount: Decimal, contributor: str | None, reverses: str | None) -> None:
+async def _append(
+    it: Writing, kind: str, amount: Decimal, contributor: str | None, reversed_entry: asyncpg.Record | None = None
+) -> None:
     number = 1 + await it.connection.fetchval("SELECT coalesce(max(number), 0) FROM ledger_entry")
+    # No entry is reversed before its own day.
+    day = reversed_entry["date"] if reversed_entry else date(2026, 1 + number % 12, 1)
+    reverses = reversed_entry["code"] if reversed_entry else None
     await it.connection.execute(
         "INSERT INTO ledger_entry (code, number, kind, date, amount, contributor, reverses, flags, updated, record)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', $8, $9)",
-        code := f"L-{number:06d}", number, kind, date(2026, 1 + number % 12, 1), amount, contributor, reverses,
+        code := f"L-{number:06d}", number, kind, day, amount, contributor, reverses,
         it.write.at, json.dumps({"code": code, "kind": kind, "sum": {"amount": f"{amount}", "currency": "USD"}}),
     )  # fmt: skip
     if reverses:

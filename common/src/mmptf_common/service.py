@@ -29,7 +29,7 @@ from mmptf_common.routers.changes import TAG as CHANGES
 from mmptf_common.routers.changes import add_feed
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage import migrations
-from mmptf_common.storage.as_of import AsOfTables
+from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import open_database, reading
 from mmptf_common.storage.journal import REVISION, Author
@@ -137,6 +137,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.verifier = await stack.enter_async_context(open_verifier(settings))
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
+            app.state.settled_moments = SettledMoments(app.state.database)
             app.state.as_of_tables = AsOfTables(service.metadata)
             for replication, address in service.replicates(settings):
                 if address:

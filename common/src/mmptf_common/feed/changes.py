@@ -16,11 +16,12 @@ from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import AS_MOMENT, Listing, with_stored_links
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import Database, reading
+from mmptf_common.storage.shared_query import SharedQuery
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import ChangeRecord
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import Conflict, ServiceUnavailable, error_detail
+from mmptf_common.wire.problems import Conflict, error_detail
 
 # While readers wait for a change, the database is queried once in this interval, however many of them wait.
 LOOK_SECONDS = 0.2
@@ -137,35 +138,20 @@ class ChangeNotifier:
     """Waits for new changes, with one database query for all requests that wait."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._asking = asyncio.Lock()
-        self._asked_at = 0.0
-        self._found: int | ServiceUnavailable = 0
+        self._newest = SharedQuery(database, _newest_change, LOOK_SECONDS)
 
     async def after(self, seq: int, seconds: int, request: Request) -> None:
         """Return when there is a change after `seq`, when the seconds are over, or when caller or process ends."""
         until = time.monotonic() + seconds
         # A write of another process raises no event in this one, so the database is polled.
-        while await self._newest() <= seq and time.monotonic() < until:
+        while await self._newest.result() <= seq and time.monotonic() < until:
             if request.app.state.is_ending() or await request.is_disconnected():
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _newest(self) -> int:
-        came = time.monotonic()
-        async with self._asking:
-            known = isinstance(self._found, int) and time.monotonic() - self._asked_at < LOOK_SECONDS
-            # A failure is raised for all requests that waited for the query, and not for later ones.
-            if not known and self._asked_at < came:
-                try:
-                    async with reading(self._database) as connection:
-                        self._found = int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change"))
-                except ServiceUnavailable as problem:
-                    self._found = problem
-                self._asked_at = time.monotonic()
-            if isinstance(self._found, ServiceUnavailable):
-                raise self._found
-            return self._found
+
+async def _newest_change(connection: Any) -> int:
+    return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change"))
 
 
 async def answer_history(

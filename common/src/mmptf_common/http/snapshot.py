@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -122,8 +123,10 @@ async def snapshot(request: Request, query: BaseModel | None = None) -> AsyncIte
     Raises InvalidRequest where there is no such revision, ServiceUnavailable where the database cannot be reached.
     """
     query = query or PointInTime()
+    as_of = query.as_of if isinstance(query, PointInTime) else None
+    if isinstance(as_of, date):
+        await request.app.state.settled_moments.require(as_of)
     async with reading(request.app.state.database) as connection:
-        as_of = query.as_of if isinstance(query, PointInTime) else None
         ctes = "" if as_of is None else _tables(request).ctes(await revision_at(connection, as_of))
         yield Snapshot(request, connection, query, ctes)
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mmptf_common.storage.engines import Database
 from mmptf_common.storage.journal import JOURNAL_LOCK
+from mmptf_common.storage.shared_query import SharedQuery
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
 
@@ -52,17 +54,60 @@ def with_ctes(ctes: str, statement: str) -> str:
     return f"{ctes}, {own.removeprefix('WITH ')}" if own.startswith("WITH ") else f"{ctes} {own}"
 
 
+class SettledMoments:
+    """The moments of which every write is committed, so that what was stored then does not change any more.
+
+    A write gets its moment when it begins and is visible when it is committed. Requests as of a moment of a write under
+    way wait for it: without a connection, and with one query for all that wait.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._writing = SharedQuery(database, _writing)
+        # Moments up to the last committed write stay settled, since the next write is later.
+        self._settled = datetime.min.replace(tzinfo=UTC)
+
+    async def require(self, as_of: date) -> None:
+        """Return when the moment, or the end of the day, is settled; the end of today is taken for now.
+
+        Raises InvalidRequest for a moment to come, ServiceUnavailable while a write under way may get an earlier one.
+        """
+        moment = _moment(as_of)
+        for _ in range(LOOKS):
+            if moment <= self._settled:
+                return
+            last, now, idle = await self._writing.result()
+            if moment > now and as_of == now.date():
+                return
+            if last is not None:
+                self._settled = max(self._settled, last)
+            if moment > max(now, self._settled):
+                raise _unknown_revision(f"{moment.isoformat()} is not past yet", "a moment up to now")
+            if idle or moment <= self._settled:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        raise ServiceUnavailable("A write that may be of that moment is under way; ask again when it has ended.")
+
+
+async def _writing(connection: Any) -> tuple[datetime | None, datetime, bool]:
+    """The moment of the last committed write, the present one, and whether no write is under way.
+
+    The lock is tried, so nobody waits for a writer, and released with the statement.
+    """
+    last, now, idle = await connection.fetchrow(
+        "SELECT (SELECT max(at) FROM revision), clock_timestamp(), pg_try_advisory_xact_lock_shared($1)", JOURNAL_LOCK
+    )
+    return last, now, idle
+
+
 async def revision_at(connection: Any, as_of: int | date) -> int:
     """The number of the revision at an `as_of`, 0 before the first; raises InvalidRequest where it cannot be read.
 
     The number of a change within a write stands for the whole write, since no reader could see a part of it.
-    as_of: the number of a revision or of a change; a moment, as a datetime; a day, for its end
+    as_of: the number of a revision or of a change; a settled moment, as a datetime; a day, for its end
     """
     if isinstance(as_of, date):
-        moment = as_of if isinstance(as_of, datetime) else datetime.combine(as_of, time.max, tzinfo=UTC)
-        await _require_known(connection, moment, as_of)
         found = await connection.fetchrow(
-            "SELECT number, repeatable FROM revision WHERE at <= $1 ORDER BY at DESC LIMIT 1", moment
+            "SELECT number, repeatable FROM revision WHERE at <= $1 ORDER BY at DESC LIMIT 1", _moment(as_of)
         )
     else:
         found = await connection.fetchrow(
@@ -79,27 +124,8 @@ async def revision_at(connection: Any, as_of: int | date) -> int:
     return int(found["number"])
 
 
-async def _require_known(connection: Any, moment: datetime, as_of: date) -> None:
-    """Raise InvalidRequest for a future moment, ServiceUnavailable while a write under way may get an earlier one.
-
-    as_of: as the caller stated the moment; the end of today is taken for now
-    """
-    for attempt in range(LOOKS):
-        if attempt:
-            await asyncio.sleep(LOOK_SECONDS)
-        settled, now, idle = await connection.fetchrow(
-            "SELECT (SELECT max(at) FROM revision), clock_timestamp(), pg_try_advisory_xact_lock_shared($1)",
-            JOURNAL_LOCK,
-        )
-        if settled is not None and moment <= settled:
-            return
-        if moment > now and as_of == now.date():
-            return
-        if moment > now:
-            raise _unknown_revision(f"{moment.isoformat()} is not past yet", "a moment up to now")
-        if idle:
-            return
-    raise ServiceUnavailable("A write that may be of that moment is under way; ask again when it has ended.")
+def _moment(as_of: date) -> datetime:
+    return as_of if isinstance(as_of, datetime) else datetime.combine(as_of, time.max, tzinfo=UTC)
 
 
 def _unknown_revision(detail: str, allowed: str) -> InvalidRequest:
