@@ -63,7 +63,7 @@ class Service(Generic[Settings]):
     publication: the code of a packaged publication, the example in the contract of the list of publications
     counts: name -> table whose rows the service's status counts
     seed: loads the packaged data, returns the revision
-    uploads: path -> bytes of a body, where it may be larger than MAX_BODY
+    body_limits: path -> most bytes of a body, where it is not MAX_BODY
     private: the entities whose changes only their organization and auditors may read
     listings: the lists that give records in another form than the stored one, as the change feed does then
     replicates: the replications of other services, each with the address of its source, or None where none is set
@@ -80,7 +80,7 @@ class Service(Generic[Settings]):
     publication: str
     seed: Callable[[AsyncSession, Author], Awaitable[int]]
     counts: Mapping[str, str]
-    uploads: Mapping[str, int] = field(default_factory=dict)
+    body_limits: Mapping[str, int] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
     listings: Sequence[Listing] = ()
     replicates: Callable[[Settings], Iterable[tuple[Replication, str | None]]] = _replicates_nothing
@@ -156,7 +156,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         base_path=settings.base_path,
         segments=(service.name, "health", "openapi.json"),
         max_body=MAX_BODY,
-        uploads=service.uploads,
+        body_limits=service.body_limits,
     )
     app.state.settings = settings
     app.state.is_ending = lambda: False

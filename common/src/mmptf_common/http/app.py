@@ -29,7 +29,7 @@ def create_app(
     base_path: str,
     segments: Iterable[str],
     max_body: int | None,
-    uploads: Mapping[str, int] = MappingProxyType({}),
+    body_limits: Mapping[str, int] = MappingProxyType({}),
     inside: Sequence[Middleware] = (),
 ) -> FastAPI:
     """Return an app without routes.
@@ -40,7 +40,7 @@ def create_app(
     base_path: the path under which callers reach the process, empty where they do at its root
     segments: the first segments of the app's paths
     max_body: most bytes of a request's body, 413 above; None where bodies are forwarded
-    uploads: path -> bytes of a body, where it may be larger
+    body_limits: path -> most bytes of a body, where it is not `max_body`
     inside: middleware between `RequestMiddleware` and the routes, the outermost first
     """
     segments = [*segments, "problems"]
@@ -66,7 +66,7 @@ def create_app(
                 base_path=base_path,
                 segments=segments,
                 max_body=max_body,
-                uploads=uploads,
+                body_limits=body_limits,
             ),
             *inside,
             Middleware(HeadAsGet),

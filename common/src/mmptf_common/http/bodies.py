@@ -15,6 +15,7 @@ from mmptf_common.wire.base import in_words
 from mmptf_common.wire.money import AMOUNT_SENT_PATTERN
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
+    MAX_ERRORS,
     BadRequest,
     ErrorDetail,
     InvalidRequest,
@@ -23,8 +24,6 @@ from mmptf_common.wire.problems import (
     reason_of,
 )
 
-# An answer lists this many errors of a body at most.
-MAX_ERRORS = 1000
 MAX_POINTER = 1000
 _TYPES = {
     "string": "text",

@@ -41,13 +41,13 @@ class RequestMiddleware:
         base_path: str,
         segments: Iterable[str],
         max_body: int | None,
-        uploads: Mapping[str, int],
+        body_limits: Mapping[str, int],
     ) -> None:
         self.app = app
         self.base_path = base_path
         self._below_base_path = base_path_pattern(base_path, segments)
         self.max_body = max_body
-        self.uploads = uploads
+        self.body_limits = body_limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,7 +79,7 @@ class RequestMiddleware:
         scope.setdefault("state", {})["context"] = context
         status = 0
         received = 0
-        most = None if self.max_body is None else self.uploads.get(scope["path"], self.max_body)
+        most = None if self.max_body is None else self.body_limits.get(scope["path"], self.max_body)
 
         async def send_out(message: Message) -> None:
             nonlocal status

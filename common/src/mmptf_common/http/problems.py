@@ -18,6 +18,7 @@ from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
     BY_STATUS,
+    MAX_ERRORS,
     MEDIA_TYPE,
     BadRequest,
     ErrorDetail,
@@ -98,7 +99,8 @@ def from_validation(request: Request, error: RequestValidationError, body: Any =
         return UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; application/json is expected.")
     in_body = [each for each in error.errors() if each["loc"][0] == "body"]
     elsewhere = [each for each in error.errors() if each["loc"][0] != "body"]
-    return InvalidRequest([*map(_error_of_path, elsewhere), *errors_of_body(body, in_body)])
+    listed = [*map(_error_of_path, elsewhere), *errors_of_body(body, in_body)]
+    return InvalidRequest(listed, more=max(len(in_body) - MAX_ERRORS, 0))
 
 
 def _error_of_path(error: Mapping[str, Any]) -> ErrorDetail:

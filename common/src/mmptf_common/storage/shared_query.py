@@ -46,4 +46,4 @@ class SharedQuery(Generic[T]):
                     self._found, self._began, self._failed = problem, -math.inf, time.monotonic()
             if isinstance(self._found, ServiceUnavailable):
                 raise self._found
-            return cast(T, self._found)
+            return cast("T", self._found)

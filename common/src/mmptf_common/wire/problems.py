@@ -14,7 +14,9 @@ from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 MEDIA_TYPE = "application/problem+json"
 # Where every process explains the codes.
 PROBLEMS = "/problems"
-
+# A problem document lists this many errors at most, and its `detail` this many of them.
+MAX_ERRORS = 1000
+ERRORS_IN_DETAIL = 10
 
 # Seconds; a process that restarts, or a connection that is opened again, takes no longer.
 RETRY_AFTER = {"Retry-After": "2"}
@@ -131,12 +133,19 @@ class ProblemError(Exception):
 
 
 class InvalidRequest(ProblemError):
-    """422 with all errors of the request; the code of the problem is that of the first, where none is given."""
+    """422 with the errors of the request; the code of the problem is that of the first, where none is given.
+
+    more: how many further errors there are beside those that are given. `detail` says how many are not listed.
+    """
 
     status, title = 422, "The request is not valid"
 
-    def __init__(self, errors: Sequence[ErrorDetail], *, code: ProblemCode | None = None) -> None:
-        super().__init__("; ".join(error.detail for error in errors), errors=errors, code=code or errors[0].code)
+    def __init__(self, errors: Sequence[ErrorDetail], *, code: ProblemCode | None = None, more: int = 0) -> None:
+        listed = errors[:MAX_ERRORS]
+        parts = [error.detail for error in listed[:ERRORS_IN_DETAIL]]
+        if not_told := len(errors) + more - len(parts):
+            parts.append(f"and {not_told:,} more errors, of which `errors` lists {len(listed) - len(parts):,}")
+        super().__init__("; ".join(parts), errors=listed, code=code or errors[0].code)
 
 
 class BadRequest(ProblemError):

@@ -45,7 +45,7 @@ SERVICE = Service(
         "initiatives": "initiative",
         "ledger_entries": "ledger_entry",
     },
-    uploads={imports.PATH: imports.MAX_BODY},
+    body_limits={imports.PATH: imports.MAX_BODY},
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
 )
 

@@ -27,6 +27,9 @@ TAG = openapi.Tag(
     supporting=True,
 )
 RUBRIC = "hr-marker-illustrative.1"
+SCORE_PATH = "/markers/v1/score"
+# The answers to the most criteria that are scored take less.
+MAX_SCORE_BODY = 65_536
 
 EXAMPLE = {
     "rubric": "hr-marker-illustrative",

@@ -1,6 +1,9 @@
 """The wire shapes of published rubrics, their translations and scores."""
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.pages import Page
@@ -76,5 +79,5 @@ class ScoreRequest(ResponseModel):
     """Version of the rubric, such as `1`; null for the one published last that is not superseded."""
     stage: AssessmentStage
     """Stage of the programme's life; it decides which criteria are asked."""
-    answers: dict[str, Answer]
+    answers: Annotated[dict[Code, Answer], Field(max_length=200)]
     """Value of the answer by code of the criterion: one of the scale, or `not_applicable`. Criteria may be left out."""
