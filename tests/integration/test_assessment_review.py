@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
-from tests.integration.assessments import BOTH, RISK, graded, stored
+from tests.integration.assessments import BOTH, NOBODYS, RISK, graded, stored
 from tests.integration.marked import (
+    ADMIN,
     FUND,
     ILO,
     Json,
@@ -34,7 +35,7 @@ async def test_the_reviewer_wrote_nothing_of_it(marker_service: Markers) -> None
         # The same person with both scopes, now of an organization that takes no part.
         reviewer = Who("reviewer", "OHCHR", who.subject, BOTH)
         assert refused(await marker_service.review(submitted, reviewer)) == (403, "forbidden")
-        assert refused(await marker_service.review(submitted, Who("admin", None, who.subject))) == (403, "forbidden")
+        assert refused(await marker_service.review(submitted, Who("admin", "OHCHR", who.subject))) == (403, "forbidden")
     done = made(await marker_service.review(submitted, Who("reviewer", "OHCHR", "fourth", BOTH)), 200)
     assert done.json()["status"] == "accepted"
 
@@ -50,13 +51,13 @@ async def test_who_wrote_what_a_correction_goes_on_with_does_not_review_it(marke
     assert made(await marker_service.review(second), 200).json()["version"] == 2
 
 
-@pytest.mark.parametrize("organization", ["IOM", "ILO", "UNDP"])
+@pytest.mark.parametrize("organization", ["IOM", "iom", "Iom", "ILO", "UNDP", "undp"])
 async def test_the_reviewer_belongs_to_none_that_takes_part(marker_service: Markers, organization: str) -> None:
     # The lead takes part, though it is not among the organizations.
     submitted = await marker_service.submitted(await marker_service.copied(lead_organization="UNDP"))
     refusal = await marker_service.review(submitted, Who("reviewer", organization))
     assert refused(refusal) == (403, "forbidden")
-    assert organization in refusal.json()["detail"]
+    assert organization.upper() in refusal.json()["detail"]
 
 
 async def test_who_assessed_does_not_review_after_leaving_the_programme(marker_service: Markers) -> None:
@@ -66,6 +67,13 @@ async def test_who_assessed_does_not_review_after_leaving_the_programme(marker_s
     await marker_service.copy({**document, "organizations": [{"code": "IOM", "name": "IOM"}]})
     assert refused(await marker_service.review(submitted, Who("reviewer", "ILO"))) == (403, "forbidden")
     assert (await marker_service.review(submitted, Who("reviewer", "UNDP"))).status_code == 200
+
+
+@pytest.mark.parametrize("who", [ADMIN, NOBODYS])
+async def test_a_reviewer_without_an_organization_is_refused(marker_service: Markers, who: Who) -> None:
+    """Nobody knows whether they take part, so administrators name one as well."""
+    submitted = await marker_service.submitted(await marker_service.copied())
+    assert refused(await marker_service.review(submitted, who)) == (403, "organization_not_known")
 
 
 @pytest.mark.parametrize("organization", ["Human Rights Office", "x" * 65, "ö", "a/b"])

@@ -382,10 +382,13 @@ async def test_a_text_that_is_no_code_is_unknown_to_the_markers(new_database: Ca
             assert error["allowed"] == ["see /catalog/v1/organizations"]
 
 
-async def test_an_organization_whose_code_differs_in_case_alone_is_not_listed_twice(catalog: httpx.AsyncClient) -> None:
-    sent = {"code": "iom", "name": "Another"}
+@pytest.mark.parametrize(("code", "status", "error"), [("IOM", 409, "code_taken"), ("iom", 422, "invalid_value")])
+async def test_an_organization_is_not_listed_twice_in_any_case(
+    catalog: httpx.AsyncClient, code: str, status: int, error: str
+) -> None:
+    sent = {"code": code, "name": "Another"}
     answer = await catalog.post("/catalog/v1/organizations?dry_run=true", json=sent, headers=writing(*FUND))
-    assert (answer.status_code, answer.json()["code"]) == (409, "code_taken")
+    assert (answer.status_code, answer.json()["code"]) == (status, error)
 
 
 # --- what is remembered, and what copies know ------------------------------------------------------------------------

@@ -49,7 +49,8 @@ class Identity:
     """The holder of a verified token.
 
     subject: the caller's id at the identity provider (`sub`)
-    organization: the code of the organization for which the caller acts; None where the token has none
+    organization: the code of the organization for which the caller acts, in capitals, as codes of organizations are;
+        None where the token has none
     roles: as in the token; a service uses only those that it defines
     """
 
@@ -214,7 +215,7 @@ class Verifier:
             raise _invalid(f"The access token is valid from {_moment(begins)} only.", ProblemCode.TOKEN_NOT_YET_VALID)
         return Identity(
             subject=claims.sub,
-            organization=claims.organization,
+            organization=_organization(claims.organization),
             roles=_words(claims.roles),
             scopes=_words(claims.scope or claims.scp),
         )
@@ -257,6 +258,11 @@ class Verifier:
 
 def _words(value: Words) -> frozenset[str]:
     return frozenset((value if isinstance(value, str) else " ".join(value or ())).split())
+
+
+def _organization(value: str | None) -> str | None:
+    # Identity providers write codes as they like; that of an organization has capitals everywhere in the suite.
+    return value.upper() if value is not None and value.isascii() else value
 
 
 def _moment(seconds: float) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mmptf_common.http.parameters import ListQuery, Search, Values, order_by
 from mmptf_common.http.search import HOW
-from mmptf_common.wire.base import Code, NewCode, RequestModel, ResponseModel, Text
+from mmptf_common.wire.base import Code, RequestModel, ResponseModel, Text, unreserved, worded
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.places import PlaceKind
 from mmptf_common.wire.sources import SourceRef
@@ -160,11 +160,25 @@ class Organization(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
+# In capitals alone, since the organization that an access token names is compared in capitals.
+NewOrganizationCode = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^[A-Z0-9]+([-_.][A-Z0-9]+)*$",
+            "capitals and digits, with single hyphens, points or underscores between them, such as UN-HABITAT",
+        ),
+        max_length=64,
+    ),
+    AfterValidator(unreserved),
+]
+
+
 class OrganizationSent(RequestModel):
     """A new organization, which may then take part in programmes."""
 
-    code: NewCode
-    """Short name of the organization, such as `UNHCR`, by which programmes and the ledger are to name it."""
+    code: NewOrganizationCode
+    """Short name of the organization in capitals, such as `UNHCR`, by which programmes and the ledger are to name it."""
     name: Annotated[Text, Field(max_length=300)]
     """Full name of the organization, for people."""
 

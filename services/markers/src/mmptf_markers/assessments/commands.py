@@ -299,9 +299,12 @@ def _require_participant(programme: KnownProgramme, organization: str) -> None:
 
 
 def _require_other_organization(who: Identity, programme: KnownProgramme, assessment: Assessment) -> None:
-    """Raise Forbidden where the reviewer's organization takes part in the programme under review."""
-    organization = who.organization
-    if organization is not None and not (len(organization) <= 64 and re.fullmatch(CODE_PATTERN, organization)):
+    """Raise Forbidden where the reviewer's organization takes part in the programme under review, or is not known.
+
+    It holds for administrators, too: whom they act for decides whether they are independent.
+    """
+    organization = organization_of(who)
+    if not (len(organization) <= 64 and re.fullmatch(CODE_PATTERN, organization)):
         raise Forbidden(
             "The access token names an organization by something that is no code.",
             code=ProblemCode.ORGANIZATION_NOT_KNOWN,
