@@ -147,7 +147,7 @@ async def test_a_database_failure_is_found_once_for_all_waiting_requests(running
         async with asyncio.timeout(1):
             answers = await asyncio.gather(*tasks)
     for answer in answers:
-        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
 
 
 async def test_a_caller_who_leaves_while_waiting_holds_no_connection(running: RunningApp) -> None:

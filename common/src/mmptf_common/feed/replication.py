@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from mmptf_common.process.client import open_client
-from mmptf_common.storage.engines import Database, unavailable
+from mmptf_common.storage.engines import Database
+from mmptf_common.storage.failures import problem_of
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import JsonObject, Record, put
 from mmptf_common.wire.base import ResponseModel
@@ -152,7 +153,7 @@ class Replicator:
                     self._log_failure(error)
                 except Exception as error:
                     # An unreachable database is expected to return; no other error may end replication either.
-                    if not unavailable(error):
+                    if not problem_of(error):
                         log.exception("replication failed", extra={"service": self._replication.service})
                     else:
                         self._log_failure(error)

@@ -24,6 +24,7 @@ from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import parameter_components, parameters, query_of, with_parsed_query
 from mmptf_common.http.problems import from_validation
+from mmptf_common.storage.failures import DatabaseLost
 from mmptf_common.wire.base import CODE_PATTERN, descriptions_of_values
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
@@ -167,6 +168,9 @@ _BEARER = {
 }
 
 
+_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
 class Tag(NamedTuple):
     """A group of operations in the contract: its name, and what one does with them.
 
@@ -196,14 +200,15 @@ class _Route(APIRoute):
     Dependencies are stated at a router, not where it is included. A JSON body is read strictly.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> _Handler:
         signature = inspect.signature(self.endpoint, eval_str=True)
         if [*signature.parameters] == ["request"] and signature.return_annotation is Response and not self.dependencies:
-            handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-            return handler
-        return super().get_route_handler() if self.body_field is None else self._with_body()
+            handler: _Handler = self.endpoint
+        else:
+            handler = super().get_route_handler() if self.body_field is None else self._with_body()
+        return _read_again(handler) if self.methods == {"GET"} else handler
 
-    def _with_body(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def _with_body(self) -> _Handler:
         handler = super().get_route_handler()
         model = self.body_field.field_info.annotation if self.body_field else None
 
@@ -214,6 +219,20 @@ class _Route(APIRoute):
                 raise from_validation(request, error, model) from error
 
         return with_body
+
+
+def _read_again(
+    handler: _Handler,
+) -> _Handler:
+    """A read that is repeated once where its connection is lost: the pool has replaced all connections then."""
+
+    async def read(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except DatabaseLost:
+            return await handler(request)
+
+    return read
 
 
 class Router(APIRouter):

@@ -677,9 +677,39 @@ class ProblemCode(StrEnum):
     UNAVAILABLE = (
         "unavailable",
         (503,),
-        "The service cannot answer now: its database or the identity provider cannot be reached, or what is asked for"
-        " is just being written.",
+        "The service cannot answer now: its database or the identity provider cannot be reached or used, or what is"
+        " asked for is just being written.",
         "Send the request again after the seconds of `Retry-After`, a write with the same `Idempotency-Key`.",
+    )
+    OVERLOADED = (
+        "overloaded",
+        (503,),
+        "Every connection of the service to its database is in use, or the database takes no more of them.",
+        "Send the request again after the seconds of `Retry-After`, a write with the same `Idempotency-Key`.",
+    )
+    TOO_SLOW = (
+        "too_slow",
+        (503,),
+        "The answer takes longer than the service works on one.",
+        "Ask for less: narrower filters, fewer dimensions, a smaller page. The same request will take as long again.",
+    )
+    BUSY = (
+        "busy",
+        (503,),
+        "Other writes are under way and did not end in the time that a write waits for them.",
+        "Send the write again after the seconds of `Retry-After`, with the same `Idempotency-Key`.",
+    )
+    READ_ONLY = (
+        "read_only",
+        (503,),
+        "The database takes no writes now, as after a failover; reads are answered.",
+        "Send the write again after the seconds of `Retry-After`, with the same `Idempotency-Key`.",
+    )
+    STORAGE_FULL = (
+        "storage_full",
+        (507,),
+        "The database has no space left, and nothing was written; reads are answered.",
+        "Tell the operator, and send the write again later, with the same `Idempotency-Key`.",
     )
     NOT_CONFIGURED = (
         "not_configured",

@@ -94,7 +94,8 @@ class ProblemError(Exception):
     ├── MethodNotImplemented 501  a method that HTTP does not define, or that no path has
     ├── BadGateway           502  another service cannot be reached
     ├── ServiceUnavailable   503  the service's own database or the identity provider cannot be reached
-    └── GatewayTimeout       504  another service does not answer in time
+    ├── GatewayTimeout       504  another service does not answer in time
+    └── InsufficientStorage  507  the service's own database has no space left
     """
 
     status: ClassVar[int]
@@ -215,6 +216,11 @@ class BadGateway(ProblemError):
 
 class ServiceUnavailable(ProblemError):
     status, code, title = 503, ProblemCode.UNAVAILABLE, "The service cannot answer now"
+    headers = RETRY_AFTER
+
+
+class InsufficientStorage(ProblemError):
+    status, code, title = 507, ProblemCode.STORAGE_FULL, "There is no space left to write"
     headers = RETRY_AFTER
 
 

@@ -22,7 +22,8 @@ from mmptf_common.http.parameters import Flag, StrictQuery, canonical
 from mmptf_common.lists.codes import suggest
 from mmptf_common.lists.listing import Listing, with_stored_links
 from mmptf_common.lists.pages import find_in, no_such_record
-from mmptf_common.storage.engines import Database, driver_connection, unavailable
+from mmptf_common.storage.engines import Database, driver_connection
+from mmptf_common.storage.failures import problem_of
 from mmptf_common.storage.journal import Author, Write, begin_write, state_reason
 from mmptf_common.storage.records import PRESENT_CODE, Record
 from mmptf_common.wire.base import ResponseModel
@@ -120,7 +121,7 @@ async def answer_write(
             elif key:
                 await _store_answer(write, key, fingerprint, response)
     except Exception as error:
-        if problem := unavailable(error):
+        if problem := problem_of(error):
             raise problem from error
         raise
     return response

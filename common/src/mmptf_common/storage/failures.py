@@ -1,0 +1,94 @@
+"""What a failure of the database is to a caller: one table by SQLSTATE, so that no condition is taken for another."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from mmptf_common.wire.problem_codes import ProblemCode
+from mmptf_common.wire.problems import InsufficientStorage, ProblemError, ServiceUnavailable
+
+
+class DatabaseLost(ServiceUnavailable):
+    """503: the connection broke, so that the same read may succeed on another one."""
+
+
+class _Failure(NamedTuple):
+    detail: str
+    code: ProblemCode = ProblemCode.UNAVAILABLE
+    problem: type[ProblemError] = ServiceUnavailable
+
+
+_UNREACHABLE = _Failure("The database of this service cannot be reached; try again.")
+_LOST = _UNREACHABLE._replace(problem=DatabaseLost)
+_STARTING = _Failure("The database of this service is starting or recovering; try again.")
+_REFUSES = _Failure("The database of this service refuses its connections; the operator has to set them right.")
+_MISSING = _Failure("The database of this service is not there, or not at the schema that the service needs.")
+_READ_ONLY = _Failure(
+    "The database of this service takes no writes now, as after a failover; try again.", ProblemCode.READ_ONLY
+)
+_FULL = _Failure(
+    "The database of this service has no space left; nothing was written.",
+    ProblemCode.STORAGE_FULL,
+    InsufficientStorage,
+)
+_CROWDED = _Failure("The database of this service has no connection or memory left; try again.", ProblemCode.OVERLOADED)
+_SLOW = _Failure("The answer takes longer than this service works on one; ask for less.", ProblemCode.TOO_SLOW)
+_WAITED = _Failure("Other writes are under way and did not end in time; try again.", ProblemCode.BUSY)
+_COLLIDED = _Failure("Another write changed the same at the same time; try again.", ProblemCode.BUSY)
+
+# PostgreSQL, appendix A; a class stands for those of its conditions that are not listed.
+_BY_STATE = {
+    "08": _LOST,
+    "25006": _READ_ONLY,
+    "25P03": _LOST._replace(detail="The write was idle for too long and was undone; try again."),
+    "28": _REFUSES,
+    "3D": _MISSING,
+    "40001": _COLLIDED,
+    "40P01": _COLLIDED,
+    "42501": _REFUSES,
+    "53": _CROWDED,
+    "53100": _FULL,
+    "55P03": _WAITED,
+    "57014": _SLOW,
+    "57P01": _LOST,
+    "57P02": _LOST,
+    "57P03": _STARTING,
+    "57P05": _LOST,
+    "58": _Failure("The database of this service has failed to read or write its files; try again."),
+}
+# Of the driver's own: the connection is closed, or the server ends it between two messages.
+_BROKEN = (ConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+def problem_of(error: BaseException) -> ProblemError | None:
+    """The problem that a failure of the database is to the caller; None for what is no failure of it.
+
+    A time-out is that of a statement: those of connecting and of waiting for a connection are told where they occur.
+    """
+    found = _failure_of(error)
+    return None if found is None else found.problem(found.detail, code=found.code)
+
+
+def _failure_of(error: BaseException) -> _Failure | None:
+    if isinstance(error, PoolTimeout):
+        return _CROWDED
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return _LOST
+        state = getattr(error.orig, "sqlstate", None)
+    elif isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate
+    elif isinstance(error, asyncio.TimeoutError):
+        return _SLOW
+    elif isinstance(error, _BROKEN):
+        return _LOST
+    else:
+        return _UNREACHABLE if isinstance(error, OSError) else None
+    if not state:
+        return _LOST if isinstance(error, DBAPIError) and isinstance(error.orig, _BROKEN) else None
+    return _BY_STATE.get(state) or _BY_STATE.get(state[:2])
