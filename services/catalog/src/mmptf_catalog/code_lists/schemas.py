@@ -178,7 +178,7 @@ class OrganizationSent(RequestModel):
     """A new organization, which may then take part in programmes."""
 
     code: NewOrganizationCode
-    """Short name of the organization in capitals, such as `UNHCR`, by which programmes and the ledger are to name it."""
+    """Short name in capitals, such as `UNHCR`, by which programmes and the ledger are to name the organization."""
     name: Annotated[Text, Field(max_length=300)]
     """Full name of the organization, for people."""
 
