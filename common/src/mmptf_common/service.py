@@ -223,8 +223,8 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         },
     )
     async def ready(request: PublicRequest) -> Response:
-        """For a load balancer: 200 while the database answers within two seconds, else 503 with the reason. The cache is not
-        checked, since answers are only slower without it.
+        """For a load balancer: 200 while the database answers within two seconds, else 503 with the reason. The cache
+        is not checked, since answers are only slower without it.
         """
         question = asyncio.create_task(_ask(request.app.state.database))
         # What a server that does not answer leaves behind takes longer to clean up than a probe waits.
