@@ -93,7 +93,7 @@ class ServiceStatus(ResponseModel):
     """Which version of a service answers, how many records it has, and how old its data and their sources are."""
 
     service: str
-    """Name of the service, with which its paths begin, such as `catalog`."""
+    """Name of the service, with which its paths begin."""
     version: str
     """Version of the software that answers, such as `0.1.0`."""
     build: str
@@ -114,7 +114,7 @@ class ServiceIndex(ResponseModel):
     """Where to begin with a service: its name, and the paths that can be read at once."""
 
     service: str
-    """Name of the service, with which its paths begin, such as `catalog`."""
+    """Name of the service, with which its paths begin."""
     title: str
     """Title of the service, for people."""
     version: str

@@ -24,7 +24,6 @@ from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
 from mmptf_common.http.parameters import parameter_components, parameters, query_of, with_parsed_query
 from mmptf_common.http.problems import from_validation
-from mmptf_common.storage.failures import DatabaseLost
 from mmptf_common.wire.base import CODE_PATTERN, descriptions_of_values
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
@@ -33,6 +32,7 @@ from mmptf_common.wire.problems import (
     BadGateway,
     BadRequest,
     Conflict,
+    DatabaseLost,
     Forbidden,
     GatewayTimeout,
     InvalidRequest,

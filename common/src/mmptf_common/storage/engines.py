@@ -12,9 +12,9 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from mmptf_common.process.settings import ServiceSettings
-from mmptf_common.storage.failures import DatabaseLost, problem_of
+from mmptf_common.storage.failures import problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import ServiceUnavailable
+from mmptf_common.wire.problems import DatabaseLost, ServiceUnavailable
 
 # Timestamps are read from JSON and from cursors as text, so every connection is in UTC.
 SERVER_SETTINGS = {"timezone": "UTC", "application_name": "mmptf"}

@@ -10,11 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import InsufficientStorage, ProblemError, ServiceUnavailable
-
-
-class DatabaseLost(ServiceUnavailable):
-    """503: the connection broke, so that the same read may succeed on another one."""
+from mmptf_common.wire.problems import DatabaseLost, InsufficientStorage, ProblemError, ServiceUnavailable
 
 
 class _Failure(NamedTuple):

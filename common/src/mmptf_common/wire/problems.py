@@ -224,6 +224,10 @@ class InsufficientStorage(ProblemError):
     headers = RETRY_AFTER
 
 
+class DatabaseLost(ServiceUnavailable):
+    """503: the connection to the database broke, so that the same read may succeed on another one."""
+
+
 class GatewayTimeout(ProblemError):
     status, code, title = 504, ProblemCode.SERVICE_TIMEOUT, "A service did not answer in time"
     headers = RETRY_AFTER
