@@ -167,7 +167,7 @@ async def test_every_wrong_role_is_refused(marker_service: Markers) -> None:
         for who in wrong:
             assert refused(await marker_service.send(method, path, who, sent, match="*")) == (403, "insufficient_scope")
     assert refused(await marker_service.declare(code, who=OHCHR)) == (403, "forbidden")
-    for who in (WHO, Who("agency", "iom"), Who("admin", "WHO")):
+    for who in (WHO, Who("agency", "who"), Who("admin", "WHO")):
         assert refused(await marker_service.send("POST", DRAFTS, who, begun)) == (403, "forbidden")
     for who in (ADMIN, NOBODYS):
         assert refused(await marker_service.send("POST", DRAFTS, who, begun)) == (403, "organization_not_known")
@@ -193,8 +193,14 @@ async def test_an_administrator_may_save_and_submit_for_others(marker_service: M
     draft = made(await marker_service.patch(draft, ADMIN, answers=answers(2)), 200)
     submitted = made(await marker_service.submit(draft, ADMIN))
     assert submitted.json()["organization"] == "IOM"
-    # Who saved it has written it, whatever scope allowed that.
-    assert refused(await marker_service.review(submitted, ADMIN)) == (403, "forbidden")
+    # Who saved it has written it, whatever scope allowed that and for whom they act now.
+    assert refused(await marker_service.review(submitted, Who("admin", "OHCHR"))) == (403, "forbidden")
+
+
+async def test_the_organization_of_a_token_is_read_in_any_case(marker_service: Markers) -> None:
+    draft = await marker_service.draft(await marker_service.copied(), Who("agency", "iom"))
+    assert draft.json()["organization"] == "IOM"
+    assert (await marker_service.get(at(draft), IOM))["code"] == draft.json()["code"]
 
 
 async def test_nothing_public_names_a_person(marker_service: Markers) -> None:

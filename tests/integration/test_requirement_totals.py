@@ -413,21 +413,22 @@ async def test_a_total_and_its_parts_are_of_one_moment_while_somebody_writes(
     database = new_database("funding")
     done = asyncio.Event()
 
-    async def write() -> int:
+    async def write() -> None:
         connection = await asyncpg.connect(database)
         writes = 0
         while not done.is_set():
             await connection.execute(WRITES[writes % len(WRITES)])
             writes += 1
         await connection.close()
-        return writes
 
     # Without a cache, since these writes are no changes that the journal knows.
-    async with running_app("funding", database, None) as running:
+    async with running_app("funding", database, None) as running, asyncio.timeout(60):
         writer = asyncio.create_task(write())
-        seen = set()
+        seen, asked = set(), 0
         try:
-            for _ in range(25):
+            # Until several writes have come between the answers.
+            while asked < 25 or len(seen) <= 5:
+                asked += 1
                 answer = FilteredTotals.model_validate((await running.client.get(TOTALS, params={"by": by})).json())
                 (total,) = answer.totals
                 assert total.sum is not None
@@ -441,6 +442,4 @@ async def test_a_total_and_its_parts_are_of_one_moment_while_somebody_writes(
                 seen.add(total.sum.amount)
         finally:
             done.set()
-            writes = await writer
-        assert writes > 25
-        assert len(seen) > 5
+            await writer
