@@ -38,12 +38,15 @@ class SharedQuery(Generic[T]):
         came = time.monotonic()
         async with self._running:
             if self._failed < came and self._began < came - self._seconds:
-                self._began = time.monotonic()
+                began = time.monotonic()
                 try:
                     async with reading(self._database) as connection:
                         self._found = await self._run(connection)
                 except ServiceUnavailable as problem:
                     self._found, self._began, self._failed = problem, -math.inf, time.monotonic()
+                else:
+                    # Not before there is a result: a request that is cancelled while it asks leaves none.
+                    self._began = began
             if isinstance(self._found, ServiceUnavailable):
                 raise self._found
             return cast("T", self._found)

@@ -1,0 +1,60 @@
+"""One query for all requests that wait for its result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mmptf_common.storage.shared_query import SharedQuery
+from tests.conftest import RunningApp, running_app
+from tests.integration.random_writes import Databases
+
+
+@pytest.fixture(scope="module")
+async def running(new_database: Databases) -> AsyncIterator[RunningApp]:
+    async with running_app("catalog", new_database("catalog"), None) as app:
+        yield app
+
+
+class Count:
+    """A query that takes some time, and how often it has begun."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+
+    async def __call__(self, connection: Any) -> int:
+        self.begun += 1
+        number = self.begun
+        await connection.fetchval("SELECT pg_sleep(0.1)")
+        return number
+
+
+async def test_a_result_is_of_a_query_that_began_after_it_was_asked_for(running: RunningApp) -> None:
+    count = Count()
+    query = SharedQuery(running.app.state.database, count)
+    first = asyncio.create_task(query.result())
+    await asyncio.sleep(0.02)
+    others = [asyncio.create_task(query.result()) for _ in range(20)]
+    assert await first == 1
+    assert set(await asyncio.gather(*others)) == {2}
+    assert await query.result() == 3
+
+
+async def test_a_result_that_is_new_enough_is_given_again(running: RunningApp) -> None:
+    count = Count()
+    query = SharedQuery(running.app.state.database, count, seconds=30)
+    assert [await query.result() for _ in range(3)] == [1, 1, 1]
+
+
+async def test_a_request_that_is_cancelled_leaves_the_others_a_result(running: RunningApp) -> None:
+    count = Count()
+    query = SharedQuery(running.app.state.database, count, seconds=30)
+    first = asyncio.create_task(query.result())
+    await asyncio.sleep(0.02)
+    second = asyncio.create_task(query.result())
+    await asyncio.sleep(0.02)
+    first.cancel()
+    assert await second == 2
