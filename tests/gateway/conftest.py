@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any
 
 import httpx
@@ -174,8 +175,12 @@ def serve() -> Callable[[ASGIApp], Any]:
 
 @pytest.fixture(scope="session")
 def gateway(raw_service: Raw) -> Iterator[str]:
-    """The gateway's origin: catalog echoes, funding is played by the test, markers is down."""
-    with running(echo) as catalog:
+    """The gateway's origin: catalog echoes, funding is played by the test, markers is down.
+
+    No circuit breaker opens, so that each test meets the failure itself.
+    """
+    with pytest.MonkeyPatch.context() as patch, running(echo) as catalog:
+        patch.setattr("mmptf_gateway.upstreams.FAILURES_IN_A_ROW", inf)
         settings = GatewaySettings(
             services={"catalog": catalog, "funding": raw_service.origin, "markers": closed_origin()},
             answer_seconds=0.5,

@@ -18,6 +18,7 @@ from mmptf_gateway.cors import Cors
 from mmptf_gateway.dispatch import Dispatch
 from mmptf_gateway.forward import Forwarder
 from mmptf_gateway.settings import OWN_SEGMENTS, GatewaySettings
+from mmptf_gateway.upstreams import Asking, Upstream
 
 # The headers of answers that scripts of other origins may read, beside those that browsers always let them read.
 EXPOSED = (
@@ -28,16 +29,19 @@ EXPOSED = (
 
 def create_app(settings: GatewaySettings) -> FastAPI:
     """The gateway's app; it connects to nothing before it starts, and starts whether the services run or not."""
+    upstreams = {
+        name: Upstream(name, origin, short=settings.in_flight, long=settings.in_flight_long)
+        for name, origin in settings.services.items()
+    }
     forwarder = Forwarder(
-        settings.services, connect_seconds=settings.connect_seconds, answer_seconds=settings.answer_seconds
+        upstreams.values(), connect_seconds=settings.connect_seconds, answer_seconds=settings.answer_seconds
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with forwarder.opened(), open_client(seconds=LIMIT_SECONDS) as client:
-            app.state.services = settings.services
-            app.state.client = client
-            app.state.contracts = Contracts(settings.services, client, app.openapi())
+        async with forwarder.opened() as session, open_client(seconds=LIMIT_SECONDS, session=session) as client:
+            app.state.asking = Asking(upstreams, client)
+            app.state.contracts = Contracts(app.state.asking, app.openapi())
             docs.assets()
             gc.collect()
             gc.freeze()

@@ -7,14 +7,15 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from mmptf_common.wire.problems import ProblemError
 from mmptf_gateway.compression import Body
 from mmptf_gateway.merge import merge
+from mmptf_gateway.upstreams import Asking
 
 log = logging.getLogger("mmptf.gateway")
 
@@ -43,24 +44,34 @@ class MergedContract:
 class Contracts:
     """The last contract of each service; a service that was never reached is named as missing."""
 
-    def __init__(self, services: Mapping[str, str], client: httpx.AsyncClient, own: dict[str, Any]) -> None:
-        self._services = services
-        self._client = client
+    def __init__(self, asking: Asking, own: dict[str, Any]) -> None:
+        self._asking = asking
         self._own = own
         self._known: dict[str, KnownContract] = {}
-        self._lock = asyncio.Lock()
         self._merged: MergedContract | None = None
+        self._fetching: asyncio.Task[MergedContract] | None = None
 
     async def merged(self) -> MergedContract:
-        """The contracts that are known, after those that are due were fetched, as one."""
-        async with self._lock:
-            before = {name: known.contract for name, known in self._known.items()}
-            due = [name for name in self._services if self._is_due(name)]
-            await asyncio.gather(*(self._ask(name) for name in due))
-            now = {name: known.contract for name, known in self._known.items()}
-            if self._merged is None or now != before:
-                self._merged = self._merge(now)
-            return self._merged
+        """The contracts that are known, after those that are due were fetched, as one.
+
+        Callers that come during a fetch get its result, so that none waits longer than LIMIT_SECONDS.
+        """
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch())
+            self._fetching.add_done_callback(self._end)
+        return await asyncio.shield(self._fetching)
+
+    def _end(self, _: asyncio.Task[MergedContract]) -> None:
+        self._fetching = None
+
+    async def _fetch(self) -> MergedContract:
+        before = {name: known.contract for name, known in self._known.items()}
+        due = [name for name in self._asking.upstreams if self._is_due(name)]
+        await asyncio.gather(*(self._ask(name) for name in due))
+        now = {name: known.contract for name, known in self._known.items()}
+        if self._merged is None or now != before:
+            self._merged = self._merge(now)
+        return self._merged
 
     def _is_due(self, name: str) -> bool:
         known = self._known.get(name)
@@ -70,14 +81,13 @@ class Contracts:
         known = self._known.get(name)
         headers = {"If-None-Match": known.tag} if known and known.tag else {}
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                answer = await self._client.get(f"{self._services[name]}/openapi.json", headers=headers)
+            answer = await self._asking.get(name, "/openapi.json", seconds=LIMIT_SECONDS, headers=headers)
             if known and answer.status_code == httpx.codes.NOT_MODIFIED:
                 contract = known.contract
             else:
                 contract = answer.raise_for_status().json()
                 merge({name: contract}, self._own)
-        except (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ProblemError, httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
             # One contract that cannot be used must not make those of the other services unavailable.
             log.warning("no contract", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
             return
@@ -85,7 +95,7 @@ class Contracts:
 
     def _merge(self, contracts: dict[str, dict[str, Any]]) -> MergedContract:
         merged = merge(contracts, self._own)
-        missing = tuple(sorted(set(self._services) - set(contracts)))
+        missing = tuple(sorted(set(self._asking.upstreams) - set(contracts)))
         if missing:
             merged["x-missing-services"] = missing
             note = f"**Not whole:** the contract of {', '.join(missing)} could not be fetched yet; load it again."

@@ -46,11 +46,11 @@ class Dispatch:
     def _handler(self, scope: Scope) -> ASGIApp:
         """The app that handles a request; raises NotFound where no service and no own path has its first segment."""
         first = first_segment(scope)
-        if first in self.forwarder.services:
+        if first in self.forwarder.upstreams:
             return self.forwarder
         if (name := first.decode("latin-1")) in OWN_SEGMENTS:
             return self.app
-        names = [name for name, _ in self.forwarder.services.values()]
+        names = [upstream.name for upstream in self.forwarder.upstreams.values()]
         meant = closest_match(name, names)
         raise NotFound(
             f"No service is named {name[:64]!r}{f'; did you mean {meant}?' if meant else '.'} A path begins with the"

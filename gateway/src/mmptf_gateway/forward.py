@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -14,6 +15,7 @@ from yarl import URL
 from mmptf_common.process.context import RequestContext
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout
 from mmptf_gateway.caller import Caller
+from mmptf_gateway.upstreams import InFlight, Upstream
 
 log = logging.getLogger("mmptf.gateway")
 
@@ -37,6 +39,13 @@ _REPLACED_ON_THE_WAY_OUT = HOP_BY_HOP | {b"x-request-id", b"x-content-type-optio
 _WITHOUT_BODY = frozenset({204, 304})
 # A write may have been carried out before its connection broke; only its caller can decide whether to repeat it.
 _NOT_SAFE = frozenset({"PUT", "DELETE"})
+# A body of at most so many bytes, which aiohttp reads ahead anyway, is taken from the service at once: the connection
+# to the service does not wait for a caller who reads slowly.
+SMALL_BODY = 131_072
+# Long polls, exports and uploads of files.
+_LONG_QUERY = re.compile(rb"(?:^|&)(?:wait=(?!0*(?:&|$))|format=(?:csv|ndjson))")
+_LONG_ACCEPT = re.compile(rb"text/csv|application/x-ndjson", re.IGNORECASE)
+_LONG_PATH = b"/imports"
 
 
 class BrokenOff(ClientError):
@@ -55,20 +64,21 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
 class Forwarder:
     """ASGI app: forwards to one of several services by the first segment of the path, streaming in both directions.
 
-    services: name -> http://host:port. Raises BadGateway or GatewayTimeout; when a part of the answer was sent already,
-    the exception makes the server close the connection.
+    Raises BadGateway or GatewayTimeout, and ServiceUnavailable where `Upstream` admits no request; when a part of the
+    answer was sent already, the exception makes the server close the connection.
     """
 
-    def __init__(self, services: Mapping[str, str], *, connect_seconds: float, answer_seconds: float) -> None:
-        self.services = {name.encode(): (name, url) for name, url in services.items()}
+    def __init__(self, upstreams: Iterable[Upstream], *, connect_seconds: float, answer_seconds: float) -> None:
+        self.upstreams = {upstream.name.encode(): upstream for upstream in upstreams}
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
         self._session: aiohttp.ClientSession
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def opened(self) -> AsyncIterator[aiohttp.ClientSession]:
         """Open the connections to the services, and close them when the app stops."""
         async with aiohttp.ClientSession(
+            # As many connections as there are requests in flight, which `Upstream` bounds.
             # Shorter than the services keep theirs, so that a service seldom closes one while a request is sent.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -83,19 +93,22 @@ class Forwarder:
             max_line_size=65_536,
             max_field_size=65_536,
         ) as self._session:
-            yield
+            yield self._session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name, origin = self.services[first_segment(scope)]
+        upstream = self.upstreams[first_segment(scope)]
         target = scope["raw_path"] + b"?" + scope["query_string"] if scope["query_string"] else scope["raw_path"]
-        url = URL(origin + target.decode("ascii"), encoded=True)
+        url = URL(upstream.origin + target.decode("ascii"), encoded=True)
         headers, sized, waits_for_100 = _headers_in(scope)
         method = scope["method"]
         started = False
         response: ClientResponse | None = None
+        in_flight: InFlight | None = None
         async with Caller(receive, stalled_after=self._answer_seconds) as caller:
             try:
                 body = await caller.body(asked_first=waits_for_100) if sized else None
+                # A body that has not arrived completely takes as long as its caller likes.
+                in_flight = upstream.admit(lasts=_lasts(scope) or not isinstance(body, bytes | None))
                 response = await self._session.request(
                     method,
                     url,
@@ -105,21 +118,37 @@ class Forwarder:
                     middlewares=(_send_once,) if method in _NOT_SAFE else None,
                 )
                 started = True
+                upstream.answered()
                 caller.answered()
                 await send(_start(response))
-                await _pass_body(response, send)
+                if (response.content_length or SMALL_BODY + 1) <= SMALL_BODY:
+                    whole = await response.read()
+                    in_flight.end()
+                    await send({"type": "http.response.body", "body": whole})
+                else:
+                    in_flight.lasts()
+                    await _pass_body(response, send)
             except (ClientError, TimeoutError, OSError) as error:
                 if not caller.gone:
-                    raise _failure(name, error, started=started) from error
+                    raise _failure(upstream, error, started=started) from error
             finally:
                 if response is not None:
                     response.close()
+                if in_flight is not None:
+                    in_flight.end()
         if caller.gone:
             if not started:
                 # No caller receives it: 499 is the usual status in access logs for a caller who disconnected.
                 await send({"type": "http.response.start", "status": 499, "headers": []})
         elif caller.stalled:
-            raise _failure(name, TimeoutError("the body is not taken up"), started=started)
+            raise _failure(upstream, TimeoutError("the body is not taken up"), started=started)
+
+
+def _lasts(scope: Scope) -> bool:
+    """Whether a request is a long poll, an export or the upload of a file."""
+    if _LONG_QUERY.search(scope["query_string"]) or scope["raw_path"].endswith(_LONG_PATH):
+        return True
+    return any(name == b"accept" and _LONG_ACCEPT.search(value) for name, value in scope["headers"])
 
 
 def first_segment(scope: Scope) -> bytes:
@@ -195,11 +224,13 @@ async def _pass_body(response: ClientResponse, send: Send) -> None:
             return
 
 
-def _failure(name: str, error: Exception, *, started: bool) -> BadGateway | GatewayTimeout:
+def _failure(upstream: Upstream, error: Exception, *, started: bool) -> BadGateway | GatewayTimeout:
     """The problem for a call that failed; the reason is in the log only."""
+    name = upstream.name
     log.warning("service failed", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
     if started:
         return BadGateway(f"The answer of the service {name!r} broke off.")
+    upstream.failed(error)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return BadGateway(f"The service {name!r} cannot be reached.")
     if isinstance(error, TimeoutError):

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import httpx
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
-from mmptf_common.process.client import failure
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, error_detail
+from mmptf_gateway.upstreams import Asking
 
 LIMIT_SECONDS = 2.0
 
@@ -126,19 +126,19 @@ class Answer:
         return self.missing is not None and self.missing.code not in (NOT_FOUND, NO_CARDS)
 
 
-async def programme_view(services: Mapping[str, str], client: httpx.AsyncClient, code: str) -> ProgrammeView:
+async def programme_view(asking: Asking, code: str) -> ProgrammeView:
     """The card of every service, in the order of the settings, each asked within LIMIT_SECONDS.
 
     Without any card: raises NotFound where no service failed, GatewayTimeout where all failures were timeouts, and
     BadGateway otherwise.
     """
-    answers = await _ask_all(dict.fromkeys(services, code), services, client)
+    answers = await _ask_all(dict.fromkeys(asking.upstreams, code), asking)
     renamed = {answer.card.code for answer in answers if answer.card} - {code}
     if len(renamed) == 1:
         # A service that never had the former code answers 404 for it: it is asked for the new one.
         (current,) = renamed
         absent = [answer.service for answer in answers if answer.missing and answer.missing.code == NOT_FOUND]
-        found = {answer.service: answer for answer in await _ask_all(dict.fromkeys(absent, current), services, client)}
+        found = {answer.service: answer for answer in await _ask_all(dict.fromkeys(absent, current), asking)}
         answers = [found.get(answer.service, answer) for answer in answers]
     if not any(answer.card for answer in answers):
         raise _nothing(code, answers)
@@ -161,16 +161,14 @@ async def programme_view(services: Mapping[str, str], client: httpx.AsyncClient,
     )
 
 
-async def _ask_all(
-    codes: Mapping[str, str], services: Mapping[str, str], client: httpx.AsyncClient
-) -> Sequence[Answer]:
-    return await asyncio.gather(*(_ask(name, services[name], code, client) for name, code in codes.items()))
+async def _ask_all(codes: Mapping[str, str], asking: Asking) -> Sequence[Answer]:
+    return await asyncio.gather(*(_ask(name, code, asking) for name, code in codes.items()))
 
 
-async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> Answer:
+async def _ask(name: str, code: str, asking: Asking) -> Answer:
     try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            answer = await client.get(f"{origin}/{name}/v1/cards/programmes/{code}", follow_redirects=True)
+        path = f"/{name}/v1/cards/programmes/{code}"
+        answer = await asking.get(name, path, seconds=LIMIT_SECONDS, follow_redirects=True)
         if not answer.is_success:
             return _error_answer(name, answer)
         # A member that a later version adds is ignored: the card can be used without it.
@@ -180,12 +178,9 @@ async def _ask(name: str, origin: str, code: str, client: httpx.AsyncClient) -> 
         return _missing(
             name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers with the card of something else."
         )
-    except TimeoutError:
-        return _missing(name, TIMEOUT, f"The service {name!r} did not answer in {LIMIT_SECONDS:g} seconds.")
     except (ValidationError, httpx.TooManyRedirects):
         return _missing(name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers, but not with a card.")
-    except httpx.HTTPError as cause:
-        problem = failure(name, cause)
+    except ProblemError as problem:
         return _missing(name, problem.code, problem.detail)
 
 

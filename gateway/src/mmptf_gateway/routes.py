@@ -18,7 +18,8 @@ from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, Ser
 from mmptf_gateway.compression import VARY, accepts_gzip
 from mmptf_gateway.contracts import MergedContract
 from mmptf_gateway.programmes import ProgrammeView, programme_view
-from mmptf_gateway.status import SuiteStatus, suite_status
+from mmptf_gateway.status import SuiteStatus, suite_status, unreachable
+from mmptf_gateway.upstreams import Asking
 
 router = openapi.Router(dependencies=[NO_PARAMETERS])
 contract_router = openapi.Router()
@@ -58,7 +59,7 @@ async def get_index(request: PublicRequest) -> Response:
             "live": link("/health/live"),
             "ready": link("/health/ready"),
         },
-        services={name: link(f"/{name}/v1") for name in request.app.state.services},
+        services={name: link(f"/{name}/v1") for name in request.app.state.asking.upstreams},
     )
     return _json(answer)
 
@@ -76,13 +77,23 @@ async def get_gateway_liveness(request: PublicRequest) -> Response:
     tags=[openapi.STATUS.name],
     summary="Check that the gateway can forward requests",
     response_model=Health,
-    **PLAIN,
+    responses={
+        **PLAIN["responses"],
+        503: {
+            "description": "No service answers; `reason` says why each does not.",
+            "model": Health,
+            "headers": openapi.header_references("Cache-Control"),
+        },
+    },
 )
 async def get_gateway_readiness(request: PublicRequest) -> Response:
-    """For a load balancer: 200 as soon as requests are forwarded. A service that is down does not change it, since the
-    others can be reached; `/status` has the state of each.
+    """For a load balancer: 200 while one service answers, be it with an error, and else 503, both within two seconds.
+    `reason` names the services that do not answer; `/status` has the state of each.
     """
-    return _json(Health(ready=True, reason=None))
+    asking: Asking = request.app.state.asking
+    reasons = await unreachable(asking)
+    is_ready = len(reasons) < len(asking.upstreams)
+    return _json(Health(ready=is_ready, reason=" ".join(reasons.values()) or None), 200 if is_ready else 503)
 
 
 @router.get(
@@ -93,7 +104,7 @@ async def get_suite_status(request: PublicRequest) -> Response:
     also where a service is down.
     """
     app = request.app
-    return _json(await suite_status(app.state.services, app.state.client, app.version, app.state.build))
+    return _json(await suite_status(app.state.asking, app.version, app.state.build))
 
 
 @router.get(
@@ -110,8 +121,7 @@ async def get_programme_view(request: PublicRequest, code: ProgrammeCode) -> Res
     """A card of the programme from each service: what it is, how it is funded, how it is graded. The answer is 200 as
     soon as one service has a card; `missing` names those without, and their `parts` the reason.
     """
-    state = request.app.state
-    return _json(await programme_view(state.services, state.client, code))
+    return _json(await programme_view(request.app.state.asking, code))
 
 
 class ContractQuery(BaseModel):
@@ -151,5 +161,10 @@ async def contract(request: PublicRequest, query: Annotated[ContractQuery, Stric
     return merged.text.response(request, "application/json", headers)
 
 
-def _json(answer: ResponseModel) -> Response:
-    return Response(answer.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
+def _json(answer: ResponseModel, status: int = 200) -> Response:
+    return Response(
+        answer.model_dump_json(),
+        status_code=status,
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

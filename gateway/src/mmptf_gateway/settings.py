@@ -1,4 +1,4 @@
-"""The gateway's settings: the addresses of the services, origins of browsers, and time limits."""
+"""The gateway's settings: the addresses of the services, origins of browsers, time limits and bounds."""
 
 from __future__ import annotations
 
@@ -64,9 +64,13 @@ class GatewaySettings(ServerSettings):
     CORS_ORIGINS      origins whose pages may call, comma-separated; * is every origin
     CONNECT_SECONDS   how long a connection to a service may take
     ANSWER_SECONDS    how long a service may send nothing, before its answer and between two pieces of it
+    IN_FLIGHT         most requests under way to each service at once
+    IN_FLIGHT_LONG    the same of those that last, which are counted apart: long polls, exports and uploads
     """
 
     services: Annotated[dict[str, str], NoDecode, BeforeValidator(_services)]
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ("*",)
     connect_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     answer_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    in_flight: Annotated[int, Field(ge=1, le=10_000)] = 256
+    in_flight_long: Annotated[int, Field(ge=1, le=10_000)] = 256

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from mmptf_common.process.client import failure
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.pages import RecordCounts
 from mmptf_common.wire.problem_codes import ProblemCode
+from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
+from mmptf_gateway.upstreams import Asking, Upstream
 
 LIMIT_SECONDS = 2.0
+# Load balancers wait for two seconds or longer.
+READY_SECONDS = 1.5
 
 
 class ReportedStatus(BaseModel):
@@ -41,6 +43,10 @@ class ServiceInSuite(ResponseModel):
     """Milliseconds until it answered, or until the gateway stopped waiting."""
     error: str | None
     """Why its data cannot be read now: an error code, a colon, and the reason for people; null where they can."""
+    breaker_open_since: str | None
+    """Since when the gateway sends the service one request in two seconds only and answers the others 503, because
+    several in a row were not answered, in UTC; null where it sends them all. The answer that is shown here ends it.
+    """
     version: str | None
     """Version of the software of the service, such as `0.1.0`; null where `error` says why."""
     build: str | None
@@ -70,30 +76,42 @@ class SuiteStatus(ResponseModel):
     """One entry for each service, also for those that do not answer."""
 
 
-async def suite_status(services: Mapping[str, str], client: httpx.AsyncClient, version: str, build: str) -> SuiteStatus:
+async def unreachable(asking: Asking) -> dict[str, str]:
+    """Name -> reason of every service that does not answer within READY_SECONDS, be it with an error."""
+    reasons = await asyncio.gather(*(_why_unreachable(name, asking) for name in asking.upstreams))
+    return {name: reason for name, reason in zip(asking.upstreams, reasons, strict=True) if reason is not None}
+
+
+async def _why_unreachable(name: str, asking: Asking) -> str | None:
+    try:
+        await asking.check(name, "/health/live", seconds=READY_SECONDS)
+    except ProblemError as problem:
+        return problem.detail
+    return None
+
+
+async def suite_status(asking: Asking, version: str, build: str) -> SuiteStatus:
     """The status of every service, in the order of the settings, within LIMIT_SECONDS."""
-    found = await asyncio.gather(*(_ask(name, origin, client) for name, origin in services.items()))
+    found = await asyncio.gather(*(_ask(upstream, asking) for upstream in asking.upstreams.values()))
     missing = [status.service for status in found if status.error is not None]
     return SuiteStatus(version=version, build=build, complete=not missing, missing=missing, services=found)
 
 
-async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceInSuite:
+async def _ask(upstream: Upstream, asking: Asking) -> ServiceInSuite:
+    name = upstream.name
     began = time.perf_counter()
+    open_since = upstream.open_since
     reported: ReportedStatus | None = None
     reachable = False
     error: str | None = None
     try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            answer = await client.get(f"{origin}/{name}/v1/status")
+        answer = await asking.check(name, f"/{name}/v1/status", seconds=LIMIT_SECONDS)
         reachable = True
         if answer.is_success:
             reported = ReportedStatus.model_validate_json(answer.content)
         else:
             error = _reason(answer)
-    except TimeoutError:
-        error = f"{ProblemCode.SERVICE_TIMEOUT}: The service {name!r} did not answer in {LIMIT_SECONDS:g} seconds."
-    except httpx.HTTPError as cause:
-        problem = failure(name, cause)
+    except ProblemError as problem:
         error = f"{problem.code}: {problem.detail}"
     except ValidationError:
         error = f"{ProblemCode.INVALID_ANSWER}: The service {name!r} answers, but not with a status."
@@ -102,6 +120,7 @@ async def _ask(name: str, origin: str, client: httpx.AsyncClient) -> ServiceInSu
         reachable=reachable,
         milliseconds=round((time.perf_counter() - began) * 1000, 1),
         error=error,
+        breaker_open_since=open_since.isoformat().replace("+00:00", "Z") if open_since else None,
         version=reported and reported.version,
         build=reported and reported.build,
         revision=reported.revision if reported else None,

@@ -87,4 +87,4 @@ class Health(ResponseModel):
     ready: bool
     """True while the process can answer requests; false while something that it needs is missing."""
     reason: str | None
-    """What is missing, for the operator; null while the process is ready."""
+    """What is missing, for the operator; null where nothing is."""

@@ -729,6 +729,20 @@ class ProblemCode(StrEnum):
         "Another service that the answer needs did not answer in time.",
         "Send the request again after the seconds of `Retry-After`, a write with the same `Idempotency-Key`.",
     )
+    SERVICE_OVERLOADED = (
+        "service_overloaded",
+        (502, 503),
+        "The gateway has as many requests under way to the service as it sends at once. Other services are not"
+        " affected.",
+        "Send the request again after the seconds of `Retry-After`, a write with the same `Idempotency-Key`.",
+    )
+    SERVICE_NOT_ANSWERING = (
+        "service_not_answering",
+        (502, 503),
+        "The service has not answered several requests in a row. Until it answers again, the gateway sends it one"
+        " request every two seconds and answers the others at once.",
+        "Send the request again after the seconds of `Retry-After`; a write that was answered so was not sent on.",
+    )
     INVALID_ANSWER = (
         "invalid_answer",
         (502,),
