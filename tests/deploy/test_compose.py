@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mmptf_local.postgres import Postgres, running_postgres
 from mmptf_local.processes import CannotStart, free_port, run
@@ -102,9 +104,40 @@ def test_the_gateway_cannot_reach_a_database(config: Config) -> None:
     assert members["edge"] == {"gateway"}
     assert members["services"] == set(APPS)
     assert members["data"] == set(config["services"]) - {"gateway"}
+    assert members["cache"] == {"gateway", "redis"}
     assert [name for name, network in config["networks"].items() if not network.get("internal")] == ["edge", "out"]
     environment = config["services"]["gateway"]["environment"]
-    assert not any(password in value for password in PASSWORDS.values() for value in environment.values())
+    of_databases = [password for name, password in PASSWORDS.items() if name != "REDIS_PASSWORD"]
+    assert not any(password in value for password in of_databases for value in environment.values())
+
+
+def test_the_processes_that_share_counts_have_the_same_redis(config: Config) -> None:
+    environments = {name: config["services"][name]["environment"] for name in APPS}
+    assert {each["REDIS_URL"] for each in environments.values()} == {"redis://:of-redis@redis:6379/0"}
+    assert {each.name for each in DEPLOYABLES if "cache" in each.needs} == set(APPS)
+
+
+def test_the_services_take_the_client_from_the_gateway_and_the_gateway_from_the_proxy_that_is_named() -> None:
+    """As uvicorn reads the settings: the gateway appends the address of its caller to X-Forwarded-For."""
+    result = compose("config", "--format", "json", environment=PASSWORDS | {"FORWARDED_ALLOW_IPS": "172.18.0.1"})
+    services = json.loads(result.stdout)["services"]
+    assert services["gateway"]["environment"]["FORWARDED_ALLOW_IPS"] == "172.18.0.1"
+    seen: list[tuple[str, int]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"])
+
+    for name in SERVICES:
+        behind = ProxyHeadersMiddleware(app, services[name]["environment"]["FORWARDED_ALLOW_IPS"])
+        headers = [(b"x-forwarded-for", b"198.51.100.1, 203.0.113.7")]
+        scope = {"type": "http", "client": ("172.19.0.5", 4), "headers": headers, "scheme": "http"}
+        asyncio.run(behind(scope, None, None))  # type: ignore[arg-type]
+    assert seen == [("203.0.113.7", 0)] * len(SERVICES), "what the caller sent before is not believed"
+
+
+def test_no_process_runs_out_of_descriptors(config: Config) -> None:
+    for name in APPS:
+        assert config["services"][name]["ulimits"]["nofile"] >= 8192
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -389,7 +389,7 @@ async def test_the_contract_has_the_path_whether_the_services_answer_or_not(serv
     assert contract["x-missing-services"] == ["catalog"]
     operation = contract["paths"]["/programmes/{code}"]["get"]
     assert operation["operationId"] == "get_programme_view"
-    assert set(operation["responses"]) == {"200", "404", "422", "502", "504", "default"}
+    assert set(operation["responses"]) == {"200", "404", "422", "429", "502", "504", "default"}
     assert [p["name"] for p in operation["parameters"]] == ["code"]
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
     shown = contract["components"]["schemas"][schema.rpartition("/")[2]]

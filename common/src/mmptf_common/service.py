@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from mmptf_common.feed.changes import ChangeNotifier
@@ -23,6 +24,7 @@ from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest, open_verifier
 from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.http.paths import operations
+from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
 from mmptf_common.lists import publications
 from mmptf_common.lists.listing import Listing
 from mmptf_common.process.settings import ServiceSettings
@@ -128,6 +130,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
 
     It opens connections when it starts, and does not start unless the database is its own and at the newest schema.
     """
+    limits = rate_limits_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -137,6 +140,8 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
                 await migrations.require_head(connection, service.package)
             redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
             app.state.cache = await stack.enter_async_context(open_cache(redis_url, f"mmptf-{service.name}"))
+            if limits:
+                await stack.enter_async_context(limits.shared(redis_url))
             app.state.verifier = await stack.enter_async_context(open_verifier(settings))
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
@@ -160,8 +165,12 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         segments=(service.name, "health", "openapi.json"),
         max_body=MAX_BODY,
         body_limits=service.body_limits,
+        inside=[Middleware(RateLimitMiddleware, limits=limits, addresses=settings.rate_limit_addresses)]
+        if limits
+        else [],
     )
     app.state.settings = settings
+    app.state.rate_limits = limits
     app.state.is_ending = lambda: False
     documents = openapi.Router()
     add_listing(

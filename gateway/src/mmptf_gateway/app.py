@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from mmptf_common.http import openapi, problem_kinds
 from mmptf_common.http.app import create_app as create_shell
+from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
 from mmptf_common.process.client import open_client
 from mmptf_gateway import docs, routes
 from mmptf_gateway.contracts import LIMIT_SECONDS, Contracts
@@ -23,7 +24,8 @@ from mmptf_gateway.upstreams import Asking, Upstream
 # The headers of answers that scripts of other origins may read, beside those that browsers always let them read.
 EXPOSED = (
     "Accept-Encoding", "Allow", "Cache-Status", "Catalogue-Age", "Content-Disposition", "ETag", "Idempotency-Replayed",
-    "Ledger-Age", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID", "X-Total-Count",
+    "Ledger-Age", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate",
+    "X-Request-ID", "X-Total-Count",
 )  # fmt: skip
 
 
@@ -37,9 +39,16 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         upstreams.values(), connect_seconds=settings.connect_seconds, answer_seconds=settings.answer_seconds
     )
 
+    limits = rate_limits_of(settings)
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with forwarder.opened() as session, open_client(seconds=LIMIT_SECONDS, session=session) as client:
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(forwarder.opened())
+            client = await stack.enter_async_context(open_client(seconds=LIMIT_SECONDS, session=session))
+            if limits:
+                await stack.enter_async_context(limits.shared(redis_url))
             app.state.asking = Asking(upstreams, client)
             app.state.contracts = Contracts(app.state.asking, app.openapi())
             docs.assets()
@@ -65,6 +74,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 allow_headers=("*",),
                 expose_headers=EXPOSED,
             ),
+            *([Middleware(RateLimitMiddleware, limits=limits, addresses=True)] if limits else []),
             Middleware(Dispatch, forwarder=forwarder),
         ],
     )

@@ -82,7 +82,10 @@ class Access:
     scopes: tuple[str, ...] = ()
 
     async def __call__(self, request: Request) -> Identity:
-        """Return the identity of the request's verified token; raises Unauthorized, Forbidden, ServiceUnavailable."""
+        """Return the identity of the request's verified token, on whose subject the request is counted.
+
+        Raises Unauthorized, Forbidden, TooManyRequests, ServiceUnavailable.
+        """
         verifier: Verifier | None = request.app.state.verifier
         if verifier is None:
             raise Forbidden(
@@ -90,6 +93,8 @@ class Access:
                 code=ProblemCode.IDENTITY_NOT_CONFIGURED,
             )
         who = await verifier.identity(_sent_token(request))
+        if limits := getattr(request.app.state, "rate_limits", None):
+            limits.count_subject(request.scope, who.subject)
         if not any(who.may(scope) for scope in self.scopes):
             needed = " or ".join(repr(scope) for scope in self.scopes)
             raise Forbidden(

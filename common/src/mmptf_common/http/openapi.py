@@ -44,6 +44,7 @@ from mmptf_common.wire.problems import (
     Problem,
     ProblemError,
     ServiceUnavailable,
+    TooManyRequests,
     Unauthorized,
     UnsupportedMediaType,
 )
@@ -114,8 +115,18 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "RateLimit": {
+        "description": "What the caller has left of each limit that the request was counted on, such as"
+        ' `"pages";r=5999;t=42`: `r` requests, and `t` seconds until more are added. Absent where nothing was counted.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": 'The limits that the request was counted on, such as `"pages";q=6000;w=60`: `q` requests in `w`'
+        " seconds, as in the draft of RateLimit header fields for HTTP. Absent where nothing was counted.",
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
-        "description": "With a 502, 503 or 504: the seconds to wait before the request is sent again.",
+        "description": "With a 429, 502, 503 or 504: the seconds to wait before the request is sent again.",
         "schema": {"type": "integer", "minimum": 0},
     },
     "Vary": {
@@ -153,6 +164,7 @@ _OF_STATUS: Mapping[int, tuple[str, ...]] = {
     403: ("WWW-Authenticate",),
     412: ("ETag",),
     415: ("Accept-Encoding",),
+    429: ("RateLimit", "RateLimit-Policy", "Retry-After"),
     502: ("Retry-After",),
     503: ("Retry-After",),
     504: ("Retry-After",),
@@ -533,10 +545,14 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
             if operation["security"]:
                 operation["responses"] |= {str(s): a for s, a in _ACCESS_ERRORS.items()}
                 contract["components"]["securitySchemes"] = {"bearer": _BEARER}
+            always: tuple[str, ...] = ("X-Request-ID",)
+            if not path.startswith("/health/"):  # which is not counted
+                operation["responses"] |= {str(s): a for s, a in problems(TooManyRequests).items()}
+                always += ("RateLimit", "RateLimit-Policy")
             operation["responses"] = {
                 status: {"$ref": f"#/components/responses/{_PROBLEMS[status].__name__}"}
                 if status >= "400" and not (path.startswith("/health/") and status == "503")
-                else answer | {"headers": answer.get("headers", {}) | header_references("X-Request-ID")}
+                else answer | {"headers": answer.get("headers", {}) | header_references(*always)}
                 for status, answer in operation["responses"].items()
             }
             # What any path may answer: 400, 405, 431, 500, 501, and 502 and 504 of the gateway.

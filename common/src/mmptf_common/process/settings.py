@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
 _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -46,6 +48,30 @@ def _with_its_issuer(value: str | None, info: ValidationInfo) -> str | None:
     return value
 
 
+# The requests that one client may send in a minute, by their kind. No system that polls all day comes near.
+RATE_LIMITS: Mapping[str, int] = MappingProxyType(
+    {"pages": 6_000, "expensive": 600, "writes": 600, "computations": 600, "imports": 60}
+)
+
+
+def _rate_limits(value: object) -> object:
+    """Kind -> requests a minute; empty where the limits are switched off."""
+    if not isinstance(value, str):
+        return value
+    if value.strip() == "off":
+        return {}
+    stated = dict(RATE_LIMITS)
+    for entry in filter(None, map(str.strip, value.split(","))):
+        kind, _, requests = entry.partition("=")
+        if kind not in RATE_LIMITS or not requests.isdecimal() or not 0 < int(requests[:10]) <= 10**9:
+            raise ValueError(
+                f"{entry!r} is not of the form kind=requests, with a kind of {', '.join(RATE_LIMITS)} and the requests"
+                " in a minute, nor is it off"
+            )
+        stated[kind] = int(requests)
+    return stated
+
+
 def settings_errors(error: ValidationError) -> str:
     """Lines for standard error: the environment variable of each invalid setting, and what is expected."""
     return "".join(
@@ -57,6 +83,11 @@ class ServerSettings(BaseSettings):
     """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs.
 
     BASE_PATH   the path under which callers reach the process, such as /api behind a proxy; every link begins with it
+    REDIS_URL   redis://… ; without it rate limits are counted in each process alone, and services compute aggregates at
+                each request
+    RATE_LIMITS kind=requests, comma-separated: the requests a minute of one client, where not RATE_LIMITS below; or off
+    FORWARDED_ALLOW_IPS
+                addresses and networks of proxies, comma-separated, whose X-Forwarded-* name the client
     """
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
@@ -65,6 +96,11 @@ class ServerSettings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     base_path: Annotated[str, AfterValidator(_base_path)] = ""
+    redis_url: SecretStr | None = None
+    rate_limits: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_rate_limits)] = Field(
+        default_factory=lambda: RATE_LIMITS
+    )
+    forwarded_allow_ips: str = "127.0.0.1"
 
 
 class ServiceSettings(ServerSettings):
@@ -74,9 +110,11 @@ class ServiceSettings(ServerSettings):
 
     DATABASE_URL      postgresql://… of this service's database
     DATABASE_POOL     most connections of the pool for reads (the pool for writes has half as many)
-    REDIS_URL         redis://… ; without it aggregates are computed at each request
     ENVIRONMENT       development accepts an identity provider without TLS
 
+    RATE_LIMIT_ADDRESSES
+                      whether the rate limits count addresses, too, and not only the subjects of tokens: where callers
+                      reach the service without the gateway, which counts addresses
     IDENTITY_ISSUER   https://… the identity provider, as in the `iss` of its tokens; without it every operation
                       that needs a token answers 403
     IDENTITY_AUDIENCE the `aud` of its tokens for this suite
@@ -87,7 +125,7 @@ class ServiceSettings(ServerSettings):
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
-    redis_url: SecretStr | None = None
+    rate_limit_addresses: bool = False
     environment: Literal["production", "development"] = "production"
     identity_issuer: Annotated[str | None, AfterValidator(_web_address)] = None
     identity_audience: Annotated[str | None, Field(validate_default=True), AfterValidator(_with_its_issuer)] = None

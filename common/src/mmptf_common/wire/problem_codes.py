@@ -61,6 +61,14 @@ class ProblemCode(StrEnum):
         "The request line and the headers are together larger than the server reads.",
         "Send fewer or shorter values and headers; ask for many codes in several requests.",
     )
+    TOO_MANY_REQUESTS = (
+        "too_many_requests",
+        (429,),
+        "The address, or the holder of the access token, has sent as many requests of this kind as are answered in a"
+        " minute; `RateLimit-Policy` states the limit, and `detail` the kind.",
+        "Wait for the seconds of `Retry-After`; ask for larger pages or an export, follow `/changes` with `wait`, and"
+        " send `If-None-Match` less often.",
+    )
     PAYLOAD_TOO_LARGE = (
         "payload_too_large",
         (413,),

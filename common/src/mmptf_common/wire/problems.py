@@ -89,6 +89,7 @@ class ProblemError(Exception):
     ├── PayloadTooLarge      413
     ├── UnsupportedMediaType 415
     ├── PreconditionRequired 428  If-Match is missing
+    ├── TooManyRequests      429  the client has sent as many as are answered in a minute
     ├── HeadTooLarge         431  request line and headers are larger than the server reads
     ├── InternalError        500
     ├── MethodNotImplemented 501  a method that HTTP does not define, or that no path has
@@ -197,6 +198,10 @@ class UnsupportedMediaType(ProblemError):
     status, code, title = 415, ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body's media type is not supported"
 
 
+class TooManyRequests(ProblemError):
+    status, code, title = 429, ProblemCode.TOO_MANY_REQUESTS, "Too many requests in a minute"
+
+
 class HeadTooLarge(ProblemError):
     status, code, title = 431, ProblemCode.HEAD_TOO_LARGE, "The head of the request is too large"
 
@@ -237,8 +242,8 @@ BY_STATUS: dict[int, type[ProblemError]] = {
     cls.status: cls
     for cls in (
         BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, PayloadTooLarge,
-        UnsupportedMediaType, PreconditionFailed, PreconditionRequired, InternalError, BadGateway, ServiceUnavailable,
-        GatewayTimeout,
+        UnsupportedMediaType, PreconditionFailed, PreconditionRequired, TooManyRequests, InternalError, BadGateway,
+        ServiceUnavailable, GatewayTimeout,
     )
 }  # fmt: skip
 

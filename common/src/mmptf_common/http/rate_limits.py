@@ -1,0 +1,182 @@
+"""Limits of requests a minute for each client: the kinds of requests, who a client is, and the middleware."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mmptf_common.http import problems
+from mmptf_common.process.settings import ServerSettings
+from mmptf_common.storage.request_counts import WINDOW_SECONDS, RequestCounts
+from mmptf_common.wire.problems import TooManyRequests
+
+# Answers that are computed from many records, by a segment of their path.
+_COMPUTED = frozenset(
+    {
+        b"capitalization", b"comparison", b"facets", b"indicator", b"over-time", b"printed-totals", b"progress",
+        b"reconciliation", b"statement", b"totals",
+    }
+)  # fmt: skip
+_EXPENSIVE_QUERY = re.compile(rb"(?:^|&)(?:as_of=|format=(?:csv|ndjson))")
+_EXPENSIVE_ACCEPT = re.compile(rb"text/csv|application/x-ndjson", re.IGNORECASE)
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+# What load balancers and orchestrators ask.
+_NOT_COUNTED = b"/health/"
+# The addresses of one IPv6 network of this length belong to one client.
+_IPV6_CLIENT = 64
+LONGEST_CLIENT = 64
+CLIENTS_READ = 65_536
+
+
+def kind_of(scope: Scope) -> str:
+    """The kind of a request, one of those in `mmptf_common.process.settings.RATE_LIMITS`."""
+    segments = scope["raw_path"].split(b"/")
+    if scope["method"] not in _READS:
+        return "imports" if segments[-1] == b"imports" else "computations" if segments[-1] == b"score" else "writes"
+    if not _COMPUTED.isdisjoint(segments) or _EXPENSIVE_QUERY.search(scope["query_string"]):
+        return "expensive"
+    for name, value in scope["headers"]:
+        if name == b"accept" and _EXPENSIVE_ACCEPT.search(value):
+            return "expensive"
+    return "pages"
+
+
+class RateLimits:
+    """The limits of one process, and what each client has used of them.
+
+    limits: kind -> requests a minute
+    trusted: the proxies whose X-Forwarded-For names the client, as in FORWARDED_ALLOW_IPS. A request of their own is of
+             no client and not counted on an address: mostly it is one of the suite's processes that asks another one.
+             Nothing is counted that comes from this machine itself.
+    """
+
+    def __init__(self, limits: Mapping[str, int], *, trusted: str) -> None:
+        self._counts = RequestCounts()
+        self._limits = limits
+        self._policies = {
+            name: f'"{name}";q={limit};w={WINDOW_SECONDS}'.encode()
+            for kind, limit in limits.items()
+            for name in (kind, _of_subject(kind))
+        }
+        networks = []
+        for each in () if trusted == "*" else map(str.strip, trusted.split(",")):
+            try:
+                networks.append(ip_network(each, strict=False))
+            except ValueError:
+                continue  # uvicorn compares it as text, with what is no address
+
+        @lru_cache(maxsize=CLIENTS_READ)
+        def client(host: str) -> str | None:
+            try:
+                address = ip_address(host)
+            except ValueError:
+                return host[:LONGEST_CLIENT] or None
+            if isinstance(address, IPv6Address) and address.ipv4_mapped:
+                address = address.ipv4_mapped
+            if address.is_loopback or any(address in network for network in networks):
+                return None
+            if isinstance(address, IPv6Address):
+                return str(IPv6Network((int(address), _IPV6_CLIENT), strict=False))
+            return str(address)
+
+        self._client = client
+
+    @asynccontextmanager
+    async def shared(self, redis_url: str | None) -> AsyncIterator[None]:
+        """Share the counts with other processes until the end of the context; without a URL this one counts alone."""
+        async with self._counts.exchanging(redis_url):
+            yield
+
+    def client_of(self, scope: Scope) -> str | None:
+        """Who sent a request: its address, of IPv6 the network of 64 bits; None where it is of no client."""
+        return self._client(scope["client"][0]) if scope["client"] else None
+
+    def count_address(self, scope: Scope) -> None:
+        """Count a request on the address of its client; raises TooManyRequests."""
+        if not scope["raw_path"].startswith(_NOT_COUNTED) and (client := self.client_of(scope)):
+            kind = kind_of(scope)
+            self._count(scope, kind, kind, client, "This address has sent")
+
+    def count_subject(self, scope: Scope, subject: str) -> None:
+        """Count a request on the subject of its token, which was verified; raises TooManyRequests."""
+        if scope["client"] and not _is_local(scope["client"][0]):
+            kind = kind_of(scope)
+            self._count(scope, kind, _of_subject(kind), subject, "The holder of this access token has sent")
+
+    def _count(self, scope: Scope, kind: str, name: str, client: str, who: str) -> None:
+        counted = self._counts.count(name, client, self._limits[kind])
+        scope["state"].setdefault("rate_limits", []).extend(
+            (
+                (b"ratelimit-policy", self._policies[name]),
+                (b"ratelimit", b'"%b";r=%d;t=%d' % (name.encode(), counted.remaining, counted.seconds)),
+            )
+        )
+        if not counted.allowed:
+            raise TooManyRequests(
+                f"{who} {self._limits[kind]:,} {_IN_WORDS[kind]} in a minute, as many as are answered. The next one is"
+                f" answered in {counted.seconds} s.",
+                headers={"Retry-After": str(counted.seconds)},
+            )
+
+
+_IN_WORDS = {
+    "pages": "requests that read",
+    "expensive": "requests for totals, exports or past states",
+    "writes": "requests that write",
+    "computations": "requests to compute",
+    "imports": "files to import",
+}
+
+
+@lru_cache(maxsize=CLIENTS_READ)
+def _is_local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return not host
+
+
+def _of_subject(kind: str) -> str:
+    return f"subject-{kind}"
+
+
+def rate_limits_of(settings: ServerSettings) -> RateLimits | None:
+    """The limits that the settings state; None where they are switched off."""
+    limits = settings.rate_limits
+    return RateLimits(limits, trusted=settings.forwarded_allow_ips) if limits else None
+
+
+class RateLimitMiddleware:
+    """Pure ASGI: adds the RateLimit fields to the answers of counted requests, and answers 429.
+
+    addresses: whether requests are counted on their addresses; those with a token are counted where it is verified
+    """
+
+    def __init__(self, app: ASGIApp, *, limits: RateLimits, addresses: bool) -> None:
+        self.app = app
+        self.limits = limits
+        self.addresses = addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_fields(message: Message) -> None:
+            if message["type"] == "http.response.start" and (fields := scope["state"].get("rate_limits")):
+                message["headers"] = [*message.get("headers", ()), *fields]
+            await send(message)
+
+        if self.addresses:
+            try:
+                self.limits.count_address(scope)
+            except TooManyRequests as problem:
+                answer = problems.response(problem, scope["path"], scope["state"]["context"])
+                await answer(scope, receive, send_with_fields)
+                return
+        await self.app(scope, receive, send_with_fields)
