@@ -3,92 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
 import pytest
 
-from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
-from tests.suite import ROOT
+from mmptf_local.processes import LOOPBACK, Child, free_port
+from tests.gateway.processes import Answer, ask, gateway_process, quick_service
 
 SHORT, LONG = 48, 24
-ANSWER_SECONDS = 3
+ANSWER_SECONDS = 2
 # Those that find a service back while its breaker is open are sent beyond the budget.
 TRIES = ANSWER_SECONDS // 2 + 1
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: Any
-    headers: dict[str, str]
-    seconds: float
-
-
-async def ask(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
-    """The answer to one request on a connection of its own."""
-    began = time.perf_counter()
-    reader, writer = await asyncio.open_connection(LOOPBACK, port)
-    try:
-        sent = {
-            "Host": "x",
-            "Connection": "close",
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        writer.write(
-            "".join([f"{method} {path} HTTP/1.1\r\n", *(f"{n}: {v}\r\n" for n, v in sent.items()), "\r\n"]).encode()
-        )
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        found = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in head[1:] if line)}
-        body = await reader.read()
-    finally:
-        writer.close()
-    is_json = "json" in found.get("content-type", "") and "transfer-encoding" not in found
-    return Answer(int(head[0].split()[1]), json.loads(body) if is_json else body, found, time.perf_counter() - began)
-
-
-@contextmanager
-def serving(label: str, *command: str, port: int, **environment: str) -> Iterator[Child]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "HOST": LOOPBACK, "PORT": str(port), **environment}
-    with Child(label, (sys.executable, "-m", *command), env=env) as child:
-        yield child
-
-
-@contextmanager
-def quick_service() -> Iterator[tuple[int, Child]]:
-    """A service as a process of its own, which answers everything at once; its port."""
-    port = free_port()
-    arguments = ("uvicorn", "tests.gateway.conftest:echo", "--port", str(port), "--log-level", "warning")
-    with serving("quick", *arguments, port=port) as child:
-        wait_until(lambda: answers_ready(f"http://{LOOPBACK}:{port}/"), child, seconds=20)
-        yield port, child
-
-
-@contextmanager
-def gateway_process(services: dict[str, int], **environment: str) -> Iterator[tuple[int, Child]]:
-    port = free_port()
-    named = ",".join(f"{name}=http://{LOOPBACK}:{at}" for name, at in services.items())
-    settings = {
-        "SERVICES": named,
-        "ANSWER_SECONDS": str(ANSWER_SECONDS),
-        "IN_FLIGHT": str(SHORT),
-        "IN_FLIGHT_LONG": str(LONG),
-        **environment,
-    }
-    with serving("gateway", "mmptf_gateway", "serve", port=port, **settings) as child:
-        wait_until(lambda: answers_ready(f"http://{LOOPBACK}:{port}/health/live"), child, seconds=20)
-        yield port, child
+def bounded_gateway(services: dict[str, int], **environment: str) -> AbstractContextManager[tuple[int, Child]]:
+    bounds = {"ANSWER_SECONDS": str(ANSWER_SECONDS), "IN_FLIGHT": str(SHORT), "IN_FLIGHT_LONG": str(LONG)}
+    return gateway_process(services, **bounds | environment)
 
 
 def descriptors(child: Child) -> int:
@@ -161,8 +99,8 @@ def quick() -> Iterator[int]:
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted in /proc")
 async def test_a_thousand_requests_to_a_service_that_hangs_concern_nobody_else(quick: int) -> None:
     async with hanging_service() as (hung, service):
-        with gateway_process({"quick": quick, "hung": hung}) as (port, child):
-            quiet = await p99(port, 3)
+        with bounded_gateway({"quick": quick, "hung": hung}) as (port, child):
+            quiet = await p99(port, 2)
             before = descriptors(child)
             most = upstream = 0
             answers: list[asyncio.Task[Answer]] = []
@@ -172,13 +110,13 @@ async def test_a_thousand_requests_to_a_service_that_hangs_concern_nobody_else(q
                 for number in range(1000):
                     path = ("/hung/v1/x", "/hung/v1/x", "/hung/v1/x?wait=30")[number % 3]
                     answers.append(asyncio.create_task(ask(port, path)))
-                    await asyncio.sleep(0.005)
+                    await asyncio.sleep(0.004)
                     if number % 20 == 0:
                         waiting = sum(not answer.done() for answer in answers)
                         most = max(most, descriptors(child) - before)
                         upstream = max(upstream, descriptors(child) - before - waiting)
 
-            busy, _ = await asyncio.gather(p99(port, 5), attack())
+            busy, _ = await asyncio.gather(p99(port, 4), attack())
             found = Counter((answer.status, answer.body["code"]) for answer in await asyncio.gather(*answers))
             refused = [answer.result() for answer in answers if answer.result().status == 503]
             print(f"p99 quiet {quiet * 1000:.1f} ms, busy {busy * 1000:.1f} ms; descriptors {before} + {most}; {found}")
@@ -216,7 +154,7 @@ async def test_a_thousand_requests_to_a_service_that_hangs_concern_nobody_else(q
 async def test_long_polls_take_no_room_from_pages(quick: int) -> None:
     async with AsyncExitStack() as stack:
         hung, service = await stack.enter_async_context(hanging_service())
-        port, _ = stack.enter_context(gateway_process({"hung": hung}, ANSWER_SECONDS="20"))
+        port, _ = stack.enter_context(bounded_gateway({"hung": hung}, ANSWER_SECONDS="20"))
         long = (
             ("/hung/v1/changes?after=1&wait=30", {}),
             ("/hung/v1/x?format=csv", {}),
@@ -245,7 +183,7 @@ async def test_a_gateway_whose_services_all_stand_still_is_not_ready() -> None:
     with ExitStack() as stack:
         first, one = stack.enter_context(quick_service())
         second, two = stack.enter_context(quick_service())
-        port, _ = stack.enter_context(gateway_process({"one": first, "two": second}, ANSWER_SECONDS="1"))
+        port, _ = stack.enter_context(bounded_gateway({"one": first, "two": second}, ANSWER_SECONDS="1"))
         assert (await ask(port, "/health/ready")).body == {"ready": True, "reason": None}
         for child in (one, two):
             os.kill(child.process.pid, signal.SIGSTOP)
@@ -269,7 +207,7 @@ async def test_a_gateway_whose_services_all_stand_still_is_not_ready() -> None:
 async def test_errors_of_the_service_itself_do_not_open_the_breaker(quick: int) -> None:
     async with hanging_service() as (failing, service):
         service.mend()
-        with gateway_process({"failing": failing, "quick": quick}) as (port, _):
+        with bounded_gateway({"failing": failing, "quick": quick}) as (port, _):
             assert {(await ask(port, "/failing/v1/x")).status for _ in range(30)} == {500}
             state = (await ask(port, "/status")).body["services"][0]
             assert (state["reachable"], state["breaker_open_since"]) == (True, None)
@@ -277,7 +215,7 @@ async def test_errors_of_the_service_itself_do_not_open_the_breaker(quick: int) 
 
 async def test_the_breaker_opens_for_a_service_that_is_away_and_closes_when_it_is_back() -> None:
     away = free_port()
-    with gateway_process({"away": away}) as (port, _):
+    with bounded_gateway({"away": away}) as (port, _):
         statuses = [(await ask(port, "/away/v1/x")).status for _ in range(8)]
         assert statuses == [502] * 5 + [503] * 3
         state = (await ask(port, "/status")).body["services"][0]
