@@ -157,7 +157,7 @@ async def test_long_polls_take_no_room_from_pages(quick: int) -> None:
         port, _ = stack.enter_context(bounded_gateway({"hung": hung}, ANSWER_SECONDS="20"))
         long = (
             ("/hung/v1/changes?after=1&wait=30", {}),
-            ("/hung/v1/x?format=csv", {}),
+            ("/hung/v1/x?form%61t=csv", {}),
             ("/hung/v1/x", {"Accept": "application/x-ndjson"}),
         )
         waiting = []

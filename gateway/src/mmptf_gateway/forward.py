@@ -12,6 +12,7 @@ from aiohttp import ClientError, ClientHandlerType, ClientRequest, ClientRespons
 from starlette.types import Message, Receive, Scope, Send
 from yarl import URL
 
+from mmptf_common.http.rate_limits import is_export, query_of
 from mmptf_common.process.context import RequestContext
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout
 from mmptf_gateway.caller import Caller
@@ -42,10 +43,8 @@ _NOT_SAFE = frozenset({"PUT", "DELETE"})
 # A body of at most so many bytes, which aiohttp reads ahead anyway, is taken from the service at once: the connection
 # to the service does not wait for a caller who reads slowly.
 SMALL_BODY = 131_072
-# Long polls, exports and uploads of files.
-_LONG_QUERY = re.compile(rb"(?:^|&)(?:wait=(?!0*(?:&|$))|format=(?:csv|ndjson))")
-_LONG_ACCEPT = re.compile(rb"text/csv|application/x-ndjson", re.IGNORECASE)
-_LONG_PATH = b"/imports"
+_WAIT = re.compile(rb"(?:^|&)wait=(?!0*(?:&|$))")
+_UPLOAD = "/imports"
 
 
 class BrokenOff(ClientError):
@@ -146,9 +145,7 @@ class Forwarder:
 
 def _lasts(scope: Scope) -> bool:
     """Whether a request is a long poll, an export or the upload of a file."""
-    if _LONG_QUERY.search(scope["query_string"]) or scope["raw_path"].endswith(_LONG_PATH):
-        return True
-    return any(name == b"accept" and _LONG_ACCEPT.search(value) for name, value in scope["headers"])
+    return bool(_WAIT.search(query_of(scope))) or scope["path"].endswith(_UPLOAD) or is_export(scope)
 
 
 def first_segment(scope: Scope) -> bytes:

@@ -41,6 +41,8 @@ def scope_of(path: str = "/a/v1/x", *, method: str = "GET", client: str = "203.0
         ("/a/v1/changes?after=7&wait=15", "GET", "", "pages"),
         ("/a/v1/programmes?as_of=2025-01-01", "GET", "", "expensive"),
         ("/a/v1/programmes?limit=5&format=csv", "GET", "", "expensive"),
+        ("/a/v1/programmes?limit=5&form%61t=csv", "GET", "", "expensive"),
+        ("/a/v1/programmes?%61s_of=3", "GET", "", "expensive"),
         ("/a/v1/programmes?format=json", "GET", "", "pages"),
         ("/a/v1/programmes", "GET", "Application/X-NDJSON", "expensive"),
         ("/a/v1/ledger/totals?by=stage", "GET", "", "expensive"),

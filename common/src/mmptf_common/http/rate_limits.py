@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,15 +19,16 @@ from mmptf_common.wire.problems import TooManyRequests
 # Answers that are computed from many records, by a segment of their path.
 _COMPUTED = frozenset(
     {
-        b"capitalization", b"comparison", b"facets", b"indicator", b"over-time", b"printed-totals", b"progress",
-        b"reconciliation", b"statement", b"totals",
+        "capitalization", "comparison", "facets", "indicator", "over-time", "printed-totals", "progress",
+        "reconciliation", "statement", "totals",
     }
 )  # fmt: skip
-_EXPENSIVE_QUERY = re.compile(rb"(?:^|&)(?:as_of=|format=(?:csv|ndjson))")
-_EXPENSIVE_ACCEPT = re.compile(rb"text/csv|application/x-ndjson", re.IGNORECASE)
+_EXPORT_QUERY = re.compile(rb"(?:^|&)format=(?:csv|ndjson)")
+_EXPORT_ACCEPT = re.compile(rb"text/csv|application/x-ndjson", re.IGNORECASE)
+_AS_OF = re.compile(rb"(?:^|&)as_of=")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # What load balancers and orchestrators ask.
-_NOT_COUNTED = b"/health/"
+_NOT_COUNTED = "/health/"
 # The addresses of one IPv6 network of this length belong to one client.
 _IPV6_CLIENT = 64
 LONGEST_CLIENT = 64
@@ -35,15 +37,28 @@ CLIENTS_READ = 65_536
 
 def kind_of(scope: Scope) -> str:
     """The kind of a request, one of those in `mmptf_common.process.settings.RATE_LIMITS`."""
-    segments = scope["raw_path"].split(b"/")
+    segments = scope["path"].split("/")
     if scope["method"] not in _READS:
-        return "imports" if segments[-1] == b"imports" else "computations" if segments[-1] == b"score" else "writes"
-    if not _COMPUTED.isdisjoint(segments) or _EXPENSIVE_QUERY.search(scope["query_string"]):
+        return "imports" if segments[-1] == "imports" else "computations" if segments[-1] == "score" else "writes"
+    if not _COMPUTED.isdisjoint(segments) or (scope["query_string"] and _AS_OF.search(query_of(scope))):
         return "expensive"
-    for name, value in scope["headers"]:
-        if name == b"accept" and _EXPENSIVE_ACCEPT.search(value):
-            return "expensive"
-    return "pages"
+    return "expensive" if is_export(scope) else "pages"
+
+
+def query_of(scope: Scope) -> bytes:
+    """The query of a request, decoded, since names and values mean the same when they are percent-encoded."""
+    query: bytes = scope["query_string"]
+    return unquote_to_bytes(query) if b"%" in query else query
+
+
+def is_export(scope: Scope) -> bool:
+    """Whether a request asks for all rows as CSV or NDJSON."""
+    if scope["query_string"] and _EXPORT_QUERY.search(query_of(scope)):
+        return True
+    for name, value in scope["headers"]:  # noqa: SIM110  # a generator takes twice as long
+        if name == b"accept" and _EXPORT_ACCEPT.search(value):
+            return True
+    return False
 
 
 class RateLimits:
@@ -98,7 +113,7 @@ class RateLimits:
 
     def count_address(self, scope: Scope) -> None:
         """Count a request on the address of its client; raises TooManyRequests."""
-        if not scope["raw_path"].startswith(_NOT_COUNTED) and (client := self.client_of(scope)):
+        if not scope["path"].startswith(_NOT_COUNTED) and (client := self.client_of(scope)):
             kind = kind_of(scope)
             self._count(scope, kind, kind, client, "This address has sent")
 

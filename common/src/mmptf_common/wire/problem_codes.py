@@ -66,8 +66,7 @@ class ProblemCode(StrEnum):
         (429,),
         "The address, or the holder of the access token, has sent as many requests of this kind as are answered in a"
         " minute; `RateLimit-Policy` states the limit, and `detail` the kind.",
-        "Wait for the seconds of `Retry-After`; ask for larger pages or an export, follow `/changes` with `wait`, and"
-        " send `If-None-Match` less often.",
+        "Wait for the seconds of `Retry-After`. Larger pages, exports, and `/changes` with `wait` need fewer requests.",
     )
     PAYLOAD_TOO_LARGE = (
         "payload_too_large",
