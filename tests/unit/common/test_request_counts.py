@@ -85,6 +85,13 @@ class _Pipeline:
         return answers
 
 
+def exchanged() -> RequestCounts:
+    """Counts that a test exchanges itself."""
+    counts = RequestCounts()
+    counts._is_exchanged = True
+    return counts
+
+
 def allowed(counts: RequestCounts, times: int, limit: int = 100, client: str = "a") -> int:
     return sum(counts.count("pages", client, limit).allowed for _ in range(times))
 
@@ -143,19 +150,26 @@ def test_a_clock_that_is_set_back_locks_nobody_out(clock: Clock) -> None:
     assert allowed(counts, 100) == 100
 
 
-def test_no_more_clients_are_kept_than_the_bound(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_clients_are_kept_than_the_bound(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST_CLIENTS == 100_000
     monkeypatch.setattr(request_counts, "MOST_CLIENTS", 100)
-    counts = RequestCounts()
+    monkeypatch.setattr(request_counts, "MOST_UNSENT", 50)
+    counts = exchanged()
     for number in range(1000):
         counts.count("pages", f"client {number}", 100)
         counts.count("pages", "one that asks all the time", 5000)
-    assert len(counts._windows) == 100 and len(counts._unsent) <= 100
+    assert len(counts._windows) == 100 and len(counts._unsent) == 50
     assert counts.count("pages", "one that asks all the time", 5000).remaining == 3999
+    store = Store()
+    await counts.exchange(store)  # type: ignore[arg-type]
+    assert not counts._unsent
+    counts.count("pages", "client 999", 100)
+    await counts.exchange(store)  # type: ignore[arg-type]
+    assert 2 in store.values.values(), "what found no room is sent with the next request"
 
 
 async def test_two_processes_share_a_limit_after_an_exchange(clock: Clock) -> None:
-    store, one, two = Store(), RequestCounts(), RequestCounts()
+    store, one, two = Store(), exchanged(), exchanged()
     assert (allowed(one, 60), allowed(two, 30)) == (60, 30)
     for _ in range(2):
         for each in (one, two):
@@ -166,14 +180,14 @@ async def test_two_processes_share_a_limit_after_an_exchange(clock: Clock) -> No
     clock.now += 60
     for each in (one, two):
         await each.exchange(store)  # type: ignore[arg-type]
-    third = RequestCounts()
+    third = exchanged()
     assert allowed(third, 1) == 1
     await third.exchange(store)  # type: ignore[arg-type]
     assert allowed(third, 10) == 0, "the minute before is shared, too"
 
 
 async def test_who_the_client_is_cannot_be_read_from_the_keys(clock: Clock) -> None:
-    store, counts = Store(), RequestCounts()
+    store, counts = Store(), exchanged()
     counts.count("subject-writes", "jane.doe@example.org", 100)
     await counts.exchange(store)  # type: ignore[arg-type]
     (key,) = store.values
@@ -182,7 +196,7 @@ async def test_who_the_client_is_cannot_be_read_from_the_keys(clock: Clock) -> N
 
 @pytest.mark.parametrize("applies", [False, True])
 async def test_a_store_that_fails_neither_opens_nor_shuts(clock: Clock, applies: bool) -> None:
-    store, one, two = Store(), RequestCounts(), RequestCounts()
+    store, one, two = Store(), exchanged(), exchanged()
     store.fails, store.applies_before_it_fails = ConnectionError("gone"), applies
     for second in range(20):
         clock.now = BEGIN + second
@@ -198,7 +212,7 @@ async def test_a_store_that_fails_neither_opens_nor_shuts(clock: Clock, applies:
 
 
 async def test_foreign_values_and_noise_are_passed_over(clock: Clock) -> None:
-    store, counts = Store(), RequestCounts()
+    store, counts = Store(), exchanged()
     allowed(counts, 10)
     await counts.exchange(store)  # type: ignore[arg-type]
     (key,) = store.values
@@ -212,7 +226,7 @@ async def test_an_exchange_is_bounded_and_goes_on_where_it_stopped(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_counts, "IN_ONE_EXCHANGE", 250)
-    store, counts = Store(), RequestCounts()
+    store, counts = Store(), exchanged()
     for number in range(600):
         counts.count("pages", f"client {number}", 100)
     for reached in (250, 500, 600):

@@ -32,7 +32,7 @@ _NOT_COUNTED = "/health/"
 # The addresses of one IPv6 network of this length belong to one client.
 _IPV6_CLIENT = 64
 LONGEST_CLIENT = 64
-CLIENTS_READ = 65_536
+CLIENTS_READ = 16_384
 
 
 def kind_of(scope: Scope) -> str:

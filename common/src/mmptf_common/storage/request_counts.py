@@ -23,6 +23,8 @@ EXCHANGE_SECONDS = 1.0
 # In one round trip, which takes the event loop about five milliseconds, and in one exchange.
 IN_ONE_PIPELINE = 100
 IN_ONE_EXCHANGE = 5_000
+# Those that wait for an exchange; who finds no room in it waits for its next request.
+MOST_UNSENT = 20_000
 # A window is read until the end of the one after it; the rest is for clocks that differ.
 EXPIRY_SECONDS = 3 * WINDOW_SECONDS
 PREFIX = "mmptf-requests"
@@ -43,15 +45,16 @@ class _Window:
     """The requests of one client and kind in one window of a minute.
 
     before: those of all processes in the window before; others: those of other processes in this one, as last heard
-    own: those of this process; sent: how many of them Redis has
+    own: those of this process; sent: how many of them were sent to Redis; is_due: whether it waits for an exchange
     """
 
-    __slots__ = ("before", "key", "number", "others", "own", "sent")
+    __slots__ = ("before", "is_due", "key", "number", "others", "own", "sent")
 
     def __init__(self, key: tuple[str, str], number: int, before: int) -> None:
         self.key = key
         self.number = number
         self.before = before
+        self.is_due = False
         self.others = self.own = self.sent = 0
 
 
@@ -65,6 +68,7 @@ class RequestCounts:
     def __init__(self) -> None:
         self._windows: OrderedDict[tuple[str, str], _Window] = OrderedDict()
         self._unsent: list[_Window] = []
+        self._is_exchanged = False
         self._is_shared: bool | None = None
 
     def count(self, kind: str, client: str, limit: int) -> Counted:
@@ -87,7 +91,8 @@ class RequestCounts:
         free = limit - here - window.before * (1 - elapsed / WINDOW_SECONDS)
         if free < 1:
             return Counted(False, 0, _seconds_to_wait(limit, here, window.before, elapsed))
-        if window.own == window.sent and len(self._unsent) < MOST_CLIENTS:
+        if self._is_exchanged and not window.is_due and len(self._unsent) < MOST_UNSENT:
+            window.is_due = True
             self._unsent.append(window)
         window.own += 1
         return Counted(True, int(free) - 1, ceil(WINDOW_SECONDS - elapsed))
@@ -104,6 +109,7 @@ class RequestCounts:
         from redis.backoff import NoBackoff
 
         client = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
+        self._is_exchanged = True
         task = asyncio.create_task(self._exchange_forever(client))
         try:
             yield
@@ -146,6 +152,7 @@ class RequestCounts:
         sent = [window.own for window in part]
         for window, own in zip(part, sent, strict=True):
             window.sent = own
+            window.is_due = False
         async with client.pipeline(transaction=False) as pipeline:
             for window, count in zip(part, counts, strict=True):
                 name = _name(window.key)
