@@ -64,7 +64,8 @@ def test_each_service_gets_its_own_settings_and_nobody_elses(suite: Suite, envir
     gateway = seen_by(suite, "gateway")
     assert gateway["SERVICES"] == ",".join(f"{name}={suite.urls[name]}" for name in SERVICES)
     assert gateway["PORT"] == environment["PORT"]
-    assert not {"DATABASE_URL", "REDIS_URL", "IDENTITY_ISSUER", "IDENTITY_AUDIENCE"} & gateway.keys()
+    assert gateway["REDIS_URL"] == suite.redis_url
+    assert not {"DATABASE_URL", "IDENTITY_ISSUER", "IDENTITY_AUDIENCE"} & gateway.keys()
 
 
 def test_databases_of_others_are_used_as_they_are(suite: Suite, environment: dict[str, str]) -> None:
