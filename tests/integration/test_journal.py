@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -19,7 +20,7 @@ from mmptf_catalog.seed import load_packaged_data
 from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables, with_ctes
 from mmptf_common.storage.engines import write_engine
-from mmptf_common.storage.journal import Author, Write, begin_write
+from mmptf_common.storage.journal import Author, Write, begin_write, state_reasons
 from mmptf_common.storage.records import load, moment_text
 from tests.conftest import SERVICES, running_app, service_of
 from tests.tokens import writing
@@ -337,6 +338,76 @@ async def test_one_write_may_change_a_record_several_times(sessions: Sessions, r
     assert await past_of(reader, "IOM") == [name]
     assert await newest(reader) == beginning + 5
     await written(reader)
+
+
+async def test_one_transaction_may_hold_several_writes(sessions: Sessions, reader: asyncpg.Connection) -> None:
+    """As a migration or an operator may make them: each is a revision with the numbers of its own changes."""
+    beginning = await newest(reader)
+    async with sessions() as session, session.begin():
+        await create(session, "ONE", "One")
+        await amend(session, "ONE", "Another one")
+        write = await create(session, "TWO", "Two")
+        assert (write.first, await write.revision()) == (beginning + 3, beginning + 3)
+        await amend(session, "TWO", "Another two")
+        await amend(session, "TWO", "A third one")
+        assert await write.revision() == beginning + 5
+    revisions = [row for row in await written(reader) if row["number"] > beginning]
+    assert [(row["first"], row["number"]) for row in revisions] == [
+        (beginning + 1, beginning + 2),
+        (beginning + 3, beginning + 5),
+    ]
+
+
+# The pages that this transaction has read so far, of the tables and indexes of the journal.
+PAGES_READ = """
+SELECT sum(pg_stat_get_xact_blocks_fetched(oid))::bigint FROM pg_class
+ WHERE oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN ('revision'::regclass, 'change'::regclass))
+    OR oid IN ('revision'::regclass, 'change'::regclass)
+"""
+
+
+@pytest.mark.parametrize("undone", [False, True], ids=["plain", "savepoints"])
+async def test_the_journal_takes_as_much_work_for_the_last_statement_of_a_write_as_for_the_first(
+    sessions: Sessions, undone: bool
+) -> None:
+    """The pages that its triggers read for each thousand of statements, where some parts are rolled back, too."""
+    async with sessions() as session, session.begin():
+        await begin_write(session, Author("test"))
+        connection = await driver_of(session)
+        read = [await connection.fetchval(PAGES_READ)]
+        for thousand in range(4):
+            await connection.execute(
+                f"DO $$ BEGIN FOR n IN 1..1000 LOOP BEGIN INSERT INTO organization (code, name, updated, record)"
+                f" VALUES ('N-{thousand}-' || n, 'New', now(), json_build_object('name', repeat('x', 500)));"
+                f" IF {undone} AND n % 3 = 0 THEN RAISE EXCEPTION 'undone' USING ERRCODE = 'ZZ001'; END IF;"
+                f" EXCEPTION WHEN SQLSTATE 'ZZ001' THEN NULL; END; END LOOP; END $$"
+            )
+            read.append(await connection.fetchval(PAGES_READ))
+        await session.rollback()
+    each = [after - before for before, after in pairwise(read)]
+    assert each[0] > 1000
+    assert max(each) < 1.3 * each[0]
+
+
+async def test_changes_of_one_statement_may_have_reasons_of_their_own(
+    sessions: Sessions, reader: asyncpg.Connection
+) -> None:
+    beginning = await newest(reader)
+    async with sessions() as session, session.begin():
+        write = await begin_write(session, Author("test"), "of the write")
+        await state_reasons(
+            write, {"organization": {"IOM": 'Of "IOM" \\ alone', "NEW": "a new one"}, "place": {"WHO": "no"}}
+        )
+        await session.execute(sa.text("UPDATE organization SET record = '{}' WHERE code IN ('IOM', 'WHO')"))
+        session.add(organization("NEW", "New", write))
+        await session.flush()
+        await state_reasons(write, {})
+        await remove(session, "NEW")
+    found = await reader.fetch("SELECT key, action, reason FROM change WHERE seq > $1 ORDER BY key, seq", beginning)
+    assert [tuple(row) for row in found] == [
+        ("IOM", "amend", 'Of "IOM" \\ alone'), ("NEW", "create", "a new one"), ("NEW", "delete", None),
+        ("WHO", "amend", None),
+    ]  # fmt: skip
 
 
 async def test_what_was_only_there_within_a_write_is_not_past(sessions: Sessions, reader: asyncpg.Connection) -> None:

@@ -86,10 +86,11 @@ def test_a_migration_holds_what_it_executes(file: Path) -> None:
 # The files of `schemas` with the text under which each version was first migrated to, as it always is from now on;
 # where a migration was amended in its first days, the amended one.
 LANDED = {
-    "catalog": ("0001b", "0002a", "0003a", "0004a", "0005a", "0006a", "0007a", "0008a"),
-    "funding": ("0001b", "0002b", "0003a", "0004a", "0005a", "0006a", "0007a", "0008a", "0009a"),
+    "catalog": ("0001b", "0002a", "0003a", "0004a", "0005a", "0006a", "0007a", "0008a", "0009a"),
+    "funding": ("0001b", "0002b", "0003a", "0004a", "0005a", "0006a", "0007a", "0008a", "0009a", "0010a"),
     "markers": (
         "0001b", "0002a", "0003a", "0004a", "0005a", "0006a", "0008a", "0009a", "0010a", "0011a", "0012a",
+        "0013a",
     ),
 }  # fmt: skip
 # The last version of each that is a number alone.
@@ -212,7 +213,7 @@ async def test_every_table_of_records_has_its_journal_triggers(
             "SELECT tgrelid::regclass::text AS name, array_agg(tgname::text ORDER BY tgname) AS triggers,"
             " array_agg(DISTINCT rtrim(encode(tgargs, 'escape'), '\\000')) FILTER (WHERE tgnargs > 0) AS arguments"
             " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid"
-            " WHERE tgenabled = 'O' AND proname LIKE 'journal%' GROUP BY 1"
+            " WHERE tgenabled = 'O' AND proname IN ('journal_stamp', 'journal_write') GROUP BY 1"
         )
         assert {row["name"]: row["arguments"] for row in kept} == {t: [entity] for t, entity in entities.items()}
         for row in kept:

@@ -1,12 +1,15 @@
 """The journal of changes, written by triggers: audit trail, history, change feed and revision of the data.
 
-revision   one row for each write that changed anything: who, when and why, and the numbers of its changes
+revision   one row for each write that changed anything: who, when and why, and the numbers of its changes. The trigger
+           of its first change makes it, and one that is deferred to the end of the transaction sets `number`
 change     one row for each record that a write changed: the record before and after, and its own reason in a batch
 <t>_past   the rows of table <t> as they were before each change, from which earlier revisions are read
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,7 +51,8 @@ class Write:
 
     async def revision(self) -> int:
         """The present revision of the data, within this write."""
-        return int(await self.session.scalar(sa.text("SELECT coalesce(max(number), 0) FROM revision")) or 0)
+        # The number of the write's own revision follows when its transaction ends.
+        return int(await self.session.scalar(sa.text("SELECT coalesce(max(seq), 0) FROM change")) or 0)
 
 
 async def begin_write(session: AsyncSession, author: Author, reason: str | None = None) -> Write:
@@ -65,7 +69,7 @@ async def begin_write(session: AsyncSession, author: Author, reason: str | None 
             " json_build_object('at', at, 'actor', CAST(:actor AS text), 'organization', CAST(:organization AS text),"
             " 'reason', CAST(:reason AS text), 'request_id', CAST(:request_id AS text))::text, true)"
             " FROM (SELECT greatest(date_trunc('microseconds', clock_timestamp()), max(at) + interval '1 microsecond')"
-            " AS at, coalesce(max(number), 0) + 1 AS first FROM revision) AS next"
+            " AS at, (SELECT coalesce(max(seq), 0) + 1 FROM change) AS first FROM revision) AS next"
         ),
         {
             "actor": author.actor,
@@ -84,3 +88,15 @@ async def state_reason(write: Write, reason: str | None) -> None:
     Where a savepoint is rolled back, the reason of before it holds again.
     """
     await write.session.execute(sa.text("SELECT set_config('mmptf.reason', :reason, true)"), {"reason": reason or ""})
+
+
+async def state_reasons(write: Write, reasons: Mapping[str, Mapping[str, str]]) -> None:
+    """Set the reasons of single records' changes that follow in this write, by entity and code; for rows of a batch.
+
+    A record that is not among them has the reason of `state_reason`. Where a savepoint is rolled back, the reasons of
+    before it hold again.
+    """
+    await write.session.execute(
+        sa.text("SELECT set_config('mmptf.reasons', :reasons, true)"),
+        {"reasons": json.dumps(reasons, ensure_ascii=False)},
+    )
