@@ -104,10 +104,19 @@ async def put(write: Write, rows: Sequence[Record]) -> None:
     model = type(rows[0])
     insert = postgresql.insert(model)
     stated = {name: insert.excluded[name] for name in model.model_fields if name != "code"}
-    upsert = insert.on_conflict_do_update(index_elements=["code"], set_=stated)
+    await _insert(write, rows, insert.on_conflict_do_update(index_elements=["code"], set_=stated))
+
+
+async def add(write: Write, rows: Sequence[Record]) -> None:
+    """Insert new rows of one table, up to a thousand with one statement."""
+    if rows:
+        await _insert(write, rows, postgresql.insert(type(rows[0])))
+
+
+async def _insert(write: Write, rows: Sequence[Record], insert: postgresql.Insert) -> None:
     # The triggers run for each statement. SQLAlchemy batches rows into few statements only with RETURNING, and only
     # while successive rows have the same columns, so null values are not left out.
-    returning = upsert.returning(col(model.code))
+    returning = insert.returning(col(type(rows[0]).code))
     members = [row.model_dump() for row in rows]
     await write.session.execute(returning, members, execution_options={"render_nulls": True})
 

@@ -95,7 +95,7 @@ async def answer_write(
     Raises whatever the command raises; nothing is written then.
     """
     dry_run = query.dry_run == "true"
-    key = _key(request)
+    key = idempotency_key(request)
     tags = conditional.expected_tags(request) if changes else None
     fingerprint = await _fingerprint(request, query, digest) if key else ""
     author = Author(who.subject, who.organization, request.state.context.request_id)
@@ -115,7 +115,7 @@ async def answer_write(
             elif isinstance(done, Created):
                 response = await _record(request, write, done.listing, done.code, status=201)
             else:
-                response = _model(done)
+                response = response_of(done)
             if dry_run:
                 await session.rollback()
             elif key:
@@ -127,7 +127,8 @@ async def answer_write(
     return response
 
 
-def _key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """The key of a write, None where another method than POST has none; BadRequest where it is missing or invalid."""
     given = request.headers.getlist("idempotency-key")
     if not given:
         if request.method == "POST":
@@ -278,7 +279,8 @@ async def _record(request: Request, write: Write, listing: Listing, code: str, *
     return Response(row.record, status, headers, "application/json")
 
 
-def _model(answer: Answer) -> Response:
+def response_of(answer: Answer) -> Response:
+    """The response with an answer that is not the record."""
     return Response(answer.body.model_dump_json(), 200, {"Cache-Control": "no-store"}, media_type="application/json")
 
 
@@ -348,8 +350,8 @@ async def write_batch(
     pointer: JSON pointer of the body's member that contains the rows; write_one: returns the code of the row's record
     reason_of: the reason of a row's changes, which have no other row's; None for the reason of the whole write
     """
-    outcomes: list[RowOutcome] = []
-    for n, row in enumerate(rows):
+    results: list[str | ProblemError] = []
+    for row in rows:
         try:
             async with write.session.begin_nested():
                 await state_reason(write, reason_of(row))
@@ -359,12 +361,27 @@ async def write_batch(
             if problem.status >= 500:
                 # Not an error of the row: the caller has to send the whole batch again.
                 raise
-            where = f"{pointer}/{n}"
-            errors = problem.errors or [error_detail(problem.code, problem.detail, pointer="")]
-            errors = [f.model_copy(update={"pointer": f"{where}{f.pointer or ''}"}) for f in errors]
-            outcomes.append(RowOutcome(row=n, outcome="refused", code=None, status=problem.status, errors=errors))
+            results.append(problem)
         else:
-            outcomes.append(RowOutcome(row=n, outcome="written", code=code, status=200, errors=[]))
+            results.append(code)
+    return batch_report(query, results, pointer)
+
+
+def batch_report(query: BatchQuery, results: Sequence[str | ProblemError], pointer: str) -> Answer:
+    """The report of a batch whose rows have these results, each the code of the row's record or the row's error.
+
+    Raises InvalidRequest with the errors of every refused row, unless the batch is partial.
+    pointer: JSON pointer of the body's member that contains the rows
+    """
+    outcomes: list[RowOutcome] = []
+    for n, result in enumerate(results):
+        if isinstance(result, str):
+            outcomes.append(RowOutcome(row=n, outcome="written", code=result, status=200, errors=[]))
+            continue
+        where = f"{pointer}/{n}"
+        errors = result.errors or [error_detail(result.code, result.detail, pointer="")]
+        errors = [f.model_copy(update={"pointer": f"{where}{f.pointer or ''}"}) for f in errors]
+        outcomes.append(RowOutcome(row=n, outcome="refused", code=None, status=result.status, errors=errors))
     rejected = [outcome for outcome in outcomes if outcome.outcome == "refused"]
     if rejected and query.partial == "false":
         raise InvalidRequest(

@@ -2,72 +2,89 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from mmptf_common.http.identity import Identity
-from mmptf_common.lists.codes import codes_in, unknown_in
-from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import submission
+from mmptf_common.storage.journal import Write, state_reasons
+from mmptf_common.storage.records import add, put, submission
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import Conflict, ErrorDetail, Forbidden, ProblemError, raise_if_any
+from mmptf_common.wire.problems import Conflict, Forbidden, ProblemError, raise_if_any
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.contributions.queries import CONTRIBUTORS
 from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.domain import (
-    CURRENCY,
-    Answers,
-    Entry,
-    KnownProgramme,
-    LedgerFlag,
-    Noun,
-    Programme,
-    RecordedEntry,
-)
+from mmptf_funding.ledger.domain import Answers, Entry, KnownProgramme, Noun, Programme, RecordedEntry
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.ledger.schemas import ContributorSent, LedgerEntrySent, LedgerReversalSent
+from mmptf_funding.ledger.state import BalanceKey, DailyBalance, LedgerState, balance_keys, number_of
 from mmptf_funding.models import ContributorRow, EntryRow, ProgrammeRow
 
-
-def named(sent: Iterable[LedgerEntrySent]) -> list[tuple[Noun, str]]:
-    """The catalogue's codes that entries name, with their kinds."""
-    return [code for entry in sent for code in entry.entry().catalogue_codes().items()]
+# The rows of a batch after which other requests of the process get their turn.
+TURN = 50
 
 
-async def enter(write: Write, who: Identity, sent: LedgerEntrySent, answers: Answers | ProblemError) -> str:
-    """Write one entry, and the fee that follows a deposit; returns its code.
+def entries_of(who: Identity, sent: Iterable[LedgerEntrySent]) -> list[Entry | Forbidden]:
+    """The entries that were sent, in their order; in place of each that the caller may not write, the error."""
+    return [
+        entry.entry(recorded_by=who.organization)
+        if rules.may_write(who, entry.kind, entry.organization)
+        else Forbidden(f"{entry.kind}: entered by {rules.writers(entry.kind)}.")
+        for entry in sent
+    ]
 
-    answers: the catalogue's answers for the codes that the entry names, or the error that prevented them
-    Raises Forbidden for a kind that the caller may not write, InvalidRequest for an invalid entry, Conflict where a
-    balance would fall below zero, and the catalogue's error where the ledger does not have the codes either.
+
+async def enter(
+    write: Write,
+    entries: Sequence[Entry | Forbidden],
+    answers: Answers | ProblemError,
+    *,
+    partial: bool = False,
+    own_reasons: bool = False,
+) -> list[str | ProblemError]:
+    """Write entries in their order, with the fees that follow deposits; returns the code or the error of each.
+
+    answers: the catalogue's answers for the codes that the entries name, or the error that prevented them
+    partial: write the others where some are refused, else none
+    own_reasons: the reason of each entry's changes is its note; else that of the write
+    An entry is checked after those before it that are not refused. The errors are Forbidden, InvalidRequest for an
+    invalid entry, and Conflict where a balance would fall below zero. Raises the error of the catalogue where the
+    ledger does not have the codes either.
     """
-    if not rules.may_write(who, sent.kind, sent.organization):
-        raise Forbidden(f"{sent.kind}: entered by {rules.writers(sent.kind)}.")
-    entry = sent.entry(recorded_by=who.organization)
-    errors = rules.errors_of(entry, write.at.date())
-    errors += await _unknown_contributor(write, entry.contributor)
-    if isinstance(answers, ProblemError):
-        await _require_held(write, entry, answers)
-    else:
-        errors += rules.catalogue_errors(entry, answers)
-    errors += await _wrong_predecessor(write, entry)
-    raise_if_any(errors)
-    if isinstance(answers, Answers):
-        entry = answers.with_current_codes(entry)
-        if sent.programme:
-            await _store_programme(write, answers.programmes[sent.programme])
-    recorded = await _append(write, entry, flags=await _flags(write, entry))
-    if entry.kind == "deposit" and (fee := rules.fee_of(recorded)):
-        await _append(write, fee)
-    await _require_balances(write, recorded)
-    return recorded.code
+    state = await _load_state(write, [entry for entry in entries if isinstance(entry, Entry)], answers)
+    results: list[str | ProblemError] = []
+    reasons: dict[str, dict[str, str]] = {"ledger_entry": {}, "programme": {}}
+    for n, entry in enumerate(entries):
+        if n % TURN == TURN - 1:
+            await asyncio.sleep(0)
+        if isinstance(entry, Forbidden):
+            results.append(entry)
+            continue
+        entries_before, programmes_before = len(state.new_entries), len(state.new_programmes)
+        try:
+            results.append((await state.enter(entry, answers)).code)
+        except ProblemError as problem:
+            if problem.status >= 500:
+                # Not an error of the entry: the caller has to send all of them again.
+                raise
+            results.append(problem)
+        else:
+            if entry.note is not None:
+                reasons["ledger_entry"] |= {new.code: entry.note for new in state.new_entries[entries_before:]}
+                reasons["programme"] |= dict.fromkeys([*state.new_programmes][programmes_before:], entry.note)
+    if partial or all(isinstance(result, str) for result in results):
+        if own_reasons:
+            await state_reasons(write, reasons)
+        await _store(state)
+    return results
 
 
 async def reverse(write: Write, who: Identity, code: str, sent: LedgerReversalSent) -> Created:
@@ -87,14 +104,14 @@ async def reverse(write: Write, who: Identity, code: str, sent: LedgerReversalSe
     resting = await _resting_entries(write, code)
     if others := [other.code for other in resting if other.kind != "agent_fee"]:
         raise Conflict(f"{', '.join(others)} rests on {code}; reverse it first.", code=ProblemCode.NOT_REVERSIBLE)
-    flags = await _flags_of_reversal(write, entry, day)
-    reversal = await _append(write, rules.reversal_of(entry, day, sent.reason, who.organization), flags=flags)
-    _name_reversal(write, row, reversal)
+    state = await _load_state(write, [entry, *map(_recorded, resting)])
+    flags = state.flags_of_reversal(entry, day)
+    reversal = state.append(rules.reversal_of(entry, day, sent.reason, who.organization), flags=flags)
+    await _name_reversal(state, row, reversal)
     for fee in resting:
-        reversed_fee = await _append(write, rules.reversal_of(_recorded(fee), day, sent.reason, who.organization))
-        _name_reversal(write, fee, reversed_fee)
-    await write.session.flush()
-    await _require_balances(write, reversal)
+        reversed_fee = state.append(rules.reversal_of(_recorded(fee), day, sent.reason, who.organization))
+        await _name_reversal(state, fee, reversed_fee)
+    state.require_balances(reversal)
     return Created(LEDGER, reversal.code)
 
 
@@ -116,84 +133,137 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
     return Created(CONTRIBUTORS, sent.code)
 
 
-async def _append(write: Write, entry: Entry, *, flags: Sequence[LedgerFlag] = ()) -> RecordedEntry:
-    """Store an entry under the next code; returns it."""
-    number = 1 + int(await write.session.scalar(sa.select(sa.func.coalesce(sa.func.max(col(EntryRow.number)), 0))) or 0)
-    code = f"L-{number:06d}"
-    recorded = RecordedEntry.of(
-        entry.model_copy(update={"flags": tuple(flags)}),
-        code=code,
-        source=submission(write, f"{LEDGER.path}/{code}", "sum", entry.reference),
-        at=write.at,
+async def _load_state(
+    write: Write, entries: Sequence[Entry], answers: Answers | ProblemError | None = None
+) -> LedgerState:
+    """The part of the ledger that entries depend on which are to be added.
+
+    answers: the catalogue's answers for the codes that the entries name, or the error that prevented them
+    """
+    session = write.session
+    number = await session.scalar(sa.select(sa.func.coalesce(sa.func.max(col(EntryRow.number)), 0)))
+    contributors: Iterable[str] = ()
+    if any(entry.contributor for entry in entries):
+        contributors = await session.scalars(sa.select(col(ContributorRow.code)))
+    earlier: Iterable[Any] = ()
+    if followed := {entry.follows for entry in entries if entry.follows}:
+        earlier = await session.scalars(sa.select(col(EntryRow.record)).where(_among(col(EntryRow.code), followed)))
+    programmes: Iterable[Any] = ()
+    if isinstance(answers, Answers):
+        known = [answers.with_current_codes(entry) for entry in entries if answers.knows(entry)]
+        if described := {programme.code for programme in answers.programmes.values()}:
+            stored = sa.select(col(ProgrammeRow.record)).where(_among(col(ProgrammeRow.code), described))
+            programmes = await session.scalars(stored)
+    else:
+        known = list(entries)
+    keys = dict.fromkeys(key for entry in known for key in balance_keys(entry))
+    return LedgerState(
+        write=write,
+        number=int(number or 0),
+        contributors=frozenset(contributors),
+        entries={entry.code: entry for entry in map(RecordedEntry.model_validate, earlier)},
+        programmes={programme.code: programme for programme in map(Programme.model_validate, programmes)},
+        held=await _held(write, entries) if isinstance(answers, ProblemError) else frozenset(),
+        balances=await _load_balances(write, keys),
     )
-    write.session.add(
-        EntryRow(
-            code=code,
-            number=number,
-            kind=entry.kind,
-            date=entry.date,
-            amount=entry.sum.amount,
-            contributor=entry.contributor,
-            programme=entry.programme,
-            organization=entry.organization,
-            thematic_area=entry.thematic_area,
-            category=entry.category,
-            follows=entry.follows,
-            reverses=entry.reverses,
-            flags=list(flags),
-            updated=write.at,
-            record=recorded.model_dump(mode="json"),
+
+
+def _among(column: Any, values: Iterable[str | None]) -> sa.ColumnElement[bool]:
+    return column == sa.func.any(sa.cast(sorted(value for value in values if value), ARRAY(sa.Text)))  # type: ignore[no-any-return]
+
+
+async def _load_balances(write: Write, keys: Iterable[BalanceKey]) -> dict[BalanceKey, DailyBalance]:
+    """Each balance with its changes on each day; with one statement for all of the same kinds."""
+    wanted: dict[rules.Balance, list[tuple[str | None, ...]]] = {}
+    for balance, values in keys:
+        wanted.setdefault(balance, []).append(values)
+    found: dict[BalanceKey, DailyBalance] = {}
+    for balance, members in wanted.items():
+        names = ", ".join(balance.members)
+        arrays = ", ".join(f"CAST(:{name} AS text[])" for name in balance.members)
+        only = f" AND ({names}) IN (SELECT * FROM unnest({arrays}))" if names else ""
+        columns = f"{names}, date" if names else "date"
+        days = await write.session.execute(
+            sa.text(
+                f"SELECT {columns}, sum(CASE WHEN kind = ANY(:plus) THEN amount ELSE -amount END) FROM ledger_entry"
+                f" WHERE kind = ANY(:kinds){only} GROUP BY {columns}"
+            ).bindparams(
+                sa.bindparam("plus", list(balance.plus), type_=ARRAY(sa.Text)),
+                sa.bindparam("kinds", [*balance.plus, *balance.minus], type_=ARRAY(sa.Text)),
+                *(
+                    sa.bindparam(name, [values[n] for values in members], type_=ARRAY(sa.Text))
+                    for n, name in enumerate(balance.members)
+                ),
+            )
         )
+        changes: dict[tuple[str | None, ...], list[tuple[date, Decimal]]] = {values: [] for values in members}
+        for *of_members, day, amount in days:
+            changes[tuple(of_members)].append((day, amount))
+        found |= {(balance, values): DailyBalance(of_days) for values, of_days in changes.items()}
+    return found
+
+
+async def _held(write: Write, entries: Iterable[Entry]) -> frozenset[tuple[Noun, str]]:
+    """The catalogue's codes among those of entries that the ledger's entries name, too."""
+    wanted: dict[Noun, set[str]] = {}
+    for entry in entries:
+        for noun, code in entry.catalogue_codes().items():
+            wanted.setdefault(noun, set()).add(code)
+    held: set[tuple[Noun, str]] = set()
+    for noun, codes in wanted.items():
+        named = await write.session.scalars(
+            sa.text(
+                "SELECT given.code FROM unnest(CAST(:codes AS text[])) AS given(code)"
+                f" WHERE EXISTS (SELECT FROM ledger_entry WHERE {noun} = given.code)"
+            ).bindparams(sa.bindparam("codes", sorted(codes), type_=ARRAY(sa.Text)))
+        )
+        held |= {(noun, code) for code in named}
+    return frozenset(held)
+
+
+async def _store(state: LedgerState) -> None:
+    """Store what is new in the state."""
+    write = state.write
+    programmes = [KnownProgramme(**new.model_dump(), updated=write.at) for new in state.new_programmes.values()]
+    await put(
+        write, [ProgrammeRow(code=p.code, updated=p.updated, record=p.model_dump(mode="json")) for p in programmes]
     )
-    await write.session.flush()
-    return recorded
+    await add(write, [_row_of(entry) for entry in state.new_entries])
+    state.new_programmes.clear()
+    state.new_entries.clear()
 
 
-def _name_reversal(write: Write, row: EntryRow, reversal: RecordedEntry) -> None:
-    """Name the entry that reverses an entry in its row and in its record."""
-    named = _recorded(row).model_copy(update={"reversed_by": reversal.code, "updated": write.at})
-    row.reversed_by, row.updated, row.record = reversal.code, write.at, named.model_dump(mode="json")
+def _row_of(entry: RecordedEntry) -> EntryRow:
+    return EntryRow(
+        code=entry.code,
+        number=number_of(entry.code),
+        kind=entry.kind,
+        date=entry.date,
+        amount=entry.sum.amount,
+        contributor=entry.contributor,
+        programme=entry.programme,
+        organization=entry.organization,
+        thematic_area=entry.thematic_area,
+        category=entry.category,
+        follows=entry.follows,
+        reverses=entry.reverses,
+        flags=list(entry.flags),
+        updated=entry.updated,
+        record=entry.model_dump(mode="json"),
+    )
+
+
+async def _name_reversal(state: LedgerState, row: EntryRow, reversal: RecordedEntry) -> None:
+    """Store a reversal, and name it in the row and the record of the entry that it reverses."""
+    await _store(state)
+    at = state.write.at
+    named = _recorded(row).model_copy(update={"reversed_by": reversal.code, "updated": at})
+    row.reversed_by, row.updated, row.record = reversal.code, at, named.model_dump(mode="json")
+    await state.write.session.flush()
 
 
 def _recorded(row: EntryRow) -> RecordedEntry:
     return RecordedEntry.model_validate(row.record)
-
-
-async def _unknown_contributor(write: Write, code: str | None) -> list[ErrorDetail]:
-    if code is None or await write.session.get(ContributorRow, code) is not None:
-        return []
-    contributors = codes_in(CONTRIBUTORS.rows)
-    return [await unknown_in(write.session, "/contributor", code, contributors, listed_at=CONTRIBUTORS.path)]
-
-
-async def _require_held(write: Write, entry: Entry, failed: ProblemError) -> None:
-    """Accept codes that earlier entries name while the catalogue cannot be asked; raise its error for any other."""
-    for noun, code in entry.catalogue_codes().items():
-        column: sa.ColumnClause[str] = sa.column(noun)
-        held = sa.select(sa.literal(1)).select_from(EntryRow).where(column == code).limit(1)
-        if await write.session.scalar(held) is None:
-            raise failed
-
-
-async def _store_programme(write: Write, programme: Programme) -> None:
-    """Store the catalogue's description of a programme where it differs from the stored one."""
-    stored = await write.session.get(ProgrammeRow, programme.code)
-    if stored is not None and Programme.model_validate(stored.record) == programme:
-        return
-    known = KnownProgramme(**programme.model_dump(), updated=write.at)
-    row = ProgrammeRow(code=programme.code, updated=write.at, record=known.model_dump(mode="json"))
-    await write.session.merge(row)
-
-
-async def _wrong_predecessor(write: Write, entry: Entry) -> list[ErrorDetail]:
-    """The errors of `follows`: an entry that does not exist, is of another kind or contributor, or was reversed."""
-    if entry.follows is None or rules.KINDS[entry.kind].follows is None:
-        return []
-    row = await write.session.get(EntryRow, entry.follows)
-    if row is None:
-        entries = codes_in("ledger_entry")
-        return [await unknown_in(write.session, "/follows", entry.follows, entries, listed_at=LEDGER.path)]
-    return rules.predecessor_errors(entry, _recorded(row))
 
 
 async def _resting_entries(write: Write, code: str) -> list[EntryRow]:
@@ -204,58 +274,3 @@ async def _resting_entries(write: Write, code: str) -> list[EntryRow]:
         .order_by(col(EntryRow.code))
     )
     return list(rows)
-
-
-async def _flags(write: Write, entry: Entry) -> list[LedgerFlag]:
-    """The flags of a new entry: what it exceeds on its day or a later one."""
-    amount = entry.sum.amount
-    if entry.kind in ("expenditure", "refund"):
-        _, unspent = await _lowest(write, rules.UNSPENT, entry, entry.date)
-        if unspent < amount:
-            return ["refund_exceeds_unspent" if entry.kind == "refund" else "expenditure_exceeds_transfers"]
-    if entry.kind == "deposit" and entry.follows:
-        committed = await write.session.get_one(EntryRow, entry.follows)
-        _, paid = await _lowest(write, rules.PAID, entry, entry.date)
-        if committed.amount + paid < amount:
-            return ["deposit_exceeds_commitment"]
-    return []
-
-
-async def _flags_of_reversal(write: Write, entry: RecordedEntry, day: date) -> list[LedgerFlag]:
-    """The flags of a reversal: of a transfer, whether expenditure then exceeds transfers on its day or a later one."""
-    if entry.kind != "transfer":
-        return []
-    _, left = await _lowest(write, rules.UNSPENT, entry, day)
-    return ["expenditure_exceeds_transfers"] if left < entry.sum.amount else []
-
-
-async def _require_balances(write: Write, entry: RecordedEntry) -> None:
-    """Raise Conflict, with the amount, where a balance is below zero on the entry's day or a later one."""
-    for balance in rules.NEVER_BELOW_ZERO:
-        if entry.kind not in (*balance.plus, *balance.minus):
-            continue
-        day, lowest = await _lowest(write, balance, entry, entry.date)
-        if lowest < 0:
-            name = balance.name.format(entry)
-            raise Conflict(f"On {day} {name} would be {lowest} {CURRENCY}.", code=balance.code)
-
-
-async def _lowest(write: Write, balance: rules.Balance, entry: Entry, since: date) -> tuple[date, Decimal]:
-    """The lowest balance from a date on, that day included, with the first day on which it is reached."""
-    only = "".join(f" AND {name} = :{name}" for name in balance.members)
-    found = await write.session.execute(
-        sa.text(
-            "SELECT date, total FROM (SELECT date, sum(sum(signed)) OVER (ORDER BY date) AS total FROM"
-            " (SELECT CAST(:since AS date) AS date, CAST(0 AS numeric(18, 2)) AS signed UNION ALL"
-            " SELECT date, CASE WHEN kind = ANY(:plus) THEN amount ELSE -amount END FROM ledger_entry"
-            f" WHERE kind = ANY(:kinds){only}) AS entry GROUP BY date) AS day"
-            " WHERE date >= :since ORDER BY total, date LIMIT 1"
-        ).bindparams(
-            sa.bindparam("plus", list(balance.plus), type_=ARRAY(sa.Text)),
-            sa.bindparam("kinds", [*balance.plus, *balance.minus], type_=ARRAY(sa.Text)),
-            since=since,
-            **{name: getattr(entry, name) for name in balance.members},
-        )
-    )
-    row = found.one()
-    return row.date, row.total

@@ -212,6 +212,10 @@ class Answers:
     codes: Mapping[tuple[Noun, str], str | None]
     programmes: Mapping[str, Programme]
 
+    def knows(self, entry: Entry) -> bool:
+        """Whether the catalogue lists all codes of an entry."""
+        return all(self.codes[named] is not None for named in entry.catalogue_codes().items())
+
     def with_current_codes(self, entry: Entry) -> Entry:
         """The entry with present codes in place of renamed ones; all its codes have to be known."""
         return entry.model_copy(update={noun: self.codes[noun, code] for noun, code in entry.catalogue_codes().items()})

@@ -15,7 +15,7 @@ from mmptf_common.lists.tables import columns_of, table_of
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
-from mmptf_common.wire.problems import Forbidden
+from mmptf_common.wire.problems import Forbidden, ProblemError
 from mmptf_common.writes.commands import (
     Answer,
     BatchParameters,
@@ -23,12 +23,15 @@ from mmptf_common.writes.commands import (
     Created,
     WriteParameters,
     answer_write,
-    write_batch,
+    batch_report,
+    idempotency_key,
+    response_of,
 )
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.contributions.routes import TAG as CONTRIBUTIONS_TAG
 from mmptf_funding.contributions.schemas import Contributor
 from mmptf_funding.ledger import catalogue_client, commands, queries, rules, schemas
+from mmptf_funding.ledger.domain import Entry
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 router = openapi.Router()
@@ -66,10 +69,17 @@ async def create_ledger_entry(
     query: WriteParameters,
 ) -> Response:
     """The entry, and with a deposit the entry of the agent's fee."""
-    known = await catalogue_client.ask(request, commands.named([sent]))
+    idempotency_key(request)
+    (entry,) = commands.entries_of(who, [sent])
+    if isinstance(entry, Forbidden):
+        raise entry
+    known = await catalogue_client.ask(request, [entry])
 
     async def write_one(write: Write) -> Created:
-        return Created(queries.LEDGER, await commands.enter(write, who, sent, known))
+        (result,) = await commands.enter(write, [entry], known)
+        if isinstance(result, ProblemError):
+            raise result
+        return Created(queries.LEDGER, result)
 
     return await answer_write(request, who, query, write_one, reason=sent.note)
 
@@ -89,17 +99,19 @@ async def create_ledger_entries(
     query: BatchParameters,
 ) -> Response:
     """The report of the batch, row by row."""
-    known = await catalogue_client.ask(request, commands.named(sent.entries))
+    idempotency_key(request)
+    entries = commands.entries_of(who, sent.entries)
+    permitted = [entry for entry in entries if isinstance(entry, Entry)]
+    if not permitted:
+        # Refused from the token alone: nobody is asked, and no writer waits for it.
+        refused = [entry for entry in entries if isinstance(entry, Forbidden)]
+        return response_of(batch_report(query, refused, "/entries"))
+    known = await catalogue_client.ask(request, permitted)
 
     async def write_all(write: Write) -> Answer:
-        return await write_batch(
-            write,
-            query,
-            sent.entries,
-            "/entries",
-            lambda entry: commands.enter(write, who, entry, known),
-            lambda entry: entry.note,
-        )
+        partial = query.partial == "true"
+        results = await commands.enter(write, entries, known, partial=partial, own_reasons=True)
+        return batch_report(query, results, "/entries")
 
     return await answer_write(request, who, query, write_all, reason="a batch of entries")
 
