@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
+from tests.conftest import RunningApp
 
 
 async def write_sql(database_url: str, *statements: str) -> None:
@@ -17,3 +21,19 @@ async def write_sql(database_url: str, *statements: str) -> None:
         for statement in statements:
             await session.execute(sa.text(statement))
     await engine.dispose()
+
+
+@contextmanager
+def statements_of(running: RunningApp) -> Iterator[list[str]]:
+    """The statements of a service's writes that are executed within the block."""
+    executed: list[str] = []
+    engine = running.app.state.database.sessions.kw["bind"].sync_engine
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        executed.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield executed
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)

@@ -7,8 +7,10 @@ from typing import Any
 import asyncpg
 import httpx
 
+from tests.conftest import RunningApp
 from tests.integration.programme_writes import DECIDED, PROGRAMMES, comparable, is_replayed, moved, state, submitted
 from tests.tokens import writing
+from tests.writes import statements_of
 
 BATCH = "/catalog/v1/status-changes"
 
@@ -148,6 +150,41 @@ async def test_a_programme_named_twice_is_stale_the_second_time(client: httpx.As
     partial = await batch(client, rows, "?partial=true")
     assert [(o["outcome"], o["status"]) for o in partial.json()["outcomes"]] == [("written", 200), ("refused", 412)]
     assert await status_of(client, note) == ["pipeline"]
+
+
+async def test_a_programme_may_change_twice_in_whatever_state_it_is(
+    client: httpx.AsyncClient, reader: asyncpg.Connection
+) -> None:
+    """Each change is checked after the one before it, and is one of the journal with its own reason."""
+    note, other = await submitted(client), await submitted(client)
+    steps = ["pipeline", "not_selected", "approved", "concept_note"]
+    rows = [row_of(note, status, etag="*", reason=f"for {status}") for status in steps]
+    rows.insert(2, row_of(other, "pipeline", reason="for the other"))
+    report = (await batch(client, rows, "?partial=true")).json()
+    assert [outcome["status"] for outcome in report["outcomes"]] == [200, 200, 200, 409, 200]
+    assert await status_of(client, note, other) == ["concept_note", "pipeline"]
+    changes = await reader.fetch(
+        "SELECT reason, after->>'status' FROM change WHERE key = $1 ORDER BY seq DESC LIMIT 3", note.json()["code"]
+    )
+    assert [tuple(row) for row in changes] == [
+        (f"for {status}", status) for status in ("concept_note", "not_selected", "pipeline")
+    ]
+    read = await client.get(f"{PROGRAMMES}/{note.json()['code']}")
+    history = [entry["status"] for entry in read.json()["status_history"]]
+    assert history == ["concept_note", "pipeline", "not_selected", "concept_note"]
+
+
+async def test_many_changes_take_few_statements(catalog_service: RunningApp) -> None:
+    """Most of what a write costs while others wait for it."""
+    notes = [await submitted(catalog_service.client) for _ in range(12)]
+    rows = [row_of(note, "pipeline") for note in notes]
+    with statements_of(catalog_service) as executed:
+        answer = await batch(catalog_service.client, rows, "?dry_run=true")
+    assert answer.json()["written"] == 12
+    assert len(executed) <= 12
+    with statements_of(catalog_service) as fewer:
+        await batch(catalog_service.client, rows[:2], "?dry_run=true")
+    assert len(fewer) == len(executed)
 
 
 async def test_a_key_stands_for_the_batch_and_what_its_parameters_mean(

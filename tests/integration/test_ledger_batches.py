@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
 import pytest
-import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -38,6 +36,7 @@ from tests.integration.ledger_client import (
 )
 from tests.serving import served
 from tests.tokens import writing
+from tests.writes import statements_of
 
 # --- a batch is the same as its entries one by one -------------------------------------------------------------------
 
@@ -268,22 +267,6 @@ async def test_many_codes_are_one_request_for_each_of_their_lists(
     assert len(sent) >= len(codes)
 
 
-@contextmanager
-def statements_of(ledger: LedgerClient) -> Iterator[list[str]]:
-    """The statements of writes that are executed within the block."""
-    executed: list[str] = []
-    engine = ledger.running.app.state.database.sessions.kw["bind"].sync_engine
-
-    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
-        executed.append(statement)
-
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield executed
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
-
-
 async def test_a_thousand_entries_take_few_statements(funded_ledger: LedgerClient) -> None:
     """Most of what a write costs while others wait for it; a dry run and refused entries take as few."""
     kinds = [
@@ -296,7 +279,7 @@ async def test_a_thousand_entries_take_few_statements(funded_ledger: LedgerClien
     ]
     entries = [kinds[n % len(kinds)](n) for n in range(1000)]
     for query in ({"dry_run": "true"}, {}):
-        with statements_of(funded_ledger) as executed:
+        with statements_of(funded_ledger.running) as executed:
             report = (await funded_ledger.batch(*entries, partial="true", **query)).json()
         assert (report["written"], report["refused"]) == (501, 499)
         assert len(executed) < 30

@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 # Any constant will do, as long as nothing else in a service's database locks it.
 JOURNAL_LOCK = 0x6D6D707466
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # SQL for the revision of the data as a text: the number of the last change, and the microsecond of its write.
 # The moment distinguishes journals that have reached the same number: two databases that share a cache, or one
@@ -48,6 +50,11 @@ class Write:
     author: Author
     at: datetime
     first: int
+
+    @property
+    def version(self) -> str:
+        """The version of every record that this write has written, as the database gives it (`listing.VERSION`)."""
+        return f"{self.first}:{(self.at - EPOCH) // timedelta(microseconds=1)}"
 
     async def revision(self) -> int:
         """The present revision of the data, within this write."""
@@ -82,19 +89,11 @@ async def begin_write(session: AsyncSession, author: Author, reason: str | None 
     return Write(session, author, row.at, row.first)
 
 
-async def state_reason(write: Write, reason: str | None) -> None:
-    """Set the reason of the changes that follow in this write; None for the reason of the whole write.
-
-    Where a savepoint is rolled back, the reason of before it holds again.
-    """
-    await write.session.execute(sa.text("SELECT set_config('mmptf.reason', :reason, true)"), {"reason": reason or ""})
-
-
 async def state_reasons(write: Write, reasons: Mapping[str, Mapping[str, str]]) -> None:
     """Set the reasons of single records' changes that follow in this write, by entity and code; for rows of a batch.
 
-    A record that is not among them has the reason of `state_reason`. Where a savepoint is rolled back, the reasons of
-    before it hold again.
+    A record that is not among them has the reason of the write. Where a savepoint is rolled back, the reasons of before
+    it hold again.
     """
     await write.session.execute(
         sa.text("SELECT set_config('mmptf.reasons', :reasons, true)"),

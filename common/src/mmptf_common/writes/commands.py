@@ -24,7 +24,7 @@ from mmptf_common.lists.listing import Listing, with_stored_links
 from mmptf_common.lists.pages import find_in, no_such_record
 from mmptf_common.storage.engines import Database, driver_connection
 from mmptf_common.storage.failures import problem_of
-from mmptf_common.storage.journal import Author, Write, begin_write, state_reason
+from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import PRESENT_CODE, Record
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
@@ -40,11 +40,12 @@ from mmptf_common.wire.problems import (
 )
 from mmptf_common.wire.suggestions import Suggestion
 
-Row = TypeVar("Row")
 Stored = TypeVar("Stored", bound=Record)
 
 # How long the answer of a write is stored, to be sent again when the write is repeated.
 IDEMPOTENCY_RETENTION = timedelta(days=30)
+# The number of rows of a batch after which other requests of the process get their turn.
+TURN = 50
 _KEY = re.compile(r'([A-Za-z0-9._:~+/=-]{1,128})|"([A-Za-z0-9._:~+/=-]{1,128})"')
 
 
@@ -232,11 +233,11 @@ async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -
     """The row of a record that a command changes; raises NotFound where there is none with this code."""
     found = await write.session.get(row, code)
     if found is None:
-        raise await _not_found(write, listing, code)
+        raise await not_found(write, listing, code)
     return found
 
 
-async def _not_found(write: Write, listing: Listing, code: str) -> NotFound:
+async def not_found(write: Write, listing: Listing, code: str) -> NotFound:
     """The 404 for a code that a list does not have, with its present code or the one that was meant."""
     renamed = sa.text(PRESENT_CODE.format(entity=":entity", code="CAST(:code AS text)"))
     current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
@@ -253,8 +254,13 @@ async def require_match(request: Request, write: Write, listing: Listing, code: 
     """
     row = await _read(write, listing, code)
     if row is None:
-        raise await _not_found(write, listing, code)
-    now = conditional.etag(request, row.version, "", path=f"{listing.path}/{code}")
+        raise await not_found(write, listing, code)
+    require_version(request, listing, code, row.version, tags)
+
+
+def require_version(request: Request, listing: Listing, code: str, version: str, tags: list[str] | None) -> None:
+    """Raise PreconditionFailed when the ETag of a record of this version is not among `tags`; None for any version."""
+    now = conditional.etag(request, version, "", path=f"{listing.path}/{code}")
     if tags is not None and now not in tags:
         unchanged = any(conditional.revision_in(tag) == conditional.revision_in(now) for tag in tags)
         raise PreconditionFailed(
@@ -334,37 +340,6 @@ class BatchQuery(WriteQuery):
 
 
 BatchParameters = Annotated[BatchQuery, StrictQuery()]
-
-
-async def write_batch(
-    write: Write,
-    query: BatchQuery,
-    rows: Sequence[Row],
-    pointer: str,
-    write_one: Callable[[Row], Awaitable[str]],
-    reason_of: Callable[[Row], str | None],
-) -> Answer:
-    """Write rows one after the other, each in its own savepoint; returns the report of the batch.
-
-    Raises InvalidRequest with the errors of every refused row, unless the batch is partial.
-    pointer: JSON pointer of the body's member that contains the rows; write_one: returns the code of the row's record
-    reason_of: the reason of a row's changes, which have no other row's; None for the reason of the whole write
-    """
-    results: list[str | ProblemError] = []
-    for row in rows:
-        try:
-            async with write.session.begin_nested():
-                await state_reason(write, reason_of(row))
-                code = await write_one(row)
-                await write.session.flush()
-        except ProblemError as problem:
-            if problem.status >= 500:
-                # Not an error of the row: the caller has to send the whole batch again.
-                raise
-            results.append(problem)
-        else:
-            results.append(code)
-    return batch_report(query, results, pointer)
 
 
 def batch_report(query: BatchQuery, results: Sequence[str | ProblemError], pointer: str) -> Answer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 from starlette.requests import Request
 
@@ -39,8 +41,8 @@ from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.http.search import words
 from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.lists.listing import Listing
-from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import submission
+from mmptf_common.storage.journal import Write, state_reasons
+from mmptf_common.storage.records import put, submission
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -49,11 +51,12 @@ from mmptf_common.wire.problems import (
     ErrorDetail,
     Forbidden,
     InvalidRequest,
+    ProblemError,
     error_detail,
     raise_if_any,
 )
 from mmptf_common.wire.sources import SourceRef
-from mmptf_common.writes.commands import Created, require_match, row_of
+from mmptf_common.writes.commands import TURN, Created, not_found, require_version, row_of
 
 ListedRow = TypeVar("ListedRow", ThematicAreaRow, ObjectiveRow, OrganizationRow, PlaceRow)
 
@@ -123,12 +126,78 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
 
 
 async def change_status(write: Write, who: Identity, code: str, sent: StatusChangeSent) -> None:
-    """Change a programme's status.
+    """Change a programme's status; raises as `_with_new_status` does."""
+    programme = _with_new_status(write, who, await _programme(write, code), sent)
+    await _store(write, programme, await _names(write, programme.content))
+
+
+async def change_statuses(
+    request: Request, write: Write, who: Identity, changes: Sequence[ProgrammeStatusChange], *, partial: bool
+) -> list[str | ProblemError]:
+    """Change the statuses of programmes in this order; returns the code or the error of each.
+
+    What the changes depend on is loaded once, and what is changed is stored together.
+    partial: store the others where some are refused, else none
+    """
+    found = await write.session.execute(
+        sa.select(
+            col(ProgrammeRow.code), col(ProgrammeRow.stated), sa.literal_column(PROGRAMMES.version, sa.Text)
+        ).where(_among(col(ProgrammeRow.code), {change.programme for change in changes}))
+    )
+    programmes: dict[str, StatedProgramme] = {}
+    versions: dict[str, str] = {}
+    for code, stated, version in found:
+        programmes[code], versions[code] = StatedProgramme.model_validate(stated), version
+    names = await _names_of(write, programmes.values())
+    results: list[str | ProblemError] = []
+    new: dict[str, tuple[ProgrammeRow, str]] = {}
+    for n, change in enumerate(changes):
+        if n % TURN == TURN - 1:
+            await asyncio.sleep(0)
+        code = change.programme
+        try:
+            tags = conditional.tags_in(change.etag, "/etag")
+            if code not in programmes:
+                raise await not_found(write, PROGRAMMES, code)
+            require_version(request, PROGRAMMES, code, versions[code], tags)
+            programme = _with_new_status(write, who, programmes[code], change)
+            row = await _row_of(write, programme, names)
+        except ProblemError as problem:
+            results.append(problem)
+            continue
+        if code in new:
+            # Each change of a record is one of the journal.
+            await _store_changed(write, new)
+            new = {}
+        programmes[code], versions[code], new[code] = programme, write.version, (row, change.reason)
+        results.append(code)
+    if partial or all(isinstance(result, str) for result in results):
+        await _store_changed(write, new)
+    return results
+
+
+async def _row_of(write: Write, programme: StatedProgramme, names: CodeNames) -> ProgrammeRow:
+    """The row of a programme; raises InvalidRequest where `names` lacks the name of a code that is not listed."""
+    try:
+        return programme_row(programme, names, write.at)
+    except KeyError:
+        return programme_row(programme, await _names(write, programme.content), write.at)
+
+
+async def _store_changed(write: Write, new: Mapping[str, tuple[ProgrammeRow, str]]) -> None:
+    """Store rows of programmes, each with the reason of its change."""
+    await state_reasons(write, {PROGRAMMES.entity: {code: reason for code, (_, reason) in new.items()}})
+    await put(write, [row for row, _ in new.values()])
+
+
+def _with_new_status(
+    write: Write, who: Identity, programme: StatedProgramme, sent: StatusChangeSent
+) -> StatedProgramme:
+    """The programme with another status.
 
     Raises Conflict when the present status does not lead to it, Forbidden when the change is not the caller's to make.
     """
-    programme = await _programme(write, code)
-    status = programme.status
+    code, status = programme.code, programme.status
     _require_part(who, programme)
     allowed = rules.NEXT_STATUSES[status]
     if sent.status not in allowed:
@@ -156,14 +225,7 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusChan
         errors += rules.approval_errors(programme.content)
     raise_if_any(errors)
     record = _status_record(write, code, sent.status, day, sent.reason, sent.decision, who.organization)
-    await _store(write, programme.with_status(record), await _names(write, programme.content))
-
-
-async def change_status_of(request: Request, write: Write, who: Identity, change: ProgrammeStatusChange) -> str:
-    """Change the status of one programme of a batch; returns its code."""
-    await require_match(request, write, PROGRAMMES, change.programme, conditional.tags_in(change.etag, "/etag"))
-    await change_status(write, who, change.programme, change)
-    return change.programme
+    return programme.with_status(record)
 
 
 async def extend(write: Write, code: str, sent: NoCostExtensionSent) -> None:
@@ -273,6 +335,42 @@ async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
         organizations={row.code: row.name for row in organization_rows},
         places={row.code: Place.model_validate(row.record) for row in place_rows},
     )
+
+
+async def _names_of(write: Write, programmes: Iterable[StatedProgramme]) -> CodeNames:
+    """The names behind the codes of stored programmes."""
+    areas, objectives, organizations, places = set[str](), set[str](), set[str](), set[str]()
+    for programme in programmes:
+        areas |= {programme.thematic_area} if programme.thematic_area else set()
+        objectives |= set(programme.objectives)
+        organizations |= set(programme.organizations)
+        places |= {place.code for place in programme.places}
+    scalars = write.session.scalars
+    return CodeNames(
+        thematic_areas={
+            row.code: row.name
+            for row in await scalars(sa.select(ThematicAreaRow).where(_among(col(ThematicAreaRow.code), areas)))
+        },
+        objectives={
+            row.code: row.name
+            for row in await scalars(sa.select(ObjectiveRow).where(_among(col(ObjectiveRow.code), objectives)))
+        },
+        organizations={
+            row.code: row.name
+            for row in await scalars(sa.select(OrganizationRow).where(_among(col(OrganizationRow.code), organizations)))
+        },
+        places={
+            row.code: Place.model_validate(row.record)
+            for row in await scalars(
+                sa.select(PlaceRow).where(_among(col(PlaceRow.code), places), col(PlaceRow.kind) == "country")
+            )
+        },
+    )
+
+
+def _among(column: Any, codes: Iterable[str]) -> sa.ColumnElement[bool]:
+    among: sa.ColumnElement[bool] = column == sa.func.any(sa.cast(sorted(codes), ARRAY(sa.Text)))
+    return among
 
 
 async def _listed(

@@ -25,7 +25,7 @@ from mmptf_common.writes.commands import (
     BatchReport,
     WriteParameters,
     answer_write,
-    write_batch,
+    batch_report,
 )
 
 router = openapi.Router()
@@ -189,14 +189,9 @@ async def change_programme_statuses(
     """
 
     async def write_all(write: Write) -> Answer:
-        return await write_batch(
-            write,
-            query,
-            sent.changes,
-            "/changes",
-            lambda change: commands.change_status_of(request, write, who, change),
-            lambda change: change.reason,
-        )
+        partial = query.partial == "true"
+        results = await commands.change_statuses(request, write, who, sent.changes, partial=partial)
+        return batch_report(query, results, "/changes")
 
     return await answer_write(request, who, query, write_all, reason="a batch of status changes")
 

@@ -17,7 +17,7 @@ from mmptf_common.storage.journal import Write, state_reasons
 from mmptf_common.storage.records import add, put, submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, ProblemError, raise_if_any
-from mmptf_common.writes.commands import Created, row_of
+from mmptf_common.writes.commands import TURN, Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.contributions.queries import CONTRIBUTORS
@@ -27,9 +27,6 @@ from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.ledger.schemas import ContributorSent, LedgerEntrySent, LedgerReversalSent
 from mmptf_funding.ledger.state import BalanceKey, DailyBalance, LedgerState, balance_keys, number_of
 from mmptf_funding.models import ContributorRow, EntryRow, ProgrammeRow
-
-# The rows of a batch after which other requests of the process get their turn.
-TURN = 50
 
 
 def entries_of(who: Identity, sent: Iterable[LedgerEntrySent]) -> list[Entry | Forbidden]:
