@@ -223,3 +223,10 @@ async def test_an_organization_withdraws_its_own_in_a_batch(client: httpx.AsyncC
     assert await status_of(client, mine, theirs) == ["withdrawn", "pipeline"]
     strange = await client.post(f"{BATCH}?partial=true", json={"changes": rows}, headers=writing("agency", "ILO"))
     assert [o["status"] for o in strange.json()["outcomes"]] == [412, 403]
+
+
+async def test_a_batch_has_five_hundred_changes_at_most(client: httpx.AsyncClient) -> None:
+    rows = [{"programme": "MKD-01", "etag": "*", "status": "pipeline", "date": "2024-01-01", **DECIDED}] * 501
+    refused = await batch(client, rows, "?dry_run=true")
+    assert refused.status_code == 422
+    assert [(error["code"], error["pointer"]) for error in refused.json()["errors"]] == [("invalid_value", "/changes")]

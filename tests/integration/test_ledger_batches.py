@@ -287,3 +287,25 @@ async def test_a_thousand_entries_take_few_statements(funded_ledger: LedgerClien
         "SELECT key, reason FROM change JOIN ledger_entry ON code = key WHERE kind = 'deposit' AND reason IS NOT NULL"
     )
     assert sorted(reason for _, reason in changes) == sorted(f"note {n}" for n in range(0, 1000, 6))
+
+
+async def test_a_batch_has_a_thousand_entries_at_most(shared_ledger: LedgerClient) -> None:
+    answer = await shared_ledger.batch(*[body("interest")] * 1001, dry_run="true")
+    assert errors(answer) == [("invalid_value", "/entries")]
+
+
+async def test_the_catalogue_has_a_limit_for_all_codes_together(
+    shared_ledger: LedgerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its answers comes in time, and all of them together do not."""
+    monkeypatch.setattr(catalogue_client, "ALL_SECONDS", 0.5)
+
+    async def slow(request: Request) -> Response:
+        await asyncio.sleep(0.2)
+        return JSONResponse({}, 404)
+
+    entries = [body("allocation", programme=f"XXX-{n:02d}", reference="SC") for n in range(8)]
+    async with served(Starlette(routes=[Route("/{path:path}", slow)])) as url:
+        with catalogue_at(shared_ledger, url):
+            answer = await shared_ledger.batch(*entries, partial="true")
+    refused(answer, 504, "service_timeout", "all codes")
