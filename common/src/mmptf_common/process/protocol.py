@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Sized
+from dataclasses import dataclass
 from http import HTTPMethod
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mmptf_common.process.context import current, new_context
 from mmptf_common.wire.links import base_path_pattern, current_base_path, link
-from mmptf_common.wire.problems import MEDIA_TYPE, BadRequest, HeadTooLarge, MethodNotImplemented, ProblemError
+from mmptf_common.wire.problems import (
+    MEDIA_TYPE,
+    BadRequest,
+    HeadTooLarge,
+    MethodNotImplemented,
+    ProblemError,
+    RequestTimeout,
+)
 
 MAX_HEAD = 65_536
 # The event loop reads no more at once; a head that is not complete is refused when it cannot be within the limit.
 MOST_READ = 262_144
+# Requests that one connection may send before the one that is being answered is answered.
+MAX_PIPELINED = 100
 LINGER_SECONDS = 2.0
+# Bytes that the kernel holds beside those that are on their way. Without this limit it takes megabytes at once, and a
+# reader who takes all the time seems to take nothing for minutes.
+UNSENT = 65_536
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.[01]\r\n")
 _METHODS = {method.value.encode() for method in HTTPMethod}
 _EXPOSED = (b"access-control-expose-headers", b"X-Request-ID")
@@ -29,12 +46,34 @@ log = logging.getLogger("mmptf.server")
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How slow the peer of a connection may be.
+
+    first_seconds: from the connection to its first byte
+    head_seconds: from the first byte of a head to its last one
+    rest_seconds: for what is left of a body whose request was answered already
+    rate, rate_seconds: least bytes a second of a body and of an answer, measured over each so many seconds in which
+        the process reads the body, or has something of the answer left to send
+    check_seconds: how often all this is checked
+    """
+
+    first_seconds: float = 10
+    head_seconds: float = 20
+    rest_seconds: float = 20
+    rate: int = 1024
+    rate_seconds: float = 30
+    check_seconds: float = 1
+
+
 class HttpProtocol(HttpToolsProtocol):
     """A connection on which
 
     - an offer to upgrade is ignored, and the request is read to the end of its body (RFC 9110, section 7.8),
     - the answer to HTTP/1.0 is not chunked,
-    - a head has at most MAX_HEAD bytes,
+    - a head has at most MAX_HEAD bytes, the fields after a chunked body as well,
+    - at most MAX_PIPELINED requests wait for the answers to those before them, and no more is read meanwhile,
+    - a peer who sends or takes more slowly than `pace` loses the connection,
     - a request that cannot be read is answered with a problem document, after the answers to those before it.
 
     cors_origins: the origins whose scripts may read these problem documents; `*` is every origin
@@ -45,19 +84,71 @@ class HttpProtocol(HttpToolsProtocol):
     cors_origins: tuple[str, ...] = ()
     base_path: str = ""
     segments: tuple[str, ...] = ()
+    pace: Pace = Pace()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._in_head = False
+        self.url = b""
+        self._in_head = self._in_message = False
         self._received = 0
+        self._in_trailers = 0
+        self._body_bytes = 0
         self._refusal = b""
+        self._body_rate = _Rate(self.pace)
+        self._reader_rate = _Rate(self.pace)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
+        self._written = _CountingTransport(transport)
+        self.transport = cast("asyncio.Transport", self._written)
+        if connected := transport.get_extra_info("socket"):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+        self._since = self.loop.time()
+        self._next_check = self.loop.call_later(self.pace.check_seconds, self._check)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._next_check.cancel()
+        super().connection_lost(exc)
+
+    def _check(self) -> None:
+        """Close the connection where its peer is too slow."""
+        self._next_check = self.loop.call_later(self.pace.check_seconds, self._check)
+        now = self.loop.time()
+        unsent = self.transport.get_write_buffer_size()
+        if self._reader_rate.is_too_low(self._written.bytes - unsent, now, is_measured=unsent > 0):
+            log.warning("connection aborted", extra={"reason": "its reader is too slow", "unsent": unsent})
+            _reset(self.transport)
+        elif not (self._refusal or self.transport.is_closing()):
+            self._check_sender(now)
+
+    def _check_sender(self, now: float) -> None:
+        pace = self.pace
+        cycle = self.cycle
+        answered = cycle is None or cycle.response_complete
+        if self._in_head:
+            if self.flow.read_paused:
+                self._since = now
+            elif now - self._since > pace.head_seconds:
+                self._refuse(RequestTimeout(f"The head of a request has to arrive in {pace.head_seconds:g} s."), b"")
+        elif self._in_message and answered:
+            if now - self._since > pace.rest_seconds:
+                self.transport.close()
+        elif self._in_message:
+            is_awaited = not (self.flow.read_paused or cycle.waiting_for_100_continue)
+            if self._body_rate.is_too_low(self._body_bytes, now, is_measured=is_awaited):
+                least = f"{pace.rate} bytes a second, measured over {pace.rate_seconds:g} s"
+                self._refuse(RequestTimeout(f"The body of a request has to arrive with at least {least}."), b"")
+        elif answered and now - self._since > (pace.first_seconds if cycle is None else self.timeout_keep_alive):
+            # The server's own limit of idle connections begins again with each empty line before a request.
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._refusal:
             return
         self._unset_keepalive_if_required()
-        # No fewer than the bytes of the head that is being read.
-        self._received = self._received + len(data) if self._in_head else len(data)
+        # No fewer than the bytes of the head that is being read, or of the fields behind a chunked body.
+        self._received = self._received + len(data) if self._in_message else len(data)
         try:
             while data:
                 try:
@@ -68,7 +159,7 @@ class HttpProtocol(HttpToolsProtocol):
                     data = self._head_without_upgrade() + data[offer.args[0] :]
                     self.parser = httptools.HttpRequestParser(self)
                     self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-            if self._in_head and self._received > MAX_HEAD + MOST_READ:
+            if self._in_message and self._received > MAX_HEAD + MOST_READ:
                 raise _head_too_large()
         except httptools.HttpParserError as error:
             cause = error.__context__
@@ -84,7 +175,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
+        self._in_head = self._in_message = True
+        self._since = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+            return
+        # Fields after a chunked body (trailers) are dropped: merged into the headers, they would pass for such.
+        self._in_trailers += len(name) + len(value) + 4
+        if self._in_trailers > MAX_HEAD:
+            raise _head_too_large()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -94,11 +195,20 @@ class HttpProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise MethodNotImplemented("CONNECT is not implemented: this server is no proxy.")
             return
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise BadRequest(f"More than {MAX_PIPELINED} requests wait for their answers on this connection.")
         super().on_headers_complete()
-        # Fields after a chunked body (trailers) are dropped: merged into the headers, they would pass for such.
-        self.headers = []
+        self._in_trailers = 0
+        self._body_rate.restart()
+
+    def on_body(self, body: bytes) -> None:
+        self._received = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._in_message = False
+        self._since = self.loop.time()
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -111,6 +221,8 @@ class HttpProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
+        if not self._in_head:
+            self._since = self.loop.time()
         if self._refusal and not self.pipeline:
             self.server_state.total_requests += 1
             self._send_refusal()
@@ -195,6 +307,64 @@ class HttpProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.timeout_keep_alive_handler)
 
 
+class _Flow(FlowControl):
+    """Flow control of a connection from which nothing is read while requests wait for the answers to those before."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
+class _CountingTransport:
+    """A transport that counts the bytes that are written to it."""
+
+    __slots__ = ("_transport", "bytes")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.bytes = 0
+
+    def write(self, data: bytes) -> None:
+        self.bytes += len(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class _Rate:
+    """The rate of bytes in one direction, checked over stretches of `pace.rate_seconds`."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._seconds = pace.rate_seconds
+        self._least = pace.rate * pace.rate_seconds
+        self._began: float | None = None
+        self._before = 0
+
+    def restart(self) -> None:
+        """Leave out what passed until now."""
+        self._began = None
+
+    def is_too_low(self, passed: int, now: float, *, is_measured: bool) -> bool:
+        """Whether the stretch that ends now had too few bytes.
+
+        passed: the number of bytes until now; is_measured: whether the peer could send or take more now
+        """
+        if not is_measured or self._began is None:
+            self._began = now if is_measured else None
+            self._before = passed
+            return False
+        if now - self._began < self._seconds:
+            return False
+        is_low = passed - self._before < self._least
+        self._began, self._before = now, passed
+        return is_low
+
+
 def _with_its_framing(app: App, cycle: RequestResponseCycle) -> App:
     """The app for a request of HTTP/1.0, or of a caller who waits for 100 (Continue).
 
@@ -223,10 +393,17 @@ def _with_its_framing(app: App, cycle: RequestResponseCycle) -> App:
             await app(scope, receive, send)
         except BaseException:
             if until_closed:
-                cycle.transport.abort()  # closed in the usual way, the answer would look complete
+                _reset(cycle.transport)  # closed in the usual way, the answer would look complete
             raise
 
     return run
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close a connection at once, so that its peer sees it broken, and drop what the kernel has not sent."""
+    if connected := transport.get_extra_info("socket"):
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def _head_too_large() -> HeadTooLarge:

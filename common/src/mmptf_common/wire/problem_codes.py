@@ -68,6 +68,12 @@ class ProblemCode(StrEnum):
         " minute; `RateLimit-Policy` states the limit, and `detail` the kind.",
         "Wait for the seconds of `Retry-After`. Larger pages, exports, and `/changes` with `wait` need fewer requests.",
     )
+    REQUEST_TIMEOUT = (
+        "request_timeout",
+        (408,),
+        "The head or the body of the request arrived more slowly than the server waits; `detail` names the limit.",
+        "Send it again on a new connection; a batch in several requests where the network is slow.",
+    )
     PAYLOAD_TOO_LARGE = (
         "payload_too_large",
         (413,),

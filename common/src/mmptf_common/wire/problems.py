@@ -84,6 +84,7 @@ class ProblemError(Exception):
     ├── NotFound             404
     ├── MethodNotAllowed     405
     ├── NotAcceptable        406  no representation that the caller accepts
+    ├── RequestTimeout       408  the request arrives too slowly
     ├── Conflict             409  the request does not fit the present state of the data
     ├── PreconditionFailed   412  the record has changed since the caller read it
     ├── PayloadTooLarge      413
@@ -173,6 +174,10 @@ class MethodNotAllowed(ProblemError):
 
 class NotAcceptable(ProblemError):
     status, code, title = 406, ProblemCode.NOT_ACCEPTABLE, "No representation that the caller accepts"
+
+
+class RequestTimeout(ProblemError):
+    status, code, title = 408, ProblemCode.REQUEST_TIMEOUT, "The request arrives too slowly"
 
 
 class Conflict(ProblemError):
