@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -123,14 +123,15 @@ def problem_of(received: bytes) -> dict[str, Any]:
     return found
 
 
-def trickle(connection: socket.socket, byte: bytes = b"a", *, most: float = 4) -> float:
-    """Send a byte every 0.05 s until the process closes the connection; returns the seconds until then."""
-    began = time.monotonic()
-    with pytest.raises(OSError):
-        while time.monotonic() - began < most:
-            connection.sendall(byte)
-            time.sleep(0.05)
-    return time.monotonic() - began
+def trickle(connection: socket.socket, byte: bytes, *, most: float = 4) -> bytes:
+    """Send a byte every 0.05 s until the process answers or closes the connection; returns what it sends."""
+    end = time.monotonic() + most
+    connection.settimeout(0.05)
+    while time.monotonic() < end:
+        connection.sendall(byte)
+        with suppress(TimeoutError):
+            return connection.recv(65_536)
+    raise AssertionError("the connection is still open")
 
 
 @pytest.mark.parametrize("path", [b"/export", b"/large"])
@@ -143,8 +144,7 @@ def test_an_answer_whose_reader_takes_too_little_is_aborted(app: App, dial: Dial
     for connection in (stalled, slow):
         # What had arrived can be read still.
         with pytest.raises(ConnectionResetError):
-            while connection.recv(65_536):
-                pass
+            rest_of(connection)
     assert path != b"/export" or app.ended.wait(1)
 
 
@@ -155,3 +155,125 @@ def test_a_reader_who_takes_enough_gets_everything(dial: Dial) -> None:
         received += len(piece)
         time.sleep(0.1 if received < 20_000_000 else 0)
     assert received > 32_000_000
+
+
+def test_a_connection_without_a_request_is_closed(dial: Dial) -> None:
+    assert rest_of(dial()) == b""
+    assert trickle(dial(), b"\r\n") == b""
+    idle = dial(GET)
+    assert idle.recv(65_536).endswith(b"0")
+    idle.settimeout(1)
+    with pytest.raises(TimeoutError):  # it may be used again for much longer
+        idle.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("begun", "asked"), [(b"GET /", ""), (b"GET /a HTTP/1.1\r\nHost: x\r\n", "/a"), (b"\r\nGET /a?", "/a")]
+)
+def test_a_head_that_arrives_too_slowly(dial: Dial, begun: bytes, asked: str) -> None:
+    problem = problem_of(trickle(dial(begun), b"G"))
+    assert (problem["status"], problem["code"]) == (408, "request_timeout")
+    assert problem["detail"] == "The head of a request has to arrive in 0.5 s."
+    assert problem["instance"] == asked
+
+
+def test_a_head_that_arrives_too_slowly_after_an_answer(dial: Dial) -> None:
+    connection = dial(GET)
+    assert connection.recv(65_536).endswith(b"0")
+    connection.sendall(b"GET /")
+    assert problem_of(trickle(connection, b"a"))["status"] == 408
+
+
+@pytest.mark.parametrize(
+    ("framing", "piece"),
+    [
+        (b"Content-Length: 1000000\r\n\r\n", b"x"),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"Transfer-Encoding: chunked\r\n\r\n1;", b"x" * 1000),  # an extension of a chunk is no body
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+    ],
+)
+def test_a_body_that_arrives_too_slowly(dial: Dial, framing: bytes, piece: bytes) -> None:
+    problem = problem_of(trickle(dial(b"POST /a HTTP/1.1\r\nHost: x\r\n" + framing), piece))
+    assert (problem["status"], problem["code"], problem["instance"]) == (408, "request_timeout", "/a")
+    assert "10000 bytes a second, measured over 0.5 s" in problem["detail"]
+
+
+def test_a_body_that_arrives_fast_enough(dial: Dial) -> None:
+    connection = dial(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(50):
+        connection.sendall(b"x" * 2000)
+        time.sleep(0.04)
+    assert connection.recv(65_536).endswith(b"100000")
+
+
+def test_the_rest_of_a_body_after_its_answer(dial: Dial) -> None:
+    connection = dial(b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx")
+    assert connection.recv(65_536).endswith(b"\r\n0")
+    assert trickle(connection, b"x" * 1000) == b""
+
+
+def test_an_answer_that_takes_longer_than_a_head_may_is_waited_for(app: App, dial: Dial) -> None:
+    begun = dial(b"GET /export HTTP/1.1\r\nHost: x\r\n\r\n" + b"GET / HTTP/1.1\r\nHo")
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        assert begun.recv(1_000_000)
+    assert not app.ended.is_set()
+
+
+def flood(connection: socket.socket, piece: bytes, times: int) -> bytes:
+    """Send a piece many times, or until the process takes no more; returns what it sent."""
+    with suppress(OSError):
+        for _ in range(times):
+            connection.sendall(piece)
+    return rest_of(connection)
+
+
+def test_a_head_and_trailers_without_an_end(dial: Dial) -> None:
+    chunked = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for begun, piece in (
+        (b"GET /a HTTP/1.1\r\n", b"x: %b\r\n" % (b"y" * 1000)),
+        (b"GET /a HTTP/1.1\r\nx: ", b"y" * 1000),
+        (b"GET /a", b"a" * 1000),
+        (chunked + b"0\r\n", b"x: %b\r\n" % (b"y" * 1000)),
+        (chunked + b"0\r\n", b"x: y\r\n" * 100),
+        (chunked + b"0\r\nx: ", b"y" * 1000),
+        (chunked + b"1;", b"x" * 1000),
+    ):
+        problem = problem_of(flood(dial(begun), piece, 2000))
+        assert (problem["status"], problem["code"]) == (431, "head_too_large")
+        assert str(MAX_HEAD) in problem["detail"]
+
+
+def test_requests_that_are_sent_before_an_answer(app: App, dial: Dial) -> None:
+    answers = flood(dial(), GET, MAX_PIPELINED * 200)
+    assert answers.count(b"HTTP/1.1 200") == app.asked <= 2 * MAX_PIPELINED
+    problem = problem_of(answers[answers.index(b"HTTP/1.1 400") :])
+    assert str(MAX_PIPELINED) in problem["detail"]
+    most = dial(GET * MAX_PIPELINED)
+    received = b""
+    while received.count(b"HTTP/1.1 200") < MAX_PIPELINED:
+        received += most.recv(65_536)
+
+
+def test_nothing_is_read_while_requests_wait(app: App, dial: Dial) -> None:
+    large = GET[:-2] + b"x: %b\r\n\r\n" % (b"y" * 60_000)
+    connection = dial(b"GET /export HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.settimeout(0.3)
+    assert connection.recv(65_536)
+    reading = threading.Thread(target=read_for, args=(connection, 1))
+    reading.start()
+    sent = 0
+    with suppress(TimeoutError):
+        while sent < 4000:
+            connection.sendall(large)
+            sent += 1
+    reading.join()
+    assert sent < 400
+    assert app.asked == 1
+
+
+def read_for(connection: socket.socket, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection.recv(1_000_000)
