@@ -39,7 +39,7 @@ from mmptf_common.storage.journal import REVISION, Author
 from mmptf_common.storage.records import moment_text
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
-from mmptf_common.wire.pages import Health, RecordCounts
+from mmptf_common.wire.pages import IS_DRAINING, Health, RecordCounts
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
 
@@ -232,9 +232,12 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         },
     )
     async def ready(request: PublicRequest) -> Response:
-        """For a load balancer: 200 while the database answers within two seconds, else 503 with the reason. The cache
-        is not checked, since answers are only slower without it.
+        """For a load balancer: 200 while the database answers within two seconds, else 503 with the reason, and 503
+        from the moment at which the process begins to end. The cache is not checked, since answers are only slower
+        without it.
         """
+        if request.app.state.is_draining():
+            return _health(False, IS_DRAINING)
         question = asyncio.create_task(_ask(request.app.state.database))
         # What a server that does not answer leaves behind takes longer to clean up than a probe waits.
         answered, _ = await asyncio.wait({question}, timeout=READY_SECONDS)

@@ -12,7 +12,7 @@ from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS, Flag, StrictQuery
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
-from mmptf_common.wire.pages import Health
+from mmptf_common.wire.pages import IS_DRAINING, Health
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ServiceUnavailable, error_detail
 from mmptf_gateway.compression import VARY, accepts_gzip
@@ -80,16 +80,19 @@ async def get_gateway_liveness(request: PublicRequest) -> Response:
     responses={
         **PLAIN["responses"],
         503: {
-            "description": "No service answers; `reason` says why each does not.",
+            "description": "No service answers, or the gateway is about to end; `reason` says why.",
             "model": Health,
             "headers": openapi.header_references("Cache-Control"),
         },
     },
 )
 async def get_gateway_readiness(request: PublicRequest) -> Response:
-    """For a load balancer: 200 while one service answers, be it with an error, and else 503, both within two seconds.
-    `reason` names the services that do not answer; `/status` has the state of each.
+    """For a load balancer: 200 while one service answers, be it with an error, and else 503, both within two seconds;
+    503 also from the moment at which the process begins to end. `reason` names the services that do not answer;
+    `/status` has the state of each.
     """
+    if request.app.state.is_draining():
+        return _json(Health(ready=False, reason=IS_DRAINING), 503)
     asking: Asking = request.app.state.asking
     reasons = await unreachable(asking)
     is_ready = len(reasons) < len(asking.upstreams)
@@ -162,9 +165,5 @@ async def contract(request: PublicRequest, query: Annotated[ContractQuery, Stric
 
 
 def _json(answer: ResponseModel, status: int = 200) -> Response:
-    return Response(
-        answer.model_dump_json(),
-        status_code=status,
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+    headers = {"Cache-Control": "no-store"}
+    return Response(answer.model_dump_json(), status, media_type="application/json", headers=headers)

@@ -58,9 +58,11 @@ def _origins(value: object) -> object:
 
 
 class GatewaySettings(ServerSettings):
-    """HOST, PORT, LOG_LEVEL, BASE_PATH as for every process, and the settings of the gateway alone.
+    """The settings of every process, and those of the gateway alone.
 
     SERVICES          name=http://host:port, comma-separated; the name is the first segment of the service's paths
+    CONNECTIONS_PER_CLIENT
+                      most connections of one address that is no trusted proxy; 0 is no limit
     CORS_ORIGINS      origins whose pages may call, comma-separated; * is every origin
     CONNECT_SECONDS   how long a connection to a service may take
     ANSWER_SECONDS    how long a service may send nothing, before its answer and between two pieces of it
@@ -69,6 +71,7 @@ class GatewaySettings(ServerSettings):
     """
 
     services: Annotated[dict[str, str], NoDecode, BeforeValidator(_services)]
+    connections_per_client: Annotated[int, Field(ge=0, le=100_000)] = 200
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ("*",)
     connect_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     answer_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0

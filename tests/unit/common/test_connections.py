@@ -8,14 +8,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from mmptf_common.process.protocol import MAX_HEAD, MAX_PIPELINED, HttpProtocol, Pace
+from mmptf_common.process.protocol import MAX_HEAD, MAX_PIPELINED, MAX_REFUSED, Admission, HttpProtocol, Pace
 
 PACE = Pace(first_seconds=0.5, head_seconds=0.5, rest_seconds=0.5, rate=10_000, rate_seconds=0.5, check_seconds=0.05)
 PIECE = b"x" * 65_536
@@ -60,10 +60,17 @@ class App:
 
 
 @contextmanager
-def serving(app: App, **limits: Any) -> Iterator[tuple[uvicorn.Server, int]]:
+def serving(app: App, trusted: str = "127.0.0.1", **limits: Any) -> Iterator[tuple[uvicorn.Server, int]]:
     protocol = type("Protocol", (HttpProtocol,), {"pace": PACE, **limits})
     config = uvicorn.Config(
-        app, port=0, http=protocol, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1
+        app,
+        port=0,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        forwarded_allow_ips=trusted,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -277,3 +284,60 @@ def read_for(connection: socket.socket, seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         connection.recv(1_000_000)
+
+
+def connected(port: int, sent: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
+    connection.sendall(sent)
+    return connection
+
+
+def test_more_connections_than_the_process_may_have(app: App) -> None:
+    admission = Admission(2, 0)
+    with serving(app, admission=admission) as (_, port), ExitStack() as stack:
+        first, second = (stack.enter_context(connected(port, b"GET /export HTTP/1.1\r\n")) for _ in range(2))
+        time.sleep(0.1)
+        received = rest_of(stack.enter_context(connected(port, GET)))
+        problem = problem_of(received)
+        assert (problem["status"], problem["code"]) == (503, "too_many_connections")
+        assert "2 connections" in problem["detail"]
+        assert b"\r\nretry-after: 2\r\n" in received
+        assert rest_of(stack.enter_context(connected(port))) == b""
+        first.close()
+        second.close()
+        time.sleep(0.1)
+        assert stack.enter_context(connected(port, GET)).recv(65_536).startswith(b"HTTP/1.1 200")
+
+
+def test_connections_beyond_those_that_are_answered_are_reset(app: App) -> None:
+    with serving(app, admission=Admission(0, 0)) as (_, port), ExitStack() as stack:
+        waiting = [stack.enter_context(connected(port)) for _ in range(MAX_REFUSED)]
+        time.sleep(0.1)
+        beyond = stack.enter_context(connected(port))
+        with pytest.raises(ConnectionResetError):
+            beyond.recv(1)
+        waiting[-1].sendall(GET)
+        assert problem_of(rest_of(waiting[-1]))["code"] == "too_many_connections"
+
+
+@pytest.mark.parametrize(("trusted", "status"), [("127.0.0.1", b"200"), ("192.0.2.1", b"503")])
+def test_more_connections_than_one_client_may_have(app: App, trusted: str, status: bytes) -> None:
+    with serving(app, trusted, admission=Admission(100, 1)) as (_, port), connected(port, GET) as first:
+        assert first.recv(65_536).startswith(b"HTTP/1.1 200")
+        with connected(port, GET) as second:
+            received = second.recv(65_536)
+        assert received.startswith(b"HTTP/1.1 " + status)
+        assert status == b"200" or "from 127.0.0.1" in problem_of(received)["detail"]
+
+
+def test_a_client_has_as_many_connections_as_it_has_open() -> None:
+    admission = Admission(3, 2)
+    clients = [("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.2", 1)]
+    assert [admission.admit(client, False) for client in clients] == [None] * 3
+    for client, limit in ((("192.0.2.1", 3), "one address"), (("192.0.2.3", 1), "this server"), (None, "this server")):
+        problem = admission.admit(client, False)
+        assert problem and limit in problem.detail
+        admission.release(client, is_admitted=False)
+    admission.release(clients[0], is_admitted=True)
+    assert admission.admit(clients[0], False) is None
+    assert not admission.is_crowded()

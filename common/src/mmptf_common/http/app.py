@@ -74,6 +74,7 @@ def create_app(
     )
     app.state.build = build_of(distribution)
     app.state.segments = segments
+    app.state.is_draining = lambda: False
     for failure in (ProblemError, RequestValidationError, HTTPException):
         app.add_exception_handler(failure, problems.answer)
     return app

@@ -7,18 +7,21 @@ import logging
 import re
 import socket
 import struct
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPMethod
 from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mmptf_common.process.context import current, new_context
 from mmptf_common.wire.links import base_path_pattern, current_base_path, link
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -26,6 +29,7 @@ from mmptf_common.wire.problems import (
     MethodNotImplemented,
     ProblemError,
     RequestTimeout,
+    ServiceUnavailable,
 )
 
 MAX_HEAD = 65_536
@@ -33,6 +37,8 @@ MAX_HEAD = 65_536
 MOST_READ = 262_144
 # Requests that one connection may send before the one that is being answered is answered.
 MAX_PIPELINED = 100
+# Connections beyond those that are admitted which are answered; further ones are reset.
+MAX_REFUSED = 100
 LINGER_SECONDS = 2.0
 # Bytes that the kernel holds beside those that are on their way. Without this limit it takes megabytes at once, and a
 # reader who takes all the time seems to take nothing for minutes.
@@ -79,12 +85,14 @@ class HttpProtocol(HttpToolsProtocol):
     cors_origins: the origins whose scripts may read these problem documents; `*` is every origin
     base_path: the path under which callers reach the process, for the links of these documents
     segments: the first segments of the app's paths
+    admission: the limits of the number of connections; None for none
     """
 
     cors_origins: tuple[str, ...] = ()
     base_path: str = ""
     segments: tuple[str, ...] = ()
     pace: Pace = Pace()
+    admission: Admission | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -93,6 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._received = 0
         self._in_trailers = 0
         self._body_bytes = 0
+        self._too_many: ProblemError | None = None
         self._refusal = b""
         self._body_rate = _Rate(self.pace)
         self._reader_rate = _Rate(self.pace)
@@ -106,10 +115,35 @@ class HttpProtocol(HttpToolsProtocol):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         self._since = self.loop.time()
         self._next_check = self.loop.call_later(self.pace.check_seconds, self._check)
+        if self.admission:
+            self._too_many = self.admission.admit(self.client, self._is_trusted())
+            if self._too_many:
+                self.pace = replace(self.pace, first_seconds=LINGER_SECONDS, head_seconds=LINGER_SECONDS)
+                if self.admission.is_crowded():
+                    _reset(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._next_check.cancel()
+        if self.admission:
+            self.admission.release(self.client, is_admitted=self._too_many is None)
         super().connection_lost(exc)
+
+    def _is_trusted(self) -> bool:
+        """Whether the peer is a proxy whose X-Forwarded-For is believed, that of many clients."""
+        return (
+            isinstance(self.app, ProxyHeadersMiddleware)
+            and self.client is not None
+            and self.client[0] in self.app.trusted_hosts
+        )
+
+    def is_draining(self) -> bool:
+        """Whether each answer is the last one of its connection, since the process ends soon."""
+        return False
+
+    def end_after_answer(self) -> None:
+        """Close the connection after the answer that is being made."""
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def _check(self) -> None:
         """Close the connection where its peer is too slow."""
@@ -195,11 +229,15 @@ class HttpProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise MethodNotImplemented("CONNECT is not implemented: this server is no proxy.")
             return
+        if self._too_many:
+            raise self._too_many
         if len(self.pipeline) >= MAX_PIPELINED:
             raise BadRequest(f"More than {MAX_PIPELINED} requests wait for their answers on this connection.")
         super().on_headers_complete()
         self._in_trailers = 0
         self._body_rate.restart()
+        if self.is_draining():
+            self.end_after_answer()
 
     def on_body(self, body: bytes) -> None:
         self._received = 0
@@ -264,6 +302,7 @@ class HttpProtocol(HttpToolsProtocol):
             (b"x-content-type-options", b"nosniff"),
             (b"x-request-id", context.request_id.encode()),
             (b"connection", b"close"),
+            *((name.lower().encode(), value.encode()) for name, value in problem.headers.items()),
             *self._cors(),
         ]
         lines = [b"%b: %b\r\n" % header for header in headers]
@@ -305,6 +344,47 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.flow.resume_reading()
         self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.timeout_keep_alive_handler)
+
+
+class Admission:
+    """The connections of a process, and whether it accepts another one.
+
+    in_all: most connections; per_client: most of one address that is no trusted proxy, 0 for no limit
+    """
+
+    def __init__(self, in_all: int, per_client: int) -> None:
+        self._in_all, self._per_client = in_all, per_client
+        self._open = self._refused = 0
+        self._by_client: Counter[str] = Counter()
+
+    def admit(self, client: tuple[str, int] | None, is_trusted: bool) -> ProblemError | None:
+        """Count a new connection; returns why its requests are refused, None where they are not."""
+        host = client[0] if client else ""
+        if self._per_client and not is_trusted and self._by_client[host] >= self._per_client:
+            detail = f"There are {self._per_client} connections from {host} already, the limit for one address."
+        elif self._open >= self._in_all:
+            detail = f"There are {self._in_all} connections already, the limit of this server."
+        else:
+            self._open += 1
+            self._by_client[host] += 1
+            return None
+        self._refused += 1
+        return ServiceUnavailable(detail, code=ProblemCode.TOO_MANY_CONNECTIONS)
+
+    def release(self, client: tuple[str, int] | None, *, is_admitted: bool) -> None:
+        """Count a connection as closed."""
+        if not is_admitted:
+            self._refused -= 1
+            return
+        host = client[0] if client else ""
+        self._open -= 1
+        self._by_client[host] -= 1
+        if not self._by_client[host]:
+            del self._by_client[host]
+
+    def is_crowded(self) -> bool:
+        """Whether there are so many connections to refuse that further ones get no answer."""
+        return self._refused > MAX_REFUSED
 
 
 class _Flow(FlowControl):

@@ -2,35 +2,92 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
 from mmptf_common.process.logs import configure_logging
-from mmptf_common.process.protocol import HttpProtocol
+from mmptf_common.process.protocol import Admission, HttpProtocol
 from mmptf_common.process.settings import ServerSettings
 
 
+class _Server(uvicorn.Server):
+    """A server that ends in steps, the first at SIGTERM, SIGINT or SIGHUP, and each further signal goes on to the next:
+
+    1. it drains for `drain_seconds`: it is not ready, and answers all requests, each as the last of its connection
+    2. it accepts no connection, closes those without a request, and finishes the requests under way (uvicorn)
+    3. it ends, whether they are finished or not
+    """
+
+    def __init__(self, config: uvicorn.Config, *, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
+        self._drained_at: float | None = None
+
+    def is_draining(self) -> bool:
+        """Whether the process ends, soon or now."""
+        return self._drained_at is not None or self.should_exit
+
+    def is_ending(self) -> bool:
+        """Whether the process accepts no connection any more."""
+        return self.should_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Go on to the next step; called as a signal handler."""
+        if self.should_exit:
+            self.force_exit = True
+        elif self._drained_at is not None or not self._drain_seconds:
+            self.should_exit = True
+        else:
+            self._drained_at = time.monotonic() + self._drain_seconds
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpProtocol):
+                connection.end_after_answer()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; returns whether the server ends."""
+        if self._drained_at is not None and not self.should_exit:
+            self.should_exit = time.monotonic() >= self._drained_at
+        return await super().on_tick(counter)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGHUP like SIGTERM, unless the process was started so that it ignores it."""
+        with super().capture_signals():
+            before = signal.getsignal(signal.SIGHUP)
+            if before is not signal.SIG_IGN:
+                signal.signal(signal.SIGHUP, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGHUP, before)
+
+
 def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, ...] = ()) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests under way; exits 3 when the app cannot start.
+    """Serve until SIGTERM, SIGINT or SIGHUP, then finish the requests under way; exits 3 when the app cannot start.
 
     cors_origins: the origins whose scripts may read what the server refuses before the app
     """
     configure_logging(settings.log_level)
+    server: _Server
+    limits = {
+        "cors_origins": cors_origins,
+        "base_path": settings.base_path,
+        "segments": tuple(getattr(app.state, "segments", ())),
+        "admission": Admission(settings.connections, settings.connections_per_client),
+        "is_draining": lambda _: server.is_draining(),
+    }
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=type(
-            "HttpProtocol",
-            (HttpProtocol,),
-            {
-                "cors_origins": cors_origins,
-                "base_path": settings.base_path,
-                "segments": tuple(getattr(app.state, "segments", ())),
-            },
-        ),
+        http=type("HttpProtocol", (HttpProtocol,), limits),
         ws="none",
         lifespan="on",
         access_log=False,
@@ -40,9 +97,9 @@ def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, 
         timeout_keep_alive=75,
         timeout_graceful_shutdown=20,
     )
-    server = uvicorn.Server(config)
-    # Requests that wait for a change read this, to answer before the process ends.
-    app.state.is_ending = lambda: server.should_exit
+    server = _Server(config, drain_seconds=settings.drain_seconds)
+    # Requests that wait for a change read the second one, to answer before the process ends.
+    app.state.is_draining, app.state.is_ending = server.is_draining, server.is_ending
     server.run()
     if not server.started:
         sys.exit(3)

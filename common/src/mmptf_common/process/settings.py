@@ -88,6 +88,10 @@ class ServerSettings(BaseSettings):
     RATE_LIMITS kind=requests, comma-separated: the requests a minute of one client, where not RATE_LIMITS below; or off
     FORWARDED_ALLOW_IPS
                 addresses and networks of proxies, comma-separated, whose X-Forwarded-* name the client
+    DRAIN_SECONDS
+                how long the process answers requests and says that it is not ready, before it ends
+    CONNECTIONS, CONNECTIONS_PER_CLIENT
+                most connections in all, and of one address that is no trusted proxy; 0 is no limit of the latter
     """
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
@@ -101,6 +105,10 @@ class ServerSettings(BaseSettings):
         default_factory=lambda: RATE_LIMITS
     )
     forwarded_allow_ips: str = "127.0.0.1"
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0
+    connections: Annotated[int, Field(ge=10, le=100_000)] = 800
+    # The callers of a service are the gateway and other services, each with one address.
+    connections_per_client: Annotated[int, Field(ge=0, le=100_000)] = 0
 
 
 class ServiceSettings(ServerSettings):

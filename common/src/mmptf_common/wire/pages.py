@@ -81,6 +81,9 @@ class ChangeRecord(ResponseModel):
     """The record as it is after; null where it was deleted."""
 
 
+IS_DRAINING = "This process ends soon and finishes its requests; send new ones to another process."
+
+
 class Health(ResponseModel):
     """Whether a process can answer requests."""
 

@@ -700,6 +700,12 @@ class ProblemCode(StrEnum):
         "Every connection of the service to its database is in use, or the database takes no more of them.",
         "Send the request again after the seconds of `Retry-After`, a write with the same `Idempotency-Key`.",
     )
+    TOO_MANY_CONNECTIONS = (
+        "too_many_connections",
+        (503,),
+        "There are as many connections as the server, or one address, may have; `detail` names the limit.",
+        "Use few connections, each for many requests; come again after the seconds of `Retry-After`.",
+    )
     TOO_SLOW = (
         "too_slow",
         (503,),
