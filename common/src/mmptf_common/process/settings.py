@@ -104,7 +104,7 @@ class ServerSettings(BaseSettings):
     rate_limits: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_rate_limits)] = Field(
         default_factory=lambda: RATE_LIMITS
     )
-    forwarded_allow_ips: str = "127.0.0.1"
+    forwarded_allow_ips: str = "127.0.0.1,::1"
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0
     connections: Annotated[int, Field(ge=10, le=100_000)] = 800
     # The callers of a service are the gateway and other services, each with one address.
