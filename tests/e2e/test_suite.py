@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from decimal import Decimal
+from hashlib import sha256
 
 import httpx
 import pytest
@@ -111,6 +113,35 @@ def test_one_request_is_found_in_every_log_by_its_id_and_its_trace(
     assert set(found) == {"gateway", "funding"}
     assert {line["trace_id"] for line in found.values()} == {trace}
     assert (found["gateway"]["internal"], found["funding"]["internal"]) == (False, True)
+
+
+def test_the_line_of_a_request_says_who_asked_and_hides_secrets(
+    suite: Suite, gateway: httpx.Client, log: list[tuple[str, str]]
+) -> None:
+    form = {"grant_type": "client_credentials", "client_id": "agent"}
+    token: str = httpx.post(f"{suite.urls['issuer']}/token", data=form).json()["access_token"]
+    payload = token.split(".")[1]
+    subject = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
+    headers = {
+        "authorization": f"Bearer {token}",
+        "idempotency-key": "who-asked",
+        "x-request-id": "who-asked",
+        "x-forwarded-for": "203.0.113.7",
+    }
+    answer = gateway.post(f"/funding/v1/ledger?dry_run=true&access_token={token}", headers=headers, json={})
+    assert answer.status_code == 422
+    end = time.monotonic() + 5
+    found: dict[str, dict[str, object]] = {}
+    while set(found) != {"gateway", "funding"} and time.monotonic() < end:
+        time.sleep(0.05)
+        found = {label: json.loads(line) for label, line in log if '"who-asked"' in line}
+    for line in found.values():
+        assert (line["method"], line["path"], line["status"]) == ("POST", "/funding/v1/ledger", 422)
+        assert line["query"] == "dry_run=true&access_token=***"
+        assert (line["client"], line["bytes"]) == ("203.0.113.7", len(answer.content))
+    assert found["gateway"]["subject"] is None
+    assert found["funding"]["subject"] == sha256(subject.encode()).hexdigest()[:16]
+    assert not any(token in line or f'"{subject}"' in line for _, line in log)
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -177,11 +177,17 @@ def test_a_connection_without_a_request_is_closed(dial: Dial) -> None:
 @pytest.mark.parametrize(
     ("begun", "asked"), [(b"GET /", ""), (b"GET /a HTTP/1.1\r\nHost: x\r\n", "/a"), (b"\r\nGET /a?", "/a")]
 )
-def test_a_head_that_arrives_too_slowly(dial: Dial, begun: bytes, asked: str) -> None:
+def test_a_head_that_arrives_too_slowly(dial: Dial, begun: bytes, asked: str, caplog: pytest.LogCaptureFixture) -> None:
     problem = problem_of(trickle(dial(begun), b"G"))
     assert (problem["status"], problem["code"]) == (408, "request_timeout")
     assert problem["detail"] == "The head of a request has to arrive in 0.5 s."
     assert problem["instance"] == asked
+    (line,) = caplog.records
+    assert (line.name, line.levelname) == ("mmptf.access", "WARNING")
+    assert line.message == f"GET {asked or '-'} 408"
+    written = vars(line)
+    assert (written["status"], written["client"], written["reason"]) == (408, "127.0.0.1", problem["detail"])
+    assert 500 <= written["ms"] < 4000
 
 
 def test_a_head_that_arrives_too_slowly_after_an_answer(dial: Dial) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from mmptf_common.process.context import current, new_context
-from mmptf_common.process.logs import JsonLines
+from mmptf_common.process.logs import LONGEST_TARGET, JsonLines, access_log, log_request, masked, subject_hash
 
 
 class Log:
@@ -100,3 +101,67 @@ def test_a_message_for_terminals_is_left_out(log: Log) -> None:
 def test_a_message_cannot_forge_a_line(log: Log) -> None:
     log.logger.info("%s", 'x\n{"level": "ERROR"}')
     assert log.line()["message"] == 'x\n{"level": "ERROR"}'
+
+
+JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("query", "written"),
+    [
+        ("", ""),
+        ("country=KEN&token=abc", "country=KEN&token=***"),
+        ("access_token=abc&ACCESS-TOKEN=x&accessToken=y", "access_token=***&ACCESS-TOKEN=***&accessToken=***"),
+        ("to%6ben=abc&pass%57ord=x", "to%6ben=***&pass%57ord=***"),
+        ("api_key=1&apikey=2&key=3&X-Api-Key=4", "api_key=***&apikey=***&key=***&X-Api-Key=***"),
+        ("client_secret=1&Authorization=Bearer+x&password=2", "client_secret=***&Authorization=***&password=***"),
+        ("token", "token"),
+        ("token=a=b", "token=***"),
+        (f"q={JWT}&limit=5", "q=***&limit=5"),
+        (f"q=Bearer%20{JWT}", "q=***"),
+        (f"q={JWT.replace('.', '%2E').replace('e', '%65')}", "q=***"),
+        (JWT, "***"),
+        (f"{JWT}=x&a=b", "***=&a=b"),
+        ("keyword=water&monkey=1&code=PASS-01&q=a%20b", "keyword=water&monkey=1&code=PASS-01&q=a%20b"),
+    ],
+)
+def test_secrets_of_a_query_are_not_written(query: str, written: str) -> None:
+    assert masked(query) == written
+
+
+def test_the_line_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(JsonLines())
+    monkeypatch.setattr(access_log, "handlers", [handler])
+    monkeypatch.setattr(access_log, "propagate", False)
+    monkeypatch.setattr(access_log, "isEnabledFor", lambda level: True)
+    log_request(
+        "GET",
+        f"/a/{JWT}/\n",
+        b"token=x&q=" + b"y" * 3000,
+        200,
+        ms=1.2345,
+        sent=17,
+        client=("2001:db8::1", 4711),
+        subject=subject_hash("somebody@example.org"),
+    )
+    log_request("", "", b"", 431, ms=0, sent=300, client=None, reason="The head is too large.")
+    first, second = (json.loads(line) for line in lines.getvalue().splitlines())
+    del first["time"], second["time"]
+    assert first == {
+        "level": "INFO",
+        "logger": "mmptf.access",
+        "message": "GET /a/***/\n 200",
+        "method": "GET",
+        "path": "/a/***/\n",
+        "query": "token=***&q=" + "y" * (LONGEST_TARGET - len("token=x&q=")),
+        "status": 200,
+        "ms": 1.23,
+        "bytes": 17,
+        "client": "2001:db8::1",
+        "subject": hashlib.sha256(b"somebody@example.org").hexdigest()[:16],
+        "internal": False,
+    }
+    assert (second["level"], second["message"], second["reason"]) == ("WARNING", "- - 431", "The head is too large.")
+    assert (second["client"], second["subject"], second["bytes"]) == (None, None, 300)

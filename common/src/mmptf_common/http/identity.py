@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import from_json
 
 from mmptf_common.process.client import open_client
+from mmptf_common.process.logs import subject_hash
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Forbidden, ServiceUnavailable, Unauthorized
@@ -93,6 +94,7 @@ class Access:
                 code=ProblemCode.IDENTITY_NOT_CONFIGURED,
             )
         who = await verifier.identity(_sent_token(request))
+        request.state.subject = subject_hash(who.subject)
         if limits := getattr(request.app.state, "rate_limits", None):
             limits.count_subject(request.scope, who.subject)
         if not any(who.may(scope) for scope in self.scopes):

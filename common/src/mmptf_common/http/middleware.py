@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
 from mmptf_common.process.context import OWN_NAMES, current, new_context
+from mmptf_common.process.logs import log_request
 from mmptf_common.wire.links import base_path_pattern, current_base_path
 from mmptf_common.wire.problems import BadRequest, InternalError, PayloadTooLarge, ProblemError, UnsupportedMediaType
 
-access_log = logging.getLogger("mmptf.access")
 error_log = logging.getLogger("mmptf.error")
 
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")
@@ -78,15 +78,17 @@ class RequestMiddleware:
         base_path_before = current_base_path.set(self.base_path)
         scope.setdefault("state", {})["context"] = context
         status = 0
-        received = 0
+        received = sent = 0
         most = None if self.max_body is None else self.body_limits.get(scope["path"], self.max_body)
 
         async def send_out(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
                 request_id = (b"x-request-id", context.request_id.encode())
                 message["headers"] = [*message.get("headers", ()), request_id, NO_SNIFFING]
+            else:
+                sent += len(message.get("body", b""))
             await send(message)
 
         async def take_in() -> Message:
@@ -116,19 +118,18 @@ class RequestMiddleware:
             status = status or 499
             raise
         finally:
-            if access_log.isEnabledFor(logging.INFO):
-                access_log.info(
-                    "%s %s %d",
-                    scope["method"],
-                    scope["path"],
-                    status,
-                    extra={
-                        "query": scope["query_string"].decode("latin-1")[:2000],
-                        "ms": round((time.perf_counter() - began) * 1000, 2),
-                        # Whether a process of the suite sent it, on its own or for a caller whose request it logs.
-                        "internal": found[b"user-agent"].startswith(OWN_NAMES) or b" " + OWN_NAMES in found[b"via"],
-                    },
-                )
+            log_request(
+                scope["method"],
+                scope["path"],
+                scope["query_string"],
+                status,
+                ms=(time.perf_counter() - began) * 1000,
+                sent=0 if scope["method"] == "HEAD" else sent,
+                client=scope["client"],
+                subject=scope["state"].get("subject"),
+                # Whether a process of the suite sent it, on its own or for a caller whose request it logs.
+                internal=found[b"user-agent"].startswith(OWN_NAMES) or b" " + OWN_NAMES in found[b"via"],
+            )
             current_base_path.reset(base_path_before)
             current.reset(token)
 

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mmptf_common.process.context import current, new_context
+from mmptf_common.process.logs import log_request
 from mmptf_common.wire.links import base_path_pattern, current_base_path, link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
@@ -287,13 +288,22 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _answer(self, problem: ProblemError, data: bytes) -> bytes:
         context = new_context()
-        token = current.set(context)
-        log.warning("request refused", extra={"status": problem.status, "reason": problem.detail})
-        current.reset(token)
         base_path_before = current_base_path.set(self.base_path)
         instance = self._path_asked(data)
         body = problem.document(instance and link(instance), context.request_id).model_dump_json().encode()
         current_base_path.reset(base_path_before)
+        token = current.set(context)
+        log_request(
+            self.parser.get_method().decode() if self.url else "",
+            instance,
+            self.url.partition(b"?")[2],
+            problem.status,
+            ms=(self.loop.time() - self._since) * 1000,
+            sent=len(body),
+            client=self.client,
+            reason=problem.detail,
+        )
+        current.reset(token)
         headers = [
             *self.server_state.default_headers,
             (b"content-type", MEDIA_TYPE.encode()),
