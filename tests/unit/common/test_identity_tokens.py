@@ -105,6 +105,20 @@ async def test_claims_are_read_in_the_forms_that_issuers_write(
     assert (answer.status_code, answer.json()) == (200, everyday | expected)
 
 
+@pytest.mark.parametrize("kind", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt", "JWT", "jwt", None])
+async def test_the_types_of_access_tokens(shared: Provider, service: ProtectedApp, kind: str | None) -> None:
+    token = SIGNERS["ES256"].sign(shared.claims(), typ=kind)
+    assert ("typ" in jwt.get_unverified_header(token)) is (kind is not None)
+    assert await service.status(token) == 200
+
+
+@pytest.mark.parametrize("claims", [{"typ": "Bearer"}, {"token_use": "access"}, {"nonce": "x"}, {"auth_time": 1}])
+async def test_claims_that_access_tokens_of_some_providers_have(
+    shared: Provider, service: ProtectedApp, claims: Claims
+) -> None:
+    assert await service.status(SIGNERS["ES256"].sign(shared.claims(**claims))) == 200
+
+
 async def test_claims_of_other_names_are_read_where_they_are_configured(shared: Provider) -> None:
     settings = ServiceSettings(
         database_url=SecretStr("postgresql://nowhere"),
@@ -229,6 +243,35 @@ def refusals(provider: Provider) -> Mapping[str, tuple[str, str]]:
         "several keys fit": (Signer("ES256", es.private, None).sign(claims), "which of its issuer's keys"),
         "critical, unknown": (es.sign(claims, crit=["exp"], exp=1), no_token),
         "critical, known": (es.sign(claims, crit=["b64"], b64=True), no_token),
+        **{
+            f"of the type {kind}": (es.sign(claims, typ=kind), "that of an access token is at+jwt or JWT")
+            for kind in (
+                "logout+jwt",
+                "secevent+jwt",
+                "id+jwt",
+                "at+jwt ",
+                "dpop+jwt",
+                "application/jwt",
+                1,
+                ["JWT"],
+                {"at+jwt": 1},
+            )
+        },
+        "a logout token": (
+            es.sign(claims | {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}),
+            "has the claim events: it is no access token",
+        ),
+        **{
+            f"an ID token with {name}": (es.sign(claims | {name: "x"}), f"has the claim {name}: it is no access token")
+            for name in ("at_hash", "c_hash", "s_hash")
+        },
+        **{
+            f"{name} {kind}": (
+                es.sign(claims | {name: kind}),
+                f"The {name} of the token is {kind}: it is no access token",
+            )
+            for name, kind in (("typ", "ID"), ("typ", "Refresh"), ("typ", "Logout"), ("token_use", "id"))
+        },
         "no claims": (f"{header}.{encoded(b'[]')}.{signature}", no_signature),
         "four segments": (f"{good}.x", no_token),
         "two segments": (f"{header}.{payload}", no_token),

@@ -37,6 +37,13 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
 }
+# The `typ` of an access token's header (RFC 9068, section 2.1), in small letters. Several providers write none.
+TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
+# Claims of other tokens that are signed with the same keys: logout tokens and other security events (RFC 8417), ID
+# tokens (OpenID Connect Core, sections 3.1.3.6 and 3.3.2.11).
+_OF_OTHER_TOKENS = ("events", "at_hash", "c_hash", "s_hash")
+# What providers write as the kind of a token that is no access token: Keycloak as `typ`, Cognito as `token_use`.
+_OTHER_KINDS = frozenset({"id", "refresh", "offline", "logout"})
 LEEWAY = 30
 """Seconds by which the issuer's clock and this one may differ."""
 LONGEST_TOKEN = 8_192
@@ -238,6 +245,10 @@ class Verifier:
         algorithm = header.get("alg")
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise _invalid(f"The access token is not signed with one of {', '.join(ALGORITHMS)}.")
+        kind = header.get("typ", "JWT")
+        if not isinstance(kind, str) or kind.lower() not in TYPES:
+            named = repr(kind[:64]) if isinstance(kind, str) else "no text"
+            raise _invalid(f"The `typ` of the token is {named}; that of an access token is at+jwt or JWT.")
         keys = await self._keys.fitting(algorithm, header.get("kid"))
         if not keys:
             raise _invalid("The access token is signed with a key that its issuer does not publish.")
@@ -254,6 +265,7 @@ class Verifier:
             sent = from_json(payload, allow_inf_nan=False)
             if not isinstance(sent, dict):
                 raise ValueError("an object is expected")
+            _check_kind(sent)
             return _Claims.model_validate(sent | {ours: sent.get(name) for ours, name in self._renamed.items()})
         except ValidationError as error:
             ours = {str(error["loc"][0]) for error in error.errors(include_url=False, include_input=False)}
@@ -261,6 +273,17 @@ class Verifier:
             raise _invalid(f"Claims of the access token are missing or not of their type: {names}.") from None
         except ValueError:
             raise _invalid("The claims of the access token are no JSON object.") from None
+
+
+def _check_kind(claims: Mapping[str, Any]) -> None:
+    """Raise Unauthorized for the claims of a token that is no access token."""
+    for name in _OF_OTHER_TOKENS:
+        if name in claims:
+            raise _invalid(f"The token has the claim {name}: it is no access token.")
+    for name in ("typ", "token_use"):
+        kind = claims.get(name)
+        if isinstance(kind, str) and kind.lower() in _OTHER_KINDS:
+            raise _invalid(f"The {name} of the token is {kind}: it is no access token.")
 
 
 def _words(value: Words) -> frozenset[str]:
