@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
-from mmptf_common.wire.base import in_words
+from mmptf_common.wire.base import Text, in_words
 from tests.contract.asking import ApiClients, ask, problem
 from tests.contract.contracts import AT_SERVICES, Contract, Operation, contract_of
 
@@ -92,6 +93,78 @@ async def test_a_form_that_a_text_has_not_got_is_said_in_words(apis: ApiClients,
         assert words
         assert found["detail"] == f"{pointer(at)}: it takes {words}"
         assert "such as" in words
+
+
+# Characters that nobody sees, with how an error names them: the first are refused in every text, the others where there
+# is nothing else in it.
+NEVER = {
+    "\x00": "U+0000 a control character",
+    "\x1b": "U+001B a control character",
+    "\x7f": "U+007F a control character",
+    "\x85": "U+0085 a control character",
+    "\u202a": "U+202A LEFT-TO-RIGHT EMBEDDING",
+    "\u202e": "U+202E RIGHT-TO-LEFT OVERRIDE",
+    "\u2066": "U+2066 LEFT-TO-RIGHT ISOLATE",
+    "\u2069": "U+2069 POP DIRECTIONAL ISOLATE",
+}
+ALONE = {
+    "\u00ad": "U+00AD SOFT HYPHEN",
+    "\u200b": "U+200B ZERO WIDTH SPACE",
+    "\u200f": "U+200F RIGHT-TO-LEFT MARK",
+    "\u2060": "U+2060 WORD JOINER",
+    "\u2800": "U+2800 BRAILLE PATTERN BLANK",
+    "\u3164": "U+3164 HANGUL FILLER",
+    "\ufe0f": "U+FE0F VARIATION SELECTOR-16",
+    "\ufeff": "U+FEFF ZERO WIDTH NO-BREAK SPACE",
+}
+TEXT_PATTERN = TypeAdapter(Text).json_schema()["pattern"]
+
+
+def texts(operation: Operation) -> list[tuple[Steps, str]]:
+    """The place and the pattern of every text of a body that is not one of a few values."""
+    found = [(at, schema) for at, schema in all_members(operation) if "string" in str(schema.get("type"))]
+    return [(at, schema["pattern"]) for at, schema in found if "enum" not in schema and "const" not in schema]
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_a_character_that_nobody_sees_is_refused_in_every_text(apis: ApiClients, operation: Operation) -> None:
+    places = [at for at, pattern in texts(operation) if pattern == TEXT_PATTERN]
+    for character, name in (NEVER | ALONE).items():
+        for sent in [character * 2, f"a{character}b"] if character in NEVER else [f" {character}"]:
+            body = operation.body
+            for at in places:
+                body = changed(body, at, sent)
+            found = await errors_of(apis, operation, body) if places else []
+            details = {error["pointer"]: (error["code"], error["detail"]) for error in found}
+            for at in places:
+                code, detail = details[pointer(at)]
+                assert code == "invalid_value"
+                assert detail.endswith(f"; character {sent.index(character) + 1} is {name}")
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_a_character_that_nobody_sees_is_refused_in_every_code(apis: ApiClients, operation: Operation) -> None:
+    for at, pattern in texts(operation):
+        if pattern != TEXT_PATTERN:
+            for character in ("\u202e", "\u200b"):
+                # The body is refused; what is looked up in a list is not there, and is shown as `A\u202e` is in Python.
+                for found in await errors_at(apis, operation, at, f"A{character}"):
+                    assert found["detail"].endswith((NEVER | ALONE)[character]) or found["code"] == "unknown_code"
+
+
+# In Arabic with marks of direction, Persian and Hindi with joiners, on two lines, an emoji of several characters.
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u200f\u0633\u0644\u0627\u0645\u200e (IOM)",
+        "\u0645\u06cc\u200c\u0631\u0648\u062f",
+        "\u0915\u094d\u200d\u0937",
+        "one\ttab\nand line",
+        "\U0001f469\u200d\U0001f33e\ufe0f",
+    ],
+)
+def test_characters_that_writing_needs_are_taken(text: str) -> None:
+    assert TypeAdapter(Text).validate_python(text) == text
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)

@@ -47,7 +47,7 @@ ListedCode = Annotated[
     str,
     Field(
         max_length=300,
-        pattern=worded(r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", _IN_WORDS[CODE_PATTERN]),
+        pattern=worded(r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", _IN_WORDS[CODE_PATTERN]),
     ),
     WithJsonSchema({"maxLength": 64, "pattern": CODE_PATTERN, "type": "string"}),
 ]
@@ -65,10 +65,18 @@ def unreserved(code: str) -> str:
 # The code of a record that is written for the first time.
 NewCode = Annotated[Code, AfterValidator(unreserved)]
 
-_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+# Characters that show nothing and turn the direction of what follows, so that a text reads otherwise than it is. The
+# marks of direction between letters (U+200E, U+200F) stay: texts in Arabic and Hebrew need them.
+TURNING = r"\u202a-\u202e\u2066-\u2069"
 _WORD = re.compile(r"[^\W_]+")
 # Characters that show nothing: a text of them alone is blank.
-_UNSEEN = r"\u200b-\u200f\u2060\ufeff"
+_UNSEEN = (
+    r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    r"\ufff9-\ufffb"
+)
+# What nobody sees in an address.
+HIDDEN = _CONTROL + TURNING + _UNSEEN
 
 
 def _on_the_calendar(value: str) -> str:
@@ -77,6 +85,22 @@ def _on_the_calendar(value: str) -> str:
     except ValueError as error:
         raise ValueError(f"{value} is not a day of the calendar") from error
     return value
+
+
+# What no text takes, and then what no code and no address takes.
+_REFUSED = re.compile(f"[{_CONTROL}{TURNING}]"), re.compile(f"[{_UNSEEN}]")
+
+
+def hidden_character(text: str) -> str | None:
+    """The first character of a refused text that nobody sees, such as `character 3 is U+200B ZERO WIDTH SPACE`.
+
+    One that controls or turns the text comes before one that only shows nothing. None where there is neither.
+    """
+    found = next(filter(None, (refused.search(text) for refused in _REFUSED)), None)
+    if found is None:
+        return None
+    name = unicodedata.name(found[0], "a control character")
+    return f"character {found.start() + 1} is U+{ord(found[0]):04X} {name}"
 
 
 def words_of(text: str) -> list[str]:
@@ -93,8 +117,8 @@ Text = Annotated[
     Field(
         min_length=1,
         pattern=worded(
-            rf"^[^{_CONTROL}]*[^{_CONTROL}\s{_UNSEEN}][^{_CONTROL}]*$",
-            'a text that is not blank, without control characters, such as "Fair recruitment"',
+            rf"^[^{_CONTROL}{TURNING}]*[^{_CONTROL}{TURNING}\s{_UNSEEN}][^{_CONTROL}{TURNING}]*$",
+            'a text that shows something, without characters that control or turn it, such as "Fair recruitment"',
         ),
     ),
 ]

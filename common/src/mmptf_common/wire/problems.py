@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from mmptf_common.wire.base import ResponseModel, in_words
+from mmptf_common.wire.base import ResponseModel, hidden_character, in_words
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
@@ -285,7 +285,10 @@ def reason_of(error: Mapping[str, Any]) -> str:
     if isinstance(cause := context.get("error"), ValueError):
         return str(cause)
     if "pattern" in context:
-        return f"it takes {in_words(context['pattern']) or 'text of another form'}"
+        expected = f"it takes {in_words(context['pattern']) or 'text of another form'}"
+        sent = error.get("input")
+        hidden = hidden_character(sent) if isinstance(sent, str) else None
+        return f"{expected}; {hidden}" if hidden else expected
     return str(error["msg"])
 
 

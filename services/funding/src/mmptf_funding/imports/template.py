@@ -16,7 +16,7 @@ from openpyxl.styles import Font
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import COUNTRY_PATTERN, Code, NewCode, worded
+from mmptf_common.wire.base import COUNTRY_PATTERN, TURNING, Code, NewCode, worded
 from mmptf_common.wire.codes import AmountPrecision
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.currencies import Currency
@@ -45,7 +45,11 @@ def _several(value: object) -> object:
 
 
 Text = Annotated[
-    str, StringConstraints(max_length=1000, pattern=worded(r"^[^\x00-\x1f\x7f]+$", "text without control characters"))
+    str,
+    StringConstraints(
+        max_length=1000,
+        pattern=worded(rf"^[^\x00-\x1f\x7f-\x9f{TURNING}]+$", "text without control characters"),
+    ),
 ]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Line = Annotated[int, Field(ge=1, le=100_000_000)]

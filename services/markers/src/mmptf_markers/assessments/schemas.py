@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import Code, Day, ListedCode, PatchModel, RequestModel, ResponseModel, Text, unset, worded
+from mmptf_common.wire.base import (
+    HIDDEN,
+    Code,
+    Day,
+    ListedCode,
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    Text,
+    unset,
+    worded,
+)
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import SourceRef
@@ -80,7 +91,7 @@ Url = Annotated[
     str,
     Field(
         pattern=worded(
-            r"^https?://[^\s\x00-\x1f\x7f\x85]+$",
+            rf"^https?://[^\s{HIDDEN}]+$",
             "an address that begins with http:// or https:// and has no spaces, such as https://example.org/report.pdf",
         ),
         max_length=2000,
