@@ -9,7 +9,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from statistics import quantiles
 
@@ -176,6 +176,38 @@ async def test_long_polls_take_no_room_from_pages(quick: int) -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
         await asyncio.sleep(0.5)
         assert (await ask(port, "/hung/v1/changes?wait=1")).status == 500, "callers that left are not counted"
+
+
+async def test_callers_who_read_or_send_slowly_take_no_room_from_pages() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                size = 50_000_000 if b"/large" in head else 100_000
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+                for _ in range(size // 50_000):
+                    writer.write(b"x" * 50_000)
+                    await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, LOOPBACK, 0)
+    service = server.sockets[0].getsockname()[1]
+    slow = []
+    with gateway_process({"s": service}, IN_FLIGHT="1", IN_FLIGHT_LONG="6") as (port, _):
+        requests = [
+            *[b"GET /s/v1/page HTTP/1.1\r\nHost: x\r\n\r\n"] * 8,
+            *[b"GET /s/v1/large HTTP/1.1\r\nHost: x\r\n\r\n"] * 3,
+            *[b"POST /s/v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\nabc"] * 3,
+        ]
+        for request in requests:
+            _, writer = await asyncio.open_connection(LOOPBACK, port, limit=1024)
+            writer.write(request)
+            slow.append(writer)
+            await asyncio.sleep(0.2)
+        pages = [await ask(port, "/s/v1/page") for _ in range(10)]
+        assert {(answer.status, len(answer.body)) for answer in pages} == {(200, 100_000)}
+        for writer in slow:
+            writer.close()
+    server.close()
 
 
 async def test_a_gateway_whose_services_all_stand_still_is_not_ready() -> None:
