@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import time
 from typing import Any
 
 import pytest
@@ -170,25 +168,3 @@ def test_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RATE_LIMITS", wrong)
         with pytest.raises(ValidationError, match="is not of the form kind=requests"):
             ServerSettings()
-
-
-def test_a_request_costs_less_than_ten_microseconds() -> None:
-    limits = RateLimits(dict.fromkeys(LIMITS, 10**9), trusted=TRUSTED)
-    scopes = [scope_of("/a/v1/programmes?limit=50", client=f"203.0.113.{n % 250}") for n in range(20_000)]
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    async def send(message: Any) -> None:
-        pass
-
-    async def seconds(asgi: Any) -> float:
-        began = time.process_time()
-        for scope in scopes:
-            await asgi(scope, None, send)
-        return time.process_time() - began
-
-    alone = asyncio.run(seconds(app))
-    limited = min(asyncio.run(seconds(RateLimitMiddleware(app, limits=limits, addresses=True))) for _ in range(3))
-    # Twice the bound: it is measured on machines that do something else at the same time.
-    assert (limited - alone) / len(scopes) < 20e-6
