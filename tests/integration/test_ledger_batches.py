@@ -41,8 +41,8 @@ from tests.writes import statements_of
 # --- a batch is the same as its entries one by one -------------------------------------------------------------------
 
 CONTRIBUTORS = ("DEU", "DEU", "USA", "ZWE", "deu", "germny", "ATLANTIS")
-PROGRAMMES = ("ETH-01", "ETH-01", "MDA-01", "MKD-01", "eth-01", "NO-SUCH-01")
-ORGANIZATIONS = ("ILO", "ILO", "IOM", "UNHCR", "ilo", "UN-X")
+PROGRAMMES = (*["ETH-01"] * 6, "MDA-01", "MKD-01", "eth-01", "NO-SUCH-01")
+ORGANIZATIONS = (*["ILO"] * 4, "IOM", "UNHCR", "ilo", "UN-X")
 KINDS = ("pledge", "commitment", "deposit", "deposit", "allocation", "transfer", "transfer", "expenditure", "refund",
          "direct_cost", "bank_charge", "interest")  # fmt: skip
 DAYS = ("2024-01-05", "2024-02-05", "2024-02-05", "2024-03-05", "2099-01-01")
@@ -51,7 +51,7 @@ DAYS = ("2024-01-05", "2024-02-05", "2024-02-05", "2024-03-05", "2099-01-01")
 def random_entry(dice: random.Random, last: int) -> Json:
     """An entry that is right or wrong in many ways; `last` is the number of the last entry so far."""
     kind = dice.choice(KINDS)
-    sent = body(kind, f"{dice.choice((1, 50, 900, 99999)) / 100:.2f}", dice.choices(DAYS, (5, 5, 5, 5, 1))[0])
+    sent = body(kind, f"{dice.choice((1, 50, 900, 30000, 500000)) / 100:.2f}", dice.choices(DAYS, (5, 5, 5, 5, 1))[0])
     members: dict[str, Any] = {}
     if kind in ("pledge", "commitment", "deposit"):
         members["contributor"] = dice.choice(CONTRIBUTORS)
@@ -138,9 +138,9 @@ async def test_a_batch_is_what_its_entries_are_one_by_one(ledger: LedgerClient, 
     dice = random.Random(seed)
     seen: Counter[int] = Counter()
     for turn in range(4):
-        who = dice.choice((ADMIN, ADMIN, AGENT, UNIT, ILO))
+        who = dice.choice((ADMIN, ADMIN, ADMIN, AGENT, UNIT, ILO))
         last = len(await ledger.rows())
-        entries = [random_entry(dice, last) for _ in range(dice.choice((1, 10, 20)))]
+        entries = [random_entry(dice, last) for _ in range(dice.choice((1, 15, 25)))]
         if turn == 0:
             who, first = ADMIN, body("deposit", "2000.00", DAYS[0], contributor="DEU")
             entries = [first, body("allocation", "900.00", DAYS[0], programme="ETH-01", reference="SC"), *entries]
@@ -165,8 +165,7 @@ async def test_a_batch_is_what_its_entries_are_one_by_one(ledger: LedgerClient, 
             assert answers[0].status_code == answers[1].status_code
         assert await stored(ledger) == await stored(other)
         seen.update(outcome["status"] for outcome in expected)
-    assert seen[200] > 5
-    assert seen[422] > 5
+    assert min(seen[status] for status in (200, 409, 422)) > 2, seen
 
 
 # --- permission first ------------------------------------------------------------------------------------------------
