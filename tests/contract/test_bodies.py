@@ -147,8 +147,12 @@ async def test_a_character_that_nobody_sees_is_refused_in_every_code(apis: ApiCl
     for at, pattern in texts(operation):
         if pattern != TEXT_PATTERN:
             for character in ("\u202e", "\u200b"):
-                # The body is refused; a code may also be refused as one that is not in a list, or not wanted here.
-                for found in await errors_at(apis, operation, at, f"A{character}"):
+                answer = await ask(apis, operation, json=changed(operation.body, at, f"A{character}"))
+                if answer.status_code != 422:  # a batch says row by row what is wrong
+                    assert (answer.json()["written"], answer.json()["refused"]) == (0, 1)
+                    continue
+                for found in problem(operation, answer)["errors"]:
+                    # A code may also be refused as one that is not in a list, or not wanted here.
                     assert found["detail"].endswith((NEVER | ALONE)[character]) or found["code"] != "invalid_value"
 
 
