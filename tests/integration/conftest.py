@@ -109,7 +109,13 @@ def short_intervals() -> Iterator[None]:
     """Shorter waits and pauses than in production."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(changes, "LOOK_SECONDS", 0.05)
-        for name, value in {"WAIT_SECONDS": 1, "ANSWER_SECONDS": 1.4, "FIRST_PAUSE": 0.03, "LAST_PAUSE": 0.1}.items():
+        for name, value in {
+            "WAIT_SECONDS": 1,
+            "ANSWER_SECONDS": 1.4,
+            "FIRST_PAUSE": 0.03,
+            "START_SECONDS": 0,
+            "LAST_PAUSE": 0.1,
+        }.items():
             patch.setattr(replication, name, value)
         yield
 

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from mmptf_common.process.client import open_client
-from mmptf_common.storage.engines import Database
+from mmptf_common.storage.engines import Database, driver_connection, write_engine
 from mmptf_common.storage.failures import problem_of
 from mmptf_common.storage.journal import Author, Write, begin_write
-from mmptf_common.storage.records import JsonObject, Record, put
+from mmptf_common.storage.records import JsonObject, Record
 from mmptf_common.wire.base import ResponseModel
-from mmptf_common.wire.pages import ChangeRecord
 
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 10
 ANSWER_SECONDS = WAIT_SECONDS + 10.0
-PAGE = 1000
+# Changes of a page: few at first, and as many as have about so many bytes later.
+PAGE, FIRST_PAGE, PAGE_BYTES = 1000, 100, 2_000_000
+# Rows that one statement of a copy writes, so that each ends well within the time limit of a statement.
+MERGED_ROWS = 50_000
+# Seconds from the start of a process in which a source that is not there yet is no warning: it may be starting, too.
+START_SECONDS = 15.0
 # A source that fails is asked again after the first pause, and the pause doubles until it is the last.
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
 
 RemoteRecord = Mapping[str, Any]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,21 @@ class Replication:
     entities: tuple[ReplicatedEntity, ...]
 
 
+class FeedChange(BaseModel):
+    """The members of a change that replication reads."""
+
+    seq: int
+    revision: int
+    at: datetime
+    entity: str
+    key: str
+    after: JsonObject | None
+
+
 class FeedPage(BaseModel):
     """The members of a page of changes that replication reads."""
 
-    items: list[ChangeRecord]
+    items: list[FeedChange]
     last: int
     more: bool
     revision: int
@@ -77,7 +92,7 @@ class Position:
     stored: int
     stored_at: datetime | None
 
-    def behind(self, changes: list[ChangeRecord], last: int) -> Position:
+    def behind(self, changes: list[FeedChange], last: int) -> Position:
         """The position after further changes, which were read up to `last`; there may be none."""
         newest = changes[-1] if changes else None
         return Position(last, newest.seq, newest.at) if newest else Position(last, self.stored, self.stored_at)
@@ -128,6 +143,117 @@ _MOVE = sa.text(
 )
 
 
+class Staging:
+    """The newest changes of records that are not stored yet, in temporary tables of a connection of its own.
+
+    So a process needs no more memory for a million changes than for a page of them. Where the connection is lost, the
+    tables are, too.
+    """
+
+    def __init__(self, replication: Replication, engine: AsyncEngine, connection: AsyncConnection) -> None:
+        self._replication = replication
+        self._engine = engine
+        self.connection = connection
+        self.reached = BEGINNING
+        self.changes = 0
+        self.began = time.monotonic()
+
+    @classmethod
+    async def open(cls, replication: Replication, database: Database) -> Staging:
+        """Empty tables on a new connection, which is none of the pools that requests use."""
+        engine = write_engine(database.engine.url.render_as_string(hide_password=False), size=1)
+        try:
+            staging = cls(replication, engine, await engine.connect())
+            for merge in map(_Merge, replication.entities):
+                await (await staging._driver()).execute(merge.create)
+        except BaseException:
+            await engine.dispose()
+            raise
+        return staging
+
+    async def close(self) -> None:
+        # The tables end with the connection.
+        await self.connection.invalidate()
+        await self.connection.close()
+        await self._engine.dispose()
+
+    async def add(self, changes: list[FeedChange]) -> None:
+        """Add changes that follow those before, with one statement for each entity."""
+        driver = await self._driver()
+        for entity, rows in (await asyncio.to_thread(_rows_of, self._replication, changes)).items():
+            await driver.execute(_Merge(entity).add, rows)
+        self.changes += len(changes)
+
+    async def merge(self, write: Write, *, whole: bool) -> None:
+        """Store all changes; where they are those of the whole source, records that it does not have are deleted."""
+        driver = await driver_connection(write.session)
+        for merge in map(_Merge, self._replication.entities):
+            await driver.execute(f"ANALYZE {merge.staged}")
+            after = ""
+            while (last := await driver.fetchval(merge.next_slice, after, MERGED_ROWS)) is not None:
+                await driver.execute(merge.put_slice, write.at, after, last)
+                after = last
+            await driver.execute(merge.delete_others if whole else merge.delete_staged)
+
+    async def _driver(self) -> Any:
+        return (await self.connection.get_raw_connection()).driver_connection
+
+
+class _Merge:
+    """The statements that bring the table of an entity into the state of its newest changes.
+
+    Changes are rows of the table, with null as the record where it was deleted. They come as JSON, or are staged.
+    """
+
+    def __init__(self, replicated: ReplicatedEntity) -> None:
+        table: str = replicated.row.__tablename__  # type: ignore[assignment]  # it is declared as a function
+        names = [name for name in replicated.row.model_fields if name != "updated"]
+        columns = ", ".join(names)
+        new = ", ".join(f"{name} = excluded.{name}" for name in names if name != "code")
+        sent = f"json_populate_recordset(NULL::{table}, $1)"
+        self.staged = staged = f"staged_{table}"
+        self.create = (
+            f"CREATE TEMPORARY TABLE {staged} AS SELECT {columns} FROM {table} WITH NO DATA;"
+            f" CREATE UNIQUE INDEX ON {staged} (code)"
+        )
+        self.add = (
+            f"INSERT INTO {staged} ({columns}) SELECT {columns} FROM {sent} ON CONFLICT (code) DO UPDATE SET {new}"
+        )
+        self.next_slice = (
+            f"SELECT max(code) FROM (SELECT code FROM {staged} WHERE code > $1 ORDER BY code LIMIT $2) AS s"
+        )
+        # A record that is the same is not written, be its members in another order.
+        put = (
+            f"INSERT INTO {table} ({columns}, updated) SELECT {', '.join(f's.{name}' for name in names)}, {{at}}"
+            f" FROM {{source}} AS s LEFT JOIN {table} AS t ON t.code = s.code WHERE s.record IS NOT NULL"
+            " AND (t.code IS NULL OR t.record::text <> s.record::text AND t.record::jsonb <> s.record::jsonb) {slice}"
+            f" ORDER BY s.code ON CONFLICT (code) DO UPDATE SET {new}, updated = excluded.updated"
+        )
+        delete = f"DELETE FROM {table} AS t USING {{source}} AS s WHERE t.code = s.code AND s.record IS NULL"
+        self.put_sent = put.format(source=sent, at="$2", slice="")
+        self.delete_sent = delete.format(source=sent)
+        self.put_slice = put.format(source=staged, at="$1", slice="AND s.code > $2 AND s.code <= $3")
+        self.delete_staged = delete.format(source=staged)
+        self.delete_others = (
+            f"DELETE FROM {table} AS t WHERE NOT EXISTS"
+            f" (SELECT FROM {staged} AS s WHERE s.code = t.code AND s.record IS NOT NULL)"
+        )
+
+
+def _rows_of(replication: Replication, changes: list[FeedChange]) -> dict[ReplicatedEntity, str]:
+    """Entity -> the rows of its newest changes as JSON, of a deleted record the code alone."""
+    newest = {(change.entity, change.key): change for change in changes}
+    found: dict[ReplicatedEntity, list[JsonObject]] = {}
+    for change in newest.values():
+        for replicated in replication.entities:
+            if replicated.entity == change.entity:
+                row = replicated.row_of(change.after, change.at) if change.after is not None else None
+                members: JsonObject = row.model_dump(mode="json", exclude={"updated"}) if row else {"code": change.key}
+                found.setdefault(replicated, []).append(members)
+    # As the engine writes JSON, since PostgreSQL stores the text of a record.
+    return {entity: json.dumps(rows, ensure_ascii=False, separators=(",", ":")) for entity, rows in found.items()}
+
+
 class Replicator:
     """Replicates a source for as long as the service runs; failures are logged, and the step is tried again.
 
@@ -140,18 +266,26 @@ class Replicator:
         self._feed = f"{origin}/{replication.service}/v1/changes"
         self._database = database
         self._pause = FIRST_PAUSE
+        self._limit = FIRST_PAGE
+        self._began = time.monotonic()
+        self._was_reached = False
+        # What is staged of a whole copy, which goes on after a failure of the source.
+        self._staging: Staging | None = None
 
     async def run(self) -> None:
         """Replicate until cancelled."""
-        async with open_client(seconds=ANSWER_SECONDS) as client:
+        async with open_client(seconds=ANSWER_SECONDS) as client, AsyncExitStack() as stack:
+            stack.push_async_callback(self._discard)
             while True:
                 try:
                     await self._replicate_one_journal(client)
                 except AlreadyApplied:
+                    await self._discard()
                     continue
                 except (httpx.HTTPError, ValidationError) as error:
                     self._log_failure(error)
                 except Exception as error:
+                    await self._discard()
                     # An unreachable database is expected to return; no other error may end replication either.
                     if not problem_of(error):
                         log.exception("replication failed", extra={"service": self._replication.service})
@@ -166,11 +300,14 @@ class Replicator:
             await self._replicate(client)
         except HistoryReplaced:
             log.warning("the source was restored", extra={"service": self._replication.service})
+            await self._discard()
             await self._forget()
 
     def _log_failure(self, error: Exception) -> None:
         extra = {"service": self._replication.service, "reason": f"{type(error).__name__}: {error}"}
-        log.warning("the source cannot be replicated", extra=extra)
+        is_starting = not self._was_reached and time.monotonic() - self._began < START_SECONDS
+        level = logging.INFO if is_starting and isinstance(error, httpx.HTTPError) else logging.WARNING
+        log.log(level, "the source cannot be replicated", extra=extra)
 
     async def _replicate(self, client: httpx.AsyncClient) -> None:
         position = await self._position()
@@ -178,25 +315,42 @@ class Replicator:
             position = await self._copy_whole(client)
         else:
             await self._require_same_journal(client, position)
-        pending: list[ChangeRecord] = []
+        pending: list[FeedChange] = []
         seen = position
-        while True:
-            page = await self._after(client, seen, wait=WAIT_SECONDS)
-            seen = seen.behind(page.items, page.last)
-            pending += page.items
-            # The last write of a page may continue on the next one, and has to be stored in one transaction.
-            whole = [c for c in pending if c.revision != pending[-1].revision] if page.more else pending
-            if whole or not page.more:
-                position = await self._store(position, whole, whole[-1].seq if page.more else page.last, not page.more)
-            pending = pending[len(whole) :]
-            self._pause = FIRST_PAUSE
+        async with AsyncExitStack() as stack:
+            staging: Staging | None = None
+            while True:
+                page = await self._after(client, seen, wait=WAIT_SECONDS)
+                seen = seen.behind(page.items, page.last)
+                pending += page.items
+                # The last write of a page may continue on the next one, and has to be stored in one transaction.
+                whole = [c for c in pending if c.revision != pending[-1].revision] if page.more else pending
+                if whole or not page.more:
+                    reached = position.behind(whole, whole[-1].seq if page.more else page.last)
+                    position = await self._store(position, whole, reached, not page.more, staging)
+                    await stack.aclose()
+                    staging, pending = None, pending[len(whole) :]
+                elif len(pending) > 1:
+                    if staging is None:
+                        staging = await Staging.open(self._replication, self._database)
+                        stack.push_async_callback(staging.close)
+                    # The last one names the write.
+                    await staging.add(pending[:-1])
+                    pending = pending[-1:]
+                self._pause = FIRST_PAUSE
 
     async def _page(self, client: httpx.AsyncClient, **query: int) -> FeedPage:
         entities = [replicated.entity for replicated in self._replication.entities]
-        answer = await client.get(self._feed, params={"entity": entities, "limit": PAGE, **query})
+        limit = min(PAGE, self._limit)
+        answer = await client.get(self._feed, params={"entity": entities, "limit": limit, **query})
         if answer.status_code == httpx.codes.CONFLICT:
             raise HistoryReplaced
-        return FeedPage.model_validate_json(answer.raise_for_status().content)
+        content = answer.raise_for_status().content
+        self._was_reached = True
+        if "limit" not in query:
+            self._limit = max(1, limit // 2) if len(content) > PAGE_BYTES else self._limit
+            self._limit = min(PAGE, 2 * limit) if len(content) < PAGE_BYTES // 4 else self._limit
+        return FeedPage.model_validate_json(content)
 
     async def _after(self, client: httpx.AsyncClient, seen: Position, *, wait: int = 0) -> FeedPage:
         """The changes after a position; raises HistoryReplaced where they are those of another journal."""
@@ -223,84 +377,85 @@ class Replicator:
         async with self._database.sessions() as session, session.begin():
             await session.execute(_FORGET, {"service": self._replication.service})
 
-    async def _store(self, before: Position, changes: list[ChangeRecord], last: int, caught_up: bool) -> Position:
+    async def _store(
+        self,
+        before: Position,
+        changes: list[FeedChange],
+        after: Position,
+        caught_up: bool,
+        staging: Staging | None,
+    ) -> Position:
         """Store changes and the new position in one transaction; returns the position.
 
         Raises AlreadyApplied where another process has stored them already.
+        staging: earlier changes of the same write, if they are more than a page
         """
-        after = before.behind(changes, last)
-        async with self._database.sessions() as session, session.begin():
+        if staging:
+            await staging.add(changes)
+        async with self._transaction(staging) as session:
             write = await self._begin(session) if changes else None
-            moved = await session.execute(
-                _MOVE,
-                {
-                    "service": self._replication.service,
-                    "before": before.last,
-                    "last": after.last,
-                    "stored": after.stored,
-                    "stored_at": after.stored_at,
-                    "caught_up": caught_up,
-                },
-            )
-            if not moved.rowcount:  # type: ignore[attr-defined]
-                raise AlreadyApplied
-            if write:
-                await self._put(write, {(c.entity, c.key): c.after for c in changes})
+            await self._move(session, _MOVE, after, before=before.last, caught_up=caught_up)
+            if write and staging:
+                await staging.merge(write, whole=False)
+            elif write:
+                await self._put(write, changes)
         return after
+
+    async def _move(self, session: AsyncSession, statement: sa.TextClause, after: Position, **others: object) -> None:
+        """Store a position; raises AlreadyApplied where another process has stored one."""
+        members = {"last": after.last, "stored": after.stored, "stored_at": after.stored_at}
+        moved = await session.execute(statement, {"service": self._replication.service, **members, **others})
+        if not moved.rowcount:  # type: ignore[attr-defined]
+            raise AlreadyApplied
+
+    @asynccontextmanager
+    async def _transaction(self, staging: Staging | None) -> AsyncIterator[AsyncSession]:
+        if staging is None:
+            async with self._database.sessions() as session, session.begin():
+                yield session
+        else:
+            async with AsyncSession(staging.connection, expire_on_commit=False) as session, session.begin():
+                yield session
 
     async def _copy_whole(self, client: httpx.AsyncClient) -> Position:
         """Copy all present records of the source in one write, so that no reader gets a part of them.
 
-        Returns the position. Raises AlreadyApplied where another process has stored a copy already.
+        Returns the position. Raises AlreadyApplied where another process has stored a copy already. After a failure of
+        the source it goes on with the page that failed.
         """
-        records: dict[tuple[str, str], JsonObject | None] = {}
-        position, more = BEGINNING, True
+        staging = self._staging = self._staging or await Staging.open(self._replication, self._database)
+        more = True
         while more:
-            page = await self._after(client, position)
-            records.update({(change.entity, change.key): change.after for change in page.items})
-            position, more = position.behind(page.items, page.last), page.more
-        async with self._database.sessions() as session, session.begin():
+            page = await self._after(client, staging.reached)
+            await staging.add(page.items)
+            staging.reached, more = staging.reached.behind(page.items, page.last), page.more
+        async with self._transaction(staging) as session:
             write = await self._begin(session)
-            added = await session.execute(
-                _BEGIN,
-                {
-                    "service": self._replication.service,
-                    "last": position.last,
-                    "stored": position.stored,
-                    "stored_at": position.stored_at,
-                },
-            )
-            if not added.rowcount:  # type: ignore[attr-defined]
-                raise AlreadyApplied
-            for replicated in self._replication.entities:
-                codes: sa.ScalarResult[str] = await session.scalars(sa.select(col(replicated.row.code)))
-                for code in codes:
-                    records.setdefault((replicated.entity, code), None)
-            await self._put(write, records)
-        return position
+            await self._move(session, _BEGIN, staging.reached)
+            await staging.merge(write, whole=True)
+        extra = {"changes": staging.changes, "seconds": round(time.monotonic() - staging.began, 1)}
+        log.info("the source was copied", extra={"service": self._replication.service, **extra})
+        await self._discard()
+        return staging.reached
+
+    async def _discard(self) -> None:
+        """Give up what is staged of a whole copy."""
+        staging, self._staging = self._staging, None
+        if staging:
+            await staging.close()
 
     async def _begin(self, session: AsyncSession) -> Write:
         return await begin_write(session, Author(f"follower of {self._replication.service}"), "followed")
 
-    async def _put(self, write: Write, records: Mapping[tuple[str, str], JsonObject | None]) -> None:
-        """Insert, update or delete the rows of records; None deletes."""
+    async def _put(self, write: Write, changes: list[FeedChange]) -> None:
+        """Insert, update or delete the rows of a page of changes, with two statements for each entity."""
+        driver = await driver_connection(write.session)
+        rows = await asyncio.to_thread(_rows_of, self._replication, changes)
         for replicated in self._replication.entities:
-            code_of, record_of = col(replicated.row.code), col(replicated.row.record)
-            of_entity = [(code, record) for (entity, code), record in records.items() if entity == replicated.entity]
-            for part in batched(of_entity, PAGE):
-                rows = {
-                    code: replicated.row_of(record, write.at) if record is not None else None for code, record in part
-                }
-                found = await write.session.execute(sa.select(code_of, record_of).where(code_of.in_(rows)))
-                stored = {row.code: row.record for row in found}
-                await put(write, [row for code, row in rows.items() if row and stored.get(code) != row.record])
-                gone = [code for code in stored if rows[code] is None]
-                await write.session.execute(sa.delete(replicated.row).where(code_of.in_(gone)))
-
-
-def batched(items: list[Item], size: int) -> Iterator[list[Item]]:
-    """The parts of a list in its order, each of at most `size` items."""
-    return (items[at : at + size] for at in range(0, len(items), size))
+            if replicated in rows:
+                merge = _Merge(replicated)
+                await driver.execute(merge.put_sent, rows[replicated], write.at)
+                await driver.execute(merge.delete_sent, rows[replicated])
 
 
 class ReplicatedCopy(ResponseModel):
