@@ -39,7 +39,7 @@ from mmptf_common.storage.journal import REVISION, Author
 from mmptf_common.storage.records import moment_text
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
-from mmptf_common.wire.pages import IS_DRAINING, Health, RecordCounts
+from mmptf_common.wire.pages import IS_DRAINING, CacheState, Health, RecordCounts
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
 
@@ -110,6 +110,8 @@ class ServiceStatus(ResponseModel):
     """Number of records of each kind."""
     vintage: list[Publication]
     """The documents that the facts were taken from: their years say how old the facts are."""
+    cache: CacheState
+    """Whether the process that answers stores aggregates in Redis."""
 
 
 class ServiceIndex(ResponseModel):
@@ -139,7 +141,9 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             async with app.state.database.engine.connect() as connection:
                 await migrations.require_head(connection, service.package)
             redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-            app.state.cache = await stack.enter_async_context(open_cache(redis_url, f"mmptf-{service.name}"))
+            app.state.cache = await stack.enter_async_context(
+                open_cache(redis_url, f"mmptf-{service.name}", app.state.build)
+            )
             if limits:
                 await stack.enter_async_context(limits.shared(redis_url))
             app.state.verifier = await stack.enter_async_context(open_verifier(settings))
@@ -256,8 +260,8 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         summary=f"Get the status of the {service.name} service",
     )
     async def status(request: PublicReadRequest) -> Response:
-        """Version and build of the software, number and time of the last write, number of records, and the documents
-        that facts were taken from.
+        """Version and build of the software, number and time of the last write, number of records, the documents that
+        facts were taken from, and whether the cache is used.
         """
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
         async with reading(request.app.state.database) as connection:
@@ -268,7 +272,9 @@ def _own_routes(service: Service[Any]) -> APIRouter:
                        (SELECT coalesce(json_agg(record ORDER BY code), '[]') FROM {publications.TABLE}) AS vintage,
                        {counts}"""
             )
-        tag = conditional.etag(request, row["revision"], "")
+        cache: CacheState = request.app.state.cache.state()
+        # The state changes without a write, and is part of what the tag stands for.
+        tag = conditional.etag(request, row["revision"], cache.model_dump_json())
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
         answer = ServiceStatus(
@@ -279,6 +285,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             changed=moment_text(row["changed"]) if row["changed"] else None,
             counts={name: row[name] for name in service.counts},
             vintage=json.loads(row["vintage"]),
+            cache=cache,
         )
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 

@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from mmptf_common.wire.base import ResponseModel
-from mmptf_common.wire.pages import RecordCounts
+from mmptf_common.wire.pages import CacheState, RecordCounts
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
@@ -30,6 +30,7 @@ class ReportedStatus(BaseModel):
     changed: str | None
     counts: dict[str, int]
     vintage: list[Publication]
+    cache: CacheState | None = None
 
 
 class ServiceInSuite(ResponseModel):
@@ -59,6 +60,8 @@ class ServiceInSuite(ResponseModel):
     """Number of its records of each kind; null where `error` says why."""
     vintage: list[Publication] | None
     """The documents that its facts were taken from; null where `error` says why."""
+    cache: CacheState | None
+    """Whether it stores aggregates in Redis; null where `error` says why, or where an old version does not state it."""
 
 
 class SuiteStatus(ResponseModel):
@@ -127,6 +130,7 @@ async def _ask(upstream: Upstream, asking: Asking) -> ServiceInSuite:
         changed=reported and reported.changed,
         counts=reported.counts if reported else None,
         vintage=reported.vintage if reported else None,
+        cache=reported.cache if reported else None,
     )
 
 

@@ -23,6 +23,17 @@ ChangeAction = TypeAliasType(
 - `delete`: it was removed
 """
 
+CacheUse = TypeAliasType(
+    "CacheUse",
+    Literal["working", "unavailable", "off"],
+)
+"""Whether a process uses Redis.
+
+- `working`: aggregates are stored there and read again
+- `unavailable`: it cannot be used now, and is tried again every few seconds
+- `off`: the operator has set none
+"""
+
 RecordState = TypeAliasType("RecordState", dict[str, Any])
 """A whole record at one time: the members and values that `GET` of the record gave then."""
 
@@ -82,6 +93,15 @@ class ChangeRecord(ResponseModel):
 
 
 IS_DRAINING = "This process ends soon and finishes its requests; send new ones to another process."
+
+
+class CacheState(ResponseModel):
+    """Whether a process stores aggregates in Redis; without it the same answers are computed at each request."""
+
+    state: CacheUse
+    """Whether Redis is used now."""
+    reason: str | None
+    """Why Redis is not used, for the operator; null while it is, and where none is set."""
 
 
 class Health(ResponseModel):
