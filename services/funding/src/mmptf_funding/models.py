@@ -193,6 +193,9 @@ class EntryRow(Record, Base, table=True):
     __table_args__ = (
         sa.Index("ledger_entry_programme_kind", "programme", "kind", "organization"),
         sa.Index("ledger_entry_kind_date", "kind", "date"),
+        # In the orders of the list.
+        sa.Index("ledger_entry_date_code", "date", "code"),
+        sa.Index("ledger_entry_amount_code", "amount", "code"),
         *(
             sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
             for name in ("programme", "organization", "thematic_area")
@@ -225,3 +228,6 @@ class ResultsMatrixRow(Record, Base, table=True):
 
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
+# As of an earlier revision, too, the entry that reverses another one is looked up.
+_reverses = Base.metadata.tables["ledger_entry_past"].c.reverses
+sa.Index("ledger_entry_past_reverses", _reverses, postgresql_where=_reverses.is_not(None))

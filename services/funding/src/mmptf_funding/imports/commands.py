@@ -432,7 +432,7 @@ async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counte
         "DELETE FROM staged USING requirement AS stored WHERE stored.code = staged.code"
         " AND (stored.record::jsonb - 'updated' = staged.record::jsonb OR ($1 AND EXISTS"
         " (SELECT FROM change JOIN revision ON seq BETWEEN first AND number"
-        " WHERE entity = 'requirement' AND key = staged.code AND actor <> $2)))",
+        " WHERE entity = 'requirement' AND key = staged.code COLLATE \"default\" AND actor <> $2)))",
         keep_corrections,
         write.author.actor,
     )

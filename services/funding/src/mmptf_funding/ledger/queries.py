@@ -58,11 +58,13 @@ LEDGER = Listing(
     item=schemas.LedgerEntry,
     page=schemas.LedgerEntryPage,
     rows=f"(SELECT *, kind AS money_stage, NULL::text AS basis, '{CURRENCY}' AS currency FROM ledger_entry) AS entry",
-    # Until reversals amended the reversed entry, its `reversed_by` was looked up; as of then it still is.
+    # Until reversals amended the reversed entry, its `reversed_by` was looked up; as of then it still is. An index of
+    # `reverses` has the order of its own column, and that of `code` is another one.
     record=completed(
         "record::text",
         reversed_by="""coalesce(
-            (SELECT to_json(code)::text FROM ledger_entry AS later WHERE later.reverses = entry.code), 'null')""",
+            (SELECT to_json(code)::text FROM ledger_entry AS later
+              WHERE later.reverses = entry.code COLLATE "default"), 'null')""",
     ),
     in_feed=completed("record::text", reversed_by="'null'"),
     query=schemas.EntryQuery,
@@ -208,12 +210,14 @@ _PAYMENTS = """
     SELECT commitment.code, commitment.contributor, commitment.date, commitment.amount AS committed,
            least(commitment.amount, coalesce(sum(deposit.amount), 0)) AS paid
       FROM ledger_entry AS commitment
-      LEFT JOIN ledger_entry AS deposit ON deposit.follows = commitment.code AND deposit.kind = 'deposit'
+      LEFT JOIN ledger_entry AS deposit ON deposit.follows = commitment.code COLLATE "default"
+                                       AND deposit.kind = 'deposit'
                                        AND ($1::text IS NULL OR deposit.date <= $1::text::date)
      WHERE commitment.kind = 'commitment' AND commitment.reverses IS NULL
        AND ($1::text IS NULL OR commitment.date <= $1::text::date)
        AND NOT EXISTS (SELECT FROM ledger_entry AS reversal
-                        WHERE reversal.reverses = commitment.code AND reversal.kind = 'commitment'
+                        WHERE reversal.reverses = commitment.code COLLATE "default"
+                          AND reversal.kind = 'commitment'
                           AND ($1::text IS NULL OR reversal.date <= $1::text::date))
      GROUP BY commitment.code, commitment.contributor, commitment.date, commitment.amount
      ORDER BY commitment.date, commitment.code"""

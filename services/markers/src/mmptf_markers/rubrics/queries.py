@@ -204,7 +204,7 @@ async def score_sent(request: Request, body: ScoreRequest) -> Score:
 
 
 # The order of publication, from the journal, because `updated` changes when a rubric is superseded.
-PUBLISHED = "(SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubric.code)"
+PUBLISHED = "(SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubric.code COLLATE \"default\")"
 
 
 @lru_cache(maxsize=64)
