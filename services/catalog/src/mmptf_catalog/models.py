@@ -79,6 +79,19 @@ class ProgrammeRow(Record, Base, table=True):
             for column in ("objectives", "countries", "regions", "organizations")
         ),
         sa.Index("programme_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
+        # One for each direction: programmes without a title or a budget are last in both.
+        *(
+            sa.Index(
+                name,
+                sa.text(f"coalesce((left(stated->>'title', 0) COLLATE \"C\") || title_order, {last})"),
+                "code",
+            )
+            for name, last in (("programme_title_ascending", "chr(1114111)"), ("programme_title", "''"))
+        ),
+        *(
+            sa.Index(name, sa.text(f"coalesce(amount, {last})"), "code")
+            for name, last in (("programme_budget_ascending", "'Infinity'"), ("programme_budget", "-1"))
+        ),
     )
 
     title_order: str

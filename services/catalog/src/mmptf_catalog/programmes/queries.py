@@ -95,8 +95,8 @@ PROGRAMMES = Listing(
     query=ProgrammeQuery,
     sorts={
         "code": ("code", "text"),
-        # The order of a programme without a title is by its places.
-        "title": ("""(CASE WHEN stated->>'title' IS NULL THEN {last} ELSE title_order END) COLLATE "C\"""", "text"),
+        # Null where no title is stated, since the order of such a programme is by its places.
+        "title": ("""coalesce((left(stated->>'title', 0) COLLATE "C") || title_order, {last})""", "text"),
         "budget": ("coalesce(amount, {last})", "numeric"),
         "updated": ("updated", "timestamptz"),
     },

@@ -396,7 +396,7 @@ async def _fetch_authors(write: Write, code: str) -> set[str]:
             "WITH RECURSIVE version AS (SELECT code, rubric, record FROM assessment WHERE code = :code"
             " UNION ALL SELECT earlier.code, earlier.rubric, earlier.record FROM assessment AS earlier"
             " JOIN version ON earlier.code = version.record->>'corrects' AND earlier.rubric = version.rubric)"
-            " SELECT DISTINCT actor FROM version JOIN change ON key = code COLLATE \"default\""
+            ' SELECT DISTINCT actor FROM version JOIN change ON key = code COLLATE "default"'
             " AND (entity = 'draft' OR entity = 'assessment' AND action = 'create')"
             " JOIN revision ON seq BETWEEN first AND number"
         ),
