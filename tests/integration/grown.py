@@ -1,0 +1,177 @@
+"""Databases with many rows, made by statements from those of the packaged data, for tests of plans."""
+
+from __future__ import annotations
+
+import asyncpg
+
+# Statements for each service, in which `{many}` is the number of rows of its largest tables, and `{fewer}` a fifth of
+# it. They are carried out without triggers, so what those would write is written here.
+_CATALOG = (
+    """
+    INSERT INTO organization (code, name, updated, record, revised)
+    SELECT 'ORG-' || n, 'Organization ' || n, now(),
+           json_build_object('code', 'ORG-' || n, 'name', 'Organization ' || n, 'updated', now()), 1
+      FROM generate_series(1, {fewer} / 10) AS n""",
+    """
+    INSERT INTO programme (code, title_order, thematic_area, objectives, countries, regions, organizations, stage,
+                           amount, currency, money_stage, basis, attribution, words, stated, updated, record, revised)
+    SELECT 'MANY-' || n, 'many ' || n, (1 + n % 5)::text, objectives, countries, regions,
+           ARRAY['IOM', 'ORG-' || 1 + n % ({fewer} / 10)], stage, 1000 + n, 'USD', coalesce(money_stage, 'allocation'),
+           basis, attribution, words || ('w' || n), stated, now() - n * interval '1 second',
+           replace(record::text, '"code":"' || code || '"', '"code":"MANY-' || n || '"')::json, 1
+      FROM (SELECT *, row_number() OVER (ORDER BY code) - 1 AS place FROM programme WHERE amount IS NOT NULL) AS first
+      JOIN generate_series(1, {fewer}) AS n
+        ON place = n % (SELECT count(*) FROM programme WHERE amount IS NOT NULL)""",
+    """
+    INSERT INTO draft (code, organization, words, updated, record, revised)
+    SELECT 'DRAFT-' || n, CASE n % 100 WHEN 0 THEN 'IOM' ELSE 'ORG-' || 1 + n % ({fewer} / 10) END, words,
+           now() - n * interval '1 second',
+           json_build_object('code', 'DRAFT-' || n, 'organization', 'IOM', 'updated', now()), 1
+      FROM (SELECT words FROM programme LIMIT 1) AS first, generate_series(1, {fewer}) AS n""",
+)
+_FUNDING = (
+    """
+    INSERT INTO contributor (code, name, type, country, updated, record, revised)
+    SELECT 'GIVER-' || n, 'Giver ' || n, type, NULL, now(),
+           replace(record::text, '"code":"' || code || '"', '"code":"GIVER-' || n || '"')::json, 1
+      FROM (SELECT * FROM contributor LIMIT 1) AS first, generate_series(1, {fewer} / 20) AS n""",
+    """
+    INSERT INTO contribution (code, contributor, contributor_type, country, amount, currency, money_stage, basis, as_of,
+                              updated, record, revised)
+    SELECT 'GIFT-' || n, 'GIVER-' || 1 + n % ({fewer} / 20), contributor_type, country, n, currency, money_stage, basis,
+           as_of, now() - n * interval '1 second',
+           replace(record::text, '"code":"' || code || '"', '"code":"GIFT-' || n || '"')::json, 1
+      FROM (SELECT * FROM contribution LIMIT 1) AS first, generate_series(1, {fewer}) AS n""",
+    """
+    INSERT INTO requirement
+    SELECT made.* FROM (SELECT *, row_number() OVER (ORDER BY code) - 1 AS position FROM requirement) AS first
+      JOIN generate_series(1, {many}) AS n ON position = n % (SELECT count(*) FROM requirement)
+     CROSS JOIN LATERAL jsonb_populate_record(NULL::requirement, to_jsonb(first) || jsonb_build_object(
+               'code', 'MANY-' || n, 'source_line', n, 'updated', now() - n * interval '1 second', 'amount', amount + n,
+               'record', to_jsonb(first)->'record' || jsonb_build_object('code', 'MANY-' || n))) AS made""",
+    """
+    INSERT INTO programme (code, updated, record, revised)
+    SELECT 'MANY-' || n, now(), json_build_object(
+           'code', 'MANY-' || n, 'title', 'Programme ' || n, 'stage', 'funded', 'thematic_area', NULL,
+           'organizations', '[{{"code": "ILO", "name": "ILO"}}]'::json, 'budget', NULL, 'updated', now()), 1
+      FROM generate_series(1, {fewer}) AS n""",
+    # A tenth of them without `reversed_by`, as they were stored before its first version; in ten a commitment and the
+    # deposit that follows it, and one entry that a later one reverses.
+    """
+    INSERT INTO ledger_entry (code, number, kind, date, amount, contributor, programme, organization, thematic_area,
+                              category, follows, reverses, flags, reversed_by, updated, record, revised)
+    SELECT code, n, kind, day, amount, contributor, programme, organization, area, category, follows, reverses, '{{}}',
+           reversed_by, now() - n * interval '1 second',
+           CASE n % 10 WHEN 9 THEN (record - 'reversed_by')::json ELSE record::json END, 1
+      FROM (SELECT *, jsonb_build_object(
+                   'code', code, 'kind', kind, 'date', day, 'original', NULL, 'contributor', contributor,
+                   'sum', jsonb_build_object('amount', amount::text, 'currency', 'USD'),
+                   'programme', programme, 'organization', organization, 'thematic_area', area, 'category', category,
+                   'tranche', NULL, 'follows', follows, 'reverses', reverses, 'reference', 'Decision ' || n,
+                   'note', NULL, 'flags', '{{}}'::text[], 'recorded_by', 'IOM', 'sources', '{{}}'::text[],
+                   'updated', now(), 'reversed_by', reversed_by) AS record
+              FROM (SELECT n, 'L-' || lpad(n::text, 6, '0') AS code, kind, date '2019-05-07' + n % 2500 AS day,
+                           CASE n % 10 WHEN 8 THEN -(996.25 + n) ELSE 1000.25 + n END AS amount,
+                           CASE WHEN kind IN ('pledge', 'commitment', 'deposit')
+                                THEN 'GIVER-' || 1 + n / 10 % ({fewer} / 20) END AS contributor,
+                           CASE WHEN kind IN ('allocation', 'transfer', 'expenditure', 'refund')
+                                THEN 'MANY-' || 1 + n / 10 % {fewer} END AS programme,
+                           CASE WHEN kind IN ('transfer', 'expenditure', 'refund') THEN 'ILO' END AS organization,
+                           CASE WHEN n % 50 = 0 THEN '4' END AS area,
+                           CASE kind WHEN 'expenditure' THEN 'supplies' END AS category,
+                           CASE n % 10 WHEN 2 THEN 'L-' || lpad((n - 1)::text, 6, '0') END AS follows,
+                           CASE n % 10 WHEN 8 THEN 'L-' || lpad((n - 4)::text, 6, '0') END AS reverses,
+                           CASE n % 10 WHEN 4 THEN 'L-' || lpad((n + 4)::text, 6, '0') END AS reversed_by
+                      FROM (SELECT n, (ARRAY['pledge', 'commitment', 'deposit', 'allocation', 'transfer', 'expenditure',
+                                             'refund', 'transfer', 'transfer', 'deposit'])[1 + n % 10] AS kind
+                              FROM generate_series(1, {many}) AS n) AS kinds) AS members) AS entries""",
+    # What was there of them before they were reversed.
+    """
+    INSERT INTO ledger_entry_past (replaced, code, number, kind, date, amount, contributor, programme, organization,
+                                   thematic_area, category, follows, reverses, flags, updated, record, revised)
+    SELECT 2, code, number, kind, date, amount, contributor, programme, organization, thematic_area, category, follows,
+           reverses, flags, updated, (record::jsonb - 'reversed_by')::json, 1
+      FROM ledger_entry WHERE reversed_by IS NOT NULL""",
+)
+_MARKERS = (
+    """
+    INSERT INTO place (code, kind, regions, updated, record, revised)
+    SELECT code, 'country', ARRAY['002', '202'], now(), json_build_object('code', code, 'name', code), 1
+      FROM unnest(ARRAY['KEN', 'ETH', 'SOM', 'UGA']) AS code ON CONFLICT DO NOTHING""",
+    """
+    INSERT INTO programme (code, stage, thematic_area, organizations, countries, amount, currency, budget_stage,
+                           updated, record, revised)
+    SELECT 'MANY-' || n, CASE n % 4 WHEN 0 THEN 'pipeline' ELSE 'funded' END, (1 + n % 5)::text,
+           ARRAY['IOM', 'ORG-' || n % 200], ARRAY[(ARRAY['KEN', 'ETH', 'SOM', 'UGA'])[1 + n % 4]], 1000 + n, 'USD',
+           'allocation', now() - n * interval '1 second',
+           json_build_object('code', 'MANY-' || n, 'title', 'Programme ' || n, 'thematic_area', NULL,
+                             'duration', json_build_object('start', '2023-01-01', 'end', '2026-01-01')), 1
+      FROM generate_series(1, {fewer}) AS n""",
+    """
+    INSERT INTO allocation (code, programme, amount, updated, record, revised)
+    SELECT 'L-' || n, 'MANY-' || 1 + n % {fewer}, n, now(), json_build_object('code', 'L-' || n, 'updated', now()), 1
+      FROM generate_series(1, {fewer}) AS n""",
+    # Five of each programme: the grade that counts, earlier ones, and one that waits for its review.
+    """
+    INSERT INTO assessment (code, programme, marker, stage, year, version, organization, rubric, status, grade, updated,
+                            record, revised)
+    SELECT code, programme, marker, stage, year, 1, 'IOM', rubric, status, grade, now() - n * interval '1 second',
+           json_build_object('code', code, 'programme', programme, 'marker', marker, 'stage', stage, 'year', year,
+                             'version', 1, 'organization', 'IOM', 'rubric', rubric, 'status', status, 'grade', grade,
+                             'basis', 'derived', 'answered', true, 'answers', json_build_object(
+                                 'C1', json_build_object('answer', '2', 'actions', json_build_array(json_build_object(
+                                       'action', 'Train', 'owner', 'IOM', 'due', '2027-01-01', 'done', NULL))),
+                                 'C2', json_build_object('answer', '1', 'actions', json_build_array())),
+                             'updated', now()), 1
+      FROM (SELECT n, 'A-' || lpad(n::text, 6, '0') AS code, 'MANY-' || 1 + n / 5 AS programme,
+                   rubric.record->>'marker' AS marker, rubric.code AS rubric,
+                   CASE n % 5 WHEN 0 THEN 'concept_note' ELSE 'annual_report' END AS stage,
+                   CASE n % 5 WHEN 0 THEN NULL ELSE 2020 + n % 5 END AS year,
+                   CASE n % 5 WHEN 4 THEN 'submitted' ELSE 'accepted' END AS status,
+                   CASE n % 5 WHEN 4 THEN NULL ELSE 'B' END AS grade
+              FROM generate_series(0, {many} - 1) AS n,
+                   (SELECT * FROM rubric ORDER BY code LIMIT 1) AS rubric) AS made""",
+    """
+    INSERT INTO draft (code, organization, programme, stage, year, updated, record, revised)
+    SELECT 'A-9' || lpad(n::text, 5, '0'), CASE n % 100 WHEN 0 THEN 'IOM' ELSE 'ORG-' || n % 200 END, 'MANY-' || n,
+           'annual_report', 2026, now(), json_build_object('code', 'A-9' || lpad(n::text, 5, '0')), 1
+      FROM generate_series(1, {fewer}) AS n""",
+)
+STATEMENTS = {"catalog": _CATALOG, "funding": _FUNDING, "markers": _MARKERS}
+# Journal of all records but drafts: a change for each, a thousand to a write, as an import writes them.
+_JOURNAL = """
+    INSERT INTO change (seq, entity, key, action, after)
+    SELECT (SELECT coalesce(max(seq), 0) FROM change) + row_number() OVER (ORDER BY code), '{entity}', code, 'create',
+           record
+      FROM {table} WHERE revised = 1 AND code NOT IN (SELECT key FROM change WHERE entity = '{entity}')"""
+_REVISIONS = """
+    INSERT INTO revision (first, number, at, actor)
+    SELECT min(seq), max(seq), (SELECT max(at) FROM revision) + max(seq) * interval '1 microsecond', 'test'
+      FROM change WHERE seq > (SELECT max(number) FROM revision) GROUP BY seq / 1000"""
+ENTITIES = {
+    "catalog": {"organization": "organization", "programme": "programme"},
+    "funding": {"contribution": "contribution", "requirement": "requirement", "ledger_entry": "ledger_entry"},
+    "markers": {"programme": "programme", "allocation": "allocation", "assessment": "assessment"},
+}
+
+
+async def grow(url: str, service: str, many: int, derived: dict[str, str]) -> None:
+    """Fill the database of a service, and bring its statistics up to date.
+
+    many: the rows of its largest tables; derived: the tables that triggers derive -> the SQL of their rows
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            for statement in STATEMENTS[service]:
+                await connection.execute(statement.format(many=many, fewer=many // 5))
+            for table, rows in derived.items():
+                await connection.execute(f"DELETE FROM {table}; INSERT INTO {table} {rows}")
+            for table, entity in ENTITIES[service].items():
+                await connection.execute(_JOURNAL.format(table=table, entity=entity))
+            await connection.execute(_REVISIONS)
+        # As autovacuum leaves the tables: only then may an index be read without its table.
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()

@@ -1,0 +1,197 @@
+"""With many rows no answer reads what it need not: the plans of the statements that the services carry out.
+
+Every GET of the contracts is asked, and each statement that the service has sent then is explained with its values.
+What counts is how many rows the steps of a plan hand on or throw away, which does not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from mmptf_common.lists.exports import export_statement
+from mmptf_common.storage.as_of import with_ctes
+from mmptf_local.postgres import Postgres
+from mmptf_markers.current_grades import CURRENT_GRADE, CURRENT_GRADE_COUNT
+from tests.conftest import RunningApp, running_app
+from tests.integration.grown import grow
+from tests.integration.lookups import listings
+from tests.suite import FOLDERS, SERVICES
+from tests.tokens import bearer
+
+# Rows of the largest tables, 100,000 in drills. What reads too much of them does so of a tenth, too.
+ROWS = int(os.environ.get("PLAN_ROWS", "5000"))
+pytestmark = pytest.mark.longer
+LIMIT = 20
+# The most rows in all steps of a plan: for a page, a record or a card, beside the count of a page's total; and for all
+# else, times the rows of the largest table. A comparison of each row with each would be ten times as many or more.
+BOUNDED = 50 * LIMIT
+LINEAR = 200
+# Answers that read more than a page, and why.
+DERIVED = {
+    "/markers/v1/actions": "actions are parts of the assessments that count, and are no rows of their own",
+    "/funding/v1/statement": "a statement is a sum of all entries",
+    "/funding/v1/capitalization": "a sum of all entries by day",
+    "/funding/v1/progress": "a sum of all contributions",
+    "/funding/v1/editions/{edition}/reconciliation": "a sum of all requirements of an edition",
+    "/funding/v1/totals": "a sum of all rows",
+    "/markers/v1/indicator": "a count of all programmes",
+    "/markers/v1/criteria": "a count of all answers",
+    "/totals": "a sum of all rows",
+    "/facets": "a count of all rows",
+    "/changes": "changes of records that are not given are passed over, once, since `last` is behind them",
+    "as_of=": "as of an earlier revision the rows of two tables are put together, and some are derived",
+}
+TABLES = {"markers": {"current_grade": CURRENT_GRADE, "current_grade_count": CURRENT_GRADE_COUNT}}
+# A record of each list in paths; lists that have few rows are left out.
+CODES = {
+    "/catalog/v1/programmes": "MANY-77", "/catalog/v1/cards/programmes": "MANY-77", "/catalog/v1/drafts": "DRAFT-100",
+    "/catalog/v1/organizations": "ORG-7", "/funding/v1/cards/programmes": "MANY-8", "/funding/v1/ledger": "L-000074",
+    "/funding/v1/requirements": "MANY-77", "/funding/v1/contributors": "GIVER-7",
+    "/funding/v1/contributions": "GIFT-77", "/markers/v1/assessments": "A-000077", "/markers/v1/drafts": "A-900100",
+    "/markers/v1/cards/programmes": "MANY-77",
+}  # fmt: skip
+# A value of each filter that few rows have: those with one for a page or less are in an index.
+FEW = {
+    "/catalog/v1/programmes": {"organization": "ORG-7", "q": "w77"},
+    "/funding/v1/ledger": {"programme": "MANY-8", "contributor": "GIVER-7"},
+    "/funding/v1/requirements": {"q": "unheard"},
+    "/funding/v1/contributions": {"contributor": "GIVER-7"},
+    "/markers/v1/assessments": {"programme": "MANY-77"},
+    "/markers/v1/standings": {"programme": "MANY-77"},
+    "/markers/v1/drafts": {"programme": "MANY-7"},
+}
+Sent = list[tuple[str, tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+async def grown(
+    request: pytest.FixtureRequest, new_database: Callable[[str], str], postgres: Postgres
+) -> AsyncIterator[RunningApp]:
+    url = new_database(request.param)
+    await grow(postgres.admin_url(url.rpartition("/")[2]), request.param, ROWS, TABLES.get(request.param, {}))
+    async with running_app(request.param, url, None) as running:
+        yield running
+
+
+@pytest.fixture
+async def explaining(grown: RunningApp) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(grown.database_url, server_settings={"timezone": "UTC"})
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """The statements that a service has sent for rows, with their values."""
+    found: Sent = []
+    execute = asyncpg.Connection._execute
+
+    async def recording(self: Any, query: str, values: tuple[Any, ...], *others: Any, **named: Any) -> Any:
+        found.append((query, values))
+        return await execute(self, query, values, *others, **named)
+
+    monkeypatch.setattr(asyncpg.Connection, "_execute", recording)
+    return found
+
+
+def paths(service: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The paths of a contract that read the tables which have many rows, with the schemas of their parameters."""
+    contract = json.loads((FOLDERS[service] / "openapi.json").read_text())
+    for path, operations in contract["paths"].items():
+        base = path.partition("/{code}")[0]
+        of_a_list = path.count("/") > 2 and "status" not in path and "template" not in path and "audit" not in path
+        of_one_record = "{code}" not in path or (base in CODES and not path.endswith(("/score", "/comparison")))
+        if "get" in operations and of_a_list and of_one_record:
+            given = operations["get"].get("parameters", ())
+            yield path, {each["name"]: _values(contract, each["schema"]) for each in given if each["in"] == "query"}
+
+
+def _values(contract: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """The values that a parameter takes, where the contract lists them."""
+    items = schema.get("items", schema)
+    if "$ref" in items:
+        items = contract["components"]["schemas"][items["$ref"].rpartition("/")[2]]
+    found: list[str] = items.get("enum", [])
+    return found
+
+
+async def questions(client: httpx.AsyncClient, revision: int, service: str) -> AsyncIterator[str]:
+    """Every page and answer of a service: in each order, further on, by each dimension, of few rows, as of before."""
+    for path, parameters in paths(service):
+        base = path.partition("/{code}")[0]
+        asked = path.replace("{edition}", "MI-2015").replace("{code}", CODES.get(base, ""))
+        variants = [f"by={by}" for by in parameters["by"]] if "by" in parameters else [""]
+        if "cursor" in parameters:
+            for sort in parameters["sort"]:
+                first = await client.get(f"{asked}?limit=1000&sort={sort}", headers=bearer("agency", "IOM"))
+                following = first.json()["next"]
+                variants.append(f"limit={LIMIT}&sort={sort}")
+                if following:
+                    cursor = httpx.URL(following).params["cursor"]
+                    variants.append(f"limit={LIMIT}&sort={sort}&cursor={cursor}")
+        variants += [f"{name}={value}" for name, value in FEW.get(path, {}).items()]
+        for variant in variants:
+            yield f"{asked}?{variant}"
+        if "as_of" in parameters:
+            yield f"{asked}?{variants[0]}{'&' if variants[0] else ''}as_of={revision}"
+
+
+def read(plan: dict[str, Any]) -> float:
+    """The rows that a step of a plan and those below it hand on or throw away."""
+    removed = sum(value for name, value in plan.items() if name.startswith("Rows Removed by"))
+    return float(plan["Actual Loops"] * (plan["Actual Rows"] + removed)) + sum(map(read, plan.get("Plans", ())))
+
+
+def read_without_totals(plan: dict[str, Any]) -> float:
+    """The same, without the count of the total of a page."""
+    counts = [each for each in plan.get("Plans", ()) if each.get("Parent Relationship") == "InitPlan"]
+    return read(plan) - sum(read(each) for each in counts if each["Node Type"] == "Aggregate")
+
+
+async def explained(connection: asyncpg.Connection, sql: str, *values: Any) -> dict[str, Any]:
+    (found,) = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", *values))
+    plan: dict[str, Any] = found["Plan"]
+    return plan
+
+
+async def test_an_answer_reads_what_it_needs(grown: RunningApp, explaining: asyncpg.Connection, sent: Sent) -> None:
+    revision = await explaining.fetchval("SELECT max(first) - 1 FROM revision")
+    wrong, seen = [], 0
+    async for question in questions(grown.client, revision, grown.name):
+        sent.clear()
+        answer = await grown.client.get(question, headers=bearer("agency", "IOM"))
+        assert answer.status_code == 200, (question, answer.text)
+        statements = list(sent)
+        assert statements, question
+        linear = any(part.replace("{edition}", "MI-2015") in question for part in DERIVED)
+        for sql, values in statements:
+            plan = await explained(explaining, sql, *values)
+            seen += 1
+            rows, most = (read(plan), LINEAR * ROWS) if linear else (read_without_totals(plan), BOUNDED)
+            if rows > most or read(plan) > LINEAR * ROWS:
+                wrong.append((question, int(rows), " ".join(sql.split())[:100]))
+    assert not wrong, "\n".join(map(str, wrong))
+    assert seen > 100
+
+
+async def test_an_export_reads_each_row_once(grown: RunningApp, explaining: asyncpg.Connection) -> None:
+    revision = await explaining.fetchval("SELECT max(first) - 1 FROM revision")
+    wrong = []
+    for listed in listings(grown.name):
+        if listed.fixed or "{" in listed.path or listed.path.endswith("/drafts"):
+            continue
+        for representation in ("csv", "ndjson"):
+            export = export_statement(listed, listed.query.model_validate({}), representation)
+            ctes = grown.app.state.as_of_tables.ctes(revision)
+            for sql, times in ((export.sql, 10), (with_ctes(ctes, export.sql), LINEAR)):
+                rows = read(await explained(explaining, sql, *export.values))
+                if rows > times * ROWS:
+                    wrong.append((listed.path, representation, int(rows), "as of" if times == LINEAR else "now"))
+    assert not wrong, "\n".join(map(str, wrong))
