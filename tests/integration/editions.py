@@ -9,18 +9,20 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import asyncpg
 import httpx
 import openpyxl
 
 from mmptf_funding.imports import template
+from mmptf_funding.imports.files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.routes import CSV
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.template import TABLES, TableName
@@ -295,3 +297,14 @@ async def journal_of(url: str, after: int = 0) -> list[asyncpg.Record]:
         return found
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def read_here(file: BinaryIO, *, workbook: bool, **_: object) -> AsyncIterator[Tables]:
+    """The tables of a file, read in this process."""
+    file.seek(0)
+    if workbook:
+        with open_workbook(file) as tables:
+            yield tables
+    else:
+        yield {"requirements": csv_table("requirements", file)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from mmptf_funding.imports import template
+from mmptf_funding.imports import routes, template
 from mmptf_funding.imports.routes import XLSX
 from tests.conftest import RunningApp
 from tests.integration.editions import (
@@ -17,12 +18,21 @@ from tests.integration.editions import (
     csv_of,
     more,
     packaged,
+    read_here,
     refusal,
     send,
     term,
     total,
     workbook_of,
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_a_process() -> Iterator[None]:
+    """Files are read here, which takes less time; what is wrong in them is the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(routes, "tables_of", read_here)
+        yield
 
 
 @pytest.mark.parametrize(

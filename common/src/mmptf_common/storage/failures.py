@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import NamedTuple
 
 import asyncpg
@@ -32,6 +33,11 @@ _FULL = _Failure(
     ProblemCode.STORAGE_FULL,
     InsufficientStorage,
 )
+_NO_SPACE = _Failure(
+    "This service has no space left for files of its own; nothing was written.",
+    ProblemCode.STORAGE_FULL,
+    InsufficientStorage,
+)
 _CROWDED = _Failure("The database of this service has no connection or memory left; try again.", ProblemCode.OVERLOADED)
 _SLOW = _Failure("The answer takes longer than this service works on one; ask for less.", ProblemCode.TOO_SLOW)
 _WAITED = _Failure("Other writes are under way and did not end in time; try again.", ProblemCode.BUSY)
@@ -57,6 +63,7 @@ _BY_STATE = {
     "57P05": _LOST,
     "58": _Failure("The database of this service has failed to read or write its files; try again."),
 }
+_NO_SPACE_LEFT = (errno.ENOSPC, errno.EDQUOT)
 # Of the driver's own: the connection is closed, or the server ends it between two messages.
 _BROKEN = (ConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -83,8 +90,10 @@ def _failure_of(error: BaseException) -> _Failure | None:
         return _SLOW
     elif isinstance(error, _BROKEN):
         return _LOST
+    elif isinstance(error, OSError):
+        return _NO_SPACE if error.errno in _NO_SPACE_LEFT else _UNREACHABLE
     else:
-        return _UNREACHABLE if isinstance(error, OSError) else None
+        return None
     if not state:
         return _LOST if isinstance(error, DBAPIError) and isinstance(error.orig, _BROKEN) else None
     return _BY_STATE.get(state) or _BY_STATE.get(state[:2])

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypeAliasType
@@ -87,12 +88,14 @@ async def answer_write(
     reason: str | None = None,
     changes: tuple[Listing, str] | None = None,
     digest: str | None = None,
+    prepare: Callable[[AsyncSession], Awaitable[None]] | None = None,
 ) -> Response:
     """Carry out a command in one transaction; returns the answer once it is committed.
 
     changes: the list and the code of the record that the command changes. `If-Match` has to carry the record's present
              ETag, and the answer is the changed record where the command returns None
     digest:  SHA-256 of the body, where the route has read it already
+    prepare: what is done in the transaction before it takes the lock of all writers
     Raises whatever the command raises; nothing is written then.
     """
     dry_run = query.dry_run == "true"
@@ -103,6 +106,8 @@ async def answer_write(
     database: Database = request.app.state.database
     try:
         async with database.sessions() as session, session.begin():
+            if prepare:
+                await prepare(session)
             write = await begin_write(session, author, reason)
             if key and not dry_run and (known := await _known(write, key, fingerprint)):
                 return known

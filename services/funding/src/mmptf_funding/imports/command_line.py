@@ -16,7 +16,7 @@ from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail
-from mmptf_funding.imports.commands import Progress, import_edition
+from mmptf_funding.imports.commands import Checked, Progress, changed_since, check_edition, write_edition
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.schemas import ImportReport
 from mmptf_funding.imports.template import TABLES
@@ -39,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
     """Import files; returns 0 when all was written (or would be, in a dry run), 1 when the import was rejected."""
     try:
-        with ExitStack() as stack:
-            tables = _open(arguments.files, stack)
-            report = asyncio.run(_import(settings, tables, arguments.dry_run))
+        report = asyncio.run(_import(settings, arguments.files, arguments.dry_run))
     except InvalidRequest as problem:
         for found in problem.errors:
             print(found.detail, file=sys.stderr)
@@ -86,12 +84,21 @@ def _open(files: list[Path], stack: ExitStack) -> Tables:
     return tables
 
 
-async def _import(settings: ServiceSettings, tables: Tables, dry_run: bool) -> ImportReport:
+async def _import(settings: ServiceSettings, files: list[Path], dry_run: bool) -> ImportReport:
+    progress = _progress()
+
+    async def check(session: AsyncSession) -> Checked:
+        with ExitStack() as stack:
+            return await check_edition(session, _open(files, stack), progress=progress)
+
     engine = write_engine(settings.database_url.get_secret_value(), size=1)
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            # The lock of all writers is taken when everything is checked; what has changed meanwhile is seen then.
+            checked = await check(session)
             write = await begin_write(session, Author(actor="import"), "import of an edition")
-            report = await import_edition(write, tables, progress=_progress())
+            still = await check(session) if await changed_since(write, checked) else checked
+            report = await write_edition(write, still, progress=progress)
             if dry_run:
                 await session.rollback()
                 return report.model_copy(update={"dry_run": True, "revision": None})

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain, islice
 from typing import TypeVar, cast, get_args
 
+import sqlalchemy as sa
 from asyncpg import Connection
 from asyncpg import Record as Found
 from pydantic import JsonValue
 from pydantic_core import to_json
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.http.search import words
 from mmptf_common.storage.engines import driver_connection
@@ -38,7 +39,7 @@ from mmptf_funding.imports.template import RawRow
 from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, RequirementRow, SourceDocumentRow, TermRow
 
 # The number of rows that are checked before other requests get a turn.
-TURN = 500
+TURN = 50
 # Without an edition table, the edition is taken from the first of this many rows that names one.
 FIRST_ROWS = 100
 CURRENCY = "USD"
@@ -53,6 +54,21 @@ AnyRow = TypeVar("AnyRow", bound=template.Row)
 Cell = str | int | Decimal | list[str] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An edition whose rows are checked, its requirements in the table `staged`; nothing of it is written.
+
+    shown: the terms whose names the rows get; rows: how many requirements there are
+    last:  the last change that was there before it was compared with the stored data
+    """
+
+    edition: str
+    small: SmallTables
+    shown: Vocabulary
+    rows: int
+    last: int
+
+
 async def import_edition(
     write: Write,
     tables: Tables,
@@ -60,25 +76,42 @@ async def import_edition(
     packaged: bool = False,
     progress: Progress = lambda phase, rows: None,
 ) -> ImportReport:
-    """Write an edition's tables, one journal entry for each row that changes.
+    """Check and write an edition's tables; see `check_edition` and `write_edition`."""
+    checked = await check_edition(write.session, tables, packaged=write if packaged else None, progress=progress)
+    return await write_edition(write, checked, packaged=packaged, progress=progress)
+
+
+async def check_edition(
+    session: AsyncSession,
+    tables: Tables,
+    *,
+    packaged: Write | None = None,
+    progress: Progress = lambda phase, rows: None,
+) -> Checked:
+    """An edition's tables, checked against the stored data; needs no lock, and writes to a temporary table alone.
 
     tables:   the template's tables as rows; the stored rows of a table that is left out stay
-    packaged: the tables are those of the package: rows that others have changed or added since they were loaded stay,
-              and errors that follow from such changes do not stop the service from starting
+    packaged: where the tables are those of the package, the write that loads them: rows that others have changed or
+              added since they were loaded stay, and errors that follow from such changes do not stop the service from
+              starting
     progress: called with the phase and the number of rows processed
-    Raises InvalidRequest with every error (row, column, reason): nothing is written then. The caller commits or rolls
-    back, so a dry run is an import that is rolled back.
+    Raises InvalidRequest with every error (row, column, reason).
     """
+    last = int(await session.scalar(sa.text("SELECT coalesce(max(seq), 0) FROM change")) or 0)
     errors = ImportErrors()
     small = SmallTables(
-        edition=_read(template.EditionRow, tables, errors),
-        vocabulary=_read(template.VocabularyRow, tables, errors),
-        printed_totals=_read(template.PrintedTotalRow, tables, errors),
-        initiatives=_read(template.InitiativeRow, tables, errors),
+        edition=await _read(template.EditionRow, tables, errors),
+        vocabulary=await _read(template.VocabularyRow, tables, errors),
+        printed_totals=await _read(template.PrintedTotalRow, tables, errors),
+        initiatives=await _read(template.InitiativeRow, tables, errors),
     )
-    requirements = tables.get("requirements", iter(()))
-    first = list(islice(requirements, FIRST_ROWS))
-    connection = await driver_connection(write.session)
+    requirements = _each(tables.get("requirements", ()))
+    first: list[RawRow] = []
+    async for raw in requirements:
+        first.append(raw)
+        if len(first) == FIRST_ROWS:
+            break
+    connection = await driver_connection(session)
     edition = await _edition_of(connection, small.edition, first, errors)
     if edition is None or errors.any_of("vocabulary"):
         # Without an edition or a sound vocabulary, correct rows would be reported as errors.
@@ -86,30 +119,58 @@ async def import_edition(
     assert edition
     vocabulary = await _vocabulary(connection, edition, small, errors, alone=not first)
     if packaged:
-        shown = await _with_corrections(write, vocabulary)
+        shown = await _with_corrections(packaged, vocabulary)
     else:
         shown = vocabulary
         errors.add(await _document_taken(connection, small.edition))
         errors.add(await _edition_in_other_case(connection, small.edition))
         errors.add(await _colliding(connection, edition, small.vocabulary))
-    staged = await _stage(connection, chain(first, requirements), vocabulary, shown, errors, progress)
+    staged = await _stage(connection, first, requirements, vocabulary, shown, errors, progress)
     errors.add(rules.small_table_errors(small, vocabulary))
     await _add_repeated_rows(connection, edition, errors)
     errors.add(await _initiatives_taken(connection, edition, small.initiatives))
     if not (errors.found or packaged):
         errors.add(await _rows_left_out(connection, edition))
     errors.raise_if_any()
+    return Checked(edition, small, shown, staged, last)
+
+
+async def changed_since(write: Write, checked: Checked) -> bool:
+    """Whether a write has changed anything since then with which an edition was compared."""
+    changed: bool = await (await driver_connection(write.session)).fetchval(
+        "SELECT EXISTS (SELECT FROM change WHERE seq > $1 AND entity = ANY($2))",
+        checked.last,
+        ["document", "edition", "term", "requirement", "printed_total", "initiative"],
+    )
+    return changed
+
+
+async def write_edition(
+    write: Write,
+    checked: Checked,
+    *,
+    packaged: bool = False,
+    progress: Progress = lambda phase, rows: None,
+) -> ImportReport:
+    """Write a checked edition, one journal entry for each row that changes.
+
+    Raises InvalidRequest where its printed totals are not the sums of its rows: nothing is written then. The caller
+    commits or rolls back, so a dry run is an import that is rolled back.
+    """
+    connection = await driver_connection(write.session)
+    edition, small = checked.edition, checked.small
     report: dict[str, ImportTableReport] = {}
     if small.edition and not packaged:
         await load(write, [_document_row(row, write.at) for _, row in small.edition], keep_corrections=False)
-    for name, rows in _rows_of(small, shown, write.at):
+    for name, rows in _rows_of(small, checked.shown, write.at):
         report[name] = _counted(len(rows), await load(write, rows, keep_corrections=packaged))
     await _derive_printed_totals(write)
     progress("writing", 0)
     written = await _write_requirements(write, keep_corrections=packaged)
-    report["requirements"] = _counted(staged, written)
+    report["requirements"] = _counted(checked.rows, written)
     figures = await reconcile(connection, edition)
     if not packaged:
+        errors = ImportErrors()
         errors.add(_mismatch(figure) for figure in figures if figure.agreement == "different")
         errors.raise_if_any()
     counts = Counter(figure.agreement for figure in figures)
@@ -137,10 +198,24 @@ def _mismatch(figure: ReconciledTotal) -> ErrorDetail:
     )
 
 
-def _read(model: type[AnyRow], tables: Tables, errors: ImportErrors) -> list[tuple[int, AnyRow]]:
+async def _each(rows: Iterable[RawRow] | AsyncIterator[RawRow]) -> AsyncIterator[RawRow]:
+    """The rows of a table, whether they are there or still to come."""
+    if isinstance(rows, AsyncIterator):
+        async for raw in rows:
+            yield raw
+    else:
+        for raw in rows:
+            yield raw
+
+
+async def _read(model: type[AnyRow], tables: Tables, errors: ImportErrors) -> list[tuple[int, AnyRow]]:
     """The valid rows of a table, with their numbers; adds the errors of the others."""
-    found = []
-    for raw in tables.get(model.table, iter(())):
+    found: list[tuple[int, AnyRow]] = []
+    number = 0
+    async for raw in _each(tables.get(model.table, ())):
+        number += 1
+        if not number % TURN:
+            await asyncio.sleep(0)
         row, wrong = rules.read(model, raw)
         errors.add(wrong)
         if row is not None:
@@ -318,7 +393,8 @@ async def _edition_in_other_case(
 
 async def _stage(
     connection: Connection,
-    rows: Iterator[RawRow],
+    first: Sequence[RawRow],
+    others: AsyncIterator[RawRow],
     vocabulary: Vocabulary,
     shown: Vocabulary,
     errors: ImportErrors,
@@ -326,18 +402,18 @@ async def _stage(
 ) -> int:
     """Check requirements one by one and copy the valid ones into a temporary table; returns the number of rows read.
 
-    vocabulary: what they are checked against; shown: the terms whose names they get
+    first, others: the requirements; vocabulary: what they are checked against; shown: the terms whose names they get
     Only one row is in memory at a time, and the requirement table is not written before every row has been checked.
     """
     await connection.execute(
-        "CREATE TEMPORARY TABLE staged (LIKE requirement) ON COMMIT DROP;"
+        "DROP TABLE IF EXISTS staged; CREATE TEMPORARY TABLE staged (LIKE requirement) ON COMMIT DROP;"
         "ALTER TABLE staged ADD COLUMN row int, ALTER COLUMN updated DROP NOT NULL, ALTER COLUMN revised DROP NOT NULL"
     )
     found = 0
 
     async def checked() -> AsyncIterator[tuple[Cell, ...]]:
         nonlocal found
-        for raw in rows:
+        async for raw in _chained(first, others):
             found += 1
             if not found % TURN:
                 # Lets other requests run, and a lost connection be noticed; COPY then raises the error.
@@ -359,6 +435,13 @@ async def _stage(
     await connection.copy_records_to_table("staged", records=checked(), columns=[*COLUMNS, "record", "row"])
     progress("checking", found)
     return found
+
+
+async def _chained(first: Sequence[RawRow], others: AsyncIterator[RawRow]) -> AsyncIterator[RawRow]:
+    for raw in first:
+        yield raw
+    async for raw in others:
+        yield raw
 
 
 async def _add_repeated_rows(connection: Connection, edition: str, errors: ImportErrors) -> None:

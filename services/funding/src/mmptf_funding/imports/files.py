@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import io
 import math
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, BinaryIO, cast
+from xml.parsers import expat
 
 from openpyxl import load_workbook
 
@@ -22,14 +24,21 @@ from mmptf_funding.imports.template import GUIDE, TABLES, RawRow, TableName, col
 # Workbooks are small: the edition of 2015 has 100 KB. Unpacked, they are read in pieces, except their shared strings.
 MAX_WORKBOOK = 4 * 1024 * 1024
 MAX_UNPACKED = 16 * 1024 * 1024
+# Of a workbook, whose parts are looked through before they are read: Excel writes a few dozen parts and styles.
+MAX_PARTS = 200
+MAX_STYLES = 10_000
+MAX_TEXTS = 200_000
+MAX_ELEMENTS = 3_000_000
+MAX_DEPTH = 64
 MAX_ROWS = 100_000
 MAX_COLUMNS = 256
 MAX_DIGITS = 15
 MAX_LINE = 1024 * 1024
+NO_SPACE_LEFT = (errno.ENOSPC, errno.EDQUOT)
 # What spreadsheets write between cells in place of commas.
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
-Tables = dict[TableName, Iterator[RawRow]]
+Tables = dict[TableName, Iterable[RawRow] | AsyncIterator[RawRow]]
 
 
 def file_error(code: ProblemCode, detail: str) -> InvalidRequest:
@@ -128,6 +137,7 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
     """The tables of an XLSX workbook by sheet; formulas, dates and all but text and numbers are errors."""
     with tempfile.TemporaryFile() as plain:
         _unpack(file, plain)
+        _look_through(plain)
         try:
             book = load_workbook(plain, read_only=True, data_only=False, keep_links=False)
         except Exception as error:
@@ -163,6 +173,11 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
     try:
         with zipfile.ZipFile(file) as archive, zipfile.ZipFile(plain, "w") as parts:
             names = archive.namelist()
+            if len(names) > MAX_PARTS:
+                raise file_error(
+                    ProblemCode.FILE_TOO_LARGE,
+                    f"a workbook of at most {MAX_PARTS} parts is read; this has {len(names)}",
+                )
             methods = {entry.compress_type for entry in archive.infolist()}
             # zipfile does not unpack other methods in pieces; no workbook uses them.
             if len(set(names)) < len(names) or not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
@@ -179,10 +194,86 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
     except InvalidRequest:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE_LEFT:
+            raise
         # Broken, encrypted and unusual archives each raise a different exception.
         raise file_error(
             ProblemCode.NOT_A_WORKBOOK, "the file is no XLSX workbook: no zip archive, or a broken one"
         ) from error
+
+
+class _Parts:
+    """Counts what the XML of a workbook's parts has; raises InvalidRequest where that is more than is read."""
+
+    def __init__(self) -> None:
+        self._depth = self._elements = self._styles = self._texts = 0
+
+    def look_through(self, xml: IO[bytes]) -> None:
+        """Look through one part; what is not well-formed is left to the reader of workbooks."""
+        parser = expat.ParserCreate()
+        parser.StartDoctypeDeclHandler = self._declared
+        parser.StartElementHandler = self._started
+        parser.EndElementHandler = self._ended
+        self._depth = 0
+        with suppress(expat.ExpatError):
+            parser.ParseFile(xml)
+
+    def _declared(self, *_: object) -> None:
+        raise file_error(
+            ProblemCode.NOT_A_WORKBOOK, "the workbook declares a document type or entities, which none needs"
+        )
+
+    def _started(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        self._elements += 1
+        name = name.rpartition(":")[2]
+        if name == "c" or name == "row":
+            self._check_place(name, attributes.get("r", ""))
+        elif name == "xf":
+            self._styles += 1
+        elif name == "si":
+            self._texts += 1
+        for found, most, of_what in (
+            (self._depth, MAX_DEPTH, "elements within one another"),
+            (self._elements, MAX_ELEMENTS, "elements"),
+            (self._styles, MAX_STYLES, "styles of cells"),
+            (self._texts, MAX_TEXTS, "different texts"),
+        ):
+            if found > most:
+                raise file_error(ProblemCode.FILE_TOO_LARGE, f"a workbook of at most {most} {of_what} is read")
+
+    def _ended(self, _: str) -> None:
+        self._depth -= 1
+
+    def _check_place(self, name: str, place: str) -> None:
+        """Raise where a row or a cell is beyond those that are read: all between would be made up."""
+        letters = place.rstrip("0123456789")
+        row = place[len(letters) :]
+        if (row and int(row[:20]) > MAX_ROWS) or (len(letters) < 4 and _column(letters) > MAX_COLUMNS):
+            what = f"the row {place}" if name == "row" else f"the cell {place[:20]}"
+            raise file_error(
+                ProblemCode.FILE_TOO_LARGE,
+                f"{what} is used, and a sheet of at most {MAX_ROWS} rows and {MAX_COLUMNS} columns is read; take out"
+                " what is beyond the table, or use CSV",
+            )
+
+
+def _column(letters: str) -> int:
+    """The number of a column from its letters, such as 28 for AB."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - 64
+    return number
+
+
+def _look_through(plain: BinaryIO) -> None:
+    """Refuse an unpacked workbook of which the reader would make more than it may, before it is read."""
+    parts = _Parts()
+    with zipfile.ZipFile(plain) as archive:
+        for name in archive.namelist():
+            if name.lower().endswith((".xml", ".rels", ".vml")):
+                with archive.open(name) as xml:
+                    parts.look_through(xml)
 
 
 def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:

@@ -1,0 +1,177 @@
+"""Reading an uploaded file in a process of its own, so that no request waits for it and no file takes more than it may.
+
+The process gets the file as its standard input and writes a line of JSON for each row; it ends when nobody reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import IO, Any, BinaryIO, cast
+
+from mmptf_common.wire.problem_codes import ProblemCode
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, ServiceUnavailable
+from mmptf_funding.imports.files import MAX_UNPACKED, NO_SPACE_LEFT, Tables, csv_table, file_error, open_workbook
+from mmptf_funding.imports.template import TABLES, RawRow, TableName
+
+# Bytes of memory and seconds of a processor that reading one file may take, and seconds until it has to be read.
+MAX_MEMORY = 192 * 1024 * 1024
+MAX_CPU_SECONDS = 20
+MAX_SECONDS = 60
+# Bytes of a row with the names of its columns.
+MAX_ROW = 2 * 1024 * 1024
+# How often it is looked whether the caller is still there.
+LOOK_SECONDS = 0.5
+# The requirements come last, since the other tables are needed to check them.
+ORDER: tuple[TableName, ...] = (*(name for name in TABLES if name != "requirements"), "requirements")
+
+Gone = Callable[[], Awaitable[bool]]
+
+
+class CallerGone(Exception):
+    """The caller has disconnected while its file was read."""
+
+
+@asynccontextmanager
+async def tables_of(file: IO[bytes], *, workbook: bool, gone: Gone) -> AsyncIterator[Tables]:
+    """The tables of a file as rows, read by a process that ends with the block.
+
+    workbook: whether it is an XLSX workbook; otherwise a CSV of requirements
+    Raises InvalidRequest for a file that cannot be read or takes more than it may, ServiceUnavailable where it is not
+    read in time, CallerGone when nobody waits for the answer any more; the last ones also while rows are read.
+    """
+    file.flush()
+    # The process reads from where the file stands, and an earlier one may have read it.
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", __name__, "workbook" if workbook else "csv"),
+        stdin=file, stdout=PIPE, limit=2 * MAX_ROW,
+    )  # fmt: skip
+    try:
+        yield await _tables(_messages(process, gone))
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _tables(messages: AsyncIterator[Any]) -> Tables:
+    """The tables that a process writes: those before the requirements as lists, these as they come."""
+    tables: Tables = {}
+    rows: list[RawRow] = []
+    async for message in messages:
+        if isinstance(message, str):
+            if message == "requirements":
+                tables["requirements"] = _requirements(messages)
+                return tables
+            tables[cast("TableName", message)] = rows = []
+        else:
+            rows.append(_row(message))
+    return tables
+
+
+async def _requirements(messages: AsyncIterator[Any]) -> AsyncIterator[RawRow]:
+    async for message in messages:
+        yield _row(message)
+
+
+def _row(message: Any) -> RawRow:
+    number, cells, errors = message
+    return RawRow(number, cells, tuple(ErrorDetail(**error) for error in errors))
+
+
+async def _messages(process: Process, gone: Gone) -> AsyncIterator[Any]:
+    """What a process writes, up to its last message: the name of a table before its rows, and the rows."""
+    stdout = cast("asyncio.StreamReader", process.stdout)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + MAX_SECONDS
+    looked = loop.time()
+    while True:
+        try:
+            line = await asyncio.wait_for(stdout.readline(), LOOK_SECONDS)
+        except TimeoutError:
+            line = b""
+        if (now := loop.time()) > looked + LOOK_SECONDS or not line:
+            looked = now
+            if await gone():
+                raise CallerGone
+            if now > until:
+                raise ServiceUnavailable(f"The file was not read in {MAX_SECONDS} s; try again.", code=ProblemCode.BUSY)
+        if line:
+            message = json.loads(line)
+            if message is None:
+                return
+            if isinstance(message, dict):
+                if "errno" in message:
+                    raise OSError(message["errno"], os.strerror(message["errno"]))
+                raise InvalidRequest([ErrorDetail(**error) for error in message["errors"]])
+            yield message
+        elif stdout.at_eof():
+            await process.wait()
+            raise file_error(
+                ProblemCode.FILE_TOO_LARGE,
+                f"to read the file takes more than {MAX_CPU_SECONDS} s of a processor or {MAX_MEMORY} bytes of memory;"
+                " take out what is no table of the template, or send CSV",
+            )
+
+
+def _limit() -> None:
+    """Bound what this process may take; it gives way to those that answer requests."""
+    os.nice(2)
+    for kind, most in (
+        (resource.RLIMIT_AS, MAX_MEMORY),
+        (resource.RLIMIT_CPU, MAX_CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, 2 * MAX_UNPACKED),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (most, most))
+
+
+def _lines(file: BinaryIO, *, workbook: bool) -> Iterator[object]:
+    if workbook:
+        with open_workbook(file) as tables:
+            for name in ORDER:
+                if name in tables:
+                    yield name
+                    yield from map(_message, cast("Iterator[RawRow]", tables[name]))
+    else:
+        yield "requirements"
+        yield from map(_message, csv_table("requirements", file))
+
+
+def _message(row: RawRow) -> object:
+    return [row.number, row.cells, [error.model_dump(mode="json") for error in row.errors]]
+
+
+def main(kind: str) -> int:
+    """Write the rows of the standard input; returns 1 where the file takes more memory than it may."""
+    _limit()
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    out = open(1, "wb", buffering=1024 * 64, closefd=False)  # noqa: SIM115  # ends with the process
+    try:
+        for message in _lines(open(0, "rb", closefd=False), workbook=kind == "workbook"):  # noqa: SIM115
+            line = encode(message).encode() + b"\n"
+            if len(line) > MAX_ROW:
+                raise file_error(ProblemCode.FILE_TOO_LARGE, f"a row of more than {MAX_ROW} bytes")
+            out.write(line)
+        out.write(b"null\n")
+    except InvalidRequest as problem:
+        out.write(encode({"errors": [error.model_dump(mode="json") for error in problem.errors]}).encode() + b"\n")
+    except MemoryError:
+        return 1
+    except OSError as error:
+        if error.errno not in NO_SPACE_LEFT:
+            raise
+        out.write(encode({"errno": error.errno}).encode() + b"\n")
+    out.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
