@@ -20,12 +20,14 @@ import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from mmptf_common import cli
 from mmptf_common.service import Service
-from mmptf_common.storage import migrations
+from mmptf_common.storage import migrations, privileges
+from mmptf_common.storage.engines import write_engine
 from mmptf_local.cache import Cache, redis_binary, running_cache
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.postgres import Postgres, running_postgres
@@ -77,7 +79,28 @@ def memory() -> Path | None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     with temporary_state(memory()) as state, running_postgres(state, databases=SERVICES, durable=False) as server:
+        _servers.append(server)
         yield server
+        _servers.remove(server)
+
+
+_servers: list[Postgres] = []
+
+
+def serving_url(url: str) -> str:
+    """The URL of a database under the role that serves, also through a proxy; `url` is of its owner."""
+    credentials = _servers[-1].serving_url(url.rpartition("/")[2]).rpartition("@")[0]
+    return f"{credentials}@{url.rpartition('@')[2]}"
+
+
+async def let_serve(url: str) -> None:
+    """Let the role that serves do so, as `migrate` does."""
+    engine = write_engine(url, size=1)
+    try:
+        async with engine.begin() as connection:
+            await privileges.let_serve(connection, str(privileges.role_of(serving_url(url))))
+    finally:
+        await engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -88,16 +111,16 @@ def redis_server() -> Iterator[Cache]:
 
 @pytest.fixture(scope="session")
 def new_database(postgres: Postgres) -> Callable[[str], str]:
-    """Make a database of its own, a copy of a service's, migrated and filled; gives its URL."""
+    """Make a database of its own, a copy of a service's, migrated and filled; gives the URL for its owner."""
     numbers = count(1)
     templates: set[str] = set()
 
     def make(service: str) -> str:
         if service not in templates:
             url = postgres.url(service)
-            asyncio_run(migrations.migrate(url, f"mmptf_{service}"))
-            definition = service_of(service)
-            asyncio_run(cli.seed(definition, definition.settings(database_url=SecretStr(url))))
+            serving, definition = postgres.serving_url(service), service_of(service)
+            asyncio_run(migrations.migrate(url, f"mmptf_{service}", serving_role=privileges.role_of(serving)))
+            asyncio_run(cli.seed(definition, definition.settings(database_url=SecretStr(serving))))
             templates.add(service)
         return postgres.create_database(f"{service}_{next(numbers)}", template=service)
 
@@ -112,7 +135,7 @@ def asyncio_run(coroutine: object) -> None:
 
 @dataclass(frozen=True)
 class RunningApp:
-    """An app in this process, its client, and its databases."""
+    """An app in this process, its client, and its database under the role of its owner."""
 
     name: str
     app: FastAPI
@@ -122,6 +145,16 @@ class RunningApp:
     def set(self, **settings: object) -> None:
         """Change some of the settings while it runs: the addresses of the services that it asks."""
         self.app.state.settings = self.app.state.settings.model_copy(update=settings)
+
+    @asynccontextmanager
+    async def as_owner(self) -> AsyncIterator[AsyncSession]:
+        """A transaction of the owner of the tables, for what the role that serves may not do."""
+        engine = write_engine(self.database_url, size=1)
+        try:
+            async with AsyncSession(engine) as session, session.begin():
+                yield session
+        finally:
+            await engine.dispose()
 
     async def all_connections_idle(self) -> None:
         """Wait, for a second at most: the driver resets a connection after its caller has left."""
@@ -135,9 +168,13 @@ class RunningApp:
 async def running_app(
     name: str, database_url: str, redis_url: str | None, **settings: object
 ) -> AsyncIterator[RunningApp]:
-    """An app of a service; `settings` are those that only some services have."""
+    """An app of a service; `settings` are those that only some services have.
+
+    database_url: of the owner of the tables; the app has the role that serves
+    """
+    await let_serve(database_url)
     known = service_of(name).settings(
-        database_url=SecretStr(database_url),
+        database_url=SecretStr(serving_url(database_url)),
         redis_url=SecretStr(redis_url) if redis_url else None,
         database_pool=4,
         environment="development",

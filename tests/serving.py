@@ -13,6 +13,7 @@ import uvicorn
 
 from mmptf_local.processes import LOOPBACK, Log, free_port
 from mmptf_local.suite import Suite, running_suite
+from tests.conftest import serving_url
 from tests.suite import DATABASE_VARIABLES
 
 
@@ -38,7 +39,7 @@ def packaged_suite(
     new_database: Callable[[str], str], redis_url: str, *, log: Log | None = None, **environment: str
 ) -> Iterator[Suite]:
     """Every process of the suite on free ports, with databases of its own that hold the packaged data."""
-    databases = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    databases = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
     variables = {**databases, "REDIS_URL": redis_url, "PORT": str(free_port()), **environment}
     with running_suite(Path("/nowhere"), variables, log=log) as suite:
         yield suite

@@ -163,7 +163,7 @@ async def test_a_renamed_code_leads_to_the_record(new_database: NewDatabase, red
             noun = operation.template.split("/{")[0].rpartition("/")[2]
             code = operation.path.split(f"/{noun}/")[1].split("/")[0]
             entity = noun.removesuffix("s").replace("-", "_")
-            async with running.app.state.database.sessions() as session, session.begin():
+            async with running.as_owner() as session:
                 values = {"entity": entity, "code": "its-old-code", "current": code}
                 await session.execute(
                     sa.text("INSERT INTO renamed_code VALUES (:entity, :code, :current) ON CONFLICT DO NOTHING"), values

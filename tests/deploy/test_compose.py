@@ -26,6 +26,7 @@ APPS = NAMES
 PASSWORDS = {
     "POSTGRES_PASSWORD": "of-the-superuser",
     **{f"{name.upper()}_DATABASE_PASSWORD": f"of-{name}" for name in SERVICES},
+    **{f"{name.upper()}_SERVE_PASSWORD": f"of-{name}_serve" for name in SERVICES},
     "REDIS_PASSWORD": "of-redis",
 }
 Config = dict[str, Any]
@@ -145,7 +146,10 @@ def test_each_service_knows_its_own_database_only(config: Config, service: str) 
     strangers = {f"of-{other}" for other in (*SERVICES, "the-superuser") if other != service}
     for name in (service, f"{service}-migrate", f"{service}-seed"):
         environment = config["services"][name]["environment"]
-        assert environment["DATABASE_URL"] == f"postgresql://{service}:of-{service}@postgres/{service}"
+        assert environment["DATABASE_URL"] == f"postgresql://{service}_serve:of-{service}_serve@postgres/{service}"
+        # Whoever serves does not know how to open the database as the owner of its tables.
+        owners = f"postgresql://{service}:of-{service}@postgres/{service}" if name.endswith("-migrate") else None
+        assert environment.get("MIGRATION_DATABASE_URL") == owners
         assert not any(stranger in value for stranger in strangers for value in environment.values())
 
 
@@ -241,19 +245,27 @@ async def test_the_script_gives_each_service_a_database_that_no_other_opens(
     run_script(config, address, {})
     run_script(config, address, {"FUNDING_DATABASE_PASSWORD": "it's-another"})
     own = {name: f"of-{name}" for name in SERVICES} | {"funding": "it's-another"}
+    serving = {f"{name}_serve": f"of-{name}_serve" for name in SERVICES}
 
     async def connect(role: str, database: str, password: str) -> asyncpg.Connection:
         return await asyncpg.connect(
             host="127.0.0.1", port=fresh_server.port, user=role, database=database, password=password, ssl=False
         )
 
-    for role, password in own.items():
-        connection = await connect(role, role, password)
-        await connection.execute("CREATE TABLE mine (id int)")
+    for role, password in (own | serving).items():
+        database = role.removesuffix("_serve")
+        connection = await connect(role, database, password)
+        if role in own:
+            await connection.execute("CREATE TABLE mine (id int)")
+        else:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute("SELECT FROM mine")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute("CREATE TABLE another (id int)")
         may = "SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
         assert not await connection.fetchval(may)
         await connection.close()
-        for other in {*SERVICES, "postgres", "template1"} - {role}:
+        for other in {*SERVICES, "postgres", "template1"} - {database}:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connect(role, other, password)
     with pytest.raises(asyncpg.InvalidPasswordError):

@@ -22,7 +22,7 @@ SECRETS = ("the-actor", "the-request")
 async def write(running: RunningApp, *statements: str, reason: str | None = None) -> int:
     """The number of the last change after statements, carried out as one write."""
     author = Author("the-actor", "IOM", "the-request")
-    async with running.app.state.database.sessions() as session, session.begin():
+    async with running.as_owner() as session:
         it = await begin_write(session, author, reason)
         for statement in statements:
             await session.execute(sa.text(statement.replace(":", "\\:")))

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables, with_ctes
@@ -372,7 +373,8 @@ async def test_a_moment_means_the_same_when_a_write_of_before_it_is_committed_af
 async def test_the_moment_of_the_newest_revision_is_past(new_database: Databases) -> None:
     """Also where the clock was set back since: the moment stands in the feed, so it can be asked for."""
     async with running_app("funding", new_database("funding"), None) as running:
-        await running.app.state.database.pool.execute("UPDATE revision SET at = at + interval '1 hour'")
+        async with running.as_owner() as session:
+            await session.execute(sa.text("UPDATE revision SET at = at + interval '1 hour'"))
         await give(running)
         now = (await running.client.get(CONTRIBUTIONS)).json()
         change = (await running.client.get(f"{FUNDING}/changes", params={"after": now["revision"] - 1})).json()

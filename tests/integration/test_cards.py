@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from asgi_lifespan import LifespanManager
 
 from mmptf_catalog.programmes.schemas import CatalogProgrammeCard
@@ -45,7 +46,9 @@ async def amend(running: RunningApp, code: str, title: str) -> None:
 
 
 async def rename(running: RunningApp, old: str, new: str) -> None:
-    await running.app.state.database.pool.execute("INSERT INTO renamed_code VALUES ('programme', $1, $2)", old, new)
+    async with running.as_owner() as session:
+        renamed = sa.text("INSERT INTO renamed_code VALUES ('programme', :old, :new)")
+        await session.execute(renamed, {"old": old, "new": new})
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ async def test_many_rows_are_one_statement_whatever_each_of_them_lacks(markers: 
 async def test_counts_are_read_and_not_made_again(markers: Markers) -> None:
     """The indicator of all programmes reads no row of any: it takes as long for many as for few."""
     await markers.copy(*(programme(f"S-{n}") for n in range(20)))
-    async with markers.running.app.state.database.sessions() as session, session.begin():
+    async with markers.running.as_owner() as session:
         # What is read instead of the counts would differ from them.
         await session.execute(sa.text("UPDATE current_grade_count SET programmes = programmes + 1000"))
     assert (await markers.get(INDICATOR))["whole"]["programmes"] == 1020

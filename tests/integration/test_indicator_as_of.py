@@ -139,7 +139,7 @@ async def test_the_indicator_over_time_is_what_was_known_at_each_end(markers: Ma
 
 async def written_at(markers: Markers, moment: datetime) -> None:
     """Let the last write have been at a moment that is past, and all others of today as long before it as they were."""
-    async with markers.running.app.state.database.sessions() as session, session.begin():
+    async with markers.running.as_owner() as session:
         await session.execute(
             sa.text("UPDATE revision SET at = at - ((SELECT max(at) FROM revision) - :moment) WHERE at > :after"),
             {"moment": moment, "after": datetime.now(UTC) - timedelta(days=1)},

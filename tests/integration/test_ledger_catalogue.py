@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 import pytest
+import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -86,9 +87,9 @@ async def test_a_programme_that_was_renamed_is_entered_under_its_present_code(
     ledger: LedgerClient, new_database: Callable[[str], str]
 ) -> None:
     async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as url:
-        await running.app.state.database.pool.execute(
-            "INSERT INTO renamed_code (entity, code, current) VALUES ('programme', 'ETH-00', 'ETH-01')"
-        )
+        async with running.as_owner() as session:
+            renamed = "INSERT INTO renamed_code (entity, code, current) VALUES ('programme', 'ETH-00', 'ETH-01')"
+            await session.execute(sa.text(renamed))
         assert (await running.client.get("/catalog/v1/programmes/ETH-00")).status_code == 308
         ledger.running.set(catalog_url=url)
         answer = await ledger.post(UNIT, body("allocation", programme="ETH-00", reference="SC"))

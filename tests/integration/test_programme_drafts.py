@@ -129,7 +129,7 @@ async def test_a_change_of_a_renamed_code_is_redirected_to_the_new_one(
 ) -> None:
     note = await submitted(client)
     code = note.json()["code"]
-    async with catalog_service.app.state.database.sessions() as session, session.begin():
+    async with catalog_service.as_owner() as session:
         await session.execute(sa.text(f"INSERT INTO renamed_code VALUES ('programme', 'LIFE-OLD', '{code}')"))
     for old in ("LIFE-OLD", "life-old"):
         answer = await client.patch(

@@ -23,11 +23,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-async def execute(statement: str) -> None:
+async def execute(statement: str, url: str) -> None:
     """Run one statement in the service's database."""
     import asyncpg
 
-    connection = await asyncpg.connect(os.environ["DATABASE_URL"])
+    connection = await asyncpg.connect(url)
     await connection.execute(statement)
     await connection.close()
 
@@ -37,9 +37,10 @@ print(f"{NAME} {verb} speaking, process {os.getpid()}")
 if os.environ.get("STAND_IN_FAILS") == f"{NAME} {verb}":
     sys.exit(3)
 if verb == "migrate":
-    asyncio.run(execute("CREATE TABLE IF NOT EXISTS loaded (times int)"))
+    made = f"CREATE TABLE IF NOT EXISTS loaded (times int); GRANT SELECT, INSERT ON loaded TO {NAME}_serve"
+    asyncio.run(execute(made, os.environ["MIGRATION_DATABASE_URL"]))
 if verb == "seed":
-    asyncio.run(execute("INSERT INTO loaded VALUES (1)"))
+    asyncio.run(execute("INSERT INTO loaded VALUES (1)", os.environ["DATABASE_URL"]))
 if verb == "serve":
     signal.signal(signal.SIGTERM, lambda *_: (print("asked to stop", flush=True), os._exit(0)))
     ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()

@@ -36,6 +36,7 @@ from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import Database, open_database, reading
 from mmptf_common.storage.journal import REVISION, Author
+from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
@@ -140,6 +141,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.database = await stack.enter_async_context(open_database(settings))
             async with app.state.database.engine.connect() as connection:
                 await migrations.require_head(connection, service.package)
+                await warn_of_owner(connection)
             redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
             app.state.cache = await stack.enter_async_context(
                 open_cache(redis_url, f"mmptf-{service.name}", app.state.build)

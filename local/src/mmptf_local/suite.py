@@ -24,7 +24,7 @@ from mmptf_local.processes import (
 from mmptf_local.suite_map import Deployable, read_map
 
 ISSUER_PORT = "ISSUER_PORT"
-GIVEN_TO_CHILDREN = ("DATABASE_URL", "REDIS_URL", "HOST", "SERVICES")
+GIVEN_TO_CHILDREN = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "HOST", "SERVICES")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Suite:
     children: Mapping[str, Child]
     """By the same names, and `postgres` and `cache` where the runner started them."""
     database_urls: Mapping[str, str]
+    """Of each service, under the role that serves."""
     redis_url: str
     postgres: Postgres | None
 
@@ -75,7 +76,7 @@ def running_suite(
             children["postgres"] = postgres.child
             progress(f"postgres ready, data in {folder}")
         databases = {
-            name: postgres.url(name) if postgres and name in own else environment[variable]
+            name: postgres.serving_url(name) if postgres and name in own else environment[variable]
             for name, variable in variables.items()
         }
         redis_url = environment.get("REDIS_URL")
@@ -92,10 +93,12 @@ def running_suite(
                     ports[name] = port
         urls = {name: f"http://{LOOPBACK}:{ports[name]}" for name in names}
         environments = _environments(deployables, environment, databases, redis_url, urls, ports)
-        for verb, done in (("migrate", "migrated"), ("seed", "data loaded")):
-            if own:
-                _run_together(verb, {name: environments[name] for name in own})
-                progress(f"{done}: {', '.join(own)}")
+        if postgres:
+            owners = {name: {**environments[name], "MIGRATION_DATABASE_URL": postgres.url(name)} for name in own}
+            _run_together("migrate", owners)
+            progress(f"migrated: {', '.join(own)}")
+            _run_together("seed", {name: environments[name] for name in own})
+            progress(f"data loaded: {', '.join(own)}")
         if others := [name for name in variables if name not in own]:
             progress(f"neither migrated nor loaded, for its database is yours: {', '.join(others)}")
 

@@ -15,9 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 
 
-def _postgres_url(value: SecretStr) -> SecretStr:
-    scheme = value.get_secret_value().partition("://")[0]
-    if scheme not in {"postgresql", "postgres"}:
+def _postgres_url(value: SecretStr | None) -> SecretStr | None:
+    if value and value.get_secret_value().partition("://")[0] not in {"postgresql", "postgres"}:
         raise ValueError("a URL of the form postgresql://user:password@host:port/database is expected")
     return value
 
@@ -116,7 +115,10 @@ class ServiceSettings(ServerSettings):
 
     A service that calls or replicates another one adds its address in a subclass.
 
-    DATABASE_URL      postgresql://… of this service's database
+    DATABASE_URL      postgresql://… of this service's database, for all that reads and writes its data
+    MIGRATION_DATABASE_URL
+                      the same database under the role that owns its tables, for `migrate` and `erase-subject` alone;
+                      by default DATABASE_URL
     DATABASE_POOL     most connections of the pool for reads (the pool for writes has half as many)
     ENVIRONMENT       development accepts an identity provider without TLS
 
@@ -132,6 +134,7 @@ class ServiceSettings(ServerSettings):
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
+    migration_database_url: Annotated[SecretStr | None, AfterValidator(_postgres_url)] = None
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
     rate_limit_addresses: bool = False
     environment: Literal["production", "development"] = "production"
@@ -140,3 +143,8 @@ class ServiceSettings(ServerSettings):
     identity_keys_url: Annotated[str | None, AfterValidator(_web_address)] = None
     identity_organization_claim: str = "organization"
     identity_roles_claim: str = "roles"
+
+    @property
+    def owner_url(self) -> str:
+        """The URL of the database under the role that owns its tables."""
+        return (self.migration_database_url or self.database_url).get_secret_value()

@@ -57,6 +57,15 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
     )
+    # The subjects that were erased: what stands for each now, and the writes and stored answers that were theirs.
+    sa.Table(
+        "erasure",
+        metadata,
+        sa.Column("pseudonym", sa.Text, primary_key=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("writes", sa.BigInteger, nullable=False),
+        sa.Column("answers", sa.BigInteger, nullable=False),
+    )
     for table in records:
         table.info["entity"] = entities.get(table.name, table.name)
         # A code that is sent in another case is found by it, and what was meant by a code that does not exist.

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.privileges import let_serve
 
 MIGRATION_LOCK = 0x6D6967
 
@@ -30,6 +31,12 @@ _TABLES = sa.text(
     " AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
     " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid"
     " AND deptype = 'e') ORDER BY relname"
+)
+
+# The present role, where there are tables that it may not read.
+_NOT_GRANTED = sa.text(
+    "SELECT current_user FROM pg_class WHERE oid = to_regclass('alembic_version')"
+    " AND NOT has_table_privilege(oid, 'SELECT')"
 )
 
 
@@ -45,9 +52,10 @@ def head(package: str) -> str:
     return newest
 
 
-async def migrate(url: str, package: str) -> tuple[str | None, str]:
+async def migrate(url: str, package: str, *, serving_role: str | None = None) -> tuple[str | None, str]:
     """Bring the database to the package's head in one transaction; returns the revisions before and after.
 
+    url: of the role that owns the tables; serving_role: the one that is granted what it needs to serve, if any
     Raises UnsuitableDatabase, and changes nothing, when the database is another service's or a newer version's.
     """
     config = _config(package)
@@ -61,13 +69,21 @@ async def migrate(url: str, package: str) -> tuple[str | None, str]:
     engine = write_engine(url, size=1)
     try:
         async with engine.begin() as connection:
-            return await connection.run_sync(upgrade), head(package)
+            before = await connection.run_sync(upgrade)
+            if serving_role:
+                await let_serve(connection, serving_role)
+            return before, head(package)
     finally:
         await engine.dispose()
 
 
 async def require_head(connection: AsyncConnection, package: str) -> None:
-    """Raise UnsuitableDatabase unless the database is the service's own and at the package's head."""
+    """Raise UnsuitableDatabase unless the database is the service's own, at the package's head, and may be read."""
+    if role := await connection.scalar(_NOT_GRANTED):
+        raise UnsuitableDatabase(
+            f"the role {role} may not read the database of {_service(package)}; with DATABASE_URL of {role}, and"
+            f" MIGRATION_DATABASE_URL of the role that owns the tables, run: python -m {package} migrate"
+        )
     found = await connection.run_sync(_revision, package)
     if found != (newest := head(package)):
         raise UnsuitableDatabase(

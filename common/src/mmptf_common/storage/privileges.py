@@ -1,0 +1,65 @@
+"""What the role that serves may do in a database whose tables belong to another role, the one that migrates."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+log = logging.getLogger(__name__)
+
+# Statements that let a role serve, whatever it was allowed before. It writes the records of every table that has past
+# rows, but for the column that the journal fills in, and reads all else; only the triggers write the journal.
+_GRANTS = sa.text("""
+WITH stored AS (
+  SELECT relname AS name, to_regclass(format('public.%I', relname || '_past')) IS NOT NULL AS of_records,
+         (SELECT string_agg(format('%I', attname), ', ' ORDER BY attnum) FROM pg_attribute
+           WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped AND attname <> 'revised') AS columns
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r')
+SELECT format(statement, arguments[1], arguments[2]) FROM (
+  SELECT 0 AS n, 'GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I' AS statement,
+         ARRAY[current_database(), CAST(:role AS text)] AS arguments
+   WHERE NOT has_database_privilege(:role, current_database(), 'CONNECT')
+      OR NOT has_database_privilege(:role, current_database(), 'TEMPORARY')
+  UNION ALL SELECT 1, 'REVOKE CREATE ON SCHEMA public FROM PUBLIC, %I', ARRAY[CAST(:role AS text)]
+  UNION ALL SELECT 2, 'GRANT USAGE ON SCHEMA public TO %I', ARRAY[CAST(:role AS text)]
+  UNION ALL SELECT 3, 'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %I', ARRAY[CAST(:role AS text)]
+  UNION ALL SELECT 4, 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO %I', ARRAY[CAST(:role AS text)]
+  UNION ALL SELECT 5, format('GRANT DELETE, INSERT (%s), UPDATE (%s) ON ', columns, columns) || '%I TO %I',
+                   ARRAY[name::text, :role] FROM stored WHERE of_records
+  UNION ALL SELECT 6, 'GRANT ' || written.allowed || ' ON %I TO %I', ARRAY[name::text, :role]
+              FROM stored JOIN (VALUES ('idempotency_key', 'INSERT, DELETE'), ('replication', 'INSERT, UPDATE'))
+                AS written(name, allowed) USING (name)) AS granted
+ ORDER BY n, arguments
+""")
+# Whether a role may change the journal: that of its tables, one that may become it, or one that may write to them.
+_MAY_REWRITE = sa.text("""
+SELECT bool_or(pg_has_role(relowner, 'MEMBER') OR has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
+  FROM pg_class WHERE oid IN ('change'::regclass, 'revision'::regclass)
+""")
+
+
+def role_of(url: str) -> str | None:
+    """The role in the URL of a database; None where it has none, so that the driver chooses."""
+    parts = urlsplit(url)
+    named = parse_qs(parts.query).get("user", [parts.username and unquote(parts.username)])
+    return named[0] or None
+
+
+async def let_serve(connection: AsyncConnection, role: str) -> None:
+    """Grant a role what a process that serves needs, and no more; nothing where it is the present role itself.
+
+    Raises the driver's error where there is no such role, or it cannot be granted anything.
+    """
+    if role == await connection.scalar(sa.text("SELECT current_user")):
+        return
+    for statement in (await connection.scalars(_GRANTS, {"role": role})).all():
+        await connection.exec_driver_sql(statement)
+
+
+async def warn_of_owner(connection: AsyncConnection) -> None:
+    """Log a warning where the present role may change or remove what the journal has."""
+    if await connection.scalar(_MAY_REWRITE):
+        log.warning("the role of DATABASE_URL may rewrite the journal; serve as a role that owns no table")
