@@ -1,4 +1,4 @@
-"""The verbs of a service's command: serve, migrate, seed, openapi, and further ones of single services."""
+"""The verbs of a service's command: serve, migrate, seed, erase-subject, openapi, and those of single services."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from mmptf_common.process.settings import ServiceSettings, settings_errors
 from mmptf_common.service import Service, create_service
 from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.erasure import erase_subject
 from mmptf_common.storage.journal import Author
+from mmptf_common.storage.privileges import role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,12 @@ def main(
     parser.add_argument("--version", action="version", version=described(f"mmptf-{service.name}"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT")
-    verbs.add_parser("migrate", help="bring the schema of DATABASE_URL to this version's head")
+    verbs.add_parser("migrate", help="bring the schema to this version's head, as the owner of its tables")
     verbs.add_parser("seed", help="load the packaged data; what others have changed is left as it is")
+    erasing = verbs.add_parser(
+        "erase-subject", help="put a pseudonym in the place of a person, as the owner of the tables"
+    )
+    erasing.add_argument("subject", metavar="SUBJECT", help="the person's id at the identity provider (sub)")
     verbs.add_parser("openapi", help="print the contract, without a database")
     for name, more in own.items():
         more.add_arguments(verbs.add_parser(name, help=more.help))
@@ -78,19 +84,35 @@ def main(
         if verb == "serve":
             serve(create_service(service, settings), settings)
         elif verb == "migrate":
-            before, after = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), service.package))
+            role = role_of(settings.database_url.get_secret_value())
+            before, after = asyncio.run(migrations.migrate(settings.owner_url, service.package, serving_role=role))
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
         else:
             # Every other verb writes to the database, which has to be at this version's schema.
-            asyncio.run(migrations.require_database(settings.database_url.get_secret_value(), service.package))
+            url = settings.owner_url if verb == "erase-subject" else settings.database_url.get_secret_value()
+            asyncio.run(migrations.require_database(url, service.package))
             if special:
                 return special.run(settings, parsed)
+            if verb == "erase-subject":
+                return _erase(service.name, url, parsed.subject)
             print(f"{service.name}: data at revision {asyncio.run(seed(service, settings))}")
     except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # The first line is the message; the others link to a library's documentation.
         print(f"{service.name}: {verb} failed: {str(error).partition(chr(10))[0]}", file=sys.stderr)
         return 1
     return 0
+
+
+def _erase(name: str, url: str, subject: str) -> int:
+    """Erase a subject; returns 0, or 1 where the texts of records contain it still, which are printed."""
+    done = asyncio.run(erase_subject(url, subject))
+    if not (done.writes or done.answers):
+        print(f"{name}: nothing is held of this subject")
+    else:
+        print(f"{name}: {done.pseudonym} has {done.writes} writes and {done.answers} stored answers")
+    if done.mentions:
+        print(f"{name}: still in texts, now or earlier: {', '.join(done.mentions)}", file=sys.stderr)
+    return 1 if done.mentions else 0
 
 
 async def seed(service: Service[Any], settings: ServiceSettings) -> int:

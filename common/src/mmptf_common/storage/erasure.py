@@ -1,0 +1,65 @@
+"""Erasure of what a service holds of one person: a pseudonym in place of the subject of the identity provider."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import JOURNAL_LOCK
+
+# A command of an operator has no request, and its name stays: a subject may be the same text.
+_WRITES = sa.text("UPDATE revision SET actor = :pseudonym WHERE actor = :subject AND request_id IS NOT NULL")
+# The subject is the first line of the owner of an idempotency key; the second is the organization.
+_ANSWERS = sa.text(
+    "UPDATE idempotency_key SET subject = :pseudonym || substr(subject, length(:subject) + 1)"
+    " WHERE starts_with(subject, :subject || E'\\n')"
+)
+_ERASED = sa.text("INSERT INTO erasure VALUES (:pseudonym, clock_timestamp(), :writes, :answers)")
+# No member of a record is meant for a person, but people write texts.
+_MENTIONS = sa.text(
+    "SELECT DISTINCT entity || ' ' || key FROM change"
+    " WHERE position(:text IN before::text) > 0 OR position(:text IN after::text) > 0 ORDER BY 1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What stands for a subject now, and where it stood.
+
+    writes, answers: the numbers of its writes and of its stored answers
+    mentions: entity and code of the records whose texts contain it, now or earlier, which stay as they are
+    """
+
+    pseudonym: str
+    writes: int
+    answers: int
+    mentions: list[str]
+
+
+async def erase_subject(url: str, subject: str) -> Erasure:
+    """Put a new pseudonym in the place of a subject, in one transaction; returns what was found.
+
+    Order, numbers and moments of the journal stay, and so do all records: no revision is made. The erasure itself is
+    recorded under the pseudonym, unless nothing was found.
+    url: of the role that owns the tables. Raises the driver's error where another role may not change the journal.
+    """
+    values = {"subject": subject, "pseudonym": f"erased-{secrets.token_hex(8)}"}
+    engine = write_engine(url, size=1)
+    try:
+        async with engine.begin() as connection:
+            # No write of this subject is under way.
+            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
+            writes = (await connection.execute(_WRITES, values)).rowcount
+            answers = (await connection.execute(_ANSWERS, values)).rowcount
+            if writes or answers:
+                found = {"pseudonym": values["pseudonym"], "writes": writes, "answers": answers}
+                await connection.execute(_ERASED, found)
+            text = json.dumps(subject, ensure_ascii=False)
+            mentions = list((await connection.scalars(_MENTIONS, {"text": text})).all())
+        return Erasure(values["pseudonym"], writes, answers, mentions)
+    finally:
+        await engine.dispose()
