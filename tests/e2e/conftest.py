@@ -12,6 +12,7 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import Suite, running_suite
+from tests.conftest import serving_url
 from tests.suite import DATABASE_VARIABLES, SERVICES
 
 
@@ -26,7 +27,7 @@ def whole_contract(gateway: httpx.Client) -> httpx.Response:
 
 @pytest.fixture(scope="module")
 def suite(new_database: Callable[[str], str], redis_server: Cache) -> Iterator[Suite]:
-    environment = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    environment = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
     environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port())}
     with running_suite(Path("/nowhere"), environment) as running:
         yield running

@@ -18,6 +18,7 @@ from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.state import temporary_state
 from mmptf_local.suite import Suite, running_suite
+from tests.conftest import serving_url
 from tests.e2e.conftest import whole_contract
 from tests.suite import DATABASE_VARIABLES, ROOT, SERVICES
 
@@ -65,7 +66,7 @@ def installed(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def suite(checkout: Path, installed: Path, new_database: Callable[[str], str], redis_server: Cache) -> Iterator[Suite]:
     environment = {key: value for key, value in os.environ.items() if not key.endswith(("_URL", "PORT"))}
-    environment |= {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    environment |= {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
     environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), "PYTHONPATH": str(installed)}
     with (
         temporary_state() as state,
@@ -142,7 +143,7 @@ async def test_its_journal_is_the_one_of_every_service(suite: Suite) -> None:
         words = {row["proname"]: re.sub(r"'\s+'", "", " ".join(row["text"].split())) for row in rows}
         found[name] = words, {row["text"] for row in triggers}
     assert found["glossary"] == found["catalog"]
-    assert len(found["glossary"][0]) == 2
+    assert len(found["glossary"][0]) == 3
 
 
 def test_the_makefile_writes_its_contract_and_builds_its_image(checkout: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.processes import LOOPBACK, free_port
 from mmptf_local.suite import Suite, running_suite
+from tests.conftest import serving_url
 from tests.contract.asking import ApiClients, ask
 from tests.contract.contracts import LISTS, OWN, PROBLEM, Operation
 from tests.contract.prelude import prepare
@@ -38,7 +39,7 @@ READS = [o for o in OWN if o.is_read]
 
 @pytest.fixture(scope="module")
 def suite(new_database: Callable[[str], str], redis_server: Cache) -> Iterator[Suite]:
-    environment = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    environment = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
     environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), "BASE_PATH": BASE_PATH, **identity()}
     with running_suite(Path("/nowhere"), environment) as running:
         yield running

@@ -21,6 +21,7 @@ import pytest
 
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
+from tests.conftest import serving_url
 from tests.suite import DATABASE_VARIABLES, SERVICES
 
 COMMAND = [sys.executable, "-m", "mmptf_local", "up"]
@@ -58,7 +59,7 @@ class Screen:
 
 @pytest.fixture(scope="module")
 def environment(new_database: Callable[[str], str], redis_server: Cache) -> dict[str, str]:
-    databases = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    databases = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
     kept = {name: value for name, value in os.environ.items() if not name.endswith("PORT") and name != "LOG_LEVEL"}
     return kept | databases | {"REDIS_URL": redis_server.url, "COLUMNS": "100", "NO_COLOR": "1"}
 

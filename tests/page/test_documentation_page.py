@@ -16,6 +16,7 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import Suite, running_suite
+from tests.conftest import serving_url
 from tests.contract.contracts import METHODS, Operation, contract_of
 from tests.contract.prelude import prepare
 from tests.suite import DATABASE_VARIABLES
@@ -44,7 +45,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def suite(new_database: Callable[[str], str], redis_server: Cache) -> Iterator[Suite]:
     """The whole suite on the packaged data, with the records that examples name and no package has."""
-    environment = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    environment = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
     environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), **identity()}
     with running_suite(Path("/nowhere"), environment) as running:
         prepare(running)

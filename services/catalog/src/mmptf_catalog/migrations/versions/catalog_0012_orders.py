@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "catalog_0012"
-down_revision = "catalog_0009"
+down_revision = "catalog_0011"
 
 
 def upgrade() -> None:  # noqa: D103

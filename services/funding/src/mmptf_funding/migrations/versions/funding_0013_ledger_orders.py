@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "funding_0013"
-down_revision = "funding_0011"
+down_revision = "funding_0012"
 
 
 def upgrade() -> None:  # noqa: D103
