@@ -50,6 +50,16 @@ def test_a_role_is_refused_at_every_database_but_its_own(server: Postgres, datab
         fetch(foreign, "SELECT 1")
 
 
+def test_the_role_that_serves_opens_its_database_and_owns_nothing(server: Postgres) -> None:
+    url = server.serving_url("catalog")
+    assert fetch(url, "SELECT current_user") == "catalog_serve"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        fetch(url, "CREATE TABLE public.another (id int)", "SELECT 1")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
+        fetch(url.rpartition("/")[0] + "/funding", "SELECT 1")
+    assert fetch(server.serving_url("funding"), "SELECT 1") == 1
+
+
 def test_databases_made_at_the_same_time_each_have_their_password(server: Postgres) -> None:
     names = [f"at_once_{number}" for number in range(8)]
     with ThreadPoolExecutor(len(names)) as threads:
@@ -115,11 +125,14 @@ def test_starts_again_with_its_data_after_a_stop_a_crash_and_a_reused_process_nu
     with running_postgres(state, databases=["catalog"], durable=False) as first:
         url = first.url("catalog")
         fetch(url, "CREATE TABLE kept AS SELECT 7 AS number", "SELECT 1")
+        # An earlier runner made one role for a database.
+        fetch(first.admin_url("catalog"), "DROP OWNED BY catalog_serve", "DROP ROLE catalog_serve", "SELECT 1")
 
     with running_postgres(state, port=first.port, databases=["catalog", "funding"]) as second:
         assert second.url("catalog") == url
         assert fetch(url, "SELECT number FROM kept") == 7
         assert fetch(second.url("funding"), "SELECT 1") == 1
+        assert fetch(second.serving_url("catalog"), "SELECT current_user") == "catalog_serve"
         second.child.process.kill()
         second.child.process.wait()
     lock_file = state / "postgres" / "data" / "postmaster.pid"

@@ -51,6 +51,8 @@ def test_each_service_gets_its_own_settings_and_nobody_elses(suite: Suite, envir
     for name in SERVICES:
         seen = seen_by(suite, name)
         assert seen["DATABASE_URL"] == suite.database_urls[name]
+        assert f"//{name}_serve:" in seen["DATABASE_URL"]
+        assert "MIGRATION_DATABASE_URL" not in seen
         assert seen["REDIS_URL"] == suite.redis_url
         assert (seen["HOST"], seen["LOG_LEVEL"]) == ("127.0.0.1", "INFO")
         assert suite.urls[name] == f"http://127.0.0.1:{seen['PORT']}"

@@ -20,6 +20,7 @@ def test_each_wrong_setting_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://u:secret@h/d")
+    monkeypatch.setenv("MIGRATION_DATABASE_URL", "catalog")
     monkeypatch.setenv("PORT", "http")
     assert main(SERVICE, [verb]) == 1
     said = capsys.readouterr()
@@ -27,6 +28,7 @@ def test_each_wrong_setting_is_one_line(
     assert said.err.splitlines() == [
         "PORT: Input should be a valid integer, unable to parse string as an integer",
         "DATABASE_URL: a URL of the form postgresql://user:password@host:port/database is expected",
+        "MIGRATION_DATABASE_URL: a URL of the form postgresql://user:password@host:port/database is expected",
     ]
 
 

@@ -124,7 +124,7 @@ async def _run_alone(package: str, metadata: str) -> None:
         _begin(connection, package)
         _run(connection=connection, target_metadata=declared, process_revision_directives=_next_revision(package))
 
-    engine = write_engine(ServiceSettings().database_url.get_secret_value(), size=1)
+    engine = write_engine(ServiceSettings().owner_url, size=1)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(run)
