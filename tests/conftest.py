@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import hypothesis
 import pytest
+import sqlalchemy as sa
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -93,12 +94,20 @@ def serving_url(url: str) -> str:
     return f"{credentials}@{url.rpartition('@')[2]}"
 
 
+def admin_url(url: str) -> str:
+    """The URL of a database under the superuser, who may end the connections of all roles; `url` is of any."""
+    return _servers[-1].admin_url(url.rpartition("/")[2])
+
+
 async def let_serve(url: str) -> None:
-    """Let the role that serves do so, as `migrate` does."""
+    """Let the role that serves do so where it may not yet, as `migrate` does."""
+    role = privileges.role_of(serving_url(url))
     engine = write_engine(url, size=1)
     try:
         async with engine.begin() as connection:
-            await privileges.let_serve(connection, str(privileges.role_of(serving_url(url))))
+            granted = sa.text("SELECT has_table_privilege(:role, to_regclass('alembic_version'), 'SELECT')")
+            if role and not await connection.scalar(granted, {"role": role}):
+                await privileges.let_serve(connection, role)
     finally:
         await engine.dispose()
 

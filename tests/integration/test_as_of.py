@@ -322,10 +322,9 @@ async def test_a_day_stands_for_its_end_and_today_for_now(new_database: Database
         assert (future.status_code, future.json()["code"]) == (422, "unknown_revision")
         # As if everything up to the first write had been written in the last microsecond of a day.
         number = found.json()["revision"]
-        async with writing(running) as it:
-            await it.connection.execute(
-                f"UPDATE revision SET at = '2025-03-01T23:59:59.999999Z' WHERE number <= {number}"
-            )
+        async with running.as_owner() as session:
+            moved = f"UPDATE revision SET at = '2025-03-01 23:59:59.999999Z' WHERE number <= {number}"
+            await session.execute(sa.text(moved.replace(":", "\\:")))
         for as_of in ("2025-03-01", "2025-03-02", "2025-03-01T23:59:59.999999Z"):
             assert (await listed(as_of)).json()["revision"] == number
         assert (await listed("2025-02-28")).json()["revision"] == 0
@@ -501,7 +500,8 @@ async def test_a_record_that_was_renamed_is_found_as_it_was(new_database: Databa
         async with writing(running) as it:
             await it.copy("organization", "WHO", "WORLD-HEALTH")
             await it.remove("organization", "WHO")
-            await it.connection.execute("INSERT INTO renamed_code VALUES ('organization', 'WHO', 'WORLD-HEALTH')")
+        async with running.as_owner() as session:
+            await session.execute(sa.text("INSERT INTO renamed_code VALUES ('organization', 'WHO', 'WORLD-HEALTH')"))
         then = await client.get(f"{path}/WHO", params={"as_of": number})
         assert (then.status_code, then.content) == (200, before.content)
         assert (await client.get(f"{path}/WORLD-HEALTH", params={"as_of": number})).status_code == 404

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -84,9 +85,10 @@ async def grown(
                 ))  # fmt: skip
         for table in GROWING[running.name]:
             await grow(running, table)
-        async with reading(running.app.state.database) as connection:
-            # As autovacuum leaves the tables: only then may an index be read without its table.
-            await connection.execute("VACUUM ANALYZE")
+        # As autovacuum leaves the tables: only then may an index be read without its table.
+        connection = await asyncpg.connect(running.database_url)
+        await connection.execute("VACUUM ANALYZE")
+        await connection.close()
         yield running
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import asyncpg
 
-from tests.conftest import asyncio_run, running_app
+from tests.conftest import admin_url, asyncio_run, running_app
 
 PATH = "/catalog/v1/organizations"
 SIZE = 4
@@ -15,7 +15,7 @@ SIZE = 4
 
 async def terminate_all(url: str) -> None:
     """End every other connection to a database, as its restart does."""
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(admin_url(url))
     await connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -13,7 +13,7 @@ import pytest
 from starlette.types import Message
 
 from mmptf_common.lists.exports import export_statement
-from tests.conftest import RunningApp, running_app
+from tests.conftest import RunningApp, admin_url, running_app
 from tests.integration.test_code_lookups import listings
 from tests.suite import SERVICES
 from tests.writes import write_sql
@@ -101,7 +101,7 @@ async def test_a_database_lost_in_the_middle_never_ends_an_export_as_if_it_were_
     large: RunningApp, representation: str
 ) -> None:
     async def cut() -> None:
-        connection = await asyncpg.connect(large.database_url)
+        connection = await asyncpg.connect(admin_url(large.database_url))
         await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"

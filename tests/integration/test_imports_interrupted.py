@@ -19,7 +19,7 @@ from mmptf_common.storage import migrations
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.routes import XLSX
 from mmptf_local.postgres import Postgres
-from tests.conftest import asyncio_run, running_app
+from tests.conftest import admin_url, asyncio_run, running_app
 from tests.integration.editions import MADE_UP, workbook_of
 from tests.tokens import writing
 
@@ -80,7 +80,7 @@ def url(new_url: Callable[[], str]) -> str:
 
 @pytest.fixture
 async def admin(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(admin_url(url))
     yield connection
     await connection.close()
 

@@ -13,7 +13,7 @@ from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.privileges import role_of
 from mmptf_local.postgres import Postgres
-from tests.conftest import let_serve, running_app, service_of, serving_url
+from tests.conftest import running_app, service_of, serving_url
 from tests.suite import SERVICES
 
 # What a process that serves writes beside its records.
@@ -168,6 +168,19 @@ async def test_a_write_cannot_be_made_under_the_number_or_before_the_moment_of_a
     assert "as if by another write" in await refused(serving, begin, forged)
 
 
+async def test_what_is_summed_and_sorted_by_changes_with_the_record(serving: asyncpg.Connection, service: str) -> None:
+    begin = BEGIN.format(first=NEXT, at=NOW)
+    for name, table in tables_of(service).items():
+        if "entity" in table.info and await serving.fetchval(f"SELECT count(*) FROM {name}"):
+            changed = f"UPDATE {name} SET updated = updated - interval '1 day'"
+            assert f"a row of {name} is changed without its record" in await refused(serving, begin, changed), name
+            assert f"a row of {name} is changed without its record" in await refused(serving, changed), name
+    searched = {"catalog": "programme", "funding": "requirement"}.get(service)
+    if searched:
+        # Words of a search are shown by no answer.
+        await serving.execute(f"UPDATE {searched} SET words = words || ARRAY['more']")
+
+
 async def test_records_are_written_and_the_journal_follows(serving: asyncpg.Connection, service: str) -> None:
     """Also past a temporary table that has the name of one of the journal."""
     before = await serving.fetchval("SELECT max(seq) FROM change")
@@ -184,13 +197,15 @@ async def test_records_are_written_and_the_journal_follows(serving: asyncpg.Conn
     assert await serving.fetchval(past, before + 1) == documents
 
 
-async def test_migrating_again_takes_back_what_was_granted_besides(serving: asyncpg.Connection, url: str) -> None:
+async def test_migrating_again_takes_back_what_was_granted_besides(
+    serving: asyncpg.Connection, url: str, service: str
+) -> None:
     owner = await asyncpg.connect(url)
     role = role_of(serving_url(url))
     await owner.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
     await serving.execute("UPDATE change SET seq = seq")
     await owner.close()
-    await let_serve(url)
+    await migrations.migrate(url, f"mmptf_{service}", serving_role=role)
     assert is_refused(await refused(serving, "UPDATE change SET seq = seq"))
 
 
@@ -209,6 +224,19 @@ async def test_serving_as_the_owner_of_the_tables_is_warned_of(
     async with running_app("catalog", url, None) as running:
         assert (await running.client.get("/catalog/v1/status")).status_code == 200
     (warning,) = warnings(caplog.records)
+    assert "may rewrite the journal" in warning
+
+
+@pytest.mark.parametrize("service", ["catalog"], indirect=True)
+@pytest.mark.parametrize("granted", ["UPDATE ON TABLE revision", "INSERT ON TABLE change", "CREATE ON SCHEMA public"])
+async def test_so_is_serving_as_a_role_that_was_granted_more(
+    url: str, caplog: pytest.LogCaptureFixture, granted: str
+) -> None:
+    owner = await asyncpg.connect(url)
+    await owner.execute(f"GRANT {granted} TO {role_of(serving_url(url))}")
+    await owner.close()
+    async with running_app("catalog", url, None):
+        (warning,) = warnings(caplog.records)
     assert "may rewrite the journal" in warning
 
 

@@ -34,9 +34,11 @@ SELECT format(statement, arguments[1], arguments[2]) FROM (
                 AS written(name, allowed) USING (name)) AS granted
  ORDER BY n, arguments
 """)
-# Whether a role may change the journal: that of its tables, one that may become it, or one that may write to them.
+# Whether a role may change the journal: that of its tables, one that may become it, one that may write to them, or one
+# that may add a function where those of the journal look for theirs.
 _MAY_REWRITE = sa.text("""
 SELECT bool_or(pg_has_role(relowner, 'MEMBER') OR has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
+       OR has_schema_privilege('public', 'CREATE')
   FROM pg_class WHERE oid IN ('change'::regclass, 'revision'::regclass)
 """)
 
@@ -62,4 +64,6 @@ async def let_serve(connection: AsyncConnection, role: str) -> None:
 async def warn_of_owner(connection: AsyncConnection) -> None:
     """Log a warning where the present role may change or remove what the journal has."""
     if await connection.scalar(_MAY_REWRITE):
-        log.warning("the role of DATABASE_URL may rewrite the journal; serve as a role that owns no table")
+        log.warning(
+            "the role of DATABASE_URL may rewrite the journal; serve as a role that owns no table and may create none"
+        )
