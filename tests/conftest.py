@@ -167,9 +167,10 @@ class RunningApp:
 
     async def all_connections_idle(self) -> None:
         """Wait, for a second at most: the driver resets a connection after its caller has left."""
-        pool = self.app.state.database.pool
+        pools = [each.connections for each in self.app.state.database.reads.values()]
         async with asyncio.timeout(1):
-            while pool.get_idle_size() < pool.get_size():  # noqa: ASYNC110  # the pool has no event for it
+            # The pools have no event for it.
+            while any(pool.get_idle_size() < pool.get_size() for pool in pools):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from mmptf_common.lists.codes import in_other_case, suggest
 from mmptf_common.lists.pages import find_in
-from mmptf_common.storage.engines import reading
+from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.wire.suggestions import neighbours
 from mmptf_local.cache import Cache
@@ -124,7 +124,7 @@ def assert_bounded(plans: Sequence[Any], what: str, big: Sequence[str]) -> None:
 async def test_an_unknown_code_of_a_filter_is_looked_up_in_an_index(grown: RunningApp) -> None:
     asked = lookups(grown.name)
     assert len(asked) > 3
-    async with reading(grown.app.state.database) as connection:
+    async with reading(grown.app.state.database, ReadKind.PAGE) as connection:
         for sql in asked:
             explaining = Explaining(connection)
             statement = sql.replace("{}", "$1::text[]")
@@ -134,7 +134,7 @@ async def test_an_unknown_code_of_a_filter_is_looked_up_in_an_index(grown: Runni
 
 
 async def test_an_unknown_code_of_a_path_is_looked_up_in_an_index(grown: RunningApp) -> None:
-    async with reading(grown.app.state.database) as connection:
+    async with reading(grown.app.state.database, ReadKind.PAGE) as connection:
         for listed in listings(grown.name):
             if "{" in listed.path or listed.path == "/markers/v1/actions":
                 # Lists of an edition and of actions have no path of a single record.

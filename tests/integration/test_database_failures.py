@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 import httpx
 import pytest
 
 from mmptf_common.storage import engines
+from mmptf_common.storage.engines import READS, ReadKind
 from mmptf_common.storage.failures import problem_of
 from mmptf_common.storage.journal import JOURNAL_LOCK
 from tests.conftest import RunningApp, running_app
@@ -87,7 +89,8 @@ async def test_a_database_that_is_read_only_answers_reads(new_database: Database
 async def test_an_answer_that_takes_too_long_is_not_a_lost_database(
     new_database: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "READ_SECONDS", 0.5)
+    limits = replace(READS[ReadKind.PAGE], seconds=0.5)
+    monkeypatch.setitem(READS, ReadKind.PAGE, limits)
     async with running_app("catalog", new_database("catalog"), None) as running, session(running.database_url) as other:
         backends = "SELECT array_agg(pid ORDER BY pid) FROM pg_stat_activity WHERE application_name = 'mmptf'"
         assert (await running.client.get(ORGANIZATIONS)).status_code == 200

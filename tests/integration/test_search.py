@@ -14,7 +14,7 @@ from mmptf_catalog.programmes.queries import PROGRAMMES as PROGRAMMES_LISTING
 from mmptf_common.http.search import Term, parse_search
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import page_statement
-from mmptf_common.storage.engines import reading
+from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.wire.base import words_of
 from mmptf_common.wire.places import names_of
 from mmptf_funding.editions.queries import REQUIREMENTS as REQUIREMENTS_LISTING
@@ -165,7 +165,7 @@ async def test_a_phrase_does_not_reach_from_one_text_to_another(client: httpx.As
 async def plan_of(running: RunningApp, listing: Listing, q: str) -> str:
     """The plan of a page of a search, where the planner takes an index if it can; the packaged rows are few."""
     page = page_statement(listing, listing.query.model_validate({"q": q, "limit": "5"}))
-    async with reading(running.app.state.database) as connection, connection.transaction():
+    async with reading(running.app.state.database, ReadKind.PAGE) as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
         return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {page.sql}", *page.values))
 

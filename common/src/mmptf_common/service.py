@@ -26,6 +26,7 @@ from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.http.paths import operations
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
 from mmptf_common.lists import publications
+from mmptf_common.lists.exports import ExportMemory
 from mmptf_common.lists.listing import Listing
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import TAG as CHANGES
@@ -34,7 +35,7 @@ from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
-from mmptf_common.storage.engines import Database, open_database, reading
+from mmptf_common.storage.engines import Database, ReadKind, open_database, reading
 from mmptf_common.storage.journal import REVISION, Author
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
@@ -152,6 +153,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
             app.state.settled_moments = SettledMoments(app.state.database)
+            app.state.export_memory = ExportMemory()
             app.state.as_of_tables = AsOfTables(service.metadata)
             for replication, address in service.replicates(settings):
                 if address:
@@ -266,7 +268,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         facts were taken from, and whether the cache is used.
         """
         counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
-        async with reading(request.app.state.database) as connection:
+        async with reading(request.app.state.database, ReadKind.PAGE) as connection:
             row = await connection.fetchrow(
                 f"""
                 SELECT {REVISION} AS revision,
@@ -325,7 +327,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
 async def _ask(database: Database) -> str | None:
     """Why the database cannot answer; None where it does."""
     try:
-        async with reading(database) as connection:
+        async with reading(database, ReadKind.PROBE) as connection:
             await connection.fetchval("SELECT 1")
     except ProblemError as problem:
         return problem.detail

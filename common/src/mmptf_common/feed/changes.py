@@ -15,7 +15,7 @@ from mmptf_common.http.parameters import Limit, Seconds, Sequence, canonical
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import AS_MOMENT, Listing, with_stored_links
 from mmptf_common.lists.pages import fetch_item
-from mmptf_common.storage.engines import Database, reading
+from mmptf_common.storage.engines import Database, ReadKind, reading
 from mmptf_common.storage.shared_query import SharedQuery
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
@@ -165,11 +165,11 @@ async def answer_history(
     if owner is not None:
         where += " AND coalesce(after, before)->>'organization' = ${}"
         values.append(owner)
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.app.state.database, ReadKind.PAGE) as connection:
         known = await connection.fetchval(f"SELECT EXISTS (SELECT FROM change WHERE {where.format(1, 2, 3)})", *values)
     if not known:
         # A renamed code is redirected, and an unknown one rejected, as for the record itself.
-        async with snapshot(request) as data:
+        async with snapshot(request, ReadKind.PAGE) as data:
             found = await fetch_item(data, listing, code)
         if isinstance(found, Response):
             return found
@@ -202,7 +202,7 @@ async def answer_changes(
     )
 
     async def look() -> Any:
-        async with reading(request.app.state.database) as connection:
+        async with reading(request.app.state.database, ReadKind.PAGE) as connection:
             return await connection.fetchrow(statement, query.after, query.limit, *values)
 
     row = await look()

@@ -18,7 +18,7 @@ from mmptf_common.http.negotiation import MEDIA_TYPES, TABLE, representation
 from mmptf_common.http.parameters import FORMAT, PointInTime, Tabular, canonical, pairs_of
 from mmptf_common.storage.as_of import AsOfTables, revision_at, with_ctes
 from mmptf_common.storage.cache import Cache
-from mmptf_common.storage.engines import reading
+from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.wire.links import link
 
@@ -117,8 +117,8 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def snapshot(request: Request, query: BaseModel | None = None) -> AsyncIterator[Snapshot]:
-    """The data as of the query's `as_of`, by default as they are now.
+async def snapshot(request: Request, kind: ReadKind, query: BaseModel | None = None) -> AsyncIterator[Snapshot]:
+    """The data as of the query's `as_of`, by default as they are now; read as one read of its kind.
 
     Raises InvalidRequest where there is no such revision, ServiceUnavailable where the database cannot be reached.
     """
@@ -126,7 +126,7 @@ async def snapshot(request: Request, query: BaseModel | None = None) -> AsyncIte
     as_of = query.as_of if isinstance(query, PointInTime) else None
     if isinstance(as_of, date):
         await request.app.state.settled_moments.require(as_of)
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.app.state.database, kind) as connection:
         ctes = "" if as_of is None else _tables(request).ctes(await revision_at(connection, as_of))
         yield Snapshot(request, connection, query, ctes)
 

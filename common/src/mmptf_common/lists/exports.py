@@ -1,11 +1,14 @@
-"""Exports of a list as CSV or NDJSON: all rows of a filter, streamed from one snapshot.
+"""Exports of a list as CSV or NDJSON: all rows of a filter, from one snapshot.
 
-An error after the first row breaks the connection, so an incomplete export is never taken for a complete one.
+An export that is small is read whole before it is sent, so its connection to the database does not wait for the caller.
+A larger one is sent while it is read. An error after its first row breaks the connection to the caller, so an
+incomplete export is never taken for a complete one.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -31,23 +34,59 @@ from mmptf_common.lists.listing import (
     with_known_codes,
     with_stored_links,
 )
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 
-EXPORT_SECONDS = 3600
 CHUNK_BYTES = 65_536
+# An export of so many bytes at most is read whole before it is sent, while all that are being sent so have no more than
+# MEMORY_BYTES together in a process.
+WHOLE_BYTES, MEMORY_BYTES = 1_048_576, 33_554_432
+# Seconds in which the database has to send the next rows of an export.
+ROWS_SECONDS = 20
+ROWS_AT_ONCE = 2000
+
+
+class ExportMemory:
+    """How many bytes of exports a process may still hold that are read and not yet sent."""
+
+    def __init__(self, free: int = MEMORY_BYTES) -> None:
+        self.free = free
 
 
 class _Stream(StreamingResponse):
-    """A streamed answer that releases its database connection also when the caller disconnects."""
+    """An export that is sent: what was read ahead, then the rest; however it ends, both are released.
 
-    def __init__(self, rows: AsyncGenerator[bytes, None], media_type: str, headers: Mapping[str, str]) -> None:
-        super().__init__(rows, media_type=media_type, headers=headers)
-        self.rows = rows
+    ahead: what was read already, as `_read_ahead` returns it
+    """
+
+    def __init__(
+        self,
+        ahead: deque[bytes],
+        rest: AsyncGenerator[bytes, None],
+        memory: ExportMemory,
+        media_type: str,
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(self._chunks(), media_type=media_type, headers=headers)
+        self._ahead = ahead
+        self._rest = rest
+        self._memory = memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self.rows):
+        try:
             await super().__call__(scope, receive, send)
+        finally:
+            self._memory.free += sum(map(len, self._ahead))
+            self._ahead.clear()
+            await self._rest.aclose()
+
+    async def _chunks(self) -> AsyncGenerator[bytes, None]:
+        while self._ahead:
+            yield self._ahead[0]
+            self._memory.free += len(self._ahead.popleft())
+        async for chunk in self._rest:
+            yield chunk
 
 
 async def answer_export(request: Request, listing: Listing, query: ListQuery, representation: str) -> Response:
@@ -71,14 +110,35 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
     if conditional.matches(request, tag):
         await stream.aclose()
         return conditional.not_modified(tag)
+    memory: ExportMemory = request.app.state.export_memory
     return _Stream(
+        await _read_ahead(stream, memory),
         stream,
+        memory,
         media_type=MEDIA_TYPES[representation],
         headers={
             **conditional.headers(tag),
             "Content-Disposition": conditional.disposition(listing.path, representation),
         },
     )
+
+
+async def _read_ahead(stream: AsyncGenerator[bytes, None], memory: ExportMemory) -> deque[bytes]:
+    """The first chunks of an export, up to WHOLE_BYTES and as far as the process has memory for them.
+
+    Raises what prevents them, which can still be answered with a problem document.
+    """
+    read: deque[bytes] = deque()
+    size = 0
+    try:
+        while size < WHOLE_BYTES and memory.free > 0 and (chunk := await anext(stream, None)) is not None:
+            read.append(chunk)
+            size += len(chunk)
+            memory.free -= len(chunk)
+    except BaseException:
+        memory.free += size
+        raise
+    return read
 
 
 def export_statement(listing: Listing, query: ListQuery, representation: str) -> Statement:
@@ -104,10 +164,10 @@ async def _rows(
     request: Request, listing: Listing, query: ListQuery, representation: str
 ) -> AsyncGenerator[bytes, None]:
     """Yields the ETag, then the export in chunks, from one read-only snapshot, so that both are of one revision."""
-    query = await with_known_codes(request, listing, query, representation)
+    query = await with_known_codes(request, ReadKind.EXPORT, listing, query, representation)
     export = export_statement(listing, query, representation)
     question = canonical(query, without=PAGING)
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.EXPORT, query) as data:
         transaction = data.connection.transaction(isolation="repeatable_read", readonly=True)
         await transaction.start()
         begun = False
@@ -142,9 +202,7 @@ async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGene
 
     async def copy() -> None:
         try:
-            await connection.copy_from_query(
-                sql, *values, output=queue.put, format="csv", header=True, timeout=EXPORT_SECONDS
-            )
+            await connection.copy_from_query(sql, *values, output=queue.put, format="csv", header=True)
         except Exception as error:
             await queue.put(error)
         else:
@@ -152,7 +210,11 @@ async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGene
 
     task = asyncio.create_task(copy())
     try:
-        while (piece := await queue.get()) is not None:
+        while True:
+            async with asyncio.timeout(ROWS_SECONDS):
+                piece = await queue.get()
+            if piece is None:
+                return
             if isinstance(piece, Exception):
                 raise piece
             yield piece
@@ -162,6 +224,11 @@ async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGene
 
 
 async def _lines(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:
-    """Yields one JSON record a line, read through a server-side cursor."""
-    async for (record,) in connection.cursor(sql, *values, prefetch=2000, timeout=EXPORT_SECONDS):
-        yield record.encode() + b"\n"
+    """Yields the JSON records, one a line, read through a server-side cursor."""
+    rows = cursor = None
+    while cursor is None or rows:
+        async with asyncio.timeout(ROWS_SECONDS):
+            cursor = cursor or await connection.cursor(sql, *values)
+            rows = await cursor.fetch(ROWS_AT_ONCE)
+        for (record,) in rows:
+            yield record.encode() + b"\n"

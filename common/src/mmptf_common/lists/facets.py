@@ -12,6 +12,7 @@ from mmptf_common.http.parameters import FORMAT, TableQuery, canonical
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, path_of, with_known_codes
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.codes import NOT_STATED
 
@@ -116,9 +117,9 @@ def _as_csv(facets: FacetCounts) -> bytes:
 
 async def answer_facets(request: Request, listing: Listing, query: TableQuery) -> Response:
     """The facet counts and ranges of a list under the request's filter."""
-    query = await with_known_codes(request, listing, query)
+    query = await with_known_codes(request, ReadKind.COMPUTED, listing, query)
     facets = facets_statement(listing, query)
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
         async def build(revision: int) -> FacetCounts:
             row = await data.fetchrow(facets.sql, *facets.values)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pairs_of
 from mmptf_common.lists.codes import find_with, known_codes, suggest
-from mmptf_common.storage.engines import reading
+from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.places import PlaceKind
@@ -291,7 +291,9 @@ def clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
     return f"({lacking} OR {found})" if lacking else found
 
 
-async def with_known_codes(request: Request, listing: Listing, query: Q, representation: str | None = None) -> Q:
+async def with_known_codes(
+    request: Request, kind: ReadKind, listing: Listing, query: Q, representation: str | None = None
+) -> Q:
     """The query with its codes and fields as they are written; raises InvalidRequest for those that do not exist.
 
     Two queries whose codes differ in case alone are the same, so they have the same canonical query.
@@ -307,7 +309,7 @@ async def with_known_codes(request: Request, listing: Listing, query: Q, represe
         known = request.app.state.known_codes.get(f.codes, {})
         for code in given:
             if known.get(code) != code and not (f.not_stated and code == NOT_STATED):
-                changed[name] = await known_values(request, name, f, given, errors)
+                changed[name] = await known_values(request, kind, name, f, given, errors)
                 break
     raise_if_any(errors)
     return query.model_copy(update=changed) if changed else query
@@ -324,7 +326,7 @@ def _known_fields(names: Sequence[str], given: Sequence[str], errors: list[Error
 
 
 async def known_values(
-    request: Request, parameter: str, taken: Filter, given: Sequence[str], errors: list[ErrorDetail]
+    request: Request, kind: ReadKind, parameter: str, taken: Filter, given: Sequence[str], errors: list[ErrorDetail]
 ) -> list[str]:
     """The codes of one parameter as they are written; adds an error for each that does not exist.
 
@@ -334,7 +336,7 @@ async def known_values(
     known: dict[str, str] = request.app.state.known_codes.setdefault(taken.codes, {})
     written = [NOT_STATED if taken.not_stated and fold(code) == NOT_STATED else known.get(code) for code in given]
     if others := [code for code, found in zip(given, written, strict=True) if found is None]:
-        async with reading(request.app.state.database) as connection:
+        async with reading(request.app.state.database, kind) as connection:
             find = find_with(connection, taken.codes)
             found = await known_codes(find, others, taken.places)
             unknown = list(dict.fromkeys(code for code in others if code not in found))

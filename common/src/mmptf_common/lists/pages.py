@@ -36,6 +36,7 @@ from mmptf_common.lists.listing import (
     with_known_codes,
     with_stored_links,
 )
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.storage.records import PRESENT_CODE
 from mmptf_common.wire.links import link
@@ -178,10 +179,13 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     chosen = representation(request, query)
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
-    query = await with_known_codes(request, listing, query, chosen)
+    # Neither a search nor an earlier revision is in the order of an index: all that match are sorted for one page.
+    is_computed = query.as_of is not None or getattr(query, "q", None)
+    kind = ReadKind.COMPUTED if is_computed else ReadKind.PAGE
+    query = await with_known_codes(request, kind, listing, query, chosen)
     question = canonical(query)
     page = page_statement(listing, query)
-    async with snapshot(request, query) as data:
+    async with snapshot(request, kind, query) as data:
         if conditional.is_conditional(request):
             tag = conditional.etag(request, await data.revision(), cache_scope(listing, question))
             if conditional.matches(request, tag):
@@ -278,7 +282,7 @@ def no_such_record(
 
 async def answer_item(request: Request, listing: Listing, code: str, query: PointInTime) -> Response:
     """The answer with one record; 304 when the caller has it already."""
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.PAGE, query) as data:
         found = await fetch_item(data, listing, code)
     if isinstance(found, Response):
         return found

@@ -23,6 +23,7 @@ from mmptf_common.lists.listing import (
     with_known_codes,
 )
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.codes import REST, TotalStage
 from mmptf_common.wire.money import Money, money
@@ -132,8 +133,8 @@ class FilteredTotals(ResponseModel):
 async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) -> Response:
     """The exact sums of a list's money under the request's filter, grouped by `by`."""
     by: list[str] = query.by  # type: ignore[attr-defined]
-    query = await with_known_codes(request, listing, query)
-    async with snapshot(request, query) as data:
+    query = await with_known_codes(request, ReadKind.COMPUTED, listing, query)
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
         async def build(revision: int) -> FilteredTotals:
             parts, wholes = groups_statement(listing, query, by), wholes_statement(listing, query)

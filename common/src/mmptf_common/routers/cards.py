@@ -14,6 +14,7 @@ from mmptf_common.http.parameters import PointInTimeQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import find_with, in_other_case, suggest
 from mmptf_common.lists.pages import redirect, renamed
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import NotFound, error_detail
@@ -83,7 +84,7 @@ def add_card(
     CodeInPath = Annotated[str, openapi.code_in_path(code_text, example, packaged=packaged)]  # noqa: N806
 
     async def get(request: PublicReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
-        async with snapshot(request, query) as data, data.repeatable_read() as revision:
+        async with snapshot(request, ReadKind.PAGE, query) as data, data.repeatable_read() as revision:
             made_of = await build(data, code)
             if made_of is None:
                 return await elsewhere(data, code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from typing import NamedTuple
 
@@ -14,34 +13,40 @@ from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import DatabaseLost, InsufficientStorage, ProblemError, ServiceUnavailable
 
 
-class _Failure(NamedTuple):
+class Failure(NamedTuple):
+    """A condition of the database: what a caller is told, under which code, as which problem."""
+
     detail: str
     code: ProblemCode = ProblemCode.UNAVAILABLE
     problem: type[ProblemError] = ServiceUnavailable
 
+    def to_problem(self) -> ProblemError:
+        return self.problem(self.detail, code=self.code)
 
-_UNREACHABLE = _Failure("The database of this service cannot be reached; try again.")
+
+_UNREACHABLE = Failure("The database of this service cannot be reached; try again.")
+UNANSWERED = Failure("The database of this service does not answer; try again.")
 _LOST = _UNREACHABLE._replace(problem=DatabaseLost)
-_STARTING = _Failure("The database of this service is starting or recovering; try again.")
-_REFUSES = _Failure("The database of this service refuses its connections; the operator has to set them right.")
-_MISSING = _Failure("The database of this service is not there, or not at the schema that the service needs.")
-_READ_ONLY = _Failure(
+_STARTING = Failure("The database of this service is starting or recovering; try again.")
+_REFUSES = Failure("The database of this service refuses its connections; the operator has to set them right.")
+_MISSING = Failure("The database of this service is not there, or not at the schema that the service needs.")
+_READ_ONLY = Failure(
     "The database of this service takes no writes now, as after a failover; try again.", ProblemCode.READ_ONLY
 )
-_FULL = _Failure(
+_FULL = Failure(
     "The database of this service has no space left; nothing was written.",
     ProblemCode.STORAGE_FULL,
     InsufficientStorage,
 )
-_NO_SPACE = _Failure(
+_NO_SPACE = Failure(
     "This service has no space left for files of its own; nothing was written.",
     ProblemCode.STORAGE_FULL,
     InsufficientStorage,
 )
-_CROWDED = _Failure("The database of this service has no connection or memory left; try again.", ProblemCode.OVERLOADED)
-_SLOW = _Failure("The answer takes longer than this service works on one; ask for less.", ProblemCode.TOO_SLOW)
-_WAITED = _Failure("Other writes are under way and did not end in time; try again.", ProblemCode.BUSY)
-_COLLIDED = _Failure("Another write changed the same at the same time; try again.", ProblemCode.BUSY)
+_CROWDED = Failure("The database of this service has no connection or memory left; try again.", ProblemCode.OVERLOADED)
+SLOW = Failure("The answer takes longer than this service works on one; ask for less.", ProblemCode.TOO_SLOW)
+BUSY = Failure("Other writes are under way and did not end in time; try again.", ProblemCode.BUSY)
+_COLLIDED = Failure("Another write changed the same at the same time; try again.", ProblemCode.BUSY)
 
 # PostgreSQL, appendix A; a class stands for those of its conditions that are not listed.
 _BY_STATE = {
@@ -55,13 +60,13 @@ _BY_STATE = {
     "42501": _REFUSES,
     "53": _CROWDED,
     "53100": _FULL,
-    "55P03": _WAITED,
-    "57014": _SLOW,
+    "55P03": BUSY,
+    "57014": SLOW,
     "57P01": _LOST,
     "57P02": _LOST,
     "57P03": _STARTING,
     "57P05": _LOST,
-    "58": _Failure("The database of this service has failed to read or write its files; try again."),
+    "58": Failure("The database of this service has failed to read or write its files; try again."),
 }
 _NO_SPACE_LEFT = (errno.ENOSPC, errno.EDQUOT)
 # Of the driver's own: the connection is closed, or the server ends it between two messages.
@@ -71,13 +76,13 @@ _BROKEN = (ConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 def problem_of(error: BaseException) -> ProblemError | None:
     """The problem that a failure of the database is to the caller; None for what is no failure of it.
 
-    A time-out is that of a statement: those of connecting and of waiting for a connection are told where they occur.
+    A time-out of the driver is that of a server that does not answer, since one that does ends its statements itself.
     """
     found = _failure_of(error)
-    return None if found is None else found.problem(found.detail, code=found.code)
+    return found and found.to_problem()
 
 
-def _failure_of(error: BaseException) -> _Failure | None:
+def _failure_of(error: BaseException) -> Failure | None:
     if isinstance(error, PoolTimeout):
         return _CROWDED
     if isinstance(error, DBAPIError):
@@ -86,8 +91,8 @@ def _failure_of(error: BaseException) -> _Failure | None:
         state = getattr(error.orig, "sqlstate", None)
     elif isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate
-    elif isinstance(error, asyncio.TimeoutError):
-        return _SLOW
+    elif isinstance(error, TimeoutError):
+        return UNANSWERED
     elif isinstance(error, _BROKEN):
         return _LOST
     elif isinstance(error, OSError):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, cast
 
-from mmptf_common.storage.engines import Database, reading
+from mmptf_common.storage.engines import Database, ReadKind, reading
 from mmptf_common.wire.problems import ServiceUnavailable
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class SharedQuery(Generic[T]):
             if self._failed < came and self._began < came - self._seconds:
                 began = time.monotonic()
                 try:
-                    async with reading(self._database) as connection:
+                    async with reading(self._database, ReadKind.PROBE) as connection:
                         self._found = await self._run(connection)
                 except ServiceUnavailable as problem:
                     self._found, self._began, self._failed = problem, -math.inf, time.monotonic()

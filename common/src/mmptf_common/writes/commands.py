@@ -24,9 +24,9 @@ from mmptf_common.lists.codes import suggest
 from mmptf_common.lists.listing import Listing, with_stored_links
 from mmptf_common.lists.pages import find_in, no_such_record
 from mmptf_common.storage.engines import Database, driver_connection
-from mmptf_common.storage.failures import problem_of
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import PRESENT_CODE, Record
+from mmptf_common.storage.writing import writing
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -104,32 +104,27 @@ async def answer_write(
     fingerprint = await _fingerprint(request, query, digest) if key else ""
     author = Author(who.subject, who.organization, request.state.context.request_id)
     database: Database = request.app.state.database
-    try:
-        async with database.sessions() as session, session.begin():
-            if prepare:
-                await prepare(session)
-            write = await begin_write(session, author, reason)
-            if key and not dry_run and (known := await _known(write, key, fingerprint)):
-                return known
-            if changes:
-                await require_match(request, write, *changes, tags)
-            done = await command(write)
-            await session.flush()
-            if done is None:
-                assert changes
-                response = await _record(request, write, *changes, status=200)
-            elif isinstance(done, Created):
-                response = await _record(request, write, done.listing, done.code, status=201)
-            else:
-                response = response_of(done)
-            if dry_run:
-                await session.rollback()
-            elif key:
-                await _store_answer(write, key, fingerprint, response)
-    except Exception as error:
-        if problem := problem_of(error):
-            raise problem from error
-        raise
+    async with writing(database) as session:
+        if prepare:
+            await prepare(session)
+        write = await begin_write(session, author, reason)
+        if key and not dry_run and (known := await _known(write, key, fingerprint)):
+            return known
+        if changes:
+            await require_match(request, write, *changes, tags)
+        done = await command(write)
+        await session.flush()
+        if done is None:
+            assert changes
+            response = await _record(request, write, *changes, status=200)
+        elif isinstance(done, Created):
+            response = await _record(request, write, done.listing, done.code, status=201)
+        else:
+            response = response_of(done)
+        if dry_run:
+            await session.rollback()
+        elif key:
+            await _store_answer(write, key, fingerprint, response)
     return response
 
 

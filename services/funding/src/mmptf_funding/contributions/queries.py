@@ -14,6 +14,7 @@ from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing, completed
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
 from mmptf_funding.contributions.domain import last_day
@@ -221,7 +222,7 @@ _GIVEN = """
 
 async def answer_progress(request: Request, query: TableQuery) -> Response:
     """Contributions as an exact share of every target, separately for each stage and basis."""
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
         async def build(revision: int) -> CapitalizationProgress:
             targets = await data.fetch("SELECT record, amount, currency FROM target ORDER BY due DESC, code")

@@ -26,6 +26,7 @@ from mmptf_common.lists.listing import (
 from mmptf_common.lists.pages import answer_list, fetch_item
 from mmptf_common.lists.search import search_in
 from mmptf_common.lists.tables import table_of
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.codes import NONE, SHARED
 from mmptf_common.wire.links import link
 from mmptf_funding.editions import rules, schemas
@@ -356,7 +357,7 @@ INITIATIVES = Listing(
 
 async def answer_of_edition(request: Request, listing: Listing, edition: str, query: ListQuery) -> Response:
     """A page or export of a list below an edition's path; 404 when there is no such edition."""
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.PAGE, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
     if isinstance(found, Response):
         return found
@@ -391,7 +392,7 @@ _REGION_SUMS = """
 
 async def answer_reconciliation(request: Request, edition: str, query: schemas.ReconciliationQuery) -> Response:
     """The printed figures of an edition beside the computed ones, with the explanations of differences."""
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
         if isinstance(found, Response):
             return found

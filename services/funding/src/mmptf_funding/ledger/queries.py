@@ -19,6 +19,7 @@ from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
 from mmptf_common.lists.listing import Dimension, Filter, Listing, completed
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of, table_of
 from mmptf_common.routers.cards import CardData
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import Money, money
@@ -232,7 +233,7 @@ async def answer_statement(
     request: Request, query: schemas.StatementQuery, model: type[BaseModel], compute: Compute, as_csv: AsCsv
 ) -> Response:
     """A statement on a day, from one snapshot, cached under its revision."""
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
         async def build(revision: int) -> BaseModel:
             parameters = dict(data.as_of_pairs()) | ({"date_to": query.on} if query.on else {})
@@ -396,7 +397,7 @@ _BY_DAY = """
 
 async def answer_capitalization(request: Request, query: schemas.CapitalizationQuery) -> Response:
     """The sums of pledges, commitments and deposits up to the end of each period."""
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
         async def build(revision: int) -> schemas.Capitalization:
             days = await data.fetch(_BY_DAY)

@@ -16,6 +16,7 @@ from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -204,7 +205,7 @@ ASSESSMENTS = Listing(
 
 async def answer_score(request: Request, code: str, query: ScoreQuery) -> Response:
     """The score of an assessment, computed anew from its answers and its rubric."""
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.PAGE, query) as data:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
             return found
@@ -227,7 +228,7 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
 
 async def answer_comparison(request: Request, code: str, query: ComparisonQuery) -> Response:
     """The changes from an earlier assessment of the same programme to this one, by criterion."""
-    async with snapshot(request, query) as data, data.repeatable_read() as revision:
+    async with snapshot(request, ReadKind.PAGE, query) as data, data.repeatable_read() as revision:
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
             return found

@@ -35,6 +35,7 @@ from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
 from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, condition, known_values, with_known_codes
 from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code, Day, ResponseModel
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, LifecycleStage
 from mmptf_common.wire.links import link
@@ -447,8 +448,8 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
                 )
             ]
         )
-    query = await _with_known_target(request, await with_known_codes(request, _OF_TARGET, query))
-    async with snapshot(request, query) as data:
+    query = await _with_known_target(request, await with_known_codes(request, ReadKind.COMPUTED, _OF_TARGET, query))
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
         async def build(revision: int) -> schemas.IndicatorAnswer:
             target = await _target(data, query.target)
@@ -481,7 +482,7 @@ async def _with_known_target(request: Request, query: TargetedQuery) -> Targeted
     if query.target is None:
         return query
     errors: list[ErrorDetail] = []
-    written = await known_values(request, "target", _TARGET_CODE, [query.target], errors)
+    written = await known_values(request, ReadKind.COMPUTED, "target", _TARGET_CODE, [query.target], errors)
     raise_if_any(errors)
     return query.model_copy(update={"target": written[0]})
 
@@ -638,7 +639,7 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
     """The indicator as of the end of each period since the first write."""
     query = await _with_known_target(request, query)
     today = datetime.now(UTC).date()
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
         async def build(revision: int) -> schemas.IndicatorOverTime:
             target = await _target(data, query.target)
@@ -664,8 +665,8 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
 
 async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
     """The counts of answers to each criterion across the programmes, the weakest criterion first."""
-    query = await with_known_codes(request, CURRENT_GRADES, query)
-    async with snapshot(request, query) as data:
+    query = await with_known_codes(request, ReadKind.COMPUTED, CURRENT_GRADES, query)
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
         async def build(revision: int) -> schemas.CriteriaSummaries:
             arguments = Arguments()
@@ -726,7 +727,7 @@ def _weakness(criterion: schemas.CriterionSummary) -> tuple[bool, Fraction, str,
 
 async def answer_copies(request: Request) -> Response:
     """The state of the copies of the catalogue and the ledger."""
-    async with snapshot(request) as data:
+    async with snapshot(request, ReadKind.PAGE) as data:
         copies = [await copy_state(data.connection, service) for service in AGES]
     return Response(
         ReplicatedCopies(copies=copies).model_dump_json(),

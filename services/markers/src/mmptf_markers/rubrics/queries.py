@@ -19,6 +19,7 @@ from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
 from mmptf_markers.engine.results import Score
@@ -146,7 +147,7 @@ TRANSLATIONS = Listing(
 
 async def answer_answers_schema(request: Request, code: str, query: AnswersSchemaQuery) -> Response:
     """The JSON Schema that answers under one published rubric have to satisfy."""
-    async with snapshot(request, query) as data:
+    async with snapshot(request, ReadKind.PAGE, query) as data:
         found = await fetch_item(data, RUBRICS, code)
         if isinstance(found, Response):
             return found
@@ -179,7 +180,7 @@ async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[T
 
 async def score_sent(request: Request, body: ScoreRequest) -> Score:
     """The score of answers under a published rubric, not stored; raises InvalidRequest with every invalid answer."""
-    async with snapshot(request) as data:
+    async with snapshot(request, ReadKind.PAGE) as data:
         rows = await data.fetch(
             f"""
             SELECT version, status, record->>'superseded_by' AS superseded_by, record::text

@@ -1,0 +1,127 @@
+"""The transaction of a write: ended in bounded time, also where the database does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mmptf_common.storage.engines import (
+    CONNECT_SECONDS,
+    GRACE_SECONDS,
+    LOCK_SECONDS,
+    WRITE_SECONDS,
+    Database,
+    ReadKind,
+    answers_now,
+    driver_connection,
+    reading,
+)
+from mmptf_common.storage.failures import BUSY, SLOW, UNANSWERED, Failure, problem_of
+from mmptf_common.storage.journal import JOURNAL_LOCK
+from mmptf_common.wire.problems import ProblemError
+
+# Seconds after which, and then at which intervals, a write that still runs finds out whether the database answers.
+WATCH_SECONDS, WATCH_AGAIN_SECONDS = LOCK_SECONDS + GRACE_SECONDS, 5
+_UNKNOWN = UNANSWERED._replace(
+    detail="The database of this service does not answer, and whether the write was carried out is not known; send it"
+    " again with the same Idempotency-Key."
+)
+_STOPPED = BUSY._replace(
+    detail="The process of another write has stopped inside it, and the database undoes that write in a few seconds;"
+    " try again."
+)
+# The state of the session that holds the lock of writers.
+_HOLDER = """
+    SELECT activity.state FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)
+     WHERE held.locktype = 'advisory' AND held.granted AND held.mode = 'ExclusiveLock'
+       AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND (held.classid::bigint << 32) + held.objid::bigint = $1"""
+
+
+@asynccontextmanager
+async def writing(database: Database) -> AsyncIterator[AsyncSession]:
+    """A session in a transaction that is committed at the end; raises the problem that a failure of the database is.
+
+    A write that takes more than WRITE_SECONDS, or whose database does not answer any more, ends with its connection.
+    """
+    session = database.sessions()
+    watch: _Watch | None = None
+    committing = False
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS + GRACE_SECONDS):
+            driver = await driver_connection(session)
+        watch = _Watch(database, driver)
+        yield session
+        committing = True
+        await session.commit()
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError | TimeoutError) and watch:
+            watch.driver.terminate()
+        with suppress(SQLAlchemyError, OSError, TimeoutError):
+            await session.rollback()
+        if isinstance(error, ProblemError) or not isinstance(error, Exception):
+            raise
+        if watch and watch.ended:
+            failure = _UNKNOWN if committing and watch.ended is UNANSWERED else watch.ended
+            raise failure.to_problem() from error
+        problem = problem_of(error)
+        if problem and problem.detail == BUSY.detail and await _holder_has_stopped(database):
+            problem = _STOPPED.to_problem()
+        if problem:
+            raise problem from error
+        raise
+    finally:
+        if watch:
+            watch.stop()
+        with suppress(SQLAlchemyError, OSError, TimeoutError):
+            await session.close()
+
+
+class _Watch:
+    """Breaks the connection of a write that takes too long, or whose database does not answer.
+
+    ended: why it was broken; None while it was not
+    """
+
+    def __init__(self, database: Database, driver: Any) -> None:
+        self.driver = driver
+        self.ended: Failure | None = None
+        self._database = database
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + WRITE_SECONDS
+        self._asking: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(WATCH_SECONDS, self._ask)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._asking:
+            self._asking.cancel()
+
+    def _ask(self) -> None:
+        self._asking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        # Asked twice: this process may have stood still itself for so long.
+        if not await answers_now(self._database) and not await answers_now(self._database):
+            self.ended = UNANSWERED
+        elif self._loop.time() >= self._until:
+            self.ended = SLOW
+        else:
+            self._timer = self._loop.call_later(WATCH_AGAIN_SECONDS, self._ask)
+            return
+        self.driver.terminate()
+
+
+async def _holder_has_stopped(database: Database) -> bool:
+    """Whether the session that holds the lock of writers does nothing."""
+    try:
+        async with reading(database, ReadKind.PROBE) as connection:
+            state: str | None = await connection.fetchval(_HOLDER, JOURNAL_LOCK)
+    except ProblemError:
+        return False
+    return state is not None and state.startswith("idle in transaction")
