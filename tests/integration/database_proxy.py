@@ -14,12 +14,14 @@ class DatabaseProxy:
     """A proxy whose connections can be cut: its URL, and how often something was sent to the database through it.
 
     delay: seconds before what is sent reaches the database
+    forwards: while it is not set, connections are taken and stay open, and nothing passes in either direction
     """
 
     url: str = ""
     sent: int = 0
     delay: float = 0.0
     is_cut: bool = False
+    forwards: asyncio.Event = field(default_factory=asyncio.Event)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     def cut(self) -> None:
@@ -37,6 +39,7 @@ class DatabaseProxy:
 async def proxy_to(url: str) -> AsyncIterator[DatabaseProxy]:
     target = urlsplit(url)
     proxy = DatabaseProxy()
+    proxy.forwards.set()
     tasks: set[asyncio.Task[None]] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counts: bool) -> None:
@@ -44,6 +47,7 @@ async def proxy_to(url: str) -> AsyncIterator[DatabaseProxy]:
             proxy.sent += counts
             if counts and proxy.delay:
                 await asyncio.sleep(proxy.delay)
+            await proxy.forwards.wait()
             writer.write(data)
         writer.close()
 
@@ -61,5 +65,6 @@ async def proxy_to(url: str) -> AsyncIterator[DatabaseProxy]:
         port = server.sockets[0].getsockname()[1]
         proxy.url = target._replace(netloc=f"{target.netloc.rpartition(':')[0]}:{port}").geturl()
         yield proxy
+        proxy.forwards.set()
         proxy.cut()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from mmptf_common.feed.changes import LOOK_SECONDS, ChangeNotifier
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.journal import Author, begin_write
 from tests.conftest import RunningApp, running_app
 from tests.integration.changes import CHANGES, LONGEST_WAIT, Databases, amend, ask, create, write
@@ -140,7 +141,7 @@ async def test_a_database_that_is_lost_while_a_request_waits_is_a_503(new_databa
 async def test_a_database_failure_is_found_once_for_all_waiting_requests(running: RunningApp) -> None:
     tasks = await waiting(running, 4)
     async with AsyncExitStack() as stack:
-        pool = running.app.state.database.pool
+        pool = running.app.state.database.reads[ReadKind.PROBE].connections
         for _ in range(pool.get_max_size()):
             await stack.enter_async_context(pool.acquire())
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -10,9 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,50 @@ async def test_two_deployments_that_migrate_at_once_take_turns(postgres: Postgre
     newest = migrations.head("mmptf_catalog")
     ends = await asyncio.gather(*(migrations.migrate(url, "mmptf_catalog") for _ in range(4)))
     assert sorted(ends, key=str) == [(newest, newest)] * 3 + [(None, newest)]
+
+
+async def test_a_migration_that_gets_no_lock_says_who_has_it_and_waits_for_no_longer_than_it_should(
+    new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(migrations, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(migrations, "BLOCKED_SECONDS", 2)
+    url = new_database("catalog")
+    newest = migrations.head("mmptf_catalog")
+    reader = await asyncpg.connect(url, server_settings={"application_name": "a long report"})
+    before = await schema_of(reader)
+    # As if the newest migration were still to come; it changes a table that the report reads.
+    earlier = f"catalog_{int(newest[-4:]) - 1:04}"
+    await reader.execute(f"UPDATE alembic_version SET version_num = '{earlier}'")
+    monkeypatch.setattr(migrations.command, "upgrade", partial(_alter_a_table, newest))
+    transaction = reader.transaction()
+    await transaction.start()
+    await reader.fetchval("SELECT count(*) FROM organization")
+    monkeypatch.setenv("DATABASE_URL", url)
+    began = time.monotonic()
+    assert await asyncio.to_thread(cli.main, service_of("catalog"), ["migrate"]) == 1
+    said = capsys.readouterr().err
+    assert 2 < time.monotonic() - began < 8, said
+    pid = reader.get_server_pid()
+    assert f"did not get the lock of the table organization, which the session with the pid {pid} holds" in said
+    assert "a long report" in said
+    assert "idle in transaction" in said
+    assert "pg_terminate_backend" in said
+    # While it waits, requests pass in the pauses; and when the report has ended, the migration goes on by itself.
+    migrating = asyncio.create_task(migrations.migrate(url, "mmptf_catalog"))
+    await asyncio.sleep(1.5)
+    assert not migrating.done()
+    await transaction.rollback()
+    assert await migrating == (earlier, newest)
+    await reader.execute("ALTER TABLE organization DROP COLUMN added")
+    assert await schema_of(reader) == before
+    await reader.close()
+
+
+def _alter_a_table(newest: str, config: Config, _revision: str) -> None:
+    connection = config.attributes["connection"]
+    connection.exec_driver_sql("ALTER TABLE organization ADD COLUMN added text")
+    connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{newest}'")
 
 
 # --- frozen ---------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
 from mmptf_common.lists import publications
 from mmptf_common.lists.exports import ExportMemory
 from mmptf_common.lists.listing import Listing
+from mmptf_common.process.failure_log import report
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import TAG as CHANGES
 from mmptf_common.routers.changes import add_feed
@@ -335,6 +336,8 @@ async def _ask(database: Database) -> str | None:
 
 
 def _health(ready: bool, reason: str | None) -> Response:
+    if not ready:
+        report(("not ready", reason), "not ready", None, status=503, reason=reason)
     return Response(
         Health(ready=ready, reason=reason).model_dump_json(),
         status_code=200 if ready else 503,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -17,8 +16,6 @@ from mmptf_common.process.context import RequestContext
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout
 from mmptf_gateway.caller import Caller
 from mmptf_gateway.upstreams import InFlight, Upstream
-
-log = logging.getLogger("mmptf.gateway")
 
 # RFC 9110, section 7.6.1, and what older proxies put in their place: they concern one connection.
 HOP_BY_HOP = frozenset(
@@ -140,7 +137,8 @@ class Forwarder:
                 # No caller receives it: 499 is the usual status in access logs for a caller who disconnected.
                 await send({"type": "http.response.start", "status": 499, "headers": []})
         elif caller.stalled:
-            raise _failure(upstream, TimeoutError("the body is not taken up"), started=started)
+            stalled = TimeoutError("the body is not taken up")
+            raise _failure(upstream, stalled, started=started) from stalled
 
 
 def _lasts(scope: Scope) -> bool:
@@ -222,9 +220,8 @@ async def _pass_body(response: ClientResponse, send: Send) -> None:
 
 
 def _failure(upstream: Upstream, error: Exception, *, started: bool) -> BadGateway | GatewayTimeout:
-    """The problem for a call that failed; the reason is in the log only."""
+    """The problem for a call that failed; its cause is in the log only."""
     name = upstream.name
-    log.warning("service failed", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
     if started:
         return BadGateway(f"The answer of the service {name!r} broke off.")
     upstream.failed(error)

@@ -1,7 +1,6 @@
 """Verification of bearer tokens, and the identity, roles and scopes of callers."""
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import from_json
 
 from mmptf_common.process.client import open_client
+from mmptf_common.process.failure_log import report
 from mmptf_common.process.logs import subject_hash
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -48,8 +48,6 @@ LEEWAY = 30
 """Seconds by which the issuer's clock and this one may differ."""
 LONGEST_TOKEN = 8_192
 LARGEST_DOCUMENT = 262_144
-
-log = logging.getLogger("mmptf.identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +335,7 @@ class KeySet:
         self._patience = patience
         self._keys: list[Key] = []
         self._fetched = self._failed = self._searched = float("-inf")
+        self._cause: Exception | None = None
         self._lock = asyncio.Lock()
 
     async def fitting(self, algorithm: str, kid: str | None) -> list[Key]:
@@ -349,7 +348,7 @@ class KeySet:
                 if self._is_old():  # another request may have fetched them while this one waited
                     await self._fetch()
         if time.monotonic() - self._fetched >= self._lifetime + self._grace:
-            raise _unreachable()
+            raise _unreachable() from self._cause
         if not (found := self._cached_keys(algorithm, kid)):
             async with self._lock:
                 if self._may_search():
@@ -357,7 +356,7 @@ class KeySet:
                     await self._fetch()
             found = self._cached_keys(algorithm, kid)
             if not found and self._failed > self._fetched:
-                raise _unreachable()
+                raise _unreachable() from self._cause
         return found
 
     def _is_old(self) -> bool:
@@ -379,7 +378,8 @@ class KeySet:
             self._fetched = began
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
             self._failed = time.monotonic()
-            log.warning("the identity provider's keys cannot be had", extra={"why": f"{type(error).__name__}: {error}"})
+            self._cause = error
+            report("keys", "the identity provider's keys cannot be had", error)
 
     async def _published_url(self) -> str:
         """The URL of the keys in the issuer's configuration (OpenID Connect Discovery 1.0, section 4)."""

@@ -12,9 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
 from mmptf_common.process.context import OWN_NAMES, current, new_context
+from mmptf_common.process.failure_log import problem_in, report_problem
 from mmptf_common.process.logs import log_request
 from mmptf_common.wire.links import base_path_pattern, current_base_path
-from mmptf_common.wire.problems import BadRequest, InternalError, PayloadTooLarge, ProblemError, UnsupportedMediaType
+from mmptf_common.wire.problems import BadRequest, InternalError, PayloadTooLarge, UnsupportedMediaType
 
 error_log = logging.getLogger("mmptf.error")
 
@@ -107,12 +108,15 @@ class RequestMiddleware:
                     _check_body(most, found)
                 await self.app(scope, take_in if most is not None else receive, send_out)
             except Exception as error:
-                if not isinstance(error, ProblemError):
+                problem = problem_in(error)
+                if problem is None:
                     error_log.exception("unhandled failure", extra={"path": scope["path"]})
-                    error = InternalError("An unexpected failure; the request id leads to it in the log.")
+                    problem = InternalError("An unexpected failure; the request id leads to it in the log.")
                 if status:
-                    raise  # the answer has begun: a broken connection is the only sign left for the caller
-                answer = problems.response(error, scope["path"], context)
+                    # The answer has begun: a broken connection is the only sign left for the caller.
+                    report_problem(problem, broken_off=True)
+                    raise
+                answer = problems.response(problem, scope["path"], context)
                 await answer(scope, receive, send_out)
         except asyncio.CancelledError:
             status = status or 499

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from mmptf_common.http.bodies import errors_of_body
 from mmptf_common.http.paths import closest_path, operations, operations_of
 from mmptf_common.process.context import RequestContext
+from mmptf_common.process.failure_log import report_problem
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
@@ -34,10 +35,11 @@ from mmptf_common.wire.problems import (
 
 
 def response(problem: ProblemError, instance: str, context: RequestContext | None) -> Response:
-    """The HTTP answer of a problem, as application/problem+json; no cache may store it.
+    """The HTTP answer of a problem, as application/problem+json; no cache may store it. What passes again is logged.
 
     instance: the path of the request, without the base path
     """
+    report_problem(problem)
     return Response(
         problem.document(link(instance), context.request_id if context else None).model_dump_json(),
         status_code=problem.status,

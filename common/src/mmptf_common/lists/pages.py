@@ -174,14 +174,20 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     )
 
 
+def kind_of_page(query: ListQuery) -> ReadKind:
+    """The kind of read of a page: that of a search, or of an earlier revision, is in the order of no index.
+
+    All that match are sorted for it.
+    """
+    return ReadKind.COMPUTED if query.as_of is not None or getattr(query, "q", None) else ReadKind.PAGE
+
+
 async def answer_list(request: Request, listing: Listing, query: ListQuery) -> Response:
     """One page as JSON, or all rows of the filter as CSV or NDJSON; 304 when the caller has the answer already."""
     chosen = representation(request, query)
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
-    # Neither a search nor an earlier revision is in the order of an index: all that match are sorted for one page.
-    is_computed = query.as_of is not None or getattr(query, "q", None)
-    kind = ReadKind.COMPUTED if is_computed else ReadKind.PAGE
+    kind = kind_of_page(query)
     query = await with_known_codes(request, kind, listing, query, chosen)
     question = canonical(query)
     page = page_statement(listing, query)

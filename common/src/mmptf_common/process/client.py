@@ -57,6 +57,12 @@ async def open_client(
 def failure(service: str, error: httpx.HTTPError) -> BadGateway | GatewayTimeout:
     """The problem for a failed call to a service: 504 after a time-out, 502 otherwise."""
     # The transport raises a timeout for a refused or broken connection too; the error of aiohttp shows which it was.
-    if isinstance(error.__cause__ or error, (TimeoutError, httpx.TimeoutException)):
-        return GatewayTimeout(f"The service {service!r} did not answer in time.")
-    return BadGateway(f"The service {service!r} cannot be reached.")
+    cause = error.__cause__ or error
+    problem: BadGateway | GatewayTimeout
+    if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
+        problem = GatewayTimeout(f"The service {service!r} did not answer in time.")
+    else:
+        problem = BadGateway(f"The service {service!r} cannot be reached.")
+    # For the log: not every caller raises the problem where the call failed.
+    problem.__cause__ = cause
+    return problem

@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
 
 from mmptf_common.process.context import current
+from mmptf_common.process.failure_log import WithoutReported
 
 access_log = logging.getLogger("mmptf.access")
 MASK = "***"
@@ -128,4 +129,5 @@ def configure_logging(level: str) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.error").addFilter(WithoutReported())
     logging.getLogger("alembic").setLevel(logging.WARNING)

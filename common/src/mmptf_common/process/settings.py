@@ -119,7 +119,7 @@ class ServiceSettings(ServerSettings):
     MIGRATION_DATABASE_URL
                       the same database under the role that owns its tables, for `migrate` and `erase-subject` alone;
                       by default DATABASE_URL
-    DATABASE_POOL     most connections of the pool for reads (the pool for writes has half as many)
+    DATABASE_POOL     most connections for pages; writes have half as many, exports and computed answers a third each
     ENVIRONMENT       development accepts an identity provider without TLS
 
     RATE_LIMIT_ADDRESSES

@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pkgutil import resolve_name
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mmptf_common.process.settings import ServiceSettings
-from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.engines import SERVER_SETTINGS, write_engine
 from mmptf_common.storage.privileges import let_serve
 
 MIGRATION_LOCK = 0x6D6967
+# Seconds for which a statement of a migration waits for a lock, the pause until it is tried again, and for which it is
+# tried in all.
+LOCK_SECONDS, PAUSE_SECONDS, BLOCKED_SECONDS = 3, 2, 120
+LOOK_SECONDS = 0.5
+# The lock that a session ($1) waits for, and the first of those that have it.
+_BLOCKED_BY = """
+    SELECT CASE WHEN wanted.relation IS NOT NULL THEN format('the lock of the table %s', wanted.relation::regclass)
+                WHEN wanted.locktype <> 'advisory' THEN format('a lock of a %s', wanted.locktype)
+                WHEN (wanted.classid::bigint << 32) + wanted.objid::bigint = $2 THEN 'the lock of migrations'
+                ELSE 'an advisory lock' END
+           || format(', which the session with the pid %s holds (%s, role %s, from %s, %s since %s)', other.pid,
+                     coalesce(nullif(other.application_name, ''), 'no application name'), other.usename,
+                     coalesce(host(other.client_addr), 'this host'), coalesce(other.state, 'state not shown'),
+                     to_char(other.state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+      FROM pg_locks AS wanted
+      JOIN pg_stat_activity AS other ON other.pid = (pg_blocking_pids($1))[1]
+     WHERE wanted.pid = $1 AND NOT wanted.granted"""
 
 # The name of a schema revision begins with its service. The first ones were numbers only.
 _NAMED = re.compile(r"([a-z]+)_\d{4}")
@@ -52,11 +75,17 @@ def head(package: str) -> str:
     return newest
 
 
+class MigrationBlocked(CommandError):
+    """A lock that a migration needs was not to be had; the message says which, who has it, and what to do."""
+
+
 async def migrate(url: str, package: str, *, serving_role: str | None = None) -> tuple[str | None, str]:
     """Bring the database to the package's head in one transaction; returns the revisions before and after.
 
     url: of the role that owns the tables; serving_role: the one that is granted what it needs to serve, if any
-    Raises UnsuitableDatabase, and changes nothing, when the database is another service's or a newer version's.
+    Raises UnsuitableDatabase, and changes nothing, when the database is another service's or a newer version's, and
+    MigrationBlocked when others hold a lock for longer than BLOCKED_SECONDS. Statements of a service queue behind one
+    that waits for a lock, so a migration waits for LOCK_SECONDS only, undoes what it did, and begins again.
     """
     config = _config(package)
 
@@ -66,13 +95,28 @@ async def migrate(url: str, package: str, *, serving_role: str | None = None) ->
         command.upgrade(config, "head")
         return before
 
-    engine = write_engine(url, size=1)
+    engine = _migration_engine(url)
+    until = time.monotonic() + BLOCKED_SECONDS
     try:
-        async with engine.begin() as connection:
-            before = await connection.run_sync(upgrade)
-            if serving_role:
-                await let_serve(connection, serving_role)
-            return before, head(package)
+        while True:
+            async with _watching(url) as watch:
+                try:
+                    async with engine.begin() as connection:
+                        watch.pid = await connection.scalar(sa.text("SELECT pg_backend_pid()"))
+                        before = await connection.run_sync(upgrade)
+                        if serving_role:
+                            await let_serve(connection, serving_role)
+                        return before, head(package)
+                except DBAPIError as error:
+                    if getattr(error.orig, "sqlstate", None) != asyncpg.LockNotAvailableError.sqlstate:
+                        raise
+                    if time.monotonic() > until:
+                        raise MigrationBlocked(
+                            f"nothing was changed: for {BLOCKED_SECONDS} s the migration did not get"
+                            f" {watch.blocked_by}; wait for that session, stop its process, or end it with"
+                            " SELECT pg_terminate_backend(<pid>), then run migrate again"
+                        ) from error
+            await asyncio.sleep(PAUSE_SECONDS)
     finally:
         await engine.dispose()
 
@@ -124,12 +168,49 @@ async def _run_alone(package: str, metadata: str) -> None:
         _begin(connection, package)
         _run(connection=connection, target_metadata=declared, process_revision_directives=_next_revision(package))
 
-    engine = write_engine(ServiceSettings().owner_url, size=1)
+    engine = _migration_engine(ServiceSettings().owner_url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(run)
     finally:
         await engine.dispose()
+
+
+def _migration_engine(url: str) -> AsyncEngine:
+    """An engine for migrations: a statement may take as long as it needs, and waits for a lock for LOCK_SECONDS."""
+    return write_engine(url, size=1, settings={"lock_timeout": f"{LOCK_SECONDS}s"})
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What a migration waits for, as the database says; pid: of the session that migrates."""
+
+    pid: int | None = None
+    blocked_by: str = "a lock"
+
+
+@asynccontextmanager
+async def _watching(url: str) -> AsyncIterator[_Watch]:
+    """Looks, over a connection of its own, at what the session that migrates waits for."""
+    watch = _Watch()
+
+    async def look() -> None:
+        connection = await asyncpg.connect(url, server_settings=SERVER_SETTINGS)
+        try:
+            while True:
+                found = watch.pid and await connection.fetchval(_BLOCKED_BY, watch.pid, MIGRATION_LOCK)
+                watch.blocked_by = found or watch.blocked_by
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            connection.terminate()
+
+    looking = asyncio.create_task(look())
+    try:
+        yield watch
+    finally:
+        looking.cancel()
+        # It only explains: where it cannot look, the migration goes on.
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 def _run(**options: Any) -> None:

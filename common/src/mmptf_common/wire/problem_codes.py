@@ -697,7 +697,8 @@ class ProblemCode(StrEnum):
     OVERLOADED = (
         "overloaded",
         (503,),
-        "Every connection of the service to its database is in use, or the database takes no more of them.",
+        "Every connection to its database that the service has for such requests is in use, or the database takes no"
+        " more of them.",
         "Send the request again after the seconds of `Retry-After`, a write with the same `Idempotency-Key`.",
     )
     TOO_MANY_CONNECTIONS = (

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.http.negotiation import representation
 from mmptf_common.http.parameters import ListQuery
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
@@ -23,7 +24,7 @@ from mmptf_common.lists.listing import (
     Omission,
     completed,
 )
-from mmptf_common.lists.pages import answer_list, fetch_item
+from mmptf_common.lists.pages import answer_list, fetch_item, kind_of_page
 from mmptf_common.lists.search import search_in
 from mmptf_common.lists.tables import table_of
 from mmptf_common.storage.engines import ReadKind
@@ -357,7 +358,8 @@ INITIATIVES = Listing(
 
 async def answer_of_edition(request: Request, listing: Listing, edition: str, query: ListQuery) -> Response:
     """A page or export of a list below an edition's path; 404 when there is no such edition."""
-    async with snapshot(request, ReadKind.PAGE, query) as data:
+    kind = kind_of_page(query) if representation(request, query) == "json" else ReadKind.EXPORT
+    async with snapshot(request, kind, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
     if isinstance(found, Response):
         return found

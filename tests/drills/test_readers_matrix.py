@@ -1,0 +1,241 @@
+"""No reader of any kind delays a writer, or a reader of another kind, by more than a second.
+
+Each kind of slow reader holds many connections of one real process, while pages are read and records are written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import httpx
+import pytest
+
+from mmptf_local.processes import LOOPBACK, Child, free_port
+from tests.integration.replicas import until
+from tests.tokens import identity, writing
+from tests.writes import write_sql
+
+pytestmark = pytest.mark.drills
+Databases = Callable[[str], str]
+ORGANIZATIONS, PROGRAMMES = "/catalog/v1/organizations", "/catalog/v1/programmes"
+READERS, SECONDS, MOST_SECONDS = 50, 4.0, 1.0
+# Bytes that the reader's system takes in advance, so that the server is kept waiting.
+RECEIVE_BUFFER = 4096
+
+
+@contextmanager
+def catalog_process(database: str, **environment: str) -> Iterator[tuple[Child, str]]:
+    port = free_port()
+    env = {
+        "DATABASE_URL": database, "PORT": str(port), "ENVIRONMENT": "development", "LOG_LEVEL": "WARNING",
+        **identity(), **environment,
+    }  # fmt: skip
+    with Child(f"catalog-{port}", [sys.executable, "-m", "mmptf_catalog", "serve"], env=env) as child:
+        yield child, f"http://{LOOPBACK}:{port}"
+
+
+@asynccontextmanager
+async def ready(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=url, timeout=40) as client:
+
+        async def answers() -> bool:
+            try:
+                return (await client.get("/health/ready")).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        await until(answers, seconds=30)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Databases) -> str:
+    """A catalogue with a list whose exports have some ten megabytes."""
+    url = new_database("catalog")
+    statement = """
+        INSERT INTO organization (code, name, updated, record)
+        SELECT 'ORG-' || n, 'Organization ' || n || repeat(' with a long name', 20), now(), json_build_object(
+            'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 20),
+            'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
+        FROM generate_series(1, 30000) AS n"""
+    asyncio.run(write_sql(url, statement))
+    return url
+
+
+@pytest.fixture(scope="module")
+def process(database: str) -> Iterator[str]:
+    with catalog_process(database) as (_, url):
+        yield url
+
+
+# Kind of reader -> its path; `{moment}` is the present one.
+SLOW = {
+    "an export as CSV": f"{ORGANIZATIONS}?format=csv",
+    "an export as NDJSON": f"{ORGANIZATIONS}?format=ndjson",
+    "an export as of a moment": f"{ORGANIZATIONS}?format=csv&as_of={{moment}}",
+    "a small export": f"{PROGRAMMES}?format=csv",
+    "a page of 1000": f"{ORGANIZATIONS}?limit=1000",
+    "totals as of a moment": f"{PROGRAMMES}/totals?by=country&as_of={{moment}}",
+    "facets": f"{PROGRAMMES}/facets",
+    "a search": f"{PROGRAMMES}?q=water",
+    "waiting for a change": "/catalog/v1/changes?after={last}&wait=15",
+}
+
+
+async def connected(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, (host, int(port)))
+    return await asyncio.open_connection(sock=connection, limit=RECEIVE_BUFFER)
+
+
+async def read_slowly(url: str, path: str) -> None:
+    """A byte in each tenth of a second, for as long as the server lets it; then the same again."""
+    while True:
+        reader, writer = await connected(url)
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n".encode())
+            while await reader.read(1):  # noqa: ASYNC110  # it is the pace of this reader
+                await asyncio.sleep(0.1)
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+
+async def send_slowly(url: str, _path: str) -> None:
+    """The head of a request, a byte in each half of a second."""
+    head = f"GET {ORGANIZATIONS} HTTP/1.1\r\nHost: {LOOPBACK}\r\nX-Filler: {'x' * 500}\r\n\r\n"
+    while True:
+        _, writer = await connected(url)
+        try:
+            for byte in head.encode():
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.5)
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+
+async def longest(ask: Callable[[], object], until_time: float) -> tuple[float, int]:
+    """The longest that one of many requests took, one after the other, and their number."""
+    most, number = 0.0, 0
+    while time.monotonic() < until_time:
+        began = time.monotonic()
+        await ask()  # type: ignore[misc]
+        most, number = max(most, time.monotonic() - began), number + 1
+        await asyncio.sleep(0.02)
+    return most, number
+
+
+@pytest.mark.parametrize("kind", [*SLOW, "a head that trickles"])
+async def test_no_reader_delays_a_writer_or_another_reader(process: str, kind: str) -> None:
+    numbers = iter(range(1_000_000))
+
+    async with ready(process) as client:
+        last = (await client.get("/catalog/v1/status")).json()["revision"]
+        moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        path = SLOW.get(kind, "").format(moment=moment, last=last)
+        slow = read_slowly if path else send_slowly
+        readers = [asyncio.create_task(slow(process, path)) for _ in range(READERS)]
+        await asyncio.sleep(0.5)
+
+        async def page() -> None:
+            answer = await client.get(ORGANIZATIONS, params={"limit": 10})
+            assert answer.status_code == 200, answer.text
+
+        async def totals() -> None:
+            answer = await client.get(f"{PROGRAMMES}/totals")
+            assert answer.status_code == 200, answer.text
+
+        async def write() -> None:
+            sent = {"code": f"N-{next(numbers)}-{time.time_ns()}", "name": "An organization"}
+            answer = await client.post(ORGANIZATIONS, json=sent, headers=writing("management-unit"))
+            assert answer.status_code == 201, answer.text
+
+        until_time = time.monotonic() + SECONDS
+        try:
+            found = await asyncio.gather(*(longest(ask, until_time) for ask in (page, totals, write)))
+        finally:
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
+    for what, (most, number) in zip(("pages", "totals", "writes"), found, strict=True):
+        print(f"{kind}: {number} {what}, the longest took {most:.3f} s")
+        assert number > 3
+        assert most < MOST_SECONDS, (kind, what, most)
+
+
+async def test_exports_are_possible_again_when_their_slow_readers_are_gone(process: str) -> None:
+    async with ready(process) as client:
+        readers = [asyncio.create_task(read_slowly(process, SLOW["an export as CSV"])) for _ in range(READERS)]
+        await asyncio.sleep(1)
+        refused = await client.get(ORGANIZATIONS, params={"format": "csv"})
+        assert refused.status_code == 503, (len(refused.content), refused.elapsed)
+        assert refused.json()["code"] == "overloaded"
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+
+        async def is_answered() -> bool:
+            return (await client.get(ORGANIZATIONS, params={"format": "csv"})).status_code == 200
+
+        await until(is_answered, seconds=10)
+
+
+async def test_a_process_that_stops_inside_a_write_delays_others_for_seconds_only(new_database: Databases) -> None:
+    """Two processes: one is stopped while it holds the lock of writers, and the other writes on without it."""
+    url = new_database("catalog")
+    other = await asyncpg.connect(url)
+    await other.execute(
+        """
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN IF new.code = 'STOPPED' THEN PERFORM pg_sleep(1); END IF; RETURN new; END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON organization FOR EACH ROW EXECUTE FUNCTION slow()"""
+    )
+
+    async def is_at_work() -> bool:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+        return bool(await other.fetchval(query))
+
+    with catalog_process(url) as (first, first_url), catalog_process(url) as (_, second_url):
+        async with ready(first_url) as stopping, ready(second_url) as going_on:
+
+            async def add(client: httpx.AsyncClient, code: str, headers: dict[str, str]) -> httpx.Response:
+                return await client.post(ORGANIZATIONS, json={"code": code, "name": "One"}, headers=headers)
+
+            headers = writing("management-unit")
+            stopped = asyncio.create_task(add(stopping, "STOPPED", headers))
+            await until(is_at_work)
+            os.kill(first.process.pid, signal.SIGSTOP)
+            try:
+                began = time.monotonic()
+                answer = await add(going_on, "FOLLOWS", writing("management-unit"))
+                seconds = time.monotonic() - began
+                assert answer.status_code == 201, answer.text
+                # The statement of the stopped process, then IDLE_SECONDS.
+                assert seconds < 10
+                print(f"a write behind a stopped process took {seconds:.1f} s")
+                began = time.monotonic()
+                assert (await add(going_on, "AFTER", writing("management-unit"))).status_code == 201
+                assert time.monotonic() - began < 1
+            finally:
+                os.kill(first.process.pid, signal.SIGCONT)
+            answer = await stopped
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
+            assert (await going_on.get(f"{ORGANIZATIONS}/STOPPED")).status_code == 404
+            assert (await add(stopping, "STOPPED", headers)).status_code == 201
+    await other.close()

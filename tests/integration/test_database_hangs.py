@@ -1,0 +1,163 @@
+"""A database that takes what is sent and does not answer: every request is answered in time, and all recovers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from mmptf_common import service
+from mmptf_common.lists import exports
+from mmptf_common.storage import engines, writing
+from mmptf_common.storage.engines import READS
+from mmptf_common.storage.journal import JOURNAL_LOCK
+from mmptf_common.wire.problems import ServiceUnavailable
+from tests.conftest import RunningApp, running_app
+from tests.integration.database_proxy import DatabaseProxy, proxy_to
+from tests.tokens import writing as headers_of_write
+
+Databases = Callable[[str], str]
+ORGANIZATIONS, PROGRAMMES = "/catalog/v1/organizations", "/catalog/v1/programmes"
+READ = [
+    ORGANIZATIONS,
+    f"{ORGANIZATIONS}/IOM",
+    f"{ORGANIZATIONS}/IOM/history",
+    f"{PROGRAMMES}/facets",
+    f"{PROGRAMMES}?q=water",
+    f"{PROGRAMMES}?as_of=2020-01-01T00:00:00Z",
+    f"{PROGRAMMES}?format=csv",
+    f"{PROGRAMMES}?format=ndjson",
+    "/catalog/v1/cards/programmes/MKD-01",
+    "/catalog/v1/changes?after=0",
+    "/catalog/v1/status",
+]
+# What a request takes at most with the limits of this file: a connection, a read, the question whether the database
+# answers, and the release.
+MOST_SECONDS = 4.0
+
+
+@pytest.fixture
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, limits in READS.items():
+        monkeypatch.setitem(READS, kind, replace(limits, seconds=1))
+    for name, value in {"CONNECT_SECONDS": 1, "GRACE_SECONDS": 0.3, "ANSWERS_SECONDS": 0.5}.items():
+        monkeypatch.setattr(engines, name, value)
+    monkeypatch.setattr(exports, "ROWS_SECONDS", 1)
+    monkeypatch.setattr(service, "READY_SECONDS", 1)
+    for name, value in {"CONNECT_SECONDS": 1, "GRACE_SECONDS": 0.3, "WATCH_SECONDS": 0.5}.items():
+        monkeypatch.setattr(writing, name, value)
+
+
+@pytest.fixture
+async def hanging(new_database: Databases, short_limits: None) -> AsyncIterator[tuple[DatabaseProxy, RunningApp]]:
+    async with proxy_to(new_database("catalog")) as proxy, running_app("catalog", proxy.url, None) as running:
+        for path in READ:
+            assert (await running.client.get(path)).status_code in {200, 404, 422}, path
+        assert (await add(running, "FIRST")).status_code == 201
+        yield proxy, running
+        proxy.forwards.set()
+
+
+async def add(running: RunningApp, code: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    sent = {"code": code, "name": f"The organization {code}"}
+    headers = headers or headers_of_write("management-unit")
+    return await running.client.post(ORGANIZATIONS, json=sent, headers=headers)
+
+
+async def timed(asking: Any) -> tuple[httpx.Response, float]:
+    began = time.monotonic()
+    return await asking, time.monotonic() - began
+
+
+async def test_every_request_is_answered_in_time_and_all_recovers(hanging: tuple[DatabaseProxy, RunningApp]) -> None:
+    proxy, running = hanging
+    proxy.forwards.clear()
+    asked = [timed(running.client.get(path)) for path in READ for _ in range(3)]
+    asked += [timed(add(running, f"ORG-{n}")) for n in range(3)]
+    asked += [timed(running.client.get("/health/ready"))]
+    for answer, seconds in await asyncio.gather(*asked):
+        assert answer.status_code == 503, answer.request.url
+        assert seconds < MOST_SECONDS, (answer.request.url, seconds)
+        if answer.request.url.path != "/health/ready":
+            assert answer.json()["code"] in {"unavailable", "overloaded"}
+            assert int(answer.headers["retry-after"]) > 0
+    proxy.forwards.set()
+    async with asyncio.timeout(3):
+        while (await running.client.get("/health/ready")).status_code != 200:
+            pass
+        for path in READ:
+            while (answer := await running.client.get(path)).status_code == 503:
+                pass
+            assert answer.status_code in {200, 404, 422}
+        while (await add(running, "LAST")).status_code != 201:
+            pass
+    await running.all_connections_idle()
+    assert (await running.client.get(f"{ORGANIZATIONS}/LAST")).status_code == 200
+
+
+async def test_a_write_that_was_sent_is_repeated_with_its_key(
+    hanging: tuple[DatabaseProxy, RunningApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database stops while it commits: whether it did is not known, and the same write again gives its answer."""
+    proxy, running = hanging
+    headers = headers_of_write("management-unit")
+    commit = writing.AsyncSession.commit
+
+    async def stopping(session: Any) -> None:
+        proxy.forwards.clear()
+        await commit(session)
+
+    monkeypatch.setattr(writing.AsyncSession, "commit", stopping)
+    answer, seconds = await timed(add(running, "TWICE", headers))
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "is not known" in answer.json()["detail"]
+    assert seconds < MOST_SECONDS
+    monkeypatch.undo()
+    proxy.forwards.set()
+    async with asyncio.timeout(10):
+        while (answer := await add(running, "TWICE", headers)).status_code == 503:
+            pass
+    assert answer.status_code == 201
+
+
+async def test_a_writer_who_waits_for_a_stopped_process_is_told_so(
+    new_database: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "LOCK_SECONDS", 1)
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        engine = running.app.state.database.engine
+        async with engine.connect() as stopped:
+            await stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({JOURNAL_LOCK})")
+            answer = await add(running, "ORG")
+            assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+            assert "has stopped inside it" in answer.json()["detail"]
+        async with engine.connect() as working:
+            await working.exec_driver_sql(f"SELECT pg_advisory_xact_lock({JOURNAL_LOCK})")
+            at_work = asyncio.create_task(working.exec_driver_sql("SELECT pg_sleep(2)"))
+            answer = await add(running, "ORG")
+            assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+            assert "Other writes are under way" in answer.json()["detail"]
+            await at_work
+
+
+async def test_a_write_has_a_time_limit_as_a_whole(new_database: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WATCH_SECONDS": 0.3, "WATCH_AGAIN_SECONDS": 0.3, "WRITE_SECONDS": 1}.items():
+        monkeypatch.setattr(writing, name, value)
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        await sleep_in_write(running, 0.7)
+        with pytest.raises(ServiceUnavailable) as refused:
+            await sleep_in_write(running, *[0.3] * 10)
+        assert refused.value.code == "too_slow"
+
+
+async def sleep_in_write(running: RunningApp, *seconds: float) -> None:
+    """A write with a statement of so many seconds each."""
+    async with writing.writing(running.app.state.database) as session:
+        connection = await session.connection()
+        for each in seconds:
+            await connection.exec_driver_sql(f"SELECT pg_sleep({each})")
