@@ -257,13 +257,13 @@ async def test_all_errors_of_the_answers_are_reported_at_once(marker_service: Ma
     ]
 
 
-HOSTILE = ["a\0b", "\x1b[0m", "", "   ", "\u200b", "x" * 4001, 1, True, [], {}, ["x"]]
+HOSTILE = ["a\0b", "a\u202eb", "\u2069", "\x1b[0m", "", "   ", "\u200b", "x" * 4001, 1, True, [], {}, ["x"]]
 HARMLESS = [
     "'; DROP TABLE draft; --",
     "%s {} {0} ${1}",
     "\\u0041 \\n",
     "x" * 4000,
-    "\U0001f600 \u202e\u0301",
+    "\U0001f600 \u200f\u0301",
     "a\nb\tc",
 ]
 
