@@ -52,7 +52,8 @@ def headers(tag: str) -> dict[str, str]:
 
 def disposition(path: str, representation: str) -> str:
     """The Content-Disposition of a file: shown by a browser that can, and saved under the name of its path."""
-    return f'inline; filename="{path.strip("/").replace("/", "-")}.{representation}"'
+    extension = representation.partition("-")[0]
+    return f'inline; filename="{path.strip("/").replace("/", "-")}.{extension}"'
 
 
 def is_conditional(request: Request) -> bool:

@@ -11,6 +11,8 @@ from mmptf_common.http.parameters import ListQuery, Tabular
 from mmptf_common.wire.problems import NotAcceptable
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+# CSV whose texts no spreadsheet takes for formulas. Only `format` asks for it, since its media type is that of CSV.
+SPREADSHEET = "csv-spreadsheet"
 _REPRESENTATIONS = {
     "application/json": "json", "text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson",
     "text/html": "html",
@@ -30,6 +32,16 @@ def representation(
     if best := _best(", ".join(request.headers.getlist("accept") or ["*/*"]), available):
         return best
     raise NotAcceptable(f"Available are {', '.join(MEDIA_TYPES[name] for name in available)}.")
+
+
+def is_csv(representation: str) -> bool:
+    """Whether a representation is CSV, be it for spreadsheets."""
+    return representation in ("csv", SPREADSHEET)
+
+
+def media_type(representation: str) -> str:
+    """The media type of a representation."""
+    return MEDIA_TYPES["csv" if is_csv(representation) else representation]
 
 
 def prefers_html(request: Request) -> bool:

@@ -149,18 +149,22 @@ Values = Annotated[list[str], Field(default_factory=list, max_length=100)]
 Flag = Annotated[Literal["true", "false"], WithJsonSchema({"type": "boolean"})]
 _FLAGS = ["true", "false"]
 
-TableFormat = TypeAliasType("TableFormat", Literal["json", "csv"])
+TableFormat = TypeAliasType("TableFormat", Literal["json", "csv", "csv-spreadsheet"])
 """Form of an answer that is a table of groups.
 
 - `json`: JSON, with the whole and its groups
 - `csv`: CSV, a row for each group, without the whole
+- `csv-spreadsheet`: the same to be opened in a spreadsheet, with a byte order mark, and with an apostrophe before each
+  text that would be taken for a formula
 """
 
-ListFormat = TypeAliasType("ListFormat", Literal["json", "csv", "ndjson"])
+ListFormat = TypeAliasType("ListFormat", Literal["json", "csv", "csv-spreadsheet", "ndjson"])
 """Form of a list.
 
 - `json`: JSON, one page
 - `csv`: CSV, all records that match the filters
+- `csv-spreadsheet`: the same to be opened in a spreadsheet, with a byte order mark, and with an apostrophe before each
+  text that would be taken for a formula
 - `ndjson`: one JSON object on each line, for all records that match the filters
 """
 

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import conditional
-from mmptf_common.http.negotiation import MEDIA_TYPES, TABLE, representation
+from mmptf_common.http.negotiation import SPREADSHEET, TABLE, is_csv, media_type, representation
 from mmptf_common.http.parameters import FORMAT, PointInTime, Tabular, canonical, pairs_of
+from mmptf_common.http.spreadsheets import defused
 from mmptf_common.storage.as_of import AsOfTables, revision_at, with_ctes
 from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import ReadKind, reading
@@ -104,16 +105,18 @@ class Snapshot:
             # After a write in between the revision is newer, and the answer is stored under the newer one.
             async with self.repeatable_read() as revision:
                 answer = await build(conditional.number_of(revision))
-            body = table(answer) if table and chosen == "csv" else answer.model_dump_json().encode()
+            body = table(answer) if table and is_csv(chosen) else answer.model_dump_json().encode()
+            if chosen == SPREADSHEET:
+                body = defused(body)
             tag = conditional.etag(self.request, revision, question, chosen)
             if await cache.put(tag, body):
                 status += "; stored"
         if conditional.matches(self.request, tag):
             return conditional.not_modified(tag)
         headers = {**conditional.headers(tag), "Cache-Status": status}
-        if chosen == "csv":
+        if is_csv(chosen):
             headers["Content-Disposition"] = conditional.disposition(self.request.scope["path"], chosen)
-        return Response(body, media_type=MEDIA_TYPES[chosen], headers=headers)
+        return Response(body, media_type=media_type(chosen), headers=headers)
 
 
 @asynccontextmanager

@@ -18,9 +18,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from mmptf_common.http import conditional
-from mmptf_common.http.negotiation import MEDIA_TYPES
+from mmptf_common.http.negotiation import SPREADSHEET, is_csv, media_type
 from mmptf_common.http.parameters import ListQuery, canonical
 from mmptf_common.http.snapshot import snapshot
+from mmptf_common.http.spreadsheets import MARK, defused_sql
 from mmptf_common.lists.listing import (
     PAGING,
     Arguments,
@@ -115,7 +116,7 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
         await _read_ahead(stream, memory),
         stream,
         memory,
-        media_type=MEDIA_TYPES[representation],
+        media_type=media_type(representation),
         headers={
             **conditional.headers(tag),
             "Content-Disposition": conditional.disposition(listing.path, representation),
@@ -145,7 +146,7 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
     """The statement for all rows of a query in its order: the columns of a CSV, or one JSON text a row."""
     arguments = Arguments()
     where = condition(listing, query, arguments)
-    if representation == "csv":
+    if is_csv(representation):
         columns = (f"{sql} AS {name}" for name, sql in listing.columns.items() if name in (query.fields or [name]))
         selected = ", ".join(columns)
     else:
@@ -175,9 +176,12 @@ async def _rows(
             revision = await data.revision()
             yield conditional.etag(request, revision, cache_scope(listing, question), representation).encode()
             begun = True
-            read = _copied if representation == "csv" else _lines
-            source = read(data.connection, data.statement(export.sql), export.values)
-            buffer = bytearray()
+            read = _copied if is_csv(representation) else _lines
+            sql = data.statement(export.sql)
+            if representation == SPREADSHEET:
+                sql = await _defused(data.connection, sql)
+            source = read(data.connection, sql, export.values)
+            buffer = bytearray(MARK if representation == SPREADSHEET else b"")
             async with aclosing(source):
                 async for piece in source:
                     buffer += piece
@@ -194,6 +198,15 @@ async def _rows(
                 await transaction.rollback()
             raise
         await transaction.commit()
+
+
+async def _defused(connection: Any, sql: str) -> str:
+    """The statement with its texts defused for spreadsheets; other types cannot be taken for formulas."""
+    columns = ", ".join(
+        f"{defused_sql(column.name)} AS {column.name}" if column.type.name == "text" else column.name
+        for column in (await connection.prepare(sql)).get_attributes()
+    )
+    return f"SELECT {columns} FROM ({sql}) AS exported"
 
 
 async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from mmptf_common.http.negotiation import is_csv
 from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pairs_of
 from mmptf_common.lists.codes import find_with, known_codes, suggest
 from mmptf_common.storage.engines import ReadKind, reading
@@ -246,7 +247,7 @@ def sort_value(listing: Listing, key: str) -> tuple[str, str]:
 
 def field_names(listing: Listing, representation: str) -> list[str]:
     """The names that `fields` takes: the columns of a CSV, or the members of an item."""
-    if representation == "csv":
+    if is_csv(representation):
         return list(listing.columns)
     return [field.serialization_alias or name for name, field in listing.item.model_fields.items()]
 

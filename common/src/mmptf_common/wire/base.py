@@ -79,6 +79,28 @@ _UNSEEN = (
 HIDDEN = _CONTROL + TURNING + _UNSEEN
 
 
+# What makes a spreadsheet take a cell for a formula, in both widths.
+_SIGNS = "+-\uff0b\uff0d"
+_FORMULA = "=@\uff1d\uff20"
+# After a sign: a number or what is written like one, such as a telephone number; or the item of a list, without what a
+# formula needs to call a function, to reach another program or to refer to another file.
+_AFTER_A_SIGN = re.compile(r"[\d\s.,/()%\u2013-]*| +[^\W\d_][^(|!#\[]*")
+
+
+def not_a_formula(text: str) -> str:
+    """The text itself; raises PydanticCustomError where a spreadsheet would take it for a formula."""
+    shown = re.sub(rf"^[\s{_UNSEEN}]+", "", text)
+    first = text[:1] if text[:1] in ("\t", "\r") else shown[:1]
+    if (first and first in f"\t\r{_FORMULA}") or (first in _SIGNS and not _AFTER_A_SIGN.fullmatch(shown[1:])):
+        raise PydanticCustomError(
+            "formula",
+            "a text that begins with {first} is a formula for spreadsheets; it may not begin with =, @, a tab or a"
+            " carriage return, and with + or - only where a number follows, or a space and words without ( | ! # [",
+            {"first": {"\t": "a tab", "\r": "a carriage return"}.get(first, first)},
+        )
+    return text
+
+
 def _on_the_calendar(value: str) -> str:
     try:
         date.fromisoformat(value)
@@ -121,6 +143,7 @@ Text = Annotated[
             'a text that shows something, without characters that control or turn it, such as "Fair recruitment"',
         ),
     ),
+    AfterValidator(not_a_formula),
 ]
 Day = Annotated[
     str,

@@ -13,10 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import COUNTRY_PATTERN, TURNING, Code, NewCode, worded
+from mmptf_common.wire.base import COUNTRY_PATTERN, TURNING, Code, NewCode, not_a_formula, worded
 from mmptf_common.wire.codes import AmountPrecision
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.currencies import Currency
@@ -50,6 +50,7 @@ Text = Annotated[
         max_length=1000,
         pattern=worded(rf"^[^\x00-\x1f\x7f-\x9f{TURNING}]+$", "text without control characters"),
     ),
+    AfterValidator(not_a_formula),
 ]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Line = Annotated[int, Field(ge=1, le=100_000_000)]

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from typing_extensions import TypeAliasType
 
 from mmptf_common.feed.replication import ReplicatedCopy, copy_state
-from mmptf_common.http.negotiation import TABLE, representation
+from mmptf_common.http.negotiation import TABLE, is_csv, representation
 from mmptf_common.http.parameters import (
     FORMAT,
     Flag,
@@ -437,7 +437,7 @@ OVERLAPPING = frozenset({"country", "region", "organization"})
 
 async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
     """The indicator of the target, as a whole and for each group, from one snapshot."""
-    if not query.by and representation(request, query, TABLE) == "csv":
+    if not query.by and is_csv(representation(request, query, TABLE)):
         raise InvalidRequest(
             [
                 error_detail(
