@@ -14,6 +14,7 @@ from typing_extensions import TypeAliasType
 from mmptf_common.http.spreadsheets import MARK, defused
 from mmptf_common.wire.base import ListedCode, RequestModel, Text
 from mmptf_funding.imports import template
+from mmptf_funding.ledger.schemas import CountrySent
 from mmptf_markers.engine.results import Answer
 
 FORMULAS = [
@@ -56,7 +57,7 @@ def bodies() -> list[type[BaseModel]]:
     return [model for model in [*found, *rows] if model.__module__.startswith("mmptf_") and model.model_fields]
 
 
-LISTED = set(map(id, ListedCode.__metadata__))
+LISTED = {id(each) for kind in (ListedCode, CountrySent) for each in kind.__metadata__}
 
 
 def texts_in(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[Any]:
