@@ -50,8 +50,8 @@ BEGIN
     -- of the tables, who migrates, adds to it.
     IF session_user <> current_user AND EXISTS (
         SELECT FROM new_rows AS n JOIN old_rows AS o USING (code)
-         WHERE o.record::text = n.record::text AND to_jsonb(n) - '{record,words,stated}'::text[]
-               <> to_jsonb(o) - '{record,words,stated}'::text[]) THEN
+         WHERE o.record::text = n.record::text AND to_jsonb(n) - '{record,updated,words,stated}'::text[]
+               <> to_jsonb(o) - '{record,updated,words,stated}'::text[]) THEN
       RAISE EXCEPTION 'a row of % is changed without its record', TG_TABLE_NAME;
     END IF;
   ELSE
