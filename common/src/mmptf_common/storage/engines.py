@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -156,19 +157,22 @@ def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None 
             "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
         }
     return create_async_engine(
-        "postgresql+asyncpg://" + url.partition("://")[2],
+        "postgresql+asyncpg://",
+        # By the driver, which reads an address with several hosts.
+        async_creator=partial(
+            asyncpg.connect,
+            url,
+            server_settings={**SERVER_SETTINGS, **settings},
+            timeout=CONNECT_SECONDS,
+            command_timeout=most,
+            connection_class=_Connection,
+        ),
         pool_size=size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
-        connect_args={
-            "server_settings": {**SERVER_SETTINGS, **settings},
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": most,
-            "connection_class": _Connection,
-        },
     )
 
 
