@@ -302,6 +302,8 @@ class Replicator:
             log.warning("the source was restored", extra={"service": self._replication.service})
             await self._discard()
             await self._forget()
+            # The source answers again, however long it did not.
+            self._pause = FIRST_PAUSE
 
     def _log_failure(self, error: Exception) -> None:
         extra = {"service": self._replication.service, "reason": f"{type(error).__name__}: {error}"}
