@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 import asyncpg
+import sqlalchemy as sa
 
+from mmptf_common.storage.engines import write_engine
+from mmptf_local.processes import free_port
 from tests.conftest import admin_url, asyncio_run, running_app
 
 PATH = "/catalog/v1/organizations"
@@ -32,3 +35,14 @@ async def test_no_read_fails_after_all_connections_were_lost(new_database: Calla
         asyncio_run(terminate_all(running.database_url))
         answers = [await running.client.get(PATH) for _ in range(SIZE)]
         assert [answer.status_code for answer in answers] == [200] * SIZE
+
+
+async def test_an_address_of_several_hosts_leads_to_the_one_that_answers(new_database: Callable[[str], str]) -> None:
+    before, _, after = new_database("catalog").partition("@")
+    url = f"{before}@127.0.0.1:{free_port()},{after}?target_session_attrs=read-write"
+    async with running_app("catalog", url, None) as running:
+        assert (await running.client.get(PATH)).status_code == 200
+    engine = write_engine(url, size=1)
+    async with engine.begin() as connection:
+        assert await connection.scalar(sa.text("SELECT current_setting('lock_timeout')")) == "10s"
+    await engine.dispose()
