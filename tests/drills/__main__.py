@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmptf_local.state import temporary_state
 from tests.conftest import memory
-from tests.drills import processes  # noqa: F401  # each adds its drills
+from tests.drills import caches, connections, databases, moments, processes, restarts  # noqa: F401  # each adds its drills
 from tests.drills.client import Tally
 from tests.drills.drill import DRILLS, QUIET_SECONDS, Drill, Measure, Scene
 from tests.drills.limits import DESCRIPTORS, MEMORY_BYTES

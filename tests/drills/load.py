@@ -19,6 +19,7 @@ from mmptf_catalog.programmes.examples import CONTENT
 from tests.drills.client import Caller, Check, Tally, new_http, revision_of
 from tests.drills.model import Follower, Json, Ledger, Read, Write, without_revision
 from tests.drills.stack import Stack
+from tests.integration.editions import MADE_UP, workbook_of
 from tests.tokens import bearer
 
 LEDGER, DRAFTS, ASSESSMENT_DRAFTS = "/funding/v1/ledger", "/catalog/v1/drafts", "/markers/v1/drafts"
@@ -46,6 +47,11 @@ WRITES_EACH = 0.15
 SETTLE_SECONDS = 40
 """The time within which all is answered again after a fault has ended."""
 
+COPY_SECONDS = 45
+"""The time within which the markers have copied everything: their longest pause after failures is 30 s."""
+EDITION_ROWS = 3_000
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 NUMBERS = count(1)
 
 
@@ -68,6 +74,11 @@ class Load:
     async def open(self) -> None:
         """Read what the load will not change, which has to stay so."""
         self.http = new_http(self.stack.urls["gateway"])
+        # So that an export is too large for the buffers between the database and its reader.
+        edition, headers = await asyncio.to_thread(large_edition, "DRILL-2016"), importing_headers()
+        url = f"{self.stack.urls['funding']}/funding/v1/imports"
+        answer = await self.http.post(url, content=edition, headers=headers, timeout=60)
+        assert answer.status_code in (200, 201), answer.text
         await self.markers_caught_up()
         for path in (*FIXED, VIEW):
             answer = await self.http.get(path)
@@ -106,6 +117,11 @@ class Load:
                 self.tally.fail(f"{step.__name__}: {type(error).__name__} {error}")
             await asyncio.sleep(0.02)
 
+    def restored(self, revision: int) -> None:
+        """Know that the ledger was restored to a revision: the feed is to say so to who has read further."""
+        self.is_restored = True
+        self.ledger.forget_after(revision)
+
     # - writers -
 
     async def write_entries(self) -> None:
@@ -115,7 +131,7 @@ class Load:
             "reference": f"drill-{number:06}",
         }  # fmt: skip
         write = self.ledger.writes[body["reference"]] = Write(body["reference"], body, f"key-{number}")
-        while not await self.send_entry(write):  # noqa: ASYNC110  # there is no event: it is sent again
+        while not await self.send_entry(write):
             await asyncio.sleep(0.5)
         await asyncio.sleep(WRITES_EACH)
 
@@ -248,13 +264,16 @@ class Load:
         await asyncio.sleep(0.5)
 
     async def read_fixed(self) -> None:
-        path = self.chance.choice(FIXED)
+        await self.ask_fixed(self.chance.choice(FIXED))
+        await asyncio.sleep(0.05)
+
+    async def ask_fixed(self, path: str) -> None:
+        """Read something that the load does not change."""
 
         def check(answer: httpx.Response) -> str | None:
             return None if without_revision(answer.text) == self.fixed[path] else f"{path}: another answer than before"
 
         await self.caller.ask("fixed", path, check=check)
-        await asyncio.sleep(0.05)
 
     async def read_view(self) -> None:
         known = {part["service"]: part for part in json.loads(self.fixed[VIEW])["parts"]}
@@ -352,7 +371,7 @@ class Load:
 
     async def markers_caught_up(self) -> None:
         """Wait until the markers have copied all that the catalogue and the funding service have."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + COPY_SECONDS
         while True:
             wanted = {}
             for name in ("catalog", "funding"):
@@ -362,9 +381,28 @@ class Load:
             if copies and not behind:
                 return
             if time.monotonic() > deadline:
-                self.tally.fail(f"20 s after the drill the markers are behind: {', '.join(behind) or 'no copies'}")
+                self.tally.fail(
+                    f"{COPY_SECONDS} s after the drill the markers are behind: {', '.join(behind) or 'no copies'}"
+                )
                 return
             await asyncio.sleep(0.3)
+
+
+def large_edition(code: str) -> bytes:
+    """A workbook with a made-up edition of many requirements."""
+    text = json.dumps(MADE_UP).replace("ME-2016", code).replace("made-up-2016", code.lower())
+    edition = json.loads(text)
+    model = edition["requirements"][0]
+    edition["requirements"] = [
+        {**model, "code": f"{code}-{number:06}", "source_line": str(number), "amount_usd": "1.00"}
+        for number in range(1, EDITION_ROWS + 1)
+    ]
+    edition["printed-totals"] = []
+    return workbook_of(edition)
+
+
+def importing_headers() -> dict[str, str]:
+    return {**bearer("admin"), "content-type": XLSX, "idempotency-key": f"import-{next(NUMBERS)}"}
 
 
 def _says(**members: str) -> Check:

@@ -90,7 +90,7 @@ class Ledger:
 
     def forget_after(self, revision: int) -> None:
         """Know nothing of what was written after a revision, to which a backup was restored."""
-        self.writes = {name: each for name, each in self.writes.items() if 0 < each.revision <= revision}
+        self.writes = {name: each for name, each in self.writes.items() if each.revision <= revision}
         self.floor = max((each.revision for each in self.writes.values()), default=0)
         self.reads.clear()
         while self.revisions[-1] > revision:

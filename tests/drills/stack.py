@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmptf_local.issuer import AUDIENCE
@@ -103,6 +103,8 @@ class Stack:
     processes: dict[str, Process]
     balancer: Child
     on_small_volume: bool
+    databases: list[Cluster] = field(default_factory=list)
+    """The servers that drills have started besides."""
 
     def of(self, *kinds: str) -> list[Process]:
         """The processes of some kinds; of all where none is named."""
@@ -184,7 +186,10 @@ def running_stack(
         program = str(Path(__file__).with_name("balancer.py"))
         balancer = stack.enter_context(Child("balancer", [sys.executable, program, groups]))
         wait_until(lambda: "balancing" in balancer.text(), balancer, seconds=15)
-        yield Stack(folder, cluster, spare, cache, urls, processes, balancer, is_small)
+        running = Stack(folder, cluster, spare, cache, urls, processes, balancer, is_small)
+        yield running
+        for server in running.databases:
+            stack.callback(server.stop)
 
 
 def database_url(service: str, *ports: int) -> str:

@@ -1,0 +1,205 @@
+"""Drills with clients that are slow by the hundred, and readers that ask for much: others are not delayed by them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+
+from mmptf_local.processes import LOOPBACK
+from tests.drills.drill import Scene, drill
+from tests.suite import SERVICES
+
+CLIENTS, READERS = 200, 20
+QUIET_SECONDS, ARRIVAL_SECONDS, BESIDE_SECONDS = 4.0, 3.0, 6.0
+TIMES, AT_LEAST_SECONDS = 3.0, 0.1
+"""The p99 of others may be so many times that of a quiet period, which counts as not shorter than this."""
+DELAY_SECONDS = 1.0
+"""What a reader may delay a writer, or a reader of another kind, by."""
+SHORT = ("item", "page", "totals", "fixed", "score", "entry", "view")
+ADDRESSES = count(2)
+
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def clients(scene: Scene, number: int, behave: Behaviour, of: Sequence[str]) -> AsyncIterator[list[int]]:
+    """So many clients of processes of these kinds, each on a connection and all from an address of their own.
+
+    Gives those whose connection has ended.
+    """
+    address = f"127.0.0.{next(ADDRESSES)}"
+    ended: list[int] = []
+    processes = scene.stack.of(*of)
+
+    async def one(place: int) -> None:
+        # Slow ones are meant, and not a crowd in one moment.
+        await asyncio.sleep(ARRIVAL_SECONDS * place / number)
+        port = processes[place % len(processes)].port
+        # A small buffer, so that a reader that does not read stops the sender soon.
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.setblocking(False)
+            connection.bind((address, 0))
+            try:
+                await asyncio.get_running_loop().sock_connect(connection, (LOOPBACK, port))
+                reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
+                await behave(reader, writer)
+                writer.transport.abort()
+            except (OSError, asyncio.IncompleteReadError):
+                pass
+        ended.append(place)
+
+    tasks = [asyncio.create_task(one(place)) for place in range(number)]
+    try:
+        yield ended
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def p99(scene: Scene, kinds: tuple[str, ...]) -> float:
+    """The 99th percentile of the seconds that right answers took since the last `forget`, in seconds."""
+    found = sorted(seconds for kind in kinds for seconds in scene.tally.seconds[kind])
+    return found[math.ceil(len(found) * 0.99) - 1] if found else math.inf
+
+
+async def compare(scene: Scene, number: int, behave: Behaviour, of: Sequence[str] = ("gateway",)) -> None:
+    """Measure the load without the clients, then beside them."""
+    tally = scene.tally
+    tally.seconds.clear()
+    await asyncio.sleep(QUIET_SECONDS)
+    quiet = max(p99(scene, SHORT), AT_LEAST_SECONDS)
+    slowest = {kind: max(tally.seconds[kind], default=0.0) for kind in ("entry", "page")}
+    async with clients(scene, number, behave, of) as ended:
+        await asyncio.sleep(ARRIVAL_SECONDS + 0.5)
+        tally.seconds.clear()
+        await asyncio.sleep(BESIDE_SECONDS)
+        scene.measure("p99 of others, as a multiple of quiet", p99(scene, SHORT) / quiet, TIMES)
+        for kind, before in slowest.items():
+            after = max(tally.seconds[kind], default=BESIDE_SECONDS)
+            scene.measure(f"seconds by which the slowest {kind} was delayed", max(0.0, after - before), DELAY_SECONDS)
+        scene.note(f"p99 quiet {quiet:.3f} s; of {number} connections {len(ended)} had ended")
+    scene.mend()
+
+
+def head(path: str, method: str = "GET", *fields: str) -> bytes:
+    lines = (f"{method} {path} HTTP/1.1", "Host: drill", "Accept-Encoding: identity", *fields)
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+async def trickle(writer: asyncio.StreamWriter, text: bytes) -> None:
+    """Send a byte a second, to the end of the drill or of the connection."""
+    while True:
+        for byte in text:
+            writer.write(bytes((byte,)))
+            await writer.drain()
+            await asyncio.sleep(1)
+
+
+async def read_slowly(reader: asyncio.StreamReader) -> None:
+    """Read a byte ten times a second."""
+    while await reader.read(1):
+        await asyncio.sleep(0.1)
+
+
+async def read_all(reader: asyncio.StreamReader) -> None:
+    while await reader.read(65_536):
+        pass
+
+
+@drill(*SERVICES)
+async def idle_connections(scene: Scene) -> None:
+    """200 clients connect and send nothing."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+
+    await compare(scene, CLIENTS, behave)
+
+
+@drill(*SERVICES)
+async def slow_heads(scene: Scene) -> None:
+    """200 clients send a byte of the head of a request a second."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head("/catalog/v1/programmes") + b"X-A: ")
+        with suppress(TimeoutError):
+            await trickle(writer, b"a")
+
+    await compare(scene, CLIENTS, behave)
+
+
+@drill(*SERVICES)
+async def slow_bodies(scene: Scene) -> None:
+    """200 clients send a byte of the body of a request a second."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        fields = ("Content-Type: application/json", "Content-Length: 5000")
+        writer.write(head("/markers/v1/score", "POST", *fields) + b"\r\n{")
+        await trickle(writer, b" ")
+
+    await compare(scene, CLIENTS, behave)
+
+
+@drill(*SERVICES)
+async def slow_readers_of_pages(scene: Scene) -> None:
+    """200 clients ask for a page of 1,000 rows, and read ten bytes of it a second."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head("/funding/v1/requirements?limit=1000") + b"\r\n")
+        await read_slowly(reader)
+
+    await compare(scene, CLIENTS, behave)
+
+
+@drill(*SERVICES)
+async def slow_readers_of_exports(scene: Scene) -> None:
+    """200 clients, half of them of the service itself, ask for an export, and read ten bytes of it a second."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head("/funding/v1/requirements?format=ndjson") + b"\r\n")
+        await read_slowly(reader)
+
+    await compare(scene, CLIENTS, behave, ("gateway", "funding"))
+
+
+@drill(*SERVICES)
+async def slow_readers_of_dated_exports(scene: Scene) -> None:
+    """200 clients, half of them of the service itself, ask for an export as of now, and read ten bytes of it a second."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head("/funding/v1/requirements?format=ndjson&as_of=now") + b"\r\n")
+        await read_slowly(reader)
+
+    await compare(scene, CLIENTS, behave, ("gateway", "funding"))
+
+
+@drill(*SERVICES)
+async def long_polls(scene: Scene) -> None:
+    """200 clients wait for changes."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head("/catalog/v1/changes?after=353&entity=thematic_area&wait=20") + b"\r\n")
+        await read_all(reader)
+
+    await compare(scene, CLIENTS, behave)
+
+
+@drill(*SERVICES)
+async def dated_totals(scene: Scene) -> None:
+    """20 clients ask for totals as of now, again and again."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(head("/funding/v1/ledger/totals?by=kind&as_of=now", "GET") + b"\r\n")
+            first = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in first.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(int(length.partition(b":")[2]))
+            await asyncio.sleep(0.2)
+
+    await compare(scene, READERS, behave)

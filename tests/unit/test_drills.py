@@ -1,0 +1,164 @@
+"""The checks of the drills: a suite that answers wrongly, or loses a write, is found out."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.drills.client import Caller, Tally, problem_error
+from tests.drills.model import Follower, Ledger, Read, Write
+
+Json = dict[str, Any]
+PROBLEM = {"content-type": "application/problem+json", "retry-after": "2"}
+BUSY = {"status": 503, "code": "busy", "detail": "Other writes are under way."}
+
+
+def entry(number: int, amount: str = "1.00") -> Json:
+    reference = f"drill-{number}"
+    return {
+        "code": f"L-{number}", "kind": "interest", "date": "2024-05-05", "reference": reference,
+        "sum": {"amount": amount, "currency": "USD"},
+    }  # fmt: skip
+
+
+def change(seq: int, record: Json, before: Json | None = None) -> Json:
+    return {
+        "seq": seq, "revision": seq, "entity": "ledger_entry", "key": record["code"],
+        "action": "amend" if before else "create", "before": before, "after": record,
+    }  # fmt: skip
+
+
+def ledger(*numbers: int) -> Ledger:
+    """A ledger with these entries, acknowledged at the revisions of the same numbers."""
+    known = Ledger()
+    for number in numbers:
+        record = entry(number)
+        body = {"kind": "interest", "amount": "1.00", "date": "2024-05-05", "reference": record["reference"]}
+        write = known.writes[record["reference"]] = Write(record["reference"], body, f"key-{number}")
+        assert known.acknowledge(write, record, number) is None
+    known.account([change(number, entry(number)) for number in numbers])
+    return known
+
+
+def asking(*answers: httpx.Response | Exception, spared: frozenset[str] = frozenset()) -> Caller:
+    """A caller of a suite that gives these answers, one after the other."""
+    left = list(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = left.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://suite")
+    return Caller(http, Tally(), spared)
+
+
+async def test_an_answer_is_right_labelled_a_transport_error_or_wrong() -> None:
+    caller = asking(
+        httpx.Response(200, json={}),
+        httpx.Response(503, json=BUSY, headers=PROBLEM),
+        httpx.ConnectError("refused"),
+        httpx.Response(500, json={"status": 500, "code": "internal_error", "detail": "…"}, headers=PROBLEM),
+        httpx.Response(200, json={"sum": 2}),
+    )
+    for _ in range(4):
+        await caller.ask("item", "/funding/v1/ledger/L-1")
+    await caller.ask("item", "/funding/v1/ledger/L-1", check=lambda answer: "another sum")
+    tally = caller.tally
+    assert (tally.sent, tally.right, tally.labelled, tally.transport, tally.wrong) == (5, 1, 1, 1, 2)
+    assert set(tally.findings) == {"item: status 500 internal_error", "item: another sum"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(503, text="<html>"),
+        httpx.Response(503, json=BUSY, headers={**PROBLEM, "retry-after": "soon"}),
+        httpx.Response(503, json={**BUSY, "status": 500}, headers=PROBLEM),
+        httpx.Response(504, json={}, headers=PROBLEM),
+        httpx.Response(404, json={**BUSY, "status": 404}, headers=PROBLEM),
+        httpx.Response(200, json={}),
+    ],
+)
+def test_a_failure_that_does_not_say_properly_that_it_is_one_is_wrong(answer: httpx.Response) -> None:
+    assert problem_error(answer)
+    assert problem_error(httpx.Response(503, json=BUSY, headers=PROBLEM)) is None
+
+
+async def test_a_failure_of_a_service_without_a_fault_is_wrong() -> None:
+    caller = asking(httpx.Response(503, json=BUSY, headers=PROBLEM), spared=frozenset({"catalog"}))
+    await caller.ask("fixed", "/catalog/v1/programmes")
+    assert (caller.tally.labelled, caller.tally.wrong) == (1, 1)
+
+
+async def test_two_bodies_under_one_etag_are_wrong() -> None:
+    tag = {"etag": '"7-0123456789abcdef01"'}
+    caller = asking(httpx.Response(200, text="a", headers=tag), httpx.Response(200, text="b", headers=tag))
+    for _ in range(2):
+        await caller.ask("page", "/funding/v1/ledger")
+    assert caller.tally.findings == {"page: another body under the same ETag": 1}
+
+
+async def test_what_may_be_sent_twice_is_when_an_old_connection_was_closed() -> None:
+    caller = asking(
+        httpx.RemoteProtocolError("closed"), httpx.Response(200, json={}), httpx.RemoteProtocolError("closed")
+    )
+    assert await caller.ask("item", "/funding/v1/ledger/L-1") is not None
+    assert await caller.ask("draft", "/catalog/v1/drafts/A", method="PATCH", json={}) is None
+    assert (caller.tally.repeated, caller.tally.right, caller.tally.transport) == (1, 1, 1)
+
+
+def test_a_lost_a_doubled_an_altered_and_a_foreign_entry_are_found() -> None:
+    tally = Tally()
+    ledger(1, 2).check_rows([entry(1), entry(2)], tally, "the export")
+    assert (tally.wrong, tally.lost) == (0, 0)
+    ledger(1, 2).check_rows([entry(1)], tally, "the export")
+    assert (tally.wrong, tally.lost) == (0, 1)
+    ledger(1, 2).check_rows([entry(1), entry(2), {**entry(2), "code": "L-3"}], tally, "the export")
+    assert (tally.lost, tally.wrong) == (2, 1)
+    ledger(1).check_rows([entry(1, "2.00")], tally, "the export")
+    ledger(1).check_rows([entry(1), entry(9)], tally, "the export")
+    assert (tally.lost, tally.wrong) == (2, 3)
+
+
+def test_an_answer_that_is_not_that_of_its_revision_is_found() -> None:
+    known = ledger(3, 5, 8)
+    known.reads = [
+        Read("page", 2, 0, None), Read("totals", 5, 2, Decimal("2.00")), Read("totals", 7, 2, Decimal("2.00")),
+        Read("export", 9, 3, Decimal("3.00")),
+    ]  # fmt: skip
+    tally = Tally()
+    known.check_reads(tally)
+    assert tally.wrong == 0
+    known.reads = [Read("page", 5, 3, None), Read("totals", 8, 3, Decimal("2.00"))]
+    known.check_reads(tally)
+    assert tally.wrong == 2
+
+
+def test_what_was_written_after_a_backup_is_forgotten_and_what_got_no_answer_is_not() -> None:
+    known = ledger(1, 2, 3)
+    known.writes["open"] = Write("open", {}, "key-open")
+    known.forget_after(2)
+    assert sorted(known.writes) == ["drill-1", "drill-2", "open"]
+    assert (known.floor, known.at(9)) == (2, (2, Decimal("2.00")))
+
+
+def test_a_follower_finds_a_repeated_change_and_a_missing_one() -> None:
+    first, second = entry(1), {**entry(1), "reversed_by": "L-2"}
+    follower = Follower(0)
+    assert follower.apply({"items": [change(1, first)]}) is None
+    assert follower.apply({"items": [change(1, first)]}) == "the feed repeats a change"
+    assert follower.apply({"items": [change(3, second, {**first, "note": "missed"})]})
+    assert json.dumps(follower.copy["L-1"]) == json.dumps(first)
+
+
+def test_an_acknowledgement_of_another_entry_is_found() -> None:
+    known = Ledger()
+    write = Write("drill-1", {"kind": "interest", "amount": "2.00", "date": "2024-05-05", "reference": "drill-1"}, "k")
+    assert known.acknowledge(write, entry(1), 1)
+    assert write.acknowledged is None
