@@ -20,7 +20,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help up reset test drills check bench contracts images pins
+.PHONY: help up reset test longer drills check bench contracts images pins
 .DEFAULT_GOAL := help
 
 help:  ## list the verbs
@@ -37,8 +37,11 @@ reset: .venv/runs  ## remove the data of a stopped suite, so that the next start
 test: check  ## checks, then the tests that every change has to pass, against a real PostgreSQL and a real Redis
 	@PYTHONDONTWRITEBYTECODE= $(PYTEST) $(ARGS)
 
-drills: .venv/drills  ## before a release: tests that kill processes, install from wheels or try many times more
+longer: .venv/longer  ## before a release: tests that take long, install from wheels or try many times more
 	@PYTHONDONTWRITEBYTECODE= $(LONGER) $(PYTEST) -m "drills or longer" $(ARGS)
+
+drills: .venv/tests  ## before a release: every fault under load, each answer checked (15 min; ARGS=--list names them)
+	@.venv/bin/python -m tests.drills $(ARGS)
 
 check: .venv/tests  ## style, types and import contracts
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .
@@ -83,7 +86,7 @@ pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, w
 	@$(INSTALL) --group test --group check > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@
 
-.venv/drills: .venv/tests
-	@echo "installing what only drills need into .venv"
-	@$(INSTALL) --group drills > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
+.venv/longer: .venv/tests
+	@echo "installing what only these tests need into .venv"
+	@$(INSTALL) --group longer > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@

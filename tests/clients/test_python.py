@@ -1,6 +1,6 @@
 """Python clients made by two generators: what they make and five screens type-check strictly, and run.
 
-Every run makes and checks one client; `make drills` does the rest.
+Every run makes and checks one client; `make longer` does the rest.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ FRAMES = {"frame.py": "pandas", "frame_polars.py": "polars"}
 @pytest.mark.drills
 @pytest.mark.parametrize(("file", "library"), FRAMES.items())
 def test_the_table_with_a_library(suite: Suite, tmp_path: Path, file: str, library: str) -> None:
-    pytest.importorskip(library, reason=f"{library} is not installed; `make drills` installs it")
+    pytest.importorskip(library, reason=f"{library} is not installed; `make longer` installs it")
     export = httpx.get(f"{suite.urls['gateway']}/funding/v1/requirements?format=csv")
     (tmp_path / "requirements.csv").write_bytes(export.content)
     text = guide_files("analysts")[file].replace("http://localhost:8000", suite.urls["gateway"])

@@ -200,7 +200,7 @@ def fresh(postgres: Postgres) -> dict[str, Found]:
 ASKED = set({(variant.service, variant.version): variant for variant in variants()}.values())
 
 
-# Of each version one database is made in every run; the others, of which files were amended, in `make drills`.
+# Of each version one database is made in every run; the others, of which files were amended, in `make longer`.
 VARIANTS = [pytest.param(each, marks=() if each in ASKED else pytest.mark.drills) for each in variants()]
 
 

@@ -145,7 +145,7 @@ REPEATED = {
     "MI-2015/vocabulary.csv": {"MI-2015/requirements.csv": all_of(renamed("region", *ASIA), renamed("area", *HEALTH))}
 }
 UNSTORED = ("printed_counts.json", "rubrics/hr-marker-illustrative-1.json")
-# All files of a service corrected in one release, and in the drills each alone.
+# All files of a service corrected in one release, and in `make longer` each alone.
 CASES = [pytest.param(service, tuple(changes), id=service) for service, changes in CHANGES.items()] + [
     pytest.param(service, (file,), id=file, marks=pytest.mark.drills)
     for service, changes in CHANGES.items()

@@ -1,6 +1,6 @@
 """The documentation page in a real browser: what it shows filled in can be sent as it stands.
 
-Chromium has to be installed; `make drills` installs what drives it.
+Chromium has to be installed; `make longer` installs what drives it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.contract.prelude import prepare
 from tests.suite import DATABASE_VARIABLES
 from tests.tokens import identity, issuer
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (make .venv/drills)")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (make .venv/longer)")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # As root it runs without a sandbox.
