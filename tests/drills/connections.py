@@ -170,7 +170,7 @@ async def slow_readers_of_exports(scene: Scene) -> None:
 
 @drill(*SERVICES)
 async def slow_readers_of_dated_exports(scene: Scene) -> None:
-    """200 clients, half of them of the service itself, ask for an export as of now, and read ten bytes of it a second."""
+    """200 clients, half of them of the service itself, ask for an export as of now, and read ten bytes a second."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head("/funding/v1/requirements?format=ndjson&as_of=now") + b"\r\n")
