@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmptf_local.state import temporary_state
 from tests.conftest import memory
-from tests.drills import caches, connections, databases, moments, processes, restarts  # noqa: F401  # each adds its drills
+from tests.drills import caches, connections, databases, moments, processes, requests, restarts  # noqa: F401  # each adds its drills
 from tests.drills.client import Tally
 from tests.drills.drill import DRILLS, QUIET_SECONDS, Drill, Measure, Scene
 from tests.drills.limits import DESCRIPTORS, MEMORY_BYTES
@@ -44,7 +44,7 @@ class Result:
     def lines(self, *, is_verbose: bool) -> Iterator[str]:
         t = self.tally
         counts = "".join(f"{getattr(t, column):{len(column) + 3}}" for column in COLUMNS)
-        yield f"{self.name:34}{counts}{self.recovered:9.1f} s"
+        yield f"{self.name:34}{counts}{self.recovered:9.1f} s{self.seconds:9.1f} s"
         for what, times in t.findings.most_common():
             yield f"    wrong {times} x {what}   [{t.samples[what][:500]}]"
         for measure in self.measures:
@@ -94,7 +94,7 @@ async def run(names: list[str], *, is_verbose: bool, logs: Path | None) -> int:
         is_small = whole.enter_context(small_volume(volume))
         waiting = [DRILLS[name] for name in names]
         number = 0
-        print(f"{'drill':34}", *(f"   {column}" for column in COLUMNS), "    recover", sep="")
+        print(f"{'drill':34}", *(f"   {column}" for column in COLUMNS), "    recover       took", sep="")
         while waiting:
             number += 1
             folder = (logs or state / "logs") / f"stack{number}"

@@ -7,6 +7,7 @@ import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from itertools import count
 
 from mmptf_local.processes import LOOPBACK
@@ -92,6 +93,10 @@ def head(path: str, method: str = "GET", *fields: str) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 
+def now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
 async def trickle(writer: asyncio.StreamWriter, text: bytes) -> None:
     """Send a byte a second, to the end of the drill or of the connection."""
     while True:
@@ -173,7 +178,7 @@ async def slow_readers_of_dated_exports(scene: Scene) -> None:
     """200 clients, half of them of the service itself, ask for an export as of now, and read ten bytes a second."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(head("/funding/v1/requirements?format=ndjson&as_of=now") + b"\r\n")
+        writer.write(head(f"/funding/v1/requirements?format=ndjson&as_of={now()}") + b"\r\n")
         await read_slowly(reader)
 
     await compare(scene, CLIENTS, behave, ("gateway", "funding"))
@@ -196,7 +201,7 @@ async def dated_totals(scene: Scene) -> None:
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            writer.write(head("/funding/v1/ledger/totals?by=kind&as_of=now", "GET") + b"\r\n")
+            writer.write(head(f"/funding/v1/ledger/totals?by=kind&as_of={now()}") + b"\r\n")
             first = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in first.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             await reader.readexactly(int(length.partition(b":")[2]))
