@@ -20,7 +20,6 @@ from mmptf_catalog.programmes.examples import CONTENT
 from tests.drills.client import Caller, Check, Tally, new_http, revision_of
 from tests.drills.model import Follower, Json, Ledger, Read, Write, without_revision
 from tests.drills.stack import Stack
-from tests.integration.editions import MADE_UP, workbook_of
 from tests.tokens import bearer
 
 LEDGER, DRAFTS, ASSESSMENT_DRAFTS = "/funding/v1/ledger", "/catalog/v1/drafts", "/markers/v1/drafts"
@@ -50,7 +49,6 @@ SETTLE_SECONDS = 40
 
 COPY_SECONDS = 45
 """The time within which the markers have copied everything: their longest pause after failures is 30 s."""
-EDITION_ROWS = 3_000
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 NUMBERS = count(1)
@@ -82,11 +80,6 @@ class Load:
     async def open(self) -> None:
         """Read what the load will not change, which has to stay so."""
         self.http = new_http(self.stack.urls["gateway"])
-        # So that an export is too large for the buffers between the database and its reader.
-        edition, headers = await asyncio.to_thread(large_edition, "DRILL-2016"), importing_headers()
-        url = f"{self.stack.urls['funding']}/funding/v1/imports"
-        answer = await self.http.post(url, content=edition, headers=headers, timeout=60)
-        assert answer.status_code in (200, 201), answer.text
         await self.markers_caught_up()
         for path in (*FIXED, VIEW):
             answer = await self.http.get(path)
@@ -394,19 +387,6 @@ class Load:
                 )
                 return
             await asyncio.sleep(0.3)
-
-
-def large_edition(code: str) -> bytes:
-    """A workbook with a made-up edition of many requirements."""
-    text = json.dumps(MADE_UP).replace("ME-2016", code).replace("made-up-2016", code.lower())
-    edition = json.loads(text)
-    model = edition["requirements"][0]
-    edition["requirements"] = [
-        {**model, "code": f"{code}-{number:06}", "source_line": str(number), "amount_usd": "1.00"}
-        for number in range(1, EDITION_ROWS + 1)
-    ]
-    edition["printed-totals"] = []
-    return workbook_of(edition)
 
 
 def importing_headers() -> dict[str, str]:

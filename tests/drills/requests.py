@@ -12,7 +12,8 @@ import openpyxl
 
 from tests.drills.connections import BESIDE_SECONDS, DELAY_SECONDS, head
 from tests.drills.drill import Scene, drill
-from tests.drills.load import LEDGER, SCORE, importing_headers, large_edition, token
+from tests.drills.edition import large_edition
+from tests.drills.load import LEDGER, SCORE, importing_headers, token
 from tests.suite import SERVICES
 
 ANSWER_BYTES = 262_144

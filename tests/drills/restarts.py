@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 
 from tests.drills.drill import Scene, drill, others
-from tests.drills.load import EDITION_ROWS, importing_headers, large_edition
+from tests.drills.edition import IMPORTED_ROWS, large_edition
+from tests.drills.load import importing_headers
 from tests.drills.stack import Process
 from tests.suite import NAMES, SERVICES
 
@@ -41,11 +42,11 @@ async def restart(process: Process, number: signal.Signals) -> float:
 
 @drill(*SERVICES)
 async def rolling_restart(scene: Scene) -> None:
-    """Each process is restarted, one after the other, by SIGTERM, the second of a kind by SIGHUP: nobody notices."""
+    """A replica of each kind is restarted by SIGTERM, then the other by SIGHUP: nobody notices."""
     slowest = 0.0
-    for name in NAMES:
-        for process, number in zip(scene.stack.of(name), (signal.SIGTERM, signal.SIGHUP), strict=True):
-            slowest = max(slowest, await restart(process, number))
+    for place, number in enumerate((signal.SIGTERM, signal.SIGHUP)):
+        replicas = [scene.stack.of(name)[place] for name in NAMES]
+        slowest = max(slowest, *await asyncio.gather(*(restart(process, number) for process in replicas)))
     scene.measure("seconds in which a process ended", slowest, END_SECONDS)
     failed = scene.tally.labelled + scene.tally.transport
     scene.measure("requests that failed", failed, 0)
@@ -92,7 +93,7 @@ async def sigterm_in_an_export(scene: Scene) -> None:
         scene.tally.sent += 1
         lines = 0
         async with http.stream("GET", url + EXPORT) as answer:
-            async for chunk in answer.aiter_raw(16_384):
+            async for chunk in answer.aiter_raw(65_536):
                 lines += chunk.count(b"\n")
                 await asyncio.sleep(0.05)
         if lines != first:
@@ -142,7 +143,7 @@ async def ended_while(scene: Scene, names: Sequence[str], requests: Sequence[Req
 async def restart_of_everything_in_an_import(scene: Scene) -> None:
     """Every process, PostgreSQL and Redis are killed during an import: the edition is there as a whole or not."""
     stack, load = scene.stack, scene.load
-    rows, headers = EDITION_ROWS, importing_headers()
+    rows, headers = IMPORTED_ROWS, importing_headers()
     body = await to_thread(large_edition, "DRILL-2017")
 
     async def send() -> httpx.Response | None:

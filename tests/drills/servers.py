@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,9 +22,10 @@ from mmptf_common import cli
 from mmptf_common.storage import migrations
 from mmptf_local.cache import redis_binary
 from mmptf_local.postgres import ADMIN, running_postgres
-from mmptf_local.processes import LOOPBACK, Child, free_port, wait_until
+from mmptf_local.processes import LOOPBACK, Child, free_port, run, wait_until
 from mmptf_local.state import UNPRIVILEGED_UID, unprivileged_uid
 from tests.conftest import asyncio_run, service_of
+from tests.drills.edition import large_edition
 from tests.suite import SERVICES
 
 SETTINGS = {
@@ -41,6 +43,8 @@ SETTINGS = {
     "log_checkpoints": "off",
 }
 VOLUME_MEGABYTES = 640
+EXPORTED_ROWS = 8_000
+"""Rows of an edition beside the packaged one: an export is longer then than the buffers on the way to its reader."""
 PASSWORD = "drill"
 
 
@@ -152,6 +156,10 @@ def cluster_files(state: Path) -> Iterator[tuple[Path, Path]]:
             asyncio_run(migrations.migrate(url, f"mmptf_{name}"))
             definition = service_of(name)
             asyncio_run(cli.seed(definition, definition.settings(database_url=SecretStr(url))))
+        workbook = state / "edition.xlsx"
+        workbook.write_bytes(large_edition("DRILL-2016", EXPORTED_ROWS))
+        command = [sys.executable, "-m", "mmptf_funding", "import", str(workbook)]
+        run("import", command, env={**os.environ, "DATABASE_URL": server.url("funding")})
         programs = Path(os.readlink(f"/proc/{server.child.process.pid}/exe")).parent
         asyncio_run(_one_password(server.admin_url()))
     yield programs, state / "postgres" / "data"
