@@ -44,6 +44,7 @@ SCORE: Json = {
 ANSWERS: Json = {"equality": {"answer": 1, "justification": "Data are not yet divided by sex."}}
 WRITES_EACH = 0.15
 """Seconds between two writes of a writer."""
+SUBJECTS = 16
 SETTLE_SECONDS = 40
 """The time within which all is answered again after a fault has ended."""
 
@@ -55,10 +56,13 @@ NUMBERS = count(1)
 
 
 @cache
-def token(client: str, organization: str | None = None) -> dict[str, str]:
-    """The header with a token that was issued ten minutes ago, for longer than the drills take."""
+def token(client: str, organization: str | None = None, number: int = 0) -> dict[str, str]:
+    """The header with a token that was issued ten minutes ago, for longer than the drills take.
+
+    number: which of the client's subjects writes; one alone would come to the limit of what a subject writes in a minute
+    """
     now = int(time.time())
-    return bearer(client, organization, iat=now - 600, exp=now + 3_600)
+    return bearer(client, organization, iat=now - 600, exp=now + 3_600, sub=f"{client}-{number}")
 
 
 @dataclass
@@ -131,7 +135,7 @@ class Load:
             "kind": "interest", "amount": f"{self.chance.randint(1, 99_999) / 100:.2f}", "date": "2024-05-05",
             "reference": f"drill-{number:06}",
         }  # fmt: skip
-        write = self.ledger.writes[body["reference"]] = Write(body["reference"], body, f"key-{number}")
+        write = self.ledger.writes[body["reference"]] = Write(number, body["reference"], body, f"key-{number}")
         while not await self.send_entry(write):
             await asyncio.sleep(0.5)
         await asyncio.sleep(WRITES_EACH)
@@ -144,14 +148,15 @@ class Load:
 
         answer = await self.caller.ask(
             "entry", LEDGER, method="POST", expect=(201,), check=check, json=write.body,
-            headers={**token("agent"), "idempotency-key": write.key},
+            headers={**token("agent", number=write.number % SUBJECTS), "idempotency-key": write.key},
         )  # fmt: skip
         return answer is not None
 
     async def write_drafts(self) -> None:
         """Create a draft, change it, read it and discard it, each repeated until it is answered."""
-        code = f"DRILL-{next(NUMBERS):06}"
-        who = token("agency")
+        number = next(NUMBERS)
+        code = f"DRILL-{number:06}"
+        who = token("agency", number=number % SUBJECTS)
         path = f"{DRAFTS}/{code}"
         made = await self.until_answered(
             "draft", DRAFTS, method="POST", expect=(201,), json={**CONTENT, "code": code},

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 class Write:
     """A ledger entry that was sent, and its acknowledgement."""
 
+    number: int
     reference: str
     body: Json
     key: str

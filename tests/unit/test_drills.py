@@ -38,7 +38,7 @@ def ledger(*numbers: int) -> Ledger:
     for number in numbers:
         record = entry(number)
         body = {"kind": "interest", "amount": "1.00", "date": "2024-05-05", "reference": record["reference"]}
-        write = known.writes[record["reference"]] = Write(record["reference"], body, f"key-{number}")
+        write = known.writes[record["reference"]] = Write(number, record["reference"], body, f"key-{number}")
         assert known.acknowledge(write, record, number) is None
     known.account([change(number, entry(number)) for number in numbers])
     return known
@@ -142,7 +142,7 @@ def test_an_answer_that_is_not_that_of_its_revision_is_found() -> None:
 
 def test_what_was_written_after_a_backup_is_forgotten_and_what_got_no_answer_is_not() -> None:
     known = ledger(1, 2, 3)
-    known.writes["open"] = Write("open", {}, "key-open")
+    known.writes["open"] = Write(0, "open", {}, "key-open")
     known.forget_after(2)
     assert sorted(known.writes) == ["drill-1", "drill-2", "open"]
     assert (known.floor, known.at(9)) == (2, (2, Decimal("2.00")))
@@ -159,6 +159,8 @@ def test_a_follower_finds_a_repeated_change_and_a_missing_one() -> None:
 
 def test_an_acknowledgement_of_another_entry_is_found() -> None:
     known = Ledger()
-    write = Write("drill-1", {"kind": "interest", "amount": "2.00", "date": "2024-05-05", "reference": "drill-1"}, "k")
+    write = Write(
+        1, "drill-1", {"kind": "interest", "amount": "2.00", "date": "2024-05-05", "reference": "drill-1"}, "k"
+    )
     assert known.acknowledge(write, entry(1), 1)
     assert write.acknowledged is None
