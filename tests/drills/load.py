@@ -59,7 +59,7 @@ NUMBERS = count(1)
 def token(client: str, organization: str | None = None, number: int = 0) -> dict[str, str]:
     """The header with a token that was issued ten minutes ago, for longer than the drills take.
 
-    number: which of the client's subjects writes; one alone would come to the limit of what a subject writes in a minute
+    number: which of the client's subjects it is; one alone would write more in a minute than it may
     """
     now = int(time.time())
     return bearer(client, organization, iat=now - 600, exp=now + 3_600, sub=f"{client}-{number}")

@@ -180,12 +180,12 @@ def running_stack(
         for process in processes.values():
             process.start()
             stack.callback(process.stop)
-        for process in processes.values():
-            process.wait_ready()
         groups = json.dumps({str(fronts[name]): ports[name] for name in NAMES})
         program = str(Path(__file__).with_name("balancer.py"))
         balancer = stack.enter_context(Child("balancer", [sys.executable, program, groups]))
         wait_until(lambda: "balancing" in balancer.text(), balancer, seconds=15)
+        for process in processes.values():
+            process.wait_ready()
         running = Stack(folder, cluster, spare, cache, urls, processes, balancer, is_small)
         yield running
         for server in running.databases:
