@@ -44,7 +44,7 @@ class Result:
     def lines(self, *, is_verbose: bool) -> Iterator[str]:
         t = self.tally
         counts = "".join(f"{getattr(t, column):{len(column) + 3}}" for column in COLUMNS)
-        yield f"{self.name:34}{counts}{self.recovered:9.1f} s{self.seconds:9.1f} s"
+        yield f"{self.name:36}{counts}{self.recovered:9.1f} s{self.seconds:9.1f} s"
         for what, times in t.findings.most_common():
             yield f"    wrong {times} x {what}   [{t.samples[what][:500]}]"
         for measure in self.measures:
@@ -92,9 +92,10 @@ async def run(names: list[str], *, is_verbose: bool, logs: Path | None) -> int:
         programs, template = whole.enter_context(cluster_files(state))
         volume = state / "volume"
         is_small = whole.enter_context(small_volume(volume))
-        waiting = [DRILLS[name] for name in names]
+        # The stack cannot be used after the last one.
+        waiting = sorted((DRILLS[name] for name in names), key=lambda drill: drill.is_last)
         number = 0
-        print(f"{'drill':34}", *(f"   {column}" for column in COLUMNS), "    recover       took", sep="")
+        print(f"{'drill':36}", *(f"   {column}" for column in COLUMNS), "    recover       took", sep="")
         while waiting:
             number += 1
             folder = (logs or state / "logs") / f"stack{number}"
@@ -109,7 +110,7 @@ async def run(names: list[str], *, is_verbose: bool, logs: Path | None) -> int:
                 while waiting and is_usable:
                     drill = waiting.pop(0)
                     if reason := drill.skipped(stack):
-                        print(f"{drill.name:34} skipped: {reason}", flush=True)
+                        print(f"{drill.name:36} skipped: {reason}", flush=True)
                         continue
                     result, is_usable = await perform(drill, stack, load)
                     results.append(result)
@@ -145,7 +146,7 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, help="a folder in which the logs of all processes stay")
     given = parser.parse_args()
     if given.list:
-        print(*(f"{name:34} {each.what}" for name, each in DRILLS.items()), sep="\n")
+        print(*(f"{name:36} {each.what}" for name, each in DRILLS.items()), sep="\n")
         return 0
     if unknown := [name for name in given.names if name not in DRILLS]:
         parser.error(f"no such drill: {', '.join(unknown)}; --list prints them")
