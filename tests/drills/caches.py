@@ -80,14 +80,15 @@ async def redis_answers_foreign_values(scene: Scene) -> None:
     async with _client(scene) as client:
         while asyncio.get_running_loop().time() < end:
             for path in AGGREGATES:
+                # Stored by the first request, and read by the second unless something was written in between.
+                await client.flushall()
                 await scene.load.ask_fixed(path)
-            keys = await client.keys("*")
-            values = [value for value in await client.mget(keys) if value is not None] if keys else []
-            for key in keys:
-                foreign = chance.choice(values)
-                await client.set(key, chance.choice((foreign, foreign, foreign[: len(foreign) // 2], b'{"items":[]}')))
-                replaced += 1
-            for path in AGGREGATES:
+                found = {key: await client.get(key) for key in await client.keys("*")}
+                values = [value for value in found.values() if value is not None] + [b'{"items":[]}', b"null"]
+                foreign = {key: chance.choice([value for value in values if value != found[key]]) for key in found}
+                for key, value in foreign.items():
+                    await client.set(key, chance.choice((value, value[: len(value) // 2])))
+                replaced += len(foreign)
                 await scene.load.ask_fixed(path)
         await client.flushall()
     scene.note(f"{replaced} values were replaced")
