@@ -65,7 +65,7 @@ async def perform(drill: Drill, stack: Stack, load: Load) -> tuple[Result, bool]
     for process in stack.processes.values():
         process.peak_bytes = process.peak_descriptors = 0
     try:
-        async with load.running(tally, spared=drill.spared):
+        async with load.running(tally, spared=drill.spared, excused=drill.excused):
             await asyncio.sleep(QUIET_SECONDS)
             scene.mend()
             await drill.fault(scene)

@@ -162,7 +162,7 @@ async def slow_readers_of_pages(scene: Scene) -> None:
     await compare(scene, CLIENTS, behave)
 
 
-@drill(*SERVICES)
+@drill(*SERVICES, excused=("export",))
 async def slow_readers_of_exports(scene: Scene) -> None:
     """200 clients, half of them of the service itself, ask for an export, and read ten bytes of it a second."""
 
@@ -173,7 +173,7 @@ async def slow_readers_of_exports(scene: Scene) -> None:
     await compare(scene, CLIENTS, behave, ("gateway", "funding"))
 
 
-@drill(*SERVICES)
+@drill(*SERVICES, excused=("export",))
 async def slow_readers_of_dated_exports(scene: Scene) -> None:
     """200 clients, half of them of the service itself, ask for an export as of now, and read ten bytes a second."""
 

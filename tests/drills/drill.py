@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.drills.client import Tally
@@ -61,6 +61,7 @@ class Drill:
     """A fault: its function makes it happen, waits, and mends it.
 
     spared: the services whose callers see no failure
+    excused: the kinds of requests that may fail all the same, because they are of the kind that the drill holds up
     skipped: why it cannot be made to happen on a machine; None where it can
     is_last: whether it leaves the stack so that no other drill follows on it
     """
@@ -68,6 +69,7 @@ class Drill:
     name: str
     fault: Fault
     spared: frozenset[str]
+    excused: frozenset[str]
     skipped: Callable[[Stack], str | None]
     is_last: bool
 
@@ -80,13 +82,16 @@ DRILLS: dict[str, Drill] = {}
 
 
 def drill(
-    *spared: str, skipped: Callable[[Stack], str | None] = lambda stack: None, is_last: bool = False
+    *spared: str,
+    excused: Sequence[str] = (),
+    skipped: Callable[[Stack], str | None] = lambda stack: None,
+    is_last: bool = False,
 ) -> Callable[[Fault], Fault]:
     """Add a function to the drills, under its own name."""
 
     def add(fault: Fault) -> Fault:
         name = fault.__name__.replace("_", "-")
-        DRILLS[name] = Drill(name, fault, frozenset(spared), skipped, is_last)
+        DRILLS[name] = Drill(name, fault, frozenset(spared), frozenset(excused), skipped, is_last)
         return fault
 
     return add

@@ -97,10 +97,12 @@ class Load:
         self.ledger.last = page["revision"]
 
     @asynccontextmanager
-    async def running(self, tally: Tally, *, spared: frozenset[str] = frozenset()) -> AsyncIterator[None]:
-        """Ask while the block runs; failures of the services in `spared` are wrong."""
+    async def running(
+        self, tally: Tally, *, spared: frozenset[str] = frozenset(), excused: frozenset[str] = frozenset()
+    ) -> AsyncIterator[None]:
+        """Ask while the block runs; failures of the services in `spared` are wrong, but for the kinds in `excused`."""
         self.tally = tally
-        self.caller = Caller(self.http, tally, spared, self.bodies)
+        self.caller = Caller(self.http, tally, spared, excused, self.bodies)
         loops: list[Callable[[], Awaitable[None]]] = [
             *(self.write_entries,) * 3, self.write_drafts, self.write_assessments, *(self.read_items,) * 2,
             *(self.read_totals,) * 2, self.read_pages, self.read_exports, *(self.read_fixed,) * 3, self.read_view,
@@ -279,7 +281,7 @@ class Load:
         def check(answer: httpx.Response) -> str | None:
             return None if without_revision(answer.text) == self.fixed[path] else f"{path}: another answer than before"
 
-        await self.caller.ask("fixed", path, check=check)
+        await self.caller.ask("export" if "format=" in path else "fixed", path, check=check)
 
     async def read_view(self) -> None:
         known = {part["service"]: part for part in json.loads(self.fixed[VIEW])["parts"]}

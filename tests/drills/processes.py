@@ -54,7 +54,7 @@ async def a_service_that_hangs(scene: Scene) -> None:
     """Both replicas of the catalogue are stopped for 10 s: its callers get a 504, the others see nothing."""
     for process in scene.stack.of("catalog"):
         process.send(signal.SIGSTOP)
-    await asyncio.sleep(2 * ANSWER_SECONDS)
+    await asyncio.sleep(ANSWER_SECONDS + 3)
     for process in scene.stack.of("catalog"):
         process.send(signal.SIGCONT)
     scene.mend()
