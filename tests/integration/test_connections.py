@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import asyncpg
 import sqlalchemy as sa
+from pydantic import SecretStr
 
-from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.engines import open_database
 from mmptf_local.processes import free_port
-from tests.conftest import admin_url, asyncio_run, running_app
+from tests.conftest import admin_url, asyncio_run, running_app, service_of
 
 PATH = "/catalog/v1/organizations"
 SIZE = 4
@@ -40,9 +41,7 @@ async def test_no_read_fails_after_all_connections_were_lost(new_database: Calla
 async def test_an_address_of_several_hosts_leads_to_the_one_that_answers(new_database: Callable[[str], str]) -> None:
     before, _, after = new_database("catalog").partition("@")
     url = f"{before}@127.0.0.1:{free_port()},{after}?target_session_attrs=read-write"
-    async with running_app("catalog", url, None) as running:
-        assert (await running.client.get(PATH)).status_code == 200
-    engine = write_engine(url, size=1)
-    async with engine.begin() as connection:
-        assert await connection.scalar(sa.text("SELECT current_setting('lock_timeout')")) == "10s"
-    await engine.dispose()
+    async with open_database(service_of("catalog").settings(database_url=SecretStr(url))) as database:
+        assert await database.pool.fetchval("SELECT 1") == 1
+        async with database.engine.begin() as connection:
+            assert await connection.scalar(sa.text("SELECT current_setting('lock_timeout')")) == "10s"
