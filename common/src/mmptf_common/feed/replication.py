@@ -161,7 +161,7 @@ class Staging:
     @classmethod
     async def open(cls, replication: Replication, database: Database) -> Staging:
         """Empty tables on a new connection, which is none of the pools that requests use."""
-        engine = write_engine(database.engine.url.render_as_string(hide_password=False), size=1)
+        engine = write_engine(database.url, size=1)
         try:
             staging = cls(replication, engine, await engine.connect())
             for merge in map(_Merge, replication.entities):

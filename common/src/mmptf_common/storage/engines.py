@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 from typing import Any
@@ -114,6 +114,7 @@ class Database:
     reads: Mapping[ReadKind, ReadPool]
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
+    url: str = field(repr=False)
 
     @property
     def pool(self) -> asyncpg.Pool[Any]:
@@ -197,7 +198,7 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
             )
             for kind, limits in READS.items()
         }
-        yield Database(reads, engine, async_sessionmaker(engine, expire_on_commit=False))
+        yield Database(reads, engine, async_sessionmaker(engine, expire_on_commit=False), url)
 
 
 @asynccontextmanager
