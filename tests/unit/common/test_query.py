@@ -265,7 +265,7 @@ def test_closed_values_with_a_name_are_references_to_components() -> None:
     assert declared["format"] == {"$ref": "#/components/schemas/ListFormat"}
     assert {name: schema["enum"] for name, schema in parameter_components(Flagged).items()} == {
         "PlaceKind": ["country", "region"],
-        "ListFormat": ["json", "csv", "ndjson"],
+        "ListFormat": ["json", "csv", "csv-spreadsheet", "ndjson"],
     }
     query = flagged("kind=Region&format=CSV")
     assert (query.kind, query.format) == (["region"], "csv")
