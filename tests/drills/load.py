@@ -85,6 +85,7 @@ class Load:
         """Read what the load will not change, which has to stay so."""
         self.http = new_http(self.stack.urls["gateway"])
         await self.markers_caught_up()
+        assert not self.tally.findings, self.tally.findings
         for path in (*FIXED, VIEW):
             answer = await self.http.get(path)
             assert answer.status_code == 200, (path, answer.text)

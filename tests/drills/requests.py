@@ -28,12 +28,15 @@ async def send(scene: Scene, data: bytes, kind: str = "gateway") -> tuple[int, i
     process = scene.stack.of(kind)[0]
     begin = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
+    answer = b""
     try:
         async with asyncio.timeout(4 * SECONDS):
             writer.write(data)
-            answer = await reader.read(-1)
+            # What has come counts, also where the server then breaks a connection on which more was sent than it read.
+            while part := await reader.read(65_536):
+                answer += part
     except (OSError, TimeoutError):
-        answer = b""
+        pass
     finally:
         writer.transport.abort()
     first = answer.split(b" ", 2)
@@ -83,12 +86,12 @@ async def many_unknown_answers(scene: Scene) -> None:
 
 @drill(*SERVICES)
 async def heads_that_are_no_heads(scene: Scene) -> None:
-    """A head has a megabyte, another 2,000 fields, a third no Host and a fourth two."""
+    """A head has a megabyte, another 20,000 fields, a third no Host and a fourth two."""
 
     async def act() -> None:
         line = b"X-A: " + b"a" * 1_000_000 + b"\r\n"
         await refused(scene, "a long field", head("/") + line + b"\r\n", 431)
-        fields = b"".join(b"X-%d: a\r\n" % number for number in range(2_000))
+        fields = b"".join(b"X-%d: a\r\n" % number for number in range(20_000))
         await refused(scene, "many fields", head("/") + fields + b"Connection: close\r\n\r\n", 431)
         await refused(scene, "no Host", b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400)
         await refused(scene, "two Hosts", head("/") + b"Host: other\r\nConnection: close\r\n\r\n", 400)

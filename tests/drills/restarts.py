@@ -83,7 +83,7 @@ async def a_replica_that_hangs_inside_a_write(scene: Scene) -> None:
     scene.mend()
 
 
-@drill(*SERVICES)
+@drill(*SERVICES, excused=("export",))
 async def sigterm_in_an_export(scene: Scene) -> None:
     """A replica of the funding service and a gateway get SIGTERM while exports are read: each is complete."""
     whole = (await scene.load.http.get(EXPORT)).content
@@ -93,6 +93,10 @@ async def sigterm_in_an_export(scene: Scene) -> None:
         scene.tally.sent += 1
         lines = 0
         async with http.stream("GET", url + EXPORT) as answer:
+            if answer.status_code == 503:
+                # As many exports as a service sends at once are under way.
+                scene.tally.labelled += 1
+                return
             async for chunk in answer.aiter_raw(65_536):
                 lines += chunk.count(b"\n")
                 await asyncio.sleep(0.05)
@@ -100,7 +104,7 @@ async def sigterm_in_an_export(scene: Scene) -> None:
             raise ValueError(f"it ended as a whole one after {lines} of {first} lines")
         scene.tally.right += 1
 
-    await ended_while(scene, ("funding-1", "gateway-2"), [read] * 4, "an export")
+    await ended_while(scene, ("funding-1", "gateway-2"), [read] * 2, "an export")
     scene.mend()
 
 

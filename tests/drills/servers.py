@@ -19,7 +19,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from mmptf_common import cli
-from mmptf_common.storage import migrations
+from mmptf_common.storage import migrations, privileges
 from mmptf_local.cache import redis_binary
 from mmptf_local.postgres import ADMIN, running_postgres
 from mmptf_local.processes import LOOPBACK, Child, free_port, run, wait_until
@@ -31,7 +31,7 @@ from tests.suite import SERVICES
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
-    "max_connections": "150",
+    "max_connections": "200",
     "shared_buffers": "64MB",
     "wal_level": "replica",
     "max_wal_senders": "4",
@@ -152,14 +152,14 @@ def cluster_files(state: Path) -> Iterator[tuple[Path, Path]]:
     """The programs of PostgreSQL and a folder of data with the migrated and filled database of every service."""
     with running_postgres(state, databases=SERVICES, durable=False) as server:
         for name in SERVICES:
-            url = server.url(name)
-            asyncio_run(migrations.migrate(url, f"mmptf_{name}"))
+            url, role = server.serving_url(name), privileges.role_of(server.serving_url(name))
+            asyncio_run(migrations.migrate(server.url(name), f"mmptf_{name}", serving_role=role))
             definition = service_of(name)
             asyncio_run(cli.seed(definition, definition.settings(database_url=SecretStr(url))))
         workbook = state / "edition.xlsx"
         workbook.write_bytes(large_edition("DRILL-2016", EXPORTED_ROWS))
         command = [sys.executable, "-m", "mmptf_funding", "import", str(workbook)]
-        run("import", command, env={**os.environ, "DATABASE_URL": server.url("funding")})
+        run("import", command, env={**os.environ, "DATABASE_URL": server.serving_url("funding")})
         programs = Path(os.readlink(f"/proc/{server.child.process.pid}/exe")).parent
         asyncio_run(_one_password(server.admin_url()))
     yield programs, state / "postgres" / "data"
@@ -167,7 +167,7 @@ def cluster_files(state: Path) -> Iterator[tuple[Path, Path]]:
 
 async def _one_password(url: str) -> None:
     connection = await asyncpg.connect(url, ssl=False)
-    for role in (ADMIN, *SERVICES):
+    for role in (ADMIN, *SERVICES, *(f"{name}_serve" for name in SERVICES)):
         await connection.execute(f"ALTER ROLE \"{role}\" PASSWORD '{PASSWORD}'")
     await connection.close()
 

@@ -193,9 +193,9 @@ def running_stack(
 
 
 def database_url(service: str, *ports: int) -> str:
-    """The address of a service's database on one or several servers, of which the one that takes writes is used."""
+    """The address of a service's database on one or several servers, of which the one that is no replica is used."""
     hosts = ",".join(f"{LOOPBACK}:{port}" for port in ports)
-    return f"postgresql://{service}:{PASSWORD}@{hosts}/{service}?target_session_attrs=read-write"
+    return f"postgresql://{service}_serve:{PASSWORD}@{hosts}/{service}?target_session_attrs=primary"
 
 
 def _environment(

@@ -106,7 +106,7 @@ async def read_slowly(url: str, path: str) -> None:
         reader, writer = await connected(url)
         try:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n".encode())
-            while await reader.read(1):
+            while await reader.read(1):  # it is the pace of this reader
                 await asyncio.sleep(0.1)
         except OSError:
             pass

@@ -40,7 +40,7 @@ async def test_no_read_fails_after_all_connections_were_lost(new_database: Calla
 
 async def test_an_address_of_several_hosts_leads_to_the_one_that_answers(new_database: Callable[[str], str]) -> None:
     before, _, after = new_database("catalog").partition("@")
-    url = f"{before}@127.0.0.1:{free_port()},{after}?target_session_attrs=read-write"
+    url = f"{before}@127.0.0.1:{free_port()},{after}?target_session_attrs=primary"
     async with open_database(service_of("catalog").settings(database_url=SecretStr(url))) as database:
         assert await database.pool.fetchval("SELECT 1") == 1
         async with database.engine.begin() as connection:
