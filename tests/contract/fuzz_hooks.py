@@ -23,6 +23,7 @@ from mmptf_funding.ledger import rules
 Json = dict[str, Any]
 UNHEARD_OF = "No-such-code"
 MOST_VALUES = 100
+TABLES = {"csv", "csv-spreadsheet"}
 EDITION = Path(str(files("mmptf_funding"))) / "data/MI-2015/requirements.csv"
 # Codes that are asked for one at a time.
 NAMED = {"earlier": "A-000001", "target": "human-rights-90", "language": "fr"}
@@ -282,18 +283,18 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     if case.operation.path.endswith("/status-changes"):
         # What cannot be written as a whole is refused as a whole.
         query["partial"] = "true"
-    if query.get("format") in {"csv", "ndjson"}:
+    if query.get("format") in {*TABLES, "ndjson"}:
         # An export is complete: it has no pages to ask for.
         query.pop("limit", None)
         query.pop("cursor", None)
-    if query.get("format") == "csv" and case.operation.path.endswith("/indicator") and not query.get("by"):
+    if query.get("format") in TABLES and case.operation.path.endswith("/indicator") and not query.get("by"):
         # A table has a row for each group, so it has to be divided.
         query["by"] = ["country"]
     if "fields" in query and query.get("format") != "ndjson":
         # A CSV has columns of other names, and an item without some of its members is none of the schema.
         schema = next(p for p in case.operation.iter_parameters() if p.name == "fields").definition["schema"]
         query["fields"] = schema["items"]["enum"]
-        if query.get("format") == "csv":
+        if query.get("format") in TABLES:
             del query["fields"]
     if isinstance(query.get("sort"), list):
         # A key has one direction.

@@ -137,7 +137,7 @@ async def test_a_table_is_negotiated_and_cached_as_the_json_is(apis: ApiClients,
         assert then.status_code == 200
         assert then.text.partition("\n")[0] == asked.text.partition("\n")[0]
     found = error_detail(operation, await ask(apis, operation, "format=ndjson"), "format")
-    assert found["allowed"] == ["json", "csv"]
+    assert found["allowed"] == ["json", "csv", "csv-spreadsheet"]
     problem(operation, await ask(apis, operation, query, headers={"accept": "application/x-ndjson"}), 406)
 
 

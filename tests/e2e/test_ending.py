@@ -7,10 +7,12 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -36,11 +38,15 @@ class Process:
 
 
 @pytest.fixture(scope="module")
-def environments(new_database: Callable[[str], str]) -> dict[str, dict[str, str]]:
-    return {
-        "catalog": {"DATABASE_URL": new_database("catalog")},
-        "gateway": {"SERVICES": f"catalog=http://{LOOPBACK}:{free_port()}"},
-    }
+def environments(new_database: Callable[[str], str]) -> Iterator[dict[str, dict[str, str]]]:
+    # A gateway is ready while one service answers, be it with an error: this one answers 501.
+    with ThreadingHTTPServer((LOOPBACK, 0), BaseHTTPRequestHandler) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        yield {
+            "catalog": {"DATABASE_URL": new_database("catalog")},
+            "gateway": {"SERVICES": f"catalog=http://{LOOPBACK}:{service.server_port}"},
+        }
+        service.shutdown()
 
 
 @asynccontextmanager
