@@ -319,8 +319,7 @@ def test_connections_beyond_those_that_are_answered_are_reset(app: App) -> None:
     with serving(app, admission=Admission(0, 0)) as (_, port), ExitStack() as stack:
         waiting = [stack.enter_context(connected(port)) for _ in range(MAX_REFUSED)]
         time.sleep(0.1)
-        beyond = stack.enter_context(connected(port))
-        with pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connected(port) as beyond:
             beyond.recv(1)
         waiting[-1].sendall(GET)
         assert problem_of(rest_of(waiting[-1]))["code"] == "too_many_connections"

@@ -273,7 +273,7 @@ def test_closed_values_with_a_name_are_references_to_components() -> None:
         flagged("kind=regions&format=xml")
     assert [(error.code, error.allowed, error.suggestion) for error in caught.value.errors] == [
         ("unknown_code", ["country", "region"], "region"),
-        ("unknown_code", ["json", "csv", "ndjson"], None),
+        ("unknown_code", ["json", "csv", "csv-spreadsheet", "ndjson"], None),
     ]
 
 
