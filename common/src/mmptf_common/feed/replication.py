@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from mmptf_common.process.client import open_client
+from mmptf_common.process.tasks import end_task
 from mmptf_common.storage.engines import Database, driver_connection, write_engine
 from mmptf_common.storage.failures import problem_of
 from mmptf_common.storage.journal import Author, Write, begin_write
@@ -493,5 +494,4 @@ async def replicating(replication: Replication, origin: str, database: Database)
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_task(task)

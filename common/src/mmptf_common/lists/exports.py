@@ -35,6 +35,7 @@ from mmptf_common.lists.listing import (
     with_known_codes,
     with_stored_links,
 )
+from mmptf_common.process.tasks import end_task
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail
@@ -232,8 +233,7 @@ async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGene
                 raise piece
             yield piece
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_task(task)
 
 
 async def _lines(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:

@@ -26,6 +26,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from mmptf_common.process.tasks import end_task
 from mmptf_common.wire.pages import CacheState
 
 log = logging.getLogger(__name__)
@@ -241,6 +242,5 @@ async def open_cache(url: str | None, name: str, build: str) -> AsyncIterator[Ca
     try:
         yield cache
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await end_task(watching)
         await client.aclose()

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.process.tasks import end_task
 from mmptf_common.storage.engines import SERVER_SETTINGS, write_engine
 from mmptf_common.storage.privileges import let_serve
 
@@ -208,9 +209,8 @@ async def _watching(url: str) -> AsyncIterator[_Watch]:
     try:
         yield watch
     finally:
-        looking.cancel()
         # It only explains: where it cannot look, the migration goes on.
-        await asyncio.gather(looking, return_exceptions=True)
+        await end_task(looking)
 
 
 def _run(**options: Any) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from mmptf_common.process.tasks import end_task
+
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
@@ -114,8 +116,7 @@ class RequestCounts:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait({task})
+            await end_task(task)
             await client.aclose()
 
     async def _exchange_forever(self, client: Redis) -> None:
