@@ -193,8 +193,7 @@ async def running_app(
         **settings,
     )
     app = importlib.import_module(f"mmptf_{name}.app").create_app(known)
-    # A process has 5 s for each of its pools, which on a busy machine is more than the manager would wait.
-    async with LifespanManager(app, shutdown_timeout=30) as manager:
+    async with LifespanManager(app) as manager:
         transport = httpx.ASGITransport(app=manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             yield RunningApp(name, app, client, database_url)
