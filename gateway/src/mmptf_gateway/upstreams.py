@@ -24,8 +24,6 @@ WINDOW_SECONDS = 60.0
 # While it is open, one request in so many seconds is sent. Those before it may still wait: a process that stands still
 # accepts connections, and the one that replaces it is found by a new request only.
 PAUSE_SECONDS = 2.0
-# Least seconds between two log lines about a service with too many requests in flight.
-LOG_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -77,7 +75,6 @@ class Upstream:
         self._failures = 0
         self._first_failure = 0.0
         self._next_try = 0.0
-        self._next_log = 0.0
 
     def admit(self, *, lasts: bool) -> InFlight:
         """A request that is counted from now on; raises ServiceUnavailable where it may not be sent now."""
@@ -119,9 +116,6 @@ class Upstream:
             log.warning("service does not answer", extra={"service": self.name, "failures": self._failures})
 
     def _too_many(self, budget: Budget) -> ServiceUnavailable:
-        if (now := time.monotonic()) >= self._next_log:
-            self._next_log = now + LOG_SECONDS
-            log.warning("too many requests in flight", extra={"service": self.name, "limit": budget.limit})
         kind = "long polls, exports and uploads" if budget is self.long else "requests"
         return ServiceUnavailable(
             f"The service {self.name!r} has {budget.limit} {kind} under way, as many as the gateway sends at once.",
