@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 import uuid
@@ -19,12 +20,27 @@ def issuer() -> Issuer:
     port = free_port()
     found = Issuer(f"http://{LOOPBACK}:{port}")
     server = uvicorn.Server(
-        uvicorn.Config(create_app(found), host=LOOPBACK, port=port, log_config=None, lifespan="off")
+        uvicorn.Config(
+            create_app(found),
+            host=LOOPBACK,
+            port=port,
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
     )
-    threading.Thread(target=server.run, daemon=True).start()
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    atexit.register(_end, server, thread)
     while not server.started:
         time.sleep(0.005)
     return found
+
+
+def _end(server: uvicorn.Server, thread: threading.Thread) -> None:
+    # A loop of uvloop whose timer is due after the end of the interpreter asks it for a thread state, and crashes.
+    server.should_exit = True
+    thread.join()
 
 
 def identity() -> dict[str, str]:
