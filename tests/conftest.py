@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import hypothesis
 import pytest
@@ -28,7 +29,7 @@ from xdist.scheduler import LoadScopeScheduling
 from mmptf_common import cli
 from mmptf_common.service import Service
 from mmptf_common.storage import migrations, privileges
-from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.engines import Database, ReadKind, write_engine
 from mmptf_local.cache import Cache, redis_binary, running_cache
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.postgres import Postgres, running_postgres
@@ -140,6 +141,11 @@ def asyncio_run(coroutine: object) -> None:
     """Run to the end in a loop of its own, also where a loop runs already."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, coroutine).result()  # type: ignore[arg-type]
+
+
+def pool_of(database: Database) -> asyncpg.Pool[Any]:
+    """The connections for pages of a database, over which tests read what is stored."""
+    return database.reads[ReadKind.PAGE].connections
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from mmptf_local.issuer import AUDIENCE
 from mmptf_local.processes import Child, answers_ready, wait_until
 from mmptf_local.suite import Suite
 from mmptf_markers.assessments.schemas import EXAMPLE_AMENDMENT, EXAMPLE_DRAFT
+from tests.conftest import pool_of
 from tests.e2e.test_retries import token
 from tests.integration.changes import amend, delete
 from tests.integration.replicas import chained, equal, programme, replicated, settings_of, until
@@ -149,7 +150,7 @@ async def test_markers_that_die_lose_no_change_and_store_none_twice(
         asking(suite, "admin") as admin,
     ):
         for death in range(DEATHS):
-            enough = await catalog.pool.fetchval(LAST) + chance.randrange(1, WRITES_EACH)
+            enough = await pool_of(catalog).fetchval(LAST) + chance.randrange(1, WRITES_EACH)
             writing = [asyncio.create_task(write_much(catalog, death, writer)) for writer in range(WRITERS)]
 
             # In the middle of what is written.
@@ -158,7 +159,7 @@ async def test_markers_that_die_lose_no_change_and_store_none_twice(
             await asyncio.to_thread(processes["markers"].start)
             await asyncio.gather(*writing)
 
-        await until(partial(is_reached, markers, await catalog.pool.fetchval(LAST)), seconds=15)
+        await until(partial(is_reached, markers, await pool_of(catalog).fetchval(LAST)), seconds=15)
         copies = await replicated(markers)
         assert equal(copies, await replicated(catalog))
         entries: list[dict[str, Any]] = []
@@ -172,7 +173,7 @@ async def test_markers_that_die_lose_no_change_and_store_none_twice(
 
 async def is_reached(markers: Database, change: int) -> bool:
     """Whether a change of the catalogue was replicated."""
-    return bool(await markers.pool.fetchval("SELECT last FROM replication WHERE service = 'catalog'") >= change)
+    return bool(await pool_of(markers).fetchval("SELECT last FROM replication WHERE service = 'catalog'") >= change)
 
 
 async def write_much(catalog: Database, death: int, writer: int) -> None:

@@ -22,7 +22,7 @@ from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, The
 from mmptf_catalog.programmes.commands import programme_row
 from mmptf_catalog.programmes.domain import StatedProgramme
 from mmptf_catalog.programmes.schemas import CodeNames
-from tests.conftest import RunningApp, service_of
+from tests.conftest import RunningApp, pool_of, service_of
 from tests.integration.books import Books, Refused, Row
 from tests.integration.books_commands import (
     CATALOG,
@@ -77,7 +77,7 @@ class Suite:
         return answer.json()
 
     async def revision(self, running: RunningApp) -> int:
-        return int(await running.app.state.database.pool.fetchval("SELECT coalesce(max(number), 0) FROM revision"))
+        return int(await pool_of(running.app.state.database).fetchval("SELECT coalesce(max(number), 0) FROM revision"))
 
     # - commands -
 
@@ -505,7 +505,7 @@ class Suite:
     async def replay(self) -> None:
         """Check that the journal, replayed from the start, gives every table, present and past, as text."""
         for running in (self.catalog, self.funding):
-            pool = running.app.state.database.pool
+            pool = pool_of(running.app.state.database)
             changes = await pool.fetch(
                 "SELECT entity, key, action, before::text, after::text, first, at FROM change"
                 " JOIN revision ON seq BETWEEN first AND number ORDER BY seq"
@@ -558,7 +558,7 @@ class Suite:
     async def check_derived(self, now: Mapping[tuple[str, str], str]) -> None:
         """Check that the columns of entries and programmes equal what their records state."""
         stated = {key: json.loads(text) for (entity, key), text in now.items() if entity == "ledger_entry"}
-        rows = await self.funding.app.state.database.pool.fetch("SELECT * FROM ledger_entry ORDER BY number")
+        rows = await pool_of(self.funding.app.state.database).fetch("SELECT * FROM ledger_entry ORDER BY number")
         assert [row["code"] for row in rows] == sorted(stated) == [row.code for row in self.books.rows]
         same = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "follows", "reverses")
         for row, kept in zip(rows, self.books.rows, strict=True):
@@ -569,7 +569,7 @@ class Suite:
             assert row["updated"] == datetime.fromisoformat(said["updated"])
             assert [getattr(kept, name) for name in same] == [said[name] for name in same]
             assert (kept.date, kept.amount) == (said["date"], Decimal(said["sum"]["amount"]))
-        pool = self.catalog.app.state.database.pool
+        pool = pool_of(self.catalog.app.state.database)
         lists = []
         for kind, model in (
             ("thematic_area", ThematicArea), ("objective", Objective), ("organization", Organization), ("place", Place),

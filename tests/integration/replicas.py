@@ -15,7 +15,7 @@ import pytest
 
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.engines import Database
-from tests.conftest import RunningApp, running_app
+from tests.conftest import RunningApp, pool_of, running_app
 from tests.integration.changes import amend
 from tests.integration.database_proxy import DatabaseProxy
 from tests.serving import served
@@ -110,7 +110,7 @@ class Pair:
 
     async def last_change(self) -> int:
         """The last change of the journal of markers."""
-        return int(await self.copy.pool.fetchval("SELECT coalesce(max(seq), 0) FROM change"))
+        return int(await pool_of(self.copy).fetchval("SELECT coalesce(max(seq), 0) FROM change"))
 
     async def copied(self) -> Records:
         """The replicated records of markers."""
@@ -121,7 +121,7 @@ class Pair:
 
     async def is_replicated(self) -> bool:
         """Whether every present change of the catalogue was processed."""
-        reached = await self.copy.pool.fetchval("SELECT last FROM replication")
+        reached = await pool_of(self.copy).fetchval("SELECT last FROM replication")
         return bool(reached == await revision(self.source.catalog))
 
     async def catch_up(self) -> None:
@@ -168,7 +168,7 @@ async def replicated(database: Database) -> Records:
     return {
         (entity, row["code"]): json.loads(row["record"])
         for entity in ENTITIES
-        for row in await database.pool.fetch(f"SELECT code, record::text FROM {entity}")
+        for row in await pool_of(database).fetch(f"SELECT code, record::text FROM {entity}")
     }
 
 
@@ -202,7 +202,7 @@ def equal(copies: Records, originals: Records) -> bool:
 
 
 async def revision(catalog: RunningApp) -> int:
-    return int(await catalog.app.state.database.pool.fetchval("SELECT max(number) FROM revision"))
+    return int(await pool_of(catalog.app.state.database).fetchval("SELECT max(number) FROM revision"))
 
 
 async def copy_state(markers: RunningApp) -> dict[str, Any]:

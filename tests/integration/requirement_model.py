@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mmptf_common.lists.totals import FilteredTotals, LeftOut, Total, TotalGroup
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.places import names_of
-from tests.conftest import RunningApp
+from tests.conftest import RunningApp, pool_of
 
 Row = dict[str, Any]
 Pairs = list[tuple[str, str]]
@@ -173,7 +173,7 @@ async def export(client: httpx.AsyncClient, link: str) -> list[Row]:
 
 
 async def journalled(running: RunningApp) -> int:
-    return int(await running.app.state.database.pool.fetchval("SELECT max(seq) FROM change"))
+    return int(await pool_of(running.app.state.database).fetchval("SELECT max(seq) FROM change"))
 
 
 def asking(pairs: Pairs, by: list[str]) -> httpx.URL:

@@ -23,7 +23,7 @@ from mmptf_common.storage.as_of import AsOfTables, with_ctes
 from mmptf_common.storage.records import moment_text
 from mmptf_local.cache import Cache
 from mmptf_local.postgres import Postgres
-from tests.conftest import RunningApp, asyncio_run, running_app, service_of
+from tests.conftest import RunningApp, asyncio_run, pool_of, running_app, service_of
 from tests.integration.random_writes import (
     CATALOG,
     CONTRIBUTIONS,
@@ -159,7 +159,7 @@ Rows = dict[str, list[str]]
 async def rows_of(running: RunningApp, ctes: str = "") -> Rows:
     """Every row of every table of records, whole, now or as the clause gives it."""
     found = {}
-    async with running.app.state.database.pool.acquire() as connection:
+    async with pool_of(running.app.state.database).acquire() as connection:
         for table in service_of(running.name).metadata.sorted_tables:
             if "entity" in table.info:
                 name = table.name
@@ -179,7 +179,9 @@ class Remembered:
 
 
 async def newest(running: RunningApp) -> tuple[int, datetime]:
-    row = await running.app.state.database.pool.fetchrow("SELECT number, at FROM revision ORDER BY number DESC LIMIT 1")
+    row = await pool_of(running.app.state.database).fetchrow(
+        "SELECT number, at FROM revision ORDER BY number DESC LIMIT 1"
+    )
     return row["number"], row["at"]
 
 
@@ -360,7 +362,7 @@ async def test_a_moment_means_the_same_when_a_write_of_before_it_is_committed_af
     async with running_app("funding", new_database("funding"), None) as running:
         async with writing(running) as it:
             await it.amend("contribution", "DEU-2024-01", {"amount": Decimal(1)}, note="a long write")
-            moment = moment_text(await running.app.state.database.pool.fetchval("SELECT clock_timestamp()"))
+            moment = moment_text(await pool_of(running.app.state.database).fetchval("SELECT clock_timestamp()"))
             asking = asyncio.create_task(running.client.get(CONTRIBUTIONS, params={"as_of": moment}))
             await asyncio.wait({asking}, timeout=0.5)
         then = await asking

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from tests.conftest import SERVICES, RunningApp, running_app
+from tests.conftest import SERVICES, RunningApp, pool_of, running_app
 from tests.integration.changes import CHANGES, LONGEST_WAIT, Databases, all_changes, amend, ask, create, delete, write
 
 ORGANIZATIONS = "/catalog/v1/organizations"
@@ -35,7 +35,7 @@ async def test_every_change_is_there_in_order(apps: dict[str, RunningApp], servi
     while page["more"]:
         page = await ask(client, page["next"])
         items += page["items"]
-    async with apps[service].app.state.database.pool.acquire() as connection:
+    async with pool_of(apps[service].app.state.database).acquire() as connection:
         entries = await connection.fetch(
             "SELECT seq, number, entity, key, action, organization, revision.reason, before, after"
             " FROM change JOIN revision ON seq BETWEEN first AND number ORDER BY seq"
@@ -103,7 +103,7 @@ async def test_a_reader_who_holds_back_the_last_revision_applies_whole_writes(
             held = []
         if page["more"] and len(made) < 8:
             await write_some()
-    entries = await running.app.state.database.pool.fetch(
+    entries = await pool_of(running.app.state.database).fetch(
         "SELECT seq, entity, number FROM change JOIN revision ON seq BETWEEN first AND number"
         " WHERE seq > $1 ORDER BY seq",
         after,

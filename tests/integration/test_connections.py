@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from mmptf_common.storage.engines import open_database
 from mmptf_local.processes import free_port
-from tests.conftest import admin_url, asyncio_run, running_app, service_of
+from tests.conftest import admin_url, asyncio_run, pool_of, running_app, service_of
 
 PATH = "/catalog/v1/organizations"
 SIZE = 4
@@ -29,7 +29,7 @@ async def terminate_all(url: str) -> None:
 
 async def test_no_read_fails_after_all_connections_were_lost(new_database: Callable[[str], str]) -> None:
     async with running_app("catalog", new_database("catalog"), None) as running:
-        pool = running.app.state.database.pool
+        pool = pool_of(running.app.state.database)
         await asyncio.gather(*(pool.fetchval("SELECT pg_sleep(0.2)") for _ in range(SIZE)))
         assert pool.get_idle_size() == SIZE
         # The loop of the app stands still meanwhile: it does not learn that its connections are closed.
@@ -42,6 +42,6 @@ async def test_an_address_of_several_hosts_leads_to_the_one_that_answers(new_dat
     before, _, after = new_database("catalog").partition("@")
     url = f"{before}@127.0.0.1:{free_port()},{after}?target_session_attrs=primary"
     async with open_database(service_of("catalog").settings(database_url=SecretStr(url))) as database:
-        assert await database.pool.fetchval("SELECT 1") == 1
+        assert await pool_of(database).fetchval("SELECT 1") == 1
         async with database.engine.begin() as connection:
             assert await connection.scalar(sa.text("SELECT current_setting('lock_timeout')")) == "10s"

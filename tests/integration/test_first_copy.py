@@ -18,7 +18,7 @@ import pytest
 
 from mmptf_common.feed import replication
 from mmptf_local.processes import LOOPBACK, Child, free_port
-from tests.conftest import running_app
+from tests.conftest import pool_of, running_app
 from tests.integration.replicas import until
 from tests.serving import served
 from tests.tokens import identity
@@ -98,7 +98,7 @@ async def test_a_first_copy_is_whole_though_the_source_fails_in_the_middle(
         served(source) as url,
         running_app("markers", new_database("markers"), None, funding_url=url) as markers,
     ):
-        pool = markers.app.state.database.pool
+        pool = pool_of(markers.app.state.database)
         await until(lambda: pool.fetchval("SELECT last FROM replication WHERE service = 'funding'"), seconds=60)
         assert await total(pool) == (3000, 3000 * 3001 // 2, 1)
         # What was staged before a failure is not asked for again, and what is of another journal is.
@@ -117,7 +117,7 @@ async def test_a_long_write_of_the_source_is_one_write_of_the_copy(new_database:
         served(source) as url,
         running_app("markers", new_database("markers"), None, funding_url=url) as markers,
     ):
-        pool = markers.app.state.database.pool
+        pool = pool_of(markers.app.state.database)
         await until(lambda: pool.fetchval("SELECT last FROM replication WHERE service = 'funding'"), seconds=60)
         change = source._change
         source._change = lambda seq: {**change(seq), "revision": seq if seq <= 10 else 3000}  # type: ignore[method-assign]

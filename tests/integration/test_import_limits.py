@@ -17,7 +17,7 @@ from mmptf_funding.imports import reading, routes
 from mmptf_funding.imports.files import MAX_STYLES
 from mmptf_funding.imports.routes import CSV, XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
-from tests.conftest import RunningApp
+from tests.conftest import RunningApp, pool_of
 from tests.integration.editions import MADE_UP, REQUIREMENTS, send, workbook_of
 from tests.tokens import writing
 
@@ -172,7 +172,7 @@ async def test_other_writes_go_on_while_a_file_is_read(untouched: RunningApp, mo
 
     async def looking(session: Any, tables: Any) -> Any:
         checked = await check(session, tables)
-        async with untouched.app.state.database.pool.acquire() as connection:
+        async with pool_of(untouched.app.state.database).acquire() as connection:
             free.append(await connection.fetchval("SELECT pg_try_advisory_xact_lock(469987521638)"))
         return checked
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from mmptf_common.storage.journal import JOURNAL_LOCK
 from mmptf_funding.ledger import catalogue_client
-from tests.conftest import running_app
+from tests.conftest import pool_of, running_app
 from tests.integration.ledger_client import (
     ADMIN,
     AGENT,
@@ -121,7 +121,7 @@ async def stored(ledger: LedgerClient) -> dict[str, list[Any]]:
     }
     found = {}
     for name, statement in statements.items():
-        found[name] = [tuple(row) for row in await ledger.running.app.state.database.pool.fetch(statement)]
+        found[name] = [tuple(row) for row in await pool_of(ledger.running.app.state.database).fetch(statement)]
     return found
 
 
@@ -282,7 +282,7 @@ async def test_a_thousand_entries_take_few_statements(funded_ledger: LedgerClien
             report = (await funded_ledger.batch(*entries, partial="true", **query)).json()
         assert (report["written"], report["refused"]) == (501, 499)
         assert len(executed) < 30
-    changes = await funded_ledger.running.app.state.database.pool.fetch(
+    changes = await pool_of(funded_ledger.running.app.state.database).fetch(
         "SELECT key, reason FROM change JOIN ledger_entry ON code = key WHERE kind = 'deposit' AND reason IS NOT NULL"
     )
     assert sorted(reason for _, reason in changes) == sorted(f"note {n}" for n in range(0, 1000, 6))

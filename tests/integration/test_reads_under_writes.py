@@ -14,7 +14,7 @@ import pytest
 from mmptf_common.http.conditional import revision_in
 from mmptf_common.storage.records import moment_text
 from mmptf_local.cache import Cache
-from tests.conftest import RunningApp, running_app
+from tests.conftest import RunningApp, pool_of, running_app
 from tests.integration.database_proxy import proxy_to
 from tests.integration.indicator import OVER_TIME
 from tests.integration.marked import ACTIONS, ASSESSMENTS, CURRENT_GRADES, INDICATOR, Markers, programme
@@ -121,7 +121,7 @@ async def test_a_read_is_of_the_revision_of_its_tag(new_database: Databases, red
 async def test_waiting_for_a_write_holds_no_connection(new_database: Databases) -> None:
     """Requests as of a moment of a write under way wait for it, and others are answered meanwhile."""
     async with running_app("funding", new_database("funding"), None) as running:
-        pool = running.app.state.database.pool
+        pool = pool_of(running.app.state.database)
         async with writing(running) as it:
             moment = moment_text(await it.connection.fetchval("SELECT clock_timestamp()"))
             number = 3 * pool.get_max_size()

@@ -16,7 +16,7 @@ from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_common.feed import replication
 from mmptf_common.storage.engines import Database
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
-from tests.conftest import running_app
+from tests.conftest import pool_of, running_app
 from tests.integration.changes import amend, delete, write
 from tests.integration.replicas import (
     API,
@@ -53,7 +53,7 @@ async def test_the_first_copy_is_whole_and_one_write(new_database: Databases, mo
         running_app("markers", new_database("markers"), None, catalog_url=url) as markers,
     ):
         database = markers.app.state.database
-        await until(lambda: database.pool.fetchval("SELECT last FROM replication"))
+        await until(lambda: pool_of(database).fetchval("SELECT last FROM replication"))
         state = await copy_state(markers)
         originals, copies = await listed(source.catalog), await replicated(database)
         assert equal(copies, originals)
@@ -79,12 +79,12 @@ async def test_the_first_copy_is_whole_and_one_write(new_database: Databases, mo
 async def is_last(database: Database, title: str) -> bool:
     """Whether the last change of a journal is to a programme with this title."""
     query = "SELECT after->>'title' FROM change ORDER BY seq DESC LIMIT 1"
-    return bool(await database.pool.fetchval(query) == title)
+    return bool(await pool_of(database).fetchval(query) == title)
 
 
 async def test_the_columns_of_a_replica_equal_its_documents(synced: Pair) -> None:
     originals = await listed(synced.source.catalog)
-    found = await synced.copy.pool.fetch("SELECT * FROM programme")
+    found = await pool_of(synced.copy).fetch("SELECT * FROM programme")
     assert any(row["amount"] is not None for row in found)
     for row in found:
         original = originals["programme", row["code"]]
@@ -95,7 +95,7 @@ async def test_the_columns_of_a_replica_equal_its_documents(synced: Pair) -> Non
         assert row["countries"] == [place["code"] for place in original["places"]]
         assert row["amount"] == (budget["amount"] and Decimal(budget["amount"]))
         assert (row["currency"], row["budget_stage"]) == (budget["currency"], budget["stage"])
-    for row in await synced.copy.pool.fetch("SELECT * FROM place"):
+    for row in await pool_of(synced.copy).fetch("SELECT * FROM place"):
         original = originals["place", row["code"]]
         regions = [original[level] for level in ("region", "subregion", "intermediate_region")]
         assert (row["kind"], row["regions"]) == (original["kind"], [region for region in regions if region])

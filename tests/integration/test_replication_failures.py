@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mmptf_local.processes import LOOPBACK, free_port
-from tests.conftest import running_app
+from tests.conftest import pool_of, running_app
 from tests.integration.changes import write
 from tests.integration.replicas import (
     FAULTS,
@@ -89,7 +89,7 @@ async def test_a_source_that_is_not_there_yet_is_copied_when_it_is(
         assert await copy_state(markers) == NEVER
         async with passing_on(port, url):
             database = markers.app.state.database
-            await until(lambda: database.pool.fetchval("SELECT last FROM replication"))
+            await until(lambda: pool_of(database).fetchval("SELECT last FROM replication"))
             assert equal(await replicated(database), await listed(source.catalog))
 
 

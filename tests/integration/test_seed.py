@@ -28,7 +28,7 @@ from mmptf_common.wire.codes import RESERVED_CODES
 from mmptf_common.wire.places import places
 from mmptf_funding.imports.routes import XLSX
 from mmptf_local.postgres import Postgres
-from tests.conftest import RunningApp, asyncio_run, running_app, service_of
+from tests.conftest import RunningApp, asyncio_run, pool_of, running_app, service_of
 from tests.integration import editions
 from tests.integration.programmes_client import FUND, amend, submitted
 from tests.integration.replicas import Pair
@@ -463,7 +463,7 @@ async def test_copies_follow_a_release(synced: Pair, release: Release) -> None:
     copied = await synced.copied()
     programme = copied["programme", "MKD-01"]
     assert (programme["thematic_area"]["name"], programme["places"][0]["name"]) == ("Another area", "Another Macedonia")
-    regions = await synced.copy.pool.fetchval("SELECT regions FROM place WHERE code = 'MKD'")
+    regions = await pool_of(synced.copy).fetchval("SELECT regions FROM place WHERE code = 'MKD'")
     assert regions == ["002", "202", "014"]
 
 

@@ -116,11 +116,6 @@ class Database:
     sessions: async_sessionmaker[AsyncSession]
     url: str = field(repr=False)
 
-    @property
-    def pool(self) -> asyncpg.Pool[Any]:
-        """The connections for pages."""
-        return self.reads[ReadKind.PAGE].connections
-
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
     """A connection that breaks where the other side is silent for too long, also while nothing is asked."""
