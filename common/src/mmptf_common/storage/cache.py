@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 import ssl
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
@@ -26,6 +25,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from mmptf_common.process.failure_log import report
 from mmptf_common.process.tasks import end_task
 from mmptf_common.wire.pages import CacheState
 
@@ -43,8 +43,6 @@ RETRY_SECONDS, WATCH_SECONDS = 2.0, 15.0
 # Bytes of the largest value; a larger answer is computed at each request.
 MAX_VALUE_BYTES = 4_194_304
 MAX_CONNECTIONS = 20
-# Seconds between two log lines about values that were not used.
-LOG_SECONDS = 60.0
 
 
 class _Parser(_AsyncRESP2Parser):
@@ -85,8 +83,6 @@ class Cache:
         self._reason: str | None = None
         self._stopped = asyncio.Event()
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._rejected = 0
-        self._logged = float("-inf")
 
     def state(self) -> CacheState:
         """Whether Redis is used, and why not."""
@@ -106,7 +102,7 @@ class Cache:
             return None, f"{self._name}; fwd=uri-miss"
         header, _, value = stored.partition(b"\n")
         if header != self._header(key, value):
-            self._reject()
+            report("values of the cache", "values of the cache are not those that were stored", None)
             return None, f"{self._name}; fwd=bypass; detail=invalid"
         return value, f"{self._name}; hit"
 
@@ -188,12 +184,6 @@ class Cache:
         self._stopped.set()
         if was_used:
             log.warning("the cache is not used", extra={"reason": self._reason, "cause": repr(error)})
-
-    def _reject(self) -> None:
-        self._rejected += 1
-        if time.monotonic() - self._logged >= LOG_SECONDS:
-            log.warning("values of the cache are not those that were stored", extra={"values": self._rejected})
-            self._logged, self._rejected = time.monotonic(), 0
 
 
 def reason_of(error: BaseException) -> str:
