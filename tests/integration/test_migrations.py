@@ -132,13 +132,16 @@ def test_a_migration_holds_what_it_executes(file: Path) -> None:
 # The files of `schemas` with the text under which each version was first migrated to, as it always is from now on;
 # where a migration was amended in its first days, the amended one.
 LANDED = {
-    "catalog": ("0001b", "0002a", "0003a", "0004a", "0005a", "0006a", "0007a", "0008a", "0009a"),
+    "catalog": (
+        "0001b", "0002a", "0003a", "0004a", "0005a", "0006a", "0007a", "0008a", "0009a", "0010a", "0011a", "0012a",
+    ),
     "funding": (
-        "0001b", "0002b", "0003a", "0004a", "0005a", "0006a", "0007a", "0008a", "0009a", "0010a",
+        "0001b", "0002b", "0003a", "0004a", "0005a", "0006a", "0007a", "0008a", "0009a", "0010a", "0011a", "0012a",
+        "0013a",
     ),
     "markers": (
         "0001b", "0002a", "0003a", "0004a", "0005a", "0006a", "0008a", "0009a", "0010a", "0011a", "0012a",
-        "0013a",
+        "0013a", "0014a", "0015a",
     ),
 }  # fmt: skip
 # The last version of each that is a number alone.
