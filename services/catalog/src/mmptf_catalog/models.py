@@ -59,6 +59,7 @@ class PlaceRow(Record, Base, table=True):
 
 class OrganizationRow(Record, Base, table=True):
     __tablename__ = "organization"
+    __table_args__ = (sa.Index("organization_name", sa.text('lower(name) COLLATE "C"'), "code"),)
 
     name: str
 

@@ -28,7 +28,10 @@ class MoneyStageRow(Record, Base, table=True):
 
 class ContributorRow(Record, Base, table=True):
     __tablename__ = "contributor"
-    __table_args__ = (sa.Index("contributor_lower_country", sa.text("lower(country)")),)
+    __table_args__ = (
+        sa.Index("contributor_name", sa.text('lower(name) COLLATE "C"'), "code"),
+        sa.Index("contributor_lower_country", sa.text("lower(country)")),
+    )
 
     name: str
     type: str
