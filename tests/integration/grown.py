@@ -53,10 +53,12 @@ _FUNDING = (
     INSERT INTO programme (code, updated, record, revised)
     SELECT 'MANY-' || n, now(), json_build_object(
            'code', 'MANY-' || n, 'title', 'Programme ' || n, 'stage', 'funded', 'thematic_area', NULL,
-           'organizations', '[{{"code": "ILO", "name": "ILO"}}]'::json, 'budget', NULL, 'updated', now()), 1
+           'organizations', '[{{"code": "ILO", "name": "ILO"}}]'::json,
+           'budget', CASE n % 3 WHEN 0 THEN json_build_object('amount', (1500 + n)::text, 'currency', 'EUR',
+                                                              'stage', 'requirement') END, 'updated', now()), 1
       FROM generate_series(1, {fewer}) AS n""",
     # A tenth of them without `reversed_by`, as they were stored before its first version; in ten a commitment and the
-    # deposit that follows it, and one entry that a later one reverses.
+    # deposit that follows it and pays it in part, and one entry that a later one reverses.
     """
     INSERT INTO ledger_entry (code, number, kind, date, amount, contributor, programme, organization, thematic_area,
                               category, follows, reverses, flags, reversed_by, updated, record, revised)
@@ -71,7 +73,7 @@ _FUNDING = (
                    'note', NULL, 'flags', '{{}}'::text[], 'recorded_by', 'IOM', 'sources', '{{}}'::text[],
                    'updated', now(), 'reversed_by', reversed_by) AS record
               FROM (SELECT n, 'L-' || lpad(n::text, 6, '0') AS code, kind, date '2019-05-07' + n % 2500 AS day,
-                           CASE n % 10 WHEN 8 THEN -(996.25 + n) ELSE 1000.25 + n END AS amount,
+                           CASE n % 10 WHEN 8 THEN -(996.25 + n) WHEN 2 THEN 900.25 + n ELSE 1000.25 + n END AS amount,
                            CASE WHEN kind IN ('pledge', 'commitment', 'deposit')
                                 THEN 'GIVER-' || 1 + n / 10 % ({fewer} / 20) END AS contributor,
                            CASE WHEN kind IN ('allocation', 'transfer', 'expenditure', 'refund')

@@ -84,14 +84,29 @@ class Snapshot:
         question: str | None = None,
         table: Callable[[A], bytes] | None = None,
     ) -> Response:
-        """An answer from the cache, or built now in one transaction; with Cache-Status, 304 when the caller has it.
+        """An answer from the cache, or built now, as `cached_bytes` does.
 
         build: returns the answer for the revision with this number
-        question: text of everything that the answer depends on beside the revision, by default the canonical query
         table: returns the answer as CSV, which `format` or `Accept` may ask for; None where it is JSON only
         """
+
+        async def body(revision: int, chosen: str) -> bytes:
+            answer = await build(revision)
+            return table(answer) if table and is_csv(chosen) else answer.model_dump_json().encode()
+
+        return await self.cached_bytes(body, question=question, tabular=table is not None)
+
+    async def cached_bytes(
+        self, build: Callable[[int, str], Awaitable[bytes]], *, question: str | None = None, tabular: bool = False
+    ) -> Response:
+        """An answer from the cache, or built now in one transaction; with Cache-Status, 304 when the caller has it.
+
+        build: returns the body for the revision with this number in a representation, as JSON or CSV
+        question: text of everything that the answer depends on beside the revision, by default the canonical query
+        tabular: whether the answer is there as CSV, too
+        """
         chosen = "json"
-        if table is not None and isinstance(self.query, Tabular):
+        if tabular and isinstance(self.query, Tabular):
             chosen = representation(self.request, self.query, TABLE)
         if question is None:
             question = canonical(self.query, without=FORMAT)
@@ -104,8 +119,7 @@ class Snapshot:
         if body is None:
             # After a write in between the revision is newer, and the answer is stored under the newer one.
             async with self.repeatable_read() as revision:
-                answer = await build(conditional.number_of(revision))
-            body = table(answer) if table and is_csv(chosen) else answer.model_dump_json().encode()
+                body = await build(conditional.number_of(revision), chosen)
             if chosen == SPREADSHEET:
                 body = defused(body)
             tag = conditional.etag(self.request, revision, question, chosen)

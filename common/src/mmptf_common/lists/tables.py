@@ -25,6 +25,11 @@ def columns_of(model: type[BaseModel]) -> list[str]:
     return [column for column, _ in _paths(model)]
 
 
+def selected_columns(model: type[BaseModel], record: str) -> str:
+    """SQL that selects the columns of a model, as text; record: SQL of the record's JSON, of type jsonb."""
+    return ", ".join(f"{record} #>> '{{{','.join(path)}}}' AS {column}" for column, path in _paths(model))
+
+
 def cells_of(record: BaseModel) -> dict[str, Any]:
     """Column -> the value in JSON of the record, null where it or what contains it is null."""
     values = record.model_dump(mode="json")

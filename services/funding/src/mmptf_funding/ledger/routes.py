@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 from pydantic import BaseModel
+from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest, WriteRequest
 from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.lists.codes import codes_named_in
-from mmptf_common.lists.tables import columns_of, table_of
+from mmptf_common.lists.tables import columns_of
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
@@ -30,7 +33,7 @@ from mmptf_common.writes.commands import (
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.contributions.routes import TAG as CONTRIBUTIONS_TAG
 from mmptf_funding.contributions.schemas import Contributor
-from mmptf_funding.ledger import catalogue_client, commands, queries, rules, schemas
+from mmptf_funding.ledger import catalogue_client, commands, queries, rules, schemas, statements
 from mmptf_funding.ledger.domain import Entry
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
@@ -48,6 +51,7 @@ MEMBERS = (
     "Every kind needs `date` and `amount` and may have a `note`. What else it needs, may have and refuses:\n\n"
     + rules.members_table()
 )
+AnswerStatement = Callable[[Request, schemas.StatementQuery], Awaitable[Response]]
 EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006", packaged=False)]
 
 
@@ -171,18 +175,12 @@ async def create_contributor(
 
 
 def _add_statement(
-    path: str,
-    name: str,
-    model: type[BaseModel],
-    compute: queries.Compute,
-    as_csv: queries.AsCsv,
-    columns: list[str],
-    summary: str,
+    path: str, name: str, model: type[BaseModel], answer: AnswerStatement, about: str, columns: list[str], summary: str
 ) -> None:
     async def statement(
         request: PublicReadRequest, query: Annotated[schemas.StatementQuery, StrictQuery()]
     ) -> Response:
-        return await queries.answer_statement(request, query, model, compute, as_csv)
+        return await answer(request, query)
 
     router.add_api_route(
         path,
@@ -191,8 +189,20 @@ def _add_statement(
         tags=[STATEMENTS_TAG.name],
         response_model=model,
         summary=summary,
-        description=f"{compute.__doc__} `text/csv` has a row for each line or item, and no sums over them.",
+        description=f"{about} `text/csv` has a row for each line or item, and no sums over them.",
         **openapi.read(media=openapi.TABLE, texts=openapi.table(columns)),
+    )
+
+
+def _add_statements(path: str, name: str, listed: statements.PartyStatements, summary: str) -> None:
+    _add_statement(
+        path,
+        name,
+        listed.page,
+        partial(statements.answer_parties, statements=listed),
+        listed.about,
+        columns_of(listed.item),
+        summary,
     )
 
 
@@ -200,37 +210,41 @@ _add_statement(
     "/statement",
     "get_fund_statement",
     schemas.FundStatement,
-    queries.fund,
-    queries.fund_table,
-    queries.FUND_COLUMNS,
+    statements.answer_fund,
+    str(statements.answer_fund.__doc__),
+    statements.FUND_COLUMNS,
     "Get the statement of the Fund",
 )
-_add_statement(
-    "/statement/contributors", "list_contributor_statements", schemas.ContributorStatements, queries.contributors,
-    table_of(schemas.ContributorStatement, "items"), columns_of(schemas.ContributorStatement),
+_add_statements(
+    "/statement/contributors",
+    "list_contributor_statements",
+    statements.CONTRIBUTORS,
     "List the statements of contributors",
-)  # fmt: skip
-_add_statement(
-    "/statement/programmes", "list_programme_statements", schemas.ProgrammeStatements, queries.programmes,
-    table_of(schemas.ProgrammeStatement, "items"), columns_of(schemas.ProgrammeStatement),
+)
+_add_statements(
+    "/statement/programmes",
+    "list_programme_statements",
+    statements.PROGRAMMES,
     "List the statements of programmes",
-)  # fmt: skip
-_add_statement(
-    "/statement/organizations", "list_organization_statements", schemas.OrganizationStatements, queries.organizations,
-    table_of(schemas.OrganizationStatement, "items"), columns_of(schemas.OrganizationStatement),
+)
+_add_statements(
+    "/statement/organizations",
+    "list_organization_statements",
+    statements.ORGANIZATIONS,
     "List the statements of organizations",
-)  # fmt: skip
-_add_statement(
-    "/statement/commitments", "list_outstanding_commitments", schemas.OutstandingCommitments, queries.commitments,
-    table_of(schemas.OutstandingCommitment, "items"), columns_of(schemas.OutstandingCommitment),
+)
+_add_statements(
+    "/statement/commitments",
+    "list_outstanding_commitments",
+    statements.COMMITMENTS,
     "List outstanding commitments",
-)  # fmt: skip
+)
 
 add_card(
     router,
     "funding",
     schemas.FundingProgrammeCard,
-    queries.programme_card,
+    statements.programme_card,
     title="Ledger",
     tag=STATEMENTS_TAG,
     about="A programme's statement: what it was allocated, received and spent, beside its budget in the catalogue.",
@@ -252,4 +266,4 @@ async def get_capitalization_over_time(
     request: PublicReadRequest, query: Annotated[schemas.CapitalizationQuery, StrictQuery()]
 ) -> Response:
     """What was pledged, committed and deposited in all up to the end of each period, and its share of the targets."""
-    return await queries.answer_capitalization(request, query)
+    return await statements.answer_capitalization(request, query)

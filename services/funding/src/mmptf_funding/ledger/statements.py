@@ -1,0 +1,421 @@
+"""The statements that are computed from the ledger for any day: of the Fund, and of each party that entries name.
+
+There may be a statement of each of thousands of programmes: PostgreSQL writes their JSON, in the form of the models in
+`schemas`, so that no answer keeps the event loop from others.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mmptf_common.http.negotiation import is_csv
+from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.lists.tables import cells_of, columns_of, csv_of, selected_columns, table_of
+from mmptf_common.routers.cards import CardData
+from mmptf_common.storage.engines import ReadKind
+from mmptf_common.wire.links import link
+from mmptf_common.wire.money import Money, money
+from mmptf_common.wire.periods import Interval, ends
+from mmptf_common.wire.shares import share
+from mmptf_funding.ledger import rules, schemas
+from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
+from mmptf_funding.ledger.queries import LEDGER, PATH
+from mmptf_funding.ledger.schemas import StatementLine
+
+# The entries up to the day of a statement.
+_UNTIL = "($1::text IS NULL OR date <= $1::text::date)"
+
+# Payments count only up to the amount of their commitment.
+_PAYMENTS = """
+    SELECT commitment.code, commitment.contributor, commitment.date, commitment.amount AS committed,
+           least(commitment.amount, coalesce(sum(deposit.amount), 0)) AS paid
+      FROM ledger_entry AS commitment
+      LEFT JOIN ledger_entry AS deposit ON deposit.follows = commitment.code COLLATE "default"
+                                       AND deposit.kind = 'deposit'
+                                       AND ($1::text IS NULL OR deposit.date <= $1::text::date)
+     WHERE commitment.kind = 'commitment' AND commitment.reverses IS NULL
+       AND ($1::text IS NULL OR commitment.date <= $1::text::date)
+       AND NOT EXISTS (SELECT FROM ledger_entry AS reversal
+                        WHERE reversal.reverses = commitment.code COLLATE "default"
+                          AND reversal.kind = 'commitment'
+                          AND ($1::text IS NULL OR reversal.date <= $1::text::date))
+     GROUP BY commitment.code, commitment.contributor, commitment.date, commitment.amount
+     ORDER BY commitment.date, commitment.code"""
+
+
+# --- of the Fund -----------------------------------------------------------------------------------------------------
+
+_OF_FUND = f"SELECT kind, sum(amount) AS amount, count(*) AS rows FROM ledger_entry WHERE {_UNTIL} GROUP BY 1"
+FUND_COLUMNS = ["section", *columns_of(StatementLine)]
+
+
+class _Sums:
+    """The sums of all entries of each kind; parameters: those of the links to the entries."""
+
+    def __init__(self, rows: Sequence[Any], parameters: Mapping[str, str]) -> None:
+        self._by_kind = {row["kind"]: row for row in rows}
+        self._parameters = parameters
+
+    def amount(self, kind: LedgerEntryKind) -> Decimal:
+        """The sum of a kind of entries."""
+        return self._by_kind[kind]["amount"] if kind in self._by_kind else Decimal(0)
+
+    def line(self, kind: LedgerEntryKind) -> StatementLine:
+        """The statement line of a kind of entries."""
+        rows = self._by_kind[kind]["rows"] if kind in self._by_kind else 0
+        path = _entries_path({**self._parameters, "kind": kind})
+        return StatementLine(kind=kind, sum=_usd(self.amount(kind)), rows=rows, link=path)
+
+
+def _entries_path(parameters: Mapping[str, str]) -> str:
+    """The path that lists the entries; braces in a value stay as they are."""
+    return link(f"{LEDGER.path}?{urlencode(sorted(parameters.items()), safe='{}')}")
+
+
+def _link_parameters(data: Snapshot, query: schemas.StatementQuery) -> dict[str, str]:
+    return dict(data.as_of_pairs()) | ({"date_to": query.on} if query.on else {})
+
+
+def _usd(amount: Decimal) -> Money:
+    return money(amount, CURRENCY)
+
+
+async def answer_fund(request: Request, query: schemas.StatementQuery) -> Response:
+    """What came in and what went out, the balance of both, and beside it the other stages of the same money."""
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
+
+        async def build(revision: int) -> schemas.FundStatement:
+            sums = _Sums(await data.fetch(_OF_FUND, query.on), _link_parameters(data, query))
+            paid = await data.fetchval(f"SELECT coalesce(sum(paid), 0) FROM ({_PAYMENTS}) AS payment", query.on)
+            return _fund(query.on, sums, paid, revision)
+
+        return await data.cached(build, table=_fund_table)
+
+
+def _fund(on: str | None, sums: _Sums, paid: Decimal, revision: int) -> schemas.FundStatement:
+    sources = sum((sums.amount(kind) for kind in rules.SOURCES), Decimal(0))
+    uses = sum((sums.amount(kind) * rules.SIGN.get(kind, 1) for kind in rules.USES), Decimal(0))
+    net, spent = sums.amount("transfer") - sums.amount("refund"), sums.amount("expenditure")
+    return schemas.FundStatement.model_validate(
+        {
+            "on": on,
+            "sources": [sums.line(kind) for kind in rules.SOURCES],
+            "total_sources": _usd(sources),
+            "uses": [sums.line(kind) for kind in rules.USES],
+            "total_uses": _usd(uses),
+            "balance": _usd(sources - uses),
+            "pledges": sums.line("pledge"),
+            "commitments": schemas.CommitmentSums(
+                committed=sums.line("commitment"), paid=_usd(paid), outstanding=_usd(sums.amount("commitment") - paid)
+            ),
+            "allocations": sums.line("allocation"),
+            "not_yet_transferred": _usd(sums.amount("allocation") - sums.amount("transfer")),
+            "delivery": schemas.Delivery(
+                net_funded=_usd(net), expenditure=_usd(spent), share=share(spent, net) if net > 0 else None
+            ),
+            "revision": revision,
+        }
+    )
+
+
+def _fund_table(statement: schemas.FundStatement) -> bytes:
+    """The lines of the statement of the Fund as CSV, each with the section that it is in; their sums are no lines."""
+    sections = {
+        "sources": statement.sources,
+        "uses": statement.uses,
+        "pledges": [statement.pledges],
+        "commitments": [statement.commitments.committed],
+        "allocations": [statement.allocations],
+    }
+    return csv_of(
+        FUND_COLUMNS,
+        ({"section": section, **cells_of(line)} for section, lines in sections.items() for line in lines),
+    )
+
+
+# --- of each party ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PartyStatements:
+    """A list of statements, one for each contributor, programme or organization, or one for each commitment.
+
+    about:   what the list states, for the contract
+    page, item: the models of the answer and of one statement
+    party:   the parameter of the links to the entries; None where there are none
+    rows:    SQL of a row for each statement; `$1` is the day, and `$2` the path of the entries of one kind and party
+    members: the members of `item` in their order -> SQL of the JSON of their values
+    order:   SQL of the order of the rows
+    whole:   SQL of the sum over all statements; None where the answer has none
+    """
+
+    about: str
+    page: type[BaseModel]
+    item: type[BaseModel]
+    party: str | None
+    rows: str
+    members: Mapping[str, str]
+    order: str
+    whole: str | None = None
+
+    def values(self, on: str | None, parameters: Mapping[str, str]) -> list[str | None]:
+        """The bound values of `rows` for a day; parameters: those of the links to the entries."""
+        if self.party is None:
+            return [on]
+        return [on, _entries_path({**parameters, "kind": "{kind}", self.party: "{code}"})]
+
+
+def _object(**members: str) -> str:
+    """SQL of a JSON object; members: its members in their order -> SQL of their values."""
+    columns = ", ".join(f"{value} AS {name}" for name, value in members.items())
+    return f"(SELECT row_to_json(made) FROM (SELECT {columns}) AS made)"
+
+
+def _money(amount: str, currency: str = f"'{CURRENCY}'") -> str:
+    """SQL of `Money`."""
+    return _object(amount=f"round({amount}, 2)::text", currency=currency)
+
+
+def _share(part: str, whole: str) -> str:
+    """SQL of `Share`, as `share` computes it; null where the whole is not above zero. Both have two decimal places."""
+    return f"""(
+        SELECT row_to_json(made)
+          FROM (SELECT div(part, common)::text AS numerator, div(whole, common)::text AS denominator,
+                       (div(part * 10000, whole) * 0.01)::text AS per_cent
+                  FROM (SELECT part, whole, gcd(part, whole) AS common
+                          FROM (SELECT 100 * ({part}) AS part, 100 * ({whole}) AS whole) AS cents
+                         WHERE whole > 0) AS terms) AS made)"""
+
+
+def _line(kind: LedgerEntryKind) -> str:
+    """SQL of `StatementLine`, from a row with the sum of the kind, its number of entries, and the code of the party."""
+    path = f"replace(replace($2::text, '{{kind}}', '{kind}'), '{{code}}', code)"
+    return _object(kind=f"'{kind}'", sum=_money(kind), rows=f"{kind}_rows", link=path)
+
+
+def _sums(*kinds: LedgerEntryKind) -> str:
+    """SQL of the columns of sums of entries: for each kind the amount, and the number of entries as `…_rows`."""
+    return ", ".join(
+        f"coalesce(sum(amount) FILTER (WHERE kind = '{kind}'), 0) AS {kind},"
+        f" count(*) FILTER (WHERE kind = '{kind}') AS {kind}_rows"
+        for kind in kinds
+    )
+
+
+_DELIVERY = _object(
+    net_funded=_money("transfer - refund"), expenditure=_money("expenditure"),
+    share=_share("expenditure", "transfer - refund"),
+)  # fmt: skip
+
+
+def _delivered(party: str) -> str:
+    """SQL of the sums of each programme or organization, and whether any of the other has spent more than it received.
+
+    party: `programme` or `organization`
+    """
+    kinds: tuple[LedgerEntryKind, ...] = ("allocation", "transfer", "refund", "expenditure")
+    sums = ", ".join(f"sum({kind}) AS {kind}, sum({kind}_rows)::bigint AS {kind}_rows" for kind in kinds)
+    return f"""(
+        SELECT {party} AS code, {sums},
+               bool_or(expenditure_rows > 0 AND expenditure > transfer - refund) AS overspent
+          FROM (SELECT programme, organization, {_sums(*kinds)}
+                  FROM ledger_entry WHERE {party} IS NOT NULL AND {_UNTIL} GROUP BY 1, 2) AS pair
+         GROUP BY 1) AS delivered"""
+
+
+CONTRIBUTORS = PartyStatements(
+    about="What each contributor has announced, promised in signed arrangements, and paid.",
+    page=schemas.ContributorStatements,
+    item=schemas.ContributorStatement,
+    party="contributor",
+    rows=f"""(
+        SELECT sums.*, coalesce(paid, 0) AS paid,
+               (SELECT name FROM contributor WHERE contributor.code = sums.code) AS name
+          FROM (SELECT contributor AS code, {_sums("pledge", "commitment", "deposit")}
+                  FROM ledger_entry WHERE contributor IS NOT NULL AND {_UNTIL} GROUP BY 1) AS sums
+          LEFT JOIN (SELECT contributor AS code, sum(paid) AS paid FROM ({_PAYMENTS}) AS payment GROUP BY 1) AS payments
+              USING (code)) AS contributed""",
+    members={
+        "contributor": "code",
+        "name": "name",
+        "pledges": _line("pledge"),
+        "commitments": _object(
+            committed=_line("commitment"), paid=_money("paid"), outstanding=_money("commitment - paid")
+        ),
+        "deposits": _line("deposit"),
+    },
+    order='code COLLATE "C"',
+)
+_ASKED = "replace(to_char((record->>'updated')::timestamptz, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
+_BUDGET = "(record#>>'{budget,amount}')::numeric"
+PROGRAMMES = PartyStatements(
+    about="What each programme was allocated, received and spent, beside its budget in the catalogue.",
+    page=schemas.ProgrammeStatements,
+    item=schemas.ProgrammeStatement,
+    party="programme",
+    rows=f"{_delivered('programme')} LEFT JOIN (SELECT code AS named, record FROM programme) AS known ON named = code",
+    members={
+        "programme": "code",
+        "title": "record->>'title'",
+        "budget": f"""CASE WHEN {_BUDGET} IS NOT NULL THEN {
+            _object(
+                sum=_money(_BUDGET, "record#>>'{budget,currency}'"),
+                stage="record#>>'{budget,stage}'",
+                asked=_ASKED,
+                allocated=_share("allocation", _BUDGET),
+            )
+        } END""",
+        "allocations": _line("allocation"),
+        "transfers": _line("transfer"),
+        "refunds": _line("refund"),
+        "not_yet_transferred": _money("allocation - transfer"),
+        "delivery": _DELIVERY,
+        "overspent": "overspent",
+    },
+    order='code COLLATE "C"',
+)
+ORGANIZATIONS = PartyStatements(
+    about="What each organization received, returned and spent, over all programmes.",
+    page=schemas.OrganizationStatements,
+    item=schemas.OrganizationStatement,
+    party="organization",
+    rows=_delivered("organization"),
+    members={
+        "organization": "code",
+        "transfers": _line("transfer"),
+        "refunds": _line("refund"),
+        "delivery": _DELIVERY,
+        "overspent": "overspent",
+    },
+    order='code COLLATE "C"',
+)
+COMMITMENTS = PartyStatements(
+    about="The commitments that are not fully paid, the oldest first, with what is still to come.",
+    page=schemas.OutstandingCommitments,
+    item=schemas.OutstandingCommitment,
+    party=None,
+    rows=f"(SELECT * FROM ({_PAYMENTS}) AS payment WHERE paid < committed) AS outstanding",
+    members={
+        "commitment": "code",
+        "contributor": "contributor",
+        "date": "date",
+        "committed": _money("committed"),
+        "paid": _money("paid"),
+        "outstanding": _money("committed - paid"),
+    },
+    order="date, code",
+    whole="coalesce(sum(committed - paid), 0)",
+)
+
+
+async def answer_parties(request: Request, query: schemas.StatementQuery, statements: PartyStatements) -> Response:
+    """The statements of all parties on a day, from one snapshot, cached under its revision."""
+    item = _object(**statements.members)
+    as_json = f"""
+        SELECT convert_to(coalesce(string_agg({item}::text, ',' ORDER BY {statements.order}), ''), 'UTF8') AS items,
+               {statements.whole or "NULL"} AS whole FROM {statements.rows}"""
+    as_csv = f"""
+        SELECT {selected_columns(statements.item, "item")}
+          FROM (SELECT {item}::jsonb AS item, row_number() OVER (ORDER BY {statements.order}) AS place
+                  FROM {statements.rows}) AS ordered
+         ORDER BY place"""
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
+
+        async def build(revision: int, chosen: str) -> bytes:
+            values = statements.values(query.on, _link_parameters(data, query))
+            if is_csv(chosen):
+                table = io.BytesIO()
+                await data.connection.copy_from_query(
+                    data.statement(as_csv), *values, output=table, format="csv", header=True
+                )
+                return table.getvalue()
+            items, whole = await data.fetchrow(as_json, *values)
+            members: dict[str, Any] = {"on": query.on, "items": [], "revision": revision}
+            if statements.whole:
+                members["outstanding"] = _usd(whole)
+            answer = statements.page.model_validate(members).model_dump_json().encode()
+            return answer.replace(b'"items":[]', b'"items":[%b]' % items, 1)
+
+        return await data.cached_bytes(build, tabular=True)
+
+
+async def programme_card(data: Snapshot, code: str) -> CardData | None:
+    """A programme's card: its statement, from the entries that name it."""
+    found = await data.fetchval(
+        f"SELECT {_object(**PROGRAMMES.members)}::text FROM {PROGRAMMES.rows} WHERE code = $3",
+        *PROGRAMMES.values(None, dict(data.as_of_pairs())),
+        code,
+    )
+    if found is None:
+        return None
+    changed = await data.fetchval(
+        """
+        SELECT greatest(updated, (SELECT max(updated) FROM ledger_entry WHERE programme = $1))
+          FROM programme WHERE code = $1""",
+        code,
+    )
+    return CardData(
+        facts=schemas.ProgrammeStatement.model_validate_json(found),
+        changed=changed,
+        links={
+            "entries": data.link(LEDGER.path, programme=code),
+            "statement": data.link(f"{PATH}/statement/programmes"),
+        },
+    )
+
+
+# --- over time -------------------------------------------------------------------------------------------------------
+
+_BY_DAY = """
+    SELECT date, kind, sum(amount) AS amount FROM ledger_entry WHERE kind IN ('pledge', 'commitment', 'deposit')
+     GROUP BY 1, 2 ORDER BY 1"""
+
+
+async def answer_capitalization(request: Request, query: schemas.CapitalizationQuery) -> Response:
+    """The sums of pledges, commitments and deposits up to the end of each period."""
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
+
+        async def build(revision: int) -> schemas.Capitalization:
+            days = await data.fetch(_BY_DAY)
+            targets = await data.fetch("SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
+            return schemas.Capitalization(periods=_periods(days, targets, query.interval), revision=revision)
+
+        return await data.cached(build, table=table_of(schemas.CapitalizationPeriod, "periods"))
+
+
+def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.CapitalizationPeriod]:
+    if not days:
+        return []
+    sums = dict.fromkeys(("pledge", "commitment", "deposit"), Decimal(0))
+    periods: list[schemas.CapitalizationPeriod] = []
+    waiting = deque(days)
+    for end in ends(days[0]["date"], days[-1]["date"], interval):
+        while waiting and waiting[0]["date"] <= end:
+            row = waiting.popleft()
+            sums[row["kind"]] += row["amount"]
+        periods.append(_capitalized(end, sums, targets))
+    return periods
+
+
+def _capitalized(end: date, sums: dict[str, Decimal], targets: Sequence[Any]) -> schemas.CapitalizationPeriod:
+    return schemas.CapitalizationPeriod(
+        end=end,
+        pledges=_usd(sums["pledge"]),
+        commitments=_usd(sums["commitment"]),
+        deposits=_usd(sums["deposit"]),
+        targets=[
+            schemas.TargetShare(target=target["code"], share=share(sums["deposit"], target["amount"]))
+            for target in targets
+        ],
+    )
