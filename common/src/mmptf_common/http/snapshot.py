@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -86,13 +87,17 @@ class Snapshot:
     ) -> Response:
         """An answer from the cache, or built now, as `cached_bytes` does.
 
+        The body is written in a thread: an answer of thousands of groups would keep all other requests waiting.
+
         build: returns the answer for the revision with this number
         table: returns the answer as CSV, which `format` or `Accept` may ask for; None where it is JSON only
         """
 
         async def body(revision: int, chosen: str) -> bytes:
             answer = await build(revision)
-            return table(answer) if table and is_csv(chosen) else answer.model_dump_json().encode()
+            if table and is_csv(chosen):
+                return await asyncio.to_thread(table, answer)
+            return (await asyncio.to_thread(answer.model_dump_json)).encode()
 
         return await self.cached_bytes(body, question=question, tabular=table is not None)
 
@@ -121,7 +126,7 @@ class Snapshot:
             async with self.repeatable_read() as revision:
                 body = await build(conditional.number_of(revision), chosen)
             if chosen == SPREADSHEET:
-                body = defused(body)
+                body = await asyncio.to_thread(defused, body)
             tag = conditional.etag(self.request, revision, question, chosen)
             if await cache.put(tag, body):
                 status += "; stored"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -123,20 +125,25 @@ async def answer_facets(request: Request, listing: Listing, query: TableQuery) -
 
         async def build(revision: int) -> FacetCounts:
             row = await data.fetchrow(facets.sql, *facets.values)
-            return FacetCounts.model_validate(
-                {
-                    "filter": canonical(query, without=FORMAT),
-                    "total": row["total"],
-                    "facets": {
-                        name: [
-                            {**counted, "link": path_of(listing, query, {name: counted["value"] or NOT_STATED})}
-                            for counted in json.loads(row[name])
-                        ]
-                        for name in listing.facets
-                    },
-                    "ranges": {name: json.loads(row[name]) for name in listing.ranges},
-                    "revision": revision,
-                }
-            )
+            return await asyncio.to_thread(_counts, listing, query, row, revision)
 
         return await data.cached(build, table=_as_csv)
+
+
+def _counts(listing: Listing, query: TableQuery, row: Any, revision: int) -> FacetCounts:
+    """The answer from the row of `facets_statement`; a filter may have thousands of values."""
+    return FacetCounts.model_validate(
+        {
+            "filter": canonical(query, without=FORMAT),
+            "total": row["total"],
+            "facets": {
+                name: [
+                    {**counted, "link": path_of(listing, query, {name: counted["value"] or NOT_STATED})}
+                    for counted in json.loads(row[name])
+                ]
+                for name in listing.facets
+            },
+            "ranges": {name: json.loads(row[name]) for name in listing.ranges},
+            "revision": revision,
+        }
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -138,7 +139,9 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
 
         async def build(revision: int) -> FilteredTotals:
             parts, wholes = groups_statement(listing, query, by), wholes_statement(listing, query)
-            return _totals(
+            # In a thread: there may be thousands of groups.
+            return await asyncio.to_thread(
+                _totals,
                 listing,
                 query,
                 by,
