@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.http.negotiation import is_csv
 from mmptf_common.http.parameters import TotalsQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.listing import (
@@ -131,27 +133,47 @@ class FilteredTotals(ResponseModel):
     """
 
 
+# A total without its groups, and its groups one after the other: there may be thousands, which are not all in memory.
+_Total = tuple[Total, Iterable[TotalGroup]]
+
+
 async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) -> Response:
     """The exact sums of a list's money under the request's filter, grouped by `by`."""
     by: list[str] = query.by  # type: ignore[attr-defined]
     query = await with_known_codes(request, ReadKind.COMPUTED, listing, query)
     async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int) -> FilteredTotals:
+        async def build(revision: int, chosen: str) -> bytes:
             parts, wholes = groups_statement(listing, query, by), wholes_statement(listing, query)
-            # In a thread: there may be thousands of groups.
-            return await asyncio.to_thread(
-                _totals,
-                listing,
-                query,
-                by,
-                await data.fetch(parts.sql, *parts.values),
-                await data.fetch(wholes.sql, *wholes.values),
-                [await _coverage(data, listing, printed) for printed in listing.printed],
-                revision,
+            divided = await data.fetch(parts.sql, *parts.values)
+            whole = await data.fetch(wholes.sql, *wholes.values)
+            totals = _totals(listing, query, by, divided, whole)
+            if is_csv(chosen):
+                return await asyncio.to_thread(_as_csv, by, totals)
+            answer = FilteredTotals(
+                by=by,
+                filter=canonical(query, without=OF_GROUPS),
+                rows=sum(row["found"] for row in whole),
+                link=path_of(listing, query, {}),
+                totals=[],
+                left_out=_left_out(listing, query, whole),
+                coverage=[await _coverage(data, listing, printed) for printed in listing.printed],
+                revision=revision,
             )
+            return await asyncio.to_thread(_as_json, answer, totals)
 
-        return await data.cached(build, table=_as_csv)
+        return await data.cached_bytes(build, tabular=True)
+
+
+def _as_json(answer: FilteredTotals, totals: Iterable[_Total]) -> bytes:
+    """The answer with its totals, and these with their groups, each written and then forgotten."""
+    written = [_with_items(total, "groups", (group.model_dump_json() for group in groups)) for total, groups in totals]
+    return _with_items(answer, "totals", written).encode()
+
+
+def _with_items(record: BaseModel, member: str, items: Iterable[str]) -> str:
+    """The JSON of a record whose list `member` is empty, with these items in it."""
+    return record.model_dump_json().replace(f'"{member}":[]', f'"{member}":[{",".join(items)}]', 1)
 
 
 def total_columns(by: Iterable[str]) -> list[str]:
@@ -161,10 +183,10 @@ def total_columns(by: Iterable[str]) -> list[str]:
 
 
 # The whole of a total is no row, so that the sums of a column are those of its total.
-def _as_csv(totals: FilteredTotals) -> bytes:
+def _as_csv(by: Iterable[str], totals: Iterable[_Total]) -> bytes:
     """One row for each group of every total: its keys, its total, and what it measures."""
     return csv_of(
-        total_columns(totals.by),
+        total_columns(by),
         (
             {
                 **{key.by: key.value for key in group.keys},
@@ -175,8 +197,8 @@ def _as_csv(totals: FilteredTotals) -> bytes:
                 "left_out_rows": sum(each.rows for each in group.left_out),
                 "left_out_reason": [each.reason for each in group.left_out],
             }
-            for total in totals.totals
-            for group in total.groups
+            for total, groups in totals
+            for group in groups
         ),
     )
 
@@ -256,71 +278,58 @@ async def _coverage(data: Snapshot, listing: Listing, printed: PrintedCount) -> 
 
 
 def _totals(
-    listing: Listing,
-    query: TotalsQuery,
-    by: list[str],
-    parts: list[Any],
-    wholes: list[Any],
-    coverage: list[PrintedCoverage],
-    revision: int,
-) -> FilteredTotals:
+    listing: Listing, query: TotalsQuery, by: list[str], parts: list[Any], wholes: list[Any]
+) -> Iterator[_Total]:
     stated = [whole for whole in wholes if whole["money_stage"] is not None]
     split_by = [{parameter: whole[column] for column, parameter in listing.split_by.items()} for whole in stated]
-    totals = []
+    parts_of = defaultdict(list)
+    for part in parts:
+        parts_of[part["money_stage"], part["basis"], part["currency"]].append(part)
     for whole, split in zip(stated, split_by, strict=True):
-        this = (whole["money_stage"], whole["basis"], whole["currency"])
         # No filter tells totals apart that differ in what the list is not filtered by, such as the currency.
         found_by = split if split_by.count(split) == 1 else None
-        groups = []
-        of_this = _ordered(query, [p for p in parts if (p["money_stage"], p["basis"], p["currency"]) == this])
-        for part in of_this[: query.limit]:
-            values = {name: part[f"value_{n}"] for n, name in enumerate(by)}
-            drilldowns = [listing.totals[name].drilldown(name, value) for name, value in values.items()]
-            group = [found_by, *drilldowns] if part["exact"] else [None]
-            groups.append(
-                TotalGroup(
-                    keys=[
-                        GroupKey(by=name, value=value, name=part[f"name_{n}"])
-                        for n, (name, value) in enumerate(values.items())
-                    ],
-                    sum=None if part["amount"] is None else money(part["amount"], part["currency"]),
-                    rows=part["summed"],
-                    link=_link(listing, query, *group, listing.summed),
-                    left_out=_left_out(listing, query, [part], *group),
-                )
-            )
-        if rest := of_this[len(groups) :]:
-            stated_parts = [part["amount"] for part in rest if part["amount"] is not None]
-            groups.append(
-                TotalGroup(
-                    keys=[GroupKey(by=name, value=REST, name=None) for name in by],
-                    sum=money(sum(stated_parts), whole["currency"]) if stated_parts else None,
-                    rows=sum(part["summed"] for part in rest),
-                    link=None,
-                    left_out=_left_out(listing, query, rest, None),
-                )
-            )
-        totals.append(
-            Total(
-                stage=whole["money_stage"],
-                basis=whole["basis"],
-                sum=None if whole["amount"] is None else money(whole["amount"], whole["currency"]),
-                rows=whole["summed"],
-                link=_link(listing, query, found_by, listing.summed),
-                groups=groups,
-                left_out=_left_out(listing, query, [whole], found_by),
-            )
+        of_this = _ordered(query, parts_of[whole["money_stage"], whole["basis"], whole["currency"]])
+        total = Total(
+            stage=whole["money_stage"],
+            basis=whole["basis"],
+            sum=None if whole["amount"] is None else money(whole["amount"], whole["currency"]),
+            rows=whole["summed"],
+            link=_link(listing, query, found_by, listing.summed),
+            groups=[],
+            left_out=_left_out(listing, query, [whole], found_by),
         )
-    return FilteredTotals(
-        by=by,
-        filter=canonical(query, without=OF_GROUPS),
-        rows=sum(whole["found"] for whole in wholes),
-        link=path_of(listing, query, {}),
-        totals=totals,
-        left_out=_left_out(listing, query, wholes),
-        coverage=coverage,
-        revision=revision,
-    )
+        yield total, _groups_of(listing, query, by, of_this, found_by)
+
+
+def _groups_of(
+    listing: Listing, query: TotalsQuery, by: list[str], parts: list[Any], found_by: Mapping[str, str] | None
+) -> Iterator[TotalGroup]:
+    """The groups of one total, and the one of all that is beyond the limit.
+
+    parts: the rows of the groups, in order; found_by: the filters whose rows are those of the total, if there are such
+    """
+    for part in parts[: query.limit]:
+        values = {name: part[f"value_{n}"] for n, name in enumerate(by)}
+        drilldowns = [listing.totals[name].drilldown(name, value) for name, value in values.items()]
+        group = [found_by, *drilldowns] if part["exact"] else [None]
+        yield TotalGroup(
+            keys=[
+                GroupKey(by=name, value=value, name=part[f"name_{n}"]) for n, (name, value) in enumerate(values.items())
+            ],
+            sum=None if part["amount"] is None else money(part["amount"], part["currency"]),
+            rows=part["summed"],
+            link=_link(listing, query, *group, listing.summed),
+            left_out=_left_out(listing, query, [part], *group),
+        )
+    if query.limit is not None and (rest := parts[query.limit :]):
+        stated = [part["amount"] for part in rest if part["amount"] is not None]
+        yield TotalGroup(
+            keys=[GroupKey(by=name, value=REST, name=None) for name in by],
+            sum=money(sum(stated), rest[0]["currency"]) if stated else None,
+            rows=sum(part["summed"] for part in rest),
+            link=None,
+            left_out=_left_out(listing, query, rest, None),
+        )
 
 
 def _ordered(query: TotalsQuery, parts: list[Any]) -> list[Any]:
