@@ -327,12 +327,85 @@ def test_connections_beyond_those_that_are_answered_are_reset(app: App) -> None:
 
 @pytest.mark.parametrize(("trusted", "status"), [("127.0.0.1", b"200"), ("192.0.2.1", b"503")])
 def test_more_connections_than_one_client_may_have(app: App, trusted: str, status: bytes) -> None:
-    with serving(app, trusted, admission=Admission(100, 1)) as (_, port), connected(port, GET) as first:
+    asking = b"GET /export HTTP/1.1\r\nHost: x\r\n\r\n"
+    with serving(app, trusted, admission=Admission(100, 1)) as (_, port), connected(port, asking) as first:
         assert first.recv(65_536).startswith(b"HTTP/1.1 200")
         with connected(port, GET) as second:
             received = second.recv(65_536)
         assert received.startswith(b"HTTP/1.1 " + status)
         assert status == b"200" or "from 127.0.0.1" in problem_of(received)["detail"]
+
+
+def is_open(connection: socket.socket) -> bool:
+    """Whether the process has not closed a connection on which it has nothing to send."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    finally:
+        connection.settimeout(5)
+
+
+def answered(port: int, sent: bytes = GET) -> socket.socket:
+    connection = connected(port, sent)
+    assert connection.recv(65_536).endswith(b"\r\n\r\n0")
+    return connection
+
+
+@pytest.mark.parametrize("limits", [(5, 0), (100, 5)])
+def test_a_full_house_of_idle_connections_gives_way_to_new_ones(app: App, limits: tuple[int, int]) -> None:
+    """Longest idle first; one on which a request is under way is not closed."""
+    begun = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    with serving(app, "192.0.2.1", admission=Admission(*limits)) as (_, port), ExitStack() as stack:
+        head, exporting, first, second, third = (
+            stack.enter_context(connection)
+            for connection in (
+                connected(port, b"GET / HTTP/1.1\r\n"),
+                connected(port, b"GET /export HTTP/1.1\r\nHost: x\r\n\r\n"),
+                answered(port),
+                answered(port),
+                answered(port),
+            )
+        )
+        first.sendall(GET)  # it is idle for the shortest time now
+        assert first.recv(65_536).endswith(b"0")
+        third.sendall(begun)
+        time.sleep(0.1)
+        new = stack.enter_context(answered(port))
+        assert [is_open(each) for each in (first, second, third, new)] == [True, False, True, True]
+        # Whoever comes next has the place of the other idle ones, in their order.
+        newer = stack.enter_context(answered(port))
+        assert [is_open(each) for each in (first, third, new, newer)] == [False, True, True, True]
+        for each in (new, newer):
+            each.sendall(b"GET /")
+        time.sleep(0.1)
+        assert problem_of(rest_of(stack.enter_context(connected(port, GET))))["code"] == "too_many_connections"
+        third.close()
+        time.sleep(0.1)
+        stack.enter_context(answered(port))
+        head.sendall(b"Host: x\r\n\r\n")
+        assert head.recv(65_536).startswith(b"HTTP/1.1 200")
+        assert exporting.recv(65_536)
+
+
+def test_idle_connections_by_the_hundred_deny_nobody_anything(app: App) -> None:
+    with serving(app, admission=Admission(20, 0)) as (_, port), ExitStack() as stack:
+        silent = [stack.enter_context(connected(port)) for _ in range(200)]
+        for _ in range(20):
+            stack.enter_context(answered(port))
+        assert sum(map(is_open, silent)) == 0
+
+
+def test_a_connection_whose_reader_has_not_taken_the_answer_is_not_idle(app: App) -> None:
+    with serving(app, admission=Admission(1, 0)) as (_, port), ExitStack() as stack:
+        reading = stack.enter_context(connected(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"))
+        time.sleep(0.1)
+        assert problem_of(rest_of(stack.enter_context(connected(port, GET))))["code"] == "too_many_connections"
+        received = 0
+        while received < 32_000_000:
+            received += len(reading.recv(1_000_000))
+        stack.enter_context(answered(port))
 
 
 def test_a_client_has_as_many_connections_as_it_has_open() -> None:

@@ -103,6 +103,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_trailers = 0
         self._body_bytes = 0
         self._too_many: ProblemError | None = None
+        self._is_released = False
         self._refusal = b""
         self._body_rate = _Rate(self.pace)
         self._reader_rate = _Rate(self.pace)
@@ -122,12 +123,34 @@ class HttpProtocol(HttpToolsProtocol):
                 self.pace = replace(self.pace, first_seconds=LINGER_SECONDS, head_seconds=LINGER_SECONDS)
                 if self.admission.is_crowded():
                     _reset(transport)
+            else:
+                self.admission.add_idle(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._next_check.cancel()
-        if self.admission:
-            self.admission.release(self.client, is_admitted=self._too_many is None)
+        self._release()
         super().connection_lost(exc)
+
+    def _release(self) -> None:
+        """Count the connection as closed; the second time it does nothing."""
+        if self.admission and not self._is_released:
+            self._is_released = True
+            self.admission.remove_idle(self)
+            self.admission.release(self.client, is_admitted=self._too_many is None)
+
+    def close_idle(self) -> bool:
+        """Close the connection, on which no request is under way; returns whether all of its answers were sent."""
+        if self.transport.get_write_buffer_size():
+            return False
+        self.transport.close()
+        self._release()
+        return True
+
+    def _note_idle(self) -> None:
+        """Let the connection be closed for another one, where no request is under way on it."""
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        if self.admission and is_answered and not (self._in_message or self._refusal or self.transport.is_closing()):
+            self.admission.add_idle(self)
 
     def _is_trusted(self) -> bool:
         """Whether the peer is a proxy whose X-Forwarded-For is believed, that of many clients."""
@@ -212,6 +235,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = self._in_message = True
         self._since = self.loop.time()
+        if self.admission:
+            self.admission.remove_idle(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:
@@ -250,6 +275,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         if not self.parser.should_upgrade():
             super().on_message_complete()
+        self._note_idle()
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -267,6 +293,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._send_refusal()
         else:
             super().on_response_complete()
+            self._note_idle()
 
     def _refuse(self, problem: ProblemError, data: bytes) -> None:
         """Answer with a problem and close, once every request before the one that cannot be read is answered."""
@@ -359,6 +386,8 @@ class HttpProtocol(HttpToolsProtocol):
 class Admission:
     """The connections of a process, and whether it accepts another one.
 
+    Where it has as many as it may have, the one on which no request is under way for longest is closed for a new one.
+
     in_all: most connections; per_client: most of one address that is no trusted proxy, 0 for no limit
     """
 
@@ -366,13 +395,20 @@ class Admission:
         self._in_all, self._per_client = in_all, per_client
         self._open = self._refused = 0
         self._by_client: Counter[str] = Counter()
+        # The one that is idle for longest is the first.
+        self._idle: dict[HttpProtocol, str] = {}
 
     def admit(self, client: tuple[str, int] | None, is_trusted: bool) -> ProblemError | None:
         """Count a new connection; returns why its requests are refused, None where they are not."""
-        host = client[0] if client else ""
-        if self._per_client and not is_trusted and self._by_client[host] >= self._per_client:
+        host = _host(client)
+        if (
+            self._per_client
+            and not is_trusted
+            and self._by_client[host] >= self._per_client
+            and not self._close_idle(host)
+        ):
             detail = f"There are {self._per_client} connections from {host} already, the limit for one address."
-        elif self._open >= self._in_all:
+        elif self._open >= self._in_all and not self._close_idle():
             detail = f"There are {self._in_all} connections already, the limit of this server."
         else:
             self._open += 1
@@ -386,15 +422,32 @@ class Admission:
         if not is_admitted:
             self._refused -= 1
             return
-        host = client[0] if client else ""
+        host = _host(client)
         self._open -= 1
         self._by_client[host] -= 1
         if not self._by_client[host]:
             del self._by_client[host]
 
+    def add_idle(self, connection: HttpProtocol) -> None:
+        """Note that no request is under way on an admitted connection from now on."""
+        self._idle.setdefault(connection, _host(connection.client))
+
+    def remove_idle(self, connection: HttpProtocol) -> None:
+        """Note that a request is under way on a connection, or that it is closed."""
+        self._idle.pop(connection, None)
+
+    def _close_idle(self, host: str | None = None) -> bool:
+        """Close the connection that is idle for longest, of this address where one is named; whether there was one."""
+        candidates = [each for each, its_host in self._idle.items() if host in (None, its_host)]
+        return any(each.close_idle() for each in candidates)
+
     def is_crowded(self) -> bool:
         """Whether there are so many connections to refuse that further ones get no answer."""
         return self._refused > MAX_REFUSED
+
+
+def _host(client: tuple[str, int] | None) -> str:
+    return client[0] if client else ""
 
 
 class _Flow(FlowControl):
