@@ -7,11 +7,11 @@ import logging
 import re
 import socket
 import struct
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass, replace
 from http import HTTPMethod
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
 
 import httptools
@@ -20,6 +20,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mmptf_common.process.context import current, new_context
+from mmptf_common.process.failure_log import report
 from mmptf_common.process.logs import log_request
 from mmptf_common.wire.links import base_path_pattern, current_base_path, link
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -44,6 +45,8 @@ LINGER_SECONDS = 2.0
 # Bytes that the kernel holds beside those that are on their way. Without this limit it takes megabytes at once, and a
 # reader who takes all the time seems to take nothing for minutes.
 UNSENT = 65_536
+# Bytes of answers that a process holds since their readers have not taken them yet.
+HELD_BYTES = 50_331_648
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.[01]\r\n")
 _METHODS = {method.value.encode() for method in HTTPMethod}
 _EXPOSED = (b"access-control-expose-headers", b"X-Request-ID")
@@ -87,6 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
     base_path: the path under which callers reach the process, for the links of these documents
     segments: the first segments of the app's paths
     admission: the limits of the number of connections; None for none
+    held: the limit of the bytes of answers that the process holds; None for none
     """
 
     cors_origins: tuple[str, ...] = ()
@@ -94,6 +98,7 @@ class HttpProtocol(HttpToolsProtocol):
     segments: tuple[str, ...] = ()
     pace: Pace = Pace()
     admission: Admission | None = None
+    held: HeldAnswers | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,7 +116,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
-        self._written = _CountingTransport(transport)
+        self._written = _CountingTransport(transport, self.held)
         self.transport = cast("asyncio.Transport", self._written)
         if connected := transport.get_extra_info("socket"):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
@@ -129,6 +134,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._next_check.cancel()
         self._release()
+        if self.held:
+            self.held.forget(self._written)
         super().connection_lost(exc)
 
     def _release(self) -> None:
@@ -446,6 +453,47 @@ class Admission:
         return self._refused > MAX_REFUSED
 
 
+class HeldAnswers:
+    """The bytes of answers that a process holds since their readers have not taken them yet.
+
+    They are at most `most` and one answer. Where a new one does not fit, the connections are reset whose readers cost
+    most: bytes that are left to take, times the seconds since the oldest of them were written. Who takes an answer at
+    an ordinary pace costs little at any time.
+    """
+
+    def __init__(self, most: int = HELD_BYTES) -> None:
+        self._most = most
+        # No fewer than are held: what was taken is found when they seem to be too many.
+        self._bytes = 0
+        self._holding: set[_CountingTransport] = set()
+
+    def add(self, transport: _CountingTransport, size: int) -> None:
+        """Note that an answer, or a part of one, was written."""
+        self._holding.add(transport)
+        self._bytes += size
+        if self._bytes > self._most:
+            self._limit(transport)
+
+    def forget(self, transport: _CountingTransport) -> None:
+        """Note that a connection is closed."""
+        self._holding.discard(transport)
+
+    def _limit(self, written: _CountingTransport) -> None:
+        now = asyncio.get_running_loop().time()
+        found = {each: held for each in self._holding if (held := each.held())}
+        self._holding = set(found)
+        self._bytes = sum(held.bytes for held in found.values())
+        found.pop(written, None)
+        while self._bytes > self._most and found:
+            costly = max(found, key=lambda each: found[each].unsent * (now - found[each].since))
+            held = found.pop(costly)
+            self._holding.discard(costly)
+            self._bytes -= held.bytes
+            reason = f"answers of {self._most} bytes wait for their readers, and of these its reader is the slowest"
+            report("held answers", "connection aborted", None, reason=reason, unsent=held.unsent)
+            _reset(cast("asyncio.Transport", costly))
+
+
 def _host(client: tuple[str, int] | None) -> str:
     return client[0] if client else ""
 
@@ -462,18 +510,46 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
+class _Held(NamedTuple):
+    """The bytes of an answer that a connection holds, those of them that are left to take, and since when."""
+
+    bytes: int
+    unsent: int
+    since: float
+
+
 class _CountingTransport:
-    """A transport that counts the bytes that are written to it."""
+    """A transport that counts the bytes that are written to it, and those that it holds.
 
-    __slots__ = ("_transport", "bytes")
+    account: where those that all connections hold are limited; None where they are not
+    """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    __slots__ = ("_account", "_released", "_transport", "_writes", "bytes")
+
+    def __init__(self, transport: asyncio.Transport, account: HeldAnswers | None) -> None:
         self._transport = transport
-        self.bytes = 0
+        self._account = account
+        self.bytes = self._released = 0
+        # Of each write of which the system has not taken all, the oldest first: the bytes until its end, and its time.
+        self._writes: deque[tuple[int, float]] = deque()
 
     def write(self, data: bytes) -> None:
+        if not self._account:
+            self.bytes += len(data)
+            self._transport.write(data)
+            return
+        self.held()
         self.bytes += len(data)
+        self._writes.append((self.bytes, asyncio.get_running_loop().time()))
         self._transport.write(data)
+        self._account.add(self, len(data))
+
+    def held(self) -> _Held | None:
+        """What is held now; None for nothing. Of a write no part is released before the system has taken all of it."""
+        unsent = self._transport.get_write_buffer_size()
+        while self._writes and self._writes[0][0] <= self.bytes - unsent:
+            self._released, _ = self._writes.popleft()
+        return _Held(self.bytes - self._released, unsent, self._writes[0][1]) if self._writes else None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from mmptf_common.process.logs import configure_logging
-from mmptf_common.process.protocol import Admission, HttpProtocol
+from mmptf_common.process.protocol import Admission, HeldAnswers, HttpProtocol
 from mmptf_common.process.settings import ServerSettings
 
 
@@ -81,6 +81,7 @@ def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, 
         "base_path": settings.base_path,
         "segments": tuple(getattr(app.state, "segments", ())),
         "admission": Admission(settings.connections, settings.connections_per_client),
+        "held": HeldAnswers(),
         "is_draining": lambda _: server.is_draining(),
     }
     config = uvicorn.Config(
