@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
+import sqlalchemy as sa
 from starlette.types import Message
 
 from mmptf_common.lists.exports import export_statement
@@ -94,6 +95,22 @@ async def test_a_caller_who_leaves_gives_the_connection_back(large: RunningApp, 
         assert sent < 3_000_000
     await large.all_connections_idle()
     assert (await large.client.get(PATH)).status_code == 200
+
+
+@pytest.mark.parametrize("representation", ["csv", "ndjson"])
+async def test_a_caller_who_leaves_while_the_database_reads_is_no_lost_database(
+    large: RunningApp, representation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with large.as_owner() as owner:
+        await owner.execute(sa.text("LOCK TABLE organization IN ACCESS EXCLUSIVE MODE"))
+        asking = asyncio.create_task(export(large, f"format={representation}", lambda: None))
+        done, _ = await asyncio.wait([asking], timeout=0.3)
+        assert not done
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    assert "request failed" not in caplog.text
+    await large.all_connections_idle()
 
 
 @pytest.mark.parametrize("representation", ["csv", "ndjson"])

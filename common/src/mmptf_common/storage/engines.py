@@ -290,7 +290,9 @@ async def _acquired(pool: ReadPool) -> AsyncIterator[Any]:
     try:
         yield connection
     except (TimeoutError, asyncio.CancelledError):
-        connection.terminate()
+        # Whoever has it may have broken it already.
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
         raise
     finally:
         await connections.release(connection, timeout=GRACE_SECONDS)
