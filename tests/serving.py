@@ -18,9 +18,10 @@ from tests.suite import DATABASE_VARIABLES
 
 
 @asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
+async def served(app: Any, protocol: type[asyncio.Protocol] | str = "auto") -> AsyncIterator[str]:
     """An app that runs already, on a free port of this machine; gives its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none"))
+    config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
     # Whoever connects before the server accepts waits in the socket's queue.
     # With its protocol named the event loop sends what is written at once, without it 40 ms later.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from mmptf_common.lists import exports
+from mmptf_common.lists import export_places, exports
 from mmptf_common.storage import engines
 from mmptf_common.storage.engines import READS, ReadKind
 from tests.conftest import RunningApp, running_app
@@ -124,19 +124,21 @@ async def test_no_more_reads_wait_than_should(new_database: Databases, monkeypat
 class SlowReader:
     """A caller of an export who takes the beginning of the answer and then nothing."""
 
-    def __init__(self, running: RunningApp, query: str = "format=csv", path: str = ORGANIZATIONS) -> None:
+    def __init__(
+        self, running: RunningApp, query: str = "format=csv", path: str = ORGANIZATIONS, client: str = "127.0.0.1"
+    ) -> None:
         self.status = 0
         self.begun = asyncio.Event()
         self.takes = asyncio.Event()
         self.received = b""
-        self.task = asyncio.create_task(self._ask(running, path, query))
+        self.task = asyncio.create_task(self._ask(running, path, query, client))
 
-    async def _ask(self, running: RunningApp, path: str, query: str) -> None:
+    async def _ask(self, running: RunningApp, path: str, query: str, client: str) -> None:
         scope = {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
             "scheme": "http", "path": path, "raw_path": path.encode(),
             "query_string": query.encode(), "headers": [(b"host", b"app")],
-            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "root_path": "",
+            "client": (client, 1), "server": ("127.0.0.1", 2), "root_path": "",
         }  # fmt: skip
 
         async def receive() -> Message:
@@ -199,12 +201,12 @@ async def test_readers_of_small_exports_hold_no_connection(large: RunningApp, fo
 async def test_slow_readers_of_large_exports_stop_no_page(
     large: RunningApp, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
-    monkeypatch.setattr(engines, "CONNECT_SECONDS", 0.3)
-    pool = large.app.state.database.reads[ReadKind.EXPORT].connections
-    readers = [SlowReader(large, f"format={format}") for _ in range(pool.get_max_size())]
+    monkeypatch.setattr(export_places, "PLACE_SECONDS", 0.3)
+    number = engines.export_places(large.app.state.settings.database_pool)
+    readers = [SlowReader(large, f"format={format}", client=f"192.0.2.{place}") for place in range(number)]
     for reader in readers:
         await reader.begun.wait()
-    assert in_use(large, ReadKind.EXPORT) == pool.get_max_size()
+    assert in_use(large, ReadKind.EXPORT) == number
     async with asyncio.timeout(0.3):
         assert (await large.client.get(ORGANIZATIONS)).status_code == 200
     refused = await large.client.get(ORGANIZATIONS, params={"format": format})

@@ -26,6 +26,7 @@ from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.http.paths import operations
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
 from mmptf_common.lists import publications
+from mmptf_common.lists.export_places import ExportPlaces
 from mmptf_common.lists.exports import ExportMemory
 from mmptf_common.lists.listing import Listing
 from mmptf_common.process.failure_log import report
@@ -36,7 +37,7 @@ from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
-from mmptf_common.storage.engines import Database, ReadKind, open_database, reading
+from mmptf_common.storage.engines import Database, ReadKind, export_places, open_database, reading
 from mmptf_common.storage.journal import REVISION, Author
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
@@ -155,6 +156,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.change_notifier = ChangeNotifier(app.state.database)
             app.state.settled_moments = SettledMoments(app.state.database)
             app.state.export_memory = ExportMemory()
+            app.state.export_places = ExportPlaces(export_places(settings.database_pool))
             app.state.as_of_tables = AsOfTables(service.metadata)
             for replication, address in service.replicates(settings):
                 if address:

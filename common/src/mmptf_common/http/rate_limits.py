@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,6 +61,22 @@ def is_export(scope: Scope) -> bool:
     return False
 
 
+def client_at(host: str) -> str:
+    """The client at an address: the address itself, of IPv6 the network of 64 bits."""
+    address = _address(host)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address), _IPV6_CLIENT), strict=False))
+    return str(address) if address else host[:LONGEST_CLIENT]
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
 class RateLimits:
     """The limits of one process, and what each client has used of them.
 
@@ -87,17 +103,10 @@ class RateLimits:
 
         @lru_cache(maxsize=CLIENTS_READ)
         def client(host: str) -> str | None:
-            try:
-                address = ip_address(host)
-            except ValueError:
-                return host[:LONGEST_CLIENT] or None
-            if isinstance(address, IPv6Address) and address.ipv4_mapped:
-                address = address.ipv4_mapped
-            if address.is_loopback or any(address in network for network in networks):
+            address = _address(host)
+            if address and (address.is_loopback or any(address in network for network in networks)):
                 return None
-            if isinstance(address, IPv6Address):
-                return str(IPv6Network((int(address), _IPV6_CLIENT), strict=False))
-            return str(address)
+            return client_at(host) or None
 
         self._client = client
 

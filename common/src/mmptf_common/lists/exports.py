@@ -20,8 +20,10 @@ from starlette.types import Receive, Scope, Send
 from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import SPREADSHEET, is_csv, media_type
 from mmptf_common.http.parameters import ListQuery, canonical
+from mmptf_common.http.rate_limits import client_at
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.http.spreadsheets import MARK, defused_sql
+from mmptf_common.lists.export_places import ExportPlaces, Place
 from mmptf_common.lists.listing import (
     PAGING,
     Arguments,
@@ -60,6 +62,7 @@ class _Stream(StreamingResponse):
     """An export that is sent: what was read ahead, then the rest; however it ends, both are released.
 
     ahead: what was read already, as `_read_ahead` returns it
+    place: the one that the export has until `rest` is closed
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class _Stream(StreamingResponse):
         ahead: deque[bytes],
         rest: AsyncGenerator[bytes, None],
         memory: ExportMemory,
+        place: Place,
         media_type: str,
         headers: Mapping[str, str],
     ) -> None:
@@ -74,10 +78,12 @@ class _Stream(StreamingResponse):
         self._ahead = ahead
         self._rest = rest
         self._memory = memory
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            async with self._place.sending():
+                await super().__call__(scope, receive, send)
         finally:
             self._memory.free += sum(map(len, self._ahead))
             self._ahead.clear()
@@ -85,10 +91,12 @@ class _Stream(StreamingResponse):
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         while self._ahead:
-            yield self._ahead[0]
+            with self._place.chunk(len(self._ahead[0])):
+                yield self._ahead[0]
             self._memory.free += len(self._ahead.popleft())
         async for chunk in self._rest:
-            yield chunk
+            with self._place.chunk(len(chunk)):
+                yield chunk
 
 
 async def answer_export(request: Request, listing: Listing, query: ListQuery, representation: str) -> Response:
@@ -106,7 +114,8 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
                 for name in paging
             ]
         )
-    stream = _rows(request, listing, query, representation)
+    place = Place(client_at(request.client.host) if request.client else "")
+    stream = _rows(request, listing, query, representation, place)
     # Errors before the first row are raised here, where they can still be answered with a problem document.
     tag = (await anext(stream)).decode()
     if conditional.matches(request, tag):
@@ -117,6 +126,7 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
         await _read_ahead(stream, memory),
         stream,
         memory,
+        place,
         media_type=media_type(representation),
         headers={
             **conditional.headers(tag),
@@ -163,13 +173,14 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
 
 
 async def _rows(
-    request: Request, listing: Listing, query: ListQuery, representation: str
+    request: Request, listing: Listing, query: ListQuery, representation: str, place: Place
 ) -> AsyncGenerator[bytes, None]:
     """Yields the ETag, then the export in chunks, from one read-only snapshot, so that both are of one revision."""
     query = await with_known_codes(request, ReadKind.EXPORT, listing, query, representation)
     export = export_statement(listing, query, representation)
     question = canonical(query, without=PAGING)
-    async with snapshot(request, ReadKind.EXPORT, query) as data:
+    places: ExportPlaces = request.app.state.export_places
+    async with places.held(place), snapshot(request, ReadKind.EXPORT, query) as data:
         transaction = data.connection.transaction(isolation="repeatable_read", readonly=True)
         await transaction.start()
         begun = False

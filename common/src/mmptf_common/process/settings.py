@@ -119,7 +119,8 @@ class ServiceSettings(ServerSettings):
     MIGRATION_DATABASE_URL
                       the same database under the role that owns its tables, for `migrate` and `erase-subject` alone;
                       by default DATABASE_URL
-    DATABASE_POOL     most connections for pages; writes have half as many, exports and computed answers a third each
+    DATABASE_POOL     most connections for pages; writes have half as many, exports and computed answers a third each,
+                      exports one more
     ENVIRONMENT       development accepts an identity provider without TLS
 
     RATE_LIMIT_ADDRESSES

@@ -95,6 +95,14 @@ def connections_of(kind: ReadKind, database_pool: int) -> int:
             return database_pool
         case ReadKind.PROBE:
             return 1
+        case ReadKind.EXPORT:
+            # One more, for what is read before an export has its place.
+            return export_places(database_pool) + 1
+    return max(2, database_pool // 3)
+
+
+def export_places(database_pool: int) -> int:
+    """The most exports that are read from the database at once; database_pool: the setting DATABASE_POOL."""
     return max(2, database_pool // 3)
 
 
