@@ -287,6 +287,10 @@ def orders_of(operation: Operation) -> list[tuple[str, ...]]:
     return [*((word,) for word in words), *pairs]
 
 
+# The filter of a list by the codes of its own records: a code that none has is no error.
+OWN_CODES = "code"
+
+
 def takes_codes(schema: Contract) -> bool:
     """Whether a parameter takes codes, closed by its schema or by a code list."""
     return is_many(schema) or words_of(schema) is not None

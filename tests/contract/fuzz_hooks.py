@@ -51,7 +51,7 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
                 parameter["schema"] = {"const": NAMED[parameter["name"]]}
             elif parameter["name"] == "fields":
                 items["enum"] = _members(raw_schema, item["get"])
-            elif items is not None and not {"enum", "$ref"} & items.keys():
+            elif items is not None and not {"enum", "$ref", "pattern"} & items.keys():
                 items["enum"] = _codes(path, parameter["name"])
         for operation in item.values():
             for parameter in operation.get("parameters", ()):

@@ -13,6 +13,7 @@ from tests.contract.contracts import (
     AT_SERVICES,
     LISTS,
     OPERATIONS,
+    OWN_CODES,
     SERVICES,
     Contract,
     Operation,
@@ -39,6 +40,9 @@ async def values_of(apis: ApiClients, operation: Operation, name: str) -> list[s
         return words
     if name == "fields":
         return operation.members[:MOST_VALUES]
+    if name == OWN_CODES:
+        path = operation.path.removesuffix("/facets").removesuffix("/totals")
+        return [row["code"] for row in (await apis[operation.api].get(path)).json()["items"][:MOST_VALUES]]
     refused = error_detail(operation, await ask(apis, operation, f"{name}=No-such-code"), name)
     listed_at = refused["allowed"][0].removeprefix("see ")
     answer = (await apis[listed_at.split("/")[1]].get(listed_at)).json()

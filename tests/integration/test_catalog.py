@@ -89,6 +89,9 @@ async def test_the_clustering_is_a_partition_and_unverified(catalog: httpx.Async
     ("query", "codes"),
     [
         ("country=SRB", {"SRB-01", "WBALKANS-01"}),
+        ("code=srb-01,PER-01&code=NO-SUCH-01", {"SRB-01", "PER-01"}),
+        ("code=NO-SUCH-01", set()),
+        ("code=SRB-01&country=PER", set()),
         ("country=SRB&stage=funded", {"SRB-01"}),
         ("country=SRB&country=PER", {"SRB-01", "WBALKANS-01", "PER-01"}),
         ("region=039", {"MKD-01", "SRB-01", "WBALKANS-01"}),

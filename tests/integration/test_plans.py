@@ -59,7 +59,7 @@ CODES = {
 }  # fmt: skip
 # A value of each filter that few rows have: those with one for a page or less are in an index.
 FEW = {
-    "/catalog/v1/programmes": {"organization": "ORG-7", "q": "w77"},
+    "/catalog/v1/programmes": {"code": "many-77,NO-SUCH-77", "organization": "ORG-7", "q": "w77"},
     "/funding/v1/ledger": {"programme": "MANY-8", "contributor": "GIVER-7"},
     "/funding/v1/requirements": {"q": "unheard"},
     "/funding/v1/contributions": {"contributor": "GIVER-7"},

@@ -194,6 +194,17 @@ def order_by(
     return Field(default=default, max_length=MOST_KEYS, json_schema_extra=schema, description=description)
 
 
+def with_codes(plural: str, example: str) -> Any:
+    """The declaration of a list's filter by the codes of its own records, which `plural` names."""
+    return Field(
+        default_factory=list,
+        max_length=100,
+        description=f"Only {plural} with one of these codes, in any case; an earlier code of a renamed record finds it,"
+        " too. A code that no record has is no error and finds nothing, so that many can be asked for at once.",
+        examples=[example],
+    )
+
+
 class PointInTime(BaseModel):
     """The query of every operation that reads stored data: `as_of`."""
 

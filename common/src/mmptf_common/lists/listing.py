@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from mmptf_common.http.negotiation import is_csv
 from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pairs_of
-from mmptf_common.lists.codes import find_with, known_codes, suggest
+from mmptf_common.lists.codes import codes_in, find_with, known_codes, suggest
 from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.links import link
@@ -56,6 +56,21 @@ class Filter:
     places: PlaceKind | None = None
     not_stated: str | None = None
     only: str | None = None
+
+
+def own_codes(rows: str, entity: str) -> Filter:
+    """The filter by codes of a list's own records, in any case; earlier ones of renamed records find them, too.
+
+    A code that no record has is no error: whoever asks for many learns which of them there are.
+    """
+
+    def where(codes: list[str], arguments: Arguments) -> str:
+        texts = f"{arguments.bind([fold(code) for code in codes])}::text[]"
+        earlier = f"SELECT current FROM renamed_code WHERE entity = '{entity}' AND lower(code) = ANY({texts})"
+        # As an array, so that the rows are found in the primary key.
+        return f"code = ANY(ARRAY({codes_in(rows).format(texts)} UNION {earlier}))"
+
+    return Filter(where)
 
 
 # The columns of a CSV for the first source of a record, and for the moment of its last change.

@@ -5,22 +5,27 @@ from __future__ import annotations
 from mmptf_catalog.code_lists.schemas import (
     Clustering,
     ClusteringPage,
+    ClusteringQuery,
     GuidingPrinciple,
     GuidingPrinciplePage,
-    NamedQuery,
+    GuidingPrincipleQuery,
     NumberedQuery,
     Objective,
     ObjectivePage,
+    ObjectiveQuery,
     Organization,
     OrganizationPage,
+    OrganizationQuery,
     Place,
     PlacePage,
     PlaceQuery,
     ThematicArea,
     ThematicAreaPage,
+    ThematicAreaQuery,
 )
+from mmptf_common.http.parameters import ListQuery
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import SOURCED, Filter, Listing, completed
+from mmptf_common.lists.listing import SOURCED, Filter, Listing, completed, own_codes
 from mmptf_common.lists.search import search_in
 from mmptf_common.wire.base import ResponseModel
 
@@ -33,14 +38,14 @@ def _code_list(
     noun: str,
     item: type[ResponseModel],
     page: type[ResponseModel],
+    query: type[ListQuery],
     *,
-    numbered: bool,
     columns: tuple[str, ...] = (),
     record: str = "record::text",
 ) -> Listing:
     """The listing of a code list; the lists differ in their tables, sort order by number or code, and extra columns."""
     table = noun.replace("-", "_")
-    sorts = {"number": ("position", "int4")} if numbered else {"code": ("code", "text")}
+    sorts = {"number": ("position", "int4")} if issubclass(query, NumberedQuery) else {"code": ("code", "text")}
     return Listing(
         path=f"{PATH}/{noun}s",
         entity=table,
@@ -48,28 +53,30 @@ def _code_list(
         page=page,
         rows=table,
         record=record,
-        query=NumberedQuery if numbered else NamedQuery,
+        query=query,
         sorts={**sorts, "name": NAME},
-        filters={},
+        filters={"code": own_codes(table, table)},
         columns={"code": "code", "name": "name", **{c: f"record->>'{c}'" for c in columns}, **SOURCED},
     )
 
 
-THEMATIC_AREAS = _code_list("thematic-area", ThematicArea, ThematicAreaPage, numbered=True, columns=("number",))
+THEMATIC_AREAS = _code_list("thematic-area", ThematicArea, ThematicAreaPage, ThematicAreaQuery, columns=("number",))
 OBJECTIVES = _code_list(
     "objective",
     Objective,
     ObjectivePage,
-    numbered=True,
+    ObjectiveQuery,
     columns=("number", "short_name"),
     # Until objectives had official names, their name was the short form.
     record=completed("record::text", short_name="(record->'name')::text"),
 )
 GUIDING_PRINCIPLES = _code_list(
-    "guiding-principle", GuidingPrinciple, GuidingPrinciplePage, numbered=True, columns=("number",)
+    "guiding-principle", GuidingPrinciple, GuidingPrinciplePage, GuidingPrincipleQuery, columns=("number",)
 )
-ORGANIZATIONS = _code_list("organization", Organization, OrganizationPage, numbered=False, columns=("kind",))
-CLUSTERINGS = _code_list("clustering", Clustering, ClusteringPage, numbered=False, columns=("version", "areas", "note"))
+ORGANIZATIONS = _code_list("organization", Organization, OrganizationPage, OrganizationQuery, columns=("kind",))
+CLUSTERINGS = _code_list(
+    "clustering", Clustering, ClusteringPage, ClusteringQuery, columns=("version", "areas", "note")
+)
 
 PLACES = Listing(
     path=f"{PATH}/places",
@@ -80,6 +87,7 @@ PLACES = Listing(
     query=PlaceQuery,
     sorts={"code": ("code", "text"), "name": NAME},
     filters={
+        "code": own_codes("place", "place"),
         "kind": Filter("kind = ANY({}::text[])"),
         "region": Filter(
             "regions && {}::text[]",

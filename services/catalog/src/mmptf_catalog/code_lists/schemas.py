@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mmptf_common.http.parameters import ListQuery, Search, Values, order_by
+from mmptf_common.http.parameters import ListQuery, Search, Values, order_by, with_codes
 from mmptf_common.http.search import HOW
 from mmptf_common.wire.base import Code, RequestModel, ResponseModel, Text, unreserved, worded
 from mmptf_common.wire.pages import Page
@@ -219,7 +219,28 @@ class NamedQuery(ListQuery):
     sort: tuple[Literal["code", "-code", "name", "-name"], ...] = order_by("code")
 
 
+class ThematicAreaQuery(NumberedQuery):
+    code: Annotated[list[Code], with_codes("thematic areas", "3")]
+
+
+class ObjectiveQuery(NumberedQuery):
+    code: Annotated[list[Code], with_codes("objectives", "17")]
+
+
+class GuidingPrincipleQuery(NumberedQuery):
+    code: Annotated[list[Code], with_codes("guiding principles", "people-centred")]
+
+
+class OrganizationQuery(NamedQuery):
+    code: Annotated[list[Code], with_codes("organizations", "IOM")]
+
+
+class ClusteringQuery(NamedQuery):
+    code: Annotated[list[Code], with_codes("clusterings", "mptf-thematic-areas")]
+
+
 class PlaceQuery(NamedQuery):
+    code: Annotated[list[Code], with_codes("places", "SRB")]
     kind: Annotated[
         list[PlaceKind],
         Field(

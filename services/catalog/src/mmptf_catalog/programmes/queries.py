@@ -18,7 +18,7 @@ from mmptf_catalog.programmes.schemas import (
 )
 from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, NO_AMOUNT, Dimension, Filter, Listing
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, NO_AMOUNT, Dimension, Filter, Listing, own_codes
 from mmptf_common.lists.search import search_in
 from mmptf_common.routers.cards import CardData
 from mmptf_common.storage.records import read_packaged
@@ -101,6 +101,7 @@ PROGRAMMES = Listing(
         "updated": ("updated", "timestamptz"),
     },
     filters={
+        "code": own_codes("programme", "programme"),
         "thematic_area": Filter(
             "thematic_area = ANY({}::text[])",
             codes_in("thematic_area"),

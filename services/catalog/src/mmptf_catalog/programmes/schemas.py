@@ -33,6 +33,7 @@ from mmptf_common.http.parameters import (
     UpdatedSince,
     Values,
     order_by,
+    with_codes,
 )
 from mmptf_common.http.search import HOW
 from mmptf_common.routers.cards import Card
@@ -295,6 +296,7 @@ BudgetStageFilter = TypeAliasType(
 class ProgrammeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
+    code: Annotated[list[Code], with_codes("programmes", "ETH-01")]
     thematic_area: Annotated[
         Values,
         Field(
