@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
+import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -172,14 +174,14 @@ async def test_a_batch_is_what_its_entries_are_one_by_one(ledger: LedgerClient, 
 
 
 class Counting:
-    """A catalogue that counts its requests, and answers that it has no such record."""
+    """A catalogue that counts its requests, and answers that it has no such records."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, list[str]]] = []
 
     async def __call__(self, request: Request) -> Response:
-        self.asked.append(request.url.path)
-        return JSONResponse({}, 404)
+        self.asked.append((request.url.path, request.query_params.getlist("code")))
+        return JSONResponse({"items": []})
 
     @property
     def app(self) -> Starlette:
@@ -222,48 +224,76 @@ async def test_the_catalogue_is_asked_for_the_entries_that_the_caller_may_write(
         with catalogue_at(shared_ledger, url):
             answer = await shared_ledger.batch(*entries, who=ILO, partial="true")
     assert [row["status"] for row in answer.json()["outcomes"]] == [403, 422, 403]
-    assert sorted(catalogue.asked) == ["/catalog/v1/organizations/ILO", "/catalog/v1/programmes/ETH-01"]
+    assert sorted(catalogue.asked) == [("/catalog/v1/organizations", ["ILO"]), ("/catalog/v1/programmes", ["ETH-01"])]
 
 
 # --- few requests, few statements ------------------------------------------------------------------------------------
 
 
-async def test_many_codes_are_one_request_for_each_of_their_lists(
-    shared_ledger: LedgerClient, catalogue_url: str, monkeypatch: pytest.MonkeyPatch
+class Passing:
+    """A catalogue that passes requests on to another one and counts them; an older one does not know the filter."""
+
+    def __init__(self, url: str, *, older: bool = False) -> None:
+        self.url, self.older = url, older
+        self.asked: list[str] = []
+
+    async def __call__(self, request: Request) -> Response:
+        self.asked.append(request.url.path)
+        if self.older and "code" in request.query_params:
+            return JSONResponse({"code": "unknown_parameter"}, 422)
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{self.url}{request.url.path}?{request.url.query}")
+        return Response(answer.content, answer.status_code, {"location": answer.headers.get("location", "")})
+
+    @property
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/{path:path}", self.__call__)])
+
+
+def allocations(codes: Iterable[str]) -> list[Json]:
+    return [body("allocation", programme=code, reference="SC") for code in codes]
+
+
+async def test_codes_are_one_request_for_each_hundred(shared_ledger: LedgerClient, catalogue_url: str) -> None:
+    """Also where the catalogue lists none of them, of which none is asked for by itself."""
+    unlisted = [f"XXX-{n}" for n in range(1000)]
+    for codes, most in ((unlisted[:10], 1), (unlisted[:200], 2), (unlisted, 10), (["ETH-01", *unlisted[:200]], 6)):
+        catalogue = Passing(catalogue_url)
+        async with served(catalogue.app) as url:
+            with catalogue_at(shared_ledger, url):
+                report = (await shared_ledger.batch(*allocations(codes), partial="true", dry_run="true")).json()
+        assert len(catalogue.asked) <= most
+        assert [row["status"] for row in report["outcomes"]] == [200 if code == "ETH-01" else 422 for code in codes]
+
+
+async def test_codes_together_are_answered_as_each_by_itself(
+    shared_ledger: LedgerClient, new_database: Callable[[str], str]
 ) -> None:
-    """The answers are those for each code by itself, also for one in another case or that does not exist."""
-    sent: list[str] = []
-    opened = catalogue_client.open_client
-
-    def counted(**options: Any) -> Any:
-        client = opened(**options)
-
-        class Client:
-            async def __aenter__(self) -> Any:
-                found = await client.__aenter__()
-                found.event_hooks["request"].append(lambda request: noted(str(request.url)))
-                return found
-
-            async def __aexit__(self, *error: object) -> None:
-                await client.__aexit__(*error)
-
-        return Client()
-
-    async def noted(url: str) -> None:
-        sent.append(url.removeprefix(f"{catalogue_url}/catalog/v1/"))
-
-    monkeypatch.setattr(catalogue_client, "open_client", counted)
-    listed = (await shared_ledger.running.client.get("/funding/v1/ledger")).status_code
-    assert listed == 200
-    codes = ["ETH-01", "MDA-01", "MKD-01", "eth-01", "NO-SUCH-01", "GMB-01", "BIH-01", "CHL-01", "TJK-01", "SLV-01"]
-    entries = [body("allocation", programme=code, reference="SC") for code in codes]
-    together = (await shared_ledger.batch(*entries, partial="true", dry_run="true")).json()
-    assert [path for path in sent if path.startswith("programmes?")] != []
-    assert len(sent) < len(codes)
-    monkeypatch.setattr(catalogue_client, "SINGLY", 1000)
-    sent.clear()
-    assert (await shared_ledger.batch(*entries, partial="true", dry_run="true")).json() == together
-    assert len(sent) >= len(codes)
+    """Those in another case, unknown and earlier ones, and also by a catalogue of the version before."""
+    codes = ["ETH-01", "MDA-01", "eth-01", "NO-SUCH-01", "GMB-01", "BIH-01", "CHL-01", "TJK-01", "SLV-01", "OLD-1"]
+    codes += [*(f"XXX-{n}" for n in range(30)), "old-2", "OLD-3"]
+    renamed = {"OLD-1": "ETH-01", "OLD-2": "MKD-01", "OLD-3": "MDA-01"}
+    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as home:
+        async with running.as_owner() as session:
+            for old, new in renamed.items():
+                await session.execute(sa.text(f"INSERT INTO renamed_code VALUES ('programme', '{old}', '{new}')"))
+        alone = []
+        with catalogue_at(shared_ledger, home):
+            for entry in allocations(codes):
+                alone += (await shared_ledger.batch(entry, partial="true", dry_run="true")).json()["outcomes"]
+        for older in (False, True):
+            catalogue = Passing(home, older=older)
+            async with served(catalogue.app) as url:
+                with catalogue_at(shared_ledger, url):
+                    sent = allocations(codes)
+                    together = (await shared_ledger.batch(*sent, partial="true", dry_run="true")).json()
+            for one, other in zip(alone, together["outcomes"], strict=True):
+                assert (one["status"], [error["suggestion"] for error in one["errors"]]) == (
+                    other["status"], [error["suggestion"] for error in other["errors"]],
+                )  # fmt: skip
+            written = {code for code, row in zip(codes, together["outcomes"], strict=True) if row["status"] == 200}
+            assert {"ETH-01", "MDA-01", "OLD-1", "old-2", "OLD-3"} <= written
+            assert older or len(catalogue.asked) < 30
 
 
 async def test_a_thousand_entries_take_few_statements(funded_ledger: LedgerClient) -> None:
@@ -301,9 +331,9 @@ async def test_the_catalogue_has_a_limit_for_all_codes_together(
 
     async def slow(request: Request) -> Response:
         await asyncio.sleep(0.2)
-        return JSONResponse({}, 404)
+        return JSONResponse({"items": []})
 
-    entries = [body("allocation", programme=f"XXX-{n:02d}", reference="SC") for n in range(8)]
+    entries = [body("allocation", programme=f"XXX-{n:03d}", reference="SC") for n in range(500)]
     async with served(Starlette(routes=[Route("/{path:path}", slow)])) as url:
         with catalogue_at(shared_ledger, url):
             answer = await shared_ledger.batch(*entries, partial="true")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from mmptf_common.process.client import failure, open_client
@@ -24,16 +24,28 @@ ANSWER_SECONDS = 3.0
 _CODE = re.compile(CODE_PATTERN)
 # The limit for all requests of one batch together.
 ALL_SECONDS = 10.0
-# The number of codes of a kind that are requested one by one; for more, the list of the kind is read first.
+# The most codes in one request, as many as the filter takes, and the most records that it may find.
+AT_ONCE, MOST_LISTED = 100, 1000
+# Of a catalogue without the filter, this many codes of a kind are requested one by one; for more, its list is read.
 SINGLY = 8
 _Record = TypeVar("_Record", bound=Coded)
 _MODELS: Mapping[Noun, type[Coded]] = {"programme": Programme, "organization": Coded, "thematic_area": Coded}
 
 
+class _OlderCatalogue(Exception):
+    """The catalogue does not know the filter by codes: it is of an earlier version than this service."""
+
+
+class _Page(BaseModel):
+    """The records of a page of one of the catalogue's lists."""
+
+    items: list[dict[str, Any]]
+
+
 async def ask(request: Request, entries: Iterable[Entry]) -> Answers | ProblemError:
     """The catalogue's answers for the distinct codes that entries name; or the error that prevented them.
 
-    Where many codes of a kind are named, its list is requested, and by itself only a code that it does not have.
+    The number of requests does not grow with the entries, but with each hundred distinct codes of a kind.
     """
     settings: FundingSettings = request.app.state.settings
     wanted: dict[Noun, dict[str, None]] = {}
@@ -72,13 +84,58 @@ async def _records(
 ) -> dict[str, _Record | None]:
     """Each code with its record, None where the catalogue has none; a renamed one with that of its present code."""
     sent = [code for code in codes if _CODE.fullmatch(code) and len(code) <= LONGEST_CODE]
-    found: dict[str, _Record | None] = dict.fromkeys(codes)
-    if len(sent) > SINGLY:
+    try:
+        found = await _found(client, path, model, sent)
+    except _OlderCatalogue:
+        found = await _found_by_older(client, path, model, sent)
+    return {code: found.get(code) for code in codes}
+
+
+async def _found(
+    client: httpx.AsyncClient, path: str, model: type[_Record], codes: Sequence[str]
+) -> dict[str, _Record]:
+    """The codes that the catalogue knows, each with its record; the filter finds those of earlier codes, too."""
+    listed: list[_Record] = []
+    for n in range(0, len(codes), AT_ONCE):
+        listed += await _listed(client, path, model, codes[n : n + AT_ONCE])
+    found = {code: record for code in codes if (record := _own(code, listed))}
+    others = [code for code in codes if code not in found]
+    if not listed or not others:
+        return found
+    if found:
+        # Asked for by themselves, they find something only where one of them is an earlier code.
+        return found | await _found(client, path, model, others)
+    if len(others) == 1:
+        return dict.fromkeys(others, listed[0])
+    half = len(others) // 2
+    return await _found(client, path, model, others[:half]) | await _found(client, path, model, others[half:])
+
+
+async def _listed(client: httpx.AsyncClient, path: str, model: type[_Record], codes: Sequence[str]) -> list[_Record]:
+    """The records with these codes, or with these earlier ones; raises _OlderCatalogue."""
+    answer = await client.get(path, params={"code": codes, "fields": list(model.model_fields), "limit": MOST_LISTED})
+    if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+        raise _OlderCatalogue
+    return [model.model_validate(item) for item in _Page.model_validate_json(_content(answer)).items]
+
+
+def _own(code: str, listed: Iterable[_Record]) -> _Record | None:
+    """The record with this code, or the only one whose code differs in case alone."""
+    same = [record for record in listed if fold(record.code) == fold(code)]
+    return next((record for record in same if record.code == code), same[0] if len(same) == 1 else None)
+
+
+async def _found_by_older(
+    client: httpx.AsyncClient, path: str, model: type[_Record], codes: Sequence[str]
+) -> dict[str, _Record]:
+    """The same of a catalogue without the filter: of few codes each by itself, of more those that its list lacks."""
+    found: dict[str, _Record] = {}
+    if len(codes) > SINGLY:
         answer = await client.get(path, params={"format": "ndjson", "fields": list(model.model_fields)})
         listed = {fold(record.code): record for record in map(model.model_validate_json, _content(answer).splitlines())}
-        found |= {code: listed.get(fold(code)) for code in sent}
-    for code in sent:
-        if found[code] is None:
+        found = {code: listed[fold(code)] for code in codes if fold(code) in listed}
+    for code in codes:
+        if code not in found:
             answer = await client.get(f"{path}/{code}", follow_redirects=True)
             if answer.status_code != httpx.codes.NOT_FOUND:
                 found[code] = model.model_validate_json(_content(answer))
