@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmptf_funding.ledger import state
 from mmptf_funding.ledger.state import DailyBalance
 
 FIRST = date(2024, 1, 1)
 DAYS = st.integers(0, 12).map(lambda n: FIRST + timedelta(days=n))
 AMOUNTS = st.integers(-500, 500).map(lambda cents: Decimal(cents) / 100)
+# Few enough that the days of a test are in several parts, and that parts are divided.
+PARTS = 3
 CHANGES = st.lists(st.tuples(DAYS, AMOUNTS), max_size=30)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_parts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state, "PART_DAYS", PARTS)
+        yield
 
 
 def summed(changes: list[tuple[date, Decimal]], since: date) -> tuple[date, Decimal]:

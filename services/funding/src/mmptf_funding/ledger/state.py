@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import accumulate
 
 from mmptf_common.lists.codes import suggest
 from mmptf_common.storage.journal import Write
@@ -22,6 +23,9 @@ from mmptf_funding.ledger.queries import LEDGER
 # The entries whose sums make a balance: the balance, and the values of its `members` that they have.
 BalanceKey = tuple[rules.Balance, tuple[str | None, ...]]
 _NUMBER = re.compile(r"l-([0-9]{6,})")
+_NOTHING = Decimal("0.00")
+# The days of a part of a balance: about the square root of the days of several years.
+PART_DAYS = 64
 
 
 def code_of(number: int) -> str:
@@ -41,32 +45,75 @@ def balance_keys(entry: Entry) -> Iterable[BalanceKey]:
             yield balance, tuple(getattr(entry, name) for name in balance.members)
 
 
+class _Days:
+    """Successive days and what each of them changes; their total, and the first day on which it is the lowest."""
+
+    __slots__ = ("amounts", "days", "lowest", "lowest_on", "total")
+
+    def __init__(self, days: list[date], amounts: list[Decimal]) -> None:
+        self.days, self.amounts = days, amounts
+        self.sum_up()
+
+    def add(self, day: date, amount: Decimal) -> None:
+        n = bisect_left(self.days, day)
+        if n < len(self.days) and self.days[n] == day:
+            self.amounts[n] += amount
+        else:
+            self.days.insert(n, day)
+            self.amounts.insert(n, amount)
+        self.sum_up()
+
+    def sum_up(self) -> None:
+        totals = list(accumulate(self.amounts))
+        self.total, self.lowest = totals[-1], min(totals)
+        self.lowest_on = self.days[totals.index(self.lowest)]
+
+
 class DailyBalance:
-    """A balance at the end of each day on which an entry changed it."""
+    """A balance at the end of each day on which an entry changed it.
+
+    The days are summed up in parts: a change costs the days of one part, and not all later ones.
+    """
 
     def __init__(self, changes: Iterable[tuple[date, Decimal]] = ()) -> None:
-        self._days: list[date] = []
-        self._totals: list[Decimal] = []
-        total = Decimal("0.00")
-        for day, amount in sorted(changes):
-            total += amount
-            self._days.append(day)
-            self._totals.append(total)
+        by_day: dict[date, Decimal] = {}
+        for day, amount in changes:
+            by_day[day] = by_day.get(day, _NOTHING) + amount
+        days = sorted(by_day)
+        self._parts = [
+            _Days(part, [by_day[day] for day in part])
+            for part in (days[n : n + PART_DAYS] for n in range(0, len(days), PART_DAYS))
+        ]
 
     def add(self, day: date, amount: Decimal) -> None:
         """Add an amount from a day on."""
-        n = bisect_left(self._days, day)
-        if n == len(self._days) or self._days[n] != day:
-            self._days.insert(n, day)
-            self._totals.insert(n, self._totals[n - 1] if n else Decimal("0.00"))
-        self._totals[n:] = [total + amount for total in self._totals[n:]]
+        if not self._parts:
+            self._parts.append(_Days([day], [amount]))
+            return
+        n = max(0, bisect_right(self._parts, day, key=lambda part: part.days[0]) - 1)
+        part = self._parts[n]
+        part.add(day, amount)
+        if len(part.days) > 2 * PART_DAYS:
+            later = _Days(part.days[PART_DAYS:], part.amounts[PART_DAYS:])
+            self._parts[n : n + 1] = [_Days(part.days[:PART_DAYS], part.amounts[:PART_DAYS]), later]
 
     def lowest(self, since: date) -> tuple[date, Decimal]:
         """The lowest balance from a day on, that day included, with the first day on which it is reached."""
-        n = bisect_right(self._days, since)
-        begun = self._totals[n - 1] if n else Decimal("0.00")
-        later = min(self._totals[n:], default=begun)
-        return (since, begun) if begun <= later else (self._days[self._totals.index(later, n)], later)
+        total = _NOTHING
+        later: list[_Days] = []
+        for part in self._parts:
+            n = bisect_right(part.days, since)
+            total += part.total if n == len(part.days) else sum(part.amounts[:n], _NOTHING)
+            if 0 < n < len(part.days):
+                later.append(_Days(part.days[n:], part.amounts[n:]))
+            elif n == 0:
+                later.append(part)
+        found = since, total
+        for part in later:
+            if total + part.lowest < found[1]:
+                found = part.lowest_on, total + part.lowest
+            total += part.total
+        return found
 
 
 @dataclass
