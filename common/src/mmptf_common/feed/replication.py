@@ -31,8 +31,12 @@ WAIT_SECONDS = 10
 ANSWER_SECONDS = WAIT_SECONDS + 10.0
 # Changes of a page: few at first, and as many as have about so many bytes later.
 PAGE, FIRST_PAGE, PAGE_BYTES = 1000, 100, 2_000_000
-# Rows that one statement of a copy writes, so that each ends well within the time limit of a statement.
+# Rows that one statement writes of a long write of the source, so that each ends well within its time limit.
 MERGED_ROWS = 50_000
+# Rows of one part of a whole copy. A part is a write of its own, so other writers wait for one part at most.
+PART_ROWS = 5_000
+# One process at a time stores a whole copy. One that stands still meanwhile loses its connection after so many seconds.
+_STORES_COPY, STORE_IDLE_SECONDS, STORE_LOOK_SECONDS = 0x636F7079, 30, 0.5
 # Seconds from the start of a process in which a source that is not there yet is no warning: it may be starting, too.
 START_SECONDS = 15.0
 # A source that fails is asked again after the first pause, and the pause doubles until it is the last.
@@ -165,8 +169,11 @@ class Staging:
         engine = write_engine(database.url, size=1)
         try:
             staging = cls(replication, engine, await engine.connect())
+            driver = await staging.driver()
+            # The tables grow between the executions of a statement.
+            await driver.execute("SET plan_cache_mode = force_custom_plan")
             for merge in map(_Merge, replication.entities):
-                await (await staging._driver()).execute(merge.create)
+                await driver.execute(merge.create)
         except BaseException:
             await engine.dispose()
             raise
@@ -180,23 +187,39 @@ class Staging:
 
     async def add(self, changes: list[FeedChange]) -> None:
         """Add changes that follow those before, with one statement for each entity."""
-        driver = await self._driver()
+        driver = await self.driver()
         for entity, rows in (await asyncio.to_thread(_rows_of, self._replication, changes)).items():
             await driver.execute(_Merge(entity).add, rows)
         self.changes += len(changes)
 
-    async def merge(self, write: Write, *, whole: bool) -> None:
-        """Store all changes; where they are those of the whole source, records that it does not have are deleted."""
-        driver = await driver_connection(write.session)
+    async def merge(self, write: Write) -> None:
+        """Store all changes, which are of one write of the source."""
+        driver = await self.driver()
         for merge in map(_Merge, self._replication.entities):
             await driver.execute(f"ANALYZE {merge.staged}")
-            after = ""
-            while (last := await driver.fetchval(merge.next_slice, after, MERGED_ROWS)) is not None:
+            async for after, last in self.slices(merge.staged, MERGED_ROWS):
                 await driver.execute(merge.put_slice, write.at, after, last)
-                after = last
-            await driver.execute(merge.delete_others if whole else merge.delete_staged)
+            await driver.execute(merge.delete_staged)
 
-    async def _driver(self) -> Any:
+    async def take_turn(self) -> None:
+        """Return when no other process stores a whole copy: two at once would undo each other's newer records."""
+        driver = await self.driver()
+        await driver.execute(f"SET idle_session_timeout = '{STORE_IDLE_SECONDS}s'")
+        lock = "SELECT pg_try_advisory_lock($1, hashtext($2))"
+        # PostgreSQL has no event for it.
+        while not await driver.fetchval(lock, _STORES_COPY, self._replication.service):  # noqa: ASYNC110
+            await asyncio.sleep(STORE_LOOK_SECONDS)
+
+    async def slices(self, table: str, rows: int) -> AsyncIterator[tuple[str, str]]:
+        """The parts of a table in the order of its codes, each as the code before it and its last one."""
+        driver = await self.driver()
+        after = ""
+        ends = f"SELECT max(code) FROM (SELECT code FROM {table} WHERE code > $1 ORDER BY code LIMIT $2) AS slice"
+        while (last := await driver.fetchval(ends, after, rows)) is not None:
+            yield after, last
+            after = last
+
+    async def driver(self) -> Any:
         return (await self.connection.get_raw_connection()).driver_connection
 
 
@@ -220,24 +243,29 @@ class _Merge:
         self.add = (
             f"INSERT INTO {staged} ({columns}) SELECT {columns} FROM {sent} ON CONFLICT (code) DO UPDATE SET {new}"
         )
-        self.next_slice = (
-            f"SELECT max(code) FROM (SELECT code FROM {staged} WHERE code > $1 ORDER BY code LIMIT $2) AS s"
-        )
         # A record that is the same is not written, be its members in another order.
         put = (
             f"INSERT INTO {table} ({columns}, updated) SELECT {', '.join(f's.{name}' for name in names)}, {{at}}"
-            f" FROM {{source}} AS s LEFT JOIN {table} AS t ON t.code = s.code WHERE s.record IS NOT NULL"
+            f" FROM {{source}} AS s LEFT JOIN {table} AS t ON t.code = s.code {{of_table}} WHERE s.record IS NOT NULL"
             " AND (t.code IS NULL OR t.record::text <> s.record::text AND t.record::jsonb <> s.record::jsonb) {slice}"
             f" ORDER BY s.code ON CONFLICT (code) DO UPDATE SET {new}, updated = excluded.updated"
         )
         delete = f"DELETE FROM {table} AS t USING {{source}} AS s WHERE t.code = s.code AND s.record IS NULL"
-        self.put_sent = put.format(source=sent, at="$2", slice="")
+        self.put_sent = put.format(source=sent, at="$2", slice="", of_table="")
         self.delete_sent = delete.format(source=sent)
-        self.put_slice = put.format(source=staged, at="$1", slice="AND s.code > $2 AND s.code <= $3")
+        # Of both tables, so that none of them is read as a whole for each slice.
+        bounds = [f"AND {name}.code > $2 AND {name}.code <= $3" for name in ("s", "t")]
+        self.put_slice = put.format(source=staged, at="$1", slice=bounds[0], of_table=bounds[1])
         self.delete_staged = delete.format(source=staged)
-        self.delete_others = (
-            f"DELETE FROM {table} AS t WHERE NOT EXISTS"
-            f" (SELECT FROM {staged} AS s WHERE s.code = t.code AND s.record IS NOT NULL)"
+        self.gone = f"gone_{table}"
+        self.find_gone = (
+            f"CREATE TEMPORARY TABLE {self.gone} AS SELECT code FROM {table} AS t WHERE NOT EXISTS"
+            f" (SELECT FROM {staged} AS s WHERE s.code = t.code AND s.record IS NOT NULL);"
+            f" CREATE UNIQUE INDEX ON {self.gone} (code); ANALYZE {self.gone}"
+        )
+        self.delete_slice = (
+            f"DELETE FROM {table} AS t USING {self.gone} AS s WHERE t.code = s.code AND s.code > $1 AND s.code <= $2"
+            " AND t.code > $1 AND t.code <= $2"
         )
 
 
@@ -399,7 +427,7 @@ class Replicator:
             write = await self._begin(session) if changes else None
             await self._move(session, _MOVE, after, before=before.last, caught_up=caught_up)
             if write and staging:
-                await staging.merge(write, whole=False)
+                await staging.merge(write)
             elif write:
                 await self._put(write, changes)
         return after
@@ -421,10 +449,10 @@ class Replicator:
                 yield session
 
     async def _copy_whole(self, client: httpx.AsyncClient) -> Position:
-        """Copy all present records of the source in one write, so that no reader gets a part of them.
+        """Copy all present records of the source; returns the position.
 
-        Returns the position. Raises AlreadyApplied where another process has stored a copy already. After a failure of
-        the source it goes on with the page that failed.
+        Raises AlreadyApplied where another process has stored a copy already. After a failure of the source it goes on
+        with the page that failed.
         """
         staging = self._staging = self._staging or await Staging.open(self._replication, self._database)
         more = True
@@ -432,14 +460,40 @@ class Replicator:
             page = await self._after(client, staging.reached)
             await staging.add(page.items)
             staging.reached, more = staging.reached.behind(page.items, page.last), page.more
-        async with self._transaction(staging) as session:
-            write = await self._begin(session)
-            await self._move(session, _BEGIN, staging.reached)
-            await staging.merge(write, whole=True)
+        await self._store_whole(staging)
         extra = {"changes": staging.changes, "seconds": round(time.monotonic() - staging.began, 1)}
         log.info("the source was copied", extra={"service": self._replication.service, **extra})
         await self._discard()
         return staging.reached
+
+    async def _store_whole(self, staging: Staging) -> None:
+        """Store a whole copy in parts, each a write of its own, and the position with the last of them.
+
+        Until then the copy is not complete, and where this process ends, another one begins anew.
+        """
+        await staging.take_turn()
+        driver = await staging.driver()
+        for merge in map(_Merge, self._replication.entities):
+            await driver.execute(f"ANALYZE {merge.staged}")
+            async for after, last in staging.slices(merge.staged, PART_ROWS):
+                async with self._part(staging) as write:
+                    await driver.execute(merge.put_slice, write.at, after, last)
+            await driver.execute(merge.find_gone)
+            async for after, last in staging.slices(merge.gone, PART_ROWS):
+                async with self._part(staging):
+                    await driver.execute(merge.delete_slice, after, last)
+        async with self._part(staging) as write:
+            await self._move(write.session, _BEGIN, staging.reached)
+
+    @asynccontextmanager
+    async def _part(self, staging: Staging) -> AsyncIterator[Write]:
+        """A write of a part of a whole copy; raises AlreadyApplied where another process has stored one meanwhile."""
+        async with self._transaction(staging) as session:
+            write = await self._begin(session)
+            position = (await session.execute(_POSITION, {"service": self._replication.service})).one_or_none()
+            if position and position.last:
+                raise AlreadyApplied
+            yield write
 
     async def _discard(self) -> None:
         """Give up what is staged of a whole copy."""
