@@ -11,10 +11,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.engines import driver_connection
-from mmptf_common.wire.places import PlaceKind, is_place, place_meant
+from mmptf_common.wire.places import Place, PlaceKind, is_place, place_meant
 from mmptf_common.wire.problems import ErrorDetail, unknown_code
 from mmptf_common.wire.suggestions import Suggestion, fold, neighbours, typed
 
+# The most unknown codes of one write for which the ones that were meant are looked up.
+MOST_MEANT = 20
 # Returns the codes that are, in lower case, among the given texts.
 Find = Callable[[Sequence[str]], Awaitable[list[str]]]
 
@@ -66,7 +68,7 @@ async def suggest(find: Find, given: str, places: PlaceKind | None = None) -> Su
     the only code that differs by a typo. places: a kind of places of which every one is taken, also without a row
     """
     place = place_meant(given)
-    found = await find([fold(given), *neighbours(given), *([fold(place.code)] if place else [])])
+    found = await find(_texts(given, place))
     if given in found:
         return None
     if same := [code for code in found if fold(code) == fold(given)]:
@@ -74,6 +76,25 @@ async def suggest(find: Find, given: str, places: PlaceKind | None = None) -> Su
     if place and (place.kind == places or place.code in found):
         return Suggestion(place.code, place.name)
     return typed(given, found)
+
+
+def _texts(given: str, place: Place | None) -> list[str]:
+    """The texts in lower case among which a code is that was meant."""
+    return [fold(given), *neighbours(given), *([fold(place.code)] if place else [])]
+
+
+async def suggest_each(find: Find, given: Iterable[str]) -> dict[str, Suggestion | None]:
+    """The codes that were meant by unknown ones, as `suggest` finds them: of the first MOST_MEANT, with one lookup."""
+    few = list(dict.fromkeys(given))[:MOST_MEANT]
+    texts = sorted({text for code in few for text in _texts(code, place_meant(code))})
+    found: dict[str, list[str]] = {}
+    for each in await find(texts) if texts else ():
+        found.setdefault(fold(each), []).append(each)
+
+    async def among(texts: Sequence[str]) -> list[str]:
+        return [code for text in dict.fromkeys(texts) for code in found.get(text, ())]
+
+    return {code: await suggest(among, code) for code in few}
 
 
 async def known_codes(find: Find, given: Sequence[str], places: PlaceKind | None = None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -39,8 +40,9 @@ from mmptf_catalog.programmes.schemas import (
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.http.search import words
-from mmptf_common.lists.codes import codes_in, unknown_in
+from mmptf_common.lists.codes import codes_in, find_with, suggest_each
 from mmptf_common.lists.listing import Listing
+from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write, state_reasons
 from mmptf_common.storage.records import put, submission
 from mmptf_common.wire.links import link
@@ -54,9 +56,10 @@ from mmptf_common.wire.problems import (
     ProblemError,
     error_detail,
     raise_if_any,
+    unknown_code,
 )
 from mmptf_common.wire.sources import SourceRef
-from mmptf_common.writes.commands import TURN, Created, not_found, require_version, row_of
+from mmptf_common.writes.commands import TURN, Created, not_found_each, require_version, row_of
 
 ListedRow = TypeVar("ListedRow", ThematicAreaRow, ObjectiveRow, OrganizationRow, PlaceRow)
 
@@ -149,8 +152,13 @@ async def change_statuses(
     for code, stated, version in found:
         programmes[code], versions[code] = StatedProgramme.model_validate(stated), version
     names = await _names_of(write, programmes.values())
+    unlisted = await not_found_each(
+        write, PROGRAMMES, [change.programme for change in changes if change.programme not in programmes]
+    )
     results: list[str | ProblemError] = []
-    new: dict[str, tuple[ProgrammeRow, str]] = {}
+    # The first changes of all programmes, then the second ones: each change of a record is one of the journal.
+    new: list[dict[str, tuple[ProgrammeRow, str]]] = []
+    times: Counter[str] = Counter()
     for n, change in enumerate(changes):
         if n % TURN == TURN - 1:
             await asyncio.sleep(0)
@@ -158,21 +166,22 @@ async def change_statuses(
         try:
             tags = conditional.tags_in(change.etag, "/etag")
             if code not in programmes:
-                raise await not_found(write, PROGRAMMES, code)
+                raise unlisted[code]
             require_version(request, PROGRAMMES, code, versions[code], tags)
             programme = _with_new_status(write, who, programmes[code], change)
             row = await _row_of(write, programme, names)
         except ProblemError as problem:
             results.append(problem)
             continue
-        if code in new:
-            # Each change of a record is one of the journal.
-            await _store_changed(write, new)
-            new = {}
-        programmes[code], versions[code], new[code] = programme, write.version, (row, change.reason)
+        if times[code] == len(new):
+            new.append({})
+        new[times[code]][code] = row, change.reason
+        times[code] += 1
+        programmes[code], versions[code] = programme, write.version
         results.append(code)
     if partial or all(isinstance(result, str) for result in results):
-        await _store_changed(write, new)
+        for rows in new:
+            await _store_changed(write, rows)
     return results
 
 
@@ -391,12 +400,12 @@ async def _listed(
     entries = sa.select(row).where(col(row.code).in_({code for _, code in pointed}), sa.text(where))
     found = list(await write.session.scalars(entries))
     listed = {entry.code for entry in found}
-    codes = codes_in(listing.rows, where=where)
-    errors += [
-        await unknown_in(write.session, pointer, code, codes, listed_at=listing.path)
-        for pointer, code in pointed
-        if code not in listed
-    ]
+    if unknown := [(pointer, code) for pointer, code in pointed if code not in listed]:
+        find = find_with(await driver_connection(write.session), codes_in(listing.rows, where=where))
+        meant = await suggest_each(find, [code for _, code in unknown])
+        errors += [
+            unknown_code(pointer, code, listed_at=listing.path, suggestion=meant.get(code)) for pointer, code in unknown
+        ]
     return found
 
 

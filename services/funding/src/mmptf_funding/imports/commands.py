@@ -338,18 +338,19 @@ async def _document_taken(
     connection: Connection, given: Sequence[tuple[int, template.EditionRow]]
 ) -> list[ErrorDetail]:
     """An error where a document is stored with another title, and not as that of the same edition."""
-    errors = []
-    for number, row in given:
-        title = await connection.fetchval(
-            "SELECT record->>'title' FROM source_document WHERE code = $1"
-            " AND NOT EXISTS (SELECT FROM edition WHERE code = $2 AND record->>'document' = $1)",
-            row.document,
-            row.code,
-        )
-        if title not in (None, row.name):
-            detail = f"{row.document} is {title!r}"
-            errors.append(rules.row_error("edition", number, "document", ProblemCode.DOES_NOT_MATCH, detail))
-    return errors
+    titles = await connection.fetch(
+        "SELECT (SELECT record->>'title' FROM source_document AS stored WHERE stored.code = given.document"
+        " AND NOT EXISTS (SELECT FROM edition AS own WHERE own.code = given.code"
+        " AND own.record->>'document' = given.document))"
+        " FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given(document, code, n) ORDER BY n",
+        [row.document for _, row in given],
+        [row.code for _, row in given],
+    )
+    return [
+        rules.row_error("edition", number, "document", ProblemCode.DOES_NOT_MATCH, f"{row.document} is {title!r}")
+        for (number, row), (title,) in zip(given, titles, strict=True)
+        if title not in (None, row.name)
+    ]
 
 
 async def _colliding(
@@ -380,14 +381,15 @@ async def _edition_in_other_case(
     connection: Connection, given: Sequence[tuple[int, template.EditionRow]]
 ) -> list[ErrorDetail]:
     """An error for an edition whose code differs from another one's in case alone."""
+    others = await connection.fetch(
+        "SELECT (SELECT min(code) FROM edition WHERE lower(code) = lower(given.text) AND code <> given.text)"
+        " FROM unnest($1::text[]) WITH ORDINALITY AS given(text, n) ORDER BY n",
+        [row.code for _, row in given],
+    )
     return [
         rules.other_case("edition", number, row.code, taken)
-        for number, row in given
-        if (
-            taken := await connection.fetchval(
-                "SELECT code FROM edition WHERE lower(code) = lower($1) AND code <> $1", row.code
-            )
-        )
+        for (number, row), (taken,) in zip(given, others, strict=True)
+        if taken
     ]
 
 

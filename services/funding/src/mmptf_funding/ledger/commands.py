@@ -13,10 +13,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from mmptf_common.http.identity import Identity
+from mmptf_common.lists.codes import codes_in, find_with, suggest_each
+from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write, state_reasons
 from mmptf_common.storage.records import add, put, submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, ProblemError, raise_if_any
+from mmptf_common.wire.suggestions import Suggestion
 from mmptf_common.writes.commands import TURN, Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
@@ -139,9 +142,12 @@ async def _load_state(
     """
     session = write.session
     number = await session.scalar(sa.select(sa.func.coalesce(sa.func.max(col(EntryRow.number)), 0)))
-    contributors: Iterable[str] = ()
-    if any(entry.contributor for entry in entries):
-        contributors = await session.scalars(sa.select(col(ContributorRow.code)))
+    contributors: frozenset[str] = frozenset()
+    meant: dict[str, Suggestion | None] = {}
+    if named := [entry.contributor for entry in entries if entry.contributor]:
+        contributors = frozenset(await session.scalars(sa.select(col(ContributorRow.code))))
+        find = find_with(await driver_connection(session), codes_in("contributor"))
+        meant = await suggest_each(find, [code for code in named if code not in contributors])
     earlier: Iterable[Any] = ()
     if followed := {entry.follows for entry in entries if entry.follows}:
         earlier = await session.scalars(sa.select(col(EntryRow.record)).where(_among(col(EntryRow.code), followed)))
@@ -157,7 +163,8 @@ async def _load_state(
     return LedgerState(
         write=write,
         number=int(number or 0),
-        contributors=frozenset(contributors),
+        contributors=contributors,
+        meant=meant,
         entries={entry.code: entry for entry in map(RecordedEntry.model_validate, earlier)},
         programmes={programme.code: programme for programme in map(Programme.model_validate, programmes)},
         held=await _held(write, entries) if isinstance(answers, ProblemError) else frozenset(),

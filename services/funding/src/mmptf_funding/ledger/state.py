@@ -10,11 +10,11 @@ from datetime import date
 from decimal import Decimal
 from itertools import accumulate
 
-from mmptf_common.lists.codes import suggest
+from mmptf_common.lists.codes import MOST_MEANT, suggest
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
 from mmptf_common.wire.problems import Conflict, ErrorDetail, ProblemError, raise_if_any, unknown_code
-from mmptf_common.wire.suggestions import fold
+from mmptf_common.wire.suggestions import Suggestion, fold
 from mmptf_funding.contributions.queries import CONTRIBUTORS
 from mmptf_funding.ledger import rules
 from mmptf_funding.ledger.domain import CURRENCY, Answers, Entry, LedgerFlag, Noun, Programme, RecordedEntry
@@ -122,6 +122,7 @@ class LedgerState:
 
     number:       of the last entry
     contributors: the codes of all contributors
+    meant:        the contributor that was meant by an unknown one of the write's entries
     entries:      by code, those that the write's entries follow, and those that it has written
     programmes:   by code, the stored descriptions of those that the write's entries name
     held:         codes of the catalogue that earlier entries name; only filled where the catalogue cannot be asked
@@ -132,12 +133,14 @@ class LedgerState:
     write: Write
     number: int
     contributors: frozenset[str]
+    meant: Mapping[str, Suggestion | None]
     entries: dict[str, RecordedEntry]
     programmes: dict[str, Programme]
     held: frozenset[tuple[Noun, str]]
     balances: Mapping[BalanceKey, DailyBalance]
     new_entries: list[RecordedEntry] = field(default_factory=list)
     new_programmes: dict[str, Programme] = field(default_factory=dict)
+    _looked_up: int = 0
 
     async def enter(self, entry: Entry, answers: Answers | ProblemError) -> RecordedEntry:
         """Add an entry, and the fee that follows a deposit; returns it.
@@ -146,7 +149,7 @@ class LedgerState:
         catalogue where the ledger does not have the codes either; the state is then as before.
         """
         errors = rules.errors_of(entry, self.write.at.date())
-        errors += await self._contributor_errors(entry.contributor)
+        errors += self._contributor_errors(entry.contributor)
         if isinstance(answers, ProblemError):
             if not entry.catalogue_codes().items() <= self.held:
                 raise answers
@@ -230,11 +233,10 @@ class LedgerState:
                 return ["deposit_exceeds_commitment"]
         return []
 
-    async def _contributor_errors(self, code: str | None) -> list[ErrorDetail]:
+    def _contributor_errors(self, code: str | None) -> list[ErrorDetail]:
         if code is None or code in self.contributors:
             return []
-        meant = await suggest(self._contributors_among, code)
-        return [unknown_code("/contributor", code, listed_at=CONTRIBUTORS.path, suggestion=meant)]
+        return [unknown_code("/contributor", code, listed_at=CONTRIBUTORS.path, suggestion=self.meant.get(code))]
 
     async def _predecessor_errors(self, entry: Entry) -> list[ErrorDetail]:
         """The errors of `follows`: an entry that does not exist, is of another kind or contributor, or was reversed."""
@@ -242,12 +244,10 @@ class LedgerState:
             return []
         if earlier := self.entries.get(entry.follows):
             return rules.predecessor_errors(entry, earlier)
-        meant = await suggest(self._entries_among, entry.follows)
+        # Each entry of the write may be the one that was meant by those after it, so this cannot be known before.
+        self._looked_up += 1
+        meant = await suggest(self._entries_among, entry.follows) if self._looked_up <= MOST_MEANT else None
         return [unknown_code("/follows", entry.follows, listed_at=LEDGER.path, suggestion=meant)]
-
-    async def _contributors_among(self, texts: Sequence[str]) -> list[str]:
-        wanted = set(texts)
-        return [code for code in self.contributors if fold(code) in wanted]
 
     async def _entries_among(self, texts: Sequence[str]) -> list[str]:
         """The codes of entries that are, in lower case, among texts: every number up to the last one has its entry."""

@@ -1,0 +1,191 @@
+"""Writes of many rows, right and wrong: neither statements nor requests to the catalogue grow with the rows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from mmptf_funding.imports.routes import XLSX
+from mmptf_funding.ledger import catalogue_client
+from tests.conftest import RunningApp
+from tests.integration.editions import MADE_UP, Edition, requirement, send, term, workbook_of
+from tests.integration.ledger_client import ADMIN, ETHIOPIA, Json, LedgerClient, body
+from tests.integration.programme_writes import submitted
+from tests.integration.test_batches import BATCH, row_of
+from tests.integration.test_ledger_batches import allocations
+from tests.tokens import writing
+from tests.writes import statements_of
+
+FEW, MANY = 10, 200
+DRAFTS = "/catalog/v1/drafts"
+
+
+@dataclass
+class Work:
+    """The statements of a write, also those sent to the driver, and its requests to the catalogue."""
+
+    statements: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def of_the_write(self) -> int:
+        """The statements from the beginning of the transaction: those before are of the catalogue, in this process."""
+        return len(self.statements) - self.statements.index("BEGIN;")
+
+
+@contextmanager
+def work_of(running: RunningApp) -> Iterator[Work]:
+    found = Work()
+    execute, execute_text = asyncpg.Connection._execute, asyncpg.Connection.execute
+    opened = catalogue_client.open_client
+
+    async def recorded(self: Any, query: str, *others: Any, **named: Any) -> Any:
+        found.statements.append(query)
+        return await execute(self, query, *others, **named)
+
+    async def recorded_text(self: Any, query: str, *values: Any, **named: Any) -> Any:
+        if not values:
+            found.statements.append(query)
+        return await execute_text(self, query, *values, **named)
+
+    async def note(request: httpx.Request) -> None:
+        found.requests.append(str(request.url))
+
+    @asynccontextmanager
+    async def noted(**options: Any) -> AsyncIterator[httpx.AsyncClient]:
+        async with opened(**options) as client:
+            client.event_hooks["request"].append(note)
+            yield client
+
+    with pytest.MonkeyPatch.context() as patch, statements_of(running) as executed:
+        patch.setattr(asyncpg.Connection, "_execute", recorded)
+        patch.setattr(asyncpg.Connection, "execute", recorded_text)
+        patch.setattr(catalogue_client, "open_client", noted)
+        yield found
+    found.statements += executed
+
+
+async def require_constant(
+    running: RunningApp, send_rows: Callable[[int], Any], *, status: int = 200, more_requests: int = 0
+) -> None:
+    """Compare a write of few rows with one of many, once the connections have been used."""
+    found = []
+    for number in (FEW, FEW, MANY):
+        with work_of(running) as work:
+            answer = await send_rows(number)
+        assert answer.status_code == status, answer.text
+        assert work.of_the_write() > 3
+        found.append(work)
+    assert found[1].of_the_write() == found[2].of_the_write(), found[2].statements
+    assert len(found[1].requests) + more_requests == len(found[2].requests)
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------------
+
+ENTRIES: dict[str, Callable[[int], Json]] = {
+    "right": lambda n: body("expenditure", "0.20", category="travel", note=f"note {n}", **ETHIOPIA),
+    "with fees": lambda n: body("deposit", "10.00", contributor="DEU"),
+    "beyond a balance": lambda n: body("bank_charge", "99999999.00"),
+    "of unknown contributors": lambda n: body("deposit", "10.00", contributor=f"UNKNOWN-{n}"),
+    "after unknown entries": lambda n: body("deposit", "10.00", contributor="DEU", follows=f"L-{900000 + n}"),
+    "after entries of the batch": lambda n: body("deposit", "10.00", contributor="DEU", follows=f"L-{n + 1:06d}"),
+}
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+@pytest.mark.parametrize("partial", ["true", "false"])
+async def test_a_batch_of_entries(shared_ledger: LedgerClient, kind: str, partial: str) -> None:
+    async def send_rows(number: int) -> httpx.Response:
+        entries = map(ENTRIES[kind], range(number))
+        return await shared_ledger.batch(*entries, who=ADMIN, dry_run="true", partial=partial)
+
+    refused = partial == "false" and kind not in ("right", "with fees")
+    await require_constant(shared_ledger.running, send_rows, status=422 if refused else 200)
+
+
+@pytest.mark.parametrize("code", ["ETH-01", "eth-01", "XXX-{}"])
+async def test_a_batch_of_entries_that_name_programmes(shared_ledger: LedgerClient, code: str) -> None:
+    async def send_rows(number: int) -> httpx.Response:
+        entries = allocations(code.format(n) for n in range(number))
+        return await shared_ledger.batch(*entries, who=ADMIN, dry_run="true", partial="true")
+
+    # A request for each hundred distinct codes.
+    more_requests = MANY // catalogue_client.AT_ONCE - 1 if "{}" in code else 0
+    await require_constant(shared_ledger.running, send_rows, more_requests=more_requests)
+
+
+# --- programmes ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_batch_of_status_changes(catalog_service: RunningApp) -> None:
+    note = await submitted(catalog_service.client)
+    unlisted = {**row_of(note, "pipeline"), "etag": "*"}
+
+    async def send_rows(number: int) -> httpx.Response:
+        rows = [{**unlisted, "programme": f"UNLISTED-{n}"} for n in range(number)] + [unlisted]
+        headers = writing("management-unit")
+        return await catalog_service.client.post(
+            f"{BATCH}?dry_run=true&partial=true", json={"changes": rows}, headers=headers
+        )
+
+    await require_constant(catalog_service, send_rows)
+
+
+async def test_programmes_that_change_twice(catalog_service: RunningApp) -> None:
+    notes = [await submitted(catalog_service.client) for _ in range(FEW + 2)]
+
+    async def send_rows(number: int) -> httpx.Response:
+        rows = [row_of(note, status, etag="*") for note in notes[:number] for status in ("pipeline", "not_selected")]
+        headers = writing("management-unit")
+        return await catalog_service.client.post(f"{BATCH}?dry_run=true", json={"changes": rows}, headers=headers)
+
+    await require_constant(catalog_service, send_rows)
+
+
+async def test_a_draft_with_unknown_codes(catalog_service: RunningApp) -> None:
+    async def send_rows(number: int) -> httpx.Response:
+        lines = [
+            {"organization": f"UNLISTED-{n}", "year": 2027, "category": "travel", "amount": "1.00"}
+            for n in range(number)
+        ]
+        sent = {"code": "KEN-77", "objectives": ["97", "98"], "budget_lines": lines}
+        return await catalog_service.client.post(f"{DRAFTS}?dry_run=true", json=sent, headers=writing("agency", "IOM"))
+
+    await require_constant(catalog_service, send_rows, status=422)
+
+
+# --- editions --------------------------------------------------------------------------------------------------------
+
+
+def edition_of(number: int) -> Edition:
+    """The made-up edition with so many rows more in its tables."""
+    edition = deepcopy(MADE_UP)
+    edition["vocabulary"] += [term("target_population", f"group-{n}", f"Group {n}") for n in range(number)]
+    edition["vocabulary"] += [term("area", f"area-{n}", f"Area {n}") for n in range(number)]
+    edition["requirements"] += [
+        {**requirement("KEN", f"area-{n}", 100 + n, status="funded"), "amount_as_printed": "Funded"}
+        for n in range(number)
+    ]
+    edition["initiatives"] += [{**edition["initiatives"][0], "code": f"ME-2016-fund-{n}"} for n in range(2, number + 2)]
+    return edition
+
+
+@pytest.mark.parametrize("wrong", [None, "several editions", "unknown terms"])
+async def test_an_import(two_editions: RunningApp, wrong: str | None) -> None:
+    async def send_rows(number: int) -> httpx.Response:
+        edition = edition_of(number)
+        if wrong == "several editions":
+            edition["edition"] += [
+                {**edition["edition"][0], "code": f"ME-{n}", "document": f"made-up-{n}"} for n in range(number)
+            ]
+        elif wrong:
+            edition["requirements"] += [requirement("KEN", f"no-area-{n}", 900 + n) for n in range(number)]
+        return await send(two_editions, workbook_of(edition), XLSX, dry_run=True)
+
+    await require_constant(two_editions, send_rows, status=422 if wrong else 200)
