@@ -87,16 +87,19 @@ def fuzzing_begun(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def fuzzing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fuzzed]]:
+def fuzzing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[tuple[str, str], Fuzzed]]:
     """Schemathesis against the APIs whose tests are chosen, and the folders of its reports; it starts first because it
     takes longest.
     """
     chosen = [item for item in request.session.items if item.path.name == FUZZ and isinstance(item, pytest.Function)]
-    running: dict[str, Fuzzed] = {}
+    running: dict[tuple[str, str], Fuzzed] = {}
     if chosen:
         urls = request.getfixturevalue("urls")
-        folders = {api: tmp_path_factory.mktemp(api) for api in (item.callspec.params["api"] for item in chosen)}
-        running = {api: (start(api, urls[api], folder), folder) for api, folder in folders.items()}
+        for api, caller in (item.callspec.params["fuzzed"] for item in chosen):
+            folder = tmp_path_factory.mktemp(f"{api}-{caller}")
+            running[api, caller] = start(urls[api], caller, folder), folder
     yield running
     for process, _ in running.values():
         process.kill()
