@@ -1,4 +1,4 @@
-"""Schemathesis with every check on, against each API, with and without a token: no finding and no operation left out."""
+"""Schemathesis with every check on, against each API, with and without a token: no finding, no operation left out."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.conftest import memory
 from tests.drills import caches, connections, databases, moments, processes, requests, restarts  # noqa: F401  # each adds its drills
 from tests.drills.client import Tally
 from tests.drills.drill import DRILLS, QUIET_SECONDS, Drill, Measure, Scene
-from tests.drills.limits import DESCRIPTORS, MEMORY_BYTES
+from tests.drills.limits import DESCRIPTORS, MEMORY_BYTES, SERVERS
 from tests.drills.load import Load
 from tests.drills.servers import cluster_files, small_volume
 from tests.drills.stack import Stack, running_stack
@@ -62,8 +62,7 @@ async def perform(drill: Drill, stack: Stack, load: Load) -> tuple[Result, bool]
     tally, begin, logs = Tally(), time.monotonic(), stack.log_ends()
     scene = Scene(stack, load, tally)
     recovered, is_usable = 0.0, not drill.is_last
-    for process in stack.processes.values():
-        process.peak_bytes = process.peak_descriptors = 0
+    stack.forget_use()
     try:
         async with load.running(tally, spared=drill.spared, excused=drill.excused):
             await asyncio.sleep(QUIET_SECONDS)
@@ -76,11 +75,16 @@ async def perform(drill: Drill, stack: Stack, load: Load) -> tuple[Result, bool]
         is_usable = False
         place = traceback.extract_tb(error.__traceback__)[-1]
         tally.fail(f"the drill ended early: {type(error).__name__} {error}", f"{place.filename}:{place.lineno}")
-    for process in stack.processes.values():
-        scene.measure(f"{process.name} memory, MB", process.peak_bytes / MEGABYTE, MEMORY_BYTES / MEGABYTE)
-        scene.measure(f"{process.name} descriptors", process.peak_descriptors, DESCRIPTORS)
-    for message, times in stack.error_lines(logs).most_common(5):
+    used = [(name, process.use, MEMORY_BYTES, DESCRIPTORS) for name, process in stack.processes.items()]
+    used += [(name, stack.server_use[name], *limits) for name, limits in SERVERS.items()]
+    for name, use, memory_bytes, descriptors in used:
+        scene.measure(f"{name} memory, MB", use.memory_bytes / MEGABYTE, memory_bytes / MEGABYTE)
+        scene.measure(f"{name} descriptors", use.descriptors, descriptors)
+    messages, answers = stack.error_lines(logs)
+    for message, times in messages.most_common(5):
         scene.note(f"logged as an error {times} x {message[:200]}")
+    for request in answers.elements():
+        tally.fail("answered by 500, says the log", request)
     result = Result(drill.name, tally, recovered, time.monotonic() - begin, scene.measures, scene.notes)
     return result, is_usable and not tally.lost
 

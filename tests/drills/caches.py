@@ -12,15 +12,16 @@ import redis.asyncio as redis
 
 from mmptf_local.processes import LOOPBACK
 from tests.drills.drill import Scene, drill
+from tests.drills.limits import CACHE_MEMORY
 from tests.drills.load import FIXED
-from tests.suite import SERVICES
+from tests.suite import NAMES
 
 SECONDS = 5
 AGGREGATES = tuple(path for path in FIXED if "totals" in path or "facets" in path or "indicator" in path)
 """Reads whose answers are in Redis."""
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def redis_gone(scene: Scene) -> None:
     """Redis is killed, and started again empty after 5 s."""
     await to_thread(scene.stack.cache.kill)
@@ -29,7 +30,7 @@ async def redis_gone(scene: Scene) -> None:
     scene.mend()
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def redis_slow(scene: Scene) -> None:
     """Redis answers nothing for 5 s and keeps its connections."""
     async with _client(scene) as client:
@@ -38,19 +39,19 @@ async def redis_slow(scene: Scene) -> None:
     scene.mend()
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def redis_full(scene: Scene) -> None:
     """Redis has no memory left, and evicts nothing."""
     async with _client(scene) as client:
         await client.config_set("maxmemory-policy", "noeviction")
         await client.config_set("maxmemory", "1kb")
         await asyncio.sleep(SECONDS)
-        await client.config_set("maxmemory", "64mb")
+        await client.config_set("maxmemory", CACHE_MEMORY)
         await client.config_set("maxmemory-policy", "allkeys-lru")
     scene.mend()
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def redis_answers_noise(scene: Scene) -> None:
     """In the place of Redis something answers random bytes to whatever it is sent."""
     chance = random.Random(11)
@@ -71,7 +72,7 @@ async def redis_answers_noise(scene: Scene) -> None:
     scene.mend()
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def redis_answers_foreign_values(scene: Scene) -> None:
     """Every value in Redis is replaced again and again by that of another key, by half of it, or by other JSON."""
     chance = random.Random(13)

@@ -12,11 +12,12 @@ from itertools import count
 
 from mmptf_local.processes import LOOPBACK
 from tests.drills.drill import Scene, drill
-from tests.suite import SERVICES
+from tests.drills.load import LEDGER, importing_headers
+from tests.suite import NAMES
 
 CLIENTS, READERS = 200, 20
 QUIET_SECONDS, ARRIVAL_SECONDS, BESIDE_SECONDS = 4.0, 3.0, 6.0
-TIMES, AT_LEAST_SECONDS = 3.0, 0.1
+TIMES, AT_LEAST = 3.0, 0.1
 """The p99 of others may be so many times that of a quiet period, which counts as not shorter than this."""
 DELAY_SECONDS = 1.0
 """What a reader may delay a writer, or a reader of another kind, by."""
@@ -27,7 +28,9 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 
 @asynccontextmanager
-async def clients(scene: Scene, number: int, behave: Behaviour, of: Sequence[str]) -> AsyncIterator[list[int]]:
+async def clients(
+    scene: Scene, number: int, behave: Behaviour, of: Sequence[str], *, arrival: float = ARRIVAL_SECONDS
+) -> AsyncIterator[list[int]]:
     """So many clients of processes of these kinds, each on a connection and all from an address of their own.
 
     Gives those whose connection has ended.
@@ -38,7 +41,7 @@ async def clients(scene: Scene, number: int, behave: Behaviour, of: Sequence[str
 
     async def one(place: int) -> None:
         # Slow ones are meant, and not a crowd in one moment.
-        await asyncio.sleep(ARRIVAL_SECONDS * place / number)
+        await asyncio.sleep(arrival * place / number)
         port = processes[place % len(processes)].port
         # A small buffer, so that a reader that does not read stops the sender soon.
         with socket.socket() as connection:
@@ -69,22 +72,28 @@ def p99(scene: Scene, kinds: tuple[str, ...]) -> float:
     return found[math.ceil(len(found) * 0.99) - 1] if found else math.inf
 
 
-async def compare(scene: Scene, number: int, behave: Behaviour, of: Sequence[str] = ("gateway",)) -> None:
+async def compare(
+    scene: Scene, what: str, behave: Behaviour, *, number: int = CLIENTS, of: Sequence[str] = ("gateway",)
+) -> None:
     """Measure the load without the clients, then beside them."""
     tally = scene.tally
     tally.seconds.clear()
     await asyncio.sleep(QUIET_SECONDS)
-    quiet = max(p99(scene, SHORT), AT_LEAST_SECONDS)
+    quiet = p99(scene, SHORT)
     slowest = {kind: max(tally.seconds[kind], default=0.0) for kind in ("entry", "page")}
     async with clients(scene, number, behave, of) as ended:
         await asyncio.sleep(ARRIVAL_SECONDS + 0.5)
         tally.seconds.clear()
         await asyncio.sleep(BESIDE_SECONDS)
-        scene.measure("p99 of others, as a multiple of quiet", p99(scene, SHORT) / quiet, TIMES)
+        beside = p99(scene, SHORT)
+        scene.measure(f"p99 of others beside {what}, as a multiple of quiet", beside / max(quiet, AT_LEAST), TIMES)
         for kind, before in slowest.items():
             after = max(tally.seconds[kind], default=BESIDE_SECONDS)
             scene.measure(f"seconds by which the slowest {kind} was delayed", max(0.0, after - before), DELAY_SECONDS)
-        scene.note(f"p99 quiet {quiet:.3f} s; of {number} connections {len(ended)} had ended")
+        scene.note(
+            f"p99 quiet {quiet:.3f} s, beside {number} clients {beside:.3f} s: {beside / quiet:.2f} times;"
+            f" {len(ended)} connections had ended"
+        )
     scene.mend()
 
 
@@ -117,17 +126,17 @@ async def read_all(reader: asyncio.StreamReader) -> None:
         pass
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def idle_connections(scene: Scene) -> None:
     """200 clients connect and send nothing."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
 
-    await compare(scene, CLIENTS, behave)
+    await compare(scene, "idle connections", behave)
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def slow_heads(scene: Scene) -> None:
     """200 clients send a byte of the head of a request a second."""
 
@@ -136,10 +145,10 @@ async def slow_heads(scene: Scene) -> None:
         with suppress(TimeoutError):
             await trickle(writer, b"a")
 
-    await compare(scene, CLIENTS, behave)
+    await compare(scene, "slow heads", behave)
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def slow_bodies(scene: Scene) -> None:
     """200 clients send a byte of the body of a request a second."""
 
@@ -148,10 +157,10 @@ async def slow_bodies(scene: Scene) -> None:
         writer.write(head("/markers/v1/score", "POST", *fields) + b"\r\n{")
         await trickle(writer, b" ")
 
-    await compare(scene, CLIENTS, behave)
+    await compare(scene, "slow bodies", behave)
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def slow_readers_of_pages(scene: Scene) -> None:
     """200 clients ask for a page of 1,000 rows, and read ten bytes of it a second."""
 
@@ -159,10 +168,21 @@ async def slow_readers_of_pages(scene: Scene) -> None:
         writer.write(head("/funding/v1/requirements?limit=1000") + b"\r\n")
         await read_slowly(reader)
 
-    await compare(scene, CLIENTS, behave)
+    await compare(scene, "slow readers of pages", behave)
 
 
-@drill(*SERVICES, excused=("export",))
+@drill(*NAMES)
+async def slow_readers_of_long_answers(scene: Scene) -> None:
+    """200 clients ask for 1,000 changes of requirements, and read ten bytes of them a second."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head("/funding/v1/changes?after=0&entity=requirement&limit=1000") + b"\r\n")
+        await read_slowly(reader)
+
+    await compare(scene, "slow readers of long answers", behave)
+
+
+@drill(*NAMES, excused=("export",))
 async def slow_readers_of_exports(scene: Scene) -> None:
     """200 clients, half of them of the service itself, ask for an export, and read ten bytes of it a second."""
 
@@ -170,10 +190,10 @@ async def slow_readers_of_exports(scene: Scene) -> None:
         writer.write(head("/funding/v1/requirements?format=ndjson") + b"\r\n")
         await read_slowly(reader)
 
-    await compare(scene, CLIENTS, behave, ("gateway", "funding"))
+    await compare(scene, "slow readers of exports", behave, of=("gateway", "funding"))
 
 
-@drill(*SERVICES, excused=("export",))
+@drill(*NAMES, excused=("export",))
 async def slow_readers_of_dated_exports(scene: Scene) -> None:
     """200 clients, half of them of the service itself, ask for an export as of now, and read ten bytes a second."""
 
@@ -181,10 +201,25 @@ async def slow_readers_of_dated_exports(scene: Scene) -> None:
         writer.write(head(f"/funding/v1/requirements?format=ndjson&as_of={now()}") + b"\r\n")
         await read_slowly(reader)
 
-    await compare(scene, CLIENTS, behave, ("gateway", "funding"))
+    await compare(scene, "slow readers of dated exports", behave, of=("gateway", "funding"))
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
+async def slow_imports(scene: Scene) -> None:
+    """200 clients, half of them of the service itself, send a byte of a file to import a second."""
+    subjects = count()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Each is another person: one alone may not import as much in a minute.
+        fields = importing_headers(next(subjects)) | {"content-length": "4000000"}
+        lines = (f"{name}: {value}" for name, value in fields.items())
+        writer.write(head("/funding/v1/imports?dry_run=true", "POST", *lines) + b"\r\nPK")
+        await trickle(writer, b"a")
+
+    await compare(scene, "slow imports", behave, of=("gateway", "funding"))
+
+
+@drill(*NAMES)
 async def long_polls(scene: Scene) -> None:
     """200 clients wait for changes."""
 
@@ -192,10 +227,10 @@ async def long_polls(scene: Scene) -> None:
         writer.write(head("/catalog/v1/changes?after=353&entity=thematic_area&wait=20") + b"\r\n")
         await read_all(reader)
 
-    await compare(scene, CLIENTS, behave)
+    await compare(scene, "long polls", behave)
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def dated_totals(scene: Scene) -> None:
     """20 clients ask for totals as of now, again and again."""
 
@@ -207,4 +242,61 @@ async def dated_totals(scene: Scene) -> None:
             await reader.readexactly(int(length.partition(b":")[2]))
             await asyncio.sleep(0.2)
 
-    await compare(scene, READERS, behave)
+    await compare(scene, "dated totals", behave, number=READERS)
+
+
+MATRIX_READERS, MATRIX_SECONDS = 50, 4.0
+EXPORT = "/funding/v1/requirements?format="
+MATRIX: dict[str, tuple[str, str]] = {
+    "an export as CSV": (f"{EXPORT}csv", "export"),
+    "an export as NDJSON": (f"{EXPORT}ndjson", "export"),
+    "an export as of a moment": (f"{EXPORT}csv&as_of={{now}}", "export"),
+    "a short export": ("/funding/v1/contributions?format=csv", "export"),
+    "a page of 1,000": ("/funding/v1/requirements?limit=1000", "page"),
+    "a page as of a moment": (f"{LEDGER}?limit=100&as_of={{now}}", "page"),
+    "totals": (f"{LEDGER}/totals?by=kind", "totals"),
+    "totals as of a moment": (f"{LEDGER}/totals?by=kind&as_of={{now}}", "totals"),
+    "facets": ("/funding/v1/requirements/facets", "totals"),
+    "a search": ("/funding/v1/requirements?q=water", "page"),
+    "a long poll": ("/funding/v1/changes?after={last}&wait=15", "feed"),
+    "a head that trickles": ("", ""),
+}
+"""Each kind of reader: what it asks for, and which kind of the load is of the same kind."""
+WRITERS, OTHER_READERS = (
+    ("entry", "draft", "assessment"),
+    ("item", "page", "totals", "export", "fixed", "score", "view"),
+)
+
+
+@drill(*NAMES, excused=("export",))
+async def matrix_of_readers(scene: Scene) -> None:
+    """50 clients of each kind of reader, one kind after the other, read a byte in a tenth of a second beside others."""
+    tally = scene.tally
+    tally.seconds.clear()
+    await asyncio.sleep(QUIET_SECONDS)
+    quiet = {kind: max(tally.seconds[kind], default=0.0) for kind in (*WRITERS, *OTHER_READERS)}
+    for what, (path, same) in MATRIX.items():
+
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str = path) -> None:
+            if not path:
+                writer.write(head("/funding/v1/ledger") + b"X-A: ")
+                await trickle(writer, b"a")
+            while True:
+                asked = path.format(now=now(), last=scene.load.ledger.floor)
+                writer.write(head(asked) + b"\r\n")
+                await read_slowly(reader)
+
+        async with clients(scene, MATRIX_READERS, behave, ("funding", "gateway"), arrival=0.5):
+            await asyncio.sleep(1)
+            tally.seconds.clear()
+            await asyncio.sleep(MATRIX_SECONDS)
+            delays = {
+                kind: max(0.0, max(tally.seconds[kind], default=MATRIX_SECONDS) - before)
+                for kind, before in quiet.items()
+                # While exports are held up, others are refused: that is no delay.
+                if kind != same and (tally.seconds[kind] or kind != "export")
+            }
+        for others, kinds in (("writer", WRITERS), ("reader of another kind", OTHER_READERS)):
+            slowest = max((kind for kind in kinds if kind in delays), key=lambda kind: delays[kind])
+            scene.measure(f"seconds by which {what} delayed a {others}", delays[slowest], DELAY_SECONDS)
+    scene.mend()

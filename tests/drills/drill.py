@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.drills.client import Tally
 from tests.drills.load import Load
 from tests.drills.stack import Stack
-from tests.suite import SERVICES
+from tests.suite import NAMES
 
 QUIET_SECONDS = 2.0
 """Seconds of load before the fault."""
@@ -60,7 +60,7 @@ Fault = Callable[[Scene], Awaitable[None]]
 class Drill:
     """A fault: its function makes it happen, waits, and mends it.
 
-    spared: the services whose callers see no failure
+    spared: the services, and the gateway for what it answers itself, whose callers see no failure
     excused: the kinds of requests that may fail all the same, because they are of the kind that the drill holds up
     skipped: why it cannot be made to happen on a machine; None where it can
     is_last: whether it leaves the stack so that no other drill follows on it
@@ -98,5 +98,5 @@ def drill(
 
 
 def others(*affected: str) -> tuple[str, ...]:
-    """The services that are not affected."""
-    return tuple(name for name in SERVICES if name not in affected)
+    """The kinds of processes whose callers are not affected."""
+    return tuple(name for name in NAMES if name not in affected)

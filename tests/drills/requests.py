@@ -14,7 +14,7 @@ from tests.drills.connections import BESIDE_SECONDS, DELAY_SECONDS, head
 from tests.drills.drill import Scene, drill
 from tests.drills.edition import large_edition
 from tests.drills.load import LEDGER, SCORE, importing_headers, token
-from tests.suite import SERVICES
+from tests.suite import NAMES
 
 ANSWER_BYTES = 262_144
 """The longest problem document."""
@@ -76,7 +76,7 @@ async def beside(scene: Scene, act: Callable[[], Awaitable[None]]) -> None:
     scene.mend()
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def many_unknown_answers(scene: Scene) -> None:
     """A score of 70,000 answers to criteria that no rubric has is asked for."""
     body = json.dumps({**SCORE, "answers": {f"criterion-{number}": 1 for number in range(70_000)}}).encode()
@@ -84,7 +84,7 @@ async def many_unknown_answers(scene: Scene) -> None:
     await beside(scene, lambda: refused(scene, "unknown answers", data, 413, 422))
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def heads_that_are_no_heads(scene: Scene) -> None:
     """A head has a megabyte, another 20,000 fields, a third no Host and a fourth two."""
 
@@ -99,7 +99,7 @@ async def heads_that_are_no_heads(scene: Scene) -> None:
     await beside(scene, act)
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def workbook_with_a_stray_cell(scene: Scene) -> None:
     """A workbook is imported whose last cell is XFD1048576."""
     book = openpyxl.load_workbook(io.BytesIO(await asyncio.to_thread(large_edition, "DRILL-2018")))
@@ -111,7 +111,7 @@ async def workbook_with_a_stray_cell(scene: Scene) -> None:
     await beside(scene, lambda: refused(scene, "a stray cell", data, 413, 422))
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def batch_of_a_thousand(scene: Scene) -> None:
     """A batch of 1,000 entries is tried: others write meanwhile."""
     entry = {"kind": "interest", "amount": "1.00", "date": "2024-05-05", "reference": "tried"}

@@ -16,7 +16,7 @@ from tests.drills.drill import Scene, drill, others
 from tests.drills.edition import IMPORTED_ROWS, large_edition
 from tests.drills.load import importing_headers
 from tests.drills.stack import Process
-from tests.suite import NAMES, SERVICES
+from tests.suite import NAMES
 
 EXPORT = "/funding/v1/requirements?format=ndjson"
 STOPPED_WRITER_SECONDS = 20.0
@@ -40,13 +40,14 @@ async def restart(process: Process, number: signal.Signals) -> float:
     return seconds
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def rolling_restart(scene: Scene) -> None:
-    """A replica of each kind is restarted by SIGTERM, then the other by SIGHUP: nobody notices."""
+    """Every process is restarted by SIGTERM, one after the other, then one of each kind by SIGHUP: nobody notices."""
     slowest = 0.0
-    for place, number in enumerate((signal.SIGTERM, signal.SIGHUP)):
-        replicas = [scene.stack.of(name)[place] for name in NAMES]
-        slowest = max(slowest, *await asyncio.gather(*(restart(process, number) for process in replicas)))
+    for process in scene.stack.of():
+        slowest = max(slowest, await restart(process, signal.SIGTERM))
+    replicas = [scene.stack.of(name)[0] for name in NAMES]
+    slowest = max(slowest, *await asyncio.gather(*(restart(process, signal.SIGHUP) for process in replicas)))
     scene.measure("seconds in which a process ended", slowest, END_SECONDS)
     failed = scene.tally.labelled + scene.tally.transport
     scene.measure("requests that failed", failed, 0)
@@ -54,7 +55,7 @@ async def rolling_restart(scene: Scene) -> None:
     scene.mend()
 
 
-@drill(*others("funding", "markers"))
+@drill(*others("funding"))
 async def a_replica_that_hangs_inside_a_write(scene: Scene) -> None:
     """One replica of the funding service stops inside a transaction, with the lock of all writers, for 18 s."""
     cluster = scene.stack.cluster
@@ -83,7 +84,7 @@ async def a_replica_that_hangs_inside_a_write(scene: Scene) -> None:
     scene.mend()
 
 
-@drill(*SERVICES, excused=("export",))
+@drill(*NAMES, excused=("export",))
 async def sigterm_in_an_export(scene: Scene) -> None:
     """A replica of the funding service and a gateway get SIGTERM while exports are read: each is complete."""
     whole = (await scene.load.http.get(EXPORT)).content
@@ -108,7 +109,7 @@ async def sigterm_in_an_export(scene: Scene) -> None:
     scene.mend()
 
 
-@drill(*SERVICES)
+@drill(*NAMES)
 async def sigterm_in_a_long_poll(scene: Scene) -> None:
     """A replica of the catalogue and a gateway get SIGTERM while 20 callers wait: each gets its answer."""
 

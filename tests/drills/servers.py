@@ -26,13 +26,13 @@ from mmptf_local.processes import LOOPBACK, Child, free_port, run, wait_until
 from mmptf_local.state import UNPRIVILEGED_UID, unprivileged_uid
 from tests.conftest import asyncio_run, service_of
 from tests.drills.edition import large_edition
+from tests.drills.limits import CACHE_MEMORY
 from tests.suite import SERVICES
 
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "64MB",
     "wal_level": "replica",
     "max_wal_senders": "4",
     "min_wal_size": "32MB",
@@ -210,7 +210,7 @@ class CacheServer:
         return f"redis://:{PASSWORD}@{LOOPBACK}:{self.port}/0"
 
     def start(self, **settings: str) -> None:
-        options = {"maxmemory": "64mb", "maxmemory-policy": "allkeys-lru"} | settings
+        options = {"maxmemory": CACHE_MEMORY, "maxmemory-policy": "allkeys-lru"} | settings
         lines = [f"bind {LOOPBACK}", f"port {self.port}", f"requirepass {PASSWORD}", 'save ""', "appendonly no"]
         lines += [f"{name} {value}" for name, value in options.items()]
         self.child = Child("redis", [str(redis_binary()), "-"], stdin="\n".join(lines).encode())

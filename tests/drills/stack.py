@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -17,15 +18,40 @@ from pathlib import Path
 
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
-from tests.drills.servers import PASSWORD, CacheServer, Cluster, new_cluster
+from tests.drills.servers import PASSWORD, CacheServer, Cluster, children_of, new_cluster
 from tests.suite import DEPLOYABLES, NAMES, SERVICES
 from tests.tokens import issuer
 
 REPLICAS = 2
+DRAIN_SECONDS = 1
+"""As in the images, longer than the balancer needs to see that a process is not ready."""
 ANSWER_SECONDS = 7
 """The gateway's time limit in the drills: a short one, and longer than a service waits for a connection."""
 RESTART_SECONDS = 0.2
 SAMPLE_SECONDS = 0.5
+
+
+@dataclass
+class Use:
+    """The most memory and descriptors of a container so far: of a process and those that it has started."""
+
+    memory_bytes: int = 0
+    descriptors: int = 0
+    """Of the process that has most."""
+
+    def sample(self, child: Child | None) -> None:
+        """Look at the processes now; memory is what each has of its own, and once what they share."""
+        if child is None:
+            return
+        kilobytes, shared = 0, Counter[str]()
+        for pid in (child.process.pid, *children_of(child.process.pid)):
+            with suppress(OSError):
+                status = Path(f"/proc/{pid}/status").read_text()
+                found = {name: int(number) for name, number in re.findall(r"(Rss\w+):\s+(\d+) kB", status)}
+                kilobytes += found.pop("RssAnon", 0)
+                shared |= Counter(found)
+                self.descriptors = max(self.descriptors, len(os.listdir(f"/proc/{pid}/fd")))
+        self.memory_bytes = max(self.memory_bytes, (kilobytes + shared.total()) * 1024)
 
 
 @dataclass
@@ -41,8 +67,7 @@ class Process:
     child: Child | None = None
     is_wanted: bool = True
     starts: int = 0
-    peak_bytes: int = 0
-    peak_descriptors: int = 0
+    use: Use = field(default_factory=Use)
 
     @property
     def url(self) -> str:
@@ -78,17 +103,6 @@ class Process:
         if self.child:
             self.child.stop()
 
-    def sample(self) -> None:
-        """Remember the most memory (its share of what it has in common with others) and descriptors so far."""
-        if not self.child:
-            return
-        pid = self.child.process.pid
-        with suppress(OSError, IndexError, ValueError):
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-            self.peak_bytes = max(self.peak_bytes, kilobytes * 1024)
-            self.peak_descriptors = max(self.peak_descriptors, len(os.listdir(f"/proc/{pid}/fd")))
-
 
 @dataclass
 class Stack:
@@ -105,6 +119,7 @@ class Stack:
     on_small_volume: bool
     databases: list[Cluster] = field(default_factory=list)
     """The servers that drills have started besides."""
+    server_use: dict[str, Use] = field(default_factory=lambda: {"postgres": Use(), "redis": Use()})
 
     def of(self, *kinds: str) -> list[Process]:
         """The processes of some kinds; of all where none is named."""
@@ -125,7 +140,15 @@ class Stack:
 
     def _sample(self) -> None:
         for process in self.processes.values():
-            process.sample()
+            process.use.sample(process.child)
+        self.server_use["postgres"].sample(self.cluster.child)
+        self.server_use["redis"].sample(self.cache.child)
+
+    def forget_use(self) -> None:
+        """Let the most memory and descriptors be those from now on."""
+        for process in self.processes.values():
+            process.use = Use()
+        self.server_use = {name: Use() for name in self.server_use}
 
     async def all_ready(self, seconds: float = 60) -> None:
         """Return when each process answers that it is ready; raises TimeoutError with the names of the others."""
@@ -135,19 +158,25 @@ class Stack:
                 raise TimeoutError(f"not ready after {seconds:g} s: {', '.join(waiting)}")
             await asyncio.sleep(0.1)
 
-    def error_lines(self, since: Mapping[str, int]) -> Counter[str]:
-        """The messages logged as errors since the given places of the log files, counted."""
-        found: Counter[str] = Counter()
+    def error_lines(self, since: Mapping[str, int]) -> tuple[Counter[str], Counter[str]]:
+        """The messages logged as errors and the requests answered by 500, each counted, since places of the logs."""
+        messages: Counter[str] = Counter()
+        answers: Counter[str] = Counter()
         for process in self.processes.values():
             if not process.log.exists():
                 continue
             with process.log.open() as stream:
                 stream.seek(since.get(process.name, 0))
                 for line in stream:
-                    if '"level": "ERROR"' in line or line.startswith("Traceback"):
-                        with suppress(ValueError):
-                            found[f"{process.kind}: {json.loads(line)['message']}"] += 1
-        return found
+                    with suppress(ValueError):
+                        if line.startswith("Traceback"):
+                            messages[f"{process.kind}: a traceback beside the log"] += 1
+                        elif '"level": "ERROR"' in line:
+                            messages[f"{process.kind}: {json.loads(line)['message']}"] += 1
+                        elif '"status": 500' in line:
+                            request = json.loads(line)
+                            answers[f"{process.kind}: {request['method']} {request['path']}"] += 1
+        return messages, answers
 
     def log_ends(self) -> dict[str, int]:
         return {name: each.log.stat().st_size for name, each in self.processes.items() if each.log.exists()}
@@ -214,4 +243,5 @@ def _environment(
     if name == "gateway":
         own["SERVICES"] = ",".join(f"{service}={urls[service]}" for service in SERVICES)
         own["ANSWER_SECONDS"] = str(ANSWER_SECONDS)
+    own["DRAIN_SECONDS"] = str(DRAIN_SECONDS)
     return own
