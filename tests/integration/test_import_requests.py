@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import os
 import sys
 import zipfile
@@ -14,6 +15,7 @@ import openpyxl
 import pytest
 from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
+from starlette.types import Message
 
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_funding.app import create_app
@@ -37,6 +39,31 @@ async def test_a_body_that_is_too_large_is_not_read(untouched: RunningApp) -> No
     # Elsewhere no body may be that large.
     answer = await untouched.client.post("/funding/v1/editions", content=b"x" * 2_000_000)
     assert answer.status_code == 413
+
+
+async def test_a_caller_who_leaves_while_a_file_is_sent_is_no_failure(
+    untouched: RunningApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {**writing("management-unit"), "content-type": CSV, "content-length": "1000", "host": "service"}
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"code,", "more_body": True}, {"type": "http.disconnect"},
+    ]  # fmt: skip
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        raise AssertionError(f"nobody receives {message}")
+
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": IMPORTS, "raw_path": IMPORTS.encode(),
+        "query_string": b"dry_run=true", "scheme": "http", "client": ("127.0.0.1", 1), "server": ("service", 80),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()], "asgi": {},
+    }  # fmt: skip
+    with caplog.at_level(logging.INFO):
+        await untouched.app(scope, receive, send)
+    assert [record.status for record in caplog.records if record.name == "mmptf.access"] == [499]  # type: ignore[attr-defined]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(

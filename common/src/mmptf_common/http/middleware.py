@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
@@ -107,6 +108,8 @@ class RequestMiddleware:
                 if most is not None:
                     _check_body(most, found)
                 await self.app(scope, take_in if most is not None else receive, send_out)
+            except ClientDisconnect:
+                raise
             except Exception as error:
                 problem = problem_in(error)
                 if problem is None:
@@ -121,6 +124,9 @@ class RequestMiddleware:
         except asyncio.CancelledError:
             status = status or 499
             raise
+        except ClientDisconnect:
+            # The caller has left while the body was read: nobody receives an answer.
+            status = status or 499
         finally:
             log_request(
                 scope["method"],
