@@ -42,6 +42,19 @@ async def test_a_body_of_wrong_members_alone_is_refused_briefly(apis: ApiClients
         assert len(refused["detail"]) < ERRORS_IN_DETAIL * 1000
 
 
+@pytest.mark.parametrize(("answers", "status"), [(70_000, 413), (3_000, 422)])
+async def test_unknown_answers_of_a_score_are_refused_briefly(apis: ApiClients, answers: int, status: int) -> None:
+    """As many as one may send in a megabyte, and as many as the body of a score has room for."""
+    (operation,) = (o for o in WITH_BODY if o.path.endswith("/score") and o.api == "markers")
+    body = {**operation.body, "answers": {f"unknown-{n}": 1 for n in range(answers)}}
+    began = time.monotonic()
+    answer = await ask(apis, operation, json=body)
+    assert time.monotonic() - began < LONGEST_REFUSAL
+    assert answer.status_code == status, answer.text[:500]
+    assert len(answer.content) < LARGEST_REFUSAL
+    assert len(problem(operation, answer, status).get("errors", ())) <= MAX_ERRORS
+
+
 async def test_a_refusal_says_how_many_errors_it_does_not_list(apis: ApiClients) -> None:
     (operation,) = (o for o in WITH_BODY if o.path.endswith("/ledger"))
     body = {**operation.body, **{f"member-{n}": 1 for n in range(5000)}}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 
+from mmptf_common.process.protocol import Pace
 from mmptf_local.processes import LOOPBACK
 from tests.drills.drill import Scene, drill
 from tests.drills.load import LEDGER, importing_headers
@@ -19,6 +21,7 @@ CLIENTS, READERS = 200, 20
 QUIET_SECONDS, ARRIVAL_SECONDS, BESIDE_SECONDS = 4.0, 3.0, 6.0
 TIMES, AT_LEAST = 3.0, 0.1
 """The p99 of others may be so many times that of a quiet period, which counts as not shorter than this."""
+HEAD_SECONDS = Pace.head_seconds + 3
 DELAY_SECONDS = 1.0
 """What a reader may delay a writer, or a reader of another kind, by."""
 SHORT = ("item", "page", "totals", "fixed", "score", "entry", "view")
@@ -142,10 +145,23 @@ async def slow_heads(scene: Scene) -> None:
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head("/catalog/v1/programmes") + b"X-A: ")
-        with suppress(TimeoutError):
-            await trickle(writer, b"a")
+        await trickle(writer, b"a")
 
+    async def seconds_of_one() -> float:
+        begin = time.monotonic()
+        reader, writer = await asyncio.open_connection(LOOPBACK, scene.stack.of("gateway")[0].port)
+        sending = asyncio.create_task(behave(reader, writer))
+        answer = await reader.readuntil(b"\r\n")
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        writer.transport.abort()
+        if b" 408 " not in answer:
+            scene.tally.fail("a head that trickles is answered by something else than 408", repr(answer))
+        return time.monotonic() - begin
+
+    one = asyncio.create_task(seconds_of_one())
     await compare(scene, "slow heads", behave)
+    scene.measure("seconds for which a head may trickle", await one, HEAD_SECONDS)
 
 
 @drill(*NAMES)

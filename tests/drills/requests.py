@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import time
+import zipfile
 from collections.abc import Awaitable, Callable
 
 import openpyxl
@@ -109,6 +110,22 @@ async def workbook_with_a_stray_cell(scene: Scene) -> None:
     fields = {name.replace("-", "_"): value for name, value in importing_headers().items()}
     data = post("/funding/v1/imports?dry_run=true", stream.getvalue(), **fields)
     await beside(scene, lambda: refused(scene, "a stray cell", data, 413, 422))
+
+
+@drill(*NAMES)
+async def workbook_with_many_styles(scene: Scene) -> None:
+    """A workbook is imported that has 250,000 styles."""
+    stream = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(await asyncio.to_thread(large_edition, "DRILL-2019"))) as old,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            styles = b"<xf/>" * 250_000 if name == "xl/styles.xml" else b""
+            new.writestr(name, old.read(name).replace(b"</cellXfs>", styles + b"</cellXfs>", 1))
+    fields = {name.replace("-", "_"): value for name, value in importing_headers().items()}
+    data = post("/funding/v1/imports?dry_run=true", stream.getvalue(), **fields)
+    await beside(scene, lambda: refused(scene, "many styles", data, 413, 422))
 
 
 @drill(*NAMES)
