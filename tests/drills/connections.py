@@ -21,7 +21,7 @@ CLIENTS, READERS = 200, 20
 QUIET_SECONDS, ARRIVAL_SECONDS, BESIDE_SECONDS = 4.0, 3.0, 6.0
 TIMES, AT_LEAST = 3.0, 0.1
 """The p99 of others may be so many times that of a quiet period, which counts as not shorter than this."""
-HEAD_SECONDS = Pace.head_seconds + 3
+HEAD_SECONDS = Pace().head_seconds + 3
 DELAY_SECONDS = 1.0
 """What a reader may delay a writer, or a reader of another kind, by."""
 SHORT = ("item", "page", "totals", "fixed", "score", "entry", "view")
