@@ -23,6 +23,7 @@ from tests.suite import NAMES
 
 SKEW_SECONDS = 300
 LIBRARY = "libfaketime.so.1"
+SHARED = Path("/dev/shm")  # noqa: S108  # where Linux has the memory that processes share
 
 
 @cache
@@ -61,6 +62,7 @@ async def clock_skew(scene: Scene) -> None:
     assert library
     replicas = [scene.stack.of(name)[0] for name in NAMES]
     before = [replica.environment for replica in replicas]
+    skewed: list[int] = []
     for skew in (SKEW_SECONDS, -SKEW_SECONDS, 0):
         for replica, environment in zip(replicas, before, strict=True):
             replica.environment = {**environment, **(shifted(library, skew) if skew else {})}
@@ -70,6 +72,12 @@ async def clock_skew(scene: Scene) -> None:
             if abs(ahead - skew) > SKEW_SECONDS / 2:
                 scene.tally.fail(f"the clock of {replica.name} is {ahead:.0f} s ahead instead of {skew}")
         await asyncio.sleep(2)
+        if skew:
+            skewed += [replica.child.process.pid for replica in replicas if replica.child]
+    for pid in skewed:
+        # What the library shares between processes stays behind where a process ends without its destructors.
+        for name in ("faketime_shm", "sem.faketime_sem"):
+            (SHARED / f"{name}_{pid}").unlink(missing_ok=True)
     scene.mend()
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openpyxl
@@ -41,16 +42,21 @@ async def test_a_body_that_is_too_large_is_not_read(untouched: RunningApp) -> No
     assert answer.status_code == 413
 
 
-async def test_a_caller_who_leaves_while_a_file_is_sent_is_no_failure(
-    untouched: RunningApp, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("more", [True, False], ids=["is sent", "is read"])
+async def test_a_caller_who_leaves_while_a_file_is_taken_is_no_failure(
+    untouched: RunningApp, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, more: bool
 ) -> None:
-    headers = {**writing("management-unit"), "content-type": CSV, "content-length": "1000", "host": "service"}
-    messages: list[Message] = [
-        {"type": "http.request", "body": b"code,", "more_body": True}, {"type": "http.disconnect"},
-    ]  # fmt: skip
+    start = asyncio.create_subprocess_exec
+
+    async def endless(*_: object, **how: Any) -> Any:
+        return await start("sleep", "600", **how)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", endless)
+    headers = {**writing("management-unit"), "content-type": CSV, "host": "service"}
+    messages: list[Message] = [{"type": "http.request", "body": b"code,", "more_body": more}]
 
     async def receive() -> Message:
-        return messages.pop(0)
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         raise AssertionError(f"nobody receives {message}")

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import IO, Any, BinaryIO, cast
 
+from starlette.requests import ClientDisconnect
+
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, ServiceUnavailable
 from mmptf_funding.imports.files import MAX_UNPACKED, NO_SPACE_LEFT, Tables, csv_table, file_error, open_workbook
@@ -34,8 +36,8 @@ ORDER: tuple[TableName, ...] = (*(name for name in TABLES if name != "requiremen
 Gone = Callable[[], Awaitable[bool]]
 
 
-class CallerGone(Exception):
-    """The caller has disconnected while its file was read."""
+class CallerGone(ClientDisconnect):
+    """The caller has disconnected while its file was read; nobody receives an answer."""
 
 
 @asynccontextmanager
