@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 
 from mmptf_funding.imports.files import MAX_UNPACKED, MAX_WORKBOOK
-from mmptf_funding.imports.routes import IMPORTS_AT_ONCE, MAX_BODY
+from mmptf_funding.imports.routes import IMPORTS_AT_ONCE, MAX_BODY, MAX_SPOOLED
 from tests.suite import ROOT
 
 
-def test_a_body_of_the_largest_size_has_room() -> None:
+# What the parts of a workbook take beside their bytes: the heads of their archive.
+HEADS = 1024 * 1024
+
+
+def test_all_bodies_and_a_workbook_that_is_unpacked_have_room() -> None:
     text = (ROOT / "compose.yaml").read_text()
     service = text[text.index("\n  funding:\n") :].partition("\n\n")[0]
     size = re.search(r'tmpfs: \["/tmp:size=([0-9]+)m"\]', service)
     assert size, "the service has the folder of all processes, which has room for no import"
-    # A body, or a workbook with what it unpacks to, and the parts of its archive.
-    promised = IMPORTS_AT_ONCE * max(MAX_BODY, MAX_WORKBOOK + 2 * MAX_UNPACKED)
-    assert int(size[1]) * 1024 * 1024 >= promised
+    assert MAX_SPOOLED >= MAX_BODY + MAX_WORKBOOK
+    assert int(size[1]) * 1024 * 1024 >= MAX_SPOOLED + IMPORTS_AT_ONCE * (MAX_UNPACKED + HEADS)

@@ -5,20 +5,40 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import os
+import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from mmptf_common.storage.engines import driver_connection
+from mmptf_common.storage.journal import Author, begin_write
 from mmptf_funding.imports import reading, routes
-from mmptf_funding.imports.files import MAX_STYLES
+from mmptf_funding.imports.commands import check_edition, write_edition
+from mmptf_funding.imports.files import MAX_STYLES, Tables
+from mmptf_funding.imports.reading import MAX_OTHERS, MAX_REQUIREMENTS
 from mmptf_funding.imports.routes import CSV, XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
+from mmptf_funding.imports.template import RawRow
 from tests.conftest import RunningApp, pool_of
-from tests.integration.editions import MADE_UP, REQUIREMENTS, send, workbook_of
+from tests.integration.editions import (
+    MADE_UP,
+    REQUIREMENTS,
+    Edition,
+    csv_of,
+    more,
+    refusal,
+    requirement,
+    send,
+    workbook_of,
+)
 from tests.tokens import writing
 
 # The part of a workbook with the requirements, and the text of a cell in it.
@@ -104,35 +124,192 @@ async def test_what_takes_too_much_of_a_processor_or_of_memory_is_refused(
     assert [process.returncode is not None for process in started] == [True]
 
 
-async def test_a_further_import_waits_and_is_told_when_to_come_again(
-    untouched: RunningApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(routes, "TURN_SECONDS", 0.1)
+@dataclass
+class SlowUpload:
+    """An import of which the first bytes are sent, and the others when `go_on` is set."""
+
+    sending: asyncio.Task[httpx.Response]
+    go_on: asyncio.Event
+
+
+async def slow_upload(service: RunningApp) -> SlowUpload:
+    """A dry run whose body has begun to arrive."""
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slow() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncIterator[bytes]:
         yield REQUIREMENTS[:100]
         begun.set()
         await go_on.wait()
         yield REQUIREMENTS[100:]
 
     headers = {**writing("management-unit"), "content-type": CSV}
-    path = f"{IMPORTS}?dry_run=true"
-    first = asyncio.create_task(untouched.client.post(path, content=slow(), headers=headers))
+    post = service.client.post(f"{IMPORTS}?dry_run=true", content=pieces(), headers=headers)
+    upload = SlowUpload(asyncio.create_task(post), go_on)
     await begun.wait()
-    second = await send(untouched, REQUIREMENTS, CSV, dry_run=True)
-    assert (second.status_code, second.json()["code"]) == (503, "busy")
-    assert second.headers["retry-after"]
-    go_on.set()
-    assert (await first).status_code == 200
-    # A slow upload that is cut off gives its turn back.
-    begun.clear()
-    go_on.clear()
-    cut_off = asyncio.create_task(untouched.client.post(path, content=slow(), headers=headers))
-    await begun.wait()
-    cut_off.cancel()
-    await asyncio.gather(cut_off, return_exceptions=True)
+    return upload
+
+
+def is_busy(answer: httpx.Response, said: str) -> bool:
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy"), answer.text
+    assert answer.headers["retry-after"] == str(routes.TURN_SECONDS)
+    return said in answer.json()["detail"]
+
+
+async def test_a_slow_upload_delays_no_other_import(untouched: RunningApp) -> None:
+    slow = await slow_upload(untouched)
     assert (await send(untouched, REQUIREMENTS, CSV, dry_run=True)).status_code == 200
+    assert not slow.sending.done()
+    slow.go_on.set()
+    assert (await slow.sending).status_code == 200
+
+
+async def test_a_further_upload_waits_and_is_told_when_to_come_again(
+    untouched: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "TURN_SECONDS", 0.1)
+    slow = [await slow_upload(untouched) for _ in range(routes.BODIES_AT_ONCE)]
+    further = await send(untouched, REQUIREMENTS, CSV, dry_run=True)
+    assert is_busy(further, f"{routes.BODIES_AT_ONCE} files at once")
+    # One that is cut off gives its place back.
+    slow[0].sending.cancel()
+    await asyncio.gather(slow[0].sending, return_exceptions=True)
+    monkeypatch.setattr(routes, "TURN_SECONDS", 10)
+    assert (await send(untouched, REQUIREMENTS, CSV, dry_run=True)).status_code == 200
+    for upload in slow[1:]:
+        upload.go_on.set()
+    assert {(await upload.sending).status_code for upload in slow[1:]} == {200}
+
+
+async def test_uploads_have_room_together(untouched: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "MAX_SPOOLED", len(REQUIREMENTS) + 50)
+    slow = await slow_upload(untouched)
+    further = await send(untouched, REQUIREMENTS, CSV, dry_run=True)
+    assert is_busy(further, f"{len(REQUIREMENTS) + 50} bytes")
+    slow.go_on.set()
+    assert (await slow.sending).status_code == 200
+    assert (await send(untouched, REQUIREMENTS, CSV, dry_run=True)).status_code == 200
+
+
+async def test_an_upload_that_takes_too_long_is_ended(untouched: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "BODY_SECONDS", 0.2)
+    slow = await slow_upload(untouched)
+    answer = await slow.sending
+    assert (answer.status_code, answer.json()["code"]) == (408, "request_timeout"), answer.text
+    assert "0.2 s" in answer.json()["detail"]
+    monkeypatch.setattr(routes, "BODY_SECONDS", 60)
+    assert (await send(untouched, REQUIREMENTS, CSV, dry_run=True)).status_code == 200
+
+
+async def test_a_further_import_waits_for_its_turn(untouched: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading_now, go_on = asyncio.Event(), asyncio.Event()
+    check = routes.check_edition
+
+    async def waiting(*arguments: Any) -> Any:
+        reading_now.set()
+        await go_on.wait()
+        return await check(*arguments)
+
+    monkeypatch.setattr(routes, "check_edition", waiting)
+    first = asyncio.create_task(send(untouched, REQUIREMENTS, CSV, dry_run=True))
+    await reading_now.wait()
+    monkeypatch.setattr(routes, "TURN_SECONDS", 0.1)
+    assert is_busy(await send(untouched, REQUIREMENTS, CSV, dry_run=True), f"{routes.IMPORTS_AT_ONCE} file at once")
+    monkeypatch.setattr(routes, "TURN_SECONDS", 10)
+    second = asyncio.create_task(send(untouched, REQUIREMENTS, CSV, dry_run=True))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert [answer.status_code for answer in await asyncio.gather(first, second)] == [200, 200]
+
+
+async def test_what_is_overtaken_is_checked_again_without_the_lock(
+    untouched: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [True, False]
+    checks: list[bool] = []
+    check = routes.check_edition
+
+    async def looking(session: Any, tables: Any) -> Any:
+        async with untouched.app.state.database.pool.acquire() as connection:
+            checks.append(await connection.fetchval("SELECT pg_try_advisory_xact_lock(469987521638)"))
+        return await check(session, tables)
+
+    async def overtaken(*_: object) -> bool:
+        return others.pop(0) if len(others) > 1 else others[0]
+
+    monkeypatch.setattr(routes, "check_edition", looking)
+    monkeypatch.setattr(routes, "changed_since", overtaken)
+    assert (await send(untouched, REQUIREMENTS, CSV, dry_run=True)).status_code == 200
+    assert checks == [True, True]
+    others[:] = [True]
+    assert is_busy(await send(untouched, REQUIREMENTS, CSV, dry_run=True), "Other imports have changed the same data")
+    assert checks == [True] * (2 + routes.ATTEMPTS)
+
+
+async def test_more_rows_than_are_imported_over_http_are_refused(untouched: RunningApp) -> None:
+    rows = [{"code": f"ME-2016-more-{n}", "edition": "ME-2016"} for n in range(MAX_OTHERS + 1)]
+    (error,) = await refusal(untouched, workbook_of({"initiatives": rows}), XLSX)
+    assert error["code"] == "file_too_large"
+    assert f"initiatives: at most {MAX_OTHERS:,} rows" in error["detail"]
+
+
+@pytest.mark.parametrize(("rows", "end"), [(MAX_REQUIREMENTS, "null"), (MAX_REQUIREMENTS + 1, "file_too_large")])
+def test_as_many_requirements_are_read_as_the_limit_says(tmp_path: Path, rows: int, end: str) -> None:
+    file = tmp_path / "requirements.csv"
+    file.write_bytes(csv_of("requirements", MADE_UP["requirements"][:1] * rows))
+    with file.open("rb") as stdin:
+        command = [sys.executable, "-m", "mmptf_funding.imports.reading", "csv"]
+        read = subprocess.run(command, stdin=stdin, capture_output=True, check=True).stdout.splitlines()
+    # The name of the table, the rows, and how it ended.
+    assert len(read) == MAX_REQUIREMENTS + 2
+    assert end in read[-1].decode()
+
+
+def many(note: str) -> Edition:
+    """The made-up edition with two thousand requirements more that have this note."""
+    return more(
+        "requirements",
+        *(
+            requirement("UGA", "health", n, status="funded", note=note) | {"code": f"ME-2016-more-{n}"}
+            for n in range(1_000, 3_000)
+        ),
+    )
+
+
+def filled(row: dict[str, str]) -> dict[str, str]:
+    return {name: cell for name, cell in row.items() if cell}
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process of this machine has used so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+async def test_amending_many_rows_takes_about_what_creating_them_takes(untouched: RunningApp) -> None:
+    """Also on a connection that has planned the triggers for an import of which nothing was written."""
+    statements: list[str] = []
+    taken: dict[str, float] = {}
+    async with untouched.app.state.database.sessions() as session:
+        write = await begin_write(session, Author(actor="test"))
+        driver = await driver_connection(session)
+        with driver.query_logger(lambda record: statements.append(record.query)):
+            for what, note, changes in (
+                ("created", "one", {"create": 2_000, "amend": 0}),
+                ("left", "one", {"create": 0, "amend": 0}),
+                ("amended", "two", {"create": 0, "amend": 2_000}),
+            ):
+                rows = many(note)["requirements"]
+                tables: Tables = {"requirements": [RawRow(n, filled(row)) for n, row in enumerate(rows, 2)]}
+                checked = await check_edition(session, tables)
+                statements.clear()
+                began = processor_seconds(driver.get_server_pid())
+                report = (await write_edition(write, checked)).tables["requirements"]
+                taken[what] = processor_seconds(driver.get_server_pid()) - began
+                assert {"create": report.created, "amend": report.amended} == changes
+                # However many rows there are.
+                assert len(statements) < 30, statements
+        await session.rollback()
+    assert taken["amended"] < 6 * max(taken["created"], 0.05), taken
 
 
 async def test_a_cancelled_request_ends_its_process(untouched: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +21,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mmptf_common.http.search import words
 from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import JsonObject, Record, changed_by_others, derive_again, load, moment_text
+from mmptf_common.storage.records import (
+    JsonObject,
+    Record,
+    changed_by_others,
+    derive_again,
+    load,
+    moment_text,
+    plan_for_many,
+)
 from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, amount_text, money
 from mmptf_common.wire.places import names_of
@@ -58,6 +66,7 @@ Cell = str | int | Decimal | list[str] | None
 class Checked:
     """An edition whose rows are checked, its requirements in the table `staged`; nothing of it is written.
 
+    Those that are stored as they are given are not in the table, since nothing of them is written.
     shown: the terms whose names the rows get; rows: how many requirements there are
     last:  the last change that was there before it was compared with the stored data
     """
@@ -132,6 +141,7 @@ async def check_edition(
     if not (errors.found or packaged):
         errors.add(await _rows_left_out(connection, edition))
     errors.raise_if_any()
+    await _leave_out_unchanged(connection, packaged)
     return Checked(edition, small, shown, staged, last)
 
 
@@ -166,7 +176,7 @@ async def write_edition(
         report[name] = _counted(len(rows), await load(write, rows, keep_corrections=packaged))
     await _derive_printed_totals(write)
     progress("writing", 0)
-    written = await _write_requirements(write, keep_corrections=packaged)
+    written = await _write_requirements(write)
     report["requirements"] = _counted(checked.rows, written)
     figures = await reconcile(connection, edition)
     if not packaged:
@@ -281,10 +291,12 @@ async def _vocabulary(
         errors.add(rules.vocabulary_errors(number, row, edition, first, as_published))
         numbers.setdefault(alike, number)
         terms[row.kind][row.code] = rules.term_of(row)
+    suggestions = rules.Suggestions()
     for number, row in given.vocabulary:
-        errors.add(rules.place_errors(number, row, terms["region"]))
+        errors.add(rules.place_errors(number, row, terms["region"], suggestions))
     documents = {found["code"] for found in await connection.fetch("SELECT code FROM source_document")}
-    return Vocabulary(edition, terms, frozenset(documents | {row.document for _, row in given.edition}))
+    documents |= {row.document for _, row in given.edition}
+    return Vocabulary(edition, terms, frozenset(documents), suggestions)
 
 
 async def _stored_terms(connection: Connection, edition: str) -> dict[TermKind, dict[str, Term]]:
@@ -510,22 +522,30 @@ async def _rows_left_out(connection: Connection, edition: str) -> list[ErrorDeta
     ]
 
 
-async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counter[str]:
-    """Write the staged rows that differ from the stored ones; returns the number of changes by action."""
-    connection = await driver_connection(write.session)
+async def _leave_out_unchanged(connection: Connection, packaged: Write | None) -> None:
+    """Remove the staged rows that are stored as they are, and those of the package that others have changed.
+
+    Comparing all rows takes longer than writing few, so it is done before the lock of all writers is taken.
+    """
     await connection.execute(
         "DELETE FROM staged USING requirement AS stored WHERE stored.code = staged.code"
         " AND (stored.record::jsonb - 'updated' = staged.record::jsonb OR ($1 AND EXISTS"
         " (SELECT FROM change JOIN revision ON seq BETWEEN first AND number"
         " WHERE entity = 'requirement' AND key = staged.code COLLATE \"default\" AND actor <> $2)))",
-        keep_corrections,
-        write.author.actor,
+        packaged is not None,
+        packaged.author.actor if packaged else "",
     )
+
+
+async def _write_requirements(write: Write) -> Counter[str]:
+    """Write the staged rows; returns the number of changes by action."""
+    connection = await driver_connection(write.session)
     # The time of the change is the last member of every record.
     stamped = f'(left(staged.record::text, -1) || \',"updated":"{moment_text(write.at)}"}}\')::json'
     names = ", ".join(COLUMNS)
     assignments = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "record", "updated"))
     last = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
+    await plan_for_many(write)
     await connection.execute(
         f"INSERT INTO requirement ({names}, record, updated) SELECT {names}, {stamped}, $1 FROM staged"
         f" ON CONFLICT (code) DO UPDATE SET {assignments}",
@@ -535,19 +555,18 @@ async def _write_requirements(write: Write, *, keep_corrections: bool) -> Counte
     return Counter(dict(actions))
 
 
-def _rows_of(small: SmallTables, vocabulary: Vocabulary, at: datetime) -> list[tuple[str, Sequence[Record]]]:
+def _rows_of(small: SmallTables, vocabulary: Vocabulary, at: datetime) -> Iterator[tuple[str, Sequence[Record]]]:
     """The rows to store of the small tables, by table, in an order in which each refers only to earlier ones."""
-    edition = vocabulary.edition
-    found: list[tuple[str, Sequence[Record]]] = [
-        ("edition", [_edition_row(row, at) for _, row in small.edition]),
-        ("vocabulary", [_term_row(row, n, edition, at) for n, (_, row) in enumerate(small.vocabulary, 1)]),
-        (
-            "printed-totals",
-            [_printed_total_row(row, n, vocabulary, at) for n, (_, row) in enumerate(small.printed_totals, 1)],
-        ),
-        ("initiatives", [_initiative_row(row, n, at) for n, (_, row) in enumerate(small.initiatives, 1)]),
-    ]
-    return [(table, rows) for table, rows in found if rows]
+    if small.edition:
+        yield "edition", [_edition_row(row, at) for _, row in small.edition]
+    if small.vocabulary:
+        edition = vocabulary.edition
+        yield "vocabulary", [_term_row(row, n, edition, at) for n, (_, row) in enumerate(small.vocabulary, 1)]
+    if small.printed_totals:
+        numbered = enumerate(small.printed_totals, 1)
+        yield "printed-totals", [_printed_total_row(row, n, vocabulary, at) for n, (_, row) in numbered]
+    if small.initiatives:
+        yield "initiatives", [_initiative_row(row, n, at) for n, (_, row) in enumerate(small.initiatives, 1)]
 
 
 def _document_row(row: template.EditionRow, at: datetime) -> SourceDocumentRow:

@@ -28,8 +28,11 @@ MAX_CPU_SECONDS = 20
 MAX_SECONDS = 60
 # Bytes of a row with the names of its columns.
 MAX_ROW = 2 * 1024 * 1024
-# How often it is looked whether the caller is still there.
-LOOK_SECONDS = 0.5
+# Rows of a table, so that they are written in a second, while other writes wait; of the others than the requirements,
+# which are read as a whole, fewer. Editions with more are imported with the command line.
+MAX_REQUIREMENTS, MAX_OTHERS = 10_000, 1_000
+# How often it is looked whether the caller is still there, and other requests get their turn.
+LOOK_SECONDS, TURN_SECONDS = 0.5, 0.01
 # The requirements come last, since the other tables are needed to check them.
 ORDER: tuple[TableName, ...] = (*(name for name in TABLES if name != "requirements"), "requirements")
 
@@ -93,7 +96,7 @@ async def _messages(process: Process, gone: Gone) -> AsyncIterator[Any]:
     stdout = cast("asyncio.StreamReader", process.stdout)
     loop = asyncio.get_running_loop()
     until = loop.time() + MAX_SECONDS
-    looked = loop.time()
+    looked = turned = loop.time()
     while True:
         try:
             line = await asyncio.wait_for(stdout.readline(), LOOK_SECONDS)
@@ -106,6 +109,10 @@ async def _messages(process: Process, gone: Gone) -> AsyncIterator[Any]:
             if now > until:
                 raise ServiceUnavailable(f"The file was not read in {MAX_SECONDS} s; try again.", code=ProblemCode.BUSY)
         if line:
+            if now > turned + TURN_SECONDS:
+                # What was read already is read on without a wait.
+                await asyncio.sleep(0)
+                turned = loop.time()
             message = json.loads(line)
             if message is None:
                 return
@@ -141,10 +148,23 @@ def _lines(file: BinaryIO, *, workbook: bool) -> Iterator[object]:
             for name in ORDER:
                 if name in tables:
                     yield name
-                    yield from map(_message, cast("Iterator[RawRow]", tables[name]))
+                    yield from _rows(name, cast("Iterator[RawRow]", tables[name]))
     else:
         yield "requirements"
-        yield from map(_message, csv_table("requirements", file))
+        yield from _rows("requirements", csv_table("requirements", file))
+
+
+def _rows(table: TableName, rows: Iterator[RawRow]) -> Iterator[object]:
+    """The messages of the rows of a table; raises InvalidRequest where there are more than are imported."""
+    most = MAX_REQUIREMENTS if table == "requirements" else MAX_OTHERS
+    for count, row in enumerate(rows, 1):
+        if count > most:
+            raise file_error(
+                ProblemCode.FILE_TOO_LARGE,
+                f"{table}: at most {most:,} rows are imported over HTTP; the operator imports larger editions with the"
+                " command mmptf-funding import",
+            )
+        yield _message(row)
 
 
 def _message(row: RawRow) -> object:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -19,6 +19,8 @@ from mmptf_funding.imports.template import RawRow, TableName
 
 # A report lists this many errors at most, and the number of all.
 MAX_ERRORS = 1000
+# Different unknown codes of a file for which the one that was meant is looked for among all terms.
+MAX_SUGGESTIONS = 50
 # The code of a printed total joins up to four others; its length is limited as that of any code.
 MAX_CODE = 64
 
@@ -47,6 +49,20 @@ class StoredTerm:
     country: str | None
 
 
+class Suggestions:
+    """Looks for the codes that were meant by unknown ones, for each only once and for the first `MAX_SUGGESTIONS`."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, ...], Suggestion | None] = {}
+
+    def __call__(self, given: str, known: Iterable[str]) -> Suggestion | None:
+        """The known code that was meant; None where it is not nearly certain, or too many were looked for."""
+        key = (given, *known)
+        if key not in self._found and len(self._found) < MAX_SUGGESTIONS:
+            self._found[key] = suggestion_among(given, key[1:])
+        return self._found.get(key)
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The terms, by kind and code, and the documents that the rows of one edition may name."""
@@ -54,6 +70,7 @@ class Vocabulary:
     edition: str
     terms: Mapping[TermKind, Mapping[str, Term]]
     documents: frozenset[str]
+    suggestions: Suggestions = field(default_factory=Suggestions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,16 +216,19 @@ def other_case(table: TableName, row: int, code: str, taken: str) -> ErrorDetail
     return row_error(table, row, "code", ProblemCode.CODE_TAKEN, detail)
 
 
-def place_errors(number: int, row: template.VocabularyRow, regions: Iterable[str]) -> list[ErrorDetail]:
+def place_errors(
+    number: int, row: template.VocabularyRow, regions: Mapping[str, Term], suggestions: Suggestions
+) -> list[ErrorDetail]:
     """An error where the region of a place is not in the vocabulary."""
-    if row.kind != "place" or row.region_code in (known := list(regions)):
+    if row.kind != "place" or row.region_code in regions:
         return []
-    return [not_in("vocabulary", number, "region_code", row.region_code or "", known)]
+    return [not_in("vocabulary", number, "region_code", row.region_code or "", regions, suggest=suggestions)]
 
 
 def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
     """The errors of a requirement with valid cells: codes, names against codes, amount against status."""
     errors: list[ErrorDetail] = []
+    suggest = vocabulary.suggestions
 
     def add(column: str, code: ProblemCode, detail: str) -> None:
         errors.append(row_error("requirements", number, column, code, detail))
@@ -220,7 +240,7 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
     for kind, code in codes.items():
         found[kind] = vocabulary.terms[kind].get(code)
         if found[kind] is None:
-            errors.append(not_in("requirements", number, f"{kind}_code", code, vocabulary.terms[kind]))
+            errors.append(not_in("requirements", number, f"{kind}_code", code, vocabulary.terms[kind], suggest=suggest))
     names: dict[TermKind, str | None] = {"region": row.region, "place": row.place, "area": row.area}
     for kind, name in names.items():
         if (term := found[kind]) and name is not None and name != term.name:
@@ -249,15 +269,15 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
     seen: set[str] = set()
     for code in row.target_populations:
         if code not in vocabulary.terms["target_population"]:
-            errors.append(
-                not_in("requirements", number, "target_populations", code, vocabulary.terms["target_population"])
-            )
+            known = vocabulary.terms["target_population"]
+            errors.append(not_in("requirements", number, "target_populations", code, known, suggest=suggest))
         elif code in seen:
             add("target_populations", ProblemCode.REPEATED_CODE, f"{code} is there twice")
         seen.add(code)
     if row.source_document not in vocabulary.documents:
+        documents = sorted(vocabulary.documents)
         errors.append(
-            not_in("requirements", number, "source_document", row.source_document, sorted(vocabulary.documents))
+            not_in("requirements", number, "source_document", row.source_document, documents, suggest=suggest)
         )
     if row.source_line is None and row.source_locator is None:
         add(
@@ -324,19 +344,21 @@ def printed_total_errors(number: int, row: template.PrintedTotalRow, vocabulary:
     errors = other_edition("printed-totals", number, row.edition, vocabulary.edition)
     known = [vocabulary.edition] if row.division == "edition" else vocabulary.terms[row.division]
     regions = vocabulary.terms["region"]
+    suggest = vocabulary.suggestions
 
     def add(column: str, code: ProblemCode, detail: str) -> None:
         errors.append(row_error("printed-totals", number, column, code, detail))
 
     if row.value not in known:
-        errors.append(not_in("printed-totals", number, "value", row.value, known))
+        errors.append(not_in("printed-totals", number, "value", row.value, known, suggest=suggest))
     if row.region_code is not None and row.region_code not in regions:
-        errors.append(not_in("printed-totals", number, "region_code", row.region_code, regions))
+        errors.append(not_in("printed-totals", number, "region_code", row.region_code, regions, suggest=suggest))
     if row.region_code is not None and row.division in ("edition", "region"):
         add("region_code", ProblemCode.NOT_APPLICABLE, "only areas and places have one")
     if row.source_document not in vocabulary.documents:
+        documents = sorted(vocabulary.documents)
         errors.append(
-            not_in("printed-totals", number, "source_document", row.source_document, sorted(vocabulary.documents))
+            not_in("printed-totals", number, "source_document", row.source_document, documents, suggest=suggest)
         )
     if row.unit == "per_cent" and row.printed is None:
         add("printed", ProblemCode.EMPTY_CELL, "a percentage is expected")
@@ -406,13 +428,14 @@ def not_in(
     allowed: Iterable[str],
     *,
     meant: Suggestion | None = None,
+    suggest: Callable[[str, Iterable[str]], Suggestion | None] = suggestion_among,
 ) -> ErrorDetail:
     """An error for an unknown code, with the one that was meant where that is nearly certain.
 
-    meant: it, where it was looked up already
+    meant: it, where it was looked up already; suggest: looks it up
     """
     known = list(allowed)
-    meant = meant or suggestion_among(given, known)
+    meant = meant or suggest(given, known)
     hint = f"; {meant}" if meant else ""
     few = known if len(known) <= 30 else None
     takes = f"; it takes {', '.join(known)}" if few and not meant else ""
