@@ -32,9 +32,14 @@ async def ask(
     return await apis[operation.api].request(method or operation.method.upper(), path, **options)
 
 
+# What any path may answer, which no operation lists: it is in `default`.
+OF_ANY_PATH = {400, 404, 405, 431, 500, 501}
+
+
 def problem(operation: Operation, answer: httpx.Response, status: int = 422) -> Contract:
-    """The problem document of an answer, after it was held against the contract."""
+    """The problem document of an answer, after it was held against the contract, which lists its status."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM), answer.text
+    assert str(status) in operation.contract["responses"] or status in OF_ANY_PATH, (str(operation), status)
     found: Contract = answer.json()
     operation.check(status, found)
     assert found["status"] == status

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import pytest
 import sqlalchemy as sa
@@ -230,3 +231,31 @@ async def test_without_its_database_every_operation_says_so(
                 assert problem(operation, answer, 503)["code"] == "unavailable"
                 assert int(answer.headers["retry-after"]) > 0
                 assert "unknown_parameter" in (await ask(clients_of(running), operation, "unheard_of=1")).text
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_with_a_full_disk_every_operation_says_so(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    """Reads as well: the database writes what it cannot sort in memory to its disk."""
+
+    async def full(*_: object, **__: object) -> None:
+        raise asyncpg.DiskFullError("could not extend file: No space left on device")
+
+    async with running_app(service, new_database(service), None) as running:
+        for name in ("fetch", "fetchrow", "fetchval", "prepare", "copy_from_query"):
+            monkeypatch.setattr(asyncpg.Connection, name, full)
+        answered = set()
+        for operation in of(service, AT_SERVICES):
+            answer = await ask(clients_of(running), operation)
+            listed = "507" in operation.contract["responses"]
+            if operation.id.endswith(("_liveness", "_readiness")):
+                assert not listed, str(operation)
+            elif listed:
+                assert problem(operation, answer, 507)["code"] == "storage_full", str(operation)
+                assert int(answer.headers["retry-after"]) > 0
+                answered.add(operation.id)
+            else:
+                assert answer.status_code == operation.done, (str(operation), answer.text)
+        monkeypatch.undo()
+    assert len(answered) > 15

@@ -35,6 +35,7 @@ from mmptf_common.wire.problems import (
     DatabaseLost,
     Forbidden,
     GatewayTimeout,
+    InsufficientStorage,
     InvalidRequest,
     NotAcceptable,
     NotFound,
@@ -43,6 +44,7 @@ from mmptf_common.wire.problems import (
     PreconditionRequired,
     Problem,
     ProblemError,
+    RequestTimeout,
     ServiceUnavailable,
     TooManyRequests,
     Unauthorized,
@@ -126,7 +128,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Retry-After": {
-        "description": "With a 429, 502, 503 or 504: the seconds to wait before the request is sent again.",
+        "description": "With a 429, 502, 503, 504 or 507: the seconds to wait before the request is sent again.",
         "schema": {"type": "integer", "minimum": 0},
     },
     "Vary": {
@@ -168,6 +170,7 @@ _OF_STATUS: Mapping[int, tuple[str, ...]] = {
     502: ("Retry-After",),
     503: ("Retry-After",),
     504: ("Retry-After",),
+    507: ("Retry-After",),
 }
 _BEARER = {
     "type": "http",
@@ -301,7 +304,7 @@ def read(
     headers: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     texts: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The responses of a route that reads: 200 with ETag, 304, 422, 503.
+    """The responses of a route that reads: 200 with ETag, 304, 422, 503, 507.
 
     media: further representations beside JSON (then 406 too); only: the media types of an answer that has no model
     missing: whether a code in the path may be unknown (404) or renamed (308)
@@ -324,7 +327,7 @@ def read(
             " right. No body.",
             "headers": always,
         },
-        **problems(InvalidRequest, ServiceUnavailable),
+        **problems(InvalidRequest, ServiceUnavailable, InsufficientStorage),
     }
     if media:
         responses |= problems(NotAcceptable)
@@ -393,12 +396,12 @@ def plain(
 ) -> dict[str, Any]:
     """The responses of a route whose answer no cache may store: 200, 422; `only` and `missing` as for `read`.
 
-    stored: whether the answer is read from the database, which may be unreachable (503)
-    journal: whether it is a page of the journal (503), which may end before the caller's position after a restore (409)
+    stored: whether the answer is read from the database, which may be unreachable (503) or full (507)
+    journal: whether it is a page of the journal, which may end before the caller's position after a restore (409)
     """
     responses = problems(InvalidRequest)
     if stored or journal:
-        responses |= problems(ServiceUnavailable)
+        responses |= problems(ServiceUnavailable, InsufficientStorage)
     if journal:
         responses |= problems(Conflict)
     if missing:
@@ -426,8 +429,9 @@ def _schema(media: str) -> dict[str, Any]:
 
 
 def computation() -> dict[str, Any]:
-    """The responses of a route that computes from a body and stores nothing."""
-    return {"responses": {200: {"headers": header_references("Cache-Control")}, **problems(*_OF_BODIES)}}
+    """The responses of a route that computes from a body and stored data, and stores nothing."""
+    done = {"headers": header_references("Cache-Control")}
+    return {"responses": {200: done, **problems(*_OF_BODIES, InsufficientStorage)}}
 
 
 def write(
@@ -447,7 +451,7 @@ def write(
     asks: whether another service is asked, which may not answer (502, 504)
     media: media type of an uploaded file -> an example, None for a binary one
     """
-    kinds: tuple[type[ProblemError], ...] = (Conflict,)
+    kinds: tuple[type[ProblemError], ...] = (Conflict, InsufficientStorage)
     if missing or changes:
         kinds += (NotFound,)
     if changes:
@@ -486,7 +490,7 @@ def problems(*kinds: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
 
 
 _ACCESS_ERRORS = problems(Unauthorized, Forbidden)
-_OF_BODIES = (BadRequest, PayloadTooLarge, UnsupportedMediaType, InvalidRequest, ServiceUnavailable)
+_OF_BODIES = (BadRequest, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, InvalidRequest, ServiceUnavailable)
 
 
 def packaged_examples(package: str) -> dict[str, Example]:
@@ -555,7 +559,8 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
                 else answer | {"headers": answer.get("headers", {}) | header_references(*always)}
                 for status, answer in operation["responses"].items()
             }
-            # What any path may answer: 400, 405, 431, 500, 501, and 502 and 504 of the gateway.
+            # What any path may answer: 400, 404, 405, 408 for a head that is not sent, 431, 500, 501, 503 for too many
+            # connections, and 502 and 504 of the gateway.
             operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
             if example := examples.get(operation["operationId"]):
                 done = next(a for status, a in operation["responses"].items() if status.startswith("2"))
@@ -629,7 +634,9 @@ def _description(kind: type[ProblemError]) -> str:
     return f"{kind.title}; {few}"
 
 
-_KINDS: tuple[type[ProblemError], ...] = (*BY_STATUS.values(), InvalidRequest, Conflict)
+_KINDS: tuple[type[ProblemError], ...] = (
+    *BY_STATUS.values(), InvalidRequest, Conflict, RequestTimeout, InsufficientStorage,
+)  # fmt: skip
 _PROBLEMS: Mapping[str, type[ProblemError]] = {str(kind.status): kind for kind in _KINDS}
 # What every process answers to GET /problems/not-found.
 _EXAMPLE = {
@@ -655,7 +662,8 @@ _EXAMPLE = {
 _RESPONSES: Mapping[str, dict[str, Any]] = {
     "Problem": _problem_response(
         "Any other error, as a problem document: the request cannot be read (400), there is nothing at the path"
-        " (404), it does not take the method (405), the head is too large (431), or the suite failed (5xx).",
+        " (404), it does not take the method (405), it arrives too slowly (408), the head is too large (431), or the"
+        " suite failed (5xx).",
         "Allow",
         "Retry-After",
         example=_EXAMPLE,

@@ -716,8 +716,10 @@ class ProblemCode(StrEnum):
     BUSY = (
         "busy",
         (503,),
-        "Other writes are under way and did not end in the time that a write waits for them.",
-        "Send the write again after the seconds of `Retry-After`, with the same `Idempotency-Key`.",
+        "Others are under way and did not end in the time that the request waits for them: other writes, other files"
+        " that are sent or imported, or another write of the same data; or a file was not read in time. `detail` says"
+        " which. Nothing was written.",
+        "Send the request again after the seconds of `Retry-After`, with the same `Idempotency-Key`.",
     )
     READ_ONLY = (
         "read_only",
@@ -728,8 +730,9 @@ class ProblemCode(StrEnum):
     STORAGE_FULL = (
         "storage_full",
         (507,),
-        "The database has no space left, and nothing was written; reads are answered.",
-        "Tell the operator, and send the write again later, with the same `Idempotency-Key`.",
+        "The database, or the folder for temporary files of the service, has no space left; `detail` says which."
+        " Nothing was written. Reads are answered, but for those for which the database itself needs space.",
+        "Tell the operator, and send the request again later, a write with the same `Idempotency-Key`.",
     )
     NOT_CONFIGURED = (
         "not_configured",

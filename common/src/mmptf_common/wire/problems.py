@@ -97,7 +97,7 @@ class ProblemError(Exception):
     ├── BadGateway           502  another service cannot be reached
     ├── ServiceUnavailable   503  the service's own database or the identity provider cannot be reached
     ├── GatewayTimeout       504  another service does not answer in time
-    └── InsufficientStorage  507  the service's own database has no space left
+    └── InsufficientStorage  507  the service's own database or folder of files has no space left
     """
 
     status: ClassVar[int]
