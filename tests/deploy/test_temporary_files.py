@@ -8,7 +8,6 @@ from mmptf_funding.imports.files import MAX_UNPACKED, MAX_WORKBOOK
 from mmptf_funding.imports.routes import IMPORTS_AT_ONCE, MAX_BODY, MAX_SPOOLED
 from tests.suite import ROOT
 
-
 # What the parts of a workbook take beside their bytes: the heads of their archive.
 HEADS = 1024 * 1024
 
