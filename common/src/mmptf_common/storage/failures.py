@@ -74,15 +74,16 @@ _BROKEN = (ConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 def problem_of(error: BaseException) -> ProblemError | None:
-    """The problem that a failure of the database is to the caller; None for what is no failure of it.
-
-    A time-out of the driver is that of a server that does not answer, since one that does ends its statements itself.
-    """
-    found = _failure_of(error)
+    """The problem that a failure of the database is to the caller; None for what is no failure of it."""
+    found = failure_of(error)
     return found and found.to_problem()
 
 
-def _failure_of(error: BaseException) -> Failure | None:
+def failure_of(error: BaseException) -> Failure | None:
+    """The condition of the database by which an error was raised; None for what is no failure of it.
+
+    A time-out of the driver is that of a server that does not answer, since one that does ends its statements itself.
+    """
     if isinstance(error, PoolTimeout):
         return _CROWDED
     if isinstance(error, DBAPIError):

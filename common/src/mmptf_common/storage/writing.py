@@ -21,7 +21,7 @@ from mmptf_common.storage.engines import (
     driver_connection,
     reading,
 )
-from mmptf_common.storage.failures import BUSY, SLOW, UNANSWERED, Failure, problem_of
+from mmptf_common.storage.failures import BUSY, SLOW, UNANSWERED, Failure, failure_of
 from mmptf_common.storage.journal import JOURNAL_LOCK
 from mmptf_common.wire.problems import ProblemError
 
@@ -69,11 +69,11 @@ async def writing(database: Database) -> AsyncIterator[AsyncSession]:
         if watch and watch.ended:
             failure = _UNKNOWN if committing and watch.ended is UNANSWERED else watch.ended
             raise failure.to_problem() from error
-        problem = problem_of(error)
-        if problem and problem.detail == BUSY.detail and await _holder_has_stopped(database):
-            problem = _STOPPED.to_problem()
-        if problem:
-            raise problem from error
+        found = failure_of(error)
+        if found is BUSY and await _holder_has_stopped(database):
+            found = _STOPPED
+        if found:
+            raise found.to_problem() from error
         raise
     finally:
         if watch:
