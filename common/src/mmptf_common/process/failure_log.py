@@ -56,11 +56,15 @@ def report(kind: Hashable, message: str, cause: BaseException | None, **fields: 
     asyncio.get_running_loop().call_later(INTERVAL_SECONDS, _end_interval, kind, context=Context())
 
 
-def report_problem(problem: ProblemError, **fields: Any) -> None:
-    """Log a problem that is answered, where it is one that passes again; its cause is that of the exception."""
+def report_problem(problem: ProblemError, *, broken_off: bool = False) -> None:
+    """Log a problem that is answered, where it is one that passes again; its cause is that of the exception.
+
+    broken_off: whether it ended an answer that had begun already
+    """
     if problem.status in LOGGED:
+        fields = {"broken_off": True} if broken_off else {}
         report(
-            (problem.status, problem.code, problem.detail, *fields),
+            (problem.status, problem.code, problem.detail, broken_off),
             "request failed",
             problem.__cause__,
             status=problem.status,

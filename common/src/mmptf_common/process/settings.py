@@ -122,7 +122,6 @@ class ServiceSettings(ServerSettings):
     DATABASE_POOL     most connections for pages; writes have half as many, exports and computed answers a third each,
                       exports one more
     ENVIRONMENT       development accepts an identity provider without TLS
-
     RATE_LIMIT_ADDRESSES
                       whether the rate limits count addresses, too, and not only the subjects of tokens: where callers
                       reach the service without the gateway, which counts addresses
