@@ -34,6 +34,7 @@ EXPORT_SECONDS = 600
 
 # Seconds without a sign from the other side after which a connection is taken for broken, and how often it is asked.
 _SILENT_SECONDS, _PROBE_SECONDS, _PROBES = 30, 5, 3
+# In milliseconds, as the system and the server count it.
 _USER_TIMEOUT = 1000 * (_SILENT_SECONDS + _PROBE_SECONDS * _PROBES)
 # Timestamps are read from JSON and from cursors as text, so every connection is in UTC.
 SERVER_SETTINGS = {
@@ -117,7 +118,7 @@ class ReadPool:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Reads go through `reads` (autocommit, one statement each), writes through `sessions` (one transaction each)."""
+    """Reads go through `reading` (autocommit, one statement each), writes through `writing` (one transaction each)."""
 
     reads: Mapping[ReadKind, ReadPool]
     engine: AsyncEngine
