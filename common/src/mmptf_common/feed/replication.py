@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,11 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from mmptf_common.process.client import open_client
 from mmptf_common.process.tasks import end_task
-from mmptf_common.storage.engines import Database, driver_connection, write_engine
+from mmptf_common.storage.engines import Database, ReadKind, driver_connection, reading, write_engine
 from mmptf_common.storage.failures import problem_of
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import JsonObject, Record
+from mmptf_common.storage.writing import writing
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.problems import ProblemError
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +134,7 @@ def replication_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-_POSITION = sa.text("SELECT last, stored, stored_at FROM replication WHERE service = :service")
+_POSITION = "SELECT last, stored, stored_at FROM replication WHERE service = $1"
 _BEGIN = sa.text(
     "INSERT INTO replication (service, last, stored, stored_at, caught_up)"
     " VALUES (:service, :last, :stored, :stored_at, clock_timestamp())"
@@ -316,10 +318,10 @@ class Replicator:
                 except Exception as error:
                     await self._discard()
                     # An unreachable database is expected to return; no other error may end replication either.
-                    if not problem_of(error):
-                        log.exception("replication failed", extra={"service": self._replication.service})
-                    else:
+                    if isinstance(error, ProblemError) or problem_of(error):
                         self._log_failure(error)
+                    else:
+                        log.exception("replication failed", extra={"service": self._replication.service})
                 await asyncio.sleep(self._pause)
                 self._pause = min(2 * self._pause, LAST_PAUSE)
 
@@ -398,14 +400,13 @@ class Replicator:
             raise HistoryReplaced
 
     async def _position(self) -> Position | None:
-        async with self._database.sessions() as session:
-            found = await session.execute(_POSITION, {"service": self._replication.service})
-            row = found.one_or_none()
-        return Position(row.last, row.stored, row.stored_at) if row and row.last else None
+        async with reading(self._database, ReadKind.PAGE) as connection:
+            row = await connection.fetchrow(_POSITION, self._replication.service)
+        return Position(row["last"], row["stored"], row["stored_at"]) if row and row["last"] else None
 
     async def _forget(self) -> None:
         """Reset the position; the copied rows stay until everything is copied again."""
-        async with self._database.sessions() as session, session.begin():
+        async with writing(self._database) as session:
             await session.execute(_FORGET, {"service": self._replication.service})
 
     async def _store(
@@ -423,7 +424,7 @@ class Replicator:
         """
         if staging:
             await staging.add(changes)
-        async with self._transaction(staging) as session:
+        async with self._writing(staging) as session:
             write = await self._begin(session) if changes else None
             await self._move(session, _MOVE, after, before=before.last, caught_up=caught_up)
             if write and staging:
@@ -439,14 +440,12 @@ class Replicator:
         if not moved.rowcount:  # type: ignore[attr-defined]
             raise AlreadyApplied
 
-    @asynccontextmanager
-    async def _transaction(self, staging: Staging | None) -> AsyncIterator[AsyncSession]:
+    def _writing(self, staging: Staging | None) -> AbstractAsyncContextManager[AsyncSession]:
+        """A write; over the connection of what is staged, and as long as its rows take, where something is."""
         if staging is None:
-            async with self._database.sessions() as session, session.begin():
-                yield session
-        else:
-            async with AsyncSession(staging.connection, expire_on_commit=False) as session, session.begin():
-                yield session
+            return writing(self._database)
+        # One that is ended has to begin anew, and would take as long again.
+        return writing(self._database, connection=staging.connection, is_long=True)
 
     async def _copy_whole(self, client: httpx.AsyncClient) -> Position:
         """Copy all present records of the source; returns the position.
@@ -488,7 +487,7 @@ class Replicator:
     @asynccontextmanager
     async def _part(self, staging: Staging) -> AsyncIterator[Write]:
         """A write of a part of a whole copy; raises AlreadyApplied where another process has stored one meanwhile."""
-        async with self._transaction(staging) as session:
+        async with self._writing(staging) as session:
             write = await self._begin(session)
             position = (await session.execute(_POSITION, {"service": self._replication.service})).one_or_none()
             if position and position.last:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mmptf_common.storage.engines import (
     CONNECT_SECONDS,
@@ -44,18 +45,22 @@ _HOLDER = """
 
 
 @asynccontextmanager
-async def writing(database: Database) -> AsyncIterator[AsyncSession]:
+async def writing(
+    database: Database, *, connection: AsyncConnection | None = None, is_long: bool = False
+) -> AsyncIterator[AsyncSession]:
     """A session in a transaction that is committed at the end; raises the problem that a failure of the database is.
 
     A write that takes more than WRITE_SECONDS, or whose database does not answer any more, ends with its connection.
+    connection: of the caller, over which the session writes; by default one of those for writes
+    is_long: whether each statement may take WRITE_SECONDS, and all of them any time, where no request waits for them
     """
-    session = database.sessions()
+    session = AsyncSession(connection, expire_on_commit=False) if connection is not None else database.sessions()
     watch: _Watch | None = None
     committing = False
     try:
         async with asyncio.timeout(CONNECT_SECONDS + GRACE_SECONDS):
             driver = await driver_connection(session)
-        watch = _Watch(database, driver)
+        watch = _Watch(database, driver, None if is_long else WRITE_SECONDS)
         yield session
         committing = True
         await session.commit()
@@ -85,15 +90,16 @@ async def writing(database: Database) -> AsyncIterator[AsyncSession]:
 class _Watch:
     """Breaks the connection of a write that takes too long, or whose database does not answer.
 
+    seconds: the most for all of the write, or None
     ended: why it was broken; None while it was not
     """
 
-    def __init__(self, database: Database, driver: Any) -> None:
+    def __init__(self, database: Database, driver: Any, seconds: float | None) -> None:
         self.driver = driver
         self.ended: Failure | None = None
         self._database = database
         self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + WRITE_SECONDS
+        self._until = math.inf if seconds is None else self._loop.time() + seconds
         self._asking: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(WATCH_SECONDS, self._ask)
 
