@@ -18,7 +18,7 @@ from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import SPREADSHEET, TABLE, is_csv, media_type, representation
 from mmptf_common.http.parameters import FORMAT, PointInTime, Tabular, canonical, pairs_of
 from mmptf_common.http.spreadsheets import defused
-from mmptf_common.storage.as_of import AsOfTables, revision_at, with_ctes
+from mmptf_common.storage.as_of import PLANNING, AsOfTables, revision_at, with_ctes
 from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.storage.journal import REVISION
@@ -149,7 +149,11 @@ async def snapshot(request: Request, kind: ReadKind, query: BaseModel | None = N
     if isinstance(as_of, date):
         await request.app.state.settled_moments.require(as_of)
     async with reading(request.app.state.database, kind) as connection:
-        ctes = "" if as_of is None else _tables(request).ctes(await revision_at(connection, as_of))
+        ctes = ""
+        if as_of is not None:
+            ctes = _tables(request).ctes(await revision_at(connection, as_of))
+            # Until the connection is released.
+            await connection.execute(PLANNING)
         yield Snapshot(request, connection, query, ctes)
 
 

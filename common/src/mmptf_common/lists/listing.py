@@ -155,6 +155,7 @@ class Listing:
     split_by: columns whose values are never summed together, `money_stage` or `basis` -> the filter of the column
     summed:   parameter -> value, the filters that leave only rows that are summed
     omitted:  the rows that no sum contains
+    derived:  whether `rows` are parts of records, so that every page reads all that match
     keys:     the table with the key of every row, in which codes are looked up, where `rows` is a join
     printed:  how many rows there are by what documents print, of which the list holds some
     """
@@ -182,6 +183,7 @@ class Listing:
     split_by: Mapping[str, str] = field(default_factory=dict)
     summed: Mapping[str, str] = field(default_factory=dict)
     omitted: Sequence[Omission] = (NO_AMOUNT,)
+    derived: bool = False
     keys: str | None = None
     printed: Sequence[PrintedCount] = ()
 

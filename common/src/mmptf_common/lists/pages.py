@@ -174,12 +174,13 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     )
 
 
-def kind_of_page(query: ListQuery) -> ReadKind:
-    """The kind of read of a page: that of a search, or of an earlier revision, is in the order of no index.
+def kind_of_page(listing: Listing, query: ListQuery) -> ReadKind:
+    """The kind of read of a page: that of a search, of an earlier revision, or of derived rows is in no index's order.
 
     All that match are sorted for it.
     """
-    return ReadKind.COMPUTED if query.as_of is not None or getattr(query, "q", None) else ReadKind.PAGE
+    is_sorted = listing.derived or query.as_of is not None or getattr(query, "q", None)
+    return ReadKind.COMPUTED if is_sorted else ReadKind.PAGE
 
 
 async def answer_list(request: Request, listing: Listing, query: ListQuery) -> Response:
@@ -187,7 +188,7 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     chosen = representation(request, query)
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
-    kind = kind_of_page(query)
+    kind = kind_of_page(listing, query)
     query = await with_known_codes(request, kind, listing, query, chosen)
     question = canonical(query)
     page = page_statement(listing, query)

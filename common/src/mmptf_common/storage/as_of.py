@@ -14,6 +14,9 @@ from mmptf_common.storage.shared_query import SharedQuery
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
 
+# For statements under the `WITH` clause. An earlier row is in one of two tables, and no index and no statistics are of
+# both: where a join looks up row after row, it reads all of both for each.
+PLANNING = "SET enable_nestloop = off"
 # How often, and how long each time, a request as of the present moment waits for a write under way.
 LOOKS, LOOK_SECONDS = 20, 0.05
 

@@ -358,7 +358,7 @@ INITIATIVES = Listing(
 
 async def answer_of_edition(request: Request, listing: Listing, edition: str, query: ListQuery) -> Response:
     """A page or export of a list below an edition's path; 404 when there is no such edition."""
-    kind = kind_of_page(query) if representation(request, query) == "json" else ReadKind.EXPORT
+    kind = kind_of_page(listing, query) if representation(request, query) == "json" else ReadKind.EXPORT
     async with snapshot(request, kind, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
     if isinstance(found, Response):

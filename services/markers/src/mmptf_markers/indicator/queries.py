@@ -353,6 +353,7 @@ ACTIONS = Listing(
     entity="action",
     item=schemas.AssessmentAction,
     page=schemas.AssessmentActionPage,
+    derived=True,
     rows=f"""(
     SELECT assessment || '.' || answer.key || '.' || n AS code, assessment, programme, marker,
            answer.key AS criterion, entry, (entry->>'due')::date AS due, entry->>'done' AS done, updated
