@@ -7,23 +7,28 @@ What counts is how many rows the steps of a plan hand on or throw away, which do
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
+from bench import processes
 from mmptf_common.lists.exports import export_statement
 from mmptf_common.storage.as_of import PLANNING, with_ctes
 from mmptf_local.postgres import Postgres
+from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
 from mmptf_markers.current_grades import CURRENT_GRADE, CURRENT_GRADE_COUNT
-from tests.conftest import RunningApp, running_app
+from tests.conftest import RunningApp, running_app, serving_url
 from tests.integration.grown import grow
 from tests.integration.lookups import listings
 from tests.suite import FOLDERS, SERVICES
@@ -257,3 +262,58 @@ async def test_no_answer_keeps_the_event_loop(grown: RunningApp, explaining: asy
         if loop.most > LOOP_SECONDS:
             wrong.append((question, round(loop.most, 3), len(answer.content)))
     assert not wrong, "\n".join(map(str, wrong))
+
+
+@dataclass
+class Spent:
+    """What the exports of one kind took: rows, seconds, and seconds of CPU of the service and of PostgreSQL."""
+
+    rows: int = 0
+    seconds: float = 0.0
+    service: float = 0.0
+    database: float = 0.0
+
+
+@pytest.mark.parametrize("grown", ["funding"], indirect=True)
+def test_ndjson_has_half_the_rows_per_second_of_csv_or_more(grown: RunningApp, postgres: Postgres) -> None:
+    """Over HTTP from a process of its own, in turns; so many bytes more are sent for each row."""
+    spent = {"csv": Spent(), "ndjson": Spent()}
+    with serving("funding", serving_url(grown.database_url)) as (child, port):
+        pids = child.process.pid, postgres.child.process.pid
+        for number in range(3):
+            for form in sorted(spent, reverse=bool(number % 2)):
+                before, began = [processes.cpu(pid) for pid in pids], time.perf_counter()
+                rows = exported_rows(port, f"/funding/v1/ledger?format={form}")
+                spent[form].seconds += time.perf_counter() - began
+                service, database = (processes.cpu(pid) - was for pid, was in zip(pids, before, strict=True))
+                spent[form].service += service
+                spent[form].database += database
+                spent[form].rows += rows - (form == "csv")
+    csv, ndjson = spent["csv"], spent["ndjson"]
+    print(csv, ndjson)
+    assert csv.rows == ndjson.rows >= 3 * ROWS
+    for figure in ("seconds", "service"):
+        ratio = (ndjson.rows / getattr(ndjson, figure)) / (csv.rows / getattr(csv, figure))
+        assert ratio >= 0.5, (figure, ratio, spent)
+
+
+@contextmanager
+def serving(service: str, url: str) -> Iterator[tuple[Child, int]]:
+    """A service in a process of its own, and its port."""
+    port = free_port()
+    env = {**os.environ, "HOST": LOOPBACK, "PORT": str(port), "DATABASE_URL": url}
+    with Child(service, [sys.executable, "-m", f"mmptf_{service}", "serve"], env=env) as child:
+        wait_until(lambda: answers_ready(f"http://{LOOPBACK}:{port}/health/ready"), child, seconds=60)
+        yield child, port
+
+
+def exported_rows(port: int, path: str) -> int:
+    """The lines of an export; a body that breaks off raises IncompleteRead."""
+    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=600)) as connection:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        assert response.status == 200
+        lines = 0
+        while piece := response.read(65_536):
+            lines += piece.count(b"\n")
+    return lines

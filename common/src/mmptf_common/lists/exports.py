@@ -48,7 +48,9 @@ CHUNK_BYTES = 65_536
 WHOLE_BYTES, MEMORY_BYTES = 1_048_576, 33_554_432
 # Seconds in which the database has to send the next rows of an export.
 ROWS_SECONDS = 20
-ROWS_AT_ONCE = 2000
+_CSV = {"format": "csv", "header": True}
+# A JSON text on one line has none of these characters, so it is never quoted: each record is a line as it is.
+_LINES = {"format": "csv", "delimiter": "\x01", "quote": "\x02"}
 
 
 class ExportMemory:
@@ -188,11 +190,11 @@ async def _rows(
             revision = await data.revision()
             yield conditional.etag(request, revision, cache_scope(listing, question), representation).encode()
             begun = True
-            read = _copied if is_csv(representation) else _lines
+            form = _CSV if is_csv(representation) else _LINES
             sql = data.statement(export.sql)
             if representation == SPREADSHEET:
                 sql = await _defused(data.connection, sql)
-            source = read(data.connection, sql, export.values)
+            source = _copied(data.connection, sql, export.values, form)
             buffer = bytearray(MARK if representation == SPREADSHEET else b"")
             async with aclosing(source):
                 async for piece in source:
@@ -221,13 +223,15 @@ async def _defused(connection: Any, sql: str) -> str:
     return f"SELECT {columns} FROM ({sql}) AS exported"
 
 
-async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:
-    """Yields the CSV with its header as PostgreSQL writes it (COPY … TO STDOUT)."""
+async def _copied(
+    connection: Any, sql: str, values: Sequence[Any], form: Mapping[str, Any]
+) -> AsyncGenerator[bytes, None]:
+    """Yields the rows as PostgreSQL writes them (COPY … TO STDOUT); form: the options of COPY."""
     queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(maxsize=16)
 
     async def copy() -> None:
         try:
-            await connection.copy_from_query(sql, *values, output=queue.put, format="csv", header=True)
+            await connection.copy_from_query(sql, *values, output=queue.put, **form)
         except Exception as error:
             await queue.put(error)
         else:
@@ -245,14 +249,3 @@ async def _copied(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGene
             yield piece
     finally:
         await end_task(task)
-
-
-async def _lines(connection: Any, sql: str, values: Sequence[Any]) -> AsyncGenerator[bytes, None]:
-    """Yields the JSON records, one a line, read through a server-side cursor."""
-    rows = cursor = None
-    while cursor is None or rows:
-        async with asyncio.timeout(ROWS_SECONDS):
-            cursor = cursor or await connection.cursor(sql, *values)
-            rows = await cursor.fetch(ROWS_AT_ONCE)
-        for (record,) in rows:
-            yield record.encode() + b"\n"
