@@ -489,8 +489,8 @@ class Replicator:
         """A write of a part of a whole copy; raises AlreadyApplied where another process has stored one meanwhile."""
         async with self._writing(staging) as session:
             write = await self._begin(session)
-            position = (await session.execute(_POSITION, {"service": self._replication.service})).one_or_none()
-            if position and position.last:
+            position = await (await driver_connection(session)).fetchrow(_POSITION, self._replication.service)
+            if position and position["last"]:
                 raise AlreadyApplied
             yield write
 
