@@ -198,6 +198,26 @@ async def slow_readers_of_long_answers(scene: Scene) -> None:
     await compare(scene, "slow readers of long answers", behave)
 
 
+@drill(*NAMES)
+async def slow_readers_of_a_service(scene: Scene) -> None:
+    """200 clients of each process of the funding service ask it for 1,000 changes, and read ten bytes a second.
+
+    What counts is its memory, which is measured of every process.
+    """
+    begun = 0
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal begun
+        writer.write(head("/funding/v1/changes?entity=requirement&limit=1000") + b"\r\n")
+        await reader.readexactly(1)
+        begun += 1
+        await read_slowly(reader)
+
+    number = CLIENTS * len(scene.stack.of("funding"))
+    await compare(scene, "slow readers of a service", behave, number=number, of=("funding",))
+    scene.note(f"{begun} of {number} answers had begun")
+
+
 @drill(*NAMES, excused=("export",))
 async def slow_readers_of_exports(scene: Scene) -> None:
     """200 clients, half of them of the service itself, ask for an export, and read ten bytes of it a second."""
