@@ -155,9 +155,39 @@ async def test_a_write_has_a_time_limit_as_a_whole(new_database: Databases, monk
         assert refused.value.code == "too_slow"
 
 
-async def sleep_in_write(running: RunningApp, *seconds: float) -> None:
+async def test_a_long_write_has_a_time_limit_for_each_statement(
+    new_database: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"WATCH_SECONDS": 0.3, "WATCH_AGAIN_SECONDS": 0.3, "WRITE_SECONDS": 1}.items():
+        monkeypatch.setattr(writing, name, value)
+    monkeypatch.setattr(engines, "WRITE_SECONDS", 1)
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        await sleep_in_write(running, *[0.3] * 6, is_long=True)
+        with pytest.raises(ServiceUnavailable) as refused:
+            await sleep_in_write(running, 5, is_long=True)
+        assert refused.value.code == "too_slow"
+
+
+async def test_a_process_that_stands_still_takes_no_database_for_a_silent_one(
+    new_database: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"WATCH_SECONDS": 0.1, "WATCH_AGAIN_SECONDS": 0.1, "ANSWERS_SECONDS": 0.2}.items():
+        monkeypatch.setattr(writing, name, value)
+    monkeypatch.setattr(writing, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(engines, "ANSWERS_SECONDS", 0.2)
+    async with (
+        running_app("catalog", new_database("catalog"), None) as running,
+        writing.writing(running.app.state.database, is_long=True) as session,
+    ):
+        connection = await session.connection()
+        for _ in range(8):
+            time.sleep(0.4)  # noqa: ASYNC251  # the whole process
+            await connection.exec_driver_sql("SELECT 1")
+
+
+async def sleep_in_write(running: RunningApp, *seconds: float, is_long: bool = False) -> None:
     """A write with a statement of so many seconds each."""
-    async with writing.writing(running.app.state.database) as session:
+    async with writing.writing(running.app.state.database, is_long=is_long) as session:
         connection = await session.connection()
         for each in seconds:
             await connection.exec_driver_sql(f"SELECT pg_sleep({each})")

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mmptf_common.storage.engines import (
+    ANSWERS_SECONDS,
     CONNECT_SECONDS,
     GRACE_SECONDS,
     LOCK_SECONDS,
@@ -112,8 +113,7 @@ class _Watch:
         self._asking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
-        # Asked twice: this process may have stood still itself for so long.
-        if not await answers_now(self._database) and not await answers_now(self._database):
+        if await self._is_unanswered():
             self.ended = UNANSWERED
         elif self._loop.time() >= self._until:
             self.ended = SLOW
@@ -121,6 +121,19 @@ class _Watch:
             self._timer = self._loop.call_later(WATCH_AGAIN_SECONDS, self._ask)
             return
         self.driver.terminate()
+
+    async def _is_unanswered(self) -> bool:
+        """Whether the database answers neither of two questions during which this process did not stand still itself.
+
+        A command that reads a file does so for seconds, and then finds its question late, whatever has been answered.
+        """
+        unanswered = 0
+        while unanswered < 2:
+            began = self._loop.time()
+            if await answers_now(self._database):
+                return False
+            unanswered += self._loop.time() - began < ANSWERS_SECONDS + GRACE_SECONDS
+        return True
 
 
 async def _holder_has_stopped(database: Database) -> bool:
