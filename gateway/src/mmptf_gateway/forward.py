@@ -40,7 +40,7 @@ _NOT_SAFE = frozenset({"PUT", "DELETE"})
 # A body of at most so many bytes, which aiohttp reads ahead anyway, is taken from the service at once: the connection
 # to the service does not wait for a caller who reads slowly.
 SMALL_BODY = 131_072
-_WAIT = re.compile(rb"(?:^|&)wait=(?!0*(?:&|$))")
+_WAIT = re.compile(r"(?:^|&)wait=(?!0*(?:&|$))")
 _UPLOAD = "/imports"
 
 

@@ -29,7 +29,7 @@ def representation(
     if query.format:
         return query.format
     # Several lines are one list (RFC 9110, section 5.3).
-    if best := _best(", ".join(request.headers.getlist("accept") or ["*/*"]), available):
+    if best := best_representation(", ".join(request.headers.getlist("accept") or ["*/*"]), available):
         return best
     raise NotAcceptable(f"Available are {', '.join(MEDIA_TYPES[name] for name in available)}.")
 
@@ -46,12 +46,13 @@ def media_type(representation: str) -> str:
 
 def prefers_html(request: Request) -> bool:
     """Whether `Accept` prefers a page to JSON, as that of a browser does."""
-    return _best(", ".join(request.headers.getlist("accept") or ["*/*"]), ("json", "html")) == "html"
+    accept = ", ".join(request.headers.getlist("accept") or ["*/*"])
+    return best_representation(accept, ("json", "html")) == "html"
 
 
 # Clients send few different headers, each of them often.
 @lru_cache(maxsize=64)
-def _best(accept: str, available: tuple[str, ...]) -> str | None:
+def best_representation(accept: str, available: tuple[str, ...] = tuple(MEDIA_TYPES)) -> str | None:
     """The representation with the highest quality, among equal ones the first in the header; None where none fits."""
     asked: dict[str, tuple[float, int]] = {}
     for place, part in enumerate(accept.split(",")):

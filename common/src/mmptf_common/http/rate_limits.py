@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
+from mmptf_common.http.negotiation import best_representation
 from mmptf_common.process.settings import ServerSettings
 from mmptf_common.storage.request_counts import WINDOW_SECONDS, RequestCounts
 from mmptf_common.wire.problems import TooManyRequests
@@ -23,15 +24,17 @@ _COMPUTED = frozenset(
         "reconciliation", "statement", "totals",
     }
 )  # fmt: skip
-_EXPORT_QUERY = re.compile(rb"(?:^|&)format=(?:csv|ndjson)")
-_EXPORT_ACCEPT = re.compile(rb"text/csv|application/x-ndjson", re.IGNORECASE)
-_AS_OF = re.compile(rb"(?:^|&)as_of=")
+# In any case, as the services understand it; of text, since some other letters have the same small ones as those here.
+_FORMAT = re.compile(r"(?:^|&)format=(csv|ndjson)?", re.IGNORECASE)
+_AS_OF = re.compile(r"(?:^|&)as_of=")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # What load balancers and orchestrators ask.
 _NOT_COUNTED = "/health/"
 # The addresses of one IPv6 network of this length belong to one client.
 _IPV6_CLIENT = 64
 LONGEST_CLIENT = 64
+# A longer `Accept` takes milliseconds to read, and no client sends one: it counts as one that asks for an export.
+LONGEST_ACCEPT = 1000
 CLIENTS_READ = 16_384
 
 
@@ -45,20 +48,20 @@ def kind_of(scope: Scope) -> str:
     return "expensive" if is_export(scope) else "pages"
 
 
-def query_of(scope: Scope) -> bytes:
+def query_of(scope: Scope) -> str:
     """The query of a request, decoded, since names and values mean the same when they are percent-encoded."""
     query: bytes = scope["query_string"]
-    return unquote_to_bytes(query) if b"%" in query else query
+    return (unquote_to_bytes(query) if b"%" in query else query).decode("utf-8", "replace")
 
 
 def is_export(scope: Scope) -> bool:
-    """Whether a request asks for all rows as CSV or NDJSON."""
-    if scope["query_string"] and _EXPORT_QUERY.search(query_of(scope)):
+    """Whether a request asks for all rows as CSV or NDJSON, by `format` or, without it, by `Accept`."""
+    if scope["query_string"] and (formats := _FORMAT.findall(query_of(scope))):
+        return any(formats)
+    accepted = b", ".join([value for name, value in scope["headers"] if name == b"accept"])
+    if len(accepted) > LONGEST_ACCEPT:
         return True
-    for name, value in scope["headers"]:  # noqa: SIM110  # a generator takes twice as long
-        if name == b"accept" and _EXPORT_ACCEPT.search(value):
-            return True
-    return False
+    return bool(accepted) and best_representation(accepted.decode("latin-1")) not in ("json", None)
 
 
 def client_at(host: str) -> str:
