@@ -139,6 +139,9 @@ async def test_answers_say_what_is_left_and_then_when_to_come_again() -> None:
     assert (await asked(app, scope_of(client="203.0.113.8")))[0] == 200
     assert (await asked(app, scope_of("/a/v1/totals")))[0] == 200, "another kind"
     assert [(await asked(app, scope_of("/health/ready")))[0] for _ in range(9)] == [200] * 9
+    # What is not there is counted as everywhere.
+    unknown = scope_of("/health/unknown", client="203.0.113.99")
+    assert [(await asked(app, dict(unknown, state={"context": new_context()})))[0] for _ in range(6)][-1] == 429
     status, headers, _ = await asked(app, scope_of(client="127.0.0.1"))
     assert status == 200 and "ratelimit" not in headers
 

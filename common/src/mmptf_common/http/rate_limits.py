@@ -29,7 +29,7 @@ _FORMAT = re.compile(r"(?:^|&)format=(csv|ndjson)?", re.IGNORECASE)
 _AS_OF = re.compile(r"(?:^|&)as_of=")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # What load balancers and orchestrators ask.
-_NOT_COUNTED = "/health/"
+_NOT_COUNTED = frozenset({"/health/live", "/health/ready"})
 # The addresses of one IPv6 network of this length belong to one client.
 _IPV6_CLIENT = 64
 LONGEST_CLIENT = 64
@@ -125,7 +125,7 @@ class RateLimits:
 
     def count_address(self, scope: Scope) -> None:
         """Count a request on the address of its client; raises TooManyRequests."""
-        if not scope["path"].startswith(_NOT_COUNTED) and (client := self.client_of(scope)):
+        if scope["path"] not in _NOT_COUNTED and (client := self.client_of(scope)):
             kind = kind_of(scope)
             self._count(scope, kind, kind, client, "This address has sent")
 
