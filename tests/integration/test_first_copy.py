@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from mmptf_common.feed import replication
+from mmptf_common.feed.replication import Staging
 from mmptf_local.processes import LOOPBACK, Child, free_port
 from tests.conftest import pool_of, running_app
 from tests.integration.replicas import until
@@ -108,6 +109,36 @@ async def test_a_first_copy_is_whole_though_the_source_fails_in_the_middle(
         reached = "SELECT last = 2000 FROM replication WHERE service = 'funding'"
         await until(lambda: pool.fetchval(reached), seconds=60)
         assert await total(pool) == (2000, 2000 * 2001 // 2, 7)
+
+
+@pytest.mark.usefixtures("short_intervals")
+async def test_two_processes_that_copy_at_once_store_one_copy(
+    new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one waits while the first one stores its parts, and then finds what it has stored."""
+    monkeypatch.setattr(replication, "PART_ROWS", 700)
+    monkeypatch.setattr(replication, "STORE_LOOK_SECONDS", 0.02)
+    taken, take_turn = list[Staging](), Staging.take_turn
+
+    async def both_have_staged(self: Staging) -> None:
+        taken.append(self)
+        async with asyncio.timeout(60):
+            while len(taken) < 2:  # noqa: ASYNC110  # two processes have no event for it
+                await asyncio.sleep(0.01)
+        await take_turn(self)
+
+    monkeypatch.setattr(Staging, "take_turn", both_have_staged)
+    source, database = Ledger(3000), new_database("markers")
+    async with (
+        served(source) as url,
+        running_app("markers", database, None, funding_url=url) as one,
+        running_app("markers", database, None, funding_url=url),
+    ):
+        pool = one.app.state.database.pool
+        await until(lambda: pool.fetchval("SELECT last FROM replication WHERE service = 'funding'"), seconds=60)
+        source.changes = 3010
+        await until(lambda: pool.fetchval("SELECT last = 3010 FROM replication WHERE service = 'funding'"), seconds=60)
+        assert await total(pool) == (3010, 3010 * 3011 // 2, 6)
 
 
 @pytest.mark.usefixtures("short_intervals")
