@@ -15,8 +15,10 @@ import pytest
 from mmptf_funding.imports.routes import XLSX
 from mmptf_funding.ledger import catalogue_client
 from tests.conftest import RunningApp
+from tests.integration.assessments import CODES, RISK
 from tests.integration.editions import MADE_UP, Edition, requirement, send, term, workbook_of
 from tests.integration.ledger_client import ADMIN, ETHIOPIA, Json, LedgerClient, body
+from tests.integration.marked import IOM, Markers, answer, at
 from tests.integration.programme_writes import submitted
 from tests.integration.test_batches import BATCH, row_of
 from tests.integration.test_ledger_batches import allocations
@@ -78,8 +80,8 @@ async def require_constant(
     found = []
     for number in (FEW, FEW, MANY):
         with work_of(running) as work:
-            answer = await send_rows(number)
-        assert answer.status_code == status, answer.text
+            said = await send_rows(number)
+        assert said.status_code == status, said.text
         assert work.of_the_write() > 3
         found.append(work)
     assert found[1].of_the_write() == found[2].of_the_write(), found[2].statements
@@ -158,6 +160,21 @@ async def test_a_draft_with_unknown_codes(catalog_service: RunningApp) -> None:
         return await catalog_service.client.post(f"{DRAFTS}?dry_run=true", json=sent, headers=writing("agency", "IOM"))
 
     await require_constant(catalog_service, send_rows, status=422)
+
+
+# --- assessments -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_draft_of_an_assessment(marker_service: Markers) -> None:
+    draft = await marker_service.draft(await marker_service.copied())
+
+    async def send_rows(number: int) -> httpx.Response:
+        given = {code: answer(1) for code in CODES[:number]}
+        risks = [{**RISK, "risk": f"Risk {n}."} for n in range(min(number, 20))]
+        sent = {"answers": given, "due_diligence": risks}
+        return await marker_service.send("PATCH", f"{at(draft)}?dry_run=true", IOM, sent, match="*")
+
+    await require_constant(marker_service.running, send_rows)
 
 
 # --- editions --------------------------------------------------------------------------------------------------------
