@@ -89,13 +89,13 @@ async def compare(
         tally.seconds.clear()
         await asyncio.sleep(BESIDE_SECONDS)
         beside = p99(scene, SHORT)
-        scene.measure(f"p99 of others beside {what}, as a multiple of quiet", beside / max(quiet, AT_LEAST), TIMES)
+        most = TIMES * max(quiet, AT_LEAST) / quiet
+        scene.measure(f"p99 of others beside {what}, as a multiple of quiet", beside / quiet, most)
         for kind, before in slowest.items():
             after = max(tally.seconds[kind], default=BESIDE_SECONDS)
             scene.measure(f"seconds by which the slowest {kind} was delayed", max(0.0, after - before), DELAY_SECONDS)
         scene.note(
-            f"p99 quiet {quiet:.3f} s, beside {number} clients {beside:.3f} s: {beside / quiet:.2f} times;"
-            f" {len(ended)} connections had ended"
+            f"p99 quiet {quiet:.3f} s, beside {number} clients {beside:.3f} s; {len(ended)} connections had ended"
         )
     scene.mend()
 
