@@ -10,6 +10,7 @@ import json
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ from tests.serving import packaged_suite
 from tests.tokens import identity
 
 Ask = Callable[..., Any]
-Fuzzed = tuple[subprocess.Popen[str], Path]
+Fuzzed = tuple[Future[None], Path]
+FUZZED_AT_ONCE = 4
+"""Schemathesis takes half a gigabyte for 200 examples of each operation."""
 HERE = Path(__file__).parent
 PACKAGED, FUZZ = "test_packaged_examples.py", "test_fuzz.py"
 
@@ -95,15 +98,22 @@ def fuzzing(
     """
     chosen = [item for item in request.session.items if item.path.name == FUZZ and isinstance(item, pytest.Function)]
     running: dict[tuple[str, str], Fuzzed] = {}
-    if chosen:
-        urls = request.getfixturevalue("urls")
-        for api, caller in (item.callspec.params["fuzzed"] for item in chosen):
-            folder = tmp_path_factory.mktemp(f"{api}-{caller}")
-            running[api, caller] = start(urls[api], caller, folder), folder
-    yield running
-    for process, _ in running.values():
-        process.kill()
-        process.wait()
+    started: list[subprocess.Popen[str]] = []
+
+    def run(url: str, caller: str, folder: Path) -> None:
+        started.append(start(url, caller, folder))
+        started[-1].wait()
+
+    with ThreadPoolExecutor(FUZZED_AT_ONCE) as threads:
+        if chosen:
+            urls = request.getfixturevalue("urls")
+            for api, caller in (item.callspec.params["fuzzed"] for item in chosen):
+                folder = tmp_path_factory.mktemp(f"{api}-{caller}")
+                running[api, caller] = threads.submit(run, urls[api], caller, folder), folder
+        yield running
+        threads.shutdown(wait=False, cancel_futures=True)
+        for process in started:
+            process.kill()
 
 
 class Blocking(httpx.AsyncBaseTransport):

@@ -23,9 +23,9 @@ EACH = [
 
 @pytest.mark.parametrize("fuzzed", EACH)
 def test_every_check_holds(fuzzing: dict[tuple[str, str], Fuzzed], fuzzed: tuple[str, str]) -> None:
-    process, folder = fuzzing[fuzzed]
+    done, folder = fuzzing[fuzzed]
     api, caller = fuzzed
-    process.wait()
+    done.result()
     report_file, output = folder / "report.json", (folder / "output.txt").read_text()
     assert report_file.exists(), output
     report = json.loads(report_file.read_text())

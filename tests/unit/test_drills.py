@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from mmptf_local.processes import Child, wait_until
 from tests.drills.client import Caller, Tally, problem_error
+from tests.drills.limits import SERVERS
 from tests.drills.model import Follower, Ledger, Read, Write
+from tests.drills.stack import Process, Stack, Use
 
 Json = dict[str, Any]
 PROBLEM = {"content-type": "application/problem+json", "retry-after": "2"}
@@ -91,9 +96,48 @@ def test_a_failure_that_does_not_say_properly_that_it_is_one_is_wrong(answer: ht
 
 
 async def test_a_failure_of_a_service_without_a_fault_is_wrong() -> None:
-    caller = asking(httpx.Response(503, json=BUSY, headers=PROBLEM), spared=frozenset({"catalog"}))
+    busy = httpx.Response(503, json=BUSY, headers=PROBLEM)
+    caller = asking(busy, busy, busy, spared=frozenset({"catalog", "gateway"}))
     await caller.ask("fixed", "/catalog/v1/programmes")
     assert (caller.tally.labelled, caller.tally.wrong) == (1, 1)
+    await caller.ask("view", "/programmes/ETH-01")
+    await caller.ask("item", "/funding/v1/ledger/L-1")
+    assert (caller.tally.labelled, caller.tally.wrong) == (3, 2)
+
+
+def test_answers_of_500_and_errors_in_the_logs_are_found(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text('{"level": "ERROR", "message": "before"}\n')
+    place = log.stat().st_size
+    with log.open("a") as stream:
+        for line in (
+            '{"level": "INFO", "method": "GET", "path": "/a", "status": 500}',
+            '{"level": "INFO", "method": "GET", "path": "/a", "status": 200, "bytes": 500}',
+            '{"level": "ERROR", "message": "unhandled failure"}',
+            "Traceback (most recent call last):",
+        ):
+            stream.write(f"{line}\n")
+    process = Process("catalog-1", "catalog", 0, {}, log, 1024)
+    stack = Stack.__new__(Stack)
+    stack.processes = {"catalog-1": process}
+    messages, answers = stack.error_lines({"catalog-1": place})
+    assert messages == {"catalog: unhandled failure": 1, "catalog: a traceback beside the log": 1}
+    assert answers == {"catalog: GET /a": 1}
+
+
+def test_the_memory_and_the_descriptors_of_a_process_and_of_its_children_are_found() -> None:
+    use = Use()
+    block = "block = bytes(range(250)) * 80_000"
+    script = f"import subprocess, sys; {block}; subprocess.run(sys.argv[1:])"
+    # It ends when its parent has.
+    waiting = "parent = os.getppid()\nwhile os.getppid() == parent: time.sleep(0.1)"
+    inner = f"import os, time; {block}; print('ready', flush=True); {waiting}"
+    with Child("parent", [sys.executable, "-c", script, sys.executable, "-c", inner]) as child:
+        wait_until(lambda: "ready" in child.text(), child, seconds=30)
+        use.sample(child)
+    assert 40_000_000 < use.memory_bytes < 100_000_000
+    assert 3 <= use.descriptors < 100
+    assert {name: memory for name, (memory, _) in SERVERS.items()} == {"postgres": 2**30, "redis": 2**28}
 
 
 async def test_two_bodies_under_one_etag_are_wrong() -> None:
