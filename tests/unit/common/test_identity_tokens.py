@@ -112,6 +112,12 @@ async def test_the_types_of_access_tokens(shared: Provider, service: ProtectedAp
     assert await service.status(token) == 200
 
 
+@pytest.mark.parametrize("claims", [{"client_id": "portal"}, {"client_id": None, "cid": "portal"}])
+async def test_a_token_without_a_type_names_its_client(shared: Provider, service: ProtectedApp, claims: Claims) -> None:
+    """As those of Cognito and of Okta do."""
+    assert await service.status(SIGNERS["ES256"].sign(shared.claims(**claims), typ=None)) == 200
+
+
 @pytest.mark.parametrize("claims", [{"typ": "Bearer"}, {"token_use": "access"}, {"nonce": "x"}, {"auth_time": 1}])
 async def test_claims_that_access_tokens_of_some_providers_have(
     shared: Provider, service: ProtectedApp, claims: Claims
@@ -200,6 +206,7 @@ async def test_the_scheme_is_read_in_any_case(shared: Provider, service: Protect
 def refusals(provider: Provider) -> Mapping[str, tuple[str, str]]:
     """Tokens that are not good, with what is said of them."""
     issuer, claims = provider.issuer, provider.claims()
+    anybody = {name: value for name, value in claims.items() if name != "client_id"}
     good = issuer.token("agency")
     header, payload, signature = good.split(".")
     es, rs = SIGNERS["ES256"], SIGNERS["RS256"]
@@ -256,6 +263,13 @@ def refusals(provider: Provider) -> Mapping[str, tuple[str, str]]:
                 ["JWT"],
                 {"at+jwt": 1},
             )
+        },
+        **{
+            f"no type, and the client is {client!r}": (
+                es.sign(anybody | client, typ=None),
+                "The token has no `typ` in its header, which is at+jwt or JWT in an access token",
+            )
+            for client in (Claims(), {"client_id": None}, {"cid": 1}, {"azp": "portal"})
         },
         "a logout token": (
             es.sign(claims | {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}),

@@ -37,8 +37,11 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
 }
-# The `typ` of an access token's header (RFC 9068, section 2.1), in small letters. Several providers write none.
+# The `typ` of an access token's header (RFC 9068, section 2.1), in small letters.
 TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
+# Claims of which a token without `typ` has to have one: the client that got it (RFC 9068, section 2.2), as Cognito and
+# Okta name it, which write no `typ`. ID and logout tokens have neither.
+_OF_ACCESS_TOKENS = ("client_id", "cid")
 # Claims of other tokens that are signed with the same keys: logout tokens and other security events (RFC 8417), ID
 # tokens (OpenID Connect Core, sections 3.1.3.6 and 3.3.2.11).
 _OF_OTHER_TOKENS = ("events", "at_hash", "c_hash", "s_hash")
@@ -215,7 +218,8 @@ class Verifier:
 
         ServiceUnavailable when the issuer's keys are needed and cannot be fetched.
         """
-        claims = self._claims(await self._payload(token))
+        payload, has_type = await self._payload(token)
+        claims = self._claims(payload, has_type=has_type)
         now = time.time()
         if claims.iss != self._issuer:
             raise _invalid(f"The access token was not issued by {self._issuer}, which is expected here.")
@@ -232,8 +236,11 @@ class Verifier:
             scopes=_words(claims.scope or claims.scp),
         )
 
-    async def _payload(self, token: str) -> bytes:
-        """The payload of a token whose signature is the issuer's; raises Unauthorized otherwise."""
+    async def _payload(self, token: str) -> tuple[bytes, bool]:
+        """The payload of a token whose signature is the issuer's, and whether its header says that it is a token.
+
+        Raises Unauthorized where it is another one's, or says something else.
+        """
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
@@ -243,7 +250,8 @@ class Verifier:
         algorithm = header.get("alg")
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise _invalid(f"The access token is not signed with one of {', '.join(ALGORITHMS)}.")
-        kind = header.get("typ", "JWT")
+        has_type = "typ" in header
+        kind = header["typ"] if has_type else "JWT"
         if not isinstance(kind, str) or kind.lower() not in TYPES:
             named = repr(kind[:64]) if isinstance(kind, str) else "no text"
             raise _invalid(f"The `typ` of the token is {named}; that of an access token is at+jwt or JWT.")
@@ -256,14 +264,14 @@ class Verifier:
             payload: bytes = jwt.PyJWS().decode(token, keys[0].public, algorithms=keys[0].algorithms)
         except jwt.PyJWTError:
             raise _invalid("The signature of the access token does not hold.") from None
-        return payload
+        return payload, has_type
 
-    def _claims(self, payload: bytes) -> _Claims:
+    def _claims(self, payload: bytes, *, has_type: bool) -> _Claims:
         try:
             sent = from_json(payload, allow_inf_nan=False)
             if not isinstance(sent, dict):
                 raise ValueError("an object is expected")
-            _check_kind(sent)
+            _check_kind(sent, has_type=has_type)
             return _Claims.model_validate(sent | {ours: sent.get(name) for ours, name in self._renamed.items()})
         except ValidationError as error:
             ours = {str(error["loc"][0]) for error in error.errors(include_url=False, include_input=False)}
@@ -273,8 +281,13 @@ class Verifier:
             raise _invalid("The claims of the access token are no JSON object.") from None
 
 
-def _check_kind(claims: Mapping[str, Any]) -> None:
-    """Raise Unauthorized for the claims of a token that is no access token."""
+def _check_kind(claims: Mapping[str, Any], *, has_type: bool) -> None:
+    """Raise Unauthorized for the claims of a token that is no access token, or of which nothing says that it is one."""
+    if not has_type and not any(isinstance(claims.get(name), str) for name in _OF_ACCESS_TOKENS):
+        raise _invalid(
+            "The token has no `typ` in its header, which is at+jwt or JWT in an access token, and none of the claims"
+            f" {' and '.join(_OF_ACCESS_TOKENS)}, which access tokens without one have."
+        )
     for name in _OF_OTHER_TOKENS:
         if name in claims:
             raise _invalid(f"The token has the claim {name}: it is no access token.")
