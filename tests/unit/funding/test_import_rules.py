@@ -264,7 +264,11 @@ def test_a_cell_of_another_form_is_refused_in_words() -> None:
     assert [(error.pointer, error.detail.rpartition(": it takes ")[2]) for error in errors] == [
         ("/requirements/5/code", in_words(CODE_PATTERN)),
         ("/requirements/5/country_code", in_words(COUNTRY_PATTERN)),
-        ("/requirements/5/note", "text without control characters; character 1 is U+0007 a control character"),
+        (
+            "/requirements/5/note",
+            "text in one line that shows something, without characters that nobody sees; character 1 is U+0007 a"
+            " control character",
+        ),
     ]
 
 

@@ -18,6 +18,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from mmptf_common.wire import texts
 from mmptf_common.wire.codes import is_reserved
 
 # What each pattern expects, in words: no error text shows a regular expression.
@@ -65,40 +66,7 @@ def unreserved(code: str) -> str:
 # The code of a record that is written for the first time.
 NewCode = Annotated[Code, AfterValidator(unreserved)]
 
-_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
-# Characters that show nothing and turn the direction of what follows, so that a text reads otherwise than it is. The
-# marks of direction between letters (U+200E, U+200F) stay: texts in Arabic and Hebrew need them.
-TURNING = r"\u202a-\u202e\u2066-\u2069"
 _WORD = re.compile(r"[^\W_]+")
-# Characters that show nothing: a text of them alone is blank.
-_UNSEEN = (
-    r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
-    r"\ufff9-\ufffb"
-)
-# What nobody sees in an address.
-HIDDEN = _CONTROL + TURNING + _UNSEEN
-
-
-# What makes a spreadsheet take a cell for a formula, in both widths.
-_SIGNS = "+-\uff0b\uff0d"
-_FORMULA = "=@\uff1d\uff20"
-# After a sign: a number or what is written like one, such as a telephone number; or the item of a list, without what a
-# formula needs to call a function, to reach another program or to refer to another file.
-_AFTER_A_SIGN = re.compile(r"[\d\s.,/()%\u2013-]*| +[^\W\d_][^(|!#\[]*")
-
-
-def not_a_formula(text: str) -> str:
-    """The text itself; raises PydanticCustomError where a spreadsheet would take it for a formula."""
-    shown = re.sub(rf"^[\s{_UNSEEN}]+", "", text)
-    first = text[:1] if text[:1] in ("\t", "\r") else shown[:1]
-    if (first and first in f"\t\r{_FORMULA}") or (first in _SIGNS and not _AFTER_A_SIGN.fullmatch(shown[1:])):
-        raise PydanticCustomError(
-            "formula",
-            "a text that begins with {first} is a formula for spreadsheets; it may not begin with =, @, a tab or a"
-            " carriage return, and with + or - only where a number follows, or a space and words without ( | ! # [",
-            {"first": {"\t": "a tab", "\r": "a carriage return"}.get(first, first)},
-        )
-    return text
 
 
 def _on_the_calendar(value: str) -> str:
@@ -109,22 +77,6 @@ def _on_the_calendar(value: str) -> str:
     return value
 
 
-# What no text takes, and then what no code and no address takes.
-_REFUSED = re.compile(f"[{_CONTROL}{TURNING}]"), re.compile(f"[{_UNSEEN}]")
-
-
-def hidden_character(text: str) -> str | None:
-    """The first character of a refused text that nobody sees, such as `character 3 is U+200B ZERO WIDTH SPACE`.
-
-    One that controls or turns the text comes before one that only shows nothing. None where there is neither.
-    """
-    found = next(filter(None, (refused.search(text) for refused in _REFUSED)), None)
-    if found is None:
-        return None
-    name = unicodedata.name(found[0], "a control character")
-    return f"character {found.start() + 1} is U+{ord(found[0]):04X} {name}"
-
-
 def words_of(text: str) -> list[str]:
     """The words of a text without case and accents, in order."""
     return _WORD.findall(
@@ -132,18 +84,21 @@ def words_of(text: str) -> list[str]:
     )
 
 
-# Types of what callers send: text without control characters that is not blank, and a day from 1990 to 2099, since a
-# year such as 0 or 9999 is a mistake.
+class _InContracts:
+    """The pattern of a text in contracts, which states the part of the rule on formulas that a pattern can."""
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(core_schema), "pattern": worded(texts.PATTERN_IN_CONTRACTS, texts.IN_WORDS)}
+
+
+# Types of what callers send: text that shows something, is no formula and hides nothing, and a day from 1990 to 2099,
+# since a year such as 0 or 9999 is a mistake.
 Text = Annotated[
     str,
-    Field(
-        min_length=1,
-        pattern=worded(
-            rf"^[^{_CONTROL}{TURNING}]*[^{_CONTROL}{TURNING}\s{_UNSEEN}][^{_CONTROL}{TURNING}]*$",
-            'a text that shows something, without characters that control or turn it, such as "Fair recruitment"',
-        ),
-    ),
-    AfterValidator(not_a_formula),
+    Field(min_length=1, pattern=worded(texts.PATTERN, texts.IN_WORDS)),
+    AfterValidator(texts.visible_text),
+    AfterValidator(texts.not_a_formula),
+    _InContracts(),
 ]
 Day = Annotated[
     str,
@@ -174,8 +129,17 @@ class _Described(BaseModel):
         for base in reversed(cls.__mro__):
             for name, text in _docstrings(base.__module__).get(base.__name__, {}).items():
                 if name in members:
-                    members[name]["description"] = text
+                    is_text = _is_text(members[name])
+                    members[name]["description"] = f"{text} {texts.IN_CONTRACTS}" if is_text else text
         return schema
+
+
+def _is_text(node: Any) -> bool:
+    """Whether the schema of a member is that of a text, or of several."""
+    if isinstance(node, list):
+        return any(map(_is_text, node))
+    options = (node.get("items"), node.get("anyOf")) if isinstance(node, dict) else ()
+    return bool(options) and (node.get("pattern") == texts.PATTERN_IN_CONTRACTS or any(map(_is_text, options)))
 
 
 @cache

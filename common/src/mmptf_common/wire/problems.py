@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from mmptf_common.wire.base import ResponseModel, hidden_character, in_words
+from mmptf_common.wire.base import ResponseModel, in_words
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
+from mmptf_common.wire.texts import hidden_character
 
 MEDIA_TYPE = "application/problem+json"
 # Where every process explains the codes.

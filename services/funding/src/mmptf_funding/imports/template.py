@@ -16,7 +16,8 @@ from openpyxl.styles import Font
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import COUNTRY_PATTERN, TURNING, Code, NewCode, not_a_formula, worded
+from mmptf_common.wire import texts
+from mmptf_common.wire.base import COUNTRY_PATTERN, Code, NewCode, worded
 from mmptf_common.wire.codes import AmountPrecision
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.currencies import Currency
@@ -48,9 +49,13 @@ Text = Annotated[
     str,
     StringConstraints(
         max_length=1000,
-        pattern=worded(rf"^[^\x00-\x1f\x7f-\x9f{TURNING}]+$", "text without control characters"),
+        pattern=worded(
+            rf"^[^\x00-\x1f{texts.REFUSED}]*[^\x00-\x1f{texts.HIDDEN}\s][^\x00-\x1f{texts.REFUSED}]*$",
+            "text in one line that shows something, without characters that nobody sees",
+        ),
     ),
-    AfterValidator(not_a_formula),
+    AfterValidator(texts.visible_text),
+    AfterValidator(texts.not_a_formula),
 ]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Line = Annotated[int, Field(ge=1, le=100_000_000)]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import (
-    HIDDEN,
     Code,
     Day,
     ListedCode,
@@ -23,6 +22,7 @@ from mmptf_common.wire.base import (
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import SourceRef
+from mmptf_common.wire.texts import HIDDEN, visible_text
 from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import AssessmentStage
 
@@ -96,6 +96,7 @@ Url = Annotated[
         ),
         max_length=2000,
     ),
+    AfterValidator(visible_text),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from mmptf_common.wire.codes import is_reserved
-from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, repeated
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, repeated, text_errors
 from mmptf_markers.engine.rubric import (
     AssessmentStage,
     Bands,
@@ -59,6 +59,7 @@ def load_rubric(content: bytes) -> Rubric:
             raise InvalidRubric(errors) from None
         rubric = _sound_part(raw, {str(detail["loc"][0]) for detail in details})
     errors.extend(_fit_errors(rubric))
+    errors.extend(text_errors(raw))
     if not errors and not unsealed and rubric.hash != content_hash(rubric):
         errors.append(DocumentError(path="/hash", reason=f"is not the content hash {content_hash(rubric)}"))
     if errors:

@@ -1,12 +1,13 @@
 """Reads the engine's JSON files: repeated keys are errors, and errors have JSON Pointers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from pydantic import JsonValue
 
 from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.texts import fault_of
 
 Item = TypeVar("Item")
 
@@ -42,6 +43,18 @@ def read_json(content: bytes, errors: list[DocumentError]) -> JsonValue:
     except (ValueError, RecursionError) as error:
         raise InvalidDocument([DocumentError(path="", reason=f"is not JSON in UTF-8: {error}")]) from None
     return found
+
+
+def text_errors(content: JsonValue) -> Iterator[DocumentError]:
+    """The texts at any depth that would be a formula in a spreadsheet, show nothing, or hold what nobody sees."""
+    waiting: list[tuple[str, JsonValue]] = [("", content)]
+    while waiting:
+        path, node = waiting.pop()
+        if isinstance(node, str) and (fault := fault_of(node)):
+            yield DocumentError(path=path, reason=fault)
+        elif isinstance(node, dict | list):
+            members = node.items() if isinstance(node, dict) else enumerate(node)
+            waiting += [(path + pointer([name]), member) for name, member in members]
 
 
 def pointer(steps: Sequence[int | str]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from mmptf_common.wire.base import Code, ResponseModel
-from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, text_errors
 from mmptf_markers.engine.rubric import Language, Rubric, Sha256, SourceDocument, Text
 
 # The JSON Pointers of a rubric's texts that readers see.
@@ -95,6 +95,7 @@ def load_translation(content: bytes, rubric: Rubric) -> Translation:
         errors += _errors_of(error)
     if isinstance(raw, dict):
         errors += _fit_errors(raw, rubric)
+    errors += text_errors(raw)
     if translation is None or errors:
         raise InvalidTranslation(errors)
     return translation
