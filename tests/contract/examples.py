@@ -26,6 +26,8 @@ MOMENTS = {"updated", "changed", "at", "asked", "caught_up"}
 NUMBERS = {"revision", "last", "milliseconds", "reached", "age_seconds"}
 # What a file of the packages changes, such as the one that holds the examples.
 BUILD = "0123456789ab"
+# The codes of drafts, which are random, and the one that stands for all.
+DRAFT_CODE, A_DRAFT_CODE = re.compile(r"D-[0-9A-HJKMNP-TV-Z]{8}"), "D-7K3M9QWT"
 # Texts that name a place in the journal.
 PLACES = {"next", "locator", "link"}
 
@@ -57,6 +59,8 @@ def settled(answer: Any, name: str = "") -> Any:
         return MOMENT
     if name == "build" and isinstance(answer, str):
         return BUILD
+    if name == "code" and isinstance(answer, str) and DRAFT_CODE.fullmatch(answer):
+        return A_DRAFT_CODE
     if name == "period_end":
         return MOMENT[:10]
     if name in PLACES and isinstance(answer, str):

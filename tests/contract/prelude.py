@@ -8,21 +8,33 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from tempfile import NamedTemporaryFile
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 from openpyxl import load_workbook
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_catalog.programmes import examples as programmes
+from mmptf_catalog.programmes.commands import create_draft as create_programme_draft
+from mmptf_catalog.programmes.schemas import ProgrammeDraftSent
+from mmptf_common.http.identity import Identity
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.writes.commands import Created
 from mmptf_funding.imports import template
 from mmptf_funding.imports.routes import XLSX
 from mmptf_funding.ledger import schemas as ledger
 from mmptf_local.suite import Suite
 from mmptf_markers.assessments import schemas as marked
+from mmptf_markers.assessments.commands import create_draft as create_assessment_draft
+from mmptf_markers.assessments.schemas import AssessmentSent
 from mmptf_markers.seed import packaged_rubrics
+from tests.conftest import asyncio_run
 from tests.tokens import writing
 
 RUBRIC = next(packaged_rubrics())
@@ -51,8 +63,8 @@ ANSWERS = {
 ASSESSED = (
     ("ILO", {"programme": "ETH-01", "stage": "concept_note", "answers": marked.EXAMPLE_ANSWERS}),
     ("ILO", {"programme": "ETH-01", "stage": "programme_document", "answers": ANSWERS}),
-    ("IOM", {"stage": "annual_report", "year": 2025, "answers": ANSWERS}),
 )
+DRAFTED = {"stage": "annual_report", "year": 2025, "answers": ANSWERS}
 IN_REGION = {"region_code": "east-horn-africa"}
 # The edition whose requirements the example of an import brings, table by table.
 EDITION: dict[template.TableName, list[dict[str, str]]] = {
@@ -87,12 +99,17 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
     urls = suite.urls
     publish(suite.database_urls["markers"], TRANSLATION)
     assess(client, f"{urls['markers']}/markers/v1")
+    begun = AssessmentSent.model_validate({**marked.EXAMPLE_DRAFT, **DRAFTED})
+    asyncio_run(draft(suite.database_urls["markers"], "D-7K3M9QWT", create_assessment_draft, begun))
     catalog = f"{urls['catalog']}/catalog/v1"
-    for code in ("KEN-UGA-01", "KEN-UGA-03", "KEN-01", "UGA-01"):
-        drafted = client.post(f"{catalog}/drafts", json={**programmes.DRAFT, "code": code}, headers=writing("agency"))
-        drafted.raise_for_status()
+    for code, programme in (("D-7K3M9QWT", "KEN-UGA-01"), ("D-8V5N2XHB", "KEN-UGA-03")):
+        begun = ProgrammeDraftSent.model_validate({**programmes.DRAFT, "programme_code": programme})
+        asyncio_run(draft(suite.database_urls["catalog"], code, create_programme_draft, begun))
     for code in ("KEN-01", "UGA-01"):
-        approved = client.post(f"{catalog}/drafts/{code}/submission", headers=writing("agency", match="*"))
+        sent = {**programmes.DRAFT, "programme_code": code}
+        drafted = client.post(f"{catalog}/drafts", json=sent, headers=writing("agency"))
+        path = f"{urls['catalog']}{drafted.raise_for_status().headers['location']}"
+        approved = client.post(f"{path}/submission", headers=writing("agency", match="*"))
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for status in ("pipeline", "approved"):
         approved = client.post(
@@ -129,16 +146,26 @@ def publish(database_url: str, document: Mapping[str, Any]) -> None:
         subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
+async def draft(database_url: str, code: str, create: Callable[..., Awaitable[Created]], begun: BaseModel) -> None:
+    """Create a draft of the IOM under a certain code, which is random otherwise."""
+    who = Identity("agency", "IOM", frozenset(), frozenset())
+    engine = write_engine(database_url, size=1)
+    async with AsyncSession(engine) as session, session.begin():
+        write = await begin_write(session, Author("agency", "IOM", "request-1"), "drafted", drafts=True)
+        with patch("mmptf_common.writes.drafts.random_code", lambda: code):
+            await create(write, who, begun)
+    await engine.dispose()
+
+
 def assess(client: httpx.Client, markers: str) -> None:
-    """One assessment that is accepted, one that is submitted, and a draft that is complete."""
+    """One assessment that is accepted, and one that is submitted."""
     while any(copy["caught_up"] is None for copy in client.get(f"{markers}/copies").json()["copies"]):
         time.sleep(0.1)
     for n, (organization, said) in enumerate(ASSESSED):
         agency = {"client": "agency", "organization": organization}
         draft = client.post(f"{markers}/drafts", json={**marked.EXAMPLE_DRAFT, **said}, headers=writing(**agency))
         where = draft.raise_for_status().headers["location"].partition("/markers/v1")[2]
-        if n < 2:
-            sent = client.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
+        sent = client.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
         if n < 1:
             where = sent.headers["location"].partition("/markers/v1")[2]
             headers = writing("reviewer", match="*")

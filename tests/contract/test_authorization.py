@@ -62,6 +62,8 @@ RULES = {
     "markers:submit_assessment_draft": Rule("IOM", (201, 404)),
     "markers:review_assessment": Rule("IOM", management_unit=200, reviewer=200, admin_of_another=403),
     "markers:declare_grade": Rule("IOM", management_unit=201, reviewer=403),
+    "catalog:get_programme_draft_audit": Rule("IOM"),
+    "markers:get_assessment_draft_audit": Rule("IOM"),
 } | {f"{name}:get_{name}_audit": Rule("IOM") for name in SERVICES}
 PROTECTED = [o for o in AT_SERVICES if not o.is_open]
 OPEN = [o for o in AT_SERVICES if o.is_open]

@@ -44,6 +44,8 @@ NOT_KEPT = {
     "score_answers",
     "get_import_template",
     "get_markers_replication_status",
+    "get_programme_draft_audit",
+    "get_assessment_draft_audit",
 } | {
     name
     for service in SERVICES

@@ -160,12 +160,11 @@ class Load:
         number = next(NUMBERS)
         code = f"DRILL-{number:06}"
         who = token("agency", number=number % SUBJECTS)
-        path = f"{DRAFTS}/{code}"
         made = await self.until_answered(
-            "draft", DRAFTS, method="POST", expect=(201,), json={**CONTENT, "code": code},
+            "draft", DRAFTS, method="POST", expect=(201,), json={**CONTENT, "programme_code": code},
             headers={**who, "idempotency-key": code}, check=_says(title=CONTENT["title"]),
         )  # fmt: skip
-        tag = made.headers["etag"]
+        path, tag = made.headers["location"], made.headers["etag"]
         for title in ("A first title", "A second title"):
             # A change whose answer was lost may have been carried out: the next attempt is a 412 then.
             changed = await self.until_answered(

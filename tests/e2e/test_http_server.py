@@ -146,7 +146,7 @@ def writes(suite: Suite) -> Mapping[str, Write]:
         headers += "Content-Type: application/json\r\n"
         return Write(path.encode(), headers.encode(), json.dumps(body).encode(), status)
 
-    draft = write("/catalog/v1/drafts?dry_run=true", "agency", {**CONTENT, "code": "WIRE-01"}, 201)
+    draft = write("/catalog/v1/drafts?dry_run=true", "agency", {**CONTENT, "programme_code": "WIRE-01"}, 201)
     return {
         "catalog": draft,
         "funding": write("/funding/v1/ledger?dry_run=true", "agent", COMMITMENT, 201),

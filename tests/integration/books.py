@@ -67,6 +67,8 @@ class Books:
 
     rows: list[Row] = field(default_factory=list)
     drafts: dict[str, Json] = field(default_factory=dict)
+    # The codes of programmes that drafts have of which there is a newer one in `drafts`; no command names these.
+    older_drafts: list[str] = field(default_factory=list)
     programmes: dict[str, Json] = field(default_factory=dict)
     asked: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
@@ -242,9 +244,11 @@ class Books:
         if do == "draft":
             if client != "agency":
                 raise Refused(403)
-            if code in self.drafts or code in self.programmes:
+            if code in self.programmes:
                 raise Refused(409)
             self.require_known(sent)
+            if code in self.drafts:
+                self.older_drafts.append(code)
             self.drafts[code] = {**copy.deepcopy(sent), "organization": organization}
             return
         if do == "extend" and not fund:

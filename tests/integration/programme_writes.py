@@ -18,7 +18,7 @@ DECIDED = {"reason": "As the committee decided.", "decision": "Steering Committe
 
 def new_draft(**members: Any) -> dict[str, Any]:
     """The body of a draft under a new code."""
-    return {**CONTENT, "code": f"TRY-{next(NUMBERS):03}", **members}
+    return {**CONTENT, "programme_code": f"TRY-{next(NUMBERS):03}", **members}
 
 
 async def drafted(client: httpx.AsyncClient, **members: Any) -> httpx.Response:
@@ -57,9 +57,12 @@ async def state(reader: asyncpg.Connection) -> dict[str, str | None]:
     }
 
 
-async def entries(reader: asyncpg.Connection, code: str) -> list[str]:
-    """The journal's actions on a draft."""
-    found = await reader.fetch("SELECT action FROM change WHERE entity = 'draft' AND key = $1 ORDER BY seq", code)
+async def entries(reader: asyncpg.Connection, programme_code: str) -> list[str]:
+    """The journal's actions on the drafts of a programme."""
+    found = await reader.fetch(
+        "SELECT action FROM draft_change WHERE coalesce(after, before)->>'programme_code' = $1 ORDER BY seq",
+        programme_code,
+    )
     return [row[0] for row in found]
 
 

@@ -26,7 +26,9 @@ def today() -> date:
 
 def body(**members: Any) -> dict[str, Any]:
     """A complete draft under a new code; a member that is None is not sent."""
-    return {k: v for k, v in {**CONTENT, "code": f"LIFE-{next(NUMBERS):03}", **members}.items() if v is not None}
+    return {
+        k: v for k, v in {**CONTENT, "programme_code": f"LIFE-{next(NUMBERS):03}", **members}.items() if v is not None
+    }
 
 
 async def drafted(client: httpx.AsyncClient, who: Who = AGENCY, **members: Any) -> httpx.Response:

@@ -173,7 +173,7 @@ async def test_the_code_of_a_discarded_draft_is_not_used_again(marker_service: M
     assert (gone.status_code, gone.content) == (204, b"")
     assert refused(await marker_service.send("GET", at(draft), IOM)) == (404, "not_found")
     again = await marker_service.draft(code)
-    assert again.json()["code"] > draft.json()["code"]
+    assert again.json()["code"] != draft.json()["code"]
     assert [h["action"] for h in await history(marker_service, at(draft), IOM)] == ["create", "delete"]
 
 

@@ -77,12 +77,13 @@ async def test_a_page_of_one_process_is_followed_by_that_of_another(processes: P
 
 async def test_what_is_stored_has_no_base_path(processes: Processes, database: str) -> None:
     client = processes["/api"]
-    sent = {**DRAFT, "code": "KEN-01", "title": TITLE}
+    sent = {**DRAFT, "programme_code": "KEN-01", "title": TITLE}
     headers_of_draft = writing("agency")
     drafted = await client.post(f"{API}/drafts", json=sent, headers=headers_of_draft)
-    assert (drafted.status_code, drafted.headers["location"]) == (201, f"/api{API}/drafts/KEN-01")
+    path = f"{API}/drafts/{drafted.json()['code']}"
+    assert (drafted.status_code, drafted.headers["location"]) == (201, f"/api{path}")
     headers = writing("agency", match=drafted.headers["etag"])
-    submitted = await client.post(f"{API}/drafts/KEN-01/submission", headers=headers)
+    submitted = await client.post(f"{path}/submission", headers=headers)
     assert (submitted.status_code, submitted.headers["location"]) == (201, f"/api{API}/programmes/KEN-01")
     connection = await asyncpg.connect(database)
     try:

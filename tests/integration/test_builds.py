@@ -137,7 +137,7 @@ def test_a_record_read_with_one_build_is_read_again_before_the_other_changes_it(
     ours, other = builds
     assert "other" not in ours.get(ITEM).json()
     assert other.get(ITEM).json()["other"] is True
-    draft: dict[str, Any] = {**CONTENT, "code": "BUILD-01"}
+    draft: dict[str, Any] = {**CONTENT, "programme_code": "BUILD-01"}
     made = ours.client.post(f"{API}/drafts", json=draft, headers=writing(*AGENCY))
     assert made.status_code == 201, made.text
     path = made.headers["location"]

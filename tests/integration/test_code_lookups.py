@@ -72,7 +72,7 @@ async def grown(
                 "intermediate_region": None, "updated": "2026-01-01T00:00:00Z",
             }])  # fmt: skip
         async with running.app.state.database.sessions() as session, session.begin():
-            await begin_write(session, Author("test"))
+            await begin_write(session, Author("test"), drafts=running.name != "funding")
             if running.name == "catalog":
                 await session.execute(sa.text(
                     "INSERT INTO draft (code, organization, words, updated, record)"

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from mmptf_catalog.programmes.examples import DRAFT
 from mmptf_common import cli
 from tests.conftest import RunningApp, running_app, service_of, serving_url
 from tests.integration.marked import Markers
@@ -103,6 +104,34 @@ async def test_the_author_of_an_assessment_is_erased_and_it_can_be_reviewed(
     assert code == 0, printed
     assert "iom-officer" not in clients
     assert (await marker_service.reviewed(submitted)).json()["status"] == "accepted"
+
+
+async def test_a_subject_is_replaced_in_the_journal_of_drafts_too(
+    new_database: Callable[[str], str], erase: Callable[..., Any]
+) -> None:
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        url, client = running.database_url, running.client
+        who = writing_as(SUBJECT, "agency")
+        draft = await client.post("/catalog/v1/drafts", json=DRAFT, headers=who)
+        assert draft.status_code == 201, draft.text
+        path = draft.headers["location"]
+        match = {**bearer("agency", sub=LIKE_IT), "if-match": "*"}
+        assert (await client.patch(path, json={"title": SUBJECT}, headers=match)).status_code == 200
+        match = {**writing_as(SUBJECT, "agency"), "if-match": "*"}
+        assert (await client.post(f"{path}/submission", headers=match)).status_code == 201
+        code, printed = await erase(running, SUBJECT)
+        # A submission is one write, though both journals have it.
+        found = re.match(r"catalog: (erased-[0-9a-f]{16}) has 2 writes and 2 stored answers\n", printed)
+        assert (code, bool(found)) == (1, True), printed
+        assert f"still in texts, now or earlier: draft {draft.json()['code']}, programme {DRAFT['programme_code']}" in (
+            printed
+        )
+        assert found is not None
+        actors = "SELECT actor FROM draft_revision ORDER BY number"
+        assert await fetch(url, actors) == [(found[1],), (LIKE_IT,), (found[1],)]
+        assert await fetch(url, "SELECT actor FROM revision ORDER BY number DESC LIMIT 1") == [(found[1],)]
+        audit = (await client.get("/catalog/v1/audit/drafts", headers=bearer("admin"))).json()["items"]
+        assert [item["actor"] for item in audit] == [found[1], LIKE_IT, found[1]]
 
 
 async def test_commands_keep_their_names_and_texts_that_name_a_person_are_told(

@@ -260,11 +260,16 @@ async def test_every_table_of_records_has_its_journal_triggers(
             t.name: t.info["entity"] for t in service_of(service).metadata.tables.values() if "entity" in t.info
         }
         assert records.keys() == entities.keys()
+        drafts = await connection.fetch(
+            "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid"
+            " WHERE proname LIKE 'draft_journal%' AND tgname <> 'draft_journal_number'"
+        )
+        assert [row[0] for row in drafts] == (["draft"] if service != "funding" else [])
         kept = await connection.fetch(
             "SELECT tgrelid::regclass::text AS name, array_agg(tgname::text ORDER BY tgname) AS triggers,"
             " array_agg(DISTINCT rtrim(encode(tgargs, 'escape'), '\\000')) FILTER (WHERE tgnargs > 0) AS arguments"
             " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid"
-            " WHERE tgenabled = 'O' AND proname IN ('journal_stamp', 'journal_write') GROUP BY 1"
+            " WHERE tgenabled = 'O' AND proname ~ '^(draft_)?journal_(stamp|write)$' GROUP BY 1"
         )
         assert {row["name"]: row["arguments"] for row in kept} == {t: [entity] for t, entity in entities.items()}
         for row in kept:

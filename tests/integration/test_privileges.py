@@ -93,6 +93,7 @@ async def test_it_may_do_what_serving_needs_and_no_more(serving: asyncpg.Connect
 async def test_it_cannot_rewrite_the_journal(serving: asyncpg.Connection, service: str) -> None:
     tables = tables_of(service)
     journal = ["change", "revision", "erasure", "alembic_version", *(n for n in tables if n.endswith("_past"))]
+    journal += [name for name in tables if name in ("draft_change", "draft_revision")]
     for name in journal:
         column = await serving.fetchval(
             "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum = 1", name
@@ -168,6 +169,55 @@ async def test_a_write_cannot_be_made_under_the_number_or_before_the_moment_of_a
     assert "as if by another write" in await refused(serving, begin, forged)
 
 
+BEGIN_DRAFT = (
+    "SELECT set_config('mmptf.draft_first', greatest(floor(extract(epoch FROM at) * 1000)::bigint + {more},"
+    " (SELECT max(number) + 1 FROM draft_revision))::text, true), set_config('mmptf.write',"
+    " json_build_object('at', at, 'actor', 'somebody')::text, true) FROM (SELECT {at} AS at) AS given"
+)
+DRAFTS = {
+    "catalog": "INSERT INTO draft (code, organization, words, updated, record)"
+    " SELECT 'D-' || code, code, '{}', now(), json_build_object('code', 'D-' || code) FROM organization"
+    " WHERE code IN ('IOM', 'ILO') AND code LIKE $$",
+    "markers": "INSERT INTO draft (code, organization, programme, stage, updated, record)"
+    " SELECT 'D-' || code, code, 'X', 'concept_note', now(), json_build_object('code', 'D-' || code)"
+    " FROM unnest(ARRAY['IOM', 'ILO']) AS code WHERE code LIKE $$",
+}
+
+
+@pytest.mark.parametrize("service", DRAFTS, indirect=True)
+async def test_drafts_are_written_under_the_next_number_and_moment_and_of_one_organization(
+    serving: asyncpg.Connection, service: str
+) -> None:
+    insert = f"{DRAFTS[service]}%$$"
+    own = f"{DRAFTS[service]}IOM$$"
+    begin = BEGIN_DRAFT.format(at=NOW, more=0)
+    assert "several organizations" in await refused(serving, begin, insert)
+    assert "several organizations" in await refused(serving, begin, own, f"{DRAFTS[service]}ILO$$")
+    async with serving.transaction():
+        await serving.execute(begin)
+        await serving.execute(own)
+    row = await serving.fetchrow("SELECT first, number, at, owner FROM draft_revision")
+    assert (row["first"], row["owner"]) == (row["number"], "IOM")
+    assert row["first"] == int(row["at"].timestamp() * 1000)
+    amended = "UPDATE draft SET record = (record::jsonb || '{\"note\": 1}')::json, updated = now()"
+    assert "null value" in await refused(serving, amended)
+    for at, more in ((NOW, 1), (NOW, -1000), ("'2000-01-01'::timestamptz", 0), (f"{NOW} + interval '1 minute'", 0)):
+        forged = BEGIN_DRAFT.format(at=at, more=more)
+        assert "as if by another write" in await refused(serving, forged, amended), (at, more)
+    # The number of a write that is over.
+    again = f"SELECT set_config('mmptf.draft_first', '{row['first']}', true), set_config('mmptf.write',"
+    again += f" json_build_object('at', {NOW}, 'actor', 'somebody')::text, true)"
+    assert "as if by another write" in await refused(serving, again, amended)
+    moved = "UPDATE draft SET organization = 'ILO'"
+    assert "a row of draft is changed without its record" in await refused(serving, begin, moved)
+    moved = "UPDATE draft SET organization = 'ILO', record = '{\"code\": \"D-IOM\"}'"
+    assert "several organizations" in await refused(serving, BEGIN_DRAFT.format(at=NOW, more=0), moved)
+    async with serving.transaction():
+        await serving.execute(BEGIN_DRAFT.format(at=NOW, more=0))
+        await serving.execute(amended)
+    assert await serving.fetchval("SELECT replaced > revised FROM draft_past")
+
+
 async def test_what_is_summed_and_sorted_by_changes_with_the_record(serving: asyncpg.Connection, service: str) -> None:
     begin = BEGIN.format(first=NEXT, at=NOW)
     name, changed = {
@@ -230,7 +280,13 @@ async def test_serving_as_the_owner_of_the_tables_is_warned_of(
 
 
 @pytest.mark.parametrize("service", ["catalog"], indirect=True)
-@pytest.mark.parametrize("granted", ["UPDATE ON TABLE revision", "INSERT ON TABLE change", "CREATE ON SCHEMA public"])
+@pytest.mark.parametrize(
+    "granted",
+    [
+        "UPDATE ON TABLE revision", "INSERT ON TABLE change", "UPDATE ON TABLE draft_revision",
+        "INSERT ON TABLE draft_change", "CREATE ON SCHEMA public",
+    ],
+)  # fmt: skip
 async def test_so_is_serving_as_a_role_that_was_granted_more(
     url: str, caplog: pytest.LogCaptureFixture, granted: str
 ) -> None:

@@ -52,11 +52,11 @@ async def test_a_draft_is_seen_by_its_organization_alone(client: httpx.AsyncClie
     assert mine.headers["cache-control"] == "private, no-cache"
     assert refused(await client.get(path)) == (401, "token_missing")
     for who, own in zip((OTHER, FUND), theirs, strict=True):
-        unknown = await client.get(f"{DRAFTS}/LIFE-999999", headers=bearer(*who))
+        unknown = await client.get(f"{DRAFTS}/D-00000000", headers=bearer(*who))
         hidden = await client.get(path, headers=bearer(*who))
         assert refused(hidden) == refused(unknown) == (404, "not_found")
         # An unknown draft and one that is not shown differ in nothing but the code that was asked for.
-        assert hidden.json()["detail"].replace(code, "X") == unknown.json()["detail"].replace("LIFE-999999", "X")
+        assert hidden.json()["detail"].replace(code, "X") == unknown.json()["detail"].replace("D-00000000", "X")
         assert hidden.json()["errors"][0]["suggestion"] is None
         past = await client.get(f"{path}/history", headers=bearer(*who))
         assert refused(past) == (404, "not_found")
@@ -69,15 +69,20 @@ async def test_a_draft_is_seen_by_its_organization_alone(client: httpx.AsyncClie
         ):  # fmt: skip
             answer = await client.request(method, where, json=sent, headers=writing(*who, match="*"))
             assert refused(answer) == (404, "not_found")
-    for hidden_at in (f"{PROGRAMMES}/{code}", f"{PROGRAMMES}/{code}/history"):
-        assert (await client.get(hidden_at, headers=bearer(*AGENCY))).status_code == 404
+    for unsubmitted in (code, draft.json()["programme_code"]):
+        for hidden_at in (f"{PROGRAMMES}/{unsubmitted}", f"{PROGRAMMES}/{unsubmitted}/history"):
+            assert (await client.get(hidden_at, headers=bearer(*AGENCY))).status_code == 404
     assert await public_state(client) == before
     feed = (await client.get(f"{API}/changes?after={after}")).json()
     assert feed["items"] == []
-    assert (await client.get(f"{API}/changes?entity=draft")).status_code == 422
-    audit = (await client.get(f"{API}/audit?after={after}", headers=bearer("admin"))).json()["items"]
+    for journal in ("changes", "audit"):
+        assert (await client.get(f"{API}/{journal}?entity=draft", headers=bearer("admin"))).status_code == 422
+    assert (await client.get(f"{API}/audit?after={after}", headers=bearer("admin"))).json()["items"] == []
+    made = (await client.get(f"{path}/history", headers=bearer(*AGENCY))).json()["items"][0]["seq"]
+    audit = (await client.get(f"{API}/audit/drafts?after={made - 1}", headers=bearer("admin"))).json()["items"]
     assert [(a["entity"], a["key"], a["action"], a["actor"]) for a in audit] == [("draft", code, "create", "agency")]
-    assert (await client.get(f"{API}/audit", headers=bearer(*AGENCY))).status_code == 403
+    for journal in ("audit", "audit/drafts"):
+        assert (await client.get(f"{API}/{journal}", headers=bearer(*AGENCY))).status_code == 403
     everything = await client.get(DRAFTS, headers=bearer("admin"))
     assert code in {d["code"] for d in everything.json()["items"]}
 
@@ -86,7 +91,8 @@ async def test_a_draft_is_amended_member_by_member_and_discarded(client: httpx.A
     draft = await drafted(client, **UNSAID)
     code, path = draft.json()["code"], draft.headers["location"]
     lists: dict[str, Any] = {"objectives": [], "places": [], "organizations": [], "budget_lines": []}
-    nothing = {"organization": "IOM", "code": code, **dict.fromkeys(CONTENT), **lists}
+    proposed = draft.json()["programme_code"]
+    nothing = {"organization": "IOM", "code": code, "programme_code": proposed, **dict.fromkeys(CONTENT), **lists}
     assert {**draft.json(), "updated": None} == {**nothing, "updated": None}
     for name, value in CONTENT.items():
         draft = await client.patch(path, json={name: value}, headers=writing(*AGENCY, match=draft.headers["etag"]))
@@ -94,21 +100,23 @@ async def test_a_draft_is_amended_member_by_member_and_discarded(client: httpx.A
     assert {name: draft.json()[name] for name in CONTENT} == CONTENT
     wrong = await client.patch(path, json={"code": "X-01"}, headers=writing(*AGENCY, match="*"))
     assert (wrong.status_code, errors(wrong)[0][1]) == (422, "/code")
+    for taken in ("MKD-01", "mkd-01"):
+        answer = await client.patch(path, json={"programme_code": taken}, headers=writing(*AGENCY, match="*"))
+        assert refused(answer) == (409, "code_taken")
+    draft = await client.patch(path, json={"programme_code": "NEW-01"}, headers=writing(*AGENCY, match="*"))
+    assert (draft.json()["code"], draft.json()["programme_code"]) == (code, "NEW-01")
     gone = await client.delete(path, headers={**bearer(*AGENCY), "if-match": draft.headers["etag"]})
     assert (gone.status_code, gone.content) == (204, b"")
     assert (await client.get(path, headers=bearer(*AGENCY))).status_code == 404
-    assert (await drafted(client, who=OTHER, code=code)).json()["organization"] == "ILO"
 
 
 async def test_the_history_of_a_draft_is_its_organizations_alone(client: httpx.AsyncClient) -> None:
     draft = await drafted(client)
-    code, path = draft.json()["code"], draft.headers["location"]
+    path = draft.headers["location"]
     history = f"{path}/history"
     amended = await client.patch(path, json={"title": "Other"}, headers=writing(*AGENCY, match=draft.headers["etag"]))
     gone = await client.delete(path, headers={**bearer(*AGENCY), "if-match": amended.headers["etag"]})
     assert gone.status_code == 204
-    # The code is free, and another organization takes it.
-    theirs = await drafted(client, who=OTHER, code=code)
 
     async def entries_seen(*who: str | None) -> list[tuple[str, str | None]]:
         page = (await client.get(history, headers=bearer(*who))).json()
@@ -116,9 +124,9 @@ async def test_the_history_of_a_draft_is_its_organizations_alone(client: httpx.A
 
     mine = [("create", draft.json()["title"]), ("amend", "Other"), ("delete", None)]
     assert await entries_seen(*AGENCY) == mine
-    assert await entries_seen(*OTHER) == [("create", theirs.json()["title"])]
-    assert await entries_seen("admin") == [*mine, ("create", theirs.json()["title"])]
-    assert refused(await client.get(history, headers=bearer(*FUND))) == (404, "not_found")
+    assert await entries_seen("admin") == mine
+    for who in (OTHER, FUND):
+        assert refused(await client.get(history, headers=bearer(*who))) == (404, "not_found")
     assert refused(await client.get(history)) == (401, "token_missing")
     again = (await client.get(f"{history}?limit=1", headers=bearer(*AGENCY))).json()
     assert (again["more"], again["next"]) == (True, f"{history}?after={again['last']}&limit=1")
@@ -169,7 +177,8 @@ async def test_unknown_codes_of_a_draft_are_rejected(
         (error,) = answer.json()["errors"]
         assert error["pointer"] == pointer
         assert error["suggestion"] == suggestion
-    assert (await client.get(f"{DRAFTS}/{sent['code']}", headers=bearer(*AGENCY))).status_code == 404
+    mine = (await client.get(f"{DRAFTS}?limit=1000", headers=bearer(*AGENCY))).json()["items"]
+    assert sent["programme_code"] not in {each["programme_code"] for each in mine}
 
 
 async def test_a_programme_is_amended_with_known_codes(client: httpx.AsyncClient) -> None:
@@ -194,12 +203,34 @@ async def test_a_code_stands_for_one_programme(client: httpx.AsyncClient, catalo
     connection = await asyncpg.connect(catalog_service.database_url)
     await connection.execute("INSERT INTO renamed_code VALUES ('programme', 'RENAMED-01', 'MKD-01')")
     await connection.close()
-    theirs, note = await drafted(client, who=OTHER), await submitted(client)
-    for code in ("MKD-01", "RENAMED-01", theirs.json()["code"], note.json()["code"]):
-        answer = await client.post(DRAFTS, json=body(code=code), headers=writing(*AGENCY))
+    note = await submitted(client)
+    for code in ("MKD-01", "RENAMED-01", note.json()["code"]):
+        answer = await client.post(DRAFTS, json=body(programme_code=code), headers=writing(*AGENCY))
         assert refused(answer) == (409, "code_taken")
-        # The answer names neither its organization nor its content.
-        assert "ILO" not in answer.text
+
+
+async def test_a_code_that_another_draft_proposes_is_no_conflict_until_one_is_submitted(
+    client: httpx.AsyncClient,
+) -> None:
+    code = body()["programme_code"]
+    theirs = await drafted(client, who=OTHER, programme_code=code)
+    ours = await drafted(client, programme_code=code)
+    # Nothing in the answer differs from that of a code that nobody proposes, but the codes and the moment.
+    free = await drafted(client)
+    differing = {"code": None, "programme_code": None, "updated": None}
+    assert {**ours.json(), **differing} == {**free.json(), **differing}
+    assert ours.headers.keys() == free.headers.keys()
+    assert (await submit(client, theirs, OTHER)).json()["code"] == code
+    answer = await submit(client, ours)
+    assert refused(answer) == (409, "code_taken")
+    other = {"programme_code": f"{code}-B"}
+    ours = await client.patch(
+        ours.headers["location"], json=other, headers=writing(*AGENCY, match=ours.headers["etag"])
+    )
+    assert ours.status_code == 200, ours.text
+    path = f"{DRAFTS}/{ours.json()['code']}"
+    note = await client.post(f"{path}/submission", headers=writing(*AGENCY, match=ours.headers["etag"]))
+    assert (note.status_code, note.headers["location"]) == (201, f"{PROGRAMMES}/{code}-B")
 
 
 async def test_only_listed_organizations_draft(client: httpx.AsyncClient) -> None:
@@ -218,7 +249,7 @@ async def test_everything_that_a_draft_lacks_is_reported(client: httpx.AsyncClie
     assert errors(answer) == [("missing_member", f"/{name}") for name in needed]
     still = await client.get(draft.headers["location"], headers=bearer(*AGENCY))
     assert still.headers["etag"] == draft.headers["etag"]
-    assert (await client.get(f"{PROGRAMMES}/{draft.json()['code']}")).status_code == 404
+    assert (await client.get(f"{PROGRAMMES}/{draft.json()['programme_code']}")).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -274,9 +305,12 @@ async def test_a_submitted_programme_is_public(client: httpx.AsyncClient) -> Non
     requirements = (await sums(client)).get("requirement", Decimal(0))
     draft = await drafted(client)
     note = await submit(client, draft)
-    code, record = draft.json()["code"], note.json()
+    code, record = draft.json()["programme_code"], note.json()
     assert note.headers["location"] == f"{PROGRAMMES}/{code}"
     assert (await client.get(draft.headers["location"], headers=bearer(*AGENCY))).status_code == 404
+    # From the draft its programme is found.
+    history = (await client.get(f"{draft.headers['location']}/history", headers=bearer(*AGENCY))).json()["items"]
+    assert [(h["action"], h["reason"]) for h in history] == [("create", "drafted"), ("delete", f"submitted as {code}")]
     assert (await client.get(f"{PROGRAMMES}/{code}")).json() == record
     assert (record["status"], record["stage"], record["lead_organization"]) == ("concept_note", "concept", "IOM")
     assert [(p["code"], p["name"], p["share"]) for p in record["places"]] == [

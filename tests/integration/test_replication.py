@@ -135,7 +135,9 @@ async def test_changes_arrive_in_order_and_each_is_one(synced: Pair) -> None:
 async def test_what_is_written_over_http_arrives(synced: Pair) -> None:
     """From a draft, which nobody else sees, to a programme that is amended; what is not kept is no change here."""
     client, path = synced.home.client, f"{API}/programmes/LIFE-01"
-    draft = await client.post(f"{API}/drafts", json={**CONTENT, "code": "LIFE-01"}, headers=writing("agency", "IOM"))
+    draft = await client.post(
+        f"{API}/drafts", json={**CONTENT, "programme_code": "LIFE-01"}, headers=writing("agency", "IOM")
+    )
     await synced.catch_up()
     assert ("programme", "LIFE-01") not in await synced.copied()
     headers = writing("agency", "IOM", match=draft.headers["etag"])

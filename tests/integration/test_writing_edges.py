@@ -22,7 +22,7 @@ DECIDED = {"date": "2026-06-30", "reason": "As decided.", "decision": "Steering 
 
 
 def body(**members: Any) -> dict[str, Any]:
-    return {**CONTENT, "code": f"BUG-{uuid.uuid4().hex[:8]}", **members}
+    return {**CONTENT, "programme_code": f"BUG-{uuid.uuid4().hex[:8]}", **members}
 
 
 async def drafted(client: httpx.AsyncClient, **members: Any) -> httpx.Response:
@@ -56,7 +56,7 @@ async def test_a_write_that_waits_too_long_is_a_503(
 async def test_a_submission_overwrites_no_programme(client: httpx.AsyncClient, catalog_service: RunningApp) -> None:
     """A release that brings a programme under the code of somebody's draft."""
     draft = await drafted(client)
-    code = draft.json()["code"]
+    code = draft.json()["programme_code"]
     columns = (
         "updated, title_order, thematic_area, objectives, countries, regions, organizations, stage, amount, currency,"
         " money_stage, basis, attribution, words, stated"
@@ -75,7 +75,7 @@ async def test_a_submission_overwrites_no_programme(client: httpx.AsyncClient, c
 
 @pytest.mark.parametrize("code", ["totals", "facets"])
 async def test_no_programme_has_a_code_under_which_it_is_not_found(client: httpx.AsyncClient, code: str) -> None:
-    assert (await drafted(client, code=code)).status_code in (409, 422)
+    assert (await drafted(client, programme_code=code)).status_code in (409, 422)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import Database, ReadKind, export_places, open_database, reading
-from mmptf_common.storage.journal import REVISION, Author
+from mmptf_common.storage.journal import PUBLIC_JOURNAL, REVISION, Author
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
 from mmptf_common.wire.base import ResponseModel
@@ -73,7 +73,7 @@ class Service(Generic[Settings]):
     counts: name -> table whose rows the service's status counts
     seed: loads the packaged data, returns the revision
     body_limits: path -> most bytes of a body, where it is not MAX_BODY
-    private: the entities whose changes only their organization and auditors may read
+    private: the entities whose changes only auditors may read; drafts have a journal of their own
     listings: the lists that give records in another form than the stored one, as the change feed does then
     replicates: the replications of other services, each with the address of its source, or None where none is set
     """
@@ -195,7 +195,11 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     for router in (*service.routers, documents):
         app.include_router(router, prefix=f"/{service.name}/v1")
     app.include_router(_own_routes(service))
-    entities = {table.info["entity"] for table in service.metadata.tables.values() if "entity" in table.info}
+    entities = {
+        table.info["entity"]
+        for table in service.metadata.tables.values()
+        if table.info.get("journal") is PUBLIC_JOURNAL
+    }
     feed = openapi.Router()
     public = entities - service.private
     add_feed(feed, service.name, public=public, private=service.private, listings=service.listings)

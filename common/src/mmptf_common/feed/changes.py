@@ -16,6 +16,7 @@ from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import AS_MOMENT, Listing, with_stored_links
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import Database, ReadKind, reading
+from mmptf_common.storage.journal import PUBLIC_JOURNAL, Journal
 from mmptf_common.storage.shared_query import SharedQuery
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
@@ -108,15 +109,16 @@ _ITEMS = f"""
              'action', action, 'organization', organization, 'reason', coalesce(shown.reason, made.reason),
              'changed', CASE action WHEN 'amend' THEN {_MEMBERS} ELSE '[]' END,
              'before', before, 'after', after{{more}}) ORDER BY seq), '[]')::text"""
+# SQL of the members of a change that auditors see beside the public ones.
+AUTHORS = ", 'actor', actor, 'request_id', request_id"
 _PAGE = """
-    WITH page AS (SELECT * FROM change WHERE seq > $1 AND {where} ORDER BY seq LIMIT $2 + 1)
+    WITH page AS (SELECT * FROM {change} WHERE seq > $1 AND {where} ORDER BY seq LIMIT $2 + 1)
     SELECT {items} AS items,
            (SELECT count(*) > $2 FROM page) AS more, max(seq) AS last_here,
-           (SELECT coalesce(max(seq), 0) FROM change) AS last_of_all,
-           (SELECT coalesce(max(number), 0) FROM revision) AS revision
+           (SELECT coalesce(max(number), 0) FROM {revision} WHERE {seen}) AS revision
       FROM (SELECT seq, entity, key, action, reason, {before} AS before, {after} AS after
               FROM page ORDER BY seq LIMIT $2) AS shown
-      JOIN LATERAL (SELECT * FROM revision WHERE number >= seq ORDER BY number LIMIT 1) AS made ON true"""
+      JOIN LATERAL (SELECT * FROM {revision} WHERE number >= seq ORDER BY number LIMIT 1) AS made ON true"""
 
 
 def stored_forms(listings: Iterable[Listing]) -> str:
@@ -154,27 +156,25 @@ async def _newest_change(connection: Any) -> int:
     return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change"))
 
 
-async def answer_history(
-    request: Request, listing: Listing, code: str, query: HistoryQuery, *, owner: str | None = None
-) -> Response:
-    """The changes of one record in order; raises NotFound when there never was such a record.
-
-    owner: only changes of records of this organization, since another one may have used a private code before
-    """
-    where, values = "entity = ${} AND key = ${}", [listing.entity, code]
-    if owner is not None:
+async def answer_history(request: Request, listing: Listing, code: str, query: HistoryQuery) -> Response:
+    """The changes of one record in order; raises NotFound when there never was such a record."""
+    where, values, journal = "entity = ${} AND key = ${}", [listing.entity, code], listing.journal
+    if journal.owner is not None:
+        # Another organization may have had a draft with this code, when organizations chose the codes of drafts.
         where += " AND coalesce(after, before)->>'organization' = ${}"
-        values.append(owner)
+        values.append(journal.owner)
     async with reading(request.app.state.database, ReadKind.PAGE) as connection:
-        known = await connection.fetchval(f"SELECT EXISTS (SELECT FROM change WHERE {where.format(1, 2, 3)})", *values)
+        statement = f"SELECT EXISTS (SELECT FROM {journal.change} WHERE {where.format(1, 2, 3)})"
+        known = await connection.fetchval(statement, *values)
     if not known:
         # A renamed code is redirected, and an unknown one rejected, as for the record itself.
-        async with snapshot(request, ReadKind.PAGE) as data:
+        async with snapshot(request, ReadKind.PAGE, journal=journal) as data:
             found = await fetch_item(data, listing, code)
         if isinstance(found, Response):
             return found
     path = f"{listing.path}/{code}/history"
-    return await answer_changes(request, path, query, where.format(3, 4, 5), values, stored_forms([listing]))
+    forms = stored_forms([listing])
+    return await answer_changes(request, path, query, where.format(3, 4, 5), values, forms, journal=journal)
 
 
 async def answer_changes(
@@ -187,14 +187,20 @@ async def answer_changes(
     members: str = "",
     *,
     wait: int = 0,
+    journal: Journal = PUBLIC_JOURNAL,
 ) -> Response:
     """One page of changes; raises Conflict where `after` is beyond the last change.
 
     where, values: SQL condition with parameters from `$3`, and their values
     forms: SQL of the JSON of a record, as `stored_forms` writes it
     members: SQL of members of each change beside the public ones; wait: seconds to wait where there is no change yet
+    journal: the one whose changes are read
     """
+    values = [*values, *journal.values]
     statement = _PAGE.format(
+        change=journal.change,
+        revision=journal.revision,
+        seen=journal.seen(f"${2 + len(values)}"),
         where=where,
         items=with_stored_links(_ITEMS.format(more=members), path),
         before=_form_of("before", forms),
@@ -206,11 +212,11 @@ async def answer_changes(
             return await connection.fetchrow(statement, query.after, query.limit, *values)
 
     row = await look()
-    if wait and row["last_of_all"] == query.after:
+    if wait and row["revision"] == query.after:
         await request.app.state.change_notifier.after(query.after, wait, request)
         row = await look()
-    if query.after > row["last_of_all"]:
-        newest = row["last_of_all"]
+    if query.after > row["revision"]:
+        newest = row["revision"]
         beyond = error_detail(
             ProblemCode.BEYOND_LAST_CHANGE, f"after: {query.after}", parameter="after", allowed=[f"0 to {newest}"]
         )
@@ -221,7 +227,7 @@ async def answer_changes(
             errors=[beyond],
         )
     # The last change that was searched, not the last that matched, so that none is searched twice.
-    last = row["last_here"] if row["more"] else row["last_of_all"]
+    last = row["last_here"] if row["more"] else row["revision"]
     rest = canonical(query, without=frozenset({"after"}))
     next_link = f"{link(path)}?after={last}{'&' if rest else ''}{rest}"
     more = "true" if row["more"] else "false"

@@ -21,7 +21,7 @@ from mmptf_common.http.spreadsheets import defused
 from mmptf_common.storage.as_of import PLANNING, AsOfTables, revision_at, with_ctes
 from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import ReadKind, reading
-from mmptf_common.storage.journal import REVISION
+from mmptf_common.storage.journal import PUBLIC_JOURNAL, Journal
 from mmptf_common.wire.links import link
 
 A = TypeVar("A", bound=BaseModel)
@@ -33,12 +33,14 @@ class Snapshot:
 
     connection: for statements that read the data as they are now, whatever `as_of` is
     as_of_ctes: the `WITH` clause for statements of an earlier revision; empty for the data as they are now
+    journal: the one whose revisions the answer is of
     """
 
     request: Request
     connection: Any
     query: BaseModel
     as_of_ctes: str = ""
+    journal: Journal = PUBLIC_JOURNAL
 
     def statement(self, sql: str) -> str:
         """The statement with the `WITH` clause under which it reads the tables as of the query's `as_of`."""
@@ -56,7 +58,7 @@ class Snapshot:
 
     async def revision(self) -> str:
         """The revision of the data: its number and the moment of its write, as `conditional.etag` takes it."""
-        found: str = await self.fetchval(f"SELECT {REVISION}")
+        found: str = await self.fetchval(f"SELECT {self.journal.newest('$1')}", *self.journal.values)
         return found
 
     @asynccontextmanager
@@ -67,7 +69,7 @@ class Snapshot:
 
     def at_revision(self, number: int) -> Snapshot:
         """The same connection, with statements that read the tables as of another revision."""
-        return replace(self, as_of_ctes=_tables(self.request).ctes(number))
+        return replace(self, as_of_ctes=_tables(self.request).ctes(number, self.journal))
 
     def as_of_pairs(self) -> list[tuple[str, str]]:
         """The query parameters of a link to the same revision: `as_of`, or none."""
@@ -139,9 +141,12 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def snapshot(request: Request, kind: ReadKind, query: BaseModel | None = None) -> AsyncIterator[Snapshot]:
+async def snapshot(
+    request: Request, kind: ReadKind, query: BaseModel | None = None, journal: Journal = PUBLIC_JOURNAL
+) -> AsyncIterator[Snapshot]:
     """The data as of the query's `as_of`, by default as they are now; read as one read of its kind.
 
+    journal: the one of the records that are read
     Raises InvalidRequest where there is no such revision, ServiceUnavailable where the database cannot be reached.
     """
     query = query or PointInTime()
@@ -151,10 +156,10 @@ async def snapshot(request: Request, kind: ReadKind, query: BaseModel | None = N
     async with reading(request.app.state.database, kind) as connection:
         ctes = ""
         if as_of is not None:
-            ctes = _tables(request).ctes(await revision_at(connection, as_of))
+            ctes = _tables(request).ctes(await revision_at(connection, as_of, journal), journal)
             # Until the connection is released.
             await connection.execute(PLANNING)
-        yield Snapshot(request, connection, query, ctes)
+        yield Snapshot(request, connection, query, ctes, journal)
 
 
 def _tables(request: Request) -> AsOfTables:

@@ -182,7 +182,7 @@ async def _rows(
     export = export_statement(listing, query, representation)
     question = canonical(query, without=PAGING)
     places: ExportPlaces = request.app.state.export_places
-    async with places.held(place), snapshot(request, ReadKind.EXPORT, query) as data:
+    async with places.held(place), snapshot(request, ReadKind.EXPORT, query, listing.journal) as data:
         transaction = data.connection.transaction(isolation="repeatable_read", readonly=True)
         await transaction.start()
         begun = False

@@ -14,6 +14,7 @@ from mmptf_common.http.negotiation import is_csv
 from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pairs_of
 from mmptf_common.lists.codes import codes_in, find_with, known_codes, suggest
 from mmptf_common.storage.engines import ReadKind, reading
+from mmptf_common.storage.journal import PUBLIC_JOURNAL, Journal
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.places import PlaceKind
@@ -158,6 +159,7 @@ class Listing:
     derived:  whether `rows` are parts of records, so that every page reads all that match
     keys:     the table with the key of every row, in which codes are looked up, where `rows` is a join
     printed:  how many rows there are by what documents print, of which the list holds some
+    journal:  the journal of the rows, which gives the revision of an answer
     """
 
     path: str
@@ -186,6 +188,7 @@ class Listing:
     derived: bool = False
     keys: str | None = None
     printed: Sequence[PrintedCount] = ()
+    journal: Journal = PUBLIC_JOURNAL
 
 
 def completed(record: str, **members: str) -> str:

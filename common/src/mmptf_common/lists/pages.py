@@ -37,7 +37,6 @@ from mmptf_common.lists.listing import (
     with_stored_links,
 )
 from mmptf_common.storage.engines import ReadKind
-from mmptf_common.storage.journal import REVISION
 from mmptf_common.storage.records import PRESENT_CODE
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -150,6 +149,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     if query.cursor is not None:
         after = f"{where} AND {_beyond(listing, query, arguments)}"
     limit = arguments.bind(query.limit) + "::int"
+    revision = listing.journal.newest(*map(arguments.bind, listing.journal.values))
     ordered = order(listing, query.sort)
     item = with_stored_links(with_as_of_links(item_text(listing, query, arguments), query), listing.path)
     positions = {f"page_position_{n}": sort_value(listing, key)[0] for n, key in enumerate(query.sort, start=1)}
@@ -160,7 +160,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
         f"""
         SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']',
                (SELECT count(*) FROM {listing.rows} WHERE {where}),
-               {REVISION},
+               {revision},
                count(*) > {limit},{last}
                max(page_key) FILTER (WHERE n = {limit})
           FROM (SELECT {item} AS item,{values}
@@ -192,7 +192,7 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     query = await with_known_codes(request, kind, listing, query, chosen)
     question = canonical(query)
     page = page_statement(listing, query)
-    async with snapshot(request, kind, query) as data:
+    async with snapshot(request, kind, query, listing.journal) as data:
         if conditional.is_conditional(request):
             tag = conditional.etag(request, await data.revision(), cache_scope(listing, question))
             if conditional.matches(request, tag):
@@ -289,7 +289,7 @@ def no_such_record(
 
 async def answer_item(request: Request, listing: Listing, code: str, query: PointInTime) -> Response:
     """The answer with one record; 304 when the caller has it already."""
-    async with snapshot(request, ReadKind.PAGE, query) as data:
+    async with snapshot(request, ReadKind.PAGE, query, listing.journal) as data:
         found = await fetch_item(data, listing, code)
     if isinstance(found, Response):
         return found

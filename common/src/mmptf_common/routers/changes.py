@@ -7,7 +7,7 @@ from pydantic import Field, create_model
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.feed.changes import AuditPage, ChangePage, FeedQuery, answer_changes, stored_forms
+from mmptf_common.feed.changes import AUTHORS, AuditPage, ChangePage, FeedQuery, answer_changes, stored_forms
 from mmptf_common.http import openapi
 from mmptf_common.http.identity import Administrator, PublicRequest
 from mmptf_common.http.parameters import StrictQuery
@@ -26,7 +26,7 @@ def add_feed(
 ) -> None:
     """Add the operations that return every change of a service in order: the public one, and the one with authors.
 
-    public, private: the entities whose changes anyone may read, and the others
+    public, private: the entities whose changes anyone may read, and those that auditors may; drafts are of neither
     listings: the lists that give records in another form than the stored one
     """
     forms = stored_forms(listings)
@@ -68,9 +68,10 @@ def add_feed(
         who: Administrator,
         query: Annotated[FeedQuery, StrictQuery(_feed_query(public | private))],
     ) -> Response:
-        """Every change as at `changes`, also of private records such as drafts, with who made it in which request."""
-        authors = ", 'actor', actor, 'request_id', request_id"
-        return await _follow(request, audit_path, query, public | private, forms, authors)
+        """Every change as at `changes`, also of private records, with who made it in which request. Drafts have a
+        journal and an audit of their own, since nothing here shows when they are written.
+        """
+        return await _follow(request, audit_path, query, public | private, forms, AUTHORS)
 
 
 def _feed_query(entities: Set[str]) -> type[FeedQuery]:

@@ -8,13 +8,22 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
+from mmptf_common.feed.changes import (
+    AUTHORS,
+    AuditPage,
+    ChangePage,
+    HistoryQuery,
+    answer_changes,
+    answer_history,
+    stored_forms,
+)
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, ReadRequest, WriteRequest
-from mmptf_common.http.identity import Identity
+from mmptf_common.http.identity import Administrator, Identity
 from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
+from mmptf_common.routers.changes import TAG as CHANGES
 from mmptf_common.storage.journal import Write
 from mmptf_common.writes.commands import Created, WriteParameters, answer_write
 
@@ -68,7 +77,10 @@ def add_drafts(
 
     def own(who: Identity) -> Listing:
         """The drafts that a caller may see."""
-        return listing if who.is_admin else replace(listing, fixed={"organization = {}": who.organization or ""})
+        if who.is_admin:
+            return listing
+        owner = who.organization or ""
+        return replace(listing, fixed={"organization = {}": owner}, journal=replace(listing.journal, owner=owner))
 
     @router.get(
         path,
@@ -104,24 +116,45 @@ def add_drafts(
         summary=f"Get the history of {one}",
         description=(
             "Every change of a draft of the caller's organization, the earliest first, also after its submission: when"
-            " it was made and why, and the draft before and after it."
+            " it was made and why, and the draft before and after it. The `reason` of the last change of a submitted"
+            " draft is `submitted as` and the code of the record that it has become."
         ),
         **openapi.plain(journal=True, missing=True),
     )
     async def draft_history(
         request: Request, code: CodeInPath, who: Drafter, query: Annotated[HistoryQuery, StrictQuery()]
     ) -> Response:
-        owner = None if who.is_admin else who.organization or ""
-        return await answer_history(request, own(who), code, query, owner=owner)
+        return await answer_history(request, own(who), code, query)
+
+    audit_path = f"{listing.path.rpartition('/')[0]}/audit{path}"
+
+    @router.get(
+        f"/audit{path}",
+        name=openapi.operation_id(f"get {noun} audit"),
+        tags=[CHANGES.name],
+        response_model=AuditPage,
+        summary=f"Audit the changes of {noun}s",
+        **openapi.plain(journal=True),
+    )
+    async def audit_drafts(
+        request: Request, who: Administrator, query: Annotated[HistoryQuery, StrictQuery()]
+    ) -> Response:
+        """Every change of the drafts of all organizations, the earliest first, with who made it in which request. Their
+        numbers are those of drafts only; a submission has the same moment and request here and in the other audit.
+        """
+        forms = stored_forms([listing])
+        return await answer_changes(request, audit_path, query, "true", [], forms, AUTHORS, journal=listing.journal)
 
     async def create_draft(request: WriteRequest, sent: BaseModel, who: Drafter, query: WriteParameters) -> Response:
-        return await answer_write(request, who, query, lambda write: create.command(write, who, sent), reason="drafted")
+        return await answer_write(
+            request, who, query, lambda write: create.command(write, who, sent), reason="drafted", drafts=True
+        )
 
     async def amend_draft(
         request: AmendRequest, code: CodeInPath, sent: BaseModel, who: Drafter, query: WriteParameters
     ) -> Response:
         return await answer_write(
-            request, who, query, lambda write: amend.command(write, code, sent), changes=(own(who), code)
+            request, who, query, lambda write: amend.command(write, code, sent), changes=(own(who), code), drafts=True
         )
 
     # FastAPI reads the model of a body from the annotation, and each service has models of its own.
@@ -160,7 +193,9 @@ def add_drafts(
     )
     async def discard_draft(request: AmendRequest, code: CodeInPath, who: Drafter, query: WriteParameters) -> Response:
         """Delete a draft. What was submitted is a draft no more, and cannot be discarded."""
-        return await answer_write(request, who, query, lambda write: discard(write, code), changes=(own(who), code))
+        return await answer_write(
+            request, who, query, lambda write: discard(write, code), changes=(own(who), code), drafts=True
+        )
 
     @router.post(
         f"{path}/{{code}}/submission",
@@ -179,6 +214,7 @@ def add_drafts(
             lambda write: submit.command(write, code),
             reason="submitted",
             changes=(own(who), code),
+            drafts=True,
         )
 
 

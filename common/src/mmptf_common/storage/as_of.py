@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mmptf_common.storage.engines import Database
-from mmptf_common.storage.journal import JOURNAL_LOCK
+from mmptf_common.storage.journal import JOURNAL_LOCK, PUBLIC_JOURNAL, Journal
 from mmptf_common.storage.shared_query import SharedQuery
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
@@ -26,7 +26,7 @@ class AsOfTables:
 
     def __init__(self, metadata: sa.MetaData) -> None:
         self._columns = {
-            table.name: ", ".join(column.name for column in table.columns)
+            (table.info["journal"].change, table.name): ", ".join(column.name for column in table.columns)
             for table in metadata.sorted_tables
             if "entity" in table.info
         }
@@ -35,17 +35,20 @@ class AsOfTables:
             table.name: table.info["derived"] for table in metadata.tables.values() if "derived" in table.info
         }
 
-    def ctes(self, number: int) -> str:
-        """The `WITH` clause under which a statement reads each table as of a revision."""
-        ctes = [f"revision AS NOT MATERIALIZED (SELECT * FROM revision WHERE number <= {number})"]
+    def ctes(self, number: int, journal: Journal = PUBLIC_JOURNAL) -> str:
+        """The `WITH` clause under which a statement reads each table of a journal as of a revision."""
+        writes = journal.revision
+        ctes = [f"{writes} AS NOT MATERIALIZED (SELECT * FROM {writes} WHERE number <= {number})"]
         ctes += [
             f"""{table} AS NOT MATERIALIZED (
                 SELECT {columns} FROM {table} WHERE revised <= {number}
                 UNION ALL
                 SELECT {columns} FROM {table}_past WHERE revised <= {number} AND replaced > {number})"""
-            for table, columns in self._columns.items()
+            for (change, table), columns in self._columns.items()
+            if change == journal.change
         ]
-        ctes += [f"{table} AS NOT MATERIALIZED ({derived})" for table, derived in self._derived.items()]
+        if journal.change == PUBLIC_JOURNAL.change:
+            ctes += [f"{table} AS NOT MATERIALIZED ({derived})" for table, derived in self._derived.items()]
         return f"WITH {', '.join(ctes)}"
 
 
@@ -102,27 +105,31 @@ async def _writing(connection: Any) -> tuple[datetime | None, datetime, bool]:
     return last, now, idle
 
 
-async def revision_at(connection: Any, as_of: int | date) -> int:
+async def revision_at(connection: Any, as_of: int | date, journal: Journal = PUBLIC_JOURNAL) -> int:
     """The number of the revision at an `as_of`, 0 before the first; raises InvalidRequest where it cannot be read.
 
-    The number of a change within a write stands for the whole write, since no reader could see a part of it.
+    The number of a change within a write stands for the whole write, since no reader could see a part of it; a number
+    between two writes stands for the earlier one.
     as_of: the number of a revision or of a change; a settled moment, as a datetime; a day, for its end
     """
+    seen = f"FROM {journal.revision} WHERE {journal.seen('$1')}"
+    owner, value = journal.values, f"${len(journal.values) + 1}"
     if isinstance(as_of, date):
         found = await connection.fetchrow(
-            "SELECT number, repeatable FROM revision WHERE at <= $1 ORDER BY at DESC LIMIT 1", _moment(as_of)
+            f"SELECT number, repeatable {seen} AND at <= {value} ORDER BY at DESC LIMIT 1", *owner, _moment(as_of)
         )
     else:
         found = await connection.fetchrow(
-            "SELECT number, repeatable FROM revision WHERE number >= $1 AND $1 > 0 ORDER BY number LIMIT 1", as_of
+            f"SELECT number, repeatable {seen} AND first <= {value} ORDER BY first DESC LIMIT 1", *owner, as_of
         )
-        if found is None and as_of > 0:
-            newest = await connection.fetchval("SELECT coalesce(max(number), 0) FROM revision")
-            raise _unknown_revision(f"there is no revision {as_of} yet", f"0 to {newest}")
+        if as_of and (found is None or as_of > found["number"]):
+            newest = await connection.fetchval(f"SELECT coalesce(max(number), 0) {seen}", *owner)
+            if as_of > newest:
+                raise _unknown_revision(f"there is no revision {as_of} yet", f"0 to {newest}")
     if found is None:
         return 0
     if not found["repeatable"]:
-        earliest = await connection.fetchval("SELECT min(number) FROM revision WHERE repeatable")
+        earliest = await connection.fetchval(f"SELECT min(number) {seen} AND repeatable", *owner)
         raise _unknown_revision("what was answered then is not kept", f"{earliest} and later")
     return int(found["number"])
 

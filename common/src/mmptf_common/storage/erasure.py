@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from mmptf_common.storage.engines import write_engine
-from mmptf_common.storage.journal import JOURNAL_LOCK
+from mmptf_common.storage.journal import DRAFT_JOURNAL, JOURNAL_LOCK, PUBLIC_JOURNAL
 
 # A command of an operator has no request, and its name stays: a subject may be the same text.
-_WRITES = sa.text("UPDATE revision SET actor = :pseudonym WHERE actor = :subject AND request_id IS NOT NULL")
+_WRITES = "UPDATE {} SET actor = :pseudonym WHERE actor = :subject AND request_id IS NOT NULL RETURNING at"
 # The subject is the first line of the owner of an idempotency key; the second is the organization.
 _ANSWERS = sa.text(
     "UPDATE idempotency_key SET subject = :pseudonym || substr(subject, length(:subject) + 1)"
@@ -20,9 +21,9 @@ _ANSWERS = sa.text(
 )
 _ERASED = sa.text("INSERT INTO erasure VALUES (:pseudonym, clock_timestamp(), :writes, :answers)")
 # No member of a record is meant for a person, but people write texts.
-_MENTIONS = sa.text(
-    "SELECT DISTINCT entity || ' ' || key FROM change"
-    " WHERE position(:text IN before::text) > 0 OR position(:text IN after::text) > 0 ORDER BY 1"
+_MENTIONS = (
+    "SELECT entity || ' ' || key FROM {}"
+    " WHERE position(:text IN before::text) > 0 OR position(:text IN after::text) > 0"
 )
 
 
@@ -53,13 +54,23 @@ async def erase_subject(url: str, subject: str) -> Erasure:
         async with engine.begin() as connection:
             # No write of this subject is under way.
             await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
-            writes = (await connection.execute(_WRITES, values)).rowcount
+            journals = [PUBLIC_JOURNAL]
+            if await connection.scalar(
+                sa.text("SELECT to_regclass(:table) IS NOT NULL"), {"table": DRAFT_JOURNAL.change}
+            ):
+                journals.append(DRAFT_JOURNAL)
+            # A write that is in both journals, such as a submission, has one moment.
+            moments = set[datetime]()
+            for journal in journals:
+                moments |= set(await connection.scalars(sa.text(_WRITES.format(journal.revision)), values))
+            writes = len(moments)
             answers = (await connection.execute(_ANSWERS, values)).rowcount
             if writes or answers:
                 found = {"pseudonym": values["pseudonym"], "writes": writes, "answers": answers}
                 await connection.execute(_ERASED, found)
             text = json.dumps(subject, ensure_ascii=False)
-            mentions = list((await connection.scalars(_MENTIONS, {"text": text})).all())
+            found_in = " UNION ".join(_MENTIONS.format(journal.change) for journal in journals)
+            mentions = list((await connection.scalars(sa.text(f"{found_in} ORDER BY 1"), {"text": text})).all())
         return Erasure(values["pseudonym"], writes, answers, mentions)
     finally:
         await engine.dispose()

@@ -4,6 +4,10 @@ revision   one row for each write that changed anything: who, when and why, and 
            of its first change makes it, and one that is deferred to the end of the transaction sets `number`
 change     one row for each record that a write changed: the record before and after, and its own reason in a batch
 <t>_past   the rows of table <t> as they were before each change, from which earlier revisions are read
+
+Drafts have a journal of their own, `draft_revision` and `draft_change`, so that nothing in the other one moves when an
+organization writes a draft. Its numbers are made from the moments of the writes, so that what one organization sees of
+it does not show how often others write.
 """
 
 from __future__ import annotations
@@ -21,13 +25,42 @@ JOURNAL_LOCK = 0x6D6D707466
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# SQL for the revision of the data as a text: the number of the last change, and the microsecond of its write.
-# The moment distinguishes journals that have reached the same number: two databases that share a cache, or one
-# database before and after a backup was restored.
-REVISION = (
-    "coalesce((SELECT number || ':' || (extract(epoch FROM at) * 1000000)::bigint"
-    " FROM revision ORDER BY number DESC LIMIT 1), '0:0')"
-)
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The names of the tables of a journal, and whose writes a reader sees in it.
+
+    owner: the organization of the drafts whose writes alone are seen; None for all writes
+    """
+
+    revision: str
+    change: str
+    owner: str | None = None
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The bound values of `seen` and `newest`: the owner, or none."""
+        return () if self.owner is None else (self.owner,)
+
+    def seen(self, owner: str = "") -> str:
+        """SQL of the condition for the writes that are seen; owner: the placeholder of the bound owner."""
+        return "true" if self.owner is None else f"owner = {owner}"
+
+    def newest(self, owner: str = "") -> str:
+        """SQL of the revision of the data as a text: the number of the last change, and the microsecond of its write.
+
+        The moment distinguishes journals that have reached the same number: two databases that share a cache, or one
+        database before and after a backup was restored.
+        """
+        return (
+            "coalesce((SELECT number || ':' || (extract(epoch FROM at) * 1000000)::bigint"
+            f" FROM {self.revision} WHERE {self.seen(owner)} ORDER BY number DESC LIMIT 1), '0:0')"
+        )
+
+
+PUBLIC_JOURNAL = Journal("revision", "change")
+DRAFT_JOURNAL = Journal("draft_revision", "draft_change")
+REVISION = PUBLIC_JOURNAL.newest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +77,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write under way: its session, its author, its moment, and the number of its first change."""
+    """A write under way: its session, its author, its moment, and the number of its first change but of drafts."""
 
     session: AsyncSession
     author: Author
@@ -57,26 +90,43 @@ class Write:
         return f"{self.first}:{(self.at - EPOCH) // timedelta(microseconds=1)}"
 
     async def revision(self) -> int:
-        """The present revision of the data, within this write."""
+        """The present revision of the data without drafts, within this write."""
         # The number of the write's own revision follows when its transaction ends.
         return int(await self.session.scalar(sa.text("SELECT coalesce(max(seq), 0) FROM change")) or 0)
 
 
-async def begin_write(session: AsyncSession, author: Author, reason: str | None = None) -> Write:
+# The last moment of the journals that a write may change, and the number of its first change of drafts: the millisecond
+# of the write, or the next number where that is behind the last one. The trigger of drafts expects the same.
+_RECORDS = ("SELECT max(at) FROM revision", "NULL::bigint")
+_RECORDS_AND_DRAFTS = (
+    "SELECT greatest((SELECT max(at) FROM revision), (SELECT max(at) FROM draft_revision))",
+    "greatest(floor(extract(epoch FROM at) * 1000)::bigint, (SELECT max(seq) + 1 FROM draft_change),"
+    " (SELECT max(number) + 1 FROM draft_revision))",
+)
+
+
+async def begin_write(
+    session: AsyncSession, author: Author, reason: str | None = None, *, drafts: bool = False
+) -> Write:
     """Take the lock of writers until the transaction ends, and set the author of its changes for the triggers.
+
+    drafts: whether the write may change drafts, those of one organization
 
     Has to be called before the first read that a write depends on. Writers wait for each other here, so changes become
     visible in the order of `seq`: a reader of the journal can stop after any change and resume without missing one.
     """
     await session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
     # The time of the statement, not of the transaction: a writer that waited must not be earlier than the one before.
+    last_moment, first_of_drafts = _RECORDS_AND_DRAFTS if drafts else _RECORDS
     begun = await session.execute(
         sa.text(
-            "SELECT at, first, set_config('mmptf.first', first::text, true), set_config('mmptf.write',"
+            "SELECT at, first, set_config('mmptf.first', first::text, true), set_config('mmptf.draft_first',"
+            f" coalesce(({first_of_drafts})::text, ''), true), set_config('mmptf.write',"
             " json_build_object('at', at, 'actor', CAST(:actor AS text), 'organization', CAST(:organization AS text),"
             " 'reason', CAST(:reason AS text), 'request_id', CAST(:request_id AS text))::text, true)"
-            " FROM (SELECT greatest(date_trunc('microseconds', clock_timestamp()), max(at) + interval '1 microsecond')"
-            " AS at, (SELECT coalesce(max(seq), 0) + 1 FROM change) AS first FROM revision) AS next"
+            " FROM (SELECT greatest(date_trunc('microseconds', clock_timestamp()),"
+            f" ({last_moment}) + interval '1 microsecond') AS at,"
+            " (SELECT coalesce(max(seq), 0) + 1 FROM change) AS first) AS next"
         ),
         {
             "actor": author.actor,

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 
-# SQL of the variable that `begin_write` sets for its transaction; without it no row of a record can be written.
-UNDER_WAY = "nullif(current_setting('mmptf.first', true), '')::bigint"
+from mmptf_common.storage.journal import DRAFT_JOURNAL, PUBLIC_JOURNAL, Journal
+
+# SQL of the variables that `begin_write` sets for its transaction, by journal; without it no row can be written.
+UNDER_WAY = {
+    journal: f"nullif(current_setting('mmptf.{variable}', true), '')::bigint"
+    for journal, variable in ((PUBLIC_JOURNAL, "first"), (DRAFT_JOURNAL, "draft_first"))
+}
 
 
-def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
-    """Declare the journal of one service's database, and for each table of records the table of its past rows.
+def add_journal(metadata: sa.MetaData, entities: Mapping[str, str], *, drafts: Set[str] = frozenset()) -> None:
+    """Declare the journals of one service's database, and for each table of records the table of its past rows.
 
     entities: table -> the name of its records in the journal, where it is another one than the table's
+    drafts: the tables whose changes are in the journal of drafts; each has a column `organization`
     """
     records = [table for table in metadata.sorted_tables if "record" in table.columns]
-    sa.Table(
-        "revision",
-        metadata,
-        sa.Column("first", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("number", sa.BigInteger, nullable=False, unique=True),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("organization", sa.Text),
-        sa.Column("reason", sa.Text),
-        sa.Column("request_id", sa.Text),
-        sa.Column("repeatable", sa.Boolean, nullable=False, server_default=sa.true()),
-    )
-    sa.Table(
-        "change",
-        metadata,
-        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("entity", sa.Text, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("action", sa.Text, nullable=False),
-        sa.Column("before", JSON(none_as_null=True)),
-        sa.Column("after", JSON(none_as_null=True)),
-        # Of this change alone, where a write has several reasons; else null.
-        sa.Column("reason", sa.Text),
-        sa.CheckConstraint("action IN ('create', 'amend', 'delete')", name="change_action"),
-        sa.CheckConstraint("(action = 'create') = (before IS NULL)", name="change_before"),
-        sa.CheckConstraint("(action = 'delete') = (after IS NULL)", name="change_after"),
-        sa.Index("change_entity_key_seq", "entity", "key", "seq"),
-    )
+    _add_tables(metadata, PUBLIC_JOURNAL)
+    if drafts:
+        _add_tables(
+            metadata,
+            DRAFT_JOURNAL,
+            # The organization of the drafts that the write has changed.
+            sa.Column("owner", sa.Text, nullable=False),
+            sa.Index("draft_revision_owner_number", "owner", "number"),
+        )
     # The writes that were carried out with an idempotency key, and their answers.
     sa.Table(
         "idempotency_key",
@@ -67,12 +54,16 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
         sa.Column("answers", sa.BigInteger, nullable=False),
     )
     for table in records:
+        journal = DRAFT_JOURNAL if table.name in drafts else PUBLIC_JOURNAL
         table.info["entity"] = entities.get(table.name, table.name)
+        table.info["journal"] = journal
         # A code that is sent in another case is found by it, and what was meant by a code that does not exist.
         sa.Index(f"{table.name}_lower_code", sa.func.lower(table.c.code))
         columns = [sa.Column(c.name, c.type, nullable=c.nullable) for c in table.columns]
         # The first change of the write that wrote the row's present record.
-        table.append_column(sa.Column("revised", sa.BigInteger, nullable=False, server_default=sa.text(UNDER_WAY)))
+        table.append_column(
+            sa.Column("revised", sa.BigInteger, nullable=False, server_default=sa.text(UNDER_WAY[journal]))
+        )
         sa.Table(
             f"{table.name}_past",
             metadata,
@@ -82,3 +73,35 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str]) -> None:
             sa.Column("revised", sa.BigInteger, nullable=False),
             sa.PrimaryKeyConstraint("code", "revised"),
         )
+
+
+def _add_tables(metadata: sa.MetaData, journal: Journal, *further: sa.schema.SchemaItem) -> None:
+    sa.Table(
+        journal.revision,
+        metadata,
+        sa.Column("first", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.BigInteger, nullable=False, unique=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("organization", sa.Text),
+        sa.Column("reason", sa.Text),
+        sa.Column("request_id", sa.Text),
+        sa.Column("repeatable", sa.Boolean, nullable=False, server_default=sa.true()),
+        *further,
+    )
+    sa.Table(
+        journal.change,
+        metadata,
+        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("entity", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("before", JSON(none_as_null=True)),
+        sa.Column("after", JSON(none_as_null=True)),
+        # Of this change alone, where a write has several reasons; else null.
+        sa.Column("reason", sa.Text),
+        sa.CheckConstraint("action IN ('create', 'amend', 'delete')", name=f"{journal.change}_action"),
+        sa.CheckConstraint("(action = 'create') = (before IS NULL)", name=f"{journal.change}_before"),
+        sa.CheckConstraint("(action = 'delete') = (after IS NULL)", name=f"{journal.change}_after"),
+        sa.Index(f"{journal.change}_entity_key_seq", "entity", "key", "seq"),
+    )

@@ -39,7 +39,8 @@ SELECT format(statement, arguments[1], arguments[2]) FROM (
 _MAY_REWRITE = sa.text("""
 SELECT bool_or(pg_has_role(relowner, 'MEMBER') OR has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
        OR has_schema_privilege('public', 'CREATE')
-  FROM pg_class WHERE oid IN ('change'::regclass, 'revision'::regclass)
+  FROM pg_class WHERE oid IN ('change'::regclass, 'revision'::regclass, to_regclass('public.draft_change'),
+                              to_regclass('public.draft_revision'))
 """)
 
 

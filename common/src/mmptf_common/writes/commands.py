@@ -89,6 +89,7 @@ async def answer_write(
     changes: tuple[Listing, str] | None = None,
     digest: str | None = None,
     prepare: Callable[[AsyncSession], Awaitable[None]] | None = None,
+    drafts: bool = False,
 ) -> Response:
     """Carry out a command in one transaction; returns the answer once it is committed.
 
@@ -96,6 +97,7 @@ async def answer_write(
              ETag, and the answer is the changed record where the command returns None
     digest:  SHA-256 of the body, where the route has read it already
     prepare: what is done in the transaction before it takes the lock of all writers
+    drafts:  whether the command may change drafts
     Raises whatever the command raises; nothing is written then.
     """
     dry_run = query.dry_run == "true"
@@ -107,7 +109,7 @@ async def answer_write(
     async with writing(database) as session:
         if prepare:
             await prepare(session)
-        write = await begin_write(session, author, reason)
+        write = await begin_write(session, author, reason, drafts=drafts)
         if key and not dry_run and (known := await _known(write, key, fingerprint)):
             return known
         if changes:

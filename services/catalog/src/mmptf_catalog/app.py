@@ -39,7 +39,6 @@ SERVICE = Service(
         "places": "place",
         "organizations": "organization",
     },
-    private=frozenset({"draft"}),
     listings=(OBJECTIVES,),
 )
 

@@ -115,8 +115,9 @@ class DraftRow(Record, Base, table=True):
     """A programme that is not submitted yet; visible to its own organization only."""
 
     __tablename__ = "draft"
+    __table_args__ = (sa.Index("draft_organization_updated", "organization", "updated", "code"),)
 
-    organization: str = Field(foreign_key="organization.code", index=True)
+    organization: str = Field(foreign_key="organization.code")
     words: list[str] = codes()
 
 
@@ -127,4 +128,4 @@ class SourceDocumentRow(Record, Base, table=True):
 
 
 renamed_code = renamed_code_table(Base.metadata)
-add_journal(Base.metadata, {"source_document": "document"})
+add_journal(Base.metadata, {"source_document": "document"}, drafts={"draft"})

@@ -38,7 +38,7 @@ SERVICE = Service(
         "assessments": "assessment",
         "documents": "source_document",
     },
-    private=frozenset({"draft", "programme", "place", "allocation"}),
+    private=frozenset({"programme", "place", "allocation"}),
     listings=(ASSESSMENTS, TARGETS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )

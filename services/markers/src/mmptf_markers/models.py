@@ -80,8 +80,9 @@ class DraftRow(Record, Base, table=True):
     """An assessment before it is submitted; visible to its organization only."""
 
     __tablename__ = "draft"
+    __table_args__ = (sa.Index("draft_organization_updated", "organization", "updated", "code"),)
 
-    organization: str = Field(index=True)
+    organization: str
     programme: str
     stage: str
     year: int | None
@@ -91,6 +92,8 @@ class AssessmentRow(Record, Base, table=True):
     """A version of an assessment that was submitted, or a grade that was declared without one.
 
     grade: the grade that the organization reports; once accepted, the grade that counts
+    draft: the code of the draft that it was, whose authors may not review it; None for a declared grade, and where the
+           draft had the code that the assessment has
     """
 
     __tablename__ = "assessment"
@@ -114,6 +117,7 @@ class AssessmentRow(Record, Base, table=True):
     rubric: str | None = Field(default=None, foreign_key="rubric.code")
     status: str = Field(index=True)
     grade: str | None
+    draft: str | None = Field(default=None, sa_type=sa.Text)
 
 
 class TargetRow(Record, Base, table=True):
@@ -169,7 +173,7 @@ current_grade_count = sa.Table(
 )
 replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
-add_journal(Base.metadata, {"source_document": "document"})
+add_journal(Base.metadata, {"source_document": "document"}, drafts={"draft"})
 # Codes of programmes are looked up without regard to case, those of past programmes too.
 for programmes in (Base.metadata.tables["programme"], Base.metadata.tables["programme_past"]):
     for lower in ("code", "stage", "thematic_area"):

@@ -32,7 +32,7 @@ from mmptf_catalog.programmes.schemas import (
     NoCostExtensionSent,
     Programme,
     ProgrammeAmendment,
-    ProgrammeContentSent,
+    ProgrammeDraftAmendment,
     ProgrammeDraftSent,
     ProgrammeStatusChange,
     StatusChangeSent,
@@ -60,25 +60,28 @@ from mmptf_common.wire.problems import (
 )
 from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import TURN, Created, not_found_each, require_version, row_of
+from mmptf_common.writes.drafts import new_draft_code, replace_draft
 
 ListedRow = TypeVar("ListedRow", ThematicAreaRow, ObjectiveRow, OrganizationRow, PlaceRow)
 
 
 async def create_draft(write: Write, who: Identity, sent: ProgrammeDraftSent) -> Created:
-    """Create a draft for the caller's organization; raises Conflict when the code is taken."""
+    """Create a draft for the caller's organization; raises Conflict when a programme has the code that it is to get."""
     organization = await _listed_organization(write, who)
-    await _require_free(write, DraftRow, sent.code)
-    await _require_free(write, ProgrammeRow, sent.code)
-    draft = sent.applied_to(ProgrammeDraft.empty(sent.code, organization, write.at))
+    await _require_free(write, sent.programme_code)
+    code = await new_draft_code(write)
+    draft = sent.applied_to(ProgrammeDraft.empty(code, organization, sent.programme_code, write.at))
     await _names(write, draft)
     write.session.add(draft_row(draft))
-    return Created(DRAFTS, sent.code)
+    return Created(DRAFTS, code)
 
 
-async def amend_draft(write: Write, code: str, sent: ProgrammeContentSent) -> None:
+async def amend_draft(write: Write, code: str, sent: ProgrammeDraftAmendment) -> None:
     """Change a draft; its parts need not be consistent before it is submitted."""
     draft = ProgrammeDraft.model_validate((await row_of(write, DraftRow, DRAFTS, code)).record)
     amended = sent.applied_to(draft)
+    if amended.programme_code != draft.programme_code:
+        await _require_free(write, amended.programme_code)
     if amended != draft:
         await _names(write, amended)
         await write.session.merge(draft_row(amended.model_copy(update={"updated": write.at})))
@@ -93,16 +96,16 @@ async def submit_draft(write: Write, code: str) -> Created:
     """Turn a draft into a programme, a concept note; raises InvalidRequest with everything that is missing or wrong."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = ProgrammeDraft.model_validate(row.record)
-    await _require_free(write, ProgrammeRow, code)
+    code = draft.programme_code
+    await _require_free(write, code)
     raise_if_any([*rules.missing(draft), *rules.errors_of(draft)])
-    await write.session.delete(row)
     names = await _names(write, draft)
     sources = _sources(write, code, rules.stated_members(draft), draft.organization)
     programme = StatedProgramme.submitted(draft, sources, names.place_names)
     reason = f"Submitted by {draft.organization}."
     record = _status_record(write, code, "concept_note", write.at.date(), reason, None, None)
     await _store(write, programme.with_status(record), names)
-    return Created(PROGRAMMES, code)
+    return await replace_draft(write, row, Created(PROGRAMMES, code))
 
 
 async def amend_programme(write: Write, who: Identity, code: str, sent: ProgrammeAmendment) -> None:
@@ -272,11 +275,11 @@ def _require_part(who: Identity, programme: StatedProgramme) -> None:
         )
 
 
-async def _require_free(write: Write, row: type[DraftRow] | type[ProgrammeRow], code: str) -> None:
-    """Raise Conflict for a code in use, or an earlier code of a programme; upper and lower case count as the same."""
+async def _require_free(write: Write, code: str) -> None:
+    """Raise Conflict for a present or earlier code of a programme; upper and lower case count as the same."""
     taken = await write.session.scalar(
         sa.text(
-            f"SELECT EXISTS (SELECT FROM {row.__tablename__} WHERE lower(code) = lower(:code))"
+            "SELECT EXISTS (SELECT FROM programme WHERE lower(code) = lower(:code))"
             " OR EXISTS (SELECT FROM renamed_code WHERE entity = 'programme' AND lower(code) = lower(:code))"
         ),
         {"code": code},

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema
+from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema, model_validator
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ListedCode, ResponseModel
@@ -161,12 +161,14 @@ class ProgrammeContent(ResponseModel):
 
 
 class DraftOwner(ResponseModel):
-    """The code of a draft, and the organization that it belongs to."""
+    """The code of a draft, the organization that it belongs to, and the code that its programme is to have."""
 
     code: Code
-    """Code that the programme has from its submission on, the same as the draft's."""
+    """Code of the draft, such as `D-7K3M9QWT`, which the service gives; it stands for the draft only."""
     organization: Code
     """Code of the organization that began the draft; no other organization can read or change it."""
+    programme_code: Code
+    """Code that the programme has from its submission on, such as `KEN-UGA-01`, unless it is taken by then."""
 
 
 # Pydantic puts the fields of the last base first, so `code` is the first member of the record.
@@ -176,12 +178,21 @@ class ProgrammeDraft(ProgrammeContent, DraftOwner):
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
+    @model_validator(mode="before")
     @classmethod
-    def empty(cls, code: str, organization: str, at: datetime) -> ProgrammeDraft:
+    def _with_code_of_programme(cls, stored: Any) -> Any:
+        # A draft of before had the code that its programme was to have.
+        if isinstance(stored, dict) and "code" in stored:
+            return {"programme_code": stored["code"], **stored}
+        return stored
+
+    @classmethod
+    def empty(cls, code: str, organization: str, programme_code: str, at: datetime) -> ProgrammeDraft:
         """A draft without content."""
         return cls(
             code=code,
             organization=organization,
+            programme_code=programme_code,
             title=None,
             summary=None,
             thematic_area=None,
@@ -319,7 +330,7 @@ class StatedProgramme(ResponseModel):
         sources: of the members of the content that the draft states, by their names
         """
         programme = cls(
-            code=draft.code,
+            code=draft.programme_code,
             title=None,
             summary="",
             thematic_area=None,

@@ -19,7 +19,7 @@ CONTENT: dict[str, Any] = {
         {"organization": "ILO", "year": 2028, "category": "indirect_costs", "amount": "70000.00"},
     ],
 }
-DRAFT = {"code": "KEN-UGA-02", **CONTENT}
+DRAFT = {"programme_code": "KEN-UGA-02", **CONTENT}
 AMENDMENT = {"reason": "The steering committee asked for shares of the countries.", "summary": CONTENT["summary"]}
 STATUS = {
     "status": "not_selected",

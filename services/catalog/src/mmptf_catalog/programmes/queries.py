@@ -18,9 +18,10 @@ from mmptf_catalog.programmes.schemas import (
 )
 from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, NO_AMOUNT, Dimension, Filter, Listing, own_codes
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, NO_AMOUNT, Dimension, Filter, Listing, completed, own_codes
 from mmptf_common.lists.search import search_in
 from mmptf_common.routers.cards import CardData
+from mmptf_common.storage.journal import DRAFT_JOURNAL
 from mmptf_common.storage.records import read_packaged
 from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.links import link
@@ -70,6 +71,9 @@ DRAFTS = Listing(
     item=ProgrammeDraft,
     page=ProgrammeDraftPage,
     rows="draft",
+    # A draft of before had the code that its programme was to have.
+    record=completed("record::text", programme_code="(record->'code')::text"),
+    journal=DRAFT_JOURNAL,
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -82,6 +86,7 @@ DRAFTS = Listing(
     columns={
         "code": "code",
         "organization": "organization",
+        "programme_code": "coalesce(record->>'programme_code', code)",
         **{name: f"record->>'{name}'" for name in ("title", "summary", "thematic_area", "budget", "updated")},
     },
 )

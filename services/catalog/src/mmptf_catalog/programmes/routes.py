@@ -63,25 +63,26 @@ add_drafts(
     tag=DRAFTS_TAG,
     drafter=CatalogWriter,
     about="A programme that the caller's organization has begun and not submitted yet.",
-    example="KEN-UGA-01",
+    example="D-7K3M9QWT",
     create=StepWithBody(
         commands.create_draft,
-        "Begin a programme for the organization that the access token names. Only `code` is needed at once; other codes"
-        " that are sent have to be listed ones.",
+        "Begin a programme for the organization that the access token names. Only `programme_code` is needed at once;"
+        " other codes that are sent have to be listed ones. The draft gets a code of its own.",
         schemas.ProgrammeDraftSent,
         examples.DRAFT,
     ),
     amend=StepWithBody(
         commands.amend_draft,
         "Change the members that are sent; the others stay as they are.",
-        schemas.ProgrammeContentSent,
+        schemas.ProgrammeDraftAmendment,
         examples.CONTENT,
     ),
     discard=commands.discard_draft,
     submit=Step(
         commands.submit_draft,
-        "Submit a complete draft to the Fund: it becomes a programme with the status `concept_note` and the same code,"
-        " which everybody sees, and the draft is gone.",
+        "Submit a complete draft to the Fund: it becomes a programme with the status `concept_note` and the code in"
+        " `programme_code`, which everybody sees, and the draft is gone. Where a programme has got that code meanwhile,"
+        " the answer is a 409: amend the draft.",
     ),
     submitted=PROGRAMMES,
 )

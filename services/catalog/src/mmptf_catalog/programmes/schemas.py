@@ -499,11 +499,20 @@ class ProgrammeContentSent(PatchModel):
         return content.model_validate({**content.model_dump(), **self.stated()})
 
 
-class ProgrammeDraftSent(ProgrammeContentSent):
-    """A new draft of a programme. Only its code is needed at once."""
+class ProgrammeDraftAmendment(ProgrammeContentSent):
+    """What is to change in a draft. A member that is not sent stays as it is; a list replaces all of the one before."""
 
-    code: NewCode
-    """Code that the programme is to have, such as `KEN-UGA-01`. No programme or draft may have it, or have had it."""
+    programme_code: Annotated[NewCode, Field(default_factory=unset)]
+    """Code that the programme is to have, such as `KEN-UGA-01`. No programme may have it, or have had it."""
+
+
+class ProgrammeDraftSent(ProgrammeContentSent):
+    """A new draft of a programme. Only the code that the programme is to have is needed at once."""
+
+    programme_code: NewCode
+    """Code that the programme is to have, such as `KEN-UGA-01`. No programme may have it, or have had it; other drafts
+    may, and the first one that is submitted gets it.
+    """
 
 
 class ProgrammeAmendment(ProgrammeContentSent):

@@ -20,6 +20,7 @@ from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, rais
 from mmptf_common.wire.sources import SourceRef
 from mmptf_common.wire.suggestions import fold, neighbours
 from mmptf_common.writes.commands import Created, row_of
+from mmptf_common.writes.drafts import new_draft_code, replace_draft
 from mmptf_markers.assessments import rules
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, OF_PROGRAMME, organizations_in
 from mmptf_markers.assessments.schemas import (
@@ -60,7 +61,7 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
     content = rules.amend_content(rules.initial_content(earlier, rubric), sent)
     score = _score_of_draft(rubric, content, sent.stage)
     draft = AssessmentDraft(
-        code=await _next_code(write),
+        code=await new_draft_code(write),
         organization=organization,
         programme=sent.programme,
         stage=sent.stage,
@@ -118,6 +119,7 @@ async def submit_draft(write: Write, code: str) -> Created:
     score = score_or_raise(rubric, rules.answers_of(draft.answers), draft.stage)
     raise_if_any(rules.completeness_errors(rubric, rules.content_of(draft), score.missing))
     derived = rules.derive_grade(score)
+    code = await _next_code(write)
     assessment = Assessment(
         code=code,
         programme=draft.programme,
@@ -144,11 +146,8 @@ async def submit_draft(write: Write, code: str) -> Created:
         sources=[_source(write, code, "answers", f"Stated by {draft.organization}.")],
         updated=write.at,
     )
-    await write.session.delete(row)
-    # Flushed first, so that the journal records the deletion of the draft before the creation of the assessment.
-    await write.session.flush()
-    write.session.add(_assessment_row(assessment))
-    return Created(ASSESSMENTS, code)
+    write.session.add(_assessment_row(assessment, row.code))
+    return await replace_draft(write, row, Created(ASSESSMENTS, code))
 
 
 async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> None:
@@ -194,7 +193,7 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
             "updated": write.at,
         }
     )
-    await write.session.merge(_assessment_row(outcome))
+    await write.session.merge(_assessment_row(outcome, row.draft))
 
 
 async def declare(write: Write, sent: DeclarationSent) -> Created:
@@ -255,8 +254,8 @@ def _draft_row(draft: AssessmentDraft) -> DraftRow:
     )
 
 
-def _assessment_row(assessment: Assessment) -> AssessmentRow:
-    """The row of an assessment."""
+def _assessment_row(assessment: Assessment, draft: str | None = None) -> AssessmentRow:
+    """The row of an assessment; draft: the code of the draft that it was."""
     return AssessmentRow(
         code=assessment.code,
         programme=assessment.programme,
@@ -268,6 +267,7 @@ def _assessment_row(assessment: Assessment) -> AssessmentRow:
         rubric=published_code(assessment.rubric) if assessment.rubric else None,
         status=assessment.status,
         grade=assessment.grade,
+        draft=draft,
         updated=assessment.updated,
         record=assessment.model_dump(mode="json"),
     )
@@ -380,11 +380,9 @@ async def _fetch_newest(
 
 
 async def _next_code(write: Write) -> str:
-    """The next code, which neither a draft nor an assessment has ever had."""
+    """The next code, which no assessment has ever had."""
     last = await write.session.scalar(
-        sa.text(
-            "SELECT max(substr(key, 3)::int) FROM change WHERE entity IN ('draft', 'assessment') AND action = 'create'"
-        )
+        sa.text("SELECT max(substr(key, 3)::int) FROM change WHERE entity = 'assessment' AND action = 'create'")
     )
     return f"A-{(last or 0) + 1:06d}"
 
@@ -393,12 +391,14 @@ async def _fetch_authors(write: Write, code: str) -> set[str]:
     """The actors who wrote an assessment, from first draft to submission, or an earlier version that it continues."""
     found = await write.session.scalars(
         sa.text(
-            "WITH RECURSIVE version AS (SELECT code, rubric, record FROM assessment WHERE code = :code"
-            " UNION ALL SELECT earlier.code, earlier.rubric, earlier.record FROM assessment AS earlier"
+            "WITH RECURSIVE version AS (SELECT code, draft, rubric, record FROM assessment WHERE code = :code"
+            " UNION ALL SELECT earlier.code, earlier.draft, earlier.rubric, earlier.record FROM assessment AS earlier"
             " JOIN version ON earlier.code = version.record->>'corrects' AND earlier.rubric = version.rubric)"
-            ' SELECT DISTINCT actor FROM version JOIN change ON key = code COLLATE "default"'
-            " AND (entity = 'draft' OR entity = 'assessment' AND action = 'create')"
-            " JOIN revision ON seq BETWEEN first AND number"
+            " SELECT actor FROM version JOIN change ON key = code COLLATE \"default\" AND entity = 'assessment'"
+            " AND action = 'create' JOIN revision ON seq BETWEEN first AND number"
+            ' UNION SELECT actor FROM version JOIN draft_change ON key = coalesce(draft, code COLLATE "default")'
+            " AND entity = 'draft'"
+            " JOIN draft_revision ON seq BETWEEN first AND number"
         ),
         {"code": code},
     )

@@ -17,6 +17,7 @@ from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import ReadKind
+from mmptf_common.storage.journal import DRAFT_JOURNAL
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -133,6 +134,7 @@ DRAFTS = Listing(
     item=schemas.AssessmentDraft,
     page=schemas.AssessmentDraftPage,
     rows="draft",
+    journal=DRAFT_JOURNAL,
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={"programme": OF_PROGRAMME},

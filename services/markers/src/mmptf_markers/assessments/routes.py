@@ -47,7 +47,7 @@ add_drafts(
     tag=DRAFTS_TAG,
     drafter=Assessor,
     about="An assessment before it is submitted, visible to its organization only, with what is still to be answered.",
-    example="A-000003",
+    example="D-7K3M9QWT",
     create=StepWithBody(
         commands.create_draft,
         "Begin an assessment of a programme in which the caller's organization takes part; answers may come later.",
@@ -63,7 +63,8 @@ add_drafts(
     discard=commands.discard_draft,
     submit=Step(
         commands.submit_draft,
-        "Submit a complete draft for review: everybody can read it from then on, and its answers never change.",
+        "Submit a complete draft for review: everybody can read it from then on, under the code that it gets now, and"
+        " its answers never change.",
     ),
     submitted=ASSESSMENTS,
 )

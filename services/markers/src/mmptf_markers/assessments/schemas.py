@@ -298,7 +298,7 @@ class AssessmentDraft(ResponseModel):
     """An assessment before it is submitted, which its organization alone sees."""
 
     code: Code
-    """Code of the assessment, such as `A-000001`; each version has one of its own."""
+    """Code of the draft, such as `D-7K3M9QWT`; the assessment gets one of its own when it is submitted."""
     organization: Code
     """Code of the organization that writes it, as at `/catalog/v1/organizations`, such as `ILO`."""
     programme: Code
