@@ -170,8 +170,16 @@ async def found_in(service: str, url: str, *, answers_too: bool = True) -> Found
 
 
 def sql_of_today(service: str, file: str) -> str:
-    """What an operator wrote, into a database of today: the column of what readers get is `record` by now."""
+    """What an operator wrote, into a database of today.
+
+    The column of what readers get is `record` by now, and drafts have a journal of their own.
+    """
     named = sql_of(service, file).replace("(code, document, updated", "(code, record, updated")
+    named = named.replace(
+        "SELECT set_config('mmptf.first'",
+        "SELECT set_config('mmptf.draft_first', floor(extract(epoch FROM at) * 1000)::text, true),"
+        " set_config('mmptf.first'",
+    )
     return named.replace("', document = '", "', record = '")
 
 
