@@ -511,10 +511,12 @@ class Suite:
         """Check that the journal, replayed from the start, gives every table, present and past, as text."""
         for running in (self.catalog, self.funding):
             pool = pool_of(running.app.state.database)
-            changes = await pool.fetch(
-                "SELECT entity, key, action, before::text, after::text, first, at FROM change"
-                " JOIN revision ON seq BETWEEN first AND number ORDER BY seq"
-            )
+            changes = []
+            for prefix in ("", "draft_") if running is self.catalog else ("",):
+                changes += await pool.fetch(
+                    f"SELECT entity, key, action, before::text, after::text, first, at FROM {prefix}change"
+                    f" JOIN {prefix}revision ON seq BETWEEN first AND number ORDER BY seq"
+                )
             now: dict[tuple[str, str], str] = {}
             versions: dict[tuple[str, str], list[tuple[int, str | None]]] = defaultdict(list)
             for change in changes:

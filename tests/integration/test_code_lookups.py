@@ -42,7 +42,7 @@ UNKNOWN = "Some-Unheard-of-Code-7"
 async def grow(running: RunningApp, table: str) -> None:
     """Add rows like the first one of a table, each with a code of its own."""
     async with running.app.state.database.sessions() as session, session.begin():
-        await begin_write(session, Author("test"))
+        await begin_write(session, Author("test"), drafts=table == "draft")
         names = [
             name
             for (name,) in await session.execute(
