@@ -150,6 +150,13 @@ _REVISIONS = """
     INSERT INTO revision (first, number, at, actor)
     SELECT min(seq), max(seq), (SELECT max(at) FROM revision) + max(seq) * interval '1 microsecond', 'test'
       FROM change WHERE seq > (SELECT max(number) FROM revision) GROUP BY seq / 1000"""
+# The journal of drafts: a write for each, under numbers that are made from moments.
+_DRAFTS = """
+    INSERT INTO draft_change (seq, entity, key, action, after)
+    SELECT 1700000000000 + row_number() OVER (ORDER BY code), 'draft', code, 'create', record FROM draft;
+    INSERT INTO draft_revision (first, number, at, actor, owner)
+    SELECT seq, seq, to_timestamp(seq / 1000.0), 'test', organization FROM draft_change JOIN draft ON code = key;
+    UPDATE draft SET revised = seq FROM draft_change WHERE key = code"""
 ENTITIES = {
     "catalog": {"organization": "organization", "programme": "programme"},
     "funding": {"contribution": "contribution", "requirement": "requirement", "ledger_entry": "ledger_entry"},
@@ -173,6 +180,8 @@ async def grow(url: str, service: str, many: int, derived: dict[str, str]) -> No
             for table, entity in ENTITIES[service].items():
                 await connection.execute(_JOURNAL.format(table=table, entity=entity))
             await connection.execute(_REVISIONS)
+            if service != "funding":
+                await connection.execute(_DRAFTS)
         # As autovacuum leaves the tables: only then may an index be read without its table.
         await connection.execute("VACUUM ANALYZE")
     finally:

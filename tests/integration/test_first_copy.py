@@ -135,7 +135,7 @@ async def test_two_processes_that_copy_at_once_store_one_copy(
         running_app("markers", database, None, funding_url=url) as one,
         running_app("markers", database, None, funding_url=url),
     ):
-        pool = one.app.state.database.pool
+        pool = pool_of(one.app.state.database)
         await until(lambda: pool.fetchval("SELECT last FROM replication WHERE service = 'funding'"), seconds=60)
         source.changes = 3010
         await until(lambda: pool.fetchval("SELECT last = 3010 FROM replication WHERE service = 'funding'"), seconds=60)

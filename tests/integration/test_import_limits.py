@@ -229,7 +229,7 @@ async def test_what_is_overtaken_is_checked_again_without_the_lock(
     check = routes.check_edition
 
     async def looking(session: Any, tables: Any) -> Any:
-        async with untouched.app.state.database.pool.acquire() as connection:
+        async with pool_of(untouched.app.state.database).acquire() as connection:
             checks.append(await connection.fetchval("SELECT pg_try_advisory_xact_lock(469987521638)"))
         return await check(session, tables)
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -151,7 +152,9 @@ async def questions(client: httpx.AsyncClient, revision: int, service: str) -> A
         for variant in variants:
             yield f"{asked}?{variant}"
         if "as_of" in parameters:
-            then = f"as_of={revision}"
+            # Drafts have numbers of their own; as of now those of the last write are nearly all.
+            moment = f"{datetime.now(UTC):%Y-%m-%d}" if "/drafts" in path else revision
+            then = f"as_of={moment}"
             yield f"{asked}?{variants[0]}{'&' if variants[0] else ''}{then}"
             if "cursor" in parameters:
                 # A page of many rows, and one further on.
