@@ -14,21 +14,33 @@ from mmptf_common.wire.places import places
 _INDEXED = "array_to_tsvector(words) @@ {}::text::tsquery"
 
 
-def _spoken(texts: Sequence[str]) -> str:
-    """SQL of the words of texts, as `words_of` has them, each between spaces; no phrase reaches from one to another.
+@cache
+def _alphabet() -> tuple[str, str, str]:
+    """The arguments of `translate` that fold letters and drop accents, and the ranges of letters, after NFKD.
 
-    It says itself what a letter, an accent and its lower case are: what a server takes for them depends on its locale.
+    Made with the first phrase that is looked for: they are found among all characters, which takes longer than the
+    start of a process should.
     """
     characters = [chr(n) for n in range(0x10000) if not 0xD800 <= n < 0xE000]
     written = [c for c in characters if unicodedata.is_normalized("NFKD", c)]
     accents = "".join(c for c in written if unicodedata.combining(c))
     folded = {c: c.casefold() for c in written if c not in accents and c.casefold() != c and len(c.casefold()) == 1}
+    # Beyond the Basic Multilingual Plane, the letters that are in use are ideographs.
+    letters = _ranges(c for c in characters if c.isalnum()) + r"\U00020000-\U0003ffff"
+    return "".join(folded) + accents, "".join(folded.values()), letters
+
+
+@cache
+def _spoken(texts: Sequence[str]) -> str:
+    """SQL of the words of texts, as `words_of` has them, each between spaces; no phrase reaches from one to another.
+
+    It says itself what a letter, an accent and its lower case are: what a server takes for them depends on its locale.
+    """
+    replaced, by, letters = _alphabet()
     together = f"normalize(concat_ws(' ' || chr(1) || ' ', {', '.join(texts)}), NFKD)"
     for sharp in "ßẞ":
         together = f"replace({together}, '{sharp}', 'ss')"
-    together = f"translate({together}, '{''.join(folded)}{accents}', '{''.join(folded.values())}')"
-    # Beyond the Basic Multilingual Plane, the letters that are in use are ideographs.
-    letters = _ranges(c for c in characters if c.isalnum()) + r"\U00020000-\U0003ffff"
+    together = f"translate({together}, '{replaced}', '{by}')"
     return rf"' ' || regexp_replace({together}, '[^\u0001{letters}]+', ' ', 'g') || ' '"
 
 
@@ -50,8 +62,6 @@ def search_in(*texts: str, places: str | None = None, named: bool = False) -> Fi
     places: SQL condition of the rows of places, which are found by every name; `{}` stands for an array of their codes
     named: whether `words` has the words of those names already
     """
-    spoken = _spoken(texts)
-
     def with_words(term: Term, arguments: Arguments) -> str:
         """SQL of the rows that have all words of a term, or a place with the word in a name."""
         clauses, indexed = [], []
@@ -70,7 +80,7 @@ def search_in(*texts: str, places: str | None = None, named: bool = False) -> Fi
     def with_phrase(term: Term, arguments: Arguments) -> str:
         """SQL of the rows with a phrase in one text, or in a name of a place; the index finds those with its words."""
         phrase = arguments.bind(f" {' '.join(term.words)} ")
-        found = [f"strpos({spoken}, {phrase}::text) > 0"]
+        found = [f"strpos({_spoken(texts)}, {phrase}::text) > 0"]
         if places and (codes := _with_phrase(term.words)):
             found.append(places.format(arguments.bind(codes)))
         return f"({with_words(term, arguments)} AND ({' OR '.join(found)}))"
