@@ -62,6 +62,7 @@ def search_in(*texts: str, places: str | None = None, named: bool = False) -> Fi
     places: SQL condition of the rows of places, which are found by every name; `{}` stands for an array of their codes
     named: whether `words` has the words of those names already
     """
+
     def with_words(term: Term, arguments: Arguments) -> str:
         """SQL of the rows that have all words of a term, or a place with the word in a name."""
         clauses, indexed = [], []

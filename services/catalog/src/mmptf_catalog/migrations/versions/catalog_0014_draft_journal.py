@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "catalog_0013"
-down_revision = "catalog_0012"
+revision = "catalog_0014"
+down_revision = "catalog_0013"
 
 JOURNAL = (
     """
