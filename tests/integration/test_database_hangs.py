@@ -10,14 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
 
-from mmptf_common import service
+from mmptf_common import cli, service
 from mmptf_common.lists import exports
 from mmptf_common.storage import engines, writing
 from mmptf_common.storage.engines import READS
 from mmptf_common.storage.journal import JOURNAL_LOCK
 from mmptf_common.wire.problems import ServiceUnavailable
-from tests.conftest import RunningApp, running_app
+from tests.conftest import RunningApp, running_app, service_of, serving_url
 from tests.integration.database_proxy import DatabaseProxy, proxy_to
 from tests.tokens import writing as headers_of_write
 
@@ -191,3 +193,21 @@ async def sleep_in_write(running: RunningApp, *seconds: float, is_long: bool = F
         connection = await session.connection()
         for each in seconds:
             await connection.exec_driver_sql(f"SELECT pg_sleep({each})")
+
+
+async def test_a_command_of_an_operator_ends_when_the_database_hangs(hanging: tuple[DatabaseProxy, RunningApp]) -> None:
+    proxy, running = hanging
+    definition = service_of("catalog")
+    settings = definition.settings(database_url=SecretStr(serving_url(proxy.url)))
+    async with running.app.state.database.engine.connect() as other:
+        await other.exec_driver_sql(f"SELECT pg_advisory_xact_lock({JOURNAL_LOCK})")
+        seeding = asyncio.create_task(cli.seed(definition, settings))
+        async with asyncio.timeout(20):
+            # The database has no event for it.
+            while not await other.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            proxy.forwards.clear()
+            with pytest.raises(ServiceUnavailable) as ended:
+                await seeding
+        assert "does not answer" in ended.value.detail
+        proxy.forwards.set()

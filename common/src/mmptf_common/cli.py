@@ -14,7 +14,6 @@ import asyncpg
 from alembic.util import CommandError
 from pydantic import SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.http import openapi
 from mmptf_common.process.build import described
@@ -22,10 +21,12 @@ from mmptf_common.process.server import serve
 from mmptf_common.process.settings import ServiceSettings, settings_errors
 from mmptf_common.service import Service, create_service
 from mmptf_common.storage import migrations
-from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.engines import open_database
 from mmptf_common.storage.erasure import erase_subject
 from mmptf_common.storage.journal import Author
 from mmptf_common.storage.privileges import role_of
+from mmptf_common.storage.writing import writing
+from mmptf_common.wire.problems import ProblemError
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +90,32 @@ def main(
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
         else:
             # Every other verb writes to the database, which has to be at this version's schema.
-            url = settings.owner_url if verb == "erase-subject" else settings.database_url.get_secret_value()
-            asyncio.run(migrations.require_database(url, service.package))
+            if verb == "erase-subject":
+                settings = settings.model_copy(update={"database_url": SecretStr(settings.owner_url)})
+            asyncio.run(migrations.require_database(settings.database_url.get_secret_value(), service.package))
             if special:
                 return special.run(settings, parsed)
             if verb == "erase-subject":
-                return _erase(service.name, url, parsed.subject)
+                return _erase(service.name, settings, parsed.subject)
             print(f"{service.name}: data at revision {asyncio.run(seed(service, settings))}")
+    except ProblemError as problem:
+        cause = f" ({_first_line(problem.__cause__)})" if problem.__cause__ else ""
+        print(f"{service.name}: {verb} failed: {problem.detail}{cause}", file=sys.stderr)
+        return 1
     except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # The first line is the message; the others link to a library's documentation.
-        print(f"{service.name}: {verb} failed: {str(error).partition(chr(10))[0]}", file=sys.stderr)
+        print(f"{service.name}: {verb} failed: {_first_line(error)}", file=sys.stderr)
         return 1
     return 0
 
 
-def _erase(name: str, url: str, subject: str) -> int:
+def _first_line(error: BaseException) -> str:
+    """The message; the lines after the first link to a library's documentation."""
+    return str(error).partition("\n")[0]
+
+
+def _erase(name: str, settings: ServiceSettings, subject: str) -> int:
     """Erase a subject; returns 0, or 1 where the texts of records contain it still, which are printed."""
-    done = asyncio.run(erase_subject(url, subject))
+    done = asyncio.run(erase_subject(settings, subject))
     if not (done.writes or done.answers):
         print(f"{name}: nothing is held of this subject")
     else:
@@ -117,9 +127,5 @@ def _erase(name: str, url: str, subject: str) -> int:
 
 async def seed(service: Service[Any], settings: ServiceSettings) -> int:
     """Load the packaged data in one transaction; returns the revision of the data."""
-    engine = write_engine(settings.database_url.get_secret_value(), size=1)
-    try:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            return await service.seed(session, Author(actor="seed"))
-    finally:
-        await engine.dispose()
+    async with open_database(settings) as database, writing(database, is_long=True) as session:
+        return await service.seed(session, Author(actor="seed"))

@@ -9,8 +9,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from mmptf_common.storage.engines import write_engine
+from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage.engines import open_database
 from mmptf_common.storage.journal import DRAFT_JOURNAL, JOURNAL_LOCK, PUBLIC_JOURNAL
+from mmptf_common.storage.writing import writing
 
 # A command of an operator has no request, and its name stays: a subject may be the same text.
 _WRITES = "UPDATE {} SET actor = :pseudonym WHERE actor = :subject AND request_id IS NOT NULL RETURNING at"
@@ -41,36 +43,31 @@ class Erasure:
     mentions: list[str]
 
 
-async def erase_subject(url: str, subject: str) -> Erasure:
+async def erase_subject(settings: ServiceSettings, subject: str) -> Erasure:
     """Put a new pseudonym in the place of a subject, in one transaction; returns what was found.
 
     Order, numbers and moments of the journal stay, and so do all records: no revision is made. The erasure itself is
     recorded under the pseudonym, unless nothing was found.
-    url: of the role that owns the tables. Raises the driver's error where another role may not change the journal.
+    settings: with the database under the role that owns its tables; another one may not change the journal
     """
     values = {"subject": subject, "pseudonym": f"erased-{secrets.token_hex(8)}"}
-    engine = write_engine(url, size=1)
-    try:
-        async with engine.begin() as connection:
-            # No write of this subject is under way.
-            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
-            journals = [PUBLIC_JOURNAL]
-            if await connection.scalar(
-                sa.text("SELECT to_regclass(:table) IS NOT NULL"), {"table": DRAFT_JOURNAL.change}
-            ):
-                journals.append(DRAFT_JOURNAL)
-            # A write that is in both journals, such as a submission, has one moment.
-            moments = set[datetime]()
-            for journal in journals:
-                moments |= set(await connection.scalars(sa.text(_WRITES.format(journal.revision)), values))
-            writes = len(moments)
-            answers = (await connection.execute(_ANSWERS, values)).rowcount
-            if writes or answers:
-                found = {"pseudonym": values["pseudonym"], "writes": writes, "answers": answers}
-                await connection.execute(_ERASED, found)
-            text = json.dumps(subject, ensure_ascii=False)
-            found_in = " UNION ".join(_MENTIONS.format(journal.change) for journal in journals)
-            mentions = list((await connection.scalars(sa.text(f"{found_in} ORDER BY 1"), {"text": text})).all())
-        return Erasure(values["pseudonym"], writes, answers, mentions)
-    finally:
-        await engine.dispose()
+    async with open_database(settings) as database, writing(database, is_long=True) as session:
+        connection = await session.connection()
+        # No write of this subject is under way.
+        await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
+        journals = [PUBLIC_JOURNAL]
+        if await connection.scalar(sa.text("SELECT to_regclass(:table) IS NOT NULL"), {"table": DRAFT_JOURNAL.change}):
+            journals.append(DRAFT_JOURNAL)
+        # A write that is in both journals, such as a submission, has one moment.
+        moments = set[datetime]()
+        for journal in journals:
+            moments |= set(await connection.scalars(sa.text(_WRITES.format(journal.revision)), values))
+        writes = len(moments)
+        answers = (await connection.execute(_ANSWERS, values)).rowcount
+        if writes or answers:
+            found = {"pseudonym": values["pseudonym"], "writes": writes, "answers": answers}
+            await connection.execute(_ERASED, found)
+        text = json.dumps(subject, ensure_ascii=False)
+        found_in = " UNION ".join(_MENTIONS.format(journal.change) for journal in journals)
+        mentions = list((await connection.scalars(sa.text(f"{found_in} ORDER BY 1"), {"text": text})).all())
+    return Erasure(values["pseudonym"], writes, answers, mentions)

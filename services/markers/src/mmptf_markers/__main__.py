@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
-from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.engines import open_database
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_markers.app import SERVICE
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.reading import DocumentError, InvalidDocument, read_json
@@ -48,19 +47,15 @@ async def _written(settings: ServiceSettings, content: bytes, supersedes: str | 
     rubric = None if is_translation(content) else load_rubric(content)
     if rubric is None and supersedes:
         raise NotPublishable("a translation supersedes no rubric")
-    engine = write_engine(settings.database_url.get_secret_value(), size=1)
-    try:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            what = "a rubric" if rubric else "a translation"
-            write = await begin_write(session, Author(actor="publish"), f"publication of {what}")
-            if rubric:
-                code = await publish_rubric(write, rubric, supersedes)
-            else:
-                code = await publish_translation(write, content)
-            revision = await write.revision()
-        return code, revision if revision >= write.first else None
-    finally:
-        await engine.dispose()
+    async with open_database(settings) as database, writing(database) as session:
+        what = "a rubric" if rubric else "a translation"
+        write = await begin_write(session, Author(actor="publish"), f"publication of {what}")
+        if rubric:
+            code = await publish_rubric(write, rubric, supersedes)
+        else:
+            code = await publish_translation(write, content)
+        revision = await write.revision()
+    return code, revision if revision >= write.first else None
 
 
 def _add_scoring(parser: argparse.ArgumentParser) -> None:

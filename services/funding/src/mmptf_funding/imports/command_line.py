@@ -12,8 +12,9 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.process.settings import ServiceSettings
-from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.engines import open_database
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail
 from mmptf_funding.imports.commands import Checked, Progress, changed_since, check_edition, write_edition
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: ServiceSettings, arguments: argparse.Namespace) -> int:
     """Import files; returns 0 when all was written (or would be, in a dry run), 1 when the import was rejected."""
+    # A file that cannot be read is told before the database is asked, whose failures have other messages.
+    for path in arguments.files:
+        path.open("rb").close()
     try:
         report = asyncio.run(_import(settings, arguments.files, arguments.dry_run))
     except InvalidRequest as problem:
@@ -91,20 +95,16 @@ async def _import(settings: ServiceSettings, files: list[Path], dry_run: bool) -
         with ExitStack() as stack:
             return await check_edition(session, _open(files, stack), progress=progress)
 
-    engine = write_engine(settings.database_url.get_secret_value(), size=1)
-    try:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            # The lock of all writers is taken when everything is checked; what has changed meanwhile is seen then.
-            checked = await check(session)
-            write = await begin_write(session, Author(actor="import"), "import of an edition")
-            still = await check(session) if await changed_since(write, checked) else checked
-            report = await write_edition(write, still, progress=progress)
-            if dry_run:
-                await session.rollback()
-                return report.model_copy(update={"dry_run": True, "revision": None})
-        return report
-    finally:
-        await engine.dispose()
+    async with open_database(settings) as database, writing(database, is_long=True) as session:
+        # The lock of all writers is taken when everything is checked; what has changed meanwhile is seen then.
+        checked = await check(session)
+        write = await begin_write(session, Author(actor="import"), "import of an edition")
+        still = await check(session) if await changed_since(write, checked) else checked
+        report = await write_edition(write, still, progress=progress)
+        if dry_run:
+            await session.rollback()
+            return report.model_copy(update={"dry_run": True, "revision": None})
+    return report
 
 
 def _progress() -> Progress:
