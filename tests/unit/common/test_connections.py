@@ -347,10 +347,23 @@ def is_open(connection: socket.socket) -> bool:
         connection.settimeout(5)
 
 
-def answered(port: int, sent: bytes = GET) -> socket.socket:
-    connection = connected(port, sent)
-    assert connection.recv(65_536).endswith(b"\r\n\r\n0")
-    return connection
+def ask(connection: socket.socket) -> None:
+    """Send a request on an open connection, and take the answer to its end."""
+    connection.sendall(GET)
+    received = b""
+    while not received.endswith(b"\r\n\r\n0"):
+        piece = connection.recv(65_536)
+        assert piece, "the process has closed the connection"
+        received += piece
+    assert received.startswith(b"HTTP/1.1 200")
+
+
+@contextmanager
+def answered(port: int) -> Iterator[socket.socket]:
+    """A connection on which a request was answered."""
+    with connected(port) as connection:
+        ask(connection)
+        yield connection
 
 
 @pytest.mark.parametrize("limits", [(5, 0), (100, 5)])
@@ -368,8 +381,7 @@ def test_a_full_house_of_idle_connections_gives_way_to_new_ones(app: App, limits
                 answered(port),
             )
         )
-        first.sendall(GET)  # it is idle for the shortest time now
-        assert first.recv(65_536).endswith(b"0")
+        ask(first)  # it is idle for the shortest time now
         third.sendall(begun)
         time.sleep(0.1)
         new = stack.enter_context(answered(port))
