@@ -19,6 +19,8 @@ import pytest
 
 from mmptf_common.feed import replication
 from mmptf_common.feed.replication import Staging
+from mmptf_common.storage import engines
+from mmptf_common.storage.journal import JOURNAL_LOCK
 from mmptf_local.processes import LOOPBACK, Child, free_port
 from tests.conftest import pool_of, running_app
 from tests.integration.replicas import until
@@ -110,6 +112,36 @@ async def test_a_first_copy_is_whole_though_the_source_fails_in_the_middle(
         reached = "SELECT last = 2000 FROM replication WHERE service = 'funding'"
         await until(lambda: pool.fetchval(reached), seconds=60)
         assert await total(pool) == (2000, 2000 * 2001 // 2, 7)
+
+
+@pytest.mark.usefixtures("short_intervals")
+async def test_a_copy_waits_for_a_long_write_and_does_not_begin_anew(
+    new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "LOCK_SECONDS", 0.2)
+    source, database = Ledger(300), new_database("markers")
+    staged, take_turn = asyncio.Event(), Staging.take_turn
+
+    async def noted(self: Staging) -> None:
+        await take_turn(self)
+        staged.set()
+
+    monkeypatch.setattr(Staging, "take_turn", noted)
+    writer = await asyncpg.connect(database)
+    await writer.execute("SELECT pg_advisory_lock($1)", JOURNAL_LOCK)
+    async with (
+        served(source) as url,
+        running_app("markers", database, None, funding_url=url) as markers,
+    ):
+        pool = markers.app.state.database.pool
+        await asyncio.wait_for(staged.wait(), 60)
+        await asyncio.sleep(1)
+        assert (await total(pool))[0] == 0
+        await writer.execute("SELECT pg_advisory_unlock($1)", JOURNAL_LOCK)
+        await until(lambda: pool.fetchval("SELECT last FROM replication WHERE service = 'funding'"), seconds=60)
+        assert await total(pool) == (300, 300 * 301 // 2, 1)
+        assert source.asked.count(0) == 1
+    await writer.close()
 
 
 @pytest.mark.usefixtures("short_intervals")

@@ -206,7 +206,8 @@ class Staging:
     async def take_turn(self) -> None:
         """Return when no other process stores a whole copy: two at once would undo each other's newer records."""
         driver = await self.driver()
-        await driver.execute(f"SET idle_session_timeout = '{STORE_IDLE_SECONDS}s'")
+        # A part waits for other writers as long as a statement may take: to begin anew takes longer.
+        await driver.execute(f"SET idle_session_timeout = '{STORE_IDLE_SECONDS}s'; SET lock_timeout = 0")
         lock = "SELECT pg_try_advisory_lock($1, hashtext($2))"
         # PostgreSQL has no event for it.
         while not await driver.fetchval(lock, _STORES_COPY, self._replication.service):  # noqa: ASYNC110
