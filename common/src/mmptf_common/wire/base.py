@@ -158,9 +158,15 @@ def descriptions_of_values() -> dict[str, str]:
         name: inspect.cleandoc(text)
         for module, loaded in list(sys.modules.items())
         if module.startswith("mmptf_") and any(isinstance(value, TypeAliasType) for value in vars(loaded).values())
-        for name, text in _texts_below(_statements(module))
+        for name, text in _texts(module).items()
         if isinstance(getattr(loaded, name), TypeAliasType)
     }
+
+
+@cache
+def _texts(module: str) -> Mapping[str, str]:
+    """The names that a module of the suite declares or assigns, with the docstrings below them."""
+    return dict(_texts_below(_statements(module)))
 
 
 def _statements(module: str) -> Sequence[ast.stmt]:
