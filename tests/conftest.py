@@ -42,11 +42,18 @@ hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 
 
+# Files whose tests leave the processes of a suite as they are, in the order in which they ask them: first what shows
+# the figures of the packaged data, then what writes.
+SHARING_A_SUITE = ("tests/e2e/test_readme.py", "tests/e2e/test_behind_nginx.py", "tests/e2e/test_http_server.py")
+
+
 class ByFile(LoadScopeScheduling):
-    """A file stays with one worker, and all of a folder whose files share the processes that they ask."""
+    """A file stays with one worker, and so do all files that share the processes that they ask."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file in SHARING_A_SUITE:
+            return SHARING_A_SUITE[0]
         folder = file.rpartition("/")[0]
         return folder if folder in ("tests/contract", "tests/validators") else file
 
