@@ -175,13 +175,15 @@ async def test_values_that_are_not_used_are_counted_in_few_log_lines(
     async with standing_in() as server, open_cache(server.url, "mmptf-a", "build") as store:
         await store.put("one", b"1")
         server.values[b"mmptf-a:one"] = b"else"
+        began = time.monotonic()
         for _ in range(51):
             assert (await store.get("one"))[1].endswith("detail=invalid")
+        intervals = (time.monotonic() - began) / 0.6
         await asyncio.sleep(1.5)
     found = [vars(record) for record in caplog.records if "not those" in record.message]
-    assert 1 < len(found) < 5
-    assert len([record for record in found if "left_out" not in record]) == 1
-    assert 1 + sum(record.get("left_out", 0) for record in found) == 51
+    assert 1 < len(found) <= 2 + intervals
+    # The first one, also of those after an interval without any, stands for itself.
+    assert sum(record.get("left_out", 1) for record in found) == 51
 
 
 @pytest.mark.usefixtures("patient")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
@@ -49,12 +50,15 @@ async def test_437_answers_of_503_leave_few_lines_with_their_number(
     async with AsyncExitStack() as stack:
         for _ in range(pool.get_max_size()):
             await stack.enter_async_context(pool.acquire())
+        began = time.monotonic()
         answers = await asyncio.gather(*(running.client.get(ORGANIZATIONS) for _ in range(437)))
+        intervals = (time.monotonic() - began) / SECONDS
     assert {answer.status_code for answer in answers} == {503}
     await asyncio.sleep(2.5 * SECONDS)
     found = lines(caplog)
-    assert 1 < len(found) < 5
-    assert 1 + sum(map(left_out, found)) == 437
+    assert 1 < len(found) <= 2 + intervals
+    # The first one, also of those after an interval without any, stands for itself.
+    assert sum(left_out(record) or 1 for record in found) == 437
     for record in found:
         assert record.exc_info is None
         assert record.__dict__["status"] == 503
