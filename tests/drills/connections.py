@@ -200,7 +200,7 @@ async def slow_readers_of_long_answers(scene: Scene) -> None:
 
 @drill(*NAMES)
 async def slow_readers_of_a_service(scene: Scene) -> None:
-    """200 clients of each process of the funding service ask it for 1,000 changes, and read ten bytes a second.
+    """200 clients of each process of the funding service ask it for 1,000 rows, and read ten bytes a second.
 
     What counts is its memory, which is measured of every process.
     """
@@ -208,7 +208,7 @@ async def slow_readers_of_a_service(scene: Scene) -> None:
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal begun
-        writer.write(head("/funding/v1/changes?entity=requirement&limit=1000") + b"\r\n")
+        writer.write(head("/funding/v1/requirements?limit=1000") + b"\r\n")
         await reader.readexactly(1)
         begun += 1
         await read_slowly(reader)

@@ -46,7 +46,7 @@ LINGER_SECONDS = 2.0
 # reader who takes all the time seems to take nothing for minutes.
 UNSENT = 65_536
 # Bytes of answers that a process holds since their readers have not taken them yet.
-HELD_BYTES = 50_331_648
+HELD_BYTES = 33_554_432
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.[01]\r\n")
 _METHODS = {method.value.encode() for method in HTTPMethod}
 _EXPOSED = (b"access-control-expose-headers", b"X-Request-ID")
