@@ -101,8 +101,9 @@ def fuzzing(
     started: list[subprocess.Popen[str]] = []
 
     def run(url: str, caller: str, folder: Path) -> None:
-        started.append(start(url, caller, folder))
-        started[-1].wait()
+        process = start(url, caller, folder)
+        started.append(process)
+        process.wait()
 
     with ThreadPoolExecutor(FUZZED_AT_ONCE) as threads:
         if chosen:
