@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,8 +19,11 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from mmptf_common.http.parameters import PointInTime
+from mmptf_common.http.snapshot import snapshot
 from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables, with_ctes
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.records import moment_text
 from mmptf_local.cache import Cache
 from mmptf_local.postgres import Postgres
@@ -569,3 +573,21 @@ async def test_the_cache_separates_earlier_answers_from_the_present_one(
             again = await client.get(with_query(path, as_of=revision))
             assert again.headers["cache-status"] == "mmptf-funding; hit"
             assert without_as_of(again.json()) == answer
+
+
+async def test_only_reads_as_of_an_earlier_revision_are_planned_without_nested_loops(
+    new_database: Databases,
+) -> None:
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        path = "/catalog/v1/organizations"
+        for query in ({"as_of": "1"}, {}):
+            for form in ("json", "csv"):
+                answer = await running.client.get(path, params={**query, "format": form})
+                assert answer.status_code == 200
+        for read in running.app.state.database.reads.values():
+            async with read.connections.acquire() as connection:
+                assert await connection.fetchval("SHOW enable_nestloop") == "on"
+        query = PointInTime.model_validate({"as_of": "1"})
+        request = SimpleNamespace(app=running.app)
+        async with snapshot(request, ReadKind.PAGE, query) as data:  # type: ignore[arg-type]
+            assert await data.connection.fetchval("SHOW enable_nestloop") == "off"
