@@ -153,7 +153,8 @@ async def test_a_reader_who_gave_a_place_up_gets_a_truncated_body_and_a_line_in_
     assert server.in_use == PLACES
     with caplog.at_level(logging.WARNING):
         assert (await read(server, "127.0.0.1", Answer())).is_whole
-    lines = [record for record in caplog.records if record.name == "mmptf.failure"]
+    # Those of the readers before may come later, without a mark.
+    lines = [record for record in caplog.records if hasattr(record, "broken_off")]
     assert {(line.status, line.broken_off, line.reason) for line in lines} == {(503, True, BROKEN_OFF)}  # type: ignore[attr-defined]
     # One only: the others may be as slow while nobody else wants a place.
     for answer in slow:
