@@ -271,7 +271,7 @@ async def test_codes_together_are_answered_as_each_by_itself(
 ) -> None:
     """Those in another case, unknown and earlier ones, and also by a catalogue of the version before."""
     codes = ["ETH-01", "MDA-01", "eth-01", "NO-SUCH-01", "GMB-01", "BIH-01", "CHL-01", "TJK-01", "SLV-01", "OLD-1"]
-    codes += [*(f"XXX-{n}" for n in range(30)), "old-2", "OLD-3"]
+    codes += [*(f"XXX-{n}" for n in range(8)), "old-2", "OLD-3"]
     renamed = {"OLD-1": "ETH-01", "OLD-2": "MKD-01", "OLD-3": "MDA-01"}
     async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as home:
         async with running.as_owner() as session:

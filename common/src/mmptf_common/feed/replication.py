@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import sqlalchemy as sa
@@ -150,6 +150,14 @@ _MOVE = sa.text(
 )
 
 
+class _Part(NamedTuple):
+    """A part of a whole copy: the statement that puts or deletes the rows of a slice, and the slice."""
+
+    statement: str
+    slice: tuple[str, str]
+    is_put: bool
+
+
 class Staging:
     """The newest changes of records that are not stored yet, in temporary tables of a connection of its own.
 
@@ -212,6 +220,30 @@ class Staging:
         # PostgreSQL has no event for it.
         while not await driver.fetchval(lock, _STORES_COPY, self._replication.service):  # noqa: ASYNC110
             await asyncio.sleep(STORE_LOOK_SECONDS)
+
+    async def compare(self) -> int:
+        """The number of rows that a whole copy puts or deletes; has to be called before `parts`."""
+        driver = await self.driver()
+        rows = 0
+        for merge in map(_Merge, self._replication.entities):
+            await driver.execute(f"ANALYZE {merge.staged}; {merge.find_gone}")
+            rows += await driver.fetchval(
+                f"SELECT (SELECT count(*) FROM {merge.staged}) + (SELECT count(*) FROM {merge.gone})"
+            )
+        return rows
+
+    async def parts(self) -> AsyncIterator[_Part]:
+        """The parts of a whole copy, in the order in which they are stored."""
+        for merge in map(_Merge, self._replication.entities):
+            async for after, last in self.slices(merge.staged, PART_ROWS):
+                yield _Part(merge.put_slice, (after, last), is_put=True)
+            async for after, last in self.slices(merge.gone, PART_ROWS):
+                yield _Part(merge.delete_slice, (after, last), is_put=False)
+
+    async def store(self, write: Write, part: _Part) -> None:
+        """Store a part of a whole copy."""
+        values = (write.at, *part.slice) if part.is_put else part.slice
+        await (await self.driver()).execute(part.statement, *values)
 
     async def slices(self, table: str, rows: int) -> AsyncIterator[tuple[str, str]]:
         """The parts of a table in the order of its codes, each as the code before it and its last one."""
@@ -467,21 +499,21 @@ class Replicator:
         return staging.reached
 
     async def _store_whole(self, staging: Staging) -> None:
-        """Store a whole copy in parts, each a write of its own, and the position with the last of them.
+        """Store a whole copy and its position: in one write, so that no reader gets a part of it, or else in parts.
 
-        Until then the copy is not complete, and where this process ends, another one begins anew.
+        In parts, each a write of its own, other writers do not wait for all of it. Until the last one the copy is not
+        complete, and where this process ends, another one begins anew.
         """
         await staging.take_turn()
-        driver = await staging.driver()
-        for merge in map(_Merge, self._replication.entities):
-            await driver.execute(f"ANALYZE {merge.staged}")
-            async for after, last in staging.slices(merge.staged, PART_ROWS):
-                async with self._part(staging) as write:
-                    await driver.execute(merge.put_slice, write.at, after, last)
-            await driver.execute(merge.find_gone)
-            async for after, last in staging.slices(merge.gone, PART_ROWS):
-                async with self._part(staging):
-                    await driver.execute(merge.delete_slice, after, last)
+        if await staging.compare() <= PART_ROWS:
+            async with self._part(staging) as write:
+                async for part in staging.parts():
+                    await staging.store(write, part)
+                await self._move(write.session, _BEGIN, staging.reached)
+            return
+        async for part in staging.parts():
+            async with self._part(staging) as write:
+                await staging.store(write, part)
         async with self._part(staging) as write:
             await self._move(write.session, _BEGIN, staging.reached)
 
