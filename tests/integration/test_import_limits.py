@@ -22,7 +22,7 @@ from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_funding.imports import reading, routes
 from mmptf_funding.imports.commands import check_edition, write_edition
-from mmptf_funding.imports.files import MAX_STYLES, Tables
+from mmptf_funding.imports.files import MAX_ATTRIBUTES, MAX_STYLES, Tables
 from mmptf_funding.imports.reading import MAX_OTHERS, MAX_REQUIREMENTS
 from mmptf_funding.imports.routes import CSV, XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
@@ -75,6 +75,22 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "entities": (
         lambda: with_part(SHEET, lambda xml: b'<!DOCTYPE x SYSTEM "file:///etc/passwd">' + xml),
         "document type",
+    ),
+    "a long attribute": (
+        lambda: with_part(SHEET, lambda xml: xml.replace(b'<row r="2"', b'<row r="2" x="' + b"y" * 4_000_000 + b'"')),
+        str(MAX_ATTRIBUTES),
+    ),
+    "a long comment": (
+        lambda: with_part(SHEET, before(b"</sheetData>", b"<!--" + b"y" * 4_000_000 + b"-->")),
+        str(MAX_ATTRIBUTES),
+    ),
+    "an attribute without an end": (
+        lambda: with_part(SHEET, lambda xml: xml.partition(b"<row")[0] + b'<row r="' + b"y" * 12_000_000),
+        "cut off",
+    ),
+    "a sheet that is not there": (
+        lambda: with_part("xl/_rels/workbook.xml.rels", lambda xml: xml.replace(b"sheet3.xml", b"sheet33.xml")),
+        "named and not in the file",
     ),
     "no zip": (lambda: b"no zip at all", "no zip archive"),
     "cut off": (lambda: workbook_of(MADE_UP)[:3000], "broken"),

@@ -129,8 +129,9 @@ class _Described(BaseModel):
         for base in reversed(cls.__mro__):
             for name, text in _docstrings(base.__module__).get(base.__name__, {}).items():
                 if name in members:
-                    is_text = _is_text(members[name])
-                    members[name]["description"] = f"{text} {texts.IN_CONTRACTS}" if is_text else text
+                    members[name]["description"] = text
+        for member in filter(_is_text, members.values()):
+            member["description"] = " ".join(filter(None, (member.get("description"), texts.IN_CONTRACTS)))
         return schema
 
 

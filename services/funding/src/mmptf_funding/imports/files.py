@@ -10,7 +10,7 @@ import math
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import IO, Any, BinaryIO, cast
 from xml.parsers import expat
 
@@ -30,6 +30,8 @@ MAX_STYLES = 10_000
 MAX_TEXTS = 200_000
 MAX_ELEMENTS = 3_000_000
 MAX_DEPTH = 64
+# Characters of the attributes of an element, and of a comment: a parser reads them again with each piece of a file.
+MAX_ATTRIBUTES = 64 * 1024
 MAX_ROWS = 100_000
 MAX_COLUMNS = 256
 MAX_DIGITS = 15
@@ -137,7 +139,7 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
     """The tables of an XLSX workbook by sheet; formulas, dates and all but text and numbers are errors."""
     with tempfile.TemporaryFile() as plain:
         _unpack(file, plain)
-        _look_through(plain)
+        declared = _look_through(plain)
         try:
             book = load_workbook(plain, read_only=True, data_only=False, keep_links=False)
         except Exception as error:
@@ -156,6 +158,12 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
                 if name not in TABLES
             ]
             raise_if_any(errors)
+            # The reader leaves out sheets whose parts are not there, and an edition would lose a table unsaid.
+            for name in declared:
+                if name not in book.sheetnames:
+                    raise file_error(
+                        ProblemCode.NOT_A_WORKBOOK, f"the sheet {name[:64]!r} is named and not in the file"
+                    )
             yield {cast("TableName", name): _sheet(cast("TableName", name), sheet) for name, sheet in sheets.items()}
         finally:
             book.close()
@@ -206,6 +214,7 @@ class _Parts:
     """Counts what the XML of a workbook's parts has; raises InvalidRequest where that is more than is read."""
 
     def __init__(self) -> None:
+        self.sheets: list[str] = []
         self._depth = self._elements = self._styles = self._texts = 0
 
     def look_through(self, xml: IO[bytes]) -> None:
@@ -214,9 +223,17 @@ class _Parts:
         parser.StartDoctypeDeclHandler = self._declared
         parser.StartElementHandler = self._started
         parser.EndElementHandler = self._ended
+        parser.CommentHandler = self._check_length
+        parser.ProcessingInstructionHandler = self._check_length
         self._depth = 0
-        with suppress(expat.ExpatError):
-            parser.ParseFile(xml)
+        try:
+            # In large pieces: what has no end is read again from its beginning with each of them.
+            while piece := xml.read(MAX_LINE):
+                parser.Parse(piece)
+            parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            if error.code == expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN]:
+                raise file_error(ProblemCode.NOT_A_WORKBOOK, "a part of the workbook is cut off") from error
 
     def _declared(self, *_: object) -> None:
         raise file_error(
@@ -227,6 +244,9 @@ class _Parts:
         self._depth += 1
         self._elements += 1
         name = name.rpartition(":")[2]
+        self._check_length(*attributes, *attributes.values())
+        if name == "sheet":
+            self.sheets.append(attributes.get("name", ""))
         if name == "c" or name == "row":
             self._check_place(name, attributes.get("r", ""))
         elif name == "xf":
@@ -241,6 +261,13 @@ class _Parts:
         ):
             if found > most:
                 raise file_error(ProblemCode.FILE_TOO_LARGE, f"a workbook of at most {most} {of_what} is read")
+
+    def _check_length(self, *texts: str) -> None:
+        if sum(map(len, texts)) > MAX_ATTRIBUTES:
+            raise file_error(
+                ProblemCode.FILE_TOO_LARGE,
+                f"an element with attributes of at most {MAX_ATTRIBUTES} characters is read, and a comment of as many",
+            )
 
     def _ended(self, _: str) -> None:
         self._depth -= 1
@@ -266,14 +293,15 @@ def _column(letters: str) -> int:
     return number
 
 
-def _look_through(plain: BinaryIO) -> None:
-    """Refuse an unpacked workbook of which the reader would make more than it may, before it is read."""
+def _look_through(plain: BinaryIO) -> list[str]:
+    """The names of the sheets of an unpacked workbook; refuses one of which the reader would make more than it may."""
     parts = _Parts()
     with zipfile.ZipFile(plain) as archive:
         for name in archive.namelist():
             if name.lower().endswith((".xml", ".rels", ".vml")):
                 with archive.open(name) as xml:
                     parts.look_through(xml)
+    return parts.sheets
 
 
 def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:

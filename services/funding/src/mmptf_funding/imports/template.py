@@ -41,6 +41,13 @@ def _amount(value: object) -> object:
     raise ValueError("digits are expected, with a point before the cents and without separators, such as 2500000.00")
 
 
+def _whole(value: object) -> object:
+    # Pydantic takes underscores between digits, as Python does: 1_1 would be the line 11.
+    if isinstance(value, str) and "_" in value:
+        raise ValueError("a whole number is expected, such as 12")
+    return value
+
+
 def _several(value: object) -> object:
     return value.split(SEVERAL) if isinstance(value, str) else value
 
@@ -58,7 +65,7 @@ Text = Annotated[
     AfterValidator(texts.not_a_formula),
 ]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
-Line = Annotated[int, Field(ge=1, le=100_000_000)]
+Line = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100_000_000)]
 Several = Annotated[list[Text], BeforeValidator(_several), Field(max_length=100)]
 CountryCode = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 NOTE = "what whoever uses the figure has to know"
