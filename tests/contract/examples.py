@@ -63,7 +63,7 @@ def settled(answer: Any, name: str = "") -> Any:
         return BUILD
     if name == "seq" and answer > MOST_SEQ:
         return 1
-    if name == "code" and isinstance(answer, str) and DRAFT_CODE.fullmatch(answer):
+    if name in ("code", "key") and isinstance(answer, str) and DRAFT_CODE.fullmatch(answer):
         return A_DRAFT_CODE
     if name == "period_end":
         return MOMENT[:10]

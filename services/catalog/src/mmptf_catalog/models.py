@@ -115,7 +115,10 @@ class DraftRow(Record, Base, table=True):
     """A programme that is not submitted yet; visible to its own organization only."""
 
     __tablename__ = "draft"
-    __table_args__ = (sa.Index("draft_organization_updated", "organization", "updated", "code"),)
+    __table_args__ = (
+        sa.Index("draft_organization_code", "organization", "code"),
+        sa.Index("draft_organization_updated", "organization", "updated", "code"),
+    )
 
     organization: str = Field(foreign_key="organization.code")
     words: list[str] = codes()

@@ -80,7 +80,10 @@ class DraftRow(Record, Base, table=True):
     """An assessment before it is submitted; visible to its organization only."""
 
     __tablename__ = "draft"
-    __table_args__ = (sa.Index("draft_organization_updated", "organization", "updated", "code"),)
+    __table_args__ = (
+        sa.Index("draft_organization_code", "organization", "code"),
+        sa.Index("draft_organization_updated", "organization", "updated", "code"),
+    )
 
     organization: str
     programme: str

@@ -197,6 +197,7 @@ def upgrade() -> None:  # noqa: D103
             f"CREATE TRIGGER journal_{event} AFTER {event.upper()} ON draft {rows} FOR EACH STATEMENT"
             " EXECUTE FUNCTION draft_journal_write('draft')"
         )
-    # The drafts of an organization in the order of their changes, in both directions.
+    # The drafts of an organization in each of their orders, in both directions.
     op.execute("DROP INDEX ix_draft_organization")
+    op.execute("CREATE INDEX draft_organization_code ON draft (organization, code)")
     op.execute("CREATE INDEX draft_organization_updated ON draft (organization, updated, code)")

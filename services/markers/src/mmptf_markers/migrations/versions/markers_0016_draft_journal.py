@@ -197,8 +197,9 @@ def upgrade() -> None:  # noqa: D103
             f"CREATE TRIGGER journal_{event} AFTER {event.upper()} ON draft {rows} FOR EACH STATEMENT"
             " EXECUTE FUNCTION draft_journal_write('draft')"
         )
-    # The drafts of an organization in the order of their changes, in both directions.
+    # The drafts of an organization in each of their orders, in both directions.
     op.execute("DROP INDEX ix_draft_organization")
+    op.execute("CREATE INDEX draft_organization_code ON draft (organization, code)")
     op.execute("CREATE INDEX draft_organization_updated ON draft (organization, updated, code)")
     # A submission had the code of its draft so far; now it gets one of its own.
     for table in ("assessment", "assessment_past"):
