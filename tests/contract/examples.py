@@ -30,6 +30,8 @@ BUILD = "0123456789ab"
 DRAFT_CODE, A_DRAFT_CODE = re.compile(r"D-[0-9A-HJKMNP-TV-Z]{8}"), "D-7K3M9QWT"
 # The numbers of changes of drafts, which are made from moments, are higher than that.
 MOST_SEQ = 10**12
+# The id of the request that made a change.
+A_REQUEST = "request-1"
 # Texts that name a place in the journal.
 PLACES = {"next", "locator", "link"}
 
@@ -59,6 +61,8 @@ def settled(answer: Any, name: str = "") -> Any:
         return [settled(value, name) for value in answer]
     if name in MOMENTS and isinstance(answer, str):
         return MOMENT
+    if name == "request_id" and isinstance(answer, str):
+        return A_REQUEST
     if name == "build" and isinstance(answer, str):
         return BUILD
     if name == "seq" and answer > MOST_SEQ:
