@@ -9,7 +9,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/pytho
 # Shell commands that end a recipe with one line: of whom, and where the rest was written.
 NOT_INSTALLED = { echo "$(1) failed (all that it printed: $(2)). Is a package index in reach? Check the network and\
  HTTPS_PROXY, or name an index that you reach: PIP_INDEX_URL=https://.../simple" >&2; exit 1; }
-# With these, tests that are marked `longer` try more than in every run.
+# With these, tests that are marked `tries_more` try more than in every run.
 LONGER := BOOKS_EXAMPLES=20 CONSUMER_WRITES=5000 COUNTRY_FORMS=all LOOKUP_ROWS=40000 ORDERS=all PLAN_ROWS=100000 \
   RUBRIC_EXAMPLES=10000 SCHEMATHESIS_EXAMPLES=200
 PYTEST := .venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
@@ -38,7 +38,7 @@ test: check  ## checks, then the tests that every change has to pass, against a 
 	@PYTHONDONTWRITEBYTECODE= $(PYTEST) $(ARGS)
 
 longer: .venv/longer  ## before a release: tests that take long, install from wheels or try many times more
-	@PYTHONDONTWRITEBYTECODE= $(LONGER) $(PYTEST) -m "drills or longer" $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(LONGER) $(PYTEST) -m "longer or tries_more" $(ARGS)
 
 drills: .venv/tests  ## before a release: every fault under load, each answer checked (15 min; ARGS=--list names them)
 	@.venv/bin/python -m tests.drills $(ARGS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 NPM = [
-    pytest.mark.drills,
+    pytest.mark.longer,
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"),
 ]
 

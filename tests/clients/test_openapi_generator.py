@@ -19,7 +19,7 @@ GO_SOURCES = Path("/usr/share/gocode")
 ANNOTATIONS = Path("/usr/share/java/geronimo-annotation-1.3-spec.jar")
 GENERATED = "hideGenerationTimestamp=true"
 NO_PAGES = "apiDocs=false,modelDocs=false,apiTests=false,modelTests=false"
-pytestmark = [pytest.mark.drills, pytest.mark.skipif(shutil.which("java") is None, reason="java is not installed")]
+pytestmark = [pytest.mark.longer, pytest.mark.skipif(shutil.which("java") is None, reason="java is not installed")]
 
 
 @pytest.fixture(scope="module")

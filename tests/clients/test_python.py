@@ -38,12 +38,12 @@ def test_a_client_and_its_screens_type_check_strictly(folder: Path) -> None:
     run(folder, TOOLS / "mypy", "--config-file", HERE / "mypy.ini", "generated", "screens.py")
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_the_screens_run(folder: Path, gateway: str) -> None:
     check_shown(run(folder, sys.executable, "screens.py", gateway))
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_models_of_pydantic_type_check_strictly(folder: Path) -> None:
     # Annotated types, since a type checker takes no call in an annotation; types of members named after their model,
     # since the component `Programme` would be `Programme2` beside a member `programme`; no class around a single value.

@@ -26,7 +26,7 @@ def test_every_array_and_map_of_a_body_has_a_bound(operation: Operation) -> None
             assert "maxProperties" in schema, pointer(at)
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
 async def test_a_body_of_wrong_members_alone_is_refused_briefly(apis: ApiClients, operation: Operation) -> None:
     members = {f"member-{n}": 1 for n in range(50_000)}

@@ -14,7 +14,7 @@ from tests.contract.fuzzing import CALLERS, EXAMPLES, HISTORY
 # The gateway forwards the operations of the services, and what it has of its own the tests beside this one ask; what
 # nobody may do without a token, they ask of every operation, too.
 EACH = [
-    pytest.param((api, caller), id=f"{api}-{caller}", marks=pytest.mark.longer if is_often else pytest.mark.drills)
+    pytest.param((api, caller), id=f"{api}-{caller}", marks=pytest.mark.tries_more if is_often else pytest.mark.longer)
     for caller in CALLERS
     for api in APIS
     for is_often in [api != "gateway" and caller == "admin"]

@@ -99,7 +99,7 @@ def ordered(rows: list[Contract], order: tuple[str, ...], ranks: dict[str, list[
 SEVERAL = [(o, order) for o in LISTS if o in AT_SERVICES for order in orders_of(o) if len(order) > 1]
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 @pytest.mark.parametrize(("operation", "order"), SEVERAL, ids=str)
 async def test_rows_are_in_the_order_of_all_keys_and_pages_of_any_size_too(
     apis: ApiClients, operation: Operation, order: tuple[str, ...]

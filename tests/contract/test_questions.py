@@ -82,7 +82,7 @@ def spellings(name: str, values: tuple[str, ...], most: int) -> list[str]:
     )
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", TAGGED, ids=str)
 async def test_different_answers_have_different_tags_and_equal_questions_one(
     apis: ApiClients, operation: Operation

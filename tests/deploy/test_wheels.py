@@ -78,7 +78,7 @@ def pins() -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", PINS.read_text(), re.MULTILINE))
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.parametrize("name", DEPLOYABLE)
 def test_nothing_is_installed_but_what_is_needed_and_pinned(environments: dict[str, Path], name: str) -> None:
     listed = uv("pip", "list", "--format", "json", "--python", environments[name] / "bin" / "python")
@@ -115,7 +115,7 @@ def run_alone(name: str, environment: Path, postgres: Postgres) -> None:
         assert child.process.returncode in {0, -signal.SIGTERM}
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.parametrize("name", DEPLOYABLE)
 def test_it_runs_alone(runs: dict[str, Future[None]], name: str) -> None:
     runs[name].result()

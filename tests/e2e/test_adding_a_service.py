@@ -81,7 +81,7 @@ def gateway(suite: Suite) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_it_is_read_through_the_gateway(gateway: httpx.Client) -> None:
     page = gateway.get("/glossary/v1/terms", params={"topic": "money"}).raise_for_status().json()
     assert [(item["code"], item["topic"]) for item in page["items"]] == [("pledge", "money")]
@@ -96,7 +96,7 @@ def test_it_is_read_through_the_gateway(gateway: httpx.Client) -> None:
     assert "pledge,Pledge,money," in gateway.get("/glossary/v1/terms?format=csv").text
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_it_is_in_the_status_of_the_suite(gateway: httpx.Client) -> None:
     status = gateway.get("/status").json()
     assert status["complete"]
@@ -106,7 +106,7 @@ def test_it_is_in_the_status_of_the_suite(gateway: httpx.Client) -> None:
     assert services["glossary"]["revision"] == 3
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_it_is_in_the_merged_contract(gateway: httpx.Client) -> None:
     contract = whole_contract(gateway).json()
     assert "x-missing-services" not in contract
@@ -115,7 +115,7 @@ def test_it_is_in_the_merged_contract(gateway: httpx.Client) -> None:
     assert {"/catalog/v1/programmes", "/glossary/v1/terms/{code}"} <= contract["paths"].keys()
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_it_is_written_by_nobody_without_a_token_and_audited(suite: Suite, gateway: httpx.Client) -> None:
     assert gateway.get("/glossary/v1/audit").status_code == 401
     issued = httpx.post(
@@ -126,7 +126,7 @@ def test_it_is_written_by_nobody_without_a_token_and_audited(suite: Suite, gatew
     assert [item["key"] for item in audit["items"]] == ["suite-glossary", "pledge", "joint-programme"]
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 async def test_its_journal_is_the_one_of_every_service(suite: Suite) -> None:
     found = {}
     for name in ("glossary", "catalog"):

@@ -104,7 +104,7 @@ def links_in(answer: httpx.Response) -> set[str]:
     return found | {part for head in heads for part in re.findall(rf"(?<![^<]){BASE_PATH}/[^>\s]*", head)}
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.usefixtures("written")
 def test_every_link_leads_to_its_answer(client: httpx.Client) -> None:
     exports = [f"{o.path}?format={form}" for o in LISTS if o in READS for form in ("csv", "ndjson")]
@@ -123,7 +123,7 @@ def test_every_link_leads_to_its_answer(client: httpx.Client) -> None:
         assert any(part in path for path in seen), part
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.usefixtures("written")
 @pytest.mark.parametrize("operation", OWN, ids=str)
 async def test_no_answer_has_a_path_without_the_base_path(callers: ApiClients, operation: Operation) -> None:
@@ -159,7 +159,7 @@ def test_an_unknown_path_is_named_as_it_was_asked_for(client: httpx.Client, path
     links_in(answer)
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.usefixtures("written")
 def test_a_redirect_is_followed_by_a_caller_and_within_the_suite(client: httpx.Client) -> None:
     moved = client.get(f"{BASE_PATH}/catalog/v1/programmes/eth-01", params={"as_of": 1})

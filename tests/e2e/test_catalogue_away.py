@@ -31,7 +31,7 @@ from tests.integration.replicas import chained, equal, programme, replicated, se
 DEATHS, WRITES_EACH, WRITERS = 3, 40, 2
 CODE, FUNDED = EXAMPLE_DRAFT["programme"], "ECU-01"
 AT_ONCE = 2.0
-pytestmark = pytest.mark.drills
+pytestmark = pytest.mark.longer
 LAST = "SELECT max(seq) FROM change"
 
 

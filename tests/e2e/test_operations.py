@@ -31,7 +31,7 @@ DEFINITIONS = {
 OF_COMPOSE = re.compile(r"cp \.env\.example |docker compose |curl http://localhost:8000/status$")
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_the_guide_runs_one_service_from_an_empty_server_to_a_restored_backup() -> None:
     commands = [command for command, _ in guide_entries("operations")]
     instead = {
@@ -50,7 +50,7 @@ def test_the_guide_runs_one_service_from_an_empty_server_to_a_restored_backup() 
         )
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_an_installation_of_one_role_gets_two_as_the_guide_says(tmp_path: Path) -> None:
     (commands,) = re.findall(r"^### From one role to two\n.*?^```sh\n(.*?)^```", guide_text("operations"), re.M | re.S)
     port = free_port()

@@ -61,7 +61,7 @@ def test_commands_of_a_guide(suite: Suite, guide: str, commands: int, times: int
 FRAMES = {"frame.py": "pandas", "frame_polars.py": "polars"}
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.parametrize(("file", "library"), FRAMES.items())
 def test_the_table_with_a_library(suite: Suite, tmp_path: Path, file: str, library: str) -> None:
     pytest.importorskip(library, reason=f"{library} is not installed; `make longer` installs it")
@@ -74,7 +74,7 @@ def test_the_table_with_a_library(suite: Suite, tmp_path: Path, file: str, libra
     assert answer.stdout == "760 233745000.00\n", answer.stderr
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_the_table_with_r(suite: Suite, tmp_path: Path) -> None:
     if not shutil.which("Rscript"):
         pytest.skip("Rscript is not installed")

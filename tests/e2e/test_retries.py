@@ -112,7 +112,7 @@ async def send(url: str, head: str, body: bytes, cut: float | None) -> tuple[int
             await writer.wait_closed()
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 async def test_writes_sent_ten_times_each_are_written_once(suite: Suite, catalog: Catalog) -> None:
     chance = random.Random(20_260_701)
     authorization = f"Authorization: Bearer {token(suite, 'agency')}\r\nContent-Type: application/json\r\n"

@@ -96,7 +96,7 @@ def quick() -> Iterator[int]:
         yield port
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted in /proc")
 async def test_a_thousand_requests_to_a_service_that_hangs_concern_nobody_else(quick: int) -> None:
     async with hanging_service() as (hung, service):
@@ -179,7 +179,7 @@ async def test_long_polls_take_no_room_from_pages(quick: int) -> None:
         assert (await ask(port, "/hung/v1/changes?wait=1")).status == 500, "callers that left are not counted"
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 async def test_callers_who_read_or_send_slowly_take_no_room_from_pages() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):

@@ -24,7 +24,7 @@ EXAMPLES = int(os.environ.get("BOOKS_EXAMPLES", "3"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if "BOOKS_EXAMPLES" in os.environ else [])]
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -113,7 +113,7 @@ async def consume(
             return copy, deaths
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 async def test_a_consumer_that_is_killed_and_resumes_misses_nothing_and_sees_nothing_twice(
     new_database: Databases, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from tests.integration.marked import Markers, programme
 
 # A table of which an index is read; LOOKUP_ROWS=40000 makes it large.
 ROWS = int(os.environ.get("LOOKUP_ROWS", "10000"))
-pytestmark = pytest.mark.longer
+pytestmark = pytest.mark.tries_more
 # Service -> the tables that grow, with the column that gets a code of its own in each row.
 GROWING = {
     "catalog": ("organization", "programme", "draft"),

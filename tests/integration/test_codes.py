@@ -80,7 +80,7 @@ def test_countries_are_looked_up_in_every_way_that_there_is(service: str) -> Non
     assert set(lookups.values()) == {lookups[path] for path in LISTS_OF_COUNTRIES if path in lookups}
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 @pytest.mark.parametrize(
     ("path", "of"),
     [*((path, SENT) for path in LISTS_OF_COUNTRIES), *((path, SOME_FORMS) for path in LOOKED_UP_ALIKE)],
@@ -136,7 +136,7 @@ def test_contributors_are_looked_up_in_one_way() -> None:
     assert len({found.codes for found in filters.values()}) == 1
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 @pytest.mark.parametrize(
     ("path", "parameter"),
     [("/funding/v1/contributions", "contributor"), ("/funding/v1/requirements", "place")],
@@ -160,7 +160,7 @@ async def test_a_code_that_a_list_does_not_have_is_not_suggested(
     assert len(suggested) > 15
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 async def test_a_path_with_another_code_of_a_country_names_its_code(apps: dict[str, RunningApp]) -> None:
     known = await apps["funding"].client.get("/funding/v1/contributors?limit=1000")
     contributors = {contributor["code"] for contributor in known.json()["items"]}
@@ -256,7 +256,7 @@ async def test_a_code_in_another_case_is_the_same_question(apps: dict[str, Runni
 # --- what is written ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 async def test_a_place_of_a_draft_in_another_scheme_gets_its_code(catalog: httpx.AsyncClient) -> None:
     lower = [(place["code"].lower(), place["code"]) for place in COUNTRIES]
     for some in parts([*SENT, *lower], 20):
@@ -277,7 +277,7 @@ async def ledger(new_database: Callable[[str], str]) -> AsyncIterator[httpx.Asyn
         yield running.client
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 async def test_a_contributor_and_its_country_in_another_scheme_get_their_codes(ledger: httpx.AsyncClient) -> None:
     contributors = {c["code"] for c in (await ledger.get("/funding/v1/contributors?limit=1000")).json()["items"]}
     for some in parts([*SENT, ("deu", "DEU"), ("usa", "USA")], 100):

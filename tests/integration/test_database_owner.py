@@ -113,7 +113,7 @@ STARTED = {service: (service, owner) for service, owner in FOREIGN}.values()
 
 @pytest.mark.parametrize(
     ("service", "owner"),
-    [pytest.param(*pair, marks=() if pair in STARTED else pytest.mark.drills) for pair in FOREIGN],
+    [pytest.param(*pair, marks=() if pair in STARTED else pytest.mark.longer) for pair in FOREIGN],
 )
 def test_a_process_that_would_serve_the_database_of_another_service_ends(
     filled: dict[str, str], service: str, owner: str
@@ -125,7 +125,7 @@ def test_a_process_that_would_serve_the_database_of_another_service_ends(
     assert contents(filled[owner]) == before
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 def test_alembic_itself_leaves_the_database_of_another_service_alone(filled: dict[str, str]) -> None:
     before = contents(filled["catalog"])
     for arguments in (("upgrade", "head"), ("stamp", "head"), ("check",)):

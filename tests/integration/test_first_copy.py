@@ -190,7 +190,7 @@ async def test_a_long_write_of_the_source_is_one_write_of_the_copy(new_database:
         assert await total(pool) == (3000, 3000 * 3001 // 2, 2)
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 async def test_a_million_changes_are_copied_with_constant_memory(new_database: Callable[[str], str]) -> None:
     changes = int(os.environ.get("FIRST_COPY_CHANGES", "1000000"))
     database, port = new_database("markers"), free_port()

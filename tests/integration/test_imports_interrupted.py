@@ -25,7 +25,7 @@ from tests.tokens import writing
 
 # Of an import that writes, many rows show no more than a few, and take long.
 FEW, MANY = 500, 12_000
-SIZES = [FEW, pytest.param(MANY, marks=pytest.mark.drills)]
+SIZES = [FEW, pytest.param(MANY, marks=pytest.mark.longer)]
 PROGRESS = b"checking 10,000 rows"
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'mmptf'"
 IMPORTER = f"SELECT {OTHERS}"
@@ -171,7 +171,7 @@ async def test_killed_while_it_writes(url: str, files: list[Path], admin: asyncp
         assert await process.wait() == -signal.SIGKILL
 
 
-@pytest.mark.drills
+@pytest.mark.longer
 @pytest.mark.usefixtures("nothing_left")
 async def test_cut_off_while_it_checks(url: str, files: list[Path], admin: asyncpg.Connection) -> None:
     async with importing(url, files) as process:

@@ -36,9 +36,9 @@ from tests.integration.lookups import listings
 from tests.suite import FOLDERS, SERVICES
 from tests.tokens import bearer
 
-# Rows of the largest tables, 100,000 in drills. What reads too much of them does so of a tenth, too.
+# Rows of the largest tables, 100,000 in `make longer`. What reads too much of them does so of a tenth, too.
 ROWS = int(os.environ.get("PLAN_ROWS", "5000"))
-pytestmark = pytest.mark.longer
+pytestmark = pytest.mark.tries_more
 LIMIT = 20
 # The most rows in all steps of a plan: for a page, a record or a card, beside the count of a page's total; and for all
 # else, times the rows of the largest table. A comparison of each row with each would be ten times as many or more.

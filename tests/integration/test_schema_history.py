@@ -209,7 +209,7 @@ ASKED = set({(variant.service, variant.version): variant for variant in variants
 
 
 # Of each version one database is made in every run; the others, of which files were amended, in `make longer`.
-VARIANTS = [pytest.param(each, marks=() if each in ASKED else pytest.mark.drills) for each in variants()]
+VARIANTS = [pytest.param(each, marks=() if each in ASKED else pytest.mark.longer) for each in variants()]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=name_of)

@@ -147,7 +147,7 @@ REPEATED = {
 UNSTORED = ("printed_counts.json", "rubrics/hr-marker-illustrative-1.json")
 # All files of a service corrected in one release, and in `make longer` each alone.
 CASES = [pytest.param(service, tuple(changes), id=service) for service, changes in CHANGES.items()] + [
-    pytest.param(service, (file,), id=file, marks=pytest.mark.drills)
+    pytest.param(service, (file,), id=file, marks=pytest.mark.longer)
     for service, changes in CHANGES.items()
     for file in changes
 ]

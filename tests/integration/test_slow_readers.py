@@ -23,7 +23,7 @@ from tests.integration.replicas import until
 from tests.tokens import identity, writing
 from tests.writes import write_sql
 
-pytestmark = pytest.mark.drills
+pytestmark = pytest.mark.longer
 Databases = Callable[[str], str]
 ORGANIZATIONS = "/catalog/v1/organizations"
 READERS = 50

@@ -64,7 +64,7 @@ def test_a_python_without_venv(checkout: Path) -> None:
 
 
 # For pip, make first makes an environment, which takes long.
-@pytest.mark.parametrize("tool", [pytest.param("pip", marks=pytest.mark.drills), "uv"])
+@pytest.mark.parametrize("tool", [pytest.param("pip", marks=pytest.mark.longer), "uv"])
 def test_a_package_index_out_of_reach(checkout: Path, tool: str) -> None:
     index = f"http://127.0.0.1:{free_port()}/simple"
     if tool == "uv":

@@ -37,7 +37,7 @@ OPERATIONS = [
 ]
 
 pytestmark = [
-    pytest.mark.drills,
+    pytest.mark.longer,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)"),
 ]
 

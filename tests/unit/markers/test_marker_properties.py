@@ -39,7 +39,7 @@ RANDOM_RUBRICS = settings(
 )
 
 
-@pytest.mark.longer
+@pytest.mark.tries_more
 def test_a_rubric_is_refused_with_reasons_or_grades_every_complete_set_of_answers() -> None:
     outcomes: Counter[str] = Counter()
 
