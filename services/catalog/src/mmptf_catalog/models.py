@@ -59,7 +59,8 @@ class PlaceRow(Record, Base, table=True):
 
 class OrganizationRow(Record, Base, table=True):
     __tablename__ = "organization"
-    __table_args__ = (sa.Index("organization_name", sa.text('lower(name) COLLATE "C"'), "code"),)
+    # COLLATE "C" in the database: Alembic reads an index without its collations.
+    __table_args__ = (sa.Index("organization_name", sa.text("lower(name)"), "code"),)
 
     name: str
 

@@ -29,7 +29,8 @@ class MoneyStageRow(Record, Base, table=True):
 class ContributorRow(Record, Base, table=True):
     __tablename__ = "contributor"
     __table_args__ = (
-        sa.Index("contributor_name", sa.text('lower(name) COLLATE "C"'), "code"),
+        # COLLATE "C" in the database: Alembic reads an index without its collations.
+        sa.Index("contributor_name", sa.text("lower(name)"), "code"),
         sa.Index("contributor_lower_country", sa.text("lower(country)")),
     )
 
