@@ -45,8 +45,8 @@ UNSEEN = {"words", "stated"}
 BATCH = 1000
 # The number of rows of one statement, which is made without a pause for other requests.
 WRITTEN_AT_ONCE = 500
-# Rows of one write from which on the statements of the journal's triggers are planned for many.
-MANY = 50
+# Rows that are compared with the stored ones without a pause for other requests.
+COMPARED_AT_ONCE = 50
 
 
 def codes() -> Any:
@@ -122,20 +122,9 @@ async def _insert(write: Write, rows: Sequence[Record], insert: postgresql.Inser
     # The triggers run for each statement. SQLAlchemy batches rows into few statements only with RETURNING, and only
     # while successive rows have the same columns, so null values are not left out.
     returning = insert.returning(col(type(rows[0]).code))
-    if len(rows) >= MANY:
-        await plan_for_many(write)
     for first in range(0, len(rows), WRITTEN_AT_ONCE):
         members = [row.model_dump() for row in rows[first : first + WRITTEN_AT_ONCE]]
         await write.session.execute(returning, members, execution_options={"render_nulls": True})
-
-
-async def plan_for_many(write: Write) -> None:
-    """Have the statements of the journal's triggers planned anew, with the number of rows of the next statement.
-
-    PostgreSQL keeps the plan that it made for the first write of a connection. Made for no rows or one, it compares
-    each old row with each new one: for 10,000 rows that takes 16 s in place of half a second.
-    """
-    await write.session.execute(sa.text("DISCARD PLANS"))
 
 
 async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool = True) -> Counter[str]:
@@ -201,8 +190,7 @@ async def _put_changed(
     """
     changed = []
     for number, (stored, row) in enumerate(pairs, 1):
-        if not number % MANY:
-            # Other requests of the process get their turn.
+        if not number % COMPARED_AT_ONCE:
             await asyncio.sleep(0)
         different = _members(stored), _members(row)
         if different[0] == different[1]:

@@ -28,7 +28,6 @@ from mmptf_common.storage.records import (
     derive_again,
     load,
     moment_text,
-    plan_for_many,
 )
 from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, amount_text, money
@@ -545,7 +544,6 @@ async def _write_requirements(write: Write) -> Counter[str]:
     names = ", ".join(COLUMNS)
     assignments = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "record", "updated"))
     last = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
-    await plan_for_many(write)
     await connection.execute(
         f"INSERT INTO requirement ({names}, record, updated) SELECT {names}, {stamped}, $1 FROM staged"
         f" ON CONFLICT (code) DO UPDATE SET {assignments}",
