@@ -29,7 +29,7 @@ WHO = {
 
 
 def with_new_codes() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Service, path and example body of each operation whose body has a `code`: that of the new record."""
+    """Service, path and example body of each operation whose body has the code of a record to be: its own or a programme's."""
     for service in SERVICES:
         contract = json.loads((REPOSITORY / "services" / service / "openapi.json").read_text("utf-8"))
         for path, operations in contract["paths"].items():
@@ -37,7 +37,7 @@ def with_new_codes() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
             if body is None or "$ref" not in body["schema"]:
                 continue
             schema = contract["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
-            if "code" in schema["properties"]:
+            if schema["properties"].keys() & {"code", "programme_code"}:
                 example = body.get("example") or next(iter(body["examples"].values()))["value"]
                 yield service, path, example
 
