@@ -29,7 +29,7 @@ WHO = {
 
 
 def with_new_codes() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Service, path and example body of each operation whose body has the code of a record to be: its own or a programme's."""
+    """Service, path and example body of each operation whose body has the code of a record that is to be."""
     for service in SERVICES:
         contract = json.loads((REPOSITORY / "services" / service / "openapi.json").read_text("utf-8"))
         for path, operations in contract["paths"].items():
