@@ -59,7 +59,7 @@ def load_rubric(content: bytes) -> Rubric:
             raise InvalidRubric(errors) from None
         rubric = _sound_part(raw, {str(detail["loc"][0]) for detail in details})
     errors.extend(_fit_errors(rubric))
-    errors.extend(text_errors(raw))
+    errors += [*text_errors(raw, errors)]
     if not errors and not unsealed and rubric.hash != content_hash(rubric):
         errors.append(DocumentError(path="/hash", reason=f"is not the content hash {content_hash(rubric)}"))
     if errors:

@@ -45,12 +45,16 @@ def read_json(content: bytes, errors: list[DocumentError]) -> JsonValue:
     return found
 
 
-def text_errors(content: JsonValue) -> Iterator[DocumentError]:
-    """The texts at any depth that would be a formula in a spreadsheet, show nothing, or hold what nobody sees."""
+def text_errors(content: JsonValue, known: Sequence[DocumentError]) -> Iterator[DocumentError]:
+    """The texts at any depth that would be a formula in a spreadsheet, show nothing, or hold what nobody sees.
+
+    known: what was found so far; nothing more is said of a text of which it says something
+    """
+    said = {error.path for error in known}
     waiting: list[tuple[str, JsonValue]] = [("", content)]
     while waiting:
         path, node = waiting.pop()
-        if isinstance(node, str) and (fault := fault_of(node)):
+        if isinstance(node, str) and path not in said and (fault := fault_of(node)):
             yield DocumentError(path=path, reason=fault)
         elif isinstance(node, dict | list):
             members = node.items() if isinstance(node, dict) else enumerate(node)

@@ -95,7 +95,7 @@ def load_translation(content: bytes, rubric: Rubric) -> Translation:
         errors += _errors_of(error)
     if isinstance(raw, dict):
         errors += _fit_errors(raw, rubric)
-    errors += text_errors(raw)
+    errors += [*text_errors(raw, errors)]
     if translation is None or errors:
         raise InvalidTranslation(errors)
     return translation
