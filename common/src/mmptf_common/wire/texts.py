@@ -54,11 +54,13 @@ _FORMULA = "=@\uff1d\uff20"
 _AFTER_A_SIGN = re.compile(r"[\d\s.,/()%\u2013-]*| +[^\W\d_][^(|!#\[]*")
 _BEFORE_A_FORMULA = re.compile(rf"^[\s{HIDDEN}]+")
 
-# Something that is seen; and in contracts, what does not begin with a sign of a formula either, whose rule for + and -
-# needs more than a pattern.
+# White space as JavaScript, Python and Rust know it, without what no text takes, and what a text may not begin with.
+_WHITE = r" \n\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# Something that is seen; and in contracts, what does not begin with a sign of a formula or with what needs a character
+# before it either. The rule for + and - needs more than a pattern.
 PATTERN = rf"^[^{REFUSED}]*[^{REFUSED}{UNSEEN}\s][^{REFUSED}]*$"
 PATTERN_IN_CONTRACTS = (
-    rf"^([^\S\t\r][\s{UNSEEN}]*|[{UNSEEN}][\s{UNSEEN}]*)?[^{REFUSED}{UNSEEN}\s{_FORMULA}][^{REFUSED}]*$"
+    rf"^([{_WHITE}{_DIRECTION}][{_WHITE}\t\r{_DIRECTION}]*)?[^{REFUSED}{UNSEEN}\s{_FORMULA}][^{REFUSED}]*$"
 )
 IN_WORDS = 'a text that shows something, without characters that nobody sees, such as "Fair recruitment"'
 IN_CONTRACTS = "It may not begin as a formula of a spreadsheet or hold hidden characters."
