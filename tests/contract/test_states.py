@@ -86,6 +86,10 @@ async def test_another_revision_gives_every_answer_of_several_records_another_ta
         for operation, earlier in before.items():
             tag = earlier.headers["etag"]
             now = await ask(clients_of(running), operation, headers={"if-none-match": tag})
+            if "/drafts" in operation.path:
+                # They have a journal of their own.
+                assert now.status_code == 304
+                continue
             assert now.status_code == 200
             assert now.headers["etag"] != tag
             if "revision" in earlier.json():

@@ -16,6 +16,7 @@ import pytest
 
 from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_common.lists import listing
+from mmptf_common.lists.codes import MOST_MEANT
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.codes import THEMATIC_AREAS, LifecycleStage
 from mmptf_common.wire.suggestions import country_meant
@@ -280,7 +281,7 @@ async def ledger(new_database: Callable[[str], str]) -> AsyncIterator[httpx.Asyn
 @pytest.mark.tries_more
 async def test_a_contributor_and_its_country_in_another_scheme_get_their_codes(ledger: httpx.AsyncClient) -> None:
     contributors = {c["code"] for c in (await ledger.get("/funding/v1/contributors?limit=1000")).json()["items"]}
-    for some in parts([*SENT, ("deu", "DEU"), ("usa", "USA")], 100):
+    for some in parts([*SENT, ("deu", "DEU"), ("usa", "USA")], MOST_MEANT):
         entries = [{"kind": "pledge", "amount": "1.00", "date": "2024-05-05", "contributor": form} for form, _ in some]
         answer = await ledger.post("/funding/v1/ledger/batch", json={"entries": entries}, headers=writing("admin"))
         assert [(e["code"], e["suggestion"]) for e in answer.json()["errors"]] == [

@@ -133,7 +133,7 @@ async def test_a_copy_waits_for_a_long_write_and_does_not_begin_anew(
         served(source) as url,
         running_app("markers", database, None, funding_url=url) as markers,
     ):
-        pool = markers.app.state.database.pool
+        pool = pool_of(markers.app.state.database)
         await asyncio.wait_for(staged.wait(), 60)
         await asyncio.sleep(1)
         assert (await total(pool))[0] == 0

@@ -156,7 +156,7 @@ async def test_a_draft_with_unknown_codes(catalog_service: RunningApp) -> None:
             {"organization": f"UNLISTED-{n}", "year": 2027, "category": "travel", "amount": "1.00"}
             for n in range(number)
         ]
-        sent = {"code": "KEN-77", "objectives": ["97", "98"], "budget_lines": lines}
+        sent = {"programme_code": "KEN-77", "objectives": ["97", "98"], "budget_lines": lines}
         return await catalog_service.client.post(f"{DRAFTS}?dry_run=true", json=sent, headers=writing("agency", "IOM"))
 
     await require_constant(catalog_service, send_rows, status=422)
