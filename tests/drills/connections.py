@@ -15,6 +15,7 @@ from mmptf_common.process.protocol import Pace
 from mmptf_local.processes import LOOPBACK
 from tests.drills.drill import Scene, drill
 from tests.drills.load import LEDGER, importing_headers
+from tests.drills.stack import ANSWER_SECONDS
 from tests.suite import NAMES
 
 CLIENTS, READERS = 200, 20
@@ -122,11 +123,6 @@ async def read_slowly(reader: asyncio.StreamReader) -> None:
     """Read a byte ten times a second."""
     while await reader.read(1):
         await asyncio.sleep(0.1)
-
-
-async def read_all(reader: asyncio.StreamReader) -> None:
-    while await reader.read(65_536):
-        pass
 
 
 @drill(*NAMES)
@@ -256,11 +252,18 @@ async def slow_imports(scene: Scene) -> None:
 
 @drill(*NAMES)
 async def long_polls(scene: Scene) -> None:
-    """200 clients wait for changes."""
+    """200 clients wait for changes, again and again."""
+    changes = "/catalog/v1/changes?entity=thematic_area"
+    newest = (await scene.load.http.get(f"{scene.stack.urls['catalog']}{changes}&limit=1000")).json()["last"]
+    # Less than a service may be silent.
+    asked = head(f"{changes}&after={newest}&wait={ANSWER_SECONDS - 1}") + b"\r\n"
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(head("/catalog/v1/changes?after=353&entity=thematic_area&wait=20") + b"\r\n")
-        await read_all(reader)
+        while True:
+            writer.write(asked)
+            if b" 200 " not in await reader.readline():
+                raise OSError("nobody waits")
+            await reader.readuntil(b"}")
 
     await compare(scene, "long polls", behave)
 

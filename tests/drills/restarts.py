@@ -15,7 +15,7 @@ import httpx
 from tests.drills.drill import Scene, drill, others
 from tests.drills.edition import IMPORTED_ROWS, large_edition
 from tests.drills.load import importing_headers
-from tests.drills.stack import Process
+from tests.drills.stack import ANSWER_SECONDS, Process
 from tests.suite import NAMES
 
 EXPORT = "/funding/v1/requirements?format=ndjson"
@@ -116,7 +116,10 @@ async def sigterm_in_a_long_poll(scene: Scene) -> None:
     async def wait(http: httpx.AsyncClient, url: str) -> None:
         scene.tally.sent += 1
         # No change of these comes: only the end of the process ends the waiting.
-        answer = await http.get(f"{url}/catalog/v1/changes?after=353&entity=thematic_area&wait=15")
+        newest = (await http.get(f"{url}/catalog/v1/changes?entity=thematic_area&limit=1000")).json()["last"]
+        # Less than a service may be silent.
+        path = f"/catalog/v1/changes?after={newest}&entity=thematic_area&wait={ANSWER_SECONDS - 1}"
+        answer = await http.get(f"{url}{path}")
         if answer.status_code != 200 or answer.json()["items"]:
             raise ValueError(f"it was answered by {answer.status_code} {answer.text[:300]}")
         scene.tally.right += 1
