@@ -12,6 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mmptf_common.wire.texts import fault_of
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, STAGES, Rubric
 
@@ -111,7 +112,7 @@ def rubrics(draw: st.DrawFn, criteria: int = 4) -> dict[str, Any]:
     return small(rule, grades, weights, values, gates)
 
 
-TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8)
+TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8).filter(lambda t: not fault_of(t))
 OFFICIAL = {
     "status": "official",
     "source_document": {"title": "Guidance note", "edition": None, "url": None, "sha256": "a" * 64},
