@@ -38,7 +38,7 @@ from mmptf_common.lists.listing import (
     with_stored_links,
 )
 from mmptf_common.process.tasks import end_task
-from mmptf_common.storage.engines import ReadKind
+from mmptf_common.storage.engines import ReadKind, break_connection
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 
@@ -207,7 +207,7 @@ async def _rows(
             if begun:
                 # The caller has disconnected or the database has failed. The connection may still receive rows and
                 # cannot be used again; the pool opens another one.
-                data.connection.terminate()
+                break_connection(data.connection)
             else:
                 await transaction.rollback()
             raise

@@ -246,7 +246,7 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
     def end() -> None:
         nonlocal is_over
         is_over = True
-        connection.terminate()
+        break_connection(connection)
 
     try:
         async with _acquired(pool) as connection:
@@ -268,6 +268,12 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
         if problem:
             raise problem from error
         raise
+
+
+def break_connection(connection: Any) -> None:
+    """Break a connection of a pool at once, unless it is broken already."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def answers_now(database: Database) -> bool:
@@ -299,9 +305,7 @@ async def _acquired(pool: ReadPool) -> AsyncIterator[Any]:
     try:
         yield connection
     except (TimeoutError, asyncio.CancelledError):
-        # Whoever has it may have broken it already.
-        with suppress(asyncpg.InterfaceError):
-            connection.terminate()
+        break_connection(connection)
         raise
     finally:
         await connections.release(connection, timeout=GRACE_SECONDS)
