@@ -55,7 +55,9 @@ def database(new_database: Callable[[str], str]) -> str:
 
 
 @pytest.fixture
-async def server(database: str) -> AsyncIterator[Server]:
+async def server(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    # Without the kinds of failure of the tests before, of which a line may be due.
+    monkeypatch.setattr(failure_log, "_kinds", {})
     async with running_app("catalog", database, None) as running:
         running.app.state.export_places = ExportPlaces(PLACES)
         async with served(running.app, HttpProtocol) as url:
@@ -145,10 +147,8 @@ async def test_an_export_at_an_ordinary_pace_gets_a_place_whatever_slow_readers_
 
 
 async def test_a_reader_who_gave_a_place_up_gets_a_truncated_body_and_a_line_in_the_log(
-    server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # A line of the same kind that a test before this one made is the last for a while.
-    monkeypatch.setattr(failure_log, "_kinds", {})
     slow = [Answer(SLOW_RATE * (1 + place) / 8) for place in range(PLACES)]
     reading = [asyncio.create_task(read(server, f"127.0.2.{place}", slow[place])) for place in range(PLACES)]
     await until_all_are_held(server)
