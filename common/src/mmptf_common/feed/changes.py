@@ -101,39 +101,52 @@ class FeedQuery(HistoryQuery):
 
 _MEMBERS = """
     (SELECT coalesce(json_agg(coalesce(b.key, a.key) ORDER BY coalesce(b.key, a.key)), '[]')
-       FROM jsonb_each(before::jsonb) AS b FULL JOIN jsonb_each(after::jsonb) AS a ON a.key = b.key
-      WHERE a.value IS DISTINCT FROM b.value AND coalesce(b.key, a.key) <> 'updated')"""
+       FROM jsonb_each(earlier.form::jsonb) AS b FULL JOIN jsonb_each(later.form::jsonb) AS a ON a.key = b.key
+      WHERE a.value IS DISTINCT FROM b.value AND coalesce(b.key, a.key) <> 'updated')::text"""
+
+
+def _json_of(value: str) -> str:
+    return f"coalesce(to_json({value})::text, 'null')"
+
+
+# The records are most of a page and are JSON already: put together as text, they are neither parsed nor copied again.
 _ITEMS = f"""
-    coalesce(json_agg(json_build_object(
-             'seq', seq, 'revision', number, 'at', {AS_MOMENT.format("at")}, 'entity', entity, 'key', key,
-             'action', action, 'organization', organization, 'reason', coalesce(shown.reason, made.reason),
-             'changed', CASE action WHEN 'amend' THEN {_MEMBERS} ELSE '[]' END,
-             'before', before, 'after', after{{more}}) ORDER BY seq), '[]')::text"""
+    string_agg(
+        '{{{{"seq":' || seq || ',"revision":' || number || ',"at":' || to_json({AS_MOMENT.format("at")})
+        || ',"entity":' || to_json(entity) || ',"key":' || to_json(key) || ',"action":' || to_json(action)
+        || ',"organization":' || {_json_of("organization")}
+        || ',"reason":' || {_json_of("coalesce(shown.reason, made.reason)")}
+        || ',"changed":' || CASE action WHEN 'amend' THEN {_MEMBERS} ELSE '[]' END
+        || ',"before":' || coalesce(earlier.form, 'null')
+        || ',"after":' || coalesce(later.form, 'null'){{more}} || '}}}}',
+        ',' ORDER BY seq)"""
 # SQL of the members of a change that auditors see beside the public ones.
-AUTHORS = ", 'actor', actor, 'request_id', request_id"
+AUTHORS = f""" || ',"actor":' || to_json(actor) || ',"request_id":' || {_json_of("request_id")}"""
 _PAGE = """
-    WITH page AS (SELECT * FROM {change} WHERE seq > $1 AND {where} ORDER BY seq LIMIT $2 + 1)
-    SELECT {items} AS items,
-           (SELECT count(*) > $2 FROM page) AS more, max(seq) AS last_here,
-           (SELECT coalesce(max(number), 0) FROM {revision} WHERE {seen}) AS revision
-      FROM (SELECT seq, entity, key, action, reason, {before} AS before, {after} AS after
-              FROM page ORDER BY seq LIMIT $2) AS shown
-      JOIN LATERAL (SELECT * FROM {revision} WHERE number >= seq ORDER BY number LIMIT 1) AS made ON true"""
+    SELECT items, last_here,
+           (SELECT coalesce(max(number), 0) FROM {revision} WHERE {seen}) AS revision,
+           coalesce((SELECT true FROM {change} WHERE seq > last_here AND {where} ORDER BY seq LIMIT 1), false) AS more
+      FROM (SELECT {items} AS items, max(seq) AS last_here
+              FROM (SELECT * FROM {change} WHERE seq > $1 AND {where} ORDER BY seq LIMIT $2) AS shown
+             CROSS JOIN LATERAL ({before}) AS earlier
+             CROSS JOIN LATERAL ({after}) AS later
+              JOIN LATERAL (SELECT * FROM {revision} WHERE number >= seq ORDER BY number LIMIT 1) AS made ON true
+           ) AS page"""
 
 
 def stored_forms(listings: Iterable[Listing]) -> str:
-    """SQL of the JSON of a stored record as these lists give it, over `entity` and `record`.
+    """SQL of the JSON text of a stored record as these lists give it, over `entity` and `record`.
 
     Records stay as they were stored, and reads give earlier forms of them in the present one.
     """
     forms = {listing.entity: listing.in_feed or listing.record for listing in listings}
-    cases = [f"WHEN '{entity}' THEN ({form})::json" for entity, form in forms.items() if form != "record::text"]
-    return f"CASE entity {' '.join(cases)} ELSE record END" if cases else "record"
+    cases = [f"WHEN '{entity}' THEN {form}" for entity, form in forms.items() if form != "record::text"]
+    return f"CASE entity {' '.join(cases)} ELSE record::text END" if cases else "record::text"
 
 
 def _form_of(column: str, forms: str) -> str:
-    """SQL of a column of `page` in the form that readers get."""
-    return f"CASE WHEN {column} IS NOT NULL THEN (SELECT {forms} FROM (SELECT page.{column} AS record) AS stored) END"
+    """SQL of a column of `shown` in the form that readers get."""
+    return f"SELECT CASE WHEN record IS NOT NULL THEN {forms} END AS form FROM (SELECT shown.{column} AS record) AS one"
 
 
 class ChangeNotifier:
@@ -192,8 +205,9 @@ async def answer_changes(
     """One page of changes; raises Conflict where `after` is beyond the last change.
 
     where, values: SQL condition with parameters from `$3`, and their values
-    forms: SQL of the JSON of a record, as `stored_forms` writes it
-    members: SQL of members of each change beside the public ones; wait: seconds to wait where there is no change yet
+    forms: SQL of the JSON text of a record, as `stored_forms` writes it
+    members: SQL of the text of members of each change beside the public ones
+    wait: seconds to wait where there is no change yet
     journal: the one whose changes are read
     """
     values = [*values, *journal.values]
@@ -231,8 +245,9 @@ async def answer_changes(
     rest = canonical(query, without=frozenset({"after"}))
     next_link = f"{link(path)}?after={last}{'&' if rest else ''}{rest}"
     more = "true" if row["more"] else "false"
+    items, revision = row["items"] or "", row["revision"]
     return Response(
-        f'{{"items":{row["items"]},"last":{last},"more":{more},"next":"{next_link}","revision":{row["revision"]}}}',
+        f'{{"items":[{items}],"last":{last},"more":{more},"next":"{next_link}","revision":{revision}}}',
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
