@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import signal
 import sys
 import time
@@ -15,6 +16,12 @@ from starlette.applications import Starlette
 from mmptf_common.process.logs import configure_logging
 from mmptf_common.process.protocol import Admission, HeldAnswers, HttpProtocol
 from mmptf_common.process.settings import ServerSettings
+
+# Blocks of this size and more have pages of their own, which go back to the system once they are freed. By default
+# glibc raises its limit to the largest block that was freed: the bodies of long answers then leave gaps between small
+# objects, and the process keeps them.
+LARGE_BLOCK = 262_144
+_M_MMAP_THRESHOLD = -3
 
 
 class _Server(uvicorn.Server):
@@ -75,6 +82,8 @@ def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, 
     cors_origins: the origins whose scripts may read what the server refuses before the app
     """
     configure_logging(settings.log_level)
+    with contextlib.suppress(AttributeError):  # other C libraries have no such function
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
     server: _Server
     limits = {
         "cors_origins": cors_origins,
