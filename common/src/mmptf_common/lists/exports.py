@@ -248,4 +248,7 @@ async def _copied(
                 raise piece
             yield piece
     finally:
+        if not task.done():
+            # Rows that arrive after a COPY was cancelled are an error for the driver.
+            break_connection(connection)
         await end_task(task)
