@@ -129,7 +129,7 @@ async def test_a_redis_that_hangs_costs_three_requests_a_quarter_of_a_second_and
         asked, began = server.asked, time.monotonic()
         answers = await asyncio.gather(*(client.get(path) for path in PATHS * 10))
         seconds = time.monotonic() - began
-        assert {answer.headers["cache-status"] for answer in answers} == {UNAVAILABLE}
+        assert {answer.headers["cache-status"] for answer in answers} <= {UNAVAILABLE, f"{UNAVAILABLE}; collapsed"}
         # Only the attempts beside the requests ask it.
         assert server.asked - asked <= 1 + seconds / cache.OPERATION_SECONDS
         assert warnings() == [NOT_USED]
@@ -138,7 +138,8 @@ async def test_a_redis_that_hangs_costs_three_requests_a_quarter_of_a_second_and
     await until(served.is_working)
     server.wrong = "no answer"
     try:
-        await asyncio.gather(*(client.get(PATHS[0]) for _ in range(5)))
+        for _ in range(cache.MOST_FAILURES):
+            await client.get(PATHS[0])
         # It worked in between.
         assert warnings() == [NOT_USED, NOT_USED]
     finally:

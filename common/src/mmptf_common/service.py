@@ -25,6 +25,7 @@ from mmptf_common.http.identity import PublicRequest, open_verifier
 from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.http.paths import operations
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
+from mmptf_common.http.snapshot import Computing
 from mmptf_common.lists import publications
 from mmptf_common.lists.export_places import ExportPlaces
 from mmptf_common.lists.exports import ExportMemory
@@ -152,6 +153,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             if limits:
                 await stack.enter_async_context(limits.shared(redis_url))
             app.state.verifier = await stack.enter_async_context(open_verifier(settings))
+            app.state.computing = Computing()
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
             app.state.settled_moments = SettledMoments(app.state.database)

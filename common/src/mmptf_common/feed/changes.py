@@ -17,7 +17,7 @@ from mmptf_common.lists.listing import AS_MOMENT, Listing, with_stored_links
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import Database, ReadKind, reading
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, Journal
-from mmptf_common.storage.shared_query import SharedQuery
+from mmptf_common.storage.shared_results import SharedQuery
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import ChangeRecord

@@ -79,8 +79,9 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Cache-Status": {
-        "description": "Whether the service took the answer from its own cache (`hit`) or computed it (`fwd=…`), as in"
-        " RFC 9211; for those who measure, the answer is the same.",
+        "description": "Whether the service took the answer from its own cache (`hit`) or computed it (`fwd=…`), for"
+        " several requests at once where it is `collapsed`, as in RFC 9211; for those who measure, the answer is the"
+        " same.",
         "schema": {"type": "string"},
     },
     "Content-Disposition": {

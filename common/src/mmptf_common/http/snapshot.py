@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
@@ -22,6 +22,7 @@ from mmptf_common.storage.as_of import PLANNING, AsOfTables, revision_at, with_c
 from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, Journal
+from mmptf_common.storage.shared_results import SharedAnswers
 from mmptf_common.wire.links import link
 
 A = TypeVar("A", bound=BaseModel)
@@ -80,65 +81,6 @@ class Snapshot:
         text = urlencode(sorted([*self.as_of_pairs(), *parameters.items()]))
         return link(f"{path}?{text}" if text else path)
 
-    async def cached(
-        self,
-        build: Callable[[int], Awaitable[A]],
-        *,
-        question: str | None = None,
-        table: Callable[[A], bytes] | None = None,
-    ) -> Response:
-        """An answer from the cache, or built now, as `cached_bytes` does.
-
-        The body is written in a thread: an answer of thousands of groups would keep all other requests waiting.
-
-        build: returns the answer for the revision with this number
-        table: returns the answer as CSV, which `format` or `Accept` may ask for; None where it is JSON only
-        """
-
-        async def body(revision: int, chosen: str) -> bytes:
-            answer = await build(revision)
-            if table and is_csv(chosen):
-                return await asyncio.to_thread(table, answer)
-            return (await asyncio.to_thread(answer.model_dump_json)).encode()
-
-        return await self.cached_bytes(body, question=question, tabular=table is not None)
-
-    async def cached_bytes(
-        self, build: Callable[[int, str], Awaitable[bytes]], *, question: str | None = None, tabular: bool = False
-    ) -> Response:
-        """An answer from the cache, or built now in one transaction; with Cache-Status, 304 when the caller has it.
-
-        build: returns the body for the revision with this number in a representation, as JSON or CSV
-        question: text of everything that the answer depends on beside the revision, by default the canonical query
-        tabular: whether the answer is there as CSV, too
-        """
-        chosen = "json"
-        if tabular and isinstance(self.query, Tabular):
-            chosen = representation(self.request, self.query, TABLE)
-        if question is None:
-            question = canonical(self.query, without=FORMAT)
-        tag = conditional.etag(self.request, await self.revision(), question, chosen)
-        # A caller with this tag got the answer before. `*` is compared below: it needs an answer that exists.
-        if conditional.names(self.request, tag):
-            return conditional.not_modified(tag)
-        cache: Cache = self.request.app.state.cache
-        body, status = await cache.get(tag)
-        if body is None:
-            # After a write in between the revision is newer, and the answer is stored under the newer one.
-            async with self.repeatable_read() as revision:
-                body = await build(conditional.number_of(revision), chosen)
-            if chosen == SPREADSHEET:
-                body = await asyncio.to_thread(defused, body)
-            tag = conditional.etag(self.request, revision, question, chosen)
-            if await cache.put(tag, body):
-                status += "; stored"
-        if conditional.matches(self.request, tag):
-            return conditional.not_modified(tag)
-        headers = {**conditional.headers(tag), "Cache-Status": status}
-        if is_csv(chosen):
-            headers["Content-Disposition"] = conditional.disposition(self.request.scope["path"], chosen)
-        return Response(body, media_type=media_type(chosen), headers=headers)
-
 
 @asynccontextmanager
 async def snapshot(
@@ -160,6 +102,98 @@ async def snapshot(
             # Until the connection is released.
             await connection.execute(PLANNING)
         yield Snapshot(request, connection, query, ctes, journal)
+
+
+class _Computed(NamedTuple):
+    """A computed answer: its tag, its body, and how the cache took part (the header Cache-Status)."""
+
+    tag: str
+    body: bytes
+    status: str
+
+
+Computing = SharedAnswers[_Computed]
+
+
+async def answer_computed(
+    request: Request,
+    query: BaseModel,
+    build: Callable[[Snapshot, int], Awaitable[A]],
+    *,
+    question: str | None = None,
+    table: Callable[[A], bytes] | None = None,
+) -> Response:
+    """An answer from the cache, or built now, as `answer_computed_bytes` does.
+
+    The body is written in a thread: an answer of thousands of groups would keep all other requests waiting.
+
+    build: returns the answer for the revision with this number
+    table: returns the answer as CSV, which `format` or `Accept` may ask for; None where it is JSON only
+    """
+
+    async def body(data: Snapshot, revision: int, chosen: str) -> bytes:
+        answer = await build(data, revision)
+        if table and is_csv(chosen):
+            return await asyncio.to_thread(table, answer)
+        return (await asyncio.to_thread(answer.model_dump_json)).encode()
+
+    return await answer_computed_bytes(request, query, body, question=question, tabular=table is not None)
+
+
+async def answer_computed_bytes(
+    request: Request,
+    query: BaseModel,
+    build: Callable[[Snapshot, int, str], Awaitable[bytes]],
+    *,
+    question: str | None = None,
+    tabular: bool = False,
+) -> Response:
+    """An answer from the cache, or built now in one transaction; with Cache-Status, 304 when the caller has it.
+
+    Requests that ask the same meanwhile get the next answer that is built, which is as new as one of their own.
+
+    build: returns the body for the revision with this number in a representation, as JSON or CSV
+    question: text of everything that the answer depends on beside the revision, by default the canonical query
+    tabular: whether the answer is there as CSV, too
+    """
+    chosen = "json"
+    if tabular and isinstance(query, Tabular):
+        chosen = representation(request, query, TABLE)
+    asked = canonical(query, without=FORMAT) if question is None else question
+
+    def tag_of(revision: str) -> str:
+        return conditional.etag(request, revision, asked, chosen)
+
+    async def compute() -> _Computed:
+        async with snapshot(request, ReadKind.COMPUTED, query) as data:
+            tag = tag_of(await data.revision())
+            cache: Cache = request.app.state.cache
+            body, status = await cache.get(tag)
+            if body is None:
+                # After a write in between the revision is newer, and the answer is stored under the newer one.
+                async with data.repeatable_read() as revision:
+                    body = await build(data, conditional.number_of(revision), chosen)
+                if chosen == SPREADSHEET:
+                    body = await asyncio.to_thread(defused, body)
+                tag = tag_of(revision)
+                if await cache.put(tag, body):
+                    status += "; stored"
+        return _Computed(tag, body, status)
+
+    if conditional.is_conditional(request):
+        async with snapshot(request, ReadKind.COMPUTED, query) as data:
+            tag = tag_of(await data.revision())
+        # A caller with this tag got the answer before. `*` is compared below: it needs an answer that exists.
+        if conditional.names(request, tag):
+            return conditional.not_modified(tag)
+    computing: Computing = request.app.state.computing
+    (tag, body, status), is_collapsed = await computing.get(tag_of("0"), compute)
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
+    headers = {**conditional.headers(tag), "Cache-Status": f"{status}; collapsed" if is_collapsed else status}
+    if is_csv(chosen):
+        headers["Content-Disposition"] = conditional.disposition(request.scope["path"], chosen)
+    return Response(body, media_type=media_type(chosen), headers=headers)
 
 
 def _tables(request: Request) -> AsOfTables:

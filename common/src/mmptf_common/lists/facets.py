@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.parameters import FORMAT, TableQuery, canonical
-from mmptf_common.http.snapshot import snapshot
+from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, path_of, with_known_codes
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.storage.engines import ReadKind
@@ -121,13 +121,12 @@ async def answer_facets(request: Request, listing: Listing, query: TableQuery) -
     """The facet counts and ranges of a list under the request's filter."""
     query = await with_known_codes(request, ReadKind.COMPUTED, listing, query)
     facets = facets_statement(listing, query)
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int) -> FacetCounts:
-            row = await data.fetchrow(facets.sql, *facets.values)
-            return await asyncio.to_thread(_counts, listing, query, row, revision)
+    async def build(data: Snapshot, revision: int) -> FacetCounts:
+        row = await data.fetchrow(facets.sql, *facets.values)
+        return await asyncio.to_thread(_counts, listing, query, row, revision)
 
-        return await data.cached(build, table=_as_csv)
+    return await answer_computed(request, query, build, table=_as_csv)
 
 
 def _counts(listing: Listing, query: TableQuery, row: Any, revision: int) -> FacetCounts:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.negotiation import is_csv
 from mmptf_common.http.parameters import TotalsQuery, canonical
-from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.http.snapshot import Snapshot, answer_computed_bytes
 from mmptf_common.lists.listing import (
     OF_GROUPS,
     Arguments,
@@ -141,28 +141,27 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
     """The exact sums of a list's money under the request's filter, grouped by `by`."""
     by: list[str] = query.by  # type: ignore[attr-defined]
     query = await with_known_codes(request, ReadKind.COMPUTED, listing, query)
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int, chosen: str) -> bytes:
-            parts, wholes = groups_statement(listing, query, by), wholes_statement(listing, query)
-            divided = await data.fetch(parts.sql, *parts.values)
-            whole = await data.fetch(wholes.sql, *wholes.values)
-            totals = _totals(listing, query, by, divided, whole)
-            if is_csv(chosen):
-                return await asyncio.to_thread(_as_csv, by, totals)
-            answer = FilteredTotals(
-                by=by,
-                filter=canonical(query, without=OF_GROUPS),
-                rows=sum(row["found"] for row in whole),
-                link=path_of(listing, query, {}),
-                totals=[],
-                left_out=_left_out(listing, query, whole),
-                coverage=[await _coverage(data, listing, printed) for printed in listing.printed],
-                revision=revision,
-            )
-            return await asyncio.to_thread(_as_json, answer, totals)
+    async def build(data: Snapshot, revision: int, chosen: str) -> bytes:
+        parts, wholes = groups_statement(listing, query, by), wholes_statement(listing, query)
+        divided = await data.fetch(parts.sql, *parts.values)
+        whole = await data.fetch(wholes.sql, *wholes.values)
+        totals = _totals(listing, query, by, divided, whole)
+        if is_csv(chosen):
+            return await asyncio.to_thread(_as_csv, by, totals)
+        answer = FilteredTotals(
+            by=by,
+            filter=canonical(query, without=OF_GROUPS),
+            rows=sum(row["found"] for row in whole),
+            link=path_of(listing, query, {}),
+            totals=[],
+            left_out=_left_out(listing, query, whole),
+            coverage=[await _coverage(data, listing, printed) for printed in listing.printed],
+            revision=revision,
+        )
+        return await asyncio.to_thread(_as_json, answer, totals)
 
-        return await data.cached_bytes(build, tabular=True)
+    return await answer_computed_bytes(request, query, build, tabular=True)
 
 
 def _as_json(answer: FilteredTotals, totals: Iterable[_Total]) -> bytes:

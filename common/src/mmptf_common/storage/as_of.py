@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mmptf_common.storage.engines import Database
 from mmptf_common.storage.journal import JOURNAL_LOCK, PUBLIC_JOURNAL, Journal
-from mmptf_common.storage.shared_query import SharedQuery
+from mmptf_common.storage.shared_results import SharedQuery
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
 

@@ -10,11 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.parameters import TableQuery
-from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing, completed
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
-from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
 from mmptf_funding.contributions.domain import last_day
@@ -222,26 +221,25 @@ _GIVEN = """
 
 async def answer_progress(request: Request, query: TableQuery) -> Response:
     """Contributions as an exact share of every target, separately for each stage and basis."""
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int) -> CapitalizationProgress:
-            targets = await data.fetch("SELECT record, amount, currency FROM target ORDER BY due DESC, code")
-            given = await data.fetch(_GIVEN)
-            progress = [
-                CapitalizationTargetProgress(
-                    target=stated,
-                    contributed=[
-                        _contributed(g, row["amount"], last_day(stated.due, stated.due_precision), data)
-                        for g in given
-                        if g["currency"] == row["currency"]
-                    ],
-                )
-                for row in targets
-                if (stated := CapitalizationTarget.model_validate_json(row["record"]))
-            ]
-            return CapitalizationProgress(targets=progress, revision=revision)
+    async def build(data: Snapshot, revision: int) -> CapitalizationProgress:
+        targets = await data.fetch("SELECT record, amount, currency FROM target ORDER BY due DESC, code")
+        given = await data.fetch(_GIVEN)
+        progress = [
+            CapitalizationTargetProgress(
+                target=stated,
+                contributed=[
+                    _contributed(g, row["amount"], last_day(stated.due, stated.due_precision), data)
+                    for g in given
+                    if g["currency"] == row["currency"]
+                ],
+            )
+            for row in targets
+            if (stated := CapitalizationTarget.model_validate_json(row["record"]))
+        ]
+        return CapitalizationProgress(targets=progress, revision=revision)
 
-        return await data.cached(build, table=_progress_as_csv)
+    return await answer_computed(request, query, build, table=_progress_as_csv)
 
 
 PROGRESS_COLUMNS = ["target", *columns_of(ContributedSum)]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from mmptf_common.http.negotiation import representation
 from mmptf_common.http.parameters import ListQuery
-from mmptf_common.http.snapshot import snapshot
+from mmptf_common.http.snapshot import Snapshot, answer_computed, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import (
     AS_MOMENT,
@@ -396,26 +396,26 @@ async def answer_reconciliation(request: Request, edition: str, query: schemas.R
     """The printed figures of an edition beside the computed ones, with the explanations of differences."""
     async with snapshot(request, ReadKind.COMPUTED, query) as data:
         found = await fetch_item(data, EDITIONS, edition, parameter="edition")
-        if isinstance(found, Response):
-            return found
+    if isinstance(found, Response):
+        return found
 
-        async def build(revision: int) -> schemas.Reconciliation:
-            figures = await reconcile(data, edition, data.as_of_pairs())
-            counts = Counter(figure.agreement for figure in figures)
-            return schemas.Reconciliation(
-                edition=edition,
-                stage="requirement",
-                counts={agreement: counts[agreement] for agreement in ("equal", "explained", "different")},
-                figures=[
-                    figure
-                    for figure in figures
-                    if (not query.division or figure.division in query.division)
-                    and (not query.agreement or figure.agreement in query.agreement)
-                ],
-                revision=revision,
-            )
+    async def build(data: Snapshot, revision: int) -> schemas.Reconciliation:
+        figures = await reconcile(data, edition, data.as_of_pairs())
+        counts = Counter(figure.agreement for figure in figures)
+        return schemas.Reconciliation(
+            edition=edition,
+            stage="requirement",
+            counts={agreement: counts[agreement] for agreement in ("equal", "explained", "different")},
+            figures=[
+                figure
+                for figure in figures
+                if (not query.division or figure.division in query.division)
+                and (not query.agreement or figure.agreement in query.agreement)
+            ],
+            revision=revision,
+        )
 
-        return await data.cached(build, table=table_of(ReconciledTotal, "figures"))
+    return await answer_computed(request, query, build, table=table_of(ReconciledTotal, "figures"))
 
 
 async def reconcile(data: Any, edition: str, as_of: Sequence[tuple[str, str]] = ()) -> list[ReconciledTotal]:

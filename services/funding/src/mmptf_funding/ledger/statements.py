@@ -20,10 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.negotiation import is_csv
-from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.http.snapshot import Snapshot, answer_computed, answer_computed_bytes
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of, selected_columns, table_of
 from mmptf_common.routers.cards import CardData
-from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
@@ -93,14 +92,13 @@ def _usd(amount: Decimal) -> Money:
 
 async def answer_fund(request: Request, query: schemas.StatementQuery) -> Response:
     """What came in and what went out, the balance of both, and beside it the other stages of the same money."""
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int) -> schemas.FundStatement:
-            sums = _Sums(await data.fetch(_OF_FUND, query.on), _link_parameters(data, query))
-            paid = await data.fetchval(f"SELECT coalesce(sum(paid), 0) FROM ({_PAYMENTS}) AS payment", query.on)
-            return _fund(query.on, sums, paid, revision)
+    async def build(data: Snapshot, revision: int) -> schemas.FundStatement:
+        sums = _Sums(await data.fetch(_OF_FUND, query.on), _link_parameters(data, query))
+        paid = await data.fetchval(f"SELECT coalesce(sum(paid), 0) FROM ({_PAYMENTS}) AS payment", query.on)
+        return _fund(query.on, sums, paid, revision)
 
-        return await data.cached(build, table=_fund_table)
+    return await answer_computed(request, query, build, table=_fund_table)
 
 
 def _fund(on: str | None, sums: _Sums, paid: Decimal, revision: int) -> schemas.FundStatement:
@@ -330,24 +328,23 @@ async def answer_parties(request: Request, query: schemas.StatementQuery, statem
           FROM (SELECT {item}::jsonb AS item, row_number() OVER (ORDER BY {statements.order}) AS place
                   FROM {statements.rows}) AS ordered
          ORDER BY place"""
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int, chosen: str) -> bytes:
-            values = statements.values(query.on, _link_parameters(data, query))
-            if is_csv(chosen):
-                table = io.BytesIO()
-                await data.connection.copy_from_query(
-                    data.statement(as_csv), *values, output=table, format="csv", header=True
-                )
-                return table.getvalue()
-            items, whole = await data.fetchrow(as_json, *values)
-            members: dict[str, Any] = {"on": query.on, "items": [], "revision": revision}
-            if statements.whole:
-                members["outstanding"] = _usd(whole)
-            answer = statements.page.model_validate(members).model_dump_json().encode()
-            return answer.replace(b'"items":[]', b'"items":[%b]' % items, 1)
+    async def build(data: Snapshot, revision: int, chosen: str) -> bytes:
+        values = statements.values(query.on, _link_parameters(data, query))
+        if is_csv(chosen):
+            table = io.BytesIO()
+            await data.connection.copy_from_query(
+                data.statement(as_csv), *values, output=table, format="csv", header=True
+            )
+            return table.getvalue()
+        items, whole = await data.fetchrow(as_json, *values)
+        members: dict[str, Any] = {"on": query.on, "items": [], "revision": revision}
+        if statements.whole:
+            members["outstanding"] = _usd(whole)
+        answer = statements.page.model_validate(members).model_dump_json().encode()
+        return answer.replace(b'"items":[]', b'"items":[%b]' % items, 1)
 
-        return await data.cached_bytes(build, tabular=True)
+    return await answer_computed_bytes(request, query, build, tabular=True)
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
@@ -384,14 +381,13 @@ _BY_DAY = """
 
 async def answer_capitalization(request: Request, query: schemas.CapitalizationQuery) -> Response:
     """The sums of pledges, commitments and deposits up to the end of each period."""
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int) -> schemas.Capitalization:
-            days = await data.fetch(_BY_DAY)
-            targets = await data.fetch("SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
-            return schemas.Capitalization(periods=_periods(days, targets, query.interval), revision=revision)
+    async def build(data: Snapshot, revision: int) -> schemas.Capitalization:
+        days = await data.fetch(_BY_DAY)
+        targets = await data.fetch("SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
+        return schemas.Capitalization(periods=_periods(days, targets, query.interval), revision=revision)
 
-        return await data.cached(build, table=table_of(schemas.CapitalizationPeriod, "periods"))
+    return await answer_computed(request, query, build, table=table_of(schemas.CapitalizationPeriod, "periods"))
 
 
 def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.CapitalizationPeriod]:

@@ -30,12 +30,12 @@ from mmptf_common.http.parameters import (
     order_by,
     pairs_of,
 )
-from mmptf_common.http.snapshot import Snapshot, snapshot
+from mmptf_common.http.snapshot import Snapshot, answer_computed, snapshot
 from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
 from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, condition, known_values, with_known_codes
 from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
-from mmptf_common.storage.engines import ReadKind
+from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.wire.base import Code, Day, ResponseModel
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, LifecycleStage
 from mmptf_common.wire.links import link
@@ -450,31 +450,32 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
             ]
         )
     query = await _with_known_target(request, await with_known_codes(request, ReadKind.COMPUTED, _OF_TARGET, query))
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int) -> schemas.IndicatorAnswer:
-            target = await _target(data, query.target)
-            by = query.by[0] if query.by else None
-            whole = await _indicators(data, target, query, None)
-            groups = await _indicators(data, target, query, by) if by else {}
-            return schemas.IndicatorAnswer(
-                target=target,
-                coverage=await _coverage(data, target),
-                whole=whole.get(None) or _folded([], {}, target, None),
-                by=by,
-                overlapping=by in OVERLAPPING,
-                groups=[schemas.IndicatorGroup(code=code, indicator=found) for code, found in groups.items()],
-                revision=revision,
-            )
+    async def build(data: Snapshot, revision: int) -> schemas.IndicatorAnswer:
+        target = await _target(data, query.target)
+        by = query.by[0] if query.by else None
+        whole = await _indicators(data, target, query, None)
+        groups = await _indicators(data, target, query, by) if by else {}
+        return schemas.IndicatorAnswer(
+            target=target,
+            coverage=await _coverage(data, target),
+            whole=whole.get(None) or _folded([], {}, target, None),
+            by=by,
+            overlapping=by in OVERLAPPING,
+            groups=[schemas.IndicatorGroup(code=code, indicator=found) for code, found in groups.items()],
+            revision=revision,
+        )
 
-        return await _aged(data.connection, await data.cached(build, table=table_of(schemas.IndicatorGroup, "groups")))
+    as_csv = table_of(schemas.IndicatorGroup, "groups")
+    return await _aged(request, await answer_computed(request, query, build, table=as_csv))
 
 
-async def _aged(connection: Any, answer: Response) -> Response:
+async def _aged(request: Request, answer: Response) -> Response:
     """The response with the headers of the ages of the copies that it is computed from."""
-    for service, header in AGES.items():
-        state = await copy_state(connection, service)
-        answer.headers[header] = "unknown" if state.age_seconds is None else str(state.age_seconds)
+    async with reading(request.app.state.database, ReadKind.COMPUTED) as connection:
+        for service, header in AGES.items():
+            state = await copy_state(connection, service)
+            answer.headers[header] = "unknown" if state.age_seconds is None else str(state.age_seconds)
     return answer
 
 
@@ -640,54 +641,54 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
     """The indicator as of the end of each period since the first write."""
     query = await _with_known_target(request, query)
     today = datetime.now(UTC).date()
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int) -> schemas.IndicatorOverTime:
-            target = await _target(data, query.target)
-            first = await data.fetchval("SELECT min(at) FROM revision WHERE repeatable")
-            periods = []
-            for end in ends(first.date(), today, query.interval) if first else ():
-                number, at = await data.fetchrow(
-                    "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
-                )
-                then = CurrentGradeFilter.model_validate({"as_of": str(number)})
-                found = await _indicators(data.at_revision(number), target, then, None)
-                whole = found.get(None) or _folded([], {}, target, None)
-                periods.append(schemas.IndicatorPeriod(period_end=end, at=at, indicator=whole))
-            return schemas.IndicatorOverTime(target=target, periods=periods, revision=revision)
+    async def build(data: Snapshot, revision: int) -> schemas.IndicatorOverTime:
+        target = await _target(data, query.target)
+        first = await data.fetchval("SELECT min(at) FROM revision WHERE repeatable")
+        periods = []
+        for end in ends(first.date(), today, query.interval) if first else ():
+            number, at = await data.fetchrow(
+                "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
+            )
+            then = CurrentGradeFilter.model_validate({"as_of": str(number)})
+            found = await _indicators(data.at_revision(number), target, then, None)
+            whole = found.get(None) or _folded([], {}, target, None)
+            periods.append(schemas.IndicatorPeriod(period_end=end, at=at, indicator=whole))
+        return schemas.IndicatorOverTime(target=target, periods=periods, revision=revision)
 
-        # The day is part of the cache key: a new day may begin a new period, although nothing was written.
-        return await data.cached(
-            build,
-            question=f"{canonical(query, without=FORMAT)}\n{today}",
-            table=table_of(schemas.IndicatorPeriod, "periods"),
-        )
+    # The day is part of the cache key: a new day may begin a new period, although nothing was written.
+    return await answer_computed(
+        request,
+        query,
+        build,
+        question=f"{canonical(query, without=FORMAT)}\n{today}",
+        table=table_of(schemas.IndicatorPeriod, "periods"),
+    )
 
 
 async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
     """The counts of answers to each criterion across the programmes, the weakest criterion first."""
     query = await with_known_codes(request, ReadKind.COMPUTED, CURRENT_GRADES, query)
-    async with snapshot(request, ReadKind.COMPUTED, query) as data:
 
-        async def build(revision: int) -> schemas.CriteriaSummaries:
-            arguments = Arguments()
-            where = condition(CURRENT_GRADES, query, arguments)
-            rows = await data.fetch(
-                f"""
-                SELECT rubric, answer.key AS criterion,
-                       coalesce(assessment_record->'reviewed'->'answers'->answer.key->>'answer',
-                                answer.value->>'answer') AS answer,
-                       count(*) AS programmes
-                  FROM {CURRENT_GRADE_ROWS} CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
-                 WHERE rubric IS NOT NULL AND {where}
-                 GROUP BY 1, 2, 3""",
-                *arguments,
-            )
-            rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
-            return schemas.CriteriaSummaries(criteria=_criteria(rows, rubrics), revision=revision)
+    async def build(data: Snapshot, revision: int) -> schemas.CriteriaSummaries:
+        arguments = Arguments()
+        where = condition(CURRENT_GRADES, query, arguments)
+        rows = await data.fetch(
+            f"""
+            SELECT rubric, answer.key AS criterion,
+                   coalesce(assessment_record->'reviewed'->'answers'->answer.key->>'answer',
+                            answer.value->>'answer') AS answer,
+                   count(*) AS programmes
+              FROM {CURRENT_GRADE_ROWS} CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
+             WHERE rubric IS NOT NULL AND {where}
+             GROUP BY 1, 2, 3""",
+            *arguments,
+        )
+        rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
+        return schemas.CriteriaSummaries(criteria=_criteria(rows, rubrics), revision=revision)
 
-        as_csv = table_of(schemas.CriterionSummary, "criteria")
-        return await _aged(data.connection, await data.cached(build, table=as_csv))
+    as_csv = table_of(schemas.CriterionSummary, "criteria")
+    return await _aged(request, await answer_computed(request, query, build, table=as_csv))
 
 
 def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.CriterionSummary]:

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
-from mmptf_common.storage.shared_query import SharedQuery
-from tests.conftest import RunningApp, running_app
+from mmptf_common.storage.shared_results import SharedQuery
+from tests.conftest import RunningApp, pool_of, running_app
 from tests.integration.random_writes import Databases
 
 
 @pytest.fixture(scope="module")
 async def running(new_database: Databases) -> AsyncIterator[RunningApp]:
-    async with running_app("catalog", new_database("catalog"), None) as app:
+    async with running_app("funding", new_database("funding"), None) as app:
         yield app
 
 
@@ -58,3 +59,27 @@ async def test_a_request_that_is_cancelled_leaves_the_others_a_result(running: R
     await asyncio.sleep(0.02)
     first.cancel()
     assert await second == 2
+
+
+async def test_requests_that_ask_the_same_share_one_computation(running: RunningApp) -> None:
+    totals = "/funding/v1/requirements/totals?by=area"
+
+    async def ask(path: str) -> httpx.Response:
+        return (await running.client.get(path)).raise_for_status()
+
+    async with pool_of(running.app.state.database).acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("LOCK TABLE requirement IN ACCESS EXCLUSIVE MODE")
+        first = asyncio.create_task(ask(totals))
+        await asyncio.sleep(0.2)
+        others = [asyncio.create_task(ask(totals)) for _ in range(20)]
+        await asyncio.sleep(0.2)
+        # They hold one connection, and others of the same kind are free.
+        assert (await asyncio.wait_for(ask("/funding/v1/contributions/totals?by=stage"), 2)).status_code == 200
+        await transaction.rollback()
+    answers = [await first, *await asyncio.gather(*others)]
+    assert len({answer.content for answer in answers}) == 1
+    is_collapsed = ["; collapsed" in answer.headers["cache-status"] for answer in answers]
+    # The first began before the others came; one of them computes for all.
+    assert is_collapsed.count(False) == 2 and not is_collapsed[0]
