@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,7 +13,16 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import FORMAT, TableQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, answer_computed
-from mmptf_common.lists.listing import Arguments, Dimension, Listing, Statement, condition, path_of, with_known_codes
+from mmptf_common.lists.listing import (
+    Arguments,
+    Dimension,
+    Listing,
+    Statement,
+    columns_in,
+    condition,
+    path_of,
+    with_known_codes,
+)
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import ResponseModel
@@ -65,41 +75,57 @@ class FacetCounts(ResponseModel):
 
 
 def facets_statement(listing: Listing, query: BaseModel) -> Statement:
-    """The statement for one row: the total, and a JSON column for each facet and for each range, with its name."""
+    """The statement for one row: the total, and a JSON column for each facet and for each range, with its name.
+
+    Rows are read once for all facets under the same filters, and counted by the columns that these facets name: what
+    a facet joins or takes apart is done once for all rows that are equal there.
+    """
     arguments = Arguments()
-    tables = {"filtered": condition(listing, query, arguments)}
-    columns = []
-    for name, dimension in listing.facets.items():
-        rows = "filtered"
-        if getattr(query, name):
-            rows = f"without_{name}"
-            tables[rows] = condition(listing, query, arguments, without=name)
-        columns.append(f"({_facet(dimension, rows)}) AS {name}")
-    columns += [f"({_range(value, text)}) AS {name}" for name, (value, text) in listing.ranges.items()]
-    selected = ", ".join(["(SELECT count(*) FROM filtered) AS total", *columns])
-    filtered = ", ".join(
-        f"{table} AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {where})" for table, where in tables.items()
-    )
-    return Statement(f"WITH {filtered} SELECT {selected}", arguments)
+    apart = [name for name in listing.facets if getattr(query, name)]
+    together = [dimension for name, dimension in listing.facets.items() if name not in apart]
+    extremes = [
+        f"min({value}) AS least_{n}, max({value}) AS most_{n}, count({value}) AS stated_{n}"
+        for n, (value, _) in enumerate(listing.ranges.values())
+    ]
+    tables = {"filtered": _counted(listing, condition(listing, query, arguments), together, extremes)}
+    for name in apart:
+        where = condition(listing, query, arguments, without=name)
+        tables[f"without_{name}"] = _counted(listing, where, [listing.facets[name]])
+    columns = [
+        f"({_facet(dimension, f'without_{name}' if name in apart else 'filtered')}) AS {name}"
+        for name, dimension in listing.facets.items()
+    ]
+    columns += [f"({_range(n, text)}) AS {name}" for n, (name, (_, text)) in enumerate(listing.ranges.items())]
+    selected = ", ".join(["(SELECT coalesce(sum(n), 0)::bigint FROM filtered) AS total", *columns])
+    counted = ", ".join(f"{table} AS MATERIALIZED ({sql})" for table, sql in tables.items())
+    return Statement(f"WITH {counted} SELECT {selected}", arguments)
 
 
-def _facet(dimension: Dimension, rows: str) -> str:
+def _counted(listing: Listing, where: str, dimensions: Iterable[Dimension], extremes: Sequence[str] = ()) -> str:
+    """SQL of the numbers `n` of the rows that are equal in all columns of the dimensions."""
+    keys = columns_in(*(sql for dimension in dimensions for sql in (dimension.value, dimension.join)))
+    return f"""
+        SELECT {", ".join([*keys, "count(*) AS n", *extremes])}
+          FROM (SELECT * FROM {listing.rows} WHERE {where}) AS filtered
+         GROUP BY {", ".join(keys) or "()"}"""
+
+
+def _facet(dimension: Dimension, counted: str) -> str:
     """SQL of the values of one dimension, the most frequent first; a name is looked up once for each value."""
-    filtered = rows if rows == "filtered" else f"{rows} AS filtered"
     return f"""
         SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)
                                  ORDER BY n DESC, value), '[]')
           FROM (SELECT value, {dimension.name.format("value")} AS name, n
-                  FROM (SELECT {dimension.value} AS value, count(*) AS n
-                          FROM {filtered} {dimension.join}
-                         GROUP BY 1) AS counted) AS named"""
+                  FROM (SELECT {dimension.value} AS value, sum(filtered.n)::bigint AS n
+                          FROM {counted} AS filtered {dimension.join}
+                         GROUP BY 1) AS summed) AS named"""
 
 
-def _range(value: str, text: str) -> str:
+def _range(n: int, text: str) -> str:
     """SQL of the smallest and the largest value, formatted by `text`, and of the number of rows without one."""
     return f"""
-        SELECT json_build_object('min', {text.format(f"min({value})")}, 'max', {text.format(f"max({value})")},
-                                 'not_stated', count(*) FILTER (WHERE {value} IS NULL))
+        SELECT json_build_object('min', {text.format(f"min(least_{n})")}, 'max', {text.format(f"max(most_{n})")},
+                                 'not_stated', coalesce(sum(n - stated_{n}), 0)::bigint)
           FROM filtered"""
 
 

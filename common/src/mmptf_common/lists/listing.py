@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
@@ -104,11 +105,18 @@ def drilldown_to(parameter: str, value: str) -> Mapping[str, str] | None:
     return None if value == SHARED else {parameter: value}
 
 
+# SQL of all the money of a row.
+WHOLE_AMOUNT = "filtered.amount"
+
+
 @dataclass(frozen=True, slots=True)
 class Dimension:
     """A grouping of the rows of a list, for facets and totals.
 
-    value: SQL of the code, over `filtered`, the rows of the filter; join: SQL of a join that it needs
+    `filtered` has the rows of the filter, or one for all rows that are equal in every column that is named as
+    `filtered.column` here.
+
+    value: SQL of the code, over `filtered`; join: SQL of a join that it needs
     amount: SQL of the part of the money that belongs to the code, for sums
     name: SQL of the code's name; `{}` stands for the code
     drilldown: the filters whose rows are exactly those of one group: parameter and code -> filters, or None
@@ -118,7 +126,7 @@ class Dimension:
     value: str
     name: str = "NULL::text"
     join: str = ""
-    amount: str = "filtered.amount"
+    amount: str = WHOLE_AMOUNT
     drilldown: Callable[[str, str], Mapping[str, str] | None] = drilldown_to
     listed: Dimension | None = None
 
@@ -130,6 +138,11 @@ class Omission:
     where: str
     reason: str
     drilldown: Mapping[str, str] | None = None
+
+
+def columns_in(*expressions: str) -> list[str]:
+    """The columns of `filtered` that SQL expressions name."""
+    return sorted({column for sql in expressions for column in re.findall(r"\bfiltered\.([a-z_]+)", sql)})
 
 
 NO_AMOUNT = Omission("filtered.amount IS NULL", "no amount is stated in the source")

@@ -16,11 +16,13 @@ from mmptf_common.http.parameters import TotalsQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, answer_computed_bytes
 from mmptf_common.lists.listing import (
     OF_GROUPS,
+    WHOLE_AMOUNT,
     Arguments,
     Dimension,
     Listing,
     Statement,
     clause,
+    columns_in,
     condition,
     path_of,
     with_known_codes,
@@ -224,9 +226,10 @@ def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> State
             ON listed.money_stage = part.money_stage AND listed.basis IS NOT DISTINCT FROM part.basis
            AND listed.currency = part.currency AND {same}"""
     arguments = Arguments()
+    filtered = _summed(listing, dimensions, condition(listing, query, arguments))
     return Statement(
         f"""
-        WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {condition(listing, query, arguments)})
+        WITH filtered AS ({filtered})
         SELECT part.*, {names}, {exact} AS exact
           FROM ({_groups(dimensions, _omissions(listing))}) AS part {listed}
          ORDER BY {values}""",
@@ -234,38 +237,65 @@ def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> State
     )
 
 
-def _groups(dimensions: Sequence[Dimension], *counted: str) -> str:
-    """SQL of the sums of `filtered` by stage, basis, currency and the values of the dimensions."""
+# What the groups of one total have in common.
+_TOTAL = ("money_stage", "basis", "currency")
+
+
+def _omissions(listing: Listing) -> dict[str, str]:
+    """The name of the number of rows of each omission -> the condition for these rows."""
+    return {f"omitted_{n}": omission.where for n, omission in enumerate(listing.omitted)}
+
+
+def _summed(listing: Listing, dimensions: Sequence[Dimension], where: str) -> str:
+    """SQL of the sums of all rows that are equal in every column of the dimensions, and of the numbers of these rows.
+
+    Where dimensions divide the money of a row between their values, each row is a sum by itself.
+    """
+    used = [each for dimension in dimensions for each in (dimension, dimension.listed) if each]
+    parts = [sql for each in used for sql in (each.value, each.join, each.amount)]
+    columns = [name for name in columns_in(*parts) if name not in (*_TOTAL, "amount")]
+    keys = ", ".join(f"filtered.{name}" for name in (*_TOTAL, *columns))
+    is_divided = any(each.amount != WHOLE_AMOUNT for each in used)
+    numbers = ", ".join(
+        f"({rows})::int AS {name}" if is_divided else f"count(*) FILTER (WHERE {rows}) AS {name}"
+        for name, rows in {"summed": "filtered.amount IS NOT NULL", **_omissions(listing)}.items()
+    )
+    return f"""
+        SELECT {keys}, {"filtered.amount" if is_divided else "sum(filtered.amount)"} AS amount, {numbers}
+          FROM (SELECT * FROM {listing.rows} WHERE {where}) AS filtered
+         WHERE filtered.money_stage IS NOT NULL
+         {"" if is_divided else f"GROUP BY {keys}"}"""
+
+
+def _groups(dimensions: Sequence[Dimension], counted: Iterable[str] = ()) -> str:
+    """SQL of the sums of `filtered` by stage, basis, currency and the values of the dimensions.
+
+    counted: the numbers of rows of `filtered` that are added up beside that of the rows which state an amount
+    """
     amounts = {dimension.amount for dimension in dimensions}
     assert len(amounts) == 1, "two ways to divide one row's money cannot be combined"
     values = [f"{dimension.value} AS value_{n}" for n, dimension in enumerate(dimensions)]
-    sums = [f"sum({amounts.pop()}) AS amount", "count(filtered.amount) AS summed"]
-    keys = ", ".join(f"value_{n}" for n in range(len(values)))
-    selected = ["filtered.money_stage", "filtered.basis", "filtered.currency", *values, *sums, *counted]
+    numbers = [f"coalesce(sum(filtered.{name}), 0)::bigint AS {name}" for name in ("summed", *counted)]
+    keys = ", ".join(f"filtered.{name}" for name in _TOTAL)
     return f"""
-        SELECT {", ".join(selected)}
+        SELECT {keys}, {", ".join([*values, f"sum({amounts.pop()}) AS amount", *numbers])}
           FROM filtered {" ".join(dimension.join for dimension in dimensions)}
-         WHERE filtered.money_stage IS NOT NULL
-         GROUP BY filtered.money_stage, filtered.basis, filtered.currency, {keys}"""
+         GROUP BY {keys}, {", ".join(f"value_{n}" for n in range(len(values)))}"""
 
 
 def wholes_statement(listing: Listing, query: BaseModel) -> Statement:
     """The statement for a row for each total, not summed from its groups, and one for the rows without a stage."""
     arguments = Arguments()
+    where = condition(listing, query, arguments)
+    omitted = "".join(f", count(*) FILTER (WHERE {rows}) AS {name}" for name, rows in _omissions(listing).items())
     return Statement(
         f"""
-        WITH filtered AS MATERIALIZED (SELECT * FROM {listing.rows} WHERE {condition(listing, query, arguments)})
-        SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed, count(*) AS found,
-               {_omissions(listing)}
-          FROM filtered
+        SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed, count(*) AS found{omitted}
+          FROM (SELECT * FROM {listing.rows} WHERE {where}) AS filtered
          GROUP BY 1, 2, 3
          ORDER BY 1, 2, 3""",
         arguments,
     )
-
-
-def _omissions(listing: Listing) -> str:
-    return ", ".join(f"count(*) FILTER (WHERE {o.where}) AS omitted_{n}" for n, o in enumerate(listing.omitted))
 
 
 async def _coverage(data: Snapshot, listing: Listing, printed: PrintedCount) -> PrintedCoverage:
