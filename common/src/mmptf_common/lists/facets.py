@@ -17,10 +17,10 @@ from mmptf_common.lists.listing import (
     Arguments,
     Dimension,
     Listing,
+    RowLinks,
     Statement,
     columns_in,
     condition,
-    path_of,
     with_known_codes,
 )
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
@@ -157,13 +157,14 @@ async def answer_facets(request: Request, listing: Listing, query: TableQuery) -
 
 def _counts(listing: Listing, query: TableQuery, row: Any, revision: int) -> FacetCounts:
     """The answer from the row of `facets_statement`; a filter may have thousands of values."""
+    links = RowLinks(listing, query)
     return FacetCounts.model_validate(
         {
             "filter": canonical(query, without=FORMAT),
             "total": row["total"],
             "facets": {
                 name: [
-                    {**counted, "link": path_of(listing, query, {name: counted["value"] or NOT_STATED})}
+                    {**counted, "link": links.path({name: counted["value"] or NOT_STATED})}
                     for counted in json.loads(row[name])
                 ]
                 for name in listing.facets

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -295,11 +297,33 @@ def item_text(listing: Listing, query: ListQuery, arguments: Arguments) -> str:
          WHERE name = ANY({arguments.bind(query.fields)}::text[]))"""
 
 
-def path_of(listing: Listing, query: BaseModel, filters: Mapping[str, str]) -> str:
-    """The path of the rows of a query, with these values in place of those of their parameters."""
-    pairs = [pair for pair in pairs_of(query, without=OF_GROUPS) if pair[0] not in filters]
-    text = urlencode(sorted([*pairs, *filters.items()]))
-    return link(f"{listing.path}?{text}" if text else listing.path)
+class RowLinks:
+    """The paths of the rows of a query with other values of some filters; what they have in common is encoded once."""
+
+    def __init__(self, listing: Listing, query: BaseModel) -> None:
+        self.query = query
+        self._path = link(listing.path)
+        self._pairs = sorted(pairs_of(query, without=OF_GROUPS))
+        self._templates: dict[tuple[str, ...], str] = {}
+
+    def path(self, filters: Mapping[str, str]) -> str:
+        """The path of the rows of the query, with these values in place of those of their parameters."""
+        names = tuple(sorted(filters))
+        template = self._templates.get(names)
+        if template is None:
+            template = self._templates[names] = self._template(names)
+        return template % tuple([_quoted(filters[name]) for name in names])
+
+    def _template(self, names: tuple[str, ...]) -> str:
+        """The path with `%s` in place of the values of these parameters; names are identifiers and need no quoting."""
+        stated = [(name, quote_plus(value).replace("%", "%%")) for name, value in self._pairs if name not in names]
+        pairs = sorted([*stated, *((name, "%s") for name in names)], key=itemgetter(0))
+        text = "&".join([f"{name}={value}" for name, value in pairs])
+        return f"{self._path}?{text}" if text else self._path
+
+
+# Groups have few different codes, each of them often.
+_quoted = lru_cache(maxsize=4096)(quote_plus)
 
 
 def condition(listing: Listing, query: BaseModel, arguments: Arguments, *, without: str | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -32,8 +33,12 @@ def selected_columns(model: type[BaseModel], record: str) -> str:
 
 def cells_of(record: BaseModel) -> dict[str, Any]:
     """Column -> the value in JSON of the record, null where it or what contains it is null."""
-    values = record.model_dump(mode="json")
-    return {column: _at(values, path) for column, path in _paths(type(record))}
+    return cells_in(type(record), record.model_dump(mode="json"))
+
+
+def cells_in(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for the values in JSON of a record of this model."""
+    return {column: _at(values, path) for column, path in _paths(model)}
 
 
 def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -45,6 +50,7 @@ def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
+@cache
 def _paths(model: type[BaseModel]) -> list[tuple[str, tuple[str, ...]]]:
     found: list[tuple[str, tuple[str, ...]]] = []
     for name, member in model.model_fields.items():

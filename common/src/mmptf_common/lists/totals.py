@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, cast
 
 from pydantic import BaseModel
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,18 +22,18 @@ from mmptf_common.lists.listing import (
     Arguments,
     Dimension,
     Listing,
+    RowLinks,
     Statement,
     clause,
     columns_in,
     condition,
-    path_of,
     with_known_codes,
 )
-from mmptf_common.lists.tables import cells_of, columns_of, csv_of
+from mmptf_common.lists.tables import cells_in, columns_of, csv_of
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.codes import REST, TotalStage
-from mmptf_common.wire.money import Money, money
+from mmptf_common.wire.money import Money, amount_text, money
 from mmptf_common.wire.shares import Share, share
 from mmptf_common.wire.sources import PrintedCount
 
@@ -135,8 +137,10 @@ class FilteredTotals(ResponseModel):
     """
 
 
+# A group as the JSON values of `TotalGroup`: to check thousands of models would take longer than to sum their rows.
+_Group = dict[str, Any]
 # A total without its groups, and its groups one after the other: there may be thousands, which are not all in memory.
-_Total = tuple[Total, Iterable[TotalGroup]]
+_Total = tuple[Total, Iterable[_Group]]
 
 
 async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) -> Response:
@@ -148,16 +152,17 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
         parts, wholes = groups_statement(listing, query, by), wholes_statement(listing, query)
         divided = await data.fetch(parts.sql, *parts.values)
         whole = await data.fetch(wholes.sql, *wholes.values)
-        totals = _totals(listing, query, by, divided, whole)
+        links = RowLinks(listing, query)
+        totals = _totals(listing, query, links, by, divided, whole)
         if is_csv(chosen):
             return await asyncio.to_thread(_as_csv, by, totals)
         answer = FilteredTotals(
             by=by,
             filter=canonical(query, without=OF_GROUPS),
             rows=sum(row["found"] for row in whole),
-            link=path_of(listing, query, {}),
+            link=links.path({}),
             totals=[],
-            left_out=_left_out(listing, query, whole),
+            left_out=_left_out(listing, links, whole),
             coverage=[await _coverage(data, listing, printed) for printed in listing.printed],
             revision=revision,
         )
@@ -168,7 +173,7 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
 
 def _as_json(answer: FilteredTotals, totals: Iterable[_Total]) -> bytes:
     """The answer with its totals, and these with their groups, each written and then forgotten."""
-    written = [_with_items(total, "groups", (group.model_dump_json() for group in groups)) for total, groups in totals]
+    written = [_with_items(total, "groups", (to_json(group).decode() for group in groups)) for total, groups in totals]
     return _with_items(answer, "totals", written).encode()
 
 
@@ -190,13 +195,13 @@ def _as_csv(by: Iterable[str], totals: Iterable[_Total]) -> bytes:
         total_columns(by),
         (
             {
-                **{key.by: key.value for key in group.keys},
-                **{f"{key.by}_name": key.name for key in group.keys},
+                **{key["by"]: key["value"] for key in group["keys"]},
+                **{f"{key['by']}_name": key["name"] for key in group["keys"]},
                 "total_stage": total.stage,
                 "total_basis": total.basis,
-                **cells_of(group),
-                "left_out_rows": sum(each.rows for each in group.left_out),
-                "left_out_reason": [each.reason for each in group.left_out],
+                **cells_in(TotalGroup, group),
+                "left_out_rows": sum(each.rows for each in group["left_out"]),
+                "left_out_reason": [each.reason for each in group["left_out"]],
             }
             for total, groups in totals
             for group in groups
@@ -307,7 +312,7 @@ async def _coverage(data: Snapshot, listing: Listing, printed: PrintedCount) -> 
 
 
 def _totals(
-    listing: Listing, query: TotalsQuery, by: list[str], parts: list[Any], wholes: list[Any]
+    listing: Listing, query: TotalsQuery, links: RowLinks, by: list[str], parts: list[Any], wholes: list[Any]
 ) -> Iterator[_Total]:
     stated = [whole for whole in wholes if whole["money_stage"] is not None]
     split_by = [{parameter: whole[column] for column, parameter in listing.split_by.items()} for whole in stated]
@@ -323,42 +328,49 @@ def _totals(
             basis=whole["basis"],
             sum=None if whole["amount"] is None else money(whole["amount"], whole["currency"]),
             rows=whole["summed"],
-            link=_link(listing, query, found_by, listing.summed),
+            link=_link(links, found_by, listing.summed),
             groups=[],
-            left_out=_left_out(listing, query, [whole], found_by),
+            left_out=_left_out(listing, links, [whole], found_by),
         )
-        yield total, _groups_of(listing, query, by, of_this, found_by)
+        yield total, _groups_of(listing, query, links, by, of_this, found_by)
 
 
 def _groups_of(
-    listing: Listing, query: TotalsQuery, by: list[str], parts: list[Any], found_by: Mapping[str, str] | None
-) -> Iterator[TotalGroup]:
+    listing: Listing,
+    query: TotalsQuery,
+    links: RowLinks,
+    by: list[str],
+    parts: list[Any],
+    found_by: Mapping[str, str] | None,
+) -> Iterator[_Group]:
     """The groups of one total, and the one of all that is beyond the limit.
 
     parts: the rows of the groups, in order; found_by: the filters whose rows are those of the total, if there are such
     """
+    dimensions = [(name, listing.totals[name].drilldown, f"value_{n}", f"name_{n}") for n, name in enumerate(by)]
     for part in parts[: query.limit]:
-        values = {name: part[f"value_{n}"] for n, name in enumerate(by)}
-        drilldowns = [listing.totals[name].drilldown(name, value) for name, value in values.items()]
+        drilldowns = [drilldown(name, part[value]) for name, drilldown, value, _ in dimensions]
         group = [found_by, *drilldowns] if part["exact"] else [None]
-        yield TotalGroup(
-            keys=[
-                GroupKey(by=name, value=value, name=part[f"name_{n}"]) for n, (name, value) in enumerate(values.items())
-            ],
-            sum=None if part["amount"] is None else money(part["amount"], part["currency"]),
-            rows=part["summed"],
-            link=_link(listing, query, *group, listing.summed),
-            left_out=_left_out(listing, query, [part], *group),
-        )
+        yield {
+            "keys": [{"by": by, "value": part[value], "name": part[name]} for by, _, value, name in dimensions],
+            "sum": _sum(part["amount"], part["currency"]),
+            "rows": part["summed"],
+            "link": _link(links, *group, listing.summed),
+            "left_out": _left_out(listing, links, [part], *group),
+        }
     if query.limit is not None and (rest := parts[query.limit :]):
         stated = [part["amount"] for part in rest if part["amount"] is not None]
-        yield TotalGroup(
-            keys=[GroupKey(by=name, value=REST, name=None) for name in by],
-            sum=money(sum(stated), rest[0]["currency"]) if stated else None,
-            rows=sum(part["summed"] for part in rest),
-            link=None,
-            left_out=_left_out(listing, query, rest, None),
-        )
+        yield {
+            "keys": [{"by": name, "value": REST, "name": None} for name in by],
+            "sum": _sum(sum(stated) if stated else None, rest[0]["currency"]),
+            "rows": sum(part["summed"] for part in rest),
+            "link": None,
+            "left_out": _left_out(listing, links, rest, None),
+        }
+
+
+def _sum(amount: Decimal | None, currency: str) -> dict[str, str] | None:
+    return None if amount is None else {"amount": amount_text(amount), "currency": currency}
 
 
 def _ordered(query: TotalsQuery, parts: list[Any]) -> list[Any]:
@@ -370,28 +382,28 @@ def _ordered(query: TotalsQuery, parts: list[Any]) -> list[Any]:
 
 
 def _left_out(
-    listing: Listing, query: BaseModel, counted: list[Any], *drilldowns: Mapping[str, str] | None
+    listing: Listing, links: RowLinks, counted: list[Any], *drilldowns: Mapping[str, str] | None
 ) -> list[LeftOut]:
     """The rows that sums do not contain, by reason, each with a link of its own."""
     return [
-        LeftOut(reason=omission.reason, rows=rows, link=_link(listing, query, *drilldowns, omission.drilldown))
+        LeftOut(reason=omission.reason, rows=rows, link=_link(links, *drilldowns, omission.drilldown))
         for n, omission in enumerate(listing.omitted)
-        if (rows := sum(row[f"omitted_{n}"] for row in counted))
+        if (rows := sum([row[f"omitted_{n}"] for row in counted]))
     ]
 
 
-def _link(listing: Listing, query: BaseModel, *drilldowns: Mapping[str, str] | None) -> str | None:
+def _link(links: RowLinks, *drilldowns: Mapping[str, str] | None) -> str | None:
     """The path of the rows that the query and every drilldown find; None where filters cannot say so."""
     filters: dict[str, str] = {}
     for drilldown in drilldowns:
         if drilldown is None:
             return None
         for parameter, value in drilldown.items():
-            both = _intersection(parameter, filters.get(parameter) or getattr(query, parameter), value)
+            both = _intersection(parameter, filters.get(parameter) or getattr(links.query, parameter), value)
             if both is None:
                 return None
             filters[parameter] = both
-    return path_of(listing, query, filters)
+    return links.path(filters)
 
 
 def _intersection(parameter: str, given: str | list[str] | None, value: str) -> str | None:
