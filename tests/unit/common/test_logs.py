@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 
 from mmptf_common.process.context import current, new_context
-from mmptf_common.process.logs import LONGEST_TARGET, JsonLines, access_log, log_request, masked, subject_hash
+from mmptf_common.process.logs import (
+    LONGEST_TARGET,
+    JsonLines,
+    access_log,
+    configure_logging,
+    log_request,
+    masked,
+    subject_hash,
+)
 
 
 class Log:
@@ -96,6 +104,34 @@ def test_what_json_does_not_know_is_written_as_text(log: Log) -> None:
 def test_a_message_for_terminals_is_left_out(log: Log) -> None:
     log.logger.info("Started server process [%d]", 7, extra={"color_message": "Started \x1b[36m%d\x1b[0m"})
     assert log.line().keys() == {"time", "level", "logger", "message"}
+
+
+def test_a_line_has_the_second_in_which_it_was_written(log: Log) -> None:
+    formatter = log.logger.handlers[0].formatter
+    assert formatter
+    moments = (1767225599.9996, 1767225600.0004, 1767225601.5, 1767225600.25)
+    written = [
+        json.loads(formatter.format(logging.makeLogRecord({"created": moment, "msecs": moment % 1 * 1000})))["time"]
+        for moment in moments
+    ]
+    assert written == [
+        "2025-12-31T23:59:59.999Z",
+        "2026-01-01T00:00:00.000Z",
+        "2026-01-01T00:00:01.500Z",
+        "2026-01-01T00:00:00.250Z",
+    ]
+
+
+def test_the_requests_that_a_process_sends_have_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    lines = StringIO()
+    monkeypatch.setattr("sys.stdout", lines)
+    configure_logging("INFO")
+    logging.getLogger("httpx").info("HTTP Request: GET http://127.0.0.1/x")
+    logging.getLogger("mmptf.replication").info("copied")
+    assert [json.loads(line)["message"] for line in lines.getvalue().splitlines()] == ["copied"]
 
 
 def test_a_message_cannot_forge_a_line(log: Log) -> None:
