@@ -254,3 +254,23 @@ async def test_exports_beyond_the_memory_of_a_process_are_sent_while_they_are_re
     await reader.task
     assert reader.status == 200
     assert memory.free == 0
+
+
+@pytest.mark.parametrize(("query", "is_reset"), [("", False), ("?as_of=0", True)])
+async def test_a_connection_is_reset_only_after_a_read_that_changed_a_setting(
+    new_database: Databases, query: str, is_reset: bool
+) -> None:
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        assert (await running.client.get(f"{PROGRAMMES}{query}")).status_code == 200
+        reads = running.app.state.database.reads
+        async with reads[ReadKind.PROBE].connections.acquire() as connection:
+            resets = await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND query LIKE '%RESET ALL%'"
+            )
+        assert resets == is_reset
+        pool = reads[ReadKind.COMPUTED].connections
+        async with AsyncExitStack() as stack:
+            for _ in range(pool.get_max_size()):
+                connection = await stack.enter_async_context(pool.acquire())
+                assert await connection.fetchval("SHOW enable_nestloop") == "on"

@@ -99,8 +99,7 @@ async def snapshot(
         ctes = ""
         if as_of is not None:
             ctes = _tables(request).ctes(await revision_at(connection, as_of, journal), journal)
-            # Until the connection is released.
-            await connection.execute(PLANNING)
+            await connection.set_until_released(PLANNING)
         yield Snapshot(request, connection, query, ctes, journal)
 
 

@@ -127,12 +127,17 @@ class Database:
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """A connection that breaks where the other side is silent for too long, also while nothing is asked."""
+    """A connection that breaks where the other side is silent for too long, also while nothing is asked.
 
-    __slots__ = ()
+    A pool resets it only after `set_until_released`: nothing else in a read leaves a state behind, and a reset is a
+    round trip, which costs as much as a short read.
+    """
+
+    __slots__ = ("_has_settings",)
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *further: Any) -> None:
         super().__init__(protocol, transport, *further)
+        self._has_settings = False
         found = transport.get_extra_info("socket")
         if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -146,6 +151,19 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has n
         }.items():
             if hasattr(socket, name):
                 found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+    async def set_until_released(self, statement: str) -> None:
+        """Execute a statement that changes a setting of the session, which holds until the connection is released."""
+        self._has_settings = True
+        await self.execute(statement)
+
+    def get_reset_query(self) -> str:
+        reset: str = super().get_reset_query()
+        return reset if self._has_settings else ""
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as the driver has it
+        await super().reset(timeout=timeout)
+        self._has_settings = False
 
 
 def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None = None) -> AsyncEngine:
