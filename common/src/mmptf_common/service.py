@@ -20,6 +20,7 @@ from mmptf_common.feed.changes import ChangeNotifier
 from mmptf_common.feed.replication import Replication, replicating
 from mmptf_common.http import conditional, openapi, problem_kinds
 from mmptf_common.http.app import create_app
+from mmptf_common.http.direct_reads import DirectReads
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest, open_verifier
 from mmptf_common.http.parameters import NO_PARAMETERS
@@ -207,6 +208,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     add_feed(feed, service.name, public=public, private=service.private, listings=service.listings)
     app.include_router(feed)
     app.include_router(problem_kinds.router)
+    app.router.routes.insert(0, DirectReads(app))
     openapi.install(app, openapi.packaged_examples(service.package))
     return app
 

@@ -521,7 +521,7 @@ def query_of(endpoint: Callable[..., Any]) -> tuple[str, type[BaseModel]] | None
 
 def with_parsed_query(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     """The function that FastAPI calls for a route: it parses the query itself, since a dependency would be slower."""
-    signature = inspect.signature(endpoint)
+    signature = inspect.signature(endpoint, eval_str=True)
     query = query_of(endpoint)
     if query is None or query[0] not in signature.parameters:
         return endpoint

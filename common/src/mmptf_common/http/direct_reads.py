@@ -1,0 +1,105 @@
+"""Reads that need nothing of FastAPI but their place in the contract, found by one look-up of the path."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
+
+from fastapi import FastAPI, params
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.datastructures import URLPath
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
+
+from mmptf_common.wire.base import CODE_PATTERN
+from mmptf_common.wire.problems import DatabaseLost
+from mmptf_common.wire.suggestions import LONGEST_CODE
+
+_Read = Callable[..., Awaitable[Response]]
+_CODE = re.compile(CODE_PATTERN)
+_CODE_AT_END = re.compile(r"(.*)/\{(\w+)\}")
+
+
+class _OfCodes(NamedTuple):
+    """The read of a record: its function, and the name of the parameter that takes the code."""
+
+    endpoint: _Read
+    parameter: str
+
+
+class DirectReads(BaseRoute):
+    """The first route of an app: it calls the function of a read that takes the request, its query and at most a code.
+
+    FastAPI looks for the route twice, through all of them and those of the routers that an app includes, and resolves
+    its parameters: a sixth of the processor time of a page. Every path that is not found here is left to it, also one
+    with a text that is no code, so that errors are the same.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._lists: dict[str, _Read] = {}
+        # The part of the path before the code -> the read of a record.
+        self._records: dict[str, _OfCodes] = {}
+        # The paths of other reads, of which the last part is no code.
+        self._others: set[str] = set()
+        for route in iter_route_contexts(app.routes):
+            if not isinstance(route.original_route, APIRoute) or route.methods != {"GET"} or not route.path:
+                continue
+            taken = _taken_by(route.original_route)
+            if at_end := _CODE_AT_END.fullmatch(route.path):
+                if taken == [at_end[2]] and "{" not in at_end[1]:
+                    self._records[at_end[1]] = _OfCodes(route.original_route.endpoint, at_end[2])
+            elif "{" not in route.path:
+                if taken == []:
+                    self._lists[route.path] = route.original_route.endpoint
+                else:
+                    self._others.add(route.path)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http" or scope["method"] != "GET" or scope.get("root_path"):
+            return Match.NONE, {}
+        path: str = scope["path"]
+        if endpoint := self._lists.get(path):
+            return Match.FULL, {"endpoint": endpoint, "path_params": {}}
+        folder, _, code = path.rpartition("/")
+        found = self._records.get(folder)
+        if found and len(code) <= LONGEST_CODE and _CODE.fullmatch(code) and path not in self._others:
+            return Match.FULL, {"endpoint": found.endpoint, "path_params": {found.parameter: code}}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        endpoint: _Read = scope["endpoint"]
+        try:
+            answer = await endpoint(request=request, **scope["path_params"])
+        except DatabaseLost:
+            # The pool has replaced all of its connections.
+            answer = await endpoint(request=request, **scope["path_params"])
+        await answer(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        raise NoMatchFound(name, path_params)
+
+
+def _taken_by(route: APIRoute) -> list[str] | None:
+    """The parameters that the function of a route takes beside the request, all of them codes; None for any others."""
+    signature = inspect.signature(route.endpoint, eval_str=True)
+    taken = dict(signature.parameters)
+    if route.dependencies or signature.return_annotation is not Response or not taken.pop("request", None):
+        return None
+    return [*taken] if all(_is_code(parameter.annotation) for parameter in taken.values()) else None
+
+
+def _is_code(annotation: Any) -> bool:
+    """Whether an annotation is that of a code in a path, as `openapi.code_in_path` declares it."""
+    if get_origin(annotation) is not Annotated:
+        return False
+    kind, path, *others = get_args(annotation)
+    if kind is not str or others or not isinstance(path, params.Path):
+        return False
+    names = ("pattern", "max_length", "min_length")
+    limits = {name: getattr(each, name) for each in path.metadata for name in names if getattr(each, name, None)}
+    return limits == {"pattern": CODE_PATTERN, "max_length": LONGEST_CODE}
