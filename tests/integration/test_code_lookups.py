@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from mmptf_common.lists.codes import in_other_case, suggest
+from mmptf_common.lists.codes import in_other_case_or_meant
 from mmptf_common.lists.pages import find_in
 from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.storage.journal import Author, begin_write
@@ -141,8 +141,7 @@ async def test_an_unknown_code_of_a_path_is_looked_up_in_an_index(grown: Running
                 continue
             own = replace(listed, fixed={"organization = {}": "IOM"}) if listed.path.endswith("/drafts") else listed
             explaining = Explaining(connection)
-            await in_other_case(find_in(explaining, own), UNKNOWN)
-            await suggest(find_in(explaining, own), UNKNOWN)
+            await in_other_case_or_meant(find_in(explaining, own), UNKNOWN)
             assert_bounded(explaining.plans, listed.path, GROWING[grown.name])
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.places import places
 from mmptf_common.wire.suggestions import fold, is_typo, neighbours, suggestion_among
 
@@ -67,6 +71,33 @@ def test_every_typo_in_a_word_is_looked_up(code: str, where: int, letter: str) -
         assert code in neighbours(written)
         # Where two codes are as near, none of them is nearly certain.
         assert suggestion_among(written, [code]) and not suggestion_among(written, [code, f"{written}-", f"-{code}"])
+
+
+PARTS = st.sampled_from(["ken", "uga", "mark", "known", "x", "1", "0", "01", "010", "007", "2015", "northern", "east"])
+JOINS = st.sampled_from(["", "-", "_", ".", "-", "--"])
+CODE = re.compile(CODE_PATTERN)
+LETTERS, SEPARATORS = string.ascii_lowercase, "-_."
+
+
+def edited(text: str) -> set[str]:
+    """Every text with another character, one more, one less, or two exchanged in one place."""
+    cuts = [(text[:n], text[n:]) for n in range(len(text) + 1)]
+    found = {before + after[1:] for before, after in cuts if after}
+    found |= {before + after[1] + after[0] + after[2:] for before, after in cuts if len(after) > 1}
+    found |= {before + c + after[1:] for before, after in cuts if after for c in LETTERS + SEPARATORS}
+    return found | {before + c + after for before, after in cuts for c in (*LETTERS, *SEPARATORS, "0", "00")}
+
+
+@given(st.lists(st.tuples(JOINS, PARTS), min_size=1, max_size=4).map(lambda parts: "".join(map("".join, parts))))
+def test_every_code_with_a_typo_in_one_place_is_looked_up(written: str) -> None:
+    codes = {text for text in edited(written) - {written} if CODE.fullmatch(text) and is_typo(written, text)}
+    if len(written) >= 2:
+        assert codes <= {*neighbours(written)}
+
+
+def test_few_texts_are_looked_up_for_a_code_without_long_words() -> None:
+    assert len(neighbours("KEN-UGA-01")) < 30
+    assert len(neighbours("ZZZ-0001-NOSUCHONE")) < 600
 
 
 def test_the_neighbours_of_the_longest_code_are_few() -> None:

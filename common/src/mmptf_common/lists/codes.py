@@ -55,10 +55,10 @@ def find_with(connection: Any, sql: str, *values: object) -> Find:
     return find
 
 
-async def in_other_case(find: Find, given: str) -> str | None:
-    """The only code that differs from a text in case alone; None where there is none, several, or the code itself."""
-    found = await find([fold(given)])
-    return found[0] if len(found) == 1 and found[0] != given else None
+async def in_other_case_or_meant(find: Find, given: str) -> tuple[str | None, Suggestion | None]:
+    """The only code that differs from an unknown one in case alone; else the one that `suggest` finds."""
+    meant = await suggest(find, given)
+    return (meant.code, None) if meant and fold(meant.code) == fold(given) else (None, meant)
 
 
 async def suggest(find: Find, given: str, places: PlaceKind | None = None) -> Suggestion | None:

@@ -19,7 +19,7 @@ from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import representation
 from mmptf_common.http.parameters import ListQuery, PointInTime, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import Find, codes_in, find_with, in_other_case, suggest
+from mmptf_common.lists.codes import Find, codes_in, find_with, in_other_case_or_meant
 from mmptf_common.lists.exports import answer_export
 from mmptf_common.lists.listing import (
     PRESENTATION,
@@ -242,10 +242,9 @@ async def fetch_item(
         return row[0], row[1]
     if moved := await renamed(data, listing.entity, code, listing.path):
         return moved
-    find = find_in(data.connection, listing)
-    if (written := await in_other_case(find, code)) is not None:
+    written, meant = await in_other_case_or_meant(find_in(data.connection, listing), code)
+    if written is not None:
         return redirect(data, listing.path, code, written)
-    meant = await suggest(find, code)
     raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.as_of_ctes else "")
 
 

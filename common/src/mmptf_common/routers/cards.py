@@ -12,7 +12,7 @@ from mmptf_common.http import conditional, openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.parameters import PointInTimeQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
-from mmptf_common.lists.codes import find_with, in_other_case, suggest
+from mmptf_common.lists.codes import find_with, in_other_case_or_meant
 from mmptf_common.lists.pages import redirect, renamed
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code, ResponseModel
@@ -107,10 +107,9 @@ def add_card(
         before = f"/{service}/v1{path}"
         if moved := await renamed(data, ENTITY, code, before):
             return moved
-        find = find_with(data.connection, known)
-        if (written := await in_other_case(find, code)) is not None:
+        written, meant = await in_other_case_or_meant(find_with(data.connection, known), code)
+        if written is not None:
             return redirect(data, before, code, written)
-        meant = await suggest(find, code)
         detail = unknown.format(repr(code)) + (" at that time." if data.as_of_ctes else ".")
         raise NotFound(
             f"{detail} {meant.sentence}" if meant else detail,

@@ -8,7 +8,7 @@ acronym), or one other letter in a word of seven. Other separators and leading z
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mmptf_common.wire.places import place_meant
@@ -17,6 +17,7 @@ LONGEST_CODE = 64
 _SEPARATORS = "-_."
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _PARTS = re.compile(r"[a-z]+|[0-9]+")
+_CODE_LIKE = re.compile(rf"[a-z0-9{re.escape(_SEPARATORS)}]{{2,{LONGEST_CODE}}}")
 
 
 class Suggestion(NamedTuple):
@@ -99,16 +100,60 @@ def _is_misspelt(written: str, meant: str, *, is_acronym: bool) -> bool:
 
 
 def neighbours(given: str) -> list[str]:
-    """The texts in lower case, a few thousand at most, among which every code is from which a text differs by one typo.
+    """The texts in lower case, a few hundred for a long word, among which every code is from which a text differs by
+    one typo in one place.
 
     A number may have up to two leading zeros more than what was written.
     """
     text = given.lower()
-    if not text.isascii() or not 2 <= len(text) <= LONGEST_CODE:
+    if not _CODE_LIKE.fullmatch(text):
         return []
-    cuts = [(text[:n], text[n:]) for n in range(len(text) + 1)]
-    found = {before + after[1:] for before, after in cuts if after}
-    found |= {before + after[1] + after[0] + after[2:] for before, after in cuts if len(after) > 1}
-    found |= {before + c + after[1:] for before, after in cuts if after for c in _LETTERS + _SEPARATORS}
-    found |= {before + c + after for before, after in cuts for c in (*_LETTERS, *_SEPARATORS, "0", "00")}
-    return sorted(found - {text})
+    edits = [*_edits_of_parts(text), *_edits_between_parts(text)]
+    return sorted({text[:start] + put + text[end:] for start, end, texts in edits for put in texts} - {text})
+
+
+# The beginning and the end of what is taken out of a text, and what is put in its place.
+_Edit = tuple[int, int, Iterable[str]]
+
+
+def _edits_of_parts(text: str) -> Iterator[_Edit]:
+    """The edits of a text within its words and numbers that `is_typo` accepts, some of them for words in small letters
+    only.
+    """
+    for part in _PARTS.finditer(text):
+        start, end = part.span()
+        size = end - start
+        if part[0].isdecimal():
+            yield start, start, ("0", "00")
+            if text[start] == "0" and size > 1:
+                yield start, start + 1, ("", *_SEPARATORS, *_letters_between(text, start, start + 1))
+            continue
+        if size >= 4:
+            yield from ((n, n, _LETTERS) for n in range(start, end + 1))
+            yield from ((n, n + 2, (text[n + 1] + text[n],)) for n in range(start, end - 1))
+        if size >= 5:
+            yield from ((n, n + 1, ("",)) for n in range(start, end))
+            yield from ((n, n + 1, _SEPARATORS) for n in (start, end - 1))
+        if size >= 7:
+            yield from ((n, n + 1, _LETTERS) for n in range(start, end))
+
+
+def _edits_between_parts(text: str) -> Iterator[_Edit]:
+    """The edits of the separators of a text, and where two parts meet without one, that `is_typo` accepts, and a few
+    more.
+    """
+    for n, character in enumerate(text):
+        if character in _SEPARATORS:
+            yield n, n + 1, ("", *_SEPARATORS, *_letters_between(text, n, n + 1))
+            # A part of one character may be on the other side.
+            yield from ((m, m + 2, (text[m + 1] + text[m],)) for m in (n - 1, n) if 0 <= m < len(text) - 1)
+        elif n and text[n - 1].isalnum() and text[n - 1].isalpha() != character.isalpha():
+            yield n, n, _SEPARATORS
+
+
+def _letters_between(text: str, start: int, end: int) -> str:
+    """The letters by which one word gets longer in place of a part of a text; none where no word or two are there."""
+    before, after = text[max(start - 4, 0) : start], text[end : end + 4]
+    is_before, is_after = before[-1:].isalpha(), after[:1].isalpha()
+    word = before if is_before else after
+    return _LETTERS if is_before != is_after and len(word) == 4 and word.isalpha() else ""
