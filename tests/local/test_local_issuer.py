@@ -14,7 +14,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from mmptf_common.http.identity import Identity, open_verifier
+from mmptf_common.http.identity import Identity
+from mmptf_common.http.tokens import open_verifier
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_local.__main__ import token_commands
 from mmptf_local.issuer import AUDIENCE, CLIENTS, LIFETIME

@@ -22,7 +22,7 @@ from mmptf_common.http import conditional, openapi, problem_kinds
 from mmptf_common.http.app import create_app
 from mmptf_common.http.direct_reads import DirectReads
 from mmptf_common.http.headers import PublicReadRequest
-from mmptf_common.http.identity import PublicRequest, open_verifier
+from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS
 from mmptf_common.http.paths import operations
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
@@ -153,7 +153,12 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             )
             if limits:
                 await stack.enter_async_context(limits.shared(redis_url))
-            app.state.verifier = await stack.enter_async_context(open_verifier(settings))
+            app.state.verifier = None
+            if settings.identity_issuer:
+                # Its libraries take 20 MB, which a process that accepts no tokens does not need.
+                from mmptf_common.http.tokens import open_verifier
+
+                app.state.verifier = await stack.enter_async_context(open_verifier(settings))
             app.state.computing = Computing()
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)

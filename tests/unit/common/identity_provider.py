@@ -25,11 +25,10 @@ from mmptf_common.http import problems
 from mmptf_common.http.identity import (
     Administrator,
     Identity,
-    KeySet,
     PublicRequest,
-    Verifier,
     require_scope,
 )
+from mmptf_common.http.tokens import KeySet, Verifier
 from mmptf_common.process.client import open_client
 from mmptf_common.wire.problems import MEDIA_TYPE, ProblemError
 from mmptf_local.issuer import AUDIENCE, Issuer, create_app

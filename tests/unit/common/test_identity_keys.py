@@ -21,10 +21,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
 
-from mmptf_common.http.identity import (
-    LARGEST_DOCUMENT,
-    open_verifier,
-)
+from mmptf_common.http.tokens import LARGEST_DOCUMENT, open_verifier
 from mmptf_common.process import client
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_local.issuer import AUDIENCE

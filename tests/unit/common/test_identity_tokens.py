@@ -16,13 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from mmptf_common.http.identity import (
-    LEEWAY,
-    LONGEST_TOKEN,
-    KeySet,
-    Verifier,
-    open_verifier,
-)
+from mmptf_common.http.identity import LONGEST_TOKEN
+from mmptf_common.http.tokens import LEEWAY, KeySet, Verifier, open_verifier
 from mmptf_common.process.client import open_client
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_local.issuer import AUDIENCE

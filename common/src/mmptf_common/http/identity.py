@@ -1,56 +1,23 @@
-"""Verification of bearer tokens, and the identity, roles and scopes of callers."""
+"""The identity, roles and scopes of callers, and what a route asks of them."""
 
-import asyncio
 import re
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-import aiohttp
-import httpx
-import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
 from fastapi import Depends, Request, params
-from jwt.algorithms import AllowedPublicKeys
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import from_json
 
-from mmptf_common.process.client import open_client
-from mmptf_common.process.failure_log import report
 from mmptf_common.process.logs import subject_hash
-from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import Forbidden, ServiceUnavailable, Unauthorized
+from mmptf_common.wire.problems import Forbidden, Unauthorized
+
+if TYPE_CHECKING:
+    from mmptf_common.http.tokens import Verifier
 
 ADMIN = "admin"
 """The scope that includes every other scope and every role."""
 
-# The accepted signature algorithms, each with the type and the curve of its key. HMAC is not among them: with a shared
-# secret, every service that verifies tokens could also issue them.
-ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
-    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
-    "ES256": ("EC", "P-256"),
-    "ES384": ("EC", "P-384"),
-    "ES512": ("EC", "P-521"),
-    "EdDSA": ("OKP", "Ed25519"),
-}
-# The `typ` of an access token's header (RFC 9068, section 2.1), in small letters.
-TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
-# Claims of which a token without `typ` has to have one: the client that got it (RFC 9068, section 2.2), as Cognito and
-# Okta name it, which write no `typ`. ID and logout tokens have neither.
-_OF_ACCESS_TOKENS = ("client_id", "cid")
-# Claims of other tokens that are signed with the same keys: logout tokens and other security events (RFC 8417), ID
-# tokens (OpenID Connect Core, sections 3.1.3.6 and 3.3.2.11).
-_OF_OTHER_TOKENS = ("events", "at_hash", "c_hash", "s_hash")
-# What providers write as the kind of a token that is no access token: Keycloak as `typ`, Cognito as `token_use`.
-_OTHER_KINDS = frozenset({"id", "refresh", "offline", "logout"})
-LEEWAY = 30
-"""Seconds by which the issuer's clock and this one may differ."""
 LONGEST_TOKEN = 8_192
-LARGEST_DOCUMENT = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,312 +121,21 @@ def access_of(endpoint: Callable[..., Any]) -> Access | None:
 def _sent_token(request: Request) -> str:
     sent = request.headers.getlist("authorization")
     if len(sent) > 1:
-        raise _invalid("The Authorization header is sent more than once.")
+        raise invalid_token("The Authorization header is sent more than once.")
     scheme, _, token = (sent[0] if sent else "").strip(" ").partition(" ")
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("This needs an access token: Authorization: Bearer <token>.", code=ProblemCode.TOKEN_MISSING)
     if len(token) > LONGEST_TOKEN:
-        raise _invalid(f"The access token is longer than {LONGEST_TOKEN} characters.")
+        raise invalid_token(f"The access token is longer than {LONGEST_TOKEN} characters.")
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
-        raise _invalid("What follows Bearer is no access token.")
+        raise invalid_token("What follows Bearer is no access token.")
     return token
 
 
-def _invalid(detail: str, code: ProblemCode = ProblemCode.TOKEN_INVALID) -> Unauthorized:
+def invalid_token(detail: str, code: ProblemCode = ProblemCode.TOKEN_INVALID) -> Unauthorized:
+    """The 401 for a token that was sent and is not accepted, with the reason in its challenge."""
     # RFC 6750 allows printable ASCII in a description, without the quotation mark and the backslash.
     described = re.sub(r"[^ !#-\[\]-~]", "?", detail)
     challenge = f'{Unauthorized.headers["WWW-Authenticate"]}, error="invalid_token", error_description="{described}"'
     return Unauthorized(detail, code=code, headers={"WWW-Authenticate": challenge})
-
-
-# Text that can be stored, logged and read: it begins with a visible character and has no control characters.
-Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\p{C}\p{Z}]\P{C}*$")]
-Words = str | list[str] | None
-Seconds = Annotated[float, Field(ge=0, lt=datetime(9999, 1, 1, tzinfo=UTC).timestamp())]
-
-
-class _Claims(BaseModel):
-    """The claims of a token that are read (RFC 7519, RFC 9068), without conversion of types."""
-
-    model_config = ConfigDict(strict=True)
-
-    iss: str
-    aud: str | list[str]
-    sub: Text
-    exp: Seconds
-    nbf: Seconds | None = None
-    iat: Seconds | None = None
-    scope: Words = None
-    scp: Words = None
-    organization: Text | None = None
-    roles: Words = None
-
-
-class Verifier:
-    """Verifies the tokens of one issuer for one audience."""
-
-    def __init__(
-        self,
-        keys: "KeySet",
-        *,
-        issuer: str,
-        audience: str,
-        organization_claim: str = "organization",
-        roles_claim: str = "roles",
-    ) -> None:
-        self._keys = keys
-        self._issuer = issuer
-        self._audience = audience
-        self._renamed = {"organization": organization_claim, "roles": roles_claim}
-
-    async def identity(self, token: str) -> Identity:
-        """The holder of a token; raises Unauthorized when it is not valid.
-
-        ServiceUnavailable when the issuer's keys are needed and cannot be fetched.
-        """
-        payload, has_type = await self._payload(token)
-        claims = self._claims(payload, has_type=has_type)
-        now = time.time()
-        if claims.iss != self._issuer:
-            raise _invalid(f"The access token was not issued by {self._issuer}, which is expected here.")
-        if self._audience not in ([claims.aud] if isinstance(claims.aud, str) else claims.aud):
-            raise _invalid(f"The access token is not meant for the audience {self._audience}, which is expected here.")
-        if claims.exp + LEEWAY <= now:
-            raise _invalid(f"The access token has expired at {_moment(claims.exp)}.", ProblemCode.TOKEN_EXPIRED)
-        if (begins := max(claims.nbf or 0, claims.iat or 0)) - LEEWAY > now:
-            raise _invalid(f"The access token is valid from {_moment(begins)} only.", ProblemCode.TOKEN_NOT_YET_VALID)
-        return Identity(
-            subject=claims.sub,
-            organization=_organization(claims.organization),
-            roles=_words(claims.roles),
-            scopes=_words(claims.scope or claims.scp),
-        )
-
-    async def _payload(self, token: str) -> tuple[bytes, bool]:
-        """The payload of a token whose signature is the issuer's, and whether its header says that it is a token.
-
-        Raises Unauthorized where it is another one's, or says something else.
-        """
-        try:
-            header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError:
-            raise _invalid("The access token is not a JSON Web Token, or asks for what is not supported.") from None
-        if "crit" in header:
-            raise _invalid("The access token has critical header parameters; none is supported.")
-        algorithm = header.get("alg")
-        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-            raise _invalid(f"The access token is not signed with one of {', '.join(ALGORITHMS)}.")
-        has_type = "typ" in header
-        kind = header["typ"] if has_type else "JWT"
-        if not isinstance(kind, str) or kind.lower() not in TYPES:
-            named = repr(kind[:64]) if isinstance(kind, str) else "no text"
-            raise _invalid(f"The `typ` of the token is {named}; that of an access token is at+jwt or JWT.")
-        keys = await self._keys.fitting(algorithm, header.get("kid"))
-        if not keys:
-            raise _invalid("The access token is signed with a key that its issuer does not publish.")
-        if len(keys) > 1:
-            raise _invalid("The access token does not say which of its issuer's keys has signed it.")
-        try:
-            payload: bytes = jwt.PyJWS().decode(token, keys[0].public, algorithms=keys[0].algorithms)
-        except jwt.PyJWTError:
-            raise _invalid("The signature of the access token does not hold.") from None
-        return payload, has_type
-
-    def _claims(self, payload: bytes, *, has_type: bool) -> _Claims:
-        try:
-            sent = from_json(payload, allow_inf_nan=False)
-            if not isinstance(sent, dict):
-                raise ValueError("an object is expected")
-            _check_kind(sent, has_type=has_type)
-            return _Claims.model_validate(sent | {ours: sent.get(name) for ours, name in self._renamed.items()})
-        except ValidationError as error:
-            ours = {str(error["loc"][0]) for error in error.errors(include_url=False, include_input=False)}
-            names = ", ".join(sorted(self._renamed.get(name, name) for name in ours))
-            raise _invalid(f"Claims of the access token are missing or not of their type: {names}.") from None
-        except ValueError:
-            raise _invalid("The claims of the access token are no JSON object.") from None
-
-
-def _check_kind(claims: Mapping[str, Any], *, has_type: bool) -> None:
-    """Raise Unauthorized for the claims of a token that is no access token, or of which nothing says that it is one."""
-    if not has_type and not any(isinstance(claims.get(name), str) for name in _OF_ACCESS_TOKENS):
-        raise _invalid(
-            "The token has no `typ` in its header, which is at+jwt or JWT in an access token, and none of the claims"
-            f" {' and '.join(_OF_ACCESS_TOKENS)}, which access tokens without one have."
-        )
-    for name in _OF_OTHER_TOKENS:
-        if name in claims:
-            raise _invalid(f"The token has the claim {name}: it is no access token.")
-    for name in ("typ", "token_use"):
-        kind = claims.get(name)
-        if isinstance(kind, str) and kind.lower() in _OTHER_KINDS:
-            raise _invalid(f"The {name} of the token is {kind}: it is no access token.")
-
-
-def _words(value: Words) -> frozenset[str]:
-    return frozenset((value if isinstance(value, str) else " ".join(value or ())).split())
-
-
-def _organization(value: str | None) -> str | None:
-    # Identity providers write codes as they like; that of an organization has capitals everywhere in the suite.
-    return value.upper() if value is not None and value.isascii() else value
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A public key of the issuer, and the algorithms whose signatures it verifies."""
-
-    kid: str | None
-    algorithms: tuple[str, ...]
-    public: AllowedPublicKeys
-
-
-class KeySet:
-    """The issuer's public keys, fetched when they are needed and cached.
-
-    lifetime: seconds for which cached keys are used; a key that the issuer has withdrawn is rejected after that
-    grace: further seconds for which they are used while the issuer cannot be reached
-    pause: least seconds between two fetches for a key id that is not cached, since any caller can send one
-    retry: seconds after a failed fetch before the next one
-    patience: most seconds that a fetch may take
-    """
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        issuer: str,
-        keys_url: str | None = None,
-        *,
-        lifetime: float = 300,
-        grace: float = 3_600,
-        pause: float = 10,
-        retry: float = 2,
-        patience: float = 3,
-    ) -> None:
-        self._client = client
-        self._issuer = issuer
-        self._keys_url = keys_url
-        self._lifetime, self._grace, self._pause, self._retry = lifetime, grace, pause, retry
-        self._patience = patience
-        self._keys: list[Key] = []
-        self._fetched = self._failed = self._searched = float("-inf")
-        self._cause: Exception | None = None
-        self._lock = asyncio.Lock()
-
-    async def fitting(self, algorithm: str, kid: str | None) -> list[Key]:
-        """The keys with this id for this algorithm; with any id where `kid` is None.
-
-        Raises ServiceUnavailable when no cached key can be used and the issuer cannot be reached.
-        """
-        if self._is_old():
-            async with self._lock:
-                if self._is_old():  # another request may have fetched them while this one waited
-                    await self._fetch()
-        if time.monotonic() - self._fetched >= self._lifetime + self._grace:
-            raise _unreachable() from self._cause
-        if not (found := self._cached_keys(algorithm, kid)):
-            async with self._lock:
-                if self._may_search():
-                    self._searched = time.monotonic()
-                    await self._fetch()
-            found = self._cached_keys(algorithm, kid)
-            if not found and self._failed > self._fetched:
-                raise _unreachable() from self._cause
-        return found
-
-    def _is_old(self) -> bool:
-        now = time.monotonic()
-        return now - self._fetched >= self._lifetime and now - self._failed >= self._retry
-
-    def _may_search(self) -> bool:
-        now = time.monotonic()
-        return now - self._searched >= self._pause and now - self._failed >= self._retry
-
-    def _cached_keys(self, algorithm: str, kid: str | None) -> list[Key]:
-        return [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
-
-    async def _fetch(self) -> None:
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(self._patience):
-                self._keys = _keys(await self._document(self._keys_url or await self._published_url()))
-            self._fetched = began
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
-            self._failed = time.monotonic()
-            self._cause = error
-            report("keys", "the identity provider's keys cannot be had", error)
-
-    async def _published_url(self) -> str:
-        """The URL of the keys in the issuer's configuration (OpenID Connect Discovery 1.0, section 4)."""
-        document = await self._document(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-        url = document.get("jwks_uri")
-        if document.get("issuer") != self._issuer or not isinstance(url, str):
-            raise ValueError("the configuration is not of this issuer, or names no keys")
-        if self._issuer.startswith("https:") and not url.startswith("https:"):
-            raise ValueError("the keys are not offered over https")
-        return url
-
-    async def _document(self, url: str) -> dict[str, Any]:
-        # Uncompressed, so that the limit of bytes is also one of memory.
-        async with self._client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
-            if response.status_code != 200:
-                raise ValueError(f"{url} answers {response.status_code}")
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > LARGEST_DOCUMENT:
-                    raise ValueError(f"{url} answers more than {LARGEST_DOCUMENT} bytes")
-        document = from_json(bytes(body))
-        if not isinstance(document, dict):
-            raise ValueError(f"{url} answers no JSON object")
-        return document
-
-
-def _unreachable() -> ServiceUnavailable:
-    return ServiceUnavailable("The identity provider cannot be reached, so the access token cannot be verified.")
-
-
-def _keys(document: dict[str, Any]) -> list[Key]:
-    """The keys of a JSON Web Key Set (RFC 7517) with which a token can be verified, without the others."""
-    entries = document.get("keys")
-    if not isinstance(entries, list):
-        raise ValueError("the key set has no list of keys")
-    return [key for entry in entries if isinstance(entry, dict) and (key := _key(entry))]
-
-
-def _key(entry: dict[str, Any]) -> Key | None:
-    kind = entry.get("kty"), entry.get("crv")
-    algorithms = tuple(name for name, taken in ALGORITHMS.items() if taken == kind and entry.get("alg", name) == name)
-    kid = entry.get("kid")
-    if not algorithms or entry.get("use", "sig") != "sig" or not isinstance(kid, str | None):
-        return None
-    public: dict[str, Any] = {name: entry[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in entry}
-    try:
-        key = jwt.PyJWK(public, algorithms[0])
-    except (jwt.PyJWTError, UnsupportedAlgorithm):  # the latter where the library was built without it
-        return None
-    return None if key.Algorithm.check_key_length(key.key) else Key(kid, algorithms, key.key)
-
-
-@asynccontextmanager
-async def open_verifier(settings: ServiceSettings) -> AsyncIterator[Verifier | None]:
-    """The verifier of the configured issuer; None where none is configured.
-
-    The issuer's keys are fetched when the first token has to be verified.
-    """
-    if settings.identity_issuer is None or settings.identity_audience is None:
-        yield None
-        return
-    async with open_client(seconds=3) as client:
-        yield Verifier(
-            KeySet(client, settings.identity_issuer, settings.identity_keys_url),
-            issuer=settings.identity_issuer,
-            audience=settings.identity_audience,
-            organization_claim=settings.identity_organization_claim,
-            roles_claim=settings.identity_roles_claim,
-        )
