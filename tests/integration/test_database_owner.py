@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from mmptf_common.storage import migrations
+from mmptf_common.storage.schema_version import UnsuitableDatabase
 from mmptf_local.postgres import Postgres
 from tests.conftest import SERVICES, asyncio_run, running_app
 from tests.integration.described import contents_of
@@ -76,7 +77,7 @@ def refusals(
         assert "\n" not in said[verb[0]]
 
     async def start() -> None:
-        with pytest.raises(migrations.UnsuitableDatabase) as refused:
+        with pytest.raises(UnsuitableDatabase) as refused:
             async with running_app(service, url, None):
                 pass
         said["serve"] = str(refused.value)

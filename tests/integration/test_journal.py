@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from mmptf_catalog.models import OrganizationRow
 from mmptf_catalog.seed import load_packaged_data
-from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables, with_ctes
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, Write, begin_write, state_reasons
 from mmptf_common.storage.records import load, moment_text
+from mmptf_common.storage.schema_version import UnsuitableDatabase
 from tests.conftest import SERVICES, running_app, service_of
 from tests.tokens import writing
 
@@ -140,7 +140,7 @@ async def test_a_renamed_code_leads_to_the_current_one(database: str, reader: as
 
 async def test_a_service_refuses_a_schema_that_is_not_at_head(database: str, reader: asyncpg.Connection) -> None:
     await reader.execute("UPDATE alembic_version SET version_num = '0004'")
-    with pytest.raises(migrations.UnsuitableDatabase, match="run: python -m mmptf_catalog migrate"):
+    with pytest.raises(UnsuitableDatabase, match="run: python -m mmptf_catalog migrate"):
         async with running_app("catalog", database, None):
             pass
 

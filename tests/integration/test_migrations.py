@@ -25,6 +25,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
 from mmptf_common import cli
@@ -32,6 +33,7 @@ from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.schema_version import revisions
 from mmptf_local.postgres import Postgres
 from tests.conftest import SERVICES, asyncio_run, running_app, service_of
 from tests.integration.described import schema_of
@@ -55,6 +57,15 @@ async def test_the_migrated_schema_is_the_one_of_the_models(postgres: Postgres, 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_names_of_the_files_are_the_revisions_that_alembic_runs(name: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDERS[name]))
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert revisions(f"mmptf_{name}") == known[::-1]
+    assert revisions(f"mmptf_{name}")[-1] == migrations.head(f"mmptf_{name}")
 
 
 async def test_two_deployments_that_migrate_at_once_take_turns(postgres: Postgres) -> None:

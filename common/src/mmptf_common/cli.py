@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 import asyncpg
-from alembic.util import CommandError
 from pydantic import SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,11 +19,11 @@ from mmptf_common.process.build import described
 from mmptf_common.process.server import serve
 from mmptf_common.process.settings import ServiceSettings, settings_errors
 from mmptf_common.service import Service, create_service
-from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import open_database
 from mmptf_common.storage.erasure import erase_subject
 from mmptf_common.storage.journal import Author
 from mmptf_common.storage.privileges import role_of
+from mmptf_common.storage.schema_version import SchemaError, require_database
 from mmptf_common.storage.writing import writing
 from mmptf_common.wire.problems import ProblemError
 
@@ -85,6 +84,9 @@ def main(
         if verb == "serve":
             serve(create_service(service, settings), settings)
         elif verb == "migrate":
+            # Alembic takes 10 MB, and no other verb needs it.
+            from mmptf_common.storage import migrations
+
             role = role_of(settings.database_url.get_secret_value())
             before, after = asyncio.run(migrations.migrate(settings.owner_url, service.package, serving_role=role))
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
@@ -92,7 +94,7 @@ def main(
             # Every other verb writes to the database, which has to be at this version's schema.
             if verb == "erase-subject":
                 settings = settings.model_copy(update={"database_url": SecretStr(settings.owner_url)})
-            asyncio.run(migrations.require_database(settings.database_url.get_secret_value(), service.package))
+            asyncio.run(require_database(settings.database_url.get_secret_value(), service.package))
             if special:
                 return special.run(settings, parsed)
             if verb == "erase-subject":
@@ -102,7 +104,7 @@ def main(
         cause = f" ({_first_line(problem.__cause__)})" if problem.__cause__ else ""
         print(f"{service.name}: {verb} failed: {problem.detail}{cause}", file=sys.stderr)
         return 1
-    except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, SQLAlchemyError, SchemaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         print(f"{service.name}: {verb} failed: {_first_line(error)}", file=sys.stderr)
         return 1
     return 0

@@ -36,13 +36,13 @@ from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import TAG as CHANGES
 from mmptf_common.routers.changes import add_feed
 from mmptf_common.routers.lists import add_listing
-from mmptf_common.storage import migrations
 from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import Database, ReadKind, export_places, open_database, reading
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, REVISION, Author
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
+from mmptf_common.storage.schema_version import require_head
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import IS_DRAINING, CacheState, Health, RecordCounts
@@ -145,7 +145,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             app.state.database = await stack.enter_async_context(open_database(settings))
             async with app.state.database.engine.connect() as connection:
-                await migrations.require_head(connection, service.package)
+                await require_head(connection, service.package)
                 await warn_of_owner(connection)
             redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
             app.state.cache = await stack.enter_async_context(

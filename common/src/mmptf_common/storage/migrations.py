@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,15 +16,15 @@ import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.process.tasks import end_task
 from mmptf_common.storage.engines import SERVER_SETTINGS, write_engine
 from mmptf_common.storage.privileges import let_serve
+from mmptf_common.storage.schema_version import SchemaError, UnsuitableDatabase, head, revision_of, service_of
 
 MIGRATION_LOCK = 0x6D6967
 # Seconds for which a statement of a migration waits for a lock, the pause until it is tried again, and for which it is
@@ -46,37 +45,8 @@ _BLOCKED_BY = """
       JOIN pg_stat_activity AS other ON other.pid = (pg_blocking_pids($1))[1]
      WHERE wanted.pid = $1 AND NOT wanted.granted"""
 
-# The name of a schema revision begins with its service. The first ones were numbers only.
-_NAMED = re.compile(r"([a-z]+)_\d{4}")
-_NUMBERED = re.compile(r"\d{4}")
-# The tables of the search path, without those of extensions.
-_TABLES = sa.text(
-    "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_table_is_visible(oid)"
-    " AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
-    " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid"
-    " AND deptype = 'e') ORDER BY relname"
-)
 
-# The present role, where there are tables that it may not read.
-_NOT_GRANTED = sa.text(
-    "SELECT current_user FROM pg_class WHERE oid = to_regclass('alembic_version')"
-    " AND NOT has_table_privilege(oid, 'SELECT')"
-)
-
-
-class UnsuitableDatabase(CommandError):
-    """The database cannot be used by this version of the service; the message contains the reason and the remedy."""
-
-
-def head(package: str) -> str:
-    """The newest schema revision in the package."""
-    newest = ScriptDirectory.from_config(_config(package)).get_current_head()
-    if newest is None:
-        raise LookupError(f"{package} has no migrations")
-    return newest
-
-
-class MigrationBlocked(CommandError):
+class MigrationBlocked(SchemaError):
     """A lock that a migration needs was not to be had; the message says which, who has it, and what to do."""
 
 
@@ -108,6 +78,8 @@ async def migrate(url: str, package: str, *, serving_role: str | None = None) ->
                         if serving_role:
                             await let_serve(connection, serving_role)
                         return before, head(package)
+                except CommandError as error:
+                    raise SchemaError(str(error)) from error
                 except DBAPIError as error:
                     if getattr(error.orig, "sqlstate", None) != asyncpg.LockNotAvailableError.sqlstate:
                         raise
@@ -118,31 +90,6 @@ async def migrate(url: str, package: str, *, serving_role: str | None = None) ->
                             " SELECT pg_terminate_backend(<pid>), then run migrate again"
                         ) from error
             await asyncio.sleep(PAUSE_SECONDS)
-    finally:
-        await engine.dispose()
-
-
-async def require_head(connection: AsyncConnection, package: str) -> None:
-    """Raise UnsuitableDatabase unless the database is the service's own, at the package's head, and may be read."""
-    if role := await connection.scalar(_NOT_GRANTED):
-        raise UnsuitableDatabase(
-            f"the role {role} may not read the database of {_service(package)}; with DATABASE_URL of {role}, and"
-            f" MIGRATION_DATABASE_URL of the role that owns the tables, run: python -m {package} migrate"
-        )
-    found = await connection.run_sync(_revision, package)
-    if found != (newest := head(package)):
-        raise UnsuitableDatabase(
-            f"the database of {_service(package)} is at schema {found or 'none'} and this version needs {newest};"
-            f" run: python -m {package} migrate"
-        )
-
-
-async def require_database(url: str, package: str) -> None:
-    """Raise UnsuitableDatabase as `require_head` does, over a connection of its own."""
-    engine = write_engine(url, size=1)
-    try:
-        async with engine.connect() as connection:
-            await require_head(connection, package)
     finally:
         await engine.dispose()
 
@@ -166,7 +113,10 @@ async def _run_alone(package: str, metadata: str) -> None:
     declared = resolve_name(metadata)
 
     def run(connection: sa.Connection) -> None:
-        _begin(connection, package)
+        try:
+            _begin(connection, package)
+        except UnsuitableDatabase as error:
+            raise CommandError(str(error)) from error  # which Alembic's command prints
         _run(connection=connection, target_metadata=declared, process_revision_directives=_next_revision(package))
 
     engine = _migration_engine(ServiceSettings().owner_url)
@@ -224,7 +174,7 @@ def _next_revision(package: str) -> Any:
 
     def number(_context: MigrationContext, _revision: Any, directives: list[Any]) -> None:
         for directive in directives:
-            directive.rev_id = f"{_service(package)}_{int(head(package)[-4:]) + 1:04}"
+            directive.rev_id = f"{service_of(package)}_{int(head(package)[-4:]) + 1:04}"
 
     return number
 
@@ -235,55 +185,7 @@ def _begin(connection: sa.Connection, package: str) -> str | None:
     Of two deployments that migrate at once the second waits, and then finds nothing to do.
     """
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-    return _revision(connection, package)
-
-
-def _revision(connection: sa.Connection, package: str) -> str | None:
-    """The schema revision of the service's own database, None where it is empty; raises UnsuitableDatabase."""
-    service, script = _service(package), ScriptDirectory.from_config(_config(package))
-    tables = set(connection.scalars(_TABLES)) - {"alembic_version"}
-    revision = MigrationContext.configure(connection).get_current_revision()
-    found = f"the database {connection.scalar(sa.text('SELECT current_database()'))}"
-    advice = f"set DATABASE_URL to the database of {service}, or to an empty one"
-    if revision is None:
-        if tables:
-            raise UnsuitableDatabase(
-                f"{found} is not one of {service}: it has no schema version, and has tables ({_some(tables)}); {advice}"
-            )
-        return None
-    named = _NAMED.fullmatch(revision)
-    if named and named[1] != service:
-        raise UnsuitableDatabase(f"this is the database of {named[1]}, not of {service}; {advice}")
-    own_table = _own_table(script)
-    if not named and not (_NUMBERED.fullmatch(revision) and own_table in tables):
-        raise UnsuitableDatabase(
-            f"{found} is of another application, not of {service}: it is at schema {revision} and has no table"
-            f" {own_table}, but {_some(tables)}; {advice}"
-        )
-    if revision not in {known.revision for known in script.walk_revisions()}:
-        raise UnsuitableDatabase(
-            f"the database of {service} is at schema {revision}, which this version does not know; a newer version of"
-            f" mmptf-{service} has migrated it: deploy that version, or restore the backup from before the upgrade"
-        )
-    return revision
-
-
-def _own_table(script: ScriptDirectory) -> str:
-    """A table that only the databases of this service have, since its first migration."""
-    (first,) = script.get_bases()
-    base = script.get_revision(first)
-    assert base is not None
-    own_table: str = base.module.OWN_TABLE
-    return own_table
-
-
-def _some(tables: set[str]) -> str:
-    shown = sorted(tables)
-    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
-
-
-def _service(package: str) -> str:
-    return package.removeprefix("mmptf_")
+    return revision_of(connection, package)
 
 
 def _config(package: str) -> Config:
