@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import MetaData
@@ -17,7 +17,6 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from mmptf_common.feed.changes import ChangeNotifier
-from mmptf_common.feed.replication import Replication, replicating
 from mmptf_common.http import conditional, openapi, problem_kinds
 from mmptf_common.http.app import create_app
 from mmptf_common.http.direct_reads import DirectReads
@@ -48,6 +47,9 @@ from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import IS_DRAINING, CacheState, Health, RecordCounts
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
+
+if TYPE_CHECKING:
+    from mmptf_common.feed.replication import Replication
 
 MAX_BODY = 1_048_576
 # Seconds in which the database has to answer for a process to be ready.
@@ -168,6 +170,9 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.as_of_tables = AsOfTables(service.metadata)
             for replication, address in service.replicates(settings):
                 if address:
+                    # Its client takes 14 MB, which a service that copies no records does not need.
+                    from mmptf_common.feed.replication import replicating
+
                     await stack.enter_async_context(replicating(replication, address, app.state.database))
             # Objects made at start-up exist until the process ends; leaving them out of collections shortens pauses.
             gc.collect()
@@ -214,7 +219,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     app.include_router(feed)
     app.include_router(problem_kinds.router)
     app.router.routes.insert(0, DirectReads(app))
-    openapi.install(app, openapi.packaged_examples(service.package))
+    openapi.install(app, service.package)
     return app
 
 

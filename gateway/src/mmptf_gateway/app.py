@@ -82,5 +82,5 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(routes.contract_router)
     app.include_router(problem_kinds.router)
     app.include_router(docs.router)
-    openapi.install(app, openapi.packaged_examples("mmptf_gateway"))
+    openapi.install(app, "mmptf_gateway")
     return app

@@ -495,24 +495,27 @@ _OF_BODIES = (BadRequest, RequestTimeout, PayloadTooLarge, UnsupportedMediaType,
 
 
 def packaged_examples(package: str) -> dict[str, Example]:
-    """The captured requests and answers by operationId: those in a package, and those of what every process has."""
+    """The captured requests and answers by operationId: those in a package, and those of what every process has.
+
+    Each is a request, its answer, which becomes the example of the 200, and in `csv` the beginning of the same answer
+    as CSV, where it has one.
+    """
     found: dict[str, Example] = {}
     for each in ("mmptf_common", package):
         found |= json.loads((files(each) / "examples.json").read_text("utf-8"))
     return found
 
 
-def install(app: FastAPI, examples: Mapping[str, Example] = MappingProxyType({})) -> None:
+def install(app: FastAPI, package: str | None = None) -> None:
     """Make `app.openapi()` return the finished contract: problem documents for errors, access, and examples.
 
-    examples: operationId -> a captured request, its answer, which becomes the example of the 200, and in `csv` the
-              beginning of the same answer as CSV, where it has one
+    package: the one whose captured examples it has; they are read when the contract is asked for
     """
     framework = app.openapi
 
     def contract() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _finish(app, framework(), examples)
+            app.openapi_schema = _finish(app, framework(), packaged_examples(package) if package else {})
         return app.openapi_schema
 
     app.openapi = contract  # type: ignore[method-assign]

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from typing import IO, Any, BinaryIO, cast
 from xml.parsers import expat
 
-from openpyxl import load_workbook
-
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail, raise_if_any
 from mmptf_funding.imports.rules import row_error
@@ -137,6 +135,9 @@ def _check_header(table: TableName, header: list[str]) -> None:
 @contextmanager
 def open_workbook(file: BinaryIO) -> Iterator[Tables]:
     """The tables of an XLSX workbook by sheet; formulas, dates and all but text and numbers are errors."""
+    # Imported here: it takes 8 MB, and few processes read a workbook.
+    from openpyxl import load_workbook
+
     with tempfile.TemporaryFile() as plain:
         _unpack(file, plain)
         declared = _look_through(plain)

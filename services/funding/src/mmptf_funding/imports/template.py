@@ -10,9 +10,6 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
@@ -270,6 +267,9 @@ def header(table: TableName) -> str:
 @cache
 def workbook() -> bytes:
     """The template as an XLSX workbook: a guide, and one empty sheet for each table."""
+    # Imported here and in `_bold`: it takes 8 MB, and few processes are asked for the template.
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet(GUIDE)
     sheet.append(["sheet", "column", "required", "what it holds"])
@@ -285,6 +285,9 @@ def workbook() -> bytes:
 
 
 def _bold(sheet: Any, names: list[str]) -> list[Any]:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
     cells = [WriteOnlyCell(sheet, value=name) for name in names]
     for cell in cells:
         cell.font = Font(bold=True)
