@@ -6,7 +6,9 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -17,7 +19,7 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.negotiation import representation
-from mmptf_common.http.parameters import ListQuery, PointInTime, canonical
+from mmptf_common.http.parameters import MAX_REMEMBERED, ListQuery, PointInTime, canonical
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import Find, codes_in, find_with, in_other_case_or_meant
 from mmptf_common.lists.exports import answer_export
@@ -174,6 +176,31 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     )
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A page by what its statement depends on: two with the same text have the same statement."""
+
+    text: str
+    listing: Listing = field(compare=False)
+    query: ListQuery = field(compare=False)
+
+
+@lru_cache(maxsize=512)
+def _remembered_statement(asked: _Asked) -> Statement:
+    return page_statement(asked.listing, asked.query)
+
+
+def _statement(listing: Listing, query: ListQuery, question: str) -> Statement:
+    """The statement of a page; that of a first page, which is asked for again and again, is remembered.
+
+    question: the canonical query
+    """
+    if query.cursor is not None or len(question) > MAX_REMEMBERED:
+        return page_statement(listing, query)
+    text = f"{link(listing.path)}?{cache_scope(listing, question)}"
+    return _remembered_statement(_Asked(text, listing, query))
+
+
 def kind_of_page(listing: Listing, query: ListQuery) -> ReadKind:
     """The kind of read of a page: that of a search, of an earlier revision, or of derived rows is in no index's order.
 
@@ -191,7 +218,7 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     kind = kind_of_page(listing, query)
     query = await with_known_codes(request, kind, listing, query, chosen)
     question = canonical(query)
-    page = page_statement(listing, query)
+    page = _statement(listing, query, question)
     async with snapshot(request, kind, query, listing.journal) as data:
         if conditional.is_conditional(request):
             tag = conditional.etag(request, await data.revision(), cache_scope(listing, question))

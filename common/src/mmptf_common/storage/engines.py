@@ -307,16 +307,15 @@ async def answers_now(database: Database) -> bool:
 @asynccontextmanager
 async def _acquired(pool: ReadPool) -> AsyncIterator[Any]:
     connections = pool.connections
-    overloaded = ServiceUnavailable(pool.limits.overloaded, code=ProblemCode.OVERLOADED)
     if pool.waiting >= pool.limits.waiting:
-        raise overloaded
+        raise _overloaded(pool)
     pool.waiting += 1
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await connections.acquire()
     except TimeoutError as error:
         if connections.get_size() - connections.get_idle_size() >= connections.get_max_size():
-            raise overloaded from error
+            raise _overloaded(pool) from error
         raise UNANSWERED.to_problem() from error
     finally:
         pool.waiting -= 1
@@ -327,3 +326,7 @@ async def _acquired(pool: ReadPool) -> AsyncIterator[Any]:
         raise
     finally:
         await connections.release(connection, timeout=GRACE_SECONDS)
+
+
+def _overloaded(pool: ReadPool) -> ServiceUnavailable:
+    return ServiceUnavailable(pool.limits.overloaded, code=ProblemCode.OVERLOADED)
