@@ -244,9 +244,13 @@ def test_every_verb_but_migrate_wants_the_schema_of_its_version(
 
 def test_older_databases_of_every_version_are_tried() -> None:
     every = {
-        "catalog": ("0001", "0003", "0004", "catalog_0008", "catalog_0009", "catalog_0012"),
-        "funding": ("0001", "0002", "0003", "0004", "0005", "funding_0009", "funding_0010", "funding_0013"),
-        "markers": ("0001", "0002", "0005", "0006", "0007", "markers_0012", "markers_0013", "markers_0015"),
+        "catalog": ("0001", "0003", "0004", "catalog_0008", "catalog_0009", "catalog_0012", "catalog_0015"),
+        "funding": (
+            *("0001", "0002", "0003", "0004", "0005", "funding_0009", "funding_0010", "funding_0013", "funding_0015"),
+        ),
+        "markers": (
+            *("0001", "0002", "0005", "0006", "0007", "markers_0012", "markers_0013", "markers_0015", "markers_0017"),
+        ),
     }
     assert sorted((v.service, v.version) for v in ONE_OF_EACH_VERSION) == [
         (service, version) for service, versions in every.items() for version in versions

@@ -1,0 +1,1 @@
+CREATE INDEX organization_name ON organization (lower(name) COLLATE "C", code);

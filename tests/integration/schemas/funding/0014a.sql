@@ -1,0 +1,1 @@
+CREATE INDEX contributor_name ON contributor (lower(name) COLLATE "C", code);

@@ -1,0 +1,1 @@
+ALTER FUNCTION journal_write() SET enable_nestloop = off;
