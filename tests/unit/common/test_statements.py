@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from decimal import Decimal
 from textwrap import dedent
 from typing import Annotated, Literal
@@ -13,7 +14,17 @@ from pydantic import BaseModel, Field
 from mmptf_common.http.parameters import Amount, ListQuery, PointInTime, Values, canonical, order_by
 from mmptf_common.lists.exports import export_statement
 from mmptf_common.lists.facets import facets_statement
-from mmptf_common.lists.listing import AS_TEXT, PRESENTATION, Dimension, Filter, Listing, Omission, Statement, order
+from mmptf_common.lists.listing import (
+    AS_TEXT,
+    PRESENTATION,
+    Dimension,
+    Filter,
+    Listing,
+    Omission,
+    Statement,
+    order,
+    rows_as_of,
+)
 from mmptf_common.lists.pages import _belongs_to, item_statement, page_statement
 from mmptf_common.lists.totals import groups_statement, wholes_statement
 from mmptf_common.storage.journal import REVISION
@@ -69,7 +80,7 @@ WHERE = "organization = $1 AND countries && $2::text[] AND amount >= $3::numeric
 
 
 def test_a_page_is_one_statement() -> None:
-    page = page_statement(GRANTS, query(sort=["-amount"], limit="2", as_of="7"))
+    page = page_statement(GRANTS, query(sort=["-amount"], limit="2"))
     assert lines(page) == [
         "SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= $4::int), '') || ']',",
         f"       (SELECT count(*) FROM grant WHERE {WHERE}),",
@@ -77,7 +88,7 @@ def test_a_page_is_one_statement() -> None:
         "       count(*) > $4::int,",
         "       max(page_position_1) FILTER (WHERE n = $4::int),",
         "       max(page_key) FILTER (WHERE n = $4::int)",
-        "  FROM (SELECT replace(record::text, '?', '?as_of=7') AS item,",
+        "  FROM (SELECT replace(record::text, '?', '?') AS item,",
         "               (coalesce(amount, -1))::text AS page_position_1,",
         "               code AS page_key,",
         "               row_number() OVER (ORDER BY coalesce(amount, -1) DESC, code DESC) AS n",
@@ -87,6 +98,33 @@ def test_a_page_is_one_statement() -> None:
         "         LIMIT $4::int + 1) AS page",
     ]
     assert page.values == ["IOM", COUNTRIES, LEAST, 2]
+
+
+def test_a_page_as_of_an_earlier_revision_puts_the_first_rows_of_two_tables_together() -> None:
+    page = page_statement(GRANTS, query(sort=["-amount"], limit="2", as_of="7"))
+    first = (
+        "(SELECT replace(record::text, '?', '?as_of=7') AS item, (coalesce(amount, -1))::text AS page_position_1,"
+        " code AS page_key, coalesce(amount, -1) AS page_order_1"
+        f" FROM grant_{{}} AS grant WHERE {WHERE} ORDER BY coalesce(amount, -1) DESC, code DESC LIMIT $4::int + 1)"
+    )
+    assert text(page).endswith(
+        " FROM (SELECT either.*, row_number() OVER (ORDER BY page_order_1 DESC, page_key DESC) AS n"
+        f" FROM ({first.format('present')} UNION ALL {first.format('replaced')}) AS either"
+        " ORDER BY page_order_1 DESC, page_key DESC LIMIT $4::int + 1) AS page"
+    )
+    assert f"(SELECT count(*) FROM grant WHERE {WHERE})" in text(page)
+    assert page.values == ["IOM", COUNTRIES, LEAST, 2]
+
+
+def test_a_subquery_of_a_table_is_one_of_each_part_of_it_and_a_join_is_read_as_a_whole() -> None:
+    subquery = replace(GRANTS, rows="(SELECT *, 'grant' AS kind FROM grant) AS given", table="grant")
+    assert list(rows_as_of(subquery)) == [
+        "(SELECT *, 'grant' AS kind FROM grant_present) AS given",
+        "(SELECT *, 'grant' AS kind FROM grant_replaced) AS given",
+    ]
+    join = replace(GRANTS, rows="(SELECT * FROM grant JOIN giver USING (giver)) AS given")
+    assert not rows_as_of(join)
+    assert "UNION ALL" not in text(page_statement(join, query(as_of="7")))
 
 
 def test_an_item_is_looked_up_among_those_that_the_list_has() -> None:
@@ -174,34 +212,64 @@ def test_ranges_are_of_the_whole_filter_and_a_facet_of_the_filter_without_its_ow
     facets = facets_statement(GRANTS, FILTERED)
     others = "organization = $4 AND amount >= $5::numeric"
     assert text(facets) == (
-        f"WITH filtered AS MATERIALIZED (SELECT * FROM grant WHERE {WHERE}),"
-        f" without_country AS MATERIALIZED (SELECT * FROM grant WHERE {others})"
-        " SELECT (SELECT count(*) FROM filtered) AS total,"
+        "WITH filtered AS MATERIALIZED ( SELECT count(*) AS n, min(filtered.amount) AS least_0,"
+        " max(filtered.amount) AS most_0, count(filtered.amount) AS stated_0"
+        f" FROM (SELECT * FROM grant WHERE {WHERE}) AS filtered GROUP BY ()),"
+        " without_country AS MATERIALIZED ( SELECT countries, count(*) AS n"
+        f" FROM (SELECT * FROM grant WHERE {others}) AS filtered GROUP BY countries)"
+        " SELECT (SELECT coalesce(sum(n), 0)::bigint FROM filtered) AS total,"
         " ( SELECT coalesce(json_agg(json_build_object('value', value, 'name', name, 'count', n)"
         " ORDER BY n DESC, value), '[]')"
-        " FROM (SELECT value, upper(value) AS name, n FROM (SELECT v.code AS value, count(*) AS n"
-        " FROM without_country AS filtered CROSS JOIN unnest(filtered.countries) AS v(code) GROUP BY 1) AS counted)"
+        " FROM (SELECT value, upper(value) AS name, n FROM (SELECT v.code AS value, sum(filtered.n)::bigint AS n"
+        " FROM without_country AS filtered CROSS JOIN unnest(filtered.countries) AS v(code) GROUP BY 1) AS summed)"
         " AS named) AS country,"
-        " ( SELECT json_build_object('min', (min(filtered.amount))::text, 'max', (max(filtered.amount))::text,"
-        " 'not_stated', count(*) FILTER (WHERE filtered.amount IS NULL)) FROM filtered) AS amount"
+        " ( SELECT json_build_object('min', (min(least_0))::text, 'max', (max(most_0))::text,"
+        " 'not_stated', coalesce(sum(n - stated_0), 0)::bigint) FROM filtered) AS amount"
     )
     assert facets.values == ["IOM", COUNTRIES, LEAST, "IOM", LEAST]
 
 
+def test_rows_are_read_once_for_all_facets_under_the_same_filters() -> None:
+    facets = facets_statement(GRANTS, GrantFilter.model_validate({}))
+    assert text(facets).startswith(
+        "WITH filtered AS MATERIALIZED ( SELECT countries, count(*) AS n, min(filtered.amount) AS least_0,"
+        " max(filtered.amount) AS most_0, count(filtered.amount) AS stated_0"
+        " FROM (SELECT * FROM grant WHERE organization = $1) AS filtered GROUP BY countries) SELECT"
+    )
+    assert text(facets).count("FROM grant") == 1
+
+
 def test_the_whole_of_a_total_is_counted_apart_from_its_groups() -> None:
-    filtered = f"WITH filtered AS MATERIALIZED (SELECT * FROM grant WHERE {WHERE})"
+    filtered = f"FROM (SELECT * FROM grant WHERE {WHERE}) AS filtered"
     groups, wholes = groups_statement(GRANTS, FILTERED, ["stage"]), wholes_statement(GRANTS, FILTERED)
+    keys = "filtered.money_stage, filtered.basis, filtered.currency"
     assert text(groups) == (
-        f"{filtered} SELECT part.*, NULL::text AS name_0, true AS exact"
-        " FROM ( SELECT filtered.money_stage, filtered.basis, filtered.currency, filtered.stage AS value_0,"
-        " sum(filtered.amount) AS amount, count(filtered.amount) AS summed,"
+        f"WITH filtered AS ( SELECT {keys}, filtered.stage, sum(filtered.amount) AS amount,"
+        " count(*) FILTER (WHERE filtered.amount IS NOT NULL) AS summed,"
         " count(*) FILTER (WHERE filtered.amount IS NULL) AS omitted_0"
-        " FROM filtered WHERE filtered.money_stage IS NOT NULL"
-        " GROUP BY filtered.money_stage, filtered.basis, filtered.currency, value_0) AS part ORDER BY part.value_0"
+        f" {filtered} WHERE filtered.money_stage IS NOT NULL GROUP BY {keys}, filtered.stage)"
+        f" SELECT part.*, NULL::text AS name_0, true AS exact FROM ( SELECT {keys}, filtered.stage AS value_0,"
+        " sum(filtered.amount) AS amount, coalesce(sum(filtered.summed), 0)::bigint AS summed,"
+        " coalesce(sum(filtered.omitted_0), 0)::bigint AS omitted_0"
+        f" FROM filtered GROUP BY {keys}, value_0) AS part ORDER BY part.value_0"
     )
     assert text(wholes) == (
-        f"{filtered} SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed,"
+        "SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed,"
         " count(*) AS found, count(*) FILTER (WHERE filtered.amount IS NULL) AS omitted_0"
-        " FROM filtered GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        f" {filtered} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     )
     assert groups.values == wholes.values == ["IOM", COUNTRIES, LEAST]
+
+
+def test_a_row_whose_money_is_divided_is_a_sum_by_itself() -> None:
+    divided = Dimension(
+        "v.code", join="CROSS JOIN jsonb_each_text(filtered.parts) AS v(code, amount)", amount="v.amount::numeric"
+    )
+    groups = text(groups_statement(replace(GRANTS, totals={"part": divided}), FILTERED, ["part"]))
+    keys = "filtered.money_stage, filtered.basis, filtered.currency"
+    assert groups.startswith(
+        f"WITH filtered AS ( SELECT {keys}, filtered.parts, filtered.amount AS amount,"
+        " (filtered.amount IS NOT NULL)::int AS summed, (filtered.amount IS NULL)::int AS omitted_0"
+        f" FROM (SELECT * FROM grant WHERE {WHERE}) AS filtered WHERE filtered.money_stage IS NOT NULL ) SELECT"
+    )
+    assert " sum(v.amount::numeric) AS amount, coalesce(sum(filtered.summed), 0)::bigint AS summed," in groups

@@ -77,6 +77,25 @@ def own_codes(rows: str, entity: str) -> Filter:
     return Filter(where)
 
 
+# What `{last}` in the expression of a sort stands for, in ascending and in descending order; no amount is negative.
+# Both are values of the type, so that the order and the position in it are one comparison, which an index can answer.
+_LAST = {"numeric": ("'Infinity'", "-1"), "text": ("chr(1114111)", "''")}
+
+
+def amount_filters(parameter: str) -> dict[str, Filter]:
+    """The filters `…_min` and `…_max` by `amount`, which find no rows without one; no amount is negative.
+
+    Both compare what the orders by amount compare, in either direction (`_LAST`), so that the index of the order of a
+    page has its rows, and their number, in one range. Of rows with an amount one comparison says what the other does.
+    """
+    return {
+        f"{parameter}_{end}": Filter(
+            " AND ".join(f"coalesce(amount, {last}) {operator} {{0}}::numeric" for last in reversed(_LAST["numeric"]))
+        )
+        for end, operator in (("min", ">="), ("max", "<="))
+    }
+
+
 # The columns of a CSV for the first source of a record, and for the moment of its last change.
 SOURCED = {
     "source_document": "record#>>'{sources,0,document}'",
@@ -89,9 +108,8 @@ SOURCED = {
 AS_TEXT = "({})::text"
 AS_MOMENT = """to_char({}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
-# What `{last}` in the expression of a sort stands for, in ascending and in descending order; no amount is negative.
-# Both are values of the type, so that the order and the position in it are one comparison, which an index can answer.
-_LAST = {"numeric": ("'Infinity'", "-1"), "text": ("chr(1114111)", "''")}
+# The parts of a table as of an earlier revision.
+_PARTS = ("present", "replaced")
 
 # The version of a record that depends on its own row only: the write that wrote it, with its moment as in REVISION.
 VERSION = "revised || ':' || (extract(epoch FROM updated) * 1000000)::bigint"
@@ -154,7 +172,9 @@ NO_AMOUNT = Omission("filtered.amount IS NULL", "no amount is stated in the sour
 class Listing:
     """One list of a service's answers, as SQL over one table.
 
-    rows:     the table, or a join; key: its unique column
+    rows:     the table, a subquery of it, or a join; key: its unique column
+    table:    the table, where `rows` is a subquery that has one row for each of its rows; None where `rows` names it,
+              or is a join
     record:   SQL of one item's JSON as text; `{base_path}` and `{as_of}` in it are replaced with the base path of the
               process and the `as_of` of the request, for links
     in_feed:  the same of the stored record alone, for the change feed, where `record` reads other rows; None where it
@@ -182,6 +202,7 @@ class Listing:
     item: type[BaseModel]
     page: type[BaseModel]
     rows: str
+    table: str | None = None
     record: str = "record::text"
     in_feed: str | None = None
     version: str = VERSION
@@ -267,9 +288,22 @@ def order(listing: Listing, sort: Sequence[str]) -> str:
 
     sort: names in the list's `sorts`, with `-` before those that descend
     """
-    values = [*(sort_value(listing, key)[0] for key in sort), listing.key]
+    return directed([*(sort_value(listing, key)[0] for key in sort), listing.key], sort)
+
+
+def directed(values: Sequence[str], sort: Sequence[str]) -> str:
+    """The SQL of the order of `sort`; values: SQL of what each key compares, and of the code."""
     directions = ["DESC" if key.startswith("-") else "ASC" for key in (*sort, sort[-1])]
     return ", ".join(f"{value} {direction}" for value, direction in zip(values, directions, strict=True))
+
+
+def rows_as_of(listing: Listing) -> Sequence[str]:
+    """SQL of the rows of a list as of an earlier revision, in two parts (`AsOfTables.ctes`); of a join none."""
+    if listing.table:
+        return [listing.rows.replace(f"FROM {listing.table})", f"FROM {listing.table}_{part})") for part in _PARTS]
+    if listing.rows.isidentifier():
+        return [f"{listing.rows}_{part} AS {listing.rows}" for part in _PARTS]
+    return []
 
 
 def sort_value(listing: Listing, key: str) -> tuple[str, str]:

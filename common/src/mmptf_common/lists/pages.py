@@ -30,9 +30,11 @@ from mmptf_common.lists.listing import (
     Statement,
     cache_scope,
     condition,
+    directed,
     fixed,
     item_text,
     order,
+    rows_as_of,
     sort_value,
     with_as_of_links,
     with_known_codes,
@@ -156,7 +158,19 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     item = with_stored_links(with_as_of_links(item_text(listing, query, arguments), query), listing.path)
     positions = {f"page_position_{n}": sort_value(listing, key)[0] for n, key in enumerate(query.sort, start=1)}
     last = "".join(f"\n               max({name}) FILTER (WHERE n = {limit})," for name in positions)
-    values = "".join(f"\n                       ({value})::text AS {name}," for name, value in positions.items())
+    values = [f"({value})::text AS {name}" for name, value in positions.items()]
+    selected = ",\n                       ".join([f"{item} AS item", *values, f"{listing.key} AS page_key"])
+    found = f"{listing.rows}\n                 WHERE {after}"
+    if query.as_of is not None and (parts := rows_as_of(listing)):
+        # The first rows of each part are read in the order of its own indexes, and then put together.
+        orders = {f"page_order_{n}": value for n, value in enumerate(positions.values(), start=1)}
+        compared = "".join(f", {value} AS {name}" for name, value in orders.items())
+        first = [
+            f"(SELECT {selected}{compared} FROM {part} WHERE {after} ORDER BY {ordered} LIMIT {limit} + 1)"
+            for part in parts
+        ]
+        found = f"({' UNION ALL '.join(first)}) AS either"
+        selected, ordered = "either.*", directed([*orders, "page_key"], query.sort)
     # ORDER BY prefers an output column to a table's column of the same name, so no table has columns of these names.
     return Statement(
         f"""
@@ -165,11 +179,9 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
                {revision},
                count(*) > {limit},{last}
                max(page_key) FILTER (WHERE n = {limit})
-          FROM (SELECT {item} AS item,{values}
-                       {listing.key} AS page_key,
+          FROM (SELECT {selected},
                        row_number() OVER (ORDER BY {ordered}) AS n
-                  FROM {listing.rows}
-                 WHERE {after}
+                  FROM {found}
                  ORDER BY {ordered}
                  LIMIT {limit} + 1) AS page""",
         arguments,

@@ -36,14 +36,19 @@ class AsOfTables:
         }
 
     def ctes(self, number: int, journal: Journal = PUBLIC_JOURNAL) -> str:
-        """The `WITH` clause under which a statement reads each table of a journal as of a revision."""
+        """The `WITH` clause under which a statement reads each table of a journal as of a revision.
+
+        The rows of a table that are the same now are in `…_present`, those that were replaced since in `…_replaced`: a
+        statement that needs the first ones of an order reads each in an index, which it could not do of both.
+        """
         writes = journal.revision
         ctes = [f"{writes} AS NOT MATERIALIZED (SELECT * FROM {writes} WHERE number <= {number})"]
         ctes += [
-            f"""{table} AS NOT MATERIALIZED (
-                SELECT {columns} FROM {table} WHERE revised <= {number}
-                UNION ALL
-                SELECT {columns} FROM {table}_past WHERE revised <= {number} AND replaced > {number})"""
+            f"""{table}_present AS NOT MATERIALIZED (SELECT {columns} FROM {table} WHERE revised <= {number}),
+                {table}_replaced AS NOT MATERIALIZED (
+                    SELECT {columns} FROM {table}_past WHERE revised <= {number} AND replaced > {number}),
+                {table} AS NOT MATERIALIZED (
+                    SELECT * FROM {table}_present UNION ALL SELECT * FROM {table}_replaced)"""
             for (change, table), columns in self._columns.items()
             if change == journal.change
         ]
