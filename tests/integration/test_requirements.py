@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
+import secrets
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +21,8 @@ import pytest
 from mmptf_common.lists.pages import page_statement
 from mmptf_funding.editions.queries import REQUIREMENTS as LISTING
 from mmptf_funding.editions.schemas import RequirementQuery
-from tests.conftest import RunningApp
+from mmptf_funding.imports.template import MOST_POPULATIONS
+from tests.conftest import RunningApp, admin_url
 from tests.integration.requirement_rows import (
     DOCUMENT,
     EDITION,
@@ -421,3 +424,24 @@ async def test_an_index_is_in_the_order_of_the_amounts(apps: dict[str, RunningAp
         assert f"Index Scan using {index} " in plan or f"Index Scan Backward using {index} " in plan, plan
         assert ("Index Cond: (ROW(COALESCE" in plan) == bool(given), plan
     await connection.close()
+
+
+async def test_a_row_with_the_longest_codes_is_stored(new_database: Callable[[str], str]) -> None:
+    """They are one entry of an index, which has a limit; what repeats in them would be compressed."""
+    connection = await asyncpg.connect(admin_url(new_database("funding")))
+    try:
+        await connection.execute("SET session_replication_role = replica")
+        longest = [secrets.token_hex(32) for _ in range(5 + MOST_POPULATIONS)]
+        codes = dict(zip(("code", "region", "area", "place", "edition"), longest, strict=False))
+        changed = json.dumps({**codes, "populations": longest[5:], "amount": "9" * 16 + ".99"})
+        await connection.execute(
+            "INSERT INTO requirement SELECT made.* FROM (SELECT * FROM requirement LIMIT 1) AS first,"
+            " jsonb_populate_record(NULL::requirement, to_jsonb(first) || $1::jsonb) AS made",
+            changed,
+        )
+        found = await connection.fetchval(
+            "SELECT cardinality(populations) FROM requirement WHERE code = $1", longest[0]
+        )
+        assert found == MOST_POPULATIONS
+    finally:
+        await connection.close()

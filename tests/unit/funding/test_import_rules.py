@@ -163,7 +163,14 @@ def test_the_columns_of_a_requirement_are_in_the_order_in_which_they_are_copied(
         ({"note": "a\nb"}, [("invalid_value", "note", None)]),
         ({"note": "x" * 1001}, [("invalid_value", "note", None)]),
         ({"target_populations": "migrants||students"}, [("invalid_value", "target_populations", None)]),
-        ({"target_populations": "|".join(["migrants"] * 101)}, [("invalid_value", "target_populations", None)]),
+        (
+            {"target_populations": "|".join(["migrants"] * (template.MOST_POPULATIONS + 1))},
+            [("invalid_value", "target_populations", None)],
+        ),
+        (
+            {"target_populations": "|".join(["migrants"] * template.MOST_POPULATIONS)},
+            [("repeated_code", "target_populations", None)] * (template.MOST_POPULATIONS - 1),
+        ),
         (
             {"code": "a b", "status": "requested", "amount_usd": "-1", "source_line": "x"},
             [

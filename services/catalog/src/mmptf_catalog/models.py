@@ -91,7 +91,7 @@ class ProgrammeRow(Record, Base, table=True):
             for name, last in (("programme_title_ascending", "chr(1114111)"), ("programme_title", "''"))
         ),
         *(
-            sa.Index(name, sa.text(f"coalesce(amount, {last})"), "code")
+            sa.Index(name, sa.text(f"coalesce(amount, {last})"), "code", postgresql_include=["amount"])
             for name, last in (("programme_budget_ascending", "'Infinity'"), ("programme_budget", "-1"))
         ),
     )
@@ -103,9 +103,9 @@ class ProgrammeRow(Record, Base, table=True):
     regions: list[str] = codes()
     organizations: list[str] = codes()
     stage: str = Field(index=True)
-    amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2), index=True)
+    amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2))
     currency: str | None
-    money_stage: str | None
+    money_stage: str | None = Field(default=None, index=True)
     basis: str | None
     attribution: dict[str, dict[str, str]] = Field(sa_type=JSONB)
     words: list[str] = codes()

@@ -43,13 +43,21 @@ class ContributionRow(Record, Base, table=True):
     """A contribution; totals are separate for each `money_stage` and `basis`."""
 
     __tablename__ = "contribution"
+    __table_args__ = (
+        # All that filters, facets and totals read.
+        sa.Index(
+            "contribution_filters",
+            *("money_stage", "basis", "contributor_type", "country", "contributor", "currency"),
+            postgresql_include=["amount", "as_of", "updated", "revised"],
+        ),
+    )
 
     contributor: str = Field(foreign_key="contributor.code", index=True)
     contributor_type: str
     country: str | None
     amount: Decimal = Field(sa_type=AMOUNT, index=True)
     currency: str
-    money_stage: str = Field(foreign_key="money_stage.code", index=True)
+    money_stage: str = Field(foreign_key="money_stage.code")
     basis: str
     as_of: date
 
@@ -118,18 +126,31 @@ class RequirementRow(Record, Base, table=True):
     __tablename__ = "requirement"
     __table_args__ = (
         sa.Index("requirement_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
-        # One for each direction: rows without an amount are last in both.
-        sa.Index("requirement_amount", sa.text("coalesce(amount, -1)"), "code"),
-        sa.Index("requirement_amount_ascending", sa.text("coalesce(amount, 'Infinity')"), "code"),
+        # All that filters, facets and totals read, so that counts and sums read no row itself; in the order in which
+        # rows are most often chosen, and in which equal ones are counted together.
+        sa.Index(
+            "requirement_filters",
+            *("region", "area", "country", "place", "status", "edition", "populations"),
+            postgresql_include=["amount", "implied", "updated", "revised"],
+        ),
+        sa.Index("requirement_place_edition", "place", "edition"),
+        # Of few rows with one population, or of one number of them, the rows themselves are found.
+        sa.Index("requirement_populations", "populations", postgresql_using="gin"),
+        sa.Index("requirement_populations_named", sa.text("cardinality(populations)"), "code"),
+        # One for each direction: rows without an amount are last in both. An expression alone is read from the row.
+        *(
+            sa.Index(name, sa.text(f"coalesce(amount, {last})"), "code", postgresql_include=["amount"])
+            for name, last in (("requirement_amount", "-1"), ("requirement_amount_ascending", "'Infinity'"))
+        ),
     )
 
     edition: str = Field(foreign_key="edition.code", index=True)
     region: str
     region_name: str
-    place: str = Field(index=True)
+    place: str
     place_name: str
     place_as_printed: str | None
-    country: str = Field(index=True)
+    country: str
     area: str
     area_name: str
     area_as_printed: str | None
@@ -197,6 +218,15 @@ class EntryRow(Record, Base, table=True):
     __table_args__ = (
         sa.Index("ledger_entry_programme_kind", "programme", "kind", "organization"),
         sa.Index("ledger_entry_kind_date", "kind", "date"),
+        # All that filters, facets and totals read, in the order in which equal entries are counted together.
+        sa.Index(
+            "ledger_entry_filters",
+            *("kind", "thematic_area", "category", "organization", "contributor", "programme", "flags"),
+            postgresql_include=["date", "amount", "reverses", "revised"],
+        ),
+        sa.Index(
+            "ledger_entry_flags", "flags", postgresql_using="gin", postgresql_where=sa.text("flags <> '{}'::text[]")
+        ),
         # In the orders of the list.
         sa.Index("ledger_entry_date_code", "date", "code"),
         sa.Index("ledger_entry_amount_code", "amount", "code"),

@@ -57,9 +57,12 @@ class ProgrammeRow(Record, Base, table=True):
     """A programme as the catalogue describes it."""
 
     __tablename__ = "programme"
+    __table_args__ = tuple(
+        sa.Index(f"programme_{column}", column, postgresql_using="gin") for column in ("organizations", "countries")
+    )
 
     stage: str = Field(index=True)
-    thematic_area: str | None
+    thematic_area: str | None = Field(default=None, index=True)
     organizations: list[str] = codes()
     countries: list[str] = codes()
     amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2))
@@ -108,6 +111,12 @@ class AssessmentRow(Record, Base, table=True):
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
+        # All that filters read, so that counts read no row itself.
+        sa.Index(
+            "assessment_filters",
+            *("marker", "stage", "status", "grade", "rubric", "organization", "programme"),
+            postgresql_include=["revised"],
+        ),
     )
 
     # Ordered by programme, so that the index serves queries for one programme.
@@ -148,6 +157,8 @@ current_grade = sa.Table(
     sa.Column("under_review", sa.Boolean, nullable=False),
     sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
     sa.Index("current_grade_updated", "updated", "code"),
+    # All that filters read of it, so that counts read no row itself.
+    sa.Index("current_grade_filters", *("marker", "stage", "grade", "rubric", "assessment", "programme")),
     sa.Index("current_grade_lower_code", sa.text("lower(code)")),
     info={"derived": CURRENT_GRADE},
 )

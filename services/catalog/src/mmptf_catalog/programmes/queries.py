@@ -18,7 +18,17 @@ from mmptf_catalog.programmes.schemas import (
 )
 from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, NO_AMOUNT, Dimension, Filter, Listing, completed, own_codes
+from mmptf_common.lists.listing import (
+    AS_MOMENT,
+    AS_TEXT,
+    NO_AMOUNT,
+    Dimension,
+    Filter,
+    Listing,
+    amount_filters,
+    completed,
+    own_codes,
+)
 from mmptf_common.lists.search import search_in
 from mmptf_common.routers.cards import CardData
 from mmptf_common.storage.journal import DRAFT_JOURNAL
@@ -132,8 +142,7 @@ PROGRAMMES = Listing(
         ),
         "stage": Filter("stage = ANY({}::text[])"),
         "budget_stage": Filter("money_stage = ANY({}::text[])", not_stated="money_stage IS NULL"),
-        "budget_min": Filter("amount >= {}::numeric"),
-        "budget_max": Filter("amount <= {}::numeric"),
+        **amount_filters("budget"),
         "q": search_in(*TEXTS, places="countries && {}::text[]"),
         "updated_since": Filter("updated >= {}::timestamptz"),
     },

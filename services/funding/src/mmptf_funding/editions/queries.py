@@ -22,6 +22,7 @@ from mmptf_common.lists.listing import (
     Filter,
     Listing,
     Omission,
+    amount_filters,
     completed,
 )
 from mmptf_common.lists.pages import answer_list, fetch_item, kind_of_page
@@ -176,7 +177,9 @@ def _one_population(_: str, value: str) -> dict[str, str]:
 _COVERED = """(SELECT edition, term, named.country
                  FROM term, json_array_elements_text(record->'covers') AS named(country)
                 WHERE kind = 'place') AS covered"""
-_COVERING = f"FROM {_COVERED} WHERE covered.country = ANY({{0}}::text[])"
+# The places of countries, with those that cover them; the country of a requirement is that of its place.
+_PLACES_OF = """FROM term WHERE kind = 'place' AND (coalesce(country, 'none') = ANY({0}::text[]) OR EXISTS (
+    SELECT FROM json_array_elements_text(record->'covers') AS named(country) WHERE named.country = ANY({0}::text[])))"""
 
 
 def _heading_end(first: str, locator: str) -> str:
@@ -186,6 +189,7 @@ def _heading_end(first: str, locator: str) -> str:
 
 
 NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several' END"
+_NUMBERS = {"none": "= 0", "one": "= 1", "several": "> 1"}
 BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
 # As the filter finds countries: also those that the place of a requirement covers.
 COUNTRIES = Dimension(
@@ -204,6 +208,7 @@ REQUIREMENTS = Listing(
     page=schemas.RequirementPage,
     # The edition is the basis of the sums, so that requirements of two editions are never added together.
     rows="(SELECT *, 'requirement' AS money_stage, edition AS basis, 'USD' AS currency FROM requirement) AS rows",
+    table="requirement",
     record=completed("record::text", reading_note="'null'"),
     query=schemas.RequirementQuery,
     sorts={
@@ -215,9 +220,8 @@ REQUIREMENTS = Listing(
         "edition": OF_EDITION,
         "region": _known("region"),
         "country": Filter(
-            # The array of places lets both parts use an index; a place covers others in its own edition only.
-            f"(country = ANY({{0}}::text[]) OR place = ANY(ARRAY(SELECT term {_COVERING})) AND"
-            f" (edition, place) IN (SELECT edition, term {_COVERING}))",
+            # The array is for the index; a place is in another country, or covers others, in its own edition only.
+            f"place = ANY(ARRAY(SELECT term {_PLACES_OF})) AND (edition, place) IN (SELECT edition, term {_PLACES_OF})",
             codes_named_in("term", "coalesce(country, 'none')", "kind = 'place'"),
             LISTED_AT,
             places="country",
@@ -226,9 +230,8 @@ REQUIREMENTS = Listing(
         "area": _known("area"),
         "status": Filter("status = ANY({}::text[])"),
         "target_population": _known("target_population"),
-        "populations_named": Filter(f"{NAMED.format('populations')} = {{}}::text"),
-        "amount_min": Filter("amount >= {}::numeric"),
-        "amount_max": Filter("amount <= {}::numeric"),
+        "populations_named": Filter(lambda value, _: f"cardinality(populations) {_NUMBERS[value]}"),
+        **amount_filters("amount"),
         "updated_since": Filter("updated >= {}::timestamptz"),
         "q": search_in(
             *("place_name", "place_as_printed", "region_name", "area_name", "area_as_printed"),

@@ -64,6 +64,8 @@ Text = Annotated[
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Line = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100_000_000)]
 Several = Annotated[list[Text], BeforeValidator(_several), Field(max_length=100)]
+# Populations are in the index of the filters with the other codes of a row, of which it has a third of a page.
+MOST_POPULATIONS = 32
 CountryCode = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 NOTE = "what whoever uses the figure has to know"
 READING_NOTE = "how the row was read from the text, for whoever checks it"
@@ -150,7 +152,9 @@ class RequirementRow(Row):
     ] = None
     amount_as_printed: Annotated[Text | None, Field(description="the amount, or the word in its place")] = None
     target_populations: Annotated[
-        Several, Field(description=f"target populations of the vocabulary, separated by {SEVERAL}")
+        list[Text],
+        BeforeValidator(_several),
+        Field(max_length=MOST_POPULATIONS, description=f"target populations of the vocabulary, separated by {SEVERAL}"),
     ] = []
     confidence: Annotated[
         domain.ReadingConfidence,

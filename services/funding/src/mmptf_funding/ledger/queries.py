@@ -38,6 +38,7 @@ LEDGER = Listing(
     item=schemas.LedgerEntry,
     page=schemas.LedgerEntryPage,
     rows=f"(SELECT *, kind AS money_stage, NULL::text AS basis, '{CURRENCY}' AS currency FROM ledger_entry) AS entry",
+    table="ledger_entry",
     # Until reversals amended the reversed entry, its `reversed_by` was looked up; as of then it still is. An index of
     # `reverses` has the order of its own column, and that of `code` is another one.
     record=completed(
@@ -70,8 +71,9 @@ LEDGER = Listing(
             )
         },
         "category": Filter("category = ANY({}::text[])", not_stated="category IS NULL"),
-        "flag": Filter("flags && {}::text[]", not_stated="flags = '{}'"),
-        "reversal": Filter("(reverses IS NOT NULL)::text = {}::text"),
+        # Only entries with a flag are in the index.
+        "flag": Filter("flags && {}::text[] AND flags <> '{{}}'", not_stated="flags = '{}'"),
+        "reversal": Filter(lambda value, _: f"reverses IS {'NOT ' if value == 'true' else ''}NULL"),
         "date_from": Filter("date >= {}::text::date"),
         "date_to": Filter("date <= {}::text::date"),
     },

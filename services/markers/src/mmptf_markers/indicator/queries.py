@@ -295,7 +295,7 @@ CURRENT_GRADES = Listing(
             not_stated="countries = '{}'",
         ),
         "region": Filter(
-            f"EXISTS (SELECT FROM {_REGIONS} AS region(code) WHERE region.code = ANY({{}}::text[]))",
+            "countries && ARRAY(SELECT code FROM place WHERE regions && {}::text[])",
             codes_in("place", where="kind = 'region'"),
             "/catalog/v1/places?kind=region",
             places="region",
