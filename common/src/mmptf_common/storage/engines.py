@@ -40,6 +40,9 @@ _USER_TIMEOUT = 1000 * (_SILENT_SECONDS + _PROBE_SECONDS * _PROBES)
 SERVER_SETTINGS = {
     "timezone": "UTC",
     "application_name": "mmptf",
+    # Statements of totals are estimated at more than `jit_above_cost`, and take milliseconds: each time they would be
+    # compiled for longer than they run.
+    "jit": "off",
     # The server ends the statement of a caller who has left, and a connection whose other side is gone.
     "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": f"{_SILENT_SECONDS}",
