@@ -13,7 +13,7 @@ from mmptf_common.storage.engines import open_database
 from mmptf_funding.imports.routes import XLSX
 from tests.conftest import RunningApp, running_app
 from tests.integration.database_proxy import proxy_to
-from tests.integration.editions import MADE_UP, State, send, state_of, workbook_of
+from tests.integration.editions import MADE_UP, Versions, send, state_of, versions_of, workbook_of
 from tests.integration.ledger_client import ETHIOPIA, LedgerClient
 from tests.integration.marked import Markers
 from tests.integration.replicas import Databases, Pair, audited, chained, settings_of, source_of
@@ -30,15 +30,18 @@ async def two_editions(new_database: Callable[[str], str]) -> AsyncIterator[Runn
 
 
 @pytest.fixture(scope="module")
-async def beginning(two_editions: RunningApp) -> State:
-    return await state_of(two_editions)
+async def beginning(two_editions: RunningApp) -> AsyncIterator[Versions]:
+    """What is stored in it; its exports are what they were when all tests of a file are over."""
+    state = await state_of(two_editions)
+    yield await versions_of(two_editions)
+    assert await state_of(two_editions) == state
 
 
 @pytest.fixture
-async def untouched(two_editions: RunningApp, beginning: State) -> AsyncIterator[RunningApp]:
-    """The same, and nothing of it may have changed when the test is over."""
+async def untouched(two_editions: RunningApp, beginning: Versions) -> AsyncIterator[RunningApp]:
+    """The same, and nothing may have been written in it when the test is over."""
     yield two_editions
-    assert await state_of(two_editions) == beginning
+    assert await versions_of(two_editions) == beginning
 
 
 @pytest.fixture(scope="module")

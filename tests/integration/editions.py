@@ -195,17 +195,34 @@ class State:
     exports: dict[str, bytes]
 
 
+Versions = dict[str, tuple[int, int]]
+
+
 async def state_of(service: RunningApp) -> State:
+    rows = {name: number for name, (number, _) in (await versions_of(service)).items()}
+    connection = await asyncpg.connect(service.database_url)
+    try:
+        seq = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
+    finally:
+        await connection.close()
+    return State(rows, seq, await exports_of(service))
+
+
+async def versions_of(service: RunningApp) -> Versions:
+    """Of each table its rows, and the newest transaction that wrote one of them: whoever writes anything changes these.
+
+    No temporary table may be there.
+    """
     connection = await asyncpg.connect(service.database_url)
     try:
         names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-        rows = {name: await connection.fetchval(f"SELECT count(*) FROM {name}") for (name,) in names}
-        seq = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
+        newest = "SELECT '{0}', count(*), coalesce(max(xmin::text::bigint), 0) FROM {0}"
+        rows = await connection.fetch(" UNION ALL ".join(newest.format(name) for (name,) in names))
         temporary = await connection.fetchval("SELECT count(*) FROM pg_class WHERE relpersistence = 't'")
     finally:
         await connection.close()
     assert temporary == 0
-    return State(rows, seq, await exports_of(service))
+    return {name: (number, transaction) for name, number, transaction in rows}
 
 
 async def exports_of(service: RunningApp) -> dict[str, bytes]:
