@@ -183,6 +183,9 @@ def test_a_terminal_shows_warnings_in_words(printed: Printed) -> None:
     assert "{" not in shown
 
 
+# That a pipe gets the lines as they are printed, `test_local_suite.py` tests with stand-ins; what the lines of a suite
+# say, `test_suite.py`.
+@pytest.mark.longer
 def test_a_pipe_gets_every_line_as_json(environment: dict[str, str]) -> None:
     with running(environment, terminal=False) as (screen, client):
         ask(client, screen)

@@ -46,7 +46,7 @@ def copied(folder: Path, changes: dict[str, str]) -> Path:
 
 
 def environment_of(sources: Path, **more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(sources), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return {**os.environ, "PYTHONPATH": str(sources), **more}
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ def test_a_taken_port_is_found_before_anything_starts(suite: Suite, environment:
             pass
 
 
-@pytest.mark.parametrize("step", ["catalog migrate", "markers seed"])
+# Both steps are run by the same function.
+@pytest.mark.parametrize("step", [pytest.param("catalog migrate", marks=pytest.mark.longer), "markers seed"])
 def test_a_step_that_fails_stops_the_start_with_its_output(state: Path, environment: dict[str, str], step: str) -> None:
     failing = environment | {"STAND_IN_FAILS": step, "PORT": str(free_port())}
     with (
