@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import permutations, product
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonschema_rs
-from pydantic import SecretStr
 
-from mmptf_common.service import create_service
-from mmptf_gateway.app import create_app
-from mmptf_gateway.merge import merge
-from mmptf_gateway.settings import GatewaySettings
-from tests.conftest import service_of
 from tests.suite import FOLDERS, NAMES, SERVICES
 from tests.tokens import bearer, writing
 
@@ -30,17 +24,17 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PROBLEM = "application/problem+json"
 
 Contract = dict[str, Any]
+T = TypeVar("T")
 
 
 @cache
 def contract_of(api: str) -> Contract:
-    """The contract of a service, or the gateway's merged one, made by the code at hand without a database."""
-    if api == "gateway":
-        own = create_app(GatewaySettings.model_construct(services={})).openapi()
-        return merge({name: contract_of(name) for name in SERVICES}, own)
-    service = service_of(api)
-    nowhere = service.settings.model_construct(database_url=SecretStr("postgresql://"))
-    return create_service(service, nowhere).openapi()
+    """The contract of a service, or the gateway's merged one, as it is committed.
+
+    That the code makes the same `test_documents.py` tests; every worker reads them to collect the tests.
+    """
+    found: Contract = json.loads(COMMITTED[api].read_text("utf-8"))
+    return found
 
 
 @cache
@@ -62,12 +56,12 @@ class Operation:
     def __str__(self) -> str:
         return f"{self.api}:{self.id}"
 
-    @property
+    @cached_property
     def contract(self) -> Contract:
         found: Contract = contract_of(self.api)["paths"][self.template][self.method]
         return found
 
-    @property
+    @cached_property
     def id(self) -> str:
         return str(self.contract["operationId"])
 
@@ -120,7 +114,7 @@ class Operation:
         """The status of its success."""
         return next(int(status) for status in self.contract["responses"] if status.startswith("2"))
 
-    @property
+    @cached_property
     def query(self) -> dict[str, Contract]:
         """Its query parameters: name -> schema, with the closed values in place of their components."""
         stated = {p["name"]: p["schema"] for p in self.contract.get("parameters", ()) if p["in"] == "query"}
@@ -136,7 +130,7 @@ class Operation:
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         return contract_of(self.api)["components"]["schemas"][schema["$ref"].rpartition("/")[2]] | beside
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Its path, with the examples that the contract gives."""
         path = self.template
@@ -145,7 +139,7 @@ class Operation:
                 path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
         return path
 
-    @property
+    @cached_property
     def members(self) -> list[str]:
         """The members of an item of its pages."""
         schemas = contract_of(self.api)["components"]["schemas"]
@@ -157,7 +151,7 @@ class Operation:
         """What its path calls the code of a record; None where the path has none."""
         return next(iter(re.findall(r"{(\w+)}", self.template)), None)
 
-    @property
+    @cached_property
     def body(self) -> Any:
         """The body that the contract gives as its first example; None where the operation takes none."""
         content = self.contract.get("requestBody", {}).get("content", {})
@@ -165,7 +159,7 @@ class Operation:
             return None
         return next(iter(content["application/json"]["examples"].values()))["value"]
 
-    @property
+    @cached_property
     def filled_in(self) -> dict[str, Any]:
         """The query that a documentation page fills in and sends: examples of parameters, defaults of their schemas.
 
@@ -181,7 +175,7 @@ class Operation:
                 found[parameter["name"]] = shown[0]
         return found
 
-    @property
+    @cached_property
     def filters(self) -> dict[str, Any]:
         """The examples of its query parameters that nothing fills in: name -> the first example of its schema."""
         return {name: schema["examples"][0] for name, schema in self.query.items() if "examples" in schema}
@@ -255,6 +249,16 @@ READS = [o for o in OWN if o.is_read]
 VERSIONED = [o for o in OWN if o.is_versioned]
 LISTS = [o for o in OWN if o.is_list]
 PARAMETERS = [(o, name) for o in OWN for name in o.query]
+
+
+def in_turn(values: Sequence[T], place: int, number: int = 1) -> list[T]:
+    """As many of the values as `number` says: at each place of a list those that follow the ones of the place before.
+
+    So every place has some of the values, and every value some place. COMBINATIONS=all (`make longer`): all values.
+    """
+    if os.environ.get("COMBINATIONS") == "all":
+        return list(values)
+    return [values[(place * number + n) % len(values)] for n in range(min(number, len(values)))]
 
 
 def ids_in_every_contract() -> set[str]:

@@ -90,7 +90,7 @@ EDITION: dict[template.TableName, list[dict[str, str]]] = {
 def prepare(suite: Suite) -> None:
     """An assessment of each status, drafts, a concept note, an approved programme, ledger entries, an edition."""
     # One client for all: each would load the certificates anew.
-    with httpx.Client() as client:
+    with httpx.Client(timeout=30) as client:
         _prepare(suite, client)
 
 

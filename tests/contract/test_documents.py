@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import SecretStr
 
 from mmptf_common.http.openapi import dump
+from mmptf_common.service import create_service
 from mmptf_common.wire.base import words_of
 from mmptf_gateway.app import create_app
 from mmptf_gateway.merge import merge
@@ -24,6 +27,7 @@ from tests.contract.contracts import (
     OPERATIONS,
     OWN,
     SERVICES,
+    Contract,
     Operation,
     contract_of,
     references,
@@ -31,9 +35,20 @@ from tests.contract.contracts import (
 from tests.suite import ROOT
 
 
+@cache
+def made(api: str) -> Contract:
+    """The contract of a service, or the gateway's merged one, made by the code at hand without a database."""
+    if api == "gateway":
+        own = create_app(GatewaySettings.model_construct(services={})).openapi()
+        return merge({name: made(name) for name in SERVICES}, own)
+    service = service_of(api)
+    nowhere = service.settings.model_construct(database_url=SecretStr("postgresql://"))
+    return create_service(service, nowhere).openapi()
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_the_committed_contract_is_what_the_code_makes(api: str) -> None:
-    assert COMMITTED[api].read_text("utf-8") == dump(contract_of(api)), "stale: run `make contracts`"
+    assert COMMITTED[api].read_text("utf-8") == dump(made(api)), "stale: run `make contracts`"
 
 
 @pytest.mark.parametrize("api", APIS)
