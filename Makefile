@@ -10,7 +10,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/pytho
 NOT_INSTALLED = { echo "$(1) failed (all that it printed: $(2)). Is a package index in reach? Check the network and\
  HTTPS_PROXY, or name an index that you reach: PIP_INDEX_URL=https://.../simple" >&2; exit 1; }
 # With these, tests that are marked `tries_more` try more than in every run.
-LONGER := BOOKS_EXAMPLES=20 CONSUMER_WRITES=5000 COUNTRY_FORMS=all LOOKUP_ROWS=40000 ORDERS=all PLAN_ROWS=100000 \
+LONGER := BOOKS_EXAMPLES=20 COMBINATIONS=all CONSUMER_WRITES=5000 COUNTRY_FORMS=all LOOKUP_ROWS=40000 ORDERS=all PLAN_ROWS=100000 \
   RUBRIC_EXAMPLES=10000 SCHEMATHESIS_EXAMPLES=200
 PYTEST := .venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))

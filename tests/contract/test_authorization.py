@@ -1,4 +1,8 @@
-"""Who may do what: every operation for every role, for its own and another organization, and with every bad token."""
+"""Who may do what: every operation for every role, for its own and another organization, and with every bad token.
+
+Every run asks each operation with some of the values of a test marked `tries_more`, so that each value is asked of some
+operation; `make longer` asks each with all.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from mmptf_common.http.identity import access_of
 from mmptf_local.issuer import CLIENTS, Issuer
 from tests.conftest import service_of
 from tests.contract.asking import ApiClients, ask, problem
-from tests.contract.contracts import AT_SERVICES, OPERATIONS, SERVICES, Operation
+from tests.contract.contracts import AT_SERVICES, OPERATIONS, SERVICES, Operation, in_turn
 from tests.tokens import bearer, issuer
 
 
@@ -125,12 +129,16 @@ async def asked(apis: ApiClients, operation: Operation, headers: dict[str, str])
     return await apis[operation.api].request(operation.method.upper(), operation.path + query, **options)
 
 
-@pytest.mark.parametrize("operation", [o for o in OPERATIONS if not o.is_open], ids=str)
+NEED_A_TOKEN = [o for o in OPERATIONS if not o.is_open]
+
+
+@pytest.mark.tries_more
+@pytest.mark.parametrize("operation", NEED_A_TOKEN, ids=str)
 async def test_every_protected_operation_needs_a_valid_token(apis: ApiClients, operation: Operation) -> None:
     missing = await asked(apis, operation, {})
     assert problem(operation, missing, 401)["code"] == "token_missing"
     assert missing.headers["www-authenticate"] == 'Bearer realm="mmptf"'
-    for name, (token, code) in bad_tokens().items():
+    for name, (token, code) in in_turn([*bad_tokens().items()], NEED_A_TOKEN.index(operation), 3):
         answer = await asked(apis, operation, {"authorization": f"Bearer {token}"})
         assert problem(operation, answer, 401)["code"] == code, name
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
@@ -163,11 +171,12 @@ async def test_each_role_may_use_its_own_operations_only(apis: ApiClients, opera
                     problem(operation, answer, expected)
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", OPEN, ids=str)
 async def test_public_operations_need_no_token_and_accept_any(apis: ApiClients, operation: Operation) -> None:
     without = await ask(apis, operation)
     assert without.status_code == operation.done
-    for token in ("garbage", issuer().token("agency", exp=1)):
+    for token in in_turn(("garbage", issuer().token("agency", exp=1)), OPEN.index(operation)):
         answer = await ask(apis, operation, headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == operation.done
         if operation.is_versioned:

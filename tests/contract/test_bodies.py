@@ -1,4 +1,8 @@
-"""What is wrong with a body is said in words, with a code of its own, at the member's place: for every member."""
+"""What is wrong with a body is said in words, with a code of its own, at the member's place: for every member.
+
+Every run asks each operation with some of the values of a test marked `tries_more`, so that each value is asked of some
+operation; `make longer` asks each with all.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from pydantic import TypeAdapter
 
 from mmptf_common.wire.base import Text, in_words
 from tests.contract.asking import ApiClients, ask, problem
-from tests.contract.contracts import AT_SERVICES, Contract, Operation, contract_of
+from tests.contract.contracts import AT_SERVICES, Contract, Operation, contract_of, in_turn
 
 WITH_BODY = [o for o in AT_SERVICES if o.body is not None]
 JSON = {"content-type": "application/json"}
@@ -127,10 +131,11 @@ def texts(operation: Operation) -> list[tuple[Steps, str]]:
     return [(at, schema["pattern"]) for at, schema in found if "enum" not in schema and "const" not in schema]
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
 async def test_a_character_that_nobody_sees_is_refused_in_every_text(apis: ApiClients, operation: Operation) -> None:
     places = [at for at, pattern in texts(operation) if pattern == TEXT_PATTERN]
-    for character, name in (NEVER | ALONE).items():
+    for character, name in in_turn([*(NEVER | ALONE).items()], WITH_BODY.index(operation), 5):
         for sent in [character * 2, f"a{character}b"] if character in NEVER else [f" {character}"]:
             body = operation.body
             for at in places:
@@ -143,11 +148,12 @@ async def test_a_character_that_nobody_sees_is_refused_in_every_text(apis: ApiCl
                 assert detail.endswith(f"; character {sent.index(character) + 1} is {name}")
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
 async def test_a_character_that_nobody_sees_is_refused_in_every_code(apis: ApiClients, operation: Operation) -> None:
-    for at, pattern in texts(operation):
+    for place, (at, pattern) in enumerate(texts(operation), WITH_BODY.index(operation)):
         if pattern != TEXT_PATTERN:
-            for character in ("\u202e", "\u200b"):
+            for character in in_turn(("\u202e", "\u200b"), place):
                 answer = await ask(apis, operation, json=changed(operation.body, at, f"A{character}"))
                 if answer.status_code != 422:  # a batch says row by row what is wrong
                     assert (answer.json()["written"], answer.json()["refused"]) == (0, 1)

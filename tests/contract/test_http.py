@@ -1,4 +1,8 @@
-"""Every operation as HTTP: methods, conditions, request ids, and the statuses that its contract declares."""
+"""Every operation as HTTP: methods, conditions, request ids, and the statuses that its contract declares.
+
+Every run asks each operation with some of the values of a test marked `tries_more`, so that each value is asked of some
+operation; `make longer` asks each with all.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ from tests.contract.contracts import (
     Contract,
     Operation,
     contract_of,
+    in_turn,
     validator,
 )
 from tests.suite import SERVICES
@@ -84,15 +89,14 @@ def test_browsers_may_read_every_header_that_a_contract_declares(api: str) -> No
     assert declared - ALWAYS_READABLE - OF_THE_CONNECTION <= {name.lower() for name in EXPOSED}
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", [o for o in OPERATIONS if not o.template.startswith("/health")], ids=str)
 async def test_browsers_may_read_every_header_of_an_answer(apis: ApiClients, operation: Operation) -> None:
     behind = {operation.api: apis["gateway"]}
     origin = {"origin": "https://fund.example"}
-    for answer in (
-        await ask(behind, operation, headers=origin),
-        await ask(behind, operation, "unheard_of=1", headers=origin),
-        await ask(behind, operation, method="TRACE", headers=origin),
-    ):
+    requests: list[tuple[str, str | None]] = [("", None), ("unheard_of=1", None), ("", "TRACE")]
+    for query, method in in_turn(requests, OPERATIONS.index(operation)):
+        answer = await ask(behind, operation, query, method=method, headers=origin)
         assert answer.headers["access-control-allow-origin"] == "*"
         exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
         assert set(answer.headers) - exposed - ALWAYS_READABLE - OF_THE_CONNECTION == set()
@@ -103,7 +107,11 @@ def test_all_that_is_made_from_stored_data_has_a_tag() -> None:
     assert {o.id for o in AT_SERVICES if not (o.writes or o.id.endswith("_history"))} - kept == NOT_KEPT
 
 
-@pytest.mark.parametrize("operation", VERSIONED + EXPLANATIONS, ids=str)
+TAGGED = VERSIONED + EXPLANATIONS
+
+
+@pytest.mark.tries_more
+@pytest.mark.parametrize("operation", TAGGED, ids=str)
 async def test_an_answer_need_not_be_sent_twice(apis: ApiClients, operation: Operation) -> None:
     first = await ask(apis, operation)
     tag = first.headers["etag"]
@@ -114,21 +122,23 @@ async def test_an_answer_need_not_be_sent_twice(apis: ApiClients, operation: Ope
     assert ("authorization" in first.headers["vary"].lower()) == (not operation.is_open)
     assert "accept" in first.headers["vary"].lower()
     assert (await ask(apis, operation)).headers["etag"] == tag
-    compressed = f'{tag[:-1]}-gzip"'
-    for asked in (tag, f"W/{tag}", f'"other", {tag}', compressed, f"W/{compressed}", "*"):
+    compressed, place = f'{tag[:-1]}-gzip"', TAGGED.index(operation)
+    for asked in in_turn((tag, f"W/{tag}", f'"other", {tag}', compressed, f"W/{compressed}", "*"), place, 2):
         again = await ask(apis, operation, headers={"if-none-match": asked})
         assert (again.status_code, again.content) == (304, b""), asked
         assert again.headers["etag"] == tag
         assert again.headers["cache-control"] == f"{whose}, no-cache"
-    for asked in ('"other"', tag[1:-1], tag[:-2] + '"', "", '"', "\x80\xff", '"' * 500, "," * 500):
+    others = ('"other"', tag[1:-1], tag[:-2] + '"', "", '"', "\x80\xff", '"' * 500, "," * 500)
+    for asked in in_turn(others, place, 2):
         again = await ask(apis, operation, headers={"if-none-match": asked.encode("latin-1")})
         assert (again.status_code, again.content) == (200, first.content), asked
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", VERSIONED, ids=str)
 async def test_what_is_refused_is_refused_whatever_the_caller_has(apis: ApiClients, operation: Operation) -> None:
-    for name in operation.query.keys() - {"q", OWN_CODES}:
-        for asked in ("*", '"other"'):
+    for place, name in enumerate(sorted(operation.query.keys() - {"q", OWN_CODES})):
+        for asked in in_turn(("*", '"other"'), place):
             answer = await ask(apis, operation, f"{name}=No-such-code", headers={"if-none-match": asked})
             error_detail(operation, answer, name)
 
@@ -156,8 +166,10 @@ def matches(template: str, path: str) -> bool:
 
 
 PATHS = sorted({(o.api, o.template) for o in OPERATIONS})
+ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize(("api", "template"), PATHS)
 async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
     apis: ApiClients, api: str, template: str
@@ -170,7 +182,8 @@ async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
     for methods in (offered, taken):
         if "GET" in methods:
             methods.add("HEAD")
-    for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - offered - taken:
+    others = [method for method in ALL_METHODS if method not in offered | taken]
+    for method in in_turn(others, PATHS.index((api, template)), 2):
         answer = await apis[api].request(method, path)
         assert answer.status_code == 405, method
         assert {name.strip() for name in answer.headers["allow"].split(",")} == offered
@@ -179,18 +192,20 @@ async def test_a_method_that_is_not_offered_is_a_405_that_says_which_are(
             assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_a_given_request_id_is_returned_and_a_malformed_one_is_replaced(
     apis: ApiClients, operation: Operation
 ) -> None:
-    for query in ("", "no_such_parameter=1"):
-        for given, kept in (("a-caller.Gave_it1", True), ("x" * 65, False), ("not well formed", False)):
-            answer = await ask(apis, operation, query, headers={"x-request-id": given})
-            (found,) = answer.headers.get_list("x-request-id")
-            assert found
-            assert (found == given) == kept
-            if query:
-                assert answer.json()["request_id"] == found
+    ids = (("a-caller.Gave_it1", True), ("x" * 65, False), ("not well formed", False))
+    asked = [(query, *each) for each in ids for query in ("", "no_such_parameter=1")]
+    for query, given, kept in in_turn(asked, OPERATIONS.index(operation), 2):
+        answer = await ask(apis, operation, query, headers={"x-request-id": given})
+        (found,) = answer.headers.get_list("x-request-id")
+        assert found
+        assert (found == given) == kept
+        if query:
+            assert answer.json()["request_id"] == found
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -291,11 +306,12 @@ MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_l
 MAY_BE += [(name, value) for name in ("comment", "source") for value in ("%", "1" * 30)]
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
 async def test_every_member_of_a_body_is_held_by_its_pointer(apis: ApiClients, operation: Operation) -> None:
-    for name in operation.body:
+    for place, name in enumerate(operation.body, WITH_BODY.index(operation)):
         values: tuple[Any, ...] = (None, 1, "%", "a\x00b", [], "1" * 30)
-        for wrong in values:
+        for wrong in in_turn(values, place, 2):
             answer = await ask(apis, operation, json={**operation.body, name: wrong})
             if answer.status_code != operation.done:
                 found = problem(operation, answer)["errors"]
@@ -306,18 +322,22 @@ async def test_every_member_of_a_body_is_held_by_its_pointer(apis: ApiClients, o
     assert found["pointer"] == "/rubrik"
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", LISTS, ids=str)
 async def test_a_representation_is_negotiated(apis: ApiClients, operation: Operation) -> None:
     csv, ndjson, json_ = "text/csv; charset=utf-8", "application/x-ndjson", "application/json"
-    for accept, media in {
+    place = LISTS.index(operation)
+    accepted = {
         "": json_, "*/*": json_, "application/json": json_, "text/html, */*;q=0.1": json_, "text/csv": csv,
         "text/*": csv, "application/x-ndjson": ndjson, "application/ndjson": ndjson, "TEXT/CSV": csv,
         "text/csv;q=0.5, application/json;q=0.4": csv, "text/csv;q=0.4, application/json;q=0.5": json_,
         "text/csv;q=0, application/json;q=0.001": json_, "application/json;q=0.3, application/x-ndjson": ndjson,
-    }.items():  # fmt: skip
+    }  # fmt: skip
+    for accept, media in in_turn([*accepted.items()], place, 5):
         answer = await ask(apis, operation, headers={"accept": accept} if accept else {})
         assert (answer.status_code, answer.headers["content-type"]) == (200, media), accept
-    for accept in ("text/html", "application/xml", "image/*", "application/json;q=0", "nonsense", "*/*;q=0.0"):
+    refused = ("text/html", "application/xml", "image/*", "application/json;q=0", "nonsense", "*/*;q=0.0")
+    for accept in in_turn(refused, place, 2):
         assert problem(operation, await ask(apis, operation, headers={"accept": accept}), 406)["code"] == (
             "not_acceptable"
         )

@@ -1,14 +1,29 @@
-"""Every parameter of every operation is validated: what an operation does not take is rejected with the reason."""
+"""Every parameter of every operation is validated: what an operation does not take is rejected with the reason.
+
+Every run asks each operation with some of the values of a test marked `tries_more`, so that each value is asked of some
+operation; `make longer` asks each with all.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
 from mmptf_common.http.parameters import AMOUNT_PATTERN
 from tests.contract.asking import ApiClients, ask, error_detail, errors, problem
-from tests.contract.contracts import LISTS, OWN, OWN_CODES, Operation, has_order, is_many, takes_codes, words_of
+from tests.contract.contracts import (
+    LISTS,
+    OWN,
+    OWN_CODES,
+    Operation,
+    has_order,
+    in_turn,
+    is_many,
+    takes_codes,
+    words_of,
+)
 
 LONG_NUMBER = "1" * 30
 
@@ -24,12 +39,14 @@ async def test_an_unknown_parameter_is_refused_with_all_that_are_known(apis: Api
 WITH_PARAMETERS = [o for o in OWN if o.query]
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
 async def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant(
     apis: ApiClients, operation: Operation
 ) -> None:
     names = [name for name in operation.query if len(name) > 3]
-    for misspell in (lambda name: name[:1] + name[2:], lambda name: name + "x", str.upper):
+    ways: list[Callable[[str], str]] = [lambda name: name[:1] + name[2:], lambda name: name + "x", str.upper]
+    for misspell in in_turn(ways, WITH_PARAMETERS.index(operation)):
         found = await errors(apis, operation, [(misspell(name), "1") for name in names])
         assert [f["suggestion"] for f in found] == names
         assert {f["code"] for f in found} == {"unknown_parameter"}
@@ -43,9 +60,11 @@ async def test_contry_is_not_country(apis: ApiClients, operation: Operation) -> 
         assert found["suggestion"] == "country"
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
 async def test_characters_that_no_value_may_hold_are_refused_by_name(apis: ApiClients, operation: Operation) -> None:
-    for wrong in ("%25", "a%25b", "%", "%00", "%ff", "%C3%28", "%ED%A0%80", "%0A", "%7F"):
+    values = ("%25", "a%25b", "%", "%00", "%ff", "%C3%28", "%ED%A0%80", "%0A", "%7F")
+    for wrong in in_turn(values, WITH_PARAMETERS.index(operation), 2):
         found = await errors(apis, operation, [(name, wrong) for name in operation.query])
         assert [f["parameter"] for f in found] == list(operation.query)
         assert {f["code"] for f in found} == {"invalid_characters"}, wrong
@@ -136,9 +155,10 @@ IMPOSSIBLE = (
 )  # fmt: skip
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", IN_PATH, ids=str)
 async def test_a_code_in_the_path_that_cannot_be_is_a_problem(apis: ApiClients, operation: Operation) -> None:
-    for code in IMPOSSIBLE:
+    for code in in_turn(IMPOSSIBLE, IN_PATH.index(operation), 4):
         raw = operation.template.replace(f"{{{operation.code}}}", code).encode()
         url = apis[operation.api].base_url.copy_with(raw_path=raw)
         answer = await apis[operation.api].request(operation.method.upper(), url, **operation.sent)
@@ -150,6 +170,7 @@ async def test_a_code_in_the_path_that_cannot_be_is_a_problem(apis: ApiClients, 
             assert answer.json()["code"] == "not_found"
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", IN_PATH, ids=str)
 async def test_an_unknown_code_in_the_path_is_a_404_with_the_one_that_was_meant(
     apis: ApiClients, operation: Operation
@@ -160,8 +181,8 @@ async def test_an_unknown_code_in_the_path_is_a_404_with_the_one_that_was_meant(
     nearby = {f"{known}x": known if last.isalpha() and len(last) >= 5 else None}
     if "-" in known:
         nearby[known.replace("-", "_", 1)] = known
-    others = dict.fromkeys(("no-such-code-at-all", LONG_NUMBER, "x" * 64, f"{known}-7"))
-    for given, meant in {**others, **nearby}.items():
+    others = in_turn(("no-such-code-at-all", LONG_NUMBER, "x" * 64, f"{known}-7"), IN_PATH.index(operation))
+    for given, meant in {**dict.fromkeys(others), **nearby}.items():
         path = operation.template.replace(f"{{{operation.code}}}", given)
         answer = await apis[operation.api].request(operation.method.upper(), path, **operation.sent)
         (found,) = problem(operation, answer, 404)["errors"]

@@ -1,4 +1,8 @@
-"""Requests that mean the same have one answer and one tag, and different answers never share a tag."""
+"""Requests that mean the same have one answer and one tag, and different answers never share a tag.
+
+Every run asks each operation with some of the values of a test marked `tries_more`, so that each value is asked of some
+operation; `make longer` asks each with all.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from tests.contract.contracts import (
     Contract,
     Operation,
     has_order,
+    in_turn,
     is_many,
     orders_of,
     words_of,
@@ -91,8 +96,10 @@ async def test_different_answers_have_different_tags_and_equal_questions_one(
     for name in (name for name, schema in operation.query.items() if is_many(schema) and not has_order(schema)):
         values = await values_of(apis, operation, name)
         most = operation.query[name]["maxItems"]
-        sets = [(value,) for value in values]
-        sets += list(combinations(values[:MOST_VALUES] if name != "by" else values, 2)) if most > 1 else []
+        single = [(value,) for value in values]
+        pairs = list(combinations(values[:MOST_VALUES] if name != "by" else values, 2)) if most > 1 else []
+        place = TAGGED.index(operation)
+        sets = [*in_turn(single, place, MOST_VALUES), *(in_turn(pairs, place, 2) if pairs else ())]
         # How values are written depends on none of them, so the first value and the first pair are asked in every way.
         written = {sets[0], next((each for each in sets if len(each) == 2), sets[0])}
         for each in sets:
@@ -102,7 +109,7 @@ async def test_different_answers_have_different_tags_and_equal_questions_one(
             assert len({(answer.headers["etag"], answer.content) for answer in found}) == 1, each
             answers.setdefault(found[0].headers["etag"], found[0].content)
             assert answers[found[0].headers["etag"]] == found[0].content, each
-    for order in orders_of(operation) if operation.is_list else ():
+    for order in in_turn(orders_of(operation), TAGGED.index(operation), 6) if operation.is_list else ():
         written = [urlencode([("sort", key) for key in order]), f"sort={','.join(order).upper()}&_=1"]
         found = [await ask(apis, operation, query) for query in written]
         assert {answer.status_code for answer in found} == {200}, [answer.text for answer in found]
@@ -119,12 +126,13 @@ def test_every_operation_with_several_values_is_asked() -> None:
     assert len(TAGGED) > 20
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize("operation", SEVERAL, ids=str)
 async def test_other_separators_are_refused_with_what_to_write(apis: ApiClients, operation: Operation) -> None:
-    for name, schema in operation.query.items():
+    for place, (name, schema) in enumerate(operation.query.items(), SEVERAL.index(operation)):
         if not is_many(schema):
             continue
-        for separator in (";", "%7C", "%3B%20"):
+        for separator in in_turn((";", "%7C", "%3B%20"), place):
             found = error_detail(operation, await ask(apis, operation, f"{name}=A{separator}B"), name)
             assert "separated by commas" in found["detail"]
             assert found["suggestion"] == "A,B"
@@ -132,13 +140,15 @@ async def test_other_separators_are_refused_with_what_to_write(apis: ApiClients,
         assert (found["code"], found["suggestion"]) == ("unknown_parameter", name)
 
 
+@pytest.mark.tries_more
 @pytest.mark.parametrize(("operation", "name", "words"), ENUMERATIONS, ids=str)
 async def test_enumerated_values_are_understood_in_any_case(
     apis: ApiClients, operation: Operation, name: str, words: list[str]
 ) -> None:
     # Of the indicator there is a table where it is divided.
     asked = f"by=country&{name}" if (operation.id, name) == ("get_indicator", "format") else name
-    for word in words if operation.is_versioned else words[:1]:
+    others = in_turn(words[1:], AT_SERVICES.index(operation)) if operation.is_versioned and words[1:] else []
+    for word in (words[0], *others):
         expected = await ask(apis, operation, f"{asked}={word}")
         for written in (word.upper(), word.capitalize())[: 2 if word == words[0] else 1]:
             found = await ask(apis, operation, f"{asked}={written}")
