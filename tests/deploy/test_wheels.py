@@ -88,7 +88,7 @@ def test_nothing_is_installed_but_what_is_needed_and_pinned(environments: dict[s
     for package in installed.keys() - ours:
         assert installed[package] == pins().get(package), package
     if name == "gateway":
-        assert not {"asyncpg", "redis", "sqlalchemy", "sqlmodel", "alembic"} & set(installed)
+        assert not {"asyncpg", "sqlalchemy", "sqlmodel", "alembic"} & set(installed)
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +109,11 @@ def run_alone(name: str, environment: Path, postgres: Postgres) -> None:
         assert "(was empty)" in run(name, [command, "migrate"], env=settings)
         assert "data at revision" in run(name, [command, "seed"], env=settings)
     with Child(name, [command, "serve"], env=settings, grace=20) as child:
-        wait_until(lambda: answers_ready(f"http://{LOOPBACK}:{port}/health/ready"), child, seconds=30)
-        assert answers_ready(f"http://{LOOPBACK}:{port}/health/live")
+        health = f"http://{LOOPBACK}:{port}/health"
+        wait_until(lambda: answers_ready(f"{health}/live"), child, seconds=30)
+        # A gateway is not ready while no service answers it.
+        if name in SERVICES:
+            wait_until(lambda: answers_ready(f"{health}/ready"), child, seconds=30)
         child.stop()
         assert child.process.returncode in {0, -signal.SIGTERM}
 

@@ -46,15 +46,15 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
     found, began, pids = Held(), Held(), list[int]()
     begin, writing = commands.begin_write, commands.writing
 
-    async def begin_write(session: Any, *rest: Any) -> Any:
-        write = await begin(session, *rest)
+    async def begin_write(session: Any, *rest: Any, **named: Any) -> Any:
+        write = await begin(session, *rest, **named)
         pids[:] = [(await driver_connection(session)).get_server_pid()]
         began.clock, began.own, began.database = time.monotonic(), time.process_time(), processor_seconds(*pids)
         return write
 
     @asynccontextmanager
-    async def measured(database: Any) -> AsyncIterator[Any]:
-        async with writing(database) as session:
+    async def measured(database: Any, **named: Any) -> AsyncIterator[Any]:
+        async with writing(database, **named) as session:
             yield session
         found.clock, found.own = time.monotonic() - began.clock, time.process_time() - began.own
         found.database = processor_seconds(*pids) - began.database

@@ -108,6 +108,10 @@ def values_of(operation: Operation, name: str) -> list[str]:
         return words
     if name == "fields":
         return operation.members
+    if name == "code":
+        # Each list has codes of its own, one of which is its example.
+        example: list[str] = schema["examples"][0]
+        return example
     for template, codes in OWN_CODES.items():
         if operation.template.startswith(template) and name in codes:
             return codes[name]
