@@ -326,10 +326,12 @@ async def test_a_day_stands_for_its_end_and_today_for_now(new_database: Database
         assert later.headers["etag"] != found.headers["etag"]
         future = await listed(today + timedelta(days=2))
         assert (future.status_code, future.json()["code"]) == (422, "unknown_revision")
-        # As if everything up to the first write had been written in the last microsecond of a day.
+        # As if everything up to the first write had been written in the last microseconds of a day.
         number = found.json()["revision"]
         async with running.as_owner() as session:
-            moved = f"UPDATE revision SET at = '2025-03-01 23:59:59.999999Z' WHERE number <= {number}"
+            before = f"({number} - number) * interval '1 microsecond'"
+            last = "timestamptz '2025-03-01 23:59:59.999999Z'"
+            moved = f"UPDATE revision SET at = {last} - {before} WHERE number <= {number}"
             await session.execute(sa.text(moved.replace(":", "\\:")))
         for as_of in ("2025-03-01", "2025-03-02", "2025-03-01T23:59:59.999999Z"):
             assert (await listed(as_of)).json()["revision"] == number
