@@ -12,6 +12,7 @@ NOT_INSTALLED = { echo "$(1) failed (all that it printed: $(2)). Is a package in
 # With these, tests that are marked `tries_more` try more than in every run.
 LONGER := BOOKS_EXAMPLES=20 COMBINATIONS=all CONSUMER_WRITES=5000 COUNTRY_FORMS=all LOOKUP_ROWS=40000 ORDERS=all PLAN_ROWS=100000 \
   RUBRIC_EXAMPLES=10000 SCHEMATHESIS_EXAMPLES=200
+TYPES := .venv/bin/mypy --no-error-summary $(addsuffix /src,$(MEMBERS))
 PYTEST := .venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 
@@ -20,7 +21,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help up reset test longer drills check bench contracts images pins
+.PHONY: help up reset test longer drills check style bench contracts images pins
 .DEFAULT_GOAL := help
 
 help:  ## list the verbs
@@ -33,9 +34,12 @@ up: .venv/runs  ## install, start and fill the whole suite here (PORT=8000); Ctr
 reset: .venv/runs  ## remove the data of a stopped suite, so that the next start begins anew
 	@.venv/bin/python -m mmptf_local reset
 
+# Types take a process of their own a quarter of a minute, so they are checked beside the tests; a failure is told at the end.
 # Bytecode is written whatever the environment says: the tests start many processes of the same sources.
-test: check  ## checks, then the tests that every change has to pass, against a real PostgreSQL and a real Redis
-	@PYTHONDONTWRITEBYTECODE= $(PYTEST) $(ARGS)
+test: style  ## checks, and the tests that every change has to pass, against a real PostgreSQL and a real Redis
+	@$(TYPES) > .venv/types.txt & types=$$!; \
+	PYTHONDONTWRITEBYTECODE= $(PYTEST) $(ARGS); tests=$$?; \
+	wait $$types || { cat .venv/types.txt; exit 1; }; exit $$tests
 
 longer: .venv/longer  ## before a release: tests that take long, install from wheels or try many times more
 	@PYTHONDONTWRITEBYTECODE= $(LONGER) $(PYTEST) -m "longer or tries_more" $(ARGS)
@@ -43,9 +47,11 @@ longer: .venv/longer  ## before a release: tests that take long, install from wh
 drills: .venv/tests  ## before a release: every fault under load, each answer checked (15 min; ARGS=--list names them)
 	@.venv/bin/python -m tests.drills $(ARGS)
 
-check: .venv/tests  ## style, types and import contracts
+check: style  ## style, types and import contracts
+	@$(TYPES)
+
+style: .venv/tests
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .
-	@.venv/bin/mypy --no-error-summary $(addsuffix /src,$(MEMBERS))
 	@.venv/bin/lint-imports --config pyproject.toml > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
 
 bench: .venv/tests  ## compare with peers, in one run
