@@ -156,7 +156,7 @@ def of_another_service() -> Iterator[Any]:
             yield pytest.param(variant, service, id=f"{variant.service}-{variant.version}-{service}", marks=marks)
 
 
-@pytest.mark.parametrize(("variant", "service"), of_another_service())
+@pytest.mark.parametrize(("variant", "service"), list(of_another_service()))
 def test_an_older_database_of_another_service_is_left_alone(
     postgres: Postgres,
     variant: Variant,
