@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +20,11 @@ from typing import Any, BinaryIO
 import asyncpg
 import httpx
 import openpyxl
+import pytest
 
+from mmptf_common import cli
+from mmptf_funding.__main__ import IMPORT
+from mmptf_funding.app import SERVICE
 from mmptf_funding.imports import template
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.routes import CSV
@@ -271,6 +275,16 @@ async def command(url: str, *arguments: str | Path) -> Finished:
     out, err = await process.communicate()
     assert process.returncode is not None
     return Finished(process.returncode, out.decode(), err.decode())
+
+
+async def command_here(url: str, *arguments: str | Path) -> Finished:
+    """The same in this process, which takes less time."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("DATABASE_URL", url)
+        sent = ["import", *map(str, arguments)]
+        code = await asyncio.to_thread(cli.main, SERVICE, sent, own={"import": IMPORT})
+    return Finished(code, out.getvalue(), err.getvalue())
 
 
 def write_files(folder: Path, edition: Mapping[TableName, Rows]) -> list[Path]:

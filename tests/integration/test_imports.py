@@ -33,6 +33,7 @@ from tests.integration.editions import (
     Edition,
     changed,
     command,
+    command_here,
     csv_of,
     exports_of,
     journal_of,
@@ -68,7 +69,7 @@ async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition
         empty = await state_of(one)
         # A dry run says what the import will say, and writes nothing.
         dry = (await send(one, workbook_of(MADE_UP), XLSX, dry_run=True)).json()
-        dry_command = await command(other.database_url, *paths, "--dry-run")
+        dry_command = await command_here(other.database_url, *paths, "--dry-run")
         assert (dry_command.code, "Traceback" in dry_command.err) == (0, False)
         assert await state_of(one) == empty == await state_of(other)
         answer = await send(one, workbook_of(MADE_UP), XLSX)
@@ -226,7 +227,7 @@ async def test_what_a_service_exports_another_imports(
         assert content == (PACKAGED / f"{table}.csv").read_bytes(), table
         (tmp_path / f"{table}.csv").write_bytes(content)
     url = migrated()
-    imported = await command(url, *(tmp_path / f"{table}.csv" for table in reversed(TABLES)))
+    imported = await command_here(url, *(tmp_path / f"{table}.csv" for table in reversed(TABLES)))
     assert imported.code == 0, imported.err
     assert "requirements: 760 rows, 760 new, 0 changed, 0 as they were" in imported.out
     async with running_app("funding", url, None) as service:
@@ -250,7 +251,7 @@ async def test_seeding_again_does_not_overwrite_an_operators_change(
     url = new_database("funding")
     code = "MI-2015-AFG-border"
     edition = with_amount(packaged(), code, "0.01")
-    imported = await command(url, *write_files(tmp_path, edition))
+    imported = await command_here(url, *write_files(tmp_path, edition))
     assert imported.code == 0, imported.err
     assert "requirements: 760 rows, 0 new, 1 changed, 759 as they were" in imported.out
     revision = len(await journal_of(url))
