@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from mmptf_common.storage.journal import JOURNAL_LOCK
 from tests.drills.drill import Scene, drill, others
 from tests.drills.edition import IMPORTED_ROWS, large_edition
 from tests.drills.load import importing_headers
@@ -64,14 +65,19 @@ async def a_replica_that_hangs_inside_a_write(scene: Scene) -> None:
         "SELECT FROM pg_stat_activity WHERE datname = 'funding' AND state = 'idle in transaction'"
         " AND state_change < clock_timestamp() - interval '80 ms'"
     )
+    # Its writers wait for the lock when it stops, and it is given to one of them.
+    held = (f"SELECT pg_advisory_lock({JOURNAL_LOCK})", "SELECT pg_sleep(0.6)")
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
+        holding = asyncio.create_task(to_thread(cluster.run, *held, database="funding"))
+        await asyncio.sleep(0.5)
         process.send(signal.SIGSTOP)
-        await asyncio.sleep(0.1)
+        await holding
+        await asyncio.sleep(0.3)
         if await to_thread(cluster.run, idle):
             break
         process.send(signal.SIGCONT)
-        await asyncio.sleep(0.03 + scene.load.chance.random() / 20)
+        await asyncio.sleep(0.3)
     else:
         scene.tally.fail("the replica was in no write in 20 s")
         return
