@@ -23,7 +23,7 @@ from mmptf_local.issuer import AUDIENCE
 from mmptf_local.processes import Child, answers_ready, wait_until
 from mmptf_local.suite import Suite
 from mmptf_markers.assessments.schemas import EXAMPLE_AMENDMENT, EXAMPLE_DRAFT
-from tests.conftest import pool_of
+from tests.conftest import admin_url, pool_of
 from tests.e2e.test_retries import token
 from tests.integration.changes import amend, delete
 from tests.integration.replicas import chained, equal, programme, replicated, settings_of, until
@@ -145,7 +145,8 @@ async def test_markers_that_die_lose_no_change_and_store_none_twice(
 ) -> None:
     chance = random.Random(20_261_122)
     async with (
-        open_database(settings_of(suite.database_urls["catalog"])) as catalog,
+        # Programmes are deleted, too, which the role that serves may not do.
+        open_database(settings_of(admin_url(suite.database_urls["catalog"]))) as catalog,
         open_database(settings_of(suite.database_urls["markers"])) as markers,
         asking(suite, "admin") as admin,
     ):
