@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from fastapi import FastAPI, params
@@ -72,16 +73,22 @@ class DirectReads(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        endpoint: _Read = scope["endpoint"]
-        try:
-            answer = await endpoint(request=request, **scope["path_params"])
-        except DatabaseLost:
-            # The pool has replaced all of its connections.
-            answer = await endpoint(request=request, **scope["path_params"])
+        answer = await repeated_if_lost(partial(scope["endpoint"], request=request, **scope["path_params"]))
         await answer(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         raise NoMatchFound(name, path_params)
+
+
+async def repeated_if_lost(read: _Read) -> Response:
+    """The answer of a read that is repeated once where its connection to the database was lost.
+
+    The pools have replaced all of their connections then. Raises what the repeat raises.
+    """
+    try:
+        return await read()
+    except DatabaseLost:
+        return await read()
 
 
 def _taken_by(route: APIRoute) -> list[str] | None:

@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from importlib.resources import files
 from math import inf
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.bodies import JsonRequest
+from mmptf_common.http.direct_reads import repeated_if_lost
 from mmptf_common.http.headers import headers_of
 from mmptf_common.http.identity import access_of
 from mmptf_common.http.negotiation import MEDIA_TYPES
@@ -32,7 +34,6 @@ from mmptf_common.wire.problems import (
     BadGateway,
     BadRequest,
     Conflict,
-    DatabaseLost,
     Forbidden,
     GatewayTimeout,
     InsufficientStorage,
@@ -222,7 +223,13 @@ class _Route(APIRoute):
             handler: _Handler = self.endpoint
         else:
             handler = super().get_route_handler() if self.body_field is None else self._with_body()
-        return _read_again(handler) if self.methods == {"GET"} else handler
+        if self.methods != {"GET"}:
+            return handler
+
+        async def read(request: Request) -> Response:
+            return await repeated_if_lost(partial(handler, request))
+
+        return read
 
     def _with_body(self) -> _Handler:
         handler = super().get_route_handler()
@@ -235,20 +242,6 @@ class _Route(APIRoute):
                 raise from_validation(request, error, model) from error
 
         return with_body
-
-
-def _read_again(
-    handler: _Handler,
-) -> _Handler:
-    """A read that is repeated once where its connection is lost: the pool has replaced all connections then."""
-
-    async def read(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except DatabaseLost:
-            return await handler(request)
-
-    return read
 
 
 class Router(APIRouter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, cast
 
@@ -26,32 +27,23 @@ class SharedResult(Generic[T]):
         self._running = asyncio.Lock()
         self._began = self._failed = -math.inf
         self._found: T | ServiceUnavailable | None = None
-        self.wanted = 0
 
     async def get(self, compute: Callable[[], Awaitable[T]], within: float | None = None) -> tuple[T, bool]:
         """The result, and whether another request has computed it.
 
         within: seconds in which a computation begins or its result is there; None for no limit
-        Raises ServiceUnavailable where they are over, and where `compute` does: for all requests that wait meanwhile,
-        and no later one, since each of them would wait as long for the next failure.
+        Raises TimeoutError where they are over, and ServiceUnavailable where `compute` does: for all requests that
+        wait meanwhile, and no later one, since each of them would wait as long for the next failure.
         """
         came = time.monotonic()
-        self.wanted += 1
+        async with asyncio.timeout(within):
+            await self._running.acquire()
         try:
-            try:
-                async with asyncio.timeout(within):
-                    await self._running.acquire()
-            except TimeoutError:
-                overloaded = READS[ReadKind.COMPUTED].overloaded
-                raise ServiceUnavailable(overloaded, code=ProblemCode.OVERLOADED) from None
-            try:
-                is_own = self._failed < came and self._began < came - self._seconds
-                if is_own:
-                    await self._compute(compute)
-            finally:
-                self._running.release()
+            is_own = self._failed < came and self._began < came - self._seconds
+            if is_own:
+                await self._compute(compute)
         finally:
-            self.wanted -= 1
+            self._running.release()
         if isinstance(self._found, ServiceUnavailable):
             raise self._found
         return cast("T", self._found), not is_own
@@ -96,7 +88,9 @@ class SharedAnswers(Generic[T]):
     """Answers to questions, each of which is computed once for all requests that ask it at the same time."""
 
     def __init__(self) -> None:
+        # Each only as long as a request waits for it.
         self._by_question: dict[str, SharedResult[T]] = {}
+        self._waiting: Counter[str] = Counter()
 
     async def get(self, question: str, compute: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
         """The answer of a computation that began after it was asked for, and whether another request has computed it.
@@ -104,8 +98,13 @@ class SharedAnswers(Generic[T]):
         Raises ServiceUnavailable where none begins within CONNECT_SECONDS, and where `compute` does.
         """
         shared = self._by_question.setdefault(question, SharedResult())
+        self._waiting[question] += 1
         try:
             return await shared.get(compute, CONNECT_SECONDS)
+        except TimeoutError:
+            overloaded = READS[ReadKind.COMPUTED].overloaded
+            raise ServiceUnavailable(overloaded, code=ProblemCode.OVERLOADED) from None
         finally:
-            if not shared.wanted and self._by_question.get(question) is shared:
-                del self._by_question[question]
+            self._waiting[question] -= 1
+            if not self._waiting[question]:
+                del self._waiting[question], self._by_question[question]
