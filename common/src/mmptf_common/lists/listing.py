@@ -360,14 +360,16 @@ class RowLinks:
 _quoted = lru_cache(maxsize=4096)(quote_plus)
 
 
+def given(listing: Listing, query: BaseModel) -> list[tuple[str, Filter, Any]]:
+    """The filters of a list for which a query has a value, each with its parameter and the value."""
+    values = [(name, filter_, getattr(query, name)) for name, filter_ in listing.filters.items()]
+    return [each for each in values if each[2] is not None and each[2] != []]
+
+
 def condition(listing: Listing, query: BaseModel, arguments: Arguments, *, without: str | None = None) -> str:
     """The SQL condition of a query: any of the values of one filter, and all filters but the one named `without`."""
     clauses = [fixed(listing, arguments)] if listing.fixed else []
-    clauses += [
-        clause(f, value, arguments)
-        for name, f in listing.filters.items()
-        if (value := getattr(query, name)) is not None and value != [] and name != without
-    ]
+    clauses += [clause(f, value, arguments) for name, f, value in given(listing, query) if name != without]
     return " AND ".join(clauses) or "true"
 
 

@@ -32,6 +32,7 @@ from mmptf_common.lists.listing import (
     condition,
     directed,
     fixed,
+    given,
     item_text,
     order,
     rows_as_of,
@@ -171,6 +172,12 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
         ]
         found = f"({' UNION ALL '.join(first)}) AS either"
         selected, ordered = "either.*", directed([*orders, "page_key"], query.sort)
+    elif (listing.table or listing.rows.isidentifier()) and given(listing, query):
+        # The codes of the page are found first, in an index that has all that filters and orders compare: where the
+        # rows of a filter stand far behind in the order, or there are fewer of them than the database expects, many are
+        # passed over, and each of the table would be read for that.
+        codes = f"SELECT {listing.key} FROM {found} ORDER BY {ordered} LIMIT {limit} + 1"
+        found = f"{listing.rows}\n                 WHERE {listing.key} = ANY(ARRAY({codes}))"
     # ORDER BY prefers an output column to a table's column of the same name, so no table has columns of these names.
     return Statement(
         f"""

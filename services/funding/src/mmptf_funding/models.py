@@ -48,7 +48,7 @@ class ContributionRow(Record, Base, table=True):
         sa.Index(
             "contribution_filters",
             *("money_stage", "basis", "contributor_type", "country", "contributor", "currency"),
-            postgresql_include=["amount", "as_of", "updated", "revised"],
+            postgresql_include=["amount", "as_of", "updated", "revised", "code"],
         ),
     )
 
@@ -131,15 +131,21 @@ class RequirementRow(Record, Base, table=True):
         sa.Index(
             "requirement_filters",
             *("region", "area", "country", "place", "status", "edition", "populations"),
-            postgresql_include=["amount", "implied", "updated", "revised"],
+            postgresql_include=["amount", "implied", "updated", "revised", "code"],
         ),
-        sa.Index("requirement_place_edition", "place", "edition"),
+        # Those of a place in each order of the list.
+        sa.Index("requirement_place_edition", "place", "edition", postgresql_include=["amount", "updated", "code"]),
         # Of few rows with one population, or of one number of them, the rows themselves are found.
         sa.Index("requirement_populations", "populations", postgresql_using="gin"),
         sa.Index("requirement_populations_named", sa.text("cardinality(populations)"), "code"),
-        # One for each direction: rows without an amount are last in both. An expression alone is read from the row.
+        # One for each direction: rows without an amount are last in both. An expression alone is read from the row; and
+        # in the order of amounts the rows of a status, area or place may stand behind most others.
         *(
-            sa.Index(name, sa.text(f"coalesce(amount, {last})"), "code", postgresql_include=["amount"])
+            sa.Index(
+                name,
+                *(sa.text(f"coalesce(amount, {last})"), "code"),
+                postgresql_include=["amount", "status", "region", "area", "place", "edition"],
+            )
             for name, last in (("requirement_amount", "-1"), ("requirement_amount_ascending", "'Infinity'"))
         ),
     )
@@ -222,14 +228,18 @@ class EntryRow(Record, Base, table=True):
         sa.Index(
             "ledger_entry_filters",
             *("kind", "thematic_area", "category", "organization", "contributor", "programme", "flags"),
-            postgresql_include=["date", "amount", "reverses", "revised"],
+            postgresql_include=["date", "amount", "reverses", "revised", "code"],
         ),
         sa.Index(
             "ledger_entry_flags", "flags", postgresql_using="gin", postgresql_where=sa.text("flags <> '{}'::text[]")
         ),
-        # In the orders of the list.
+        # In the orders of the list. Reversals have the lowest amounts, so that those of some kinds stand behind many.
         sa.Index("ledger_entry_date_code", "date", "code"),
-        sa.Index("ledger_entry_amount_code", "amount", "code"),
+        sa.Index(
+            "ledger_entry_amount_code",
+            *("amount", "code"),
+            postgresql_include=["kind", "organization", "thematic_area", "category", "reverses"],
+        ),
         *(
             sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
             for name in ("programme", "organization", "thematic_area")
