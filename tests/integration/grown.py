@@ -34,11 +34,11 @@ _FUNDING = (
     INSERT INTO contributor (code, name, type, country, updated, record, revised)
     SELECT 'GIVER-' || n, 'Giver ' || n, type, NULL, now(),
            replace(record::text, '"code":"' || code || '"', '"code":"GIVER-' || n || '"')::json, 1
-      FROM (SELECT * FROM contributor LIMIT 1) AS first, generate_series(1, {fewer} / 20) AS n""",
+      FROM (SELECT * FROM contributor LIMIT 1) AS first, generate_series(1, {fewer} / 25) AS n""",
     """
     INSERT INTO contribution (code, contributor, contributor_type, country, amount, currency, money_stage, basis, as_of,
                               updated, record, revised)
-    SELECT 'GIFT-' || n, 'GIVER-' || 1 + n % ({fewer} / 20), contributor_type, country, n, currency, money_stage, basis,
+    SELECT 'GIFT-' || n, 'GIVER-' || 1 + n % ({fewer} / 25), contributor_type, country, n, currency, money_stage, basis,
            as_of, now() - n * interval '1 second',
            replace(record::text, '"code":"' || code || '"', '"code":"GIFT-' || n || '"')::json, 1
       FROM (SELECT * FROM contribution LIMIT 1) AS first, generate_series(1, {fewer}) AS n""",
@@ -75,7 +75,7 @@ _FUNDING = (
               FROM (SELECT n, 'L-' || lpad(n::text, 6, '0') AS code, kind, date '2019-05-07' + n % 2500 AS day,
                            CASE n % 10 WHEN 8 THEN -(996.25 + n) WHEN 2 THEN 900.25 + n ELSE 1000.25 + n END AS amount,
                            CASE WHEN kind IN ('pledge', 'commitment', 'deposit')
-                                THEN 'GIVER-' || 1 + n / 10 % ({fewer} / 20) END AS contributor,
+                                THEN 'GIVER-' || 1 + n / 10 % ({fewer} / 25) END AS contributor,
                            CASE WHEN kind IN ('allocation', 'transfer', 'expenditure', 'refund')
                                 THEN 'MANY-' || 1 + n / 10 % {fewer} END AS programme,
                            CASE WHEN kind IN ('transfer', 'expenditure', 'refund') THEN 'ILO' END AS organization,
