@@ -62,6 +62,65 @@ async def test_a_service_that_does_not_answer_in_http(client: httpx.AsyncClient,
     problem_of(await client.get("/funding/v1/x"), 502, "service_unreachable")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"Transfer-Encoding: gzip\r\n\r\nok",
+        b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"Content-Length: +2\r\n\r\nok",
+        b"Content-Length : 2\r\n\r\nok",
+        b"Content-Length: 2\r\nX: a\r\n b\r\n\r\nok",
+        b"Content-Length: 2\r\nX: a\rY: b\r\n\r\nok",
+        b"Content-Length: 2\r\nX: " + b"y" * 300_000 + b"\r\n\r\nok",
+    ],
+)
+async def test_an_answer_whose_end_or_head_is_not_certain_is_none(
+    client: httpx.AsyncClient, raw: Any, answer: bytes
+) -> None:
+    raw.breaks_off(b"HTTP/1.1 200 OK\r\n" + answer)
+    problem_of(await client.post("/funding/v1/x"), 502, "service_unreachable")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        OK,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n',
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
+    ],
+)
+async def test_no_request_gets_what_follows_the_answer_to_another(
+    client: httpx.AsyncClient, raw: Any, method: str, first: bytes
+) -> None:
+    others = b"HTTP/1.1 200 OK\r\nX-Whose: others\r\nContent-Length: 6\r\n\r\nothers"
+    raw.answers(first + others)
+    for _ in range(3):
+        answer = await client.request(method, "/funding/v1/x")
+        assert answer.status_code == int(first[9:12])
+        assert "x-whose" not in answer.headers
+        assert answer.text == ("ok" if method == "GET" and b"ok" in first else "")
+    await asyncio.sleep(0.05)
+    raw.answers(OK)
+    assert (await client.get("/funding/v1/x")).text == "ok"
+
+
+async def test_interim_answers_are_left_out_and_a_body_may_end_with_its_connection(
+    client: httpx.AsyncClient, raw: Any
+) -> None:
+    raw.breaks_off(
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nX-Last: 1\r\n\r\n" + b"end" * 50_000
+    )
+    answer = await client.get("/funding/v1/x")
+    assert (answer.status_code, answer.text, answer.headers["x-last"]) == (200, "end" * 50_000, "1")
+    assert "link" not in answer.headers
+    raw.breaks_off(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+    problem_of(await client.get("/funding/v1/x"), 502, "service_unreachable")
+
+
 async def test_a_safe_request_is_repeated_once_on_a_new_connection(client: httpx.AsyncClient, raw: Any) -> None:
     def script(connection: socket.socket, _head: bytes) -> None:
         if len(raw.heads) == 1:

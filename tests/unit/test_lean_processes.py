@@ -24,7 +24,7 @@ print(*sys.modules)
     [
         *((f"mmptf_{service}.__main__", ELSEWHERE) for service in SERVICES),
         ("mmptf_catalog.__main__", OF_CLIENTS),
-        ("mmptf_gateway.__main__", ELSEWHERE | {"asyncpg", "redis", "sqlalchemy", "sqlmodel"}),
+        ("mmptf_gateway.__main__", ELSEWHERE | OF_CLIENTS | {"asyncpg", "redis", "sqlalchemy", "sqlmodel"}),
     ],
 )
 def test_a_server_imports_what_it_needs(module: str, unneeded: set[str]) -> None:

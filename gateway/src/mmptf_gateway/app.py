@@ -12,9 +12,9 @@ from starlette.middleware import Middleware
 from mmptf_common.http import openapi, problem_kinds
 from mmptf_common.http.app import create_app as create_shell
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
-from mmptf_common.process.client import open_client
 from mmptf_gateway import docs, routes
-from mmptf_gateway.contracts import LIMIT_SECONDS, Contracts
+from mmptf_gateway.connections import Connections
+from mmptf_gateway.contracts import Contracts
 from mmptf_gateway.cors import Cors
 from mmptf_gateway.dispatch import Dispatch
 from mmptf_gateway.forward import Forwarder
@@ -32,24 +32,26 @@ EXPOSED = (
 def create_app(settings: GatewaySettings) -> FastAPI:
     """The gateway's app; it connects to nothing before it starts, and starts whether the services run or not."""
     upstreams = {
-        name: Upstream(name, origin, short=settings.in_flight, long=settings.in_flight_long)
+        name: Upstream(
+            name,
+            Connections(origin, connect_seconds=settings.connect_seconds, answer_seconds=settings.answer_seconds),
+            short=settings.in_flight,
+            long=settings.in_flight_long,
+        )
         for name, origin in settings.services.items()
     }
-    forwarder = Forwarder(
-        upstreams.values(), connect_seconds=settings.connect_seconds, answer_seconds=settings.answer_seconds
-    )
-
+    forwarder = Forwarder(upstreams.values(), answer_seconds=settings.answer_seconds)
     limits = rate_limits_of(settings)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(forwarder.opened())
-            client = await stack.enter_async_context(open_client(seconds=LIMIT_SECONDS, session=session))
+            for upstream in upstreams.values():
+                stack.callback(upstream.connections.close)
             if limits:
                 await stack.enter_async_context(limits.shared(redis_url))
-            app.state.asking = Asking(upstreams, client)
+            app.state.asking = Asking(upstreams)
             app.state.contracts = Contracts(app.state.asking, app.openapi())
             docs.assets()
             gc.collect()

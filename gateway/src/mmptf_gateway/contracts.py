@@ -10,8 +10,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from mmptf_common.wire.problems import ProblemError
 from mmptf_gateway.compression import Body
 from mmptf_gateway.merge import merge
@@ -82,12 +80,14 @@ class Contracts:
         headers = {"If-None-Match": known.tag} if known and known.tag else {}
         try:
             answer = await self._asking.get(name, "/openapi.json", seconds=LIMIT_SECONDS, headers=headers)
-            if known and answer.status_code == httpx.codes.NOT_MODIFIED:
+            if known and answer.status == 304:
                 contract = known.contract
             else:
-                contract = answer.raise_for_status().json()
+                if not answer.is_success:
+                    raise ValueError(f"it answered {answer.status}")
+                contract = answer.json()
                 merge({name: contract}, self._own)
-        except (ProblemError, httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ProblemError, ValueError, LookupError, TypeError, AttributeError) as error:
             # One contract that cannot be used must not make those of the other services unavailable.
             log.warning("no contract", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
             return

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 
-import aiohttp
-from aiohttp import ClientError, ClientHandlerType, ClientRequest, ClientResponse, ClientTimeout
 from starlette.types import Message, Receive, Scope, Send
-from yarl import URL
 
 from mmptf_common.http.rate_limits import is_export, query_of
 from mmptf_common.process.context import RequestContext
-from mmptf_common.wire.problems import BadGateway, GatewayTimeout
+from mmptf_common.wire.problems import BadGateway, ProblemError
 from mmptf_gateway.caller import Caller
+from mmptf_gateway.connections import Answer
 from mmptf_gateway.upstreams import InFlight, Upstream
 
 # RFC 9110, section 7.6.1, and what older proxies put in their place: they concern one connection.
@@ -35,26 +32,11 @@ _REPLACED_ON_THE_WAY_IN = HOP_BY_HOP | {b"x-request-id", b"traceparent", b"trace
 # RequestMiddleware writes the request id and nosniff, and the server its own Date, into every answer.
 _REPLACED_ON_THE_WAY_OUT = HOP_BY_HOP | {b"x-request-id", b"x-content-type-options", b"date"}
 _WITHOUT_BODY = frozenset({204, 304})
-# A write may have been carried out before its connection broke; only its caller can decide whether to repeat it.
-_NOT_SAFE = frozenset({"PUT", "DELETE"})
-# A body of at most so many bytes, which aiohttp reads ahead anyway, is taken from the service at once: the connection
-# to the service does not wait for a caller who reads slowly.
+# A body of at most so many bytes is taken from the service at once: the connection to the service does not wait for a
+# caller who reads slowly.
 SMALL_BODY = 131_072
 _WAIT = re.compile(r"(?:^|&)wait=(?!0*(?:&|$))")
 _UPLOAD = "/imports"
-
-
-class BrokenOff(ClientError):
-    """A connection that broke before the answer of a request that must not be repeated."""
-
-
-async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise BrokenOff(str(error)) from error
 
 
 class Forwarder:
@@ -64,72 +46,42 @@ class Forwarder:
     answer was sent already, the exception makes the server close the connection.
     """
 
-    def __init__(self, upstreams: Iterable[Upstream], *, connect_seconds: float, answer_seconds: float) -> None:
+    def __init__(self, upstreams: Iterable[Upstream], *, answer_seconds: float) -> None:
         self.upstreams = {upstream.name.encode(): upstream for upstream in upstreams}
-        self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
-        self._session: aiohttp.ClientSession
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """Open the connections to the services, and close them when the app stops."""
-        async with aiohttp.ClientSession(
-            # As many connections as there are requests in flight, which `Upstream` bounds.
-            # Shorter than the services keep theirs, so that a service seldom closes one while a request is sent.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-            timeout=ClientTimeout(
-                total=None,
-                connect=self._connect_seconds,
-                sock_connect=self._connect_seconds,
-                sock_read=self._answer_seconds,
-            ),
-            max_line_size=65_536,
-            max_field_size=65_536,
-        ) as self._session:
-            yield self._session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upstream = self.upstreams[first_segment(scope)]
         target = scope["raw_path"] + b"?" + scope["query_string"] if scope["query_string"] else scope["raw_path"]
-        url = URL(upstream.origin + target.decode("ascii"), encoded=True)
         headers, sized, waits_for_100 = _headers_in(scope)
-        method = scope["method"]
         started = False
-        response: ClientResponse | None = None
+        answer: Answer | None = None
         in_flight: InFlight | None = None
         async with Caller(receive, stalled_after=self._answer_seconds) as caller:
             try:
                 body = await caller.body(asked_first=waits_for_100) if sized else None
                 # A body that has not arrived completely takes as long as its caller likes.
                 in_flight = upstream.admit(lasts=_lasts(scope) or not isinstance(body, bytes | None))
-                response = await self._session.request(
-                    method,
-                    url,
-                    headers=headers,
-                    data=body,
-                    allow_redirects=False,
-                    middlewares=(_send_once,) if method in _NOT_SAFE else None,
+                answer = await upstream.connections.request(
+                    scope["method"].encode(), target, headers, body, waits_for_100=waits_for_100
                 )
                 started = True
                 upstream.answered()
                 caller.answered()
-                await send(_start(response))
-                if (response.content_length or SMALL_BODY + 1) <= SMALL_BODY:
-                    whole = await response.read()
+                await send(_start(answer))
+                if answer.is_complete or 0 < (answer.length or 0) <= SMALL_BODY:
+                    whole = await answer.read()
                     in_flight.end()
                     await send({"type": "http.response.body", "body": whole})
                 else:
                     in_flight.lasts()
-                    await _pass_body(response, send)
-            except (ClientError, TimeoutError, OSError) as error:
+                    await _pass_body(answer, send)
+            except OSError as error:
                 if not caller.gone:
                     raise _failure(upstream, error, started=started) from error
             finally:
-                if response is not None:
-                    response.close()
+                if answer is not None:
+                    answer.close()
                 if in_flight is not None:
                     in_flight.end()
         if caller.gone:
@@ -152,27 +104,22 @@ def first_segment(scope: Scope) -> bytes:
     return raw[1:].partition(b"/")[0]
 
 
-def _text(raw: bytes) -> str:
-    """The text that aiohttp, which writes UTF-8, writes as these bytes; what is not UTF-8 is taken for Latin-1."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _headers_in(scope: Scope) -> tuple[list[tuple[str, str]], bool, bool]:
+def _headers_in(scope: Scope) -> tuple[list[tuple[bytes, bytes]], bool, bool]:
     """The headers for the service; whether a body follows; whether its caller waits for 100 (Continue)."""
-    headers: list[tuple[str, str]] = []
-    sized = waits = False
+    headers: list[tuple[bytes, bytes]] = []
+    sized = waits = has_proto = False
     via = hops = b""
     one_hop: set[bytes] = set()
-    for name, value in scope["headers"]:
+    for header in scope["headers"]:
+        name, value = header
         if name not in _REPLACED_ON_THE_WAY_IN:
-            headers.append((name.decode("latin-1"), _text(value)))
+            headers.append(header)
             if name == b"content-length":
                 sized = value.strip(b"0") != b""
             elif name == b"expect":
                 waits = value.lower() == b"100-continue"
+            elif name == b"x-forwarded-proto":
+                has_proto = True
         elif name == b"transfer-encoding":
             sized = True
         elif name == b"connection":
@@ -182,51 +129,43 @@ def _headers_in(scope: Scope) -> tuple[list[tuple[str, str]], bool, bool]:
         elif name == b"via":
             via += value + b", "
     if one_hop - {b"close", b"keep-alive"}:
-        headers = [(name, value) for name, value in headers if name.encode("latin-1") not in one_hop]
-    names = {name for name, _ in headers}
+        headers = [header for header in headers if header[0] not in one_hop]
+        has_proto = has_proto and b"x-forwarded-proto" not in one_hop
     # Where the server trusts the last proxy, the client is the last address of the list, and is not added again.
     peer = scope["client"][0].encode() if scope["client"] else b"unknown"
     if not hops.endswith((b" " + peer + b", ", b"," + peer + b", ")) and hops != peer + b", ":
         hops += peer + b", "
-    headers.append(("x-forwarded-for", _text(hops[:-2])))
-    if "x-forwarded-proto" not in names:
-        headers.append(("x-forwarded-proto", scope["scheme"]))
-    headers.append(("via", f"{_text(via)}{scope['http_version']} mmptf-gateway"))
+    headers.append((b"x-forwarded-for", hops[:-2]))
+    if not has_proto:
+        headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
+    headers.append((b"via", b"%b%b mmptf-gateway" % (via, scope["http_version"].encode())))
     context: RequestContext = scope["state"]["context"]
-    headers.extend(context.headers().items())
+    headers += context.header_lines()
     return headers, sized, waits
 
 
-def _start(response: ClientResponse) -> Message:
+def _start(answer: Answer) -> Message:
     one_hop: set[bytes] = set()
-    for value in response.headers.getall("Connection", ()):
-        one_hop.update(token.strip().lower().encode("latin-1") for token in value.split(","))
+    for name, value in answer.headers:
+        if name == b"connection":
+            one_hop.update(token.strip().lower() for token in value.split(b","))
     dropped = _REPLACED_ON_THE_WAY_OUT | one_hop if one_hop else _REPLACED_ON_THE_WAY_OUT
-    headers = [(low, value) for name, value in response.raw_headers if (low := name.lower()) not in dropped]
-    if response.status in _WITHOUT_BODY:
+    headers = [header for header in answer.headers if header[0] not in dropped]
+    if answer.status in _WITHOUT_BODY:
         # The server checks the body against this length, and these answers have no body.
         headers = [header for header in headers if header[0] != b"content-length"]
-    return {"type": "http.response.start", "status": response.status, "headers": headers}
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def _pass_body(response: ClientResponse, send: Send) -> None:
-    content = response.content
-    while True:
-        piece = content.read_nowait() if content.is_eof() else await content.readany()
-        complete = content.at_eof()
-        await send({"type": "http.response.body", "body": piece, "more_body": not complete})
-        if complete:
-            return
+async def _pass_body(answer: Answer, send: Send) -> None:
+    is_end = False
+    while not is_end:
+        piece, is_end = await answer.piece()
+        await send({"type": "http.response.body", "body": piece, "more_body": not is_end})
 
 
-def _failure(upstream: Upstream, error: Exception, *, started: bool) -> BadGateway | GatewayTimeout:
+def _failure(upstream: Upstream, error: Exception, *, started: bool) -> ProblemError:
     """The problem for a call that failed; its cause is in the log only."""
-    name = upstream.name
     if started:
-        return BadGateway(f"The answer of the service {name!r} broke off.")
-    upstream.failed(error)
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return BadGateway(f"The service {name!r} cannot be reached.")
-    if isinstance(error, TimeoutError):
-        return GatewayTimeout(f"The service {name!r} did not answer in time.")
-    return BadGateway(f"The service {name!r} broke the connection without a valid answer.")
+        return BadGateway(f"The answer of the service {upstream.name!r} broke off.")
+    return upstream.failed(error)

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import httpx
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, error_detail
-from mmptf_gateway.upstreams import Asking
+from mmptf_gateway.upstreams import Asking, ServiceAnswer, TooManyRedirects
 
 LIMIT_SECONDS = 2.0
 
@@ -173,12 +172,12 @@ async def _ask(name: str, code: str, asking: Asking) -> Answer:
             return _error_answer(name, answer)
         # A member that a later version adds is ignored: the card can be used without it.
         card = ProgrammeCard.model_validate_json(answer.content, strict=True, extra="ignore")
-        if (card.service, card.code) == (name, answer.url.path.rpartition("/")[2]):
+        if (card.service, card.code) == (name, answer.path.rpartition("/")[2]):
             return Answer(name, card=card)
         return _missing(
             name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers with the card of something else."
         )
-    except (ValidationError, httpx.TooManyRedirects):
+    except (ValidationError, TooManyRedirects):
         return _missing(name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers, but not with a card.")
     except ProblemError as problem:
         return _missing(name, problem.code, problem.detail)
@@ -188,16 +187,16 @@ def _missing(name: str, code: ProblemCode, detail: str, suggestion: str | None =
     return Answer(name, missing=MissingCard(code=code, detail=detail), suggestion=suggestion)
 
 
-def _error_answer(name: str, answer: httpx.Response) -> Answer:
+def _error_answer(name: str, answer: ServiceAnswer) -> Answer:
     """The reason for an answer without a card: the code is unknown, the service has no cards, or it failed."""
     try:
         problem = CardError.model_validate_json(answer.content)
     except ValidationError:
         problem = CardError(
             code=ProblemCode.INVALID_ANSWER,
-            detail=f"The service answered {answer.status_code} {answer.reason_phrase}.",
+            detail=f"The service answered {answer.status} {answer.reason}.",
         )
-    if answer.status_code != httpx.codes.NOT_FOUND:
+    if answer.status != 404:
         return _missing(name, problem.code, problem.detail)
     # Both are 404; only a service with cards names the programme's code as unknown.
     for error in problem.errors:

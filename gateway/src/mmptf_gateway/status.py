@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from mmptf_common.wire.base import ResponseModel
@@ -13,7 +12,7 @@ from mmptf_common.wire.pages import CacheState, RecordCounts
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
-from mmptf_gateway.upstreams import Asking, Upstream
+from mmptf_gateway.upstreams import Asking, ServiceAnswer, Upstream
 
 LIMIT_SECONDS = 2.0
 # Load balancers wait for two seconds or longer.
@@ -134,10 +133,10 @@ async def _ask(upstream: Upstream, asking: Asking) -> ServiceInSuite:
     )
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(answer: ServiceAnswer) -> str:
     """The code and the detail of a problem document, or the status where the answer is none."""
     try:
         problem = answer.json()
         return f"{problem['code']}: {problem['detail']}"
     except (ValueError, LookupError, TypeError):
-        return f"{ProblemCode.INVALID_ANSWER}: The service answered {answer.status_code} {answer.reason_phrase}."
+        return f"{ProblemCode.INVALID_ANSWER}: The service answered {answer.status} {answer.reason}."

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urljoin
 
-import aiohttp
-import httpx
-
-from mmptf_common.process.client import failure
+from mmptf_common.process.context import OWN_NAMES, current
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import GatewayTimeout, ServiceUnavailable
+from mmptf_common.wire.problems import BadGateway, GatewayTimeout, ProblemError, ServiceUnavailable
+from mmptf_gateway.connections import Answer, CannotConnect, Connections, InvalidAnswer
 
 log = logging.getLogger("mmptf.gateway")
 
@@ -24,6 +26,12 @@ WINDOW_SECONDS = 60.0
 # While it is open, one request in so many seconds is sent. Those before it may still wait: a process that stands still
 # accepts connections, and the one that replaces it is found by a new request only.
 PAUSE_SECONDS = 2.0
+# Most bytes of an answer that the gateway reads for itself: the contract of a service is the longest.
+LONGEST_ANSWER = 16_777_216
+MOST_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# A path, with a query or not, and nothing that would end a request line.
+_PATH = re.compile(r"/(?!/)[!-\"$-~]*")
 
 
 @dataclass(slots=True)
@@ -60,15 +68,15 @@ class InFlight:
 
 
 class Upstream:
-    """One service: its origin, the requests in flight to it, and its circuit breaker.
+    """One service: the connections to it, the requests in flight, and its circuit breaker.
 
     short: requests that are answered at once; long: those that last, such as long polls and exports. Each kind has its
     own budget, so that none takes away the other's.
     """
 
-    def __init__(self, name: str, origin: str, *, short: int, long: int) -> None:
+    def __init__(self, name: str, connections: Connections, *, short: int, long: int) -> None:
         self.name = name
-        self.origin = origin
+        self.connections = connections
         self.short = Budget(short)
         self.long = Budget(long)
         self.open_since: datetime | None = None
@@ -101,11 +109,19 @@ class Upstream:
                 log.warning("service answers again", extra={"service": self.name})
                 self.open_since = None
 
-    def failed(self, error: BaseException) -> None:
-        """Note a failed request; only a time-out or a failed connection counts."""
-        cause = error.__cause__ if isinstance(error, httpx.HTTPError) else error
-        if not isinstance(cause or error, (TimeoutError, httpx.TimeoutException, aiohttp.ClientConnectorError)):
-            return
+    def failed(self, error: Exception) -> ProblemError:
+        """The problem for a request that failed before its answer; a time-out and a failed connection are counted."""
+        is_late = isinstance(error, TimeoutError)
+        is_away = isinstance(error, CannotConnect)
+        if is_late or is_away:
+            self._count()
+        if is_late:
+            return GatewayTimeout(f"The service {self.name!r} did not answer in time.")
+        if is_away:
+            return BadGateway(f"The service {self.name!r} cannot be reached.")
+        return BadGateway(f"The service {self.name!r} broke the connection without a valid answer.")
+
+    def _count(self) -> None:
         now = time.monotonic()
         if not self._failures or (self.open_since is None and now - self._first_failure > WINDOW_SECONDS):
             self._failures, self._first_failure = 0, now
@@ -123,13 +139,36 @@ class Upstream:
         )
 
 
+class TooManyRedirects(Exception):
+    """A service redirected from one path to another again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAnswer:
+    """An answer that the gateway has read for itself; path: that of the last redirect that was followed."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    content: bytes
+    path: str
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of success."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The content, read as JSON; raises ValueError."""
+        return json.loads(self.content)
+
+
 class Asking:
     """GET requests of the gateway's own to the services, within the same bounds as those that it forwards."""
 
-    def __init__(self, upstreams: Mapping[str, Upstream], client: httpx.AsyncClient) -> None:
+    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
         self.upstreams = upstreams
-        self._client = client
-        self._shared: dict[tuple[str, str], asyncio.Task[httpx.Response]] = {}
+        self._shared: dict[tuple[str, str], asyncio.Task[ServiceAnswer]] = {}
 
     async def get(
         self,
@@ -139,52 +178,81 @@ class Asking:
         seconds: float,
         headers: Mapping[str, str] | None = None,
         follow_redirects: bool = False,
-    ) -> httpx.Response:
+    ) -> ServiceAnswer:
         """The answer of a service, whatever its status.
 
+        follow_redirects: to other paths of the same service
         Raises GatewayTimeout after `seconds`, BadGateway where it cannot be reached, ServiceUnavailable where its
-        breaker is open or too many requests are in flight, and httpx.TooManyRedirects.
+        breaker is open or too many requests are in flight, and TooManyRedirects.
         """
         upstream = self.upstreams[name]
         in_flight = upstream.admit(lasts=False)
         try:
-            return await self._send(upstream, path, seconds, headers, follow_redirects)
+            return await _get(upstream, path, seconds, headers or {}, follow_redirects)
         finally:
             in_flight.end()
 
-    async def check(self, name: str, path: str, *, seconds: float) -> httpx.Response:
+    async def check(self, name: str, path: str, *, seconds: float) -> ServiceAnswer:
         """The answer of a service to a question about its state, asked also while its breaker is open.
 
         Callers that ask the same at the same time share one request. Raises GatewayTimeout or BadGateway.
         """
         key = (name, path)
         if (task := self._shared.get(key)) is None:
-            task = asyncio.create_task(self._send(self.upstreams[name], path, seconds, None, False))
+            task = asyncio.create_task(_get(self.upstreams[name], path, seconds, {}, False))
             self._shared[key] = task
             task.add_done_callback(lambda done: self._end(key, done))
         return await asyncio.shield(task)
 
-    def _end(self, key: tuple[str, str], task: asyncio.Task[httpx.Response]) -> None:
+    def _end(self, key: tuple[str, str], task: asyncio.Task[ServiceAnswer]) -> None:
         del self._shared[key]
         if not task.cancelled():
             task.exception()  # all that waited may have left, and a failure that nobody reads would be logged
 
-    async def _send(
-        self, upstream: Upstream, path: str, seconds: float, headers: Mapping[str, str] | None, follow_redirects: bool
-    ) -> httpx.Response:
-        try:
-            async with asyncio.timeout(seconds):
-                answer = await self._client.get(
-                    f"{upstream.origin}{path}", headers=headers, follow_redirects=follow_redirects
-                )
-        except TimeoutError as error:
-            upstream.failed(error)
-            raise GatewayTimeout(f"The service {upstream.name!r} did not answer in {seconds:g} seconds.") from error
-        except httpx.TooManyRedirects:
-            upstream.answered()
-            raise
-        except httpx.HTTPError as error:
-            upstream.failed(error)
-            raise failure(upstream.name, error) from error
-        upstream.answered()
-        return answer
+
+async def _get(
+    upstream: Upstream, path: str, seconds: float, headers: Mapping[str, str], follow_redirects: bool
+) -> ServiceAnswer:
+    context = current.get()
+    sent = [
+        (b"host", upstream.connections.authority),
+        (b"user-agent", OWN_NAMES + b"gateway"),
+        *((name.lower().encode(), value.encode()) for name, value in headers.items()),
+        *(context.header_lines() if context else ()),
+    ]
+    try:
+        async with asyncio.timeout(seconds):
+            for _ in range(MOST_REDIRECTS + 1):
+                answer = await upstream.connections.request(b"GET", path.encode(), sent)
+                try:
+                    found = await _read(answer, path)
+                finally:
+                    answer.close()
+                target = found.headers.get("location") if follow_redirects and found.status in _REDIRECTS else None
+                # A service leads to none but its own paths.
+                if target is None or not _PATH.fullmatch(path := urljoin(path, target)):
+                    upstream.answered()
+                    return found
+    except TimeoutError as error:
+        upstream.failed(error)
+        raise GatewayTimeout(f"The service {upstream.name!r} did not answer in {seconds:g} seconds.") from error
+    except OSError as error:
+        raise upstream.failed(error) from error
+    upstream.answered()
+    raise TooManyRedirects(path)
+
+
+async def _read(answer: Answer, path: str) -> ServiceAnswer:
+    pieces = []
+    is_end = False
+    size = 0
+    while not is_end:
+        piece, is_end = await answer.piece()
+        pieces.append(piece)
+        size += len(piece)
+        if size > LONGEST_ANSWER:
+            raise InvalidAnswer(f"its body has more than {LONGEST_ANSWER} bytes")
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    if headers.get("content-encoding", "identity") != "identity":
+        raise InvalidAnswer("its body has a coding that was not asked for")
+    return ServiceAnswer(answer.status, answer.reason.decode("latin-1"), headers, b"".join(pieces), path)
