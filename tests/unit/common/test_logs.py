@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -10,13 +11,17 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mmptf_common.process.context import current, new_context
 from mmptf_common.process.logs import (
+    FLUSH_SECONDS,
     LONGEST_TARGET,
+    MOST_LINES,
+    BufferedLines,
     JsonLines,
     access_log,
     configure_logging,
@@ -132,6 +137,26 @@ def test_the_requests_that_a_process_sends_have_no_lines(monkeypatch: pytest.Mon
     logging.getLogger("httpx").info("HTTP Request: GET http://127.0.0.1/x")
     logging.getLogger("mmptf.replication").info("copied")
     assert [json.loads(line)["message"] for line in lines.getvalue().splitlines()] == ["copied"]
+
+
+async def test_lines_are_written_together_soon_and_a_warning_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(write=written.append, flush=lambda: None))
+    handler = BufferedLines()
+    logger = logging.Logger("mmptf.access")
+    logger.addHandler(handler)
+    for number in range(3):
+        logger.info(number)
+    assert written == []
+    await asyncio.sleep(2 * FLUSH_SECONDS)
+    logger.info(3)
+    logger.warning(4)
+    await asyncio.to_thread(logger.info, 5)
+    for number in range(MOST_LINES + 1):
+        logger.info(number)
+    logging.shutdown([lambda: handler])  # type: ignore[list-item]  # it calls what it is given, as it does weak references
+    numbers = "".join(f"{number}\n" for number in range(MOST_LINES))
+    assert written == ["0\n1\n2\n", "3\n4\n", "5\n", numbers, f"{MOST_LINES}\n"]
 
 
 def test_a_message_cannot_forge_a_line(log: Log) -> None:
