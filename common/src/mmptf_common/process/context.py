@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -58,11 +58,12 @@ def new_context(request_id: bytes = b"", traceparent: bytes = b"", tracestate: b
         if tracestate:
             carrier["tracestate"] = tracestate.decode("latin-1")
         parent = get_current_span(_PROPAGATOR.extract(carrier, Context())).get_span_context()
+    made_up = os.urandom(36)
     return RequestContext(
-        request_id=request_id.decode() if REQUEST_ID.match(request_id) else secrets.token_hex(12),
+        request_id=request_id.decode() if REQUEST_ID.match(request_id) else made_up[:12].hex(),
         span=SpanContext(
-            parent.trace_id or secrets.randbits(128),
-            secrets.randbits(64),
+            parent.trace_id or int.from_bytes(made_up[12:28], "big"),
+            int.from_bytes(made_up[28:], "big"),
             is_remote=False,
             trace_flags=parent.trace_flags,
             trace_state=parent.trace_state,
