@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse, Response
 from mmptf_common.feed.changes import ChangeNotifier
 from mmptf_common.http import conditional, openapi, problem_kinds
 from mmptf_common.http.app import create_app
-from mmptf_common.http.direct_reads import DirectReads
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS
@@ -218,7 +217,6 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     add_feed(feed, service.name, public=public, private=service.private, listings=service.listings)
     app.include_router(feed)
     app.include_router(problem_kinds.router)
-    app.router.routes.insert(0, DirectReads(app))
     openapi.install(app, service.package)
     return app
 

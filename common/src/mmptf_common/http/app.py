@@ -10,13 +10,32 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from mmptf_common.http import openapi, problem_kinds, problems
+from mmptf_common.http.direct_reads import DirectReads
 from mmptf_common.http.middleware import HeadAsGet, RequestMiddleware
 from mmptf_common.process.build import build_of
 from mmptf_common.wire.problems import ProblemError
+
+
+class _App(FastAPI):
+    """An app with its own middleware alone outside the routes.
+
+    `RequestMiddleware` answers failures, limits bodies and knows the trace: what FastAPI and Starlette put around it
+    for that would be three more calls, each with an await, for every message of every request.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        handlers: dict[Any, Any] = {**self.exception_handlers}
+        app: ASGIApp = ExceptionMiddleware(AsyncExitStackMiddleware(self.router), handlers=handlers)
+        for middleware in reversed(self.user_middleware):
+            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
+        return app
 
 
 def create_app(
@@ -44,7 +63,7 @@ def create_app(
     inside: middleware between `RequestMiddleware` and the routes, the outermost first
     """
     segments = [*segments, "problems"]
-    app = FastAPI(
+    app = _App(
         title=title,
         description=f"{description}\n\n{files(__package__).joinpath('conventions.md').read_text('utf-8').strip()}",
         version=version(distribution),
@@ -70,6 +89,7 @@ def create_app(
             ),
             *inside,
             Middleware(HeadAsGet),
+            Middleware(DirectReads),
         ],
     )
     app.state.build = build_of(distribution)

@@ -9,15 +9,16 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from fastapi import FastAPI, params
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
-from starlette.datastructures import URLPath
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mmptf_common.http import problems
 from mmptf_common.wire.base import CODE_PATTERN
-from mmptf_common.wire.problems import DatabaseLost
+from mmptf_common.wire.problems import DatabaseLost, ProblemError
 from mmptf_common.wire.suggestions import LONGEST_CODE
 
 _Read = Callable[..., Awaitable[Response]]
@@ -32,20 +33,52 @@ class _OfCodes(NamedTuple):
     parameter: str
 
 
-class DirectReads(BaseRoute):
-    """The first route of an app: it calls the function of a read that takes the request, its query and at most a code.
+class DirectReads:
+    """The innermost middleware: it calls the function of a read that takes the request, its query and at most a code.
 
     FastAPI looks for the route twice, through all of them and those of the routers that an app includes, and resolves
     its parameters: a sixth of the processor time of a page. Every path that is not found here is left to it, also one
     with a text that is no code, so that errors are the same.
     """
 
-    def __init__(self, app: FastAPI) -> None:
-        self._lists: dict[str, _Read] = {}
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._lists: dict[str, _Read] | None = None
         # The part of the path before the code -> the read of a record.
         self._records: dict[str, _OfCodes] = {}
         # The paths of other reads, of which the last part is no code.
         self._others: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self.read_of(scope)
+        if found is None:
+            await self.app(scope, receive, send)
+            return
+        endpoint, codes = found
+        request = Request(scope, receive, send)
+        try:
+            answer = await repeated_if_lost(partial(endpoint, request=request, **codes))
+        except (ProblemError, RequestValidationError, HTTPException) as error:
+            answer = await problems.answer(request, error)
+        await answer(scope, receive, send)
+
+    def read_of(self, scope: Scope) -> tuple[_Read, dict[str, str]] | None:
+        """The function that is called for a request, and the code that it is given; None where FastAPI answers."""
+        if scope["type"] != "http" or scope["method"] != "GET" or scope.get("root_path"):
+            return None
+        if self._lists is None:
+            self._lists = self._read_routes(scope["app"])
+        path: str = scope["path"]
+        if endpoint := self._lists.get(path):
+            return endpoint, {}
+        folder, _, code = path.rpartition("/")
+        found = self._records.get(folder)
+        if found and len(code) <= LONGEST_CODE and _CODE.fullmatch(code) and path not in self._others:
+            return found.endpoint, {found.parameter: code}
+        return None
+
+    def _read_routes(self, app: FastAPI) -> dict[str, _Read]:
+        lists: dict[str, _Read] = {}
         for route in iter_route_contexts(app.routes):
             if not isinstance(route.original_route, APIRoute) or route.methods != {"GET"} or not route.path:
                 continue
@@ -55,29 +88,10 @@ class DirectReads(BaseRoute):
                     self._records[at_end[1]] = _OfCodes(route.original_route.endpoint, at_end[2])
             elif "{" not in route.path:
                 if taken == []:
-                    self._lists[route.path] = route.original_route.endpoint
+                    lists[route.path] = route.original_route.endpoint
                 else:
                     self._others.add(route.path)
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope.get("root_path"):
-            return Match.NONE, {}
-        path: str = scope["path"]
-        if endpoint := self._lists.get(path):
-            return Match.FULL, {"endpoint": endpoint, "path_params": {}}
-        folder, _, code = path.rpartition("/")
-        found = self._records.get(folder)
-        if found and len(code) <= LONGEST_CODE and _CODE.fullmatch(code) and path not in self._others:
-            return Match.FULL, {"endpoint": found.endpoint, "path_params": {found.parameter: code}}
-        return Match.NONE, {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        answer = await repeated_if_lost(partial(scope["endpoint"], request=request, **scope["path_params"]))
-        await answer(scope, receive, send)
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        raise NoMatchFound(name, path_params)
+        return lists
 
 
 async def repeated_if_lost(read: _Read) -> Response:
