@@ -163,13 +163,10 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has n
         self._has_settings = True
         await self.execute(statement)
 
-    def get_reset_query(self) -> str:
-        reset: str = super().get_reset_query()
-        return reset if self._has_settings else ""
-
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as the driver has it
-        await super().reset(timeout=timeout)
-        self._has_settings = False
+        if self._has_settings or self.is_in_transaction():
+            await super().reset(timeout=timeout)
+            self._has_settings = False
 
 
 def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None = None) -> AsyncEngine:
@@ -273,12 +270,16 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
         break_connection(connection)
 
     try:
-        async with _acquired(pool) as connection:
-            timer = asyncio.get_running_loop().call_later(pool.limits.seconds + GRACE_SECONDS, end)
-            try:
-                yield connection
-            finally:
-                timer.cancel()
+        connection = await _acquire(pool)
+        timer = asyncio.get_running_loop().call_later(pool.limits.seconds + GRACE_SECONDS, end)
+        try:
+            yield connection
+        except (TimeoutError, asyncio.CancelledError):
+            break_connection(connection)
+            raise
+        finally:
+            timer.cancel()
+            await pool.connections.release(connection, timeout=GRACE_SECONDS)
     except ProblemError:
         raise
     except Exception as error:
@@ -310,28 +311,20 @@ async def answers_now(database: Database) -> bool:
     return True
 
 
-@asynccontextmanager
-async def _acquired(pool: ReadPool) -> AsyncIterator[Any]:
+async def _acquire(pool: ReadPool) -> Any:
     connections = pool.connections
     if pool.waiting >= pool.limits.waiting:
         raise _overloaded(pool)
     pool.waiting += 1
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await connections.acquire()
+            return await connections.acquire()
     except TimeoutError as error:
         if connections.get_size() - connections.get_idle_size() >= connections.get_max_size():
             raise _overloaded(pool) from error
         raise UNANSWERED.to_problem() from error
     finally:
         pool.waiting -= 1
-    try:
-        yield connection
-    except (TimeoutError, asyncio.CancelledError):
-        break_connection(connection)
-        raise
-    finally:
-        await connections.release(connection, timeout=GRACE_SECONDS)
 
 
 def _overloaded(pool: ReadPool) -> ServiceUnavailable:
