@@ -82,7 +82,8 @@ WHERE = "organization = $1 AND countries && $2::text[] AND amount >= $3::numeric
 def test_a_page_is_one_statement() -> None:
     page = page_statement(GRANTS, query(sort=["-amount"], limit="2"))
     assert lines(page) == [
-        "SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= $4::int), '') || ']',",
+        "SELECT convert_to(",
+        "           '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= $4::int), '') || ']', 'UTF8'),",
         f"       (SELECT count(*) FROM grant WHERE {WHERE}),",
         f"       {REVISION},",
         "       count(*) > $4::int,",

@@ -398,7 +398,7 @@ async def with_known_codes(
     if representation and isinstance(query, ListQuery) and query.fields:
         changed["fields"] = _known_fields(field_names(listing, representation), query.fields, errors)
     for name, f in listing.filters.items():
-        if f.codes is None or not (given := getattr(query, name)):
+        if name not in query.model_fields_set or f.codes is None or not (given := getattr(query, name)):
             continue
         known = request.app.state.known_codes.get(f.codes, {})
         for code in given:

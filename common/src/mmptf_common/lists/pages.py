@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 from pydantic import BaseModel
@@ -73,22 +72,6 @@ def _belongs_to(listing: Listing, order: str) -> str:
     return hashlib.blake2b(f"{listing.path}?{order}".encode(), digest_size=9).hexdigest()
 
 
-def _links(listing: Listing, question: str, position: list[str] | None) -> tuple[str, str | None]:
-    """The paths of the first page and of the page after a position: the canonical query without and with its cursor."""
-    pairs = [pair.partition("=") for pair in question.split("&") if pair]
-    others = [pair for pair in pairs if pair[0] != "cursor"]
-    first = "&".join(["".join(pair) for pair in others])
-    path = link(listing.path)
-    first = f"{path}?{first}" if first else path
-    if position is None:
-        return first, None
-    order = "&".join(["".join(pair) for pair in others if pair[0] not in PRESENTATION])
-    text = json.dumps([_belongs_to(listing, order), *position], ensure_ascii=False, separators=(",", ":"))
-    cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-    query = sorted([*others, ("cursor", "=", cursor)], key=itemgetter(0))
-    return first, f"{path}?{'&'.join([''.join(pair) for pair in query])}"
-
-
 def _position(listing: Listing, query: ListQuery) -> list[str]:
     """The values of the keys of the order, and the code, of the last item before a page, from its cursor.
 
@@ -144,7 +127,8 @@ def _beyond(listing: Listing, query: ListQuery, arguments: Arguments) -> str:
 def page_statement(listing: Listing, query: ListQuery) -> Statement:
     """The statement for one row: items as a JSON array, total, revision, whether more follow, last values and code.
 
-    The values are those of the keys of the order, each a column.
+    The items are bytes of UTF-8, since Python would take long to decode and encode them. The values are those of the
+    keys of the order, each a column.
 
     The total is counted in the same statement, so in the same snapshot as the page. Raises InvalidRequest for a cursor
     of another list, other filters or another order.
@@ -181,7 +165,8 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     # ORDER BY prefers an output column to a table's column of the same name, so no table has columns of these names.
     return Statement(
         f"""
-        SELECT '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']',
+        SELECT convert_to(
+                   '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']', 'UTF8'),
                (SELECT count(*) FROM {listing.rows} WHERE {where}),
                {revision},
                count(*) > {limit},{last}
@@ -197,27 +182,68 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A page by what its statement depends on: two with the same text have the same statement."""
+    """A page by what the rest of its answer depends on: two with the same text are the same."""
 
     text: str
     listing: Listing = field(compare=False)
     query: ListQuery = field(compare=False)
 
 
-@lru_cache(maxsize=512)
-def _remembered_statement(asked: _Asked) -> Statement:
-    return page_statement(asked.listing, asked.query)
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What the answer with a page needs that follows from its query alone.
 
-
-def _statement(listing: Listing, query: ListQuery, question: str) -> Statement:
-    """The statement of a page; that of a first page, which is asked for again and again, is remembered.
-
-    question: the canonical query
+    scope: that of its ETag; first: the path of the first page; before, after: that of the next one around its cursor
+    belongs_to: the hash in that cursor
     """
-    if query.cursor is not None or len(question) > MAX_REMEMBERED:
-        return page_statement(listing, query)
-    text = f"{link(listing.path)}?{cache_scope(listing, question)}"
-    return _remembered_statement(_Asked(text, listing, query))
+
+    statement: Statement
+    scope: str
+    first: str
+    before: str
+    after: str
+    belongs_to: str
+
+    def next_after(self, position: list[str]) -> str:
+        """The path of the page after the values of the keys of the order, and the code, of its last item."""
+        text = json.dumps([self.belongs_to, *position], ensure_ascii=False, separators=(",", ":"))
+        return f"{self.before}{base64.urlsafe_b64encode(text.encode()).decode().rstrip('=')}{self.after}"
+
+
+def _prepare(asked: _Asked) -> _Prepared:
+    listing, query = asked.listing, asked.query
+    question = canonical(query)
+    pairs = [pair.partition("=") for pair in question.split("&") if pair]
+    others = [pair for pair in pairs if pair[0] != "cursor"]
+    lower = [f"{''.join(pair)}&" for pair in others if pair[0] < "cursor"]
+    higher = [f"&{''.join(pair)}" for pair in others if pair[0] > "cursor"]
+    first = "&".join(["".join(pair) for pair in others])
+    order = "&".join(["".join(pair) for pair in others if pair[0] not in PRESENTATION])
+    path = link(listing.path)
+    return _Prepared(
+        page_statement(listing, query),
+        cache_scope(listing, question),
+        first=f"{path}?{first}" if first else path,
+        before=f"{path}?{''.join(lower)}cursor=",
+        after="".join(higher),
+        belongs_to=_belongs_to(listing, order),
+    )
+
+
+_remembered = lru_cache(maxsize=512)(_prepare)
+
+
+def _prepared(request: Request, listing: Listing, query: ListQuery, *, is_as_sent: bool) -> _Prepared:
+    """What the answer with a page needs; for a first page, which is asked for again and again, it is remembered.
+
+    is_as_sent: whether the query is the one that was read from the request, with no code written in another way
+    """
+    if query.cursor is not None:
+        return _prepare(_Asked("", listing, query))
+    asked = request.scope["query_string"].decode("latin-1") if is_as_sent else canonical(query)
+    if len(asked) > MAX_REMEMBERED:
+        return _prepare(_Asked("", listing, query))
+    return _remembered(_Asked(f"{link(listing.path)}?{cache_scope(listing, asked)}", listing, query))
 
 
 def kind_of_page(listing: Listing, query: ListQuery) -> ReadKind:
@@ -235,28 +261,26 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
     if chosen != "json":
         return await answer_export(request, listing, query, chosen)
     kind = kind_of_page(listing, query)
-    query = await with_known_codes(request, kind, listing, query, chosen)
-    question = canonical(query)
-    page = _statement(listing, query, question)
-    async with snapshot(request, kind, query, listing.journal) as data:
+    known = await with_known_codes(request, kind, listing, query, chosen)
+    page = _prepared(request, listing, known, is_as_sent=known is query)
+    async with snapshot(request, kind, known, listing.journal) as data:
         if conditional.is_conditional(request):
-            tag = conditional.etag(request, await data.revision(), cache_scope(listing, question))
+            tag = conditional.etag(request, await data.revision(), page.scope)
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
-        items, total, revision, more, *position = await data.fetchrow(page.sql, *page.values)
-    # After the last row, or without items, no page follows.
-    first, following = _links(listing, question, position if more and query.limit else None)
-    headers = conditional.headers(conditional.etag(request, revision, cache_scope(listing, question)))
-    headers["X-Total-Count"] = str(total)
-    headers["Link"] = f'<{first}>; rel="first"'
+        items, total, revision, more, *position = await data.fetchrow(page.statement.sql, *page.statement.values)
+    links = f'<{page.first}>; rel="first"'
     next_link = "null"
-    if following:
-        headers["Link"] += f', <{following}>; rel="next"'
+    # After the last row, or without items, no page follows.
+    if more and known.limit:
+        following = page.next_after(position)
+        links += f', <{following}>; rel="next"'
         next_link = f'"{following}"'
-    return Response(
-        f'{{"items":{items},"total":{total},"next":{next_link},"revision":{conditional.number_of(revision)}}}',
-        media_type="application/json",
-        headers=headers,
+    tag = conditional.etag(request, revision, page.scope)
+    rest = f',"total":{total},"next":{next_link},"revision":{conditional.number_of(revision)}}}'
+    return conditional.JsonResponse(
+        b'{"items":%b%b' % (items, rest.encode()),
+        {**conditional.headers(tag), "X-Total-Count": str(total), "Link": links},
     )
 
 
