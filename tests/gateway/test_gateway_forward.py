@@ -85,6 +85,11 @@ async def test_answer_headers_come_back_as_sent(client: httpx.AsyncClient, raw: 
     assert not {"connection", "x-theirs", "keep-alive", "proxy-authenticate"} & set(answer.headers)
 
 
+async def test_a_head_and_its_body_arrive_in_one_piece(dial: Dial) -> None:
+    answer = dial(b"GET /catalog/v1/x HTTP/1.1\r\nHost: x\r\n\r\n").recv(65536)
+    assert answer.startswith(OK) and answer.endswith(b"}")
+
+
 async def test_compressed_answers_stay_compressed(client: httpx.AsyncClient, raw: Any) -> None:
     packed = gzip.compress(b"x" * 1000)
     raw.answers(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed))
