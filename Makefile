@@ -54,7 +54,7 @@ style: .venv/tests
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .
 	@.venv/bin/lint-imports --config pyproject.toml > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
 
-bench: .venv/tests  ## compare with peers, in one run
+bench: .venv/tests .peers/installed  ## compare with peers, in one run (QUICK=1: in minutes; SIZES=20000,1000000; ARGS=lists)
 	@.venv/bin/python -m bench $(ARGS)
 
 contracts: .venv/tests  ## write openapi.json of each service, the merged one of the gateway, and docs/problems.md
@@ -71,6 +71,7 @@ images:  ## build the image of each process with docker or podman (IMAGE_TOOL=po
 pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, with hashes, in requirements.txt
 	@rm -f uv.lock && $(UV) export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate \
 	  --format requirements-txt --output-file requirements.txt
+	@$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate --output-file bench/peers.txt bench/peers.in
 
 .tools/bin/uv:
 	@command -v $(firstword $(PYTHON)) > /dev/null || { echo "Python 3.11 or newer is needed, and there is no\
@@ -95,4 +96,12 @@ pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, w
 .venv/longer: .venv/tests
 	@echo "installing what only these tests need into .venv"
 	@$(INSTALL) --group longer > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
+	@touch $@
+
+# A peer that cannot be installed is left out of the comparison, which says so.
+.peers/installed: .tools/bin/uv bench/peers.txt
+	@echo "installing the programs that the suite is compared with into .peers"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .peers
+	@$(UV) pip install --quiet --compile-bytecode --python .peers/bin/python --require-hashes --requirement bench/peers.txt \
+	  > .peers/install.txt 2>&1 || echo "uv failed (all that it printed: .peers/install.txt); they are left out" >&2
 	@touch $@

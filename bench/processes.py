@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mmptf_local.processes import Child
+
 GONE = (FileNotFoundError, ProcessLookupError)
+# Read before anything is pinned.
+_CORES = os.sched_getaffinity(0)
 
 
 def tree(pid: int) -> list[int]:
@@ -63,28 +67,40 @@ def peak_memory(pid: int) -> float:
     return 0.0
 
 
+def proportional_memory(pid: int) -> float:
+    """The memory of a process in MB (PSS): its own pages, and its part of those that it shares with others."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
+
+
+def pin_apart(measured: Iterable[Child], others: Iterable[Child] = ()) -> None:
+    """Keep what is measured on one core, and the rest, this process and the load among it, on another.
+
+    On a machine with one core nothing is pinned.
+    """
+    cores = sorted(_CORES)
+    if len(cores) < 2:
+        return
+    for child in measured:
+        pin(child.process.pid, cores[0])
+    for pid in (os.getpid(), *(child.process.pid for child in others)):
+        pin(pid, cores[1])
+
+
+def unpin() -> None:
+    """Let this process, and what it starts from now on, run on all cores again."""
+    for task in _tasks(os.getpid()):
+        os.sched_setaffinity(int(task.name), _CORES)
+
+
 def pin(pid: int, core: int) -> None:
     """Keep a process, its children and all their threads on one core."""
     for one in tree(pid):
         for task in _tasks(one):
             with suppress(*GONE):
                 os.sched_setaffinity(int(task.name), {core})
-
-
-def connections(pid: int, port: int) -> int:
-    """How many established TCP connections a process and its children hold to a port of this machine."""
-    inodes = set()
-    for one in tree(pid):
-        for descriptor in Path(f"/proc/{one}/fd").iterdir():
-            with suppress(*GONE):
-                inodes.add(os.readlink(descriptor))
-    count = 0
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        established = fields[3] == "01"
-        if established and int(fields[2].partition(":")[2], 16) == port and f"socket:[{fields[9]}]" in inodes:
-            count += 1
-    return count
 
 
 def _tasks(pid: int) -> Iterator[Path]:
