@@ -37,16 +37,11 @@ def certificates() -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def open_client(
-    *, seconds: float, session: aiohttp.ClientSession | None = None
-) -> AsyncIterator[httpx.AsyncClient]:
-    """An HTTP client whose every request carries the current request id and traceparent; closed at the end.
-
-    session: with the connections that it uses, and closes at the end; else it has at most 100 of its own
-    """
+async def open_client(*, seconds: float) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client whose every request carries the current request id and traceparent; closed at the end."""
     # The work of httpx's own pool for each request grows with its open connections; that of aiohttp does not.
     async with httpx.AsyncClient(
-        transport=_Transport(verify=certificates(), client=session),
+        transport=_Transport(verify=certificates()),
         headers={"User-Agent": f"{OWN_NAMES.decode()}client"},
         timeout=httpx.Timeout(seconds, connect=min(seconds, 1.0)),
         event_hooks={"request": [_pass_context_on]},
