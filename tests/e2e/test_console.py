@@ -178,7 +178,9 @@ def test_a_terminal_shows_a_line_for_each_request_of_a_person(printed: Printed) 
 def test_a_terminal_shows_warnings_in_words(printed: Printed) -> None:
     shown = printed.warnings
     warning = next(line for line in shown.splitlines() if "WARNING  gateway: " in line)
-    problem = r"status=502, code=service_unreachable, reason=The service 'funding' cannot be reached., cause=Client"
+    problem = (
+        r"status=502, code=service_unreachable, reason=The service 'funding' cannot be reached., cause=CannotConnect"
+    )
     assert re.match(rf"\d\d:\d\d:\d\d  WARNING  gateway: request failed \(.*{problem}", warning)
     assert "{" not in shown
 
