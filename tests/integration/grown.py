@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import asyncpg
 
 # Statements for each service, in which `{many}` is the number of rows of its largest tables, and `{fewer}` a fifth of
@@ -164,19 +166,18 @@ ENTITIES = {
 }
 
 
-async def grow(url: str, service: str, many: int, derived: dict[str, str]) -> None:
-    """Fill the database of a service, and bring its statistics up to date.
-
-    many: the rows of its largest tables; derived: the tables that triggers derive -> the SQL of their rows
-    """
+async def grow(url: str, service: str, many: int) -> None:
+    """Fill the database of a service, and bring its statistics up to date; many: the rows of its largest tables."""
+    metadata = importlib.import_module(f"mmptf_{service}.app").SERVICE.metadata
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
             await connection.execute("SET LOCAL session_replication_role = replica")
             for statement in STATEMENTS[service]:
                 await connection.execute(statement.format(many=many, fewer=many // 5))
-            for table, rows in derived.items():
-                await connection.execute(f"DELETE FROM {table}; INSERT INTO {table} {rows}")
+            for derived in metadata.tables.values():
+                if rows := derived.info.get("derived"):
+                    await connection.execute(f"DELETE FROM {derived.name}; INSERT INTO {derived.name} {rows}")
             for table, entity in ENTITIES[service].items():
                 await connection.execute(_JOURNAL.format(table=table, entity=entity))
             await connection.execute(_REVISIONS)

@@ -70,7 +70,7 @@ async def grown_ledger(new_database: Callable[[str], str]) -> AsyncIterator[Ledg
     databases = {name: new_database(name) for name in ("catalog", "funding")}
     for name, url in databases.items():
         # The ledger names a half of the catalogue's programmes.
-        await grow(admin_url(url), name, MANY if name == "funding" else 2 * MANY, {})
+        await grow(admin_url(url), name, MANY if name == "funding" else 2 * MANY)
     async with (
         running_app("catalog", databases["catalog"], None) as catalogue,
         served(catalogue.app) as url,

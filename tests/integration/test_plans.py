@@ -30,7 +30,6 @@ from mmptf_common.storage.as_of import PLANNING, with_ctes
 from mmptf_common.storage.engines import READS, SERVER_SETTINGS
 from mmptf_local.postgres import Postgres
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
-from mmptf_markers.current_grades import CURRENT_GRADE, CURRENT_GRADE_COUNT
 from tests.conftest import RunningApp, running_app, serving_url
 from tests.integration.grown import grow
 from tests.integration.lookups import listings
@@ -65,7 +64,6 @@ DERIVED = {
     "/changes": "changes of records that are not given are passed over, once, since `last` is behind them",
     "as_of=": "as of an earlier revision the rows of two tables are put together, and some are derived",
 }
-TABLES = {"markers": {"current_grade": CURRENT_GRADE, "current_grade_count": CURRENT_GRADE_COUNT}}
 # A record of each list in paths; lists that have few rows are left out.
 CODES = {
     "/catalog/v1/programmes": "MANY-77", "/catalog/v1/cards/programmes": "MANY-77", "/catalog/v1/drafts": "DRAFT-100",
@@ -127,7 +125,7 @@ async def grown(
     request: pytest.FixtureRequest, new_database: Callable[[str], str], postgres: Postgres
 ) -> AsyncIterator[RunningApp]:
     url = new_database(request.param)
-    await grow(postgres.admin_url(url.rpartition("/")[2]), request.param, ROWS, TABLES.get(request.param, {}))
+    await grow(postgres.admin_url(url.rpartition("/")[2]), request.param, ROWS)
     with pytest.MonkeyPatch.context() as patch:
         # A busy machine is no finding.
         for kind, limits in READS.items():
@@ -304,7 +302,8 @@ async def test_an_answer_reads_what_it_needs(grown: RunningApp, explaining: asyn
                     await explaining.execute("SET enable_seqscan = off")
                     plan = await explained(explaining, sql, *values)
                     await explaining.execute("SET enable_seqscan = on")
-                scans += [(question, table) for table in scanned(plan, page)]
+                # Facets and totals add up a rollup as a whole, as a page may not for its total.
+                scans += [(question, t) for t in scanned(plan, page) if not (linear and "_rollup" in t)]
     wrong += [scan for scan in scans if not any(re.search(pattern, scan[0]) for pattern in SCANS)]
     assert not wrong, "\n".join(map(str, wrong))
     assert seen > 100

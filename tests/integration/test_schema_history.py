@@ -142,7 +142,7 @@ async def found_in(service: str, url: str, *, answers_too: bool = True) -> Found
         for table in service_of(service).metadata.sorted_tables:
             if "entity" in table.info or table.info.get("derived"):
                 stored = await connection.fetch(f"SELECT * FROM {table.name} ORDER BY {table.name}::text")
-                named = [{n: v for n, v in row.items() if n not in ("updated", "revised")} for row in stored]
+                named = [{n: v for n, v in row.items() if not n.endswith(("updated", "revised"))} for row in stored]
                 for row in named:
                     if "record" in row:
                         row["record"] = without_the_write(json.loads(row["record"]))

@@ -1,4 +1,4 @@
-"""The verbs of a service's command: serve, migrate, seed, erase-subject, openapi, and those of single services."""
+"""The verbs of a service's command: those of every service, such as serve and migrate, and those of single services."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from mmptf_common.storage.engines import open_database
 from mmptf_common.storage.erasure import erase_subject
 from mmptf_common.storage.journal import Author
 from mmptf_common.storage.privileges import role_of
+from mmptf_common.storage.rollups import differences
 from mmptf_common.storage.schema_version import SchemaError, require_database
 from mmptf_common.storage.writing import writing
 from mmptf_common.wire.problems import ProblemError
@@ -63,6 +64,7 @@ def main(
         "erase-subject", help="put a pseudonym in the place of a person, as the owner of the tables"
     )
     erasing.add_argument("subject", metavar="SUBJECT", help="the person's id at the identity provider (sub)")
+    verbs.add_parser("check-rollups", help="compare every stored number and sum with a recount of the rows")
     verbs.add_parser("openapi", help="print the contract, without a database")
     for name, more in own.items():
         more.add_arguments(verbs.add_parser(name, help=more.help))
@@ -91,7 +93,7 @@ def main(
             before, after = asyncio.run(migrations.migrate(settings.owner_url, service.package, serving_role=role))
             print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
         else:
-            # Every other verb writes to the database, which has to be at this version's schema.
+            # Every other verb needs a database at this version's schema.
             if verb == "erase-subject":
                 settings = settings.model_copy(update={"database_url": SecretStr(settings.owner_url)})
             asyncio.run(require_database(settings.database_url.get_secret_value(), service.package))
@@ -99,6 +101,8 @@ def main(
                 return special.run(settings, parsed)
             if verb == "erase-subject":
                 return _erase(service.name, settings, parsed.subject)
+            if verb == "check-rollups":
+                return _check_rollups(service, settings)
             print(f"{service.name}: data at revision {asyncio.run(seed(service, settings))}")
     except ProblemError as problem:
         cause = f" ({_first_line(problem.__cause__)})" if problem.__cause__ else ""
@@ -125,6 +129,16 @@ def _erase(name: str, settings: ServiceSettings, subject: str) -> int:
     if done.mentions:
         print(f"{name}: still in texts, now or earlier: {', '.join(done.mentions)}", file=sys.stderr)
     return 1 if done.mentions else 0
+
+
+def _check_rollups(service: Service[Any], settings: ServiceSettings) -> int:
+    """Compare derived tables with the rows that they are of; returns 0, or 1 where some differ, which are printed."""
+    differing = asyncio.run(differences(settings.database_url.get_secret_value(), service.metadata))
+    for line in differing:
+        print(f"{service.name}: {line}", file=sys.stderr)
+    if not differing:
+        print(f"{service.name}: all derived rows equal a recount")
+    return 1 if differing else 0
 
 
 async def seed(service: Service[Any], settings: ServiceSettings) -> int:

@@ -28,7 +28,7 @@ from mmptf_common.http.snapshot import Computing
 from mmptf_common.lists import publications
 from mmptf_common.lists.export_places import ExportPlaces
 from mmptf_common.lists.exports import ExportMemory
-from mmptf_common.lists.listing import Listing
+from mmptf_common.lists.listing import Listing, number_of
 from mmptf_common.process.failure_log import report
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import TAG as CHANGES
@@ -40,6 +40,7 @@ from mmptf_common.storage.engines import Database, ReadKind, export_places, open
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, REVISION, Author
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
+from mmptf_common.storage.rollups import smallest_rollup
 from mmptf_common.storage.schema_version import require_head
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
@@ -286,7 +287,11 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         """Version and build of the software, number and time of the last write, number of records, the documents that
         facts were taken from, and whether the cache is used.
         """
-        counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {name}" for name, table in service.counts.items())
+        counts = ", ".join(
+            f"(SELECT {number_of(rollup)} FROM {rollup.table if rollup else table}) AS {name}"
+            for name, table in service.counts.items()
+            for rollup in [smallest_rollup(service.metadata, table)]
+        )
         async with reading(request.app.state.database, ReadKind.PAGE) as connection:
             row = await connection.fetchrow(
                 f"""

@@ -255,8 +255,9 @@ def test_the_whole_of_a_total_is_counted_apart_from_its_groups() -> None:
         f" FROM filtered GROUP BY {keys}, value_0) AS part ORDER BY part.value_0"
     )
     assert text(wholes) == (
-        "SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed,"
-        " count(*) AS found, count(*) FILTER (WHERE filtered.amount IS NULL) AS omitted_0"
+        "SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS found,"
+        " count(*) FILTER (WHERE filtered.amount IS NOT NULL) AS summed,"
+        " count(*) FILTER (WHERE filtered.amount IS NULL) AS omitted_0"
         f" {filtered} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     )
     assert groups.values == wholes.values == ["IOM", COUNTRIES, LEAST]

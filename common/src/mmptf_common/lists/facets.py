@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,10 +21,14 @@ from mmptf_common.lists.listing import (
     Statement,
     columns_in,
     condition,
+    number_of,
+    rollup_of,
+    rows_of,
     with_known_codes,
 )
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.storage.engines import ReadKind
+from mmptf_common.storage.rollups import Rollup
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.codes import NOT_STATED
 
@@ -77,37 +81,87 @@ class FacetCounts(ResponseModel):
 def facets_statement(listing: Listing, query: BaseModel) -> Statement:
     """The statement for one row: the total, and a JSON column for each facet and for each range, with its name.
 
-    Rows are read once for all facets under the same filters, and counted by the columns that these facets name: what
-    a facet joins or takes apart is done once for all rows that are equal there.
+    Rows, or those of a rollup, are read once for all facets under the same filters, and counted by the columns that
+    these facets name: what a facet joins or takes apart is done once for all that are equal there.
     """
     arguments = Arguments()
-    apart = [name for name in listing.facets if getattr(query, name)]
-    together = [dimension for name, dimension in listing.facets.items() if name not in apart]
-    extremes = [
-        f"min({value}) AS least_{n}, max({value}) AS most_{n}, count({value}) AS stated_{n}"
-        for n, (value, _) in enumerate(listing.ranges.values())
+    ends = [
+        f"{end}_{column}"
+        for (value, _) in listing.ranges.values()
+        for column in columns_in(value)
+        for end in ("least", "most")
     ]
-    tables = {"filtered": _counted(listing, condition(listing, query, arguments), together, extremes)}
-    for name in apart:
-        where = condition(listing, query, arguments, without=name)
-        tables[f"without_{name}"] = _counted(listing, where, [listing.facets[name]])
-    columns = [
-        f"({_facet(dimension, f'without_{name}' if name in apart else 'filtered')}) AS {name}"
-        for name, dimension in listing.facets.items()
+    whole = _Counted("filtered", None, rollup_of(listing, query, ends))
+    counted, sources = {whole.name: whole}, {}
+    for name, dimension in listing.facets.items():
+        without = name if getattr(query, name) else None
+        rollup = _rollup_of_facet(listing, query, name, without, whole.rollup)
+        if without is None and rollup == whole.rollup:
+            found = whole
+        else:
+            table = f"without_{name}" if without else f"filtered_{rollup.table if rollup else 'rows'}"
+            found = counted.setdefault(table, _Counted(table, without, rollup))
+        if rollup and rollup.facet:
+            dimension = replace(dimension, value=f"filtered.{name}", join="")
+        found.dimensions.append(dimension)
+        sources[name] = (dimension, found.name)
+    tables = [
+        f"{each.name} AS MATERIALIZED ({_counted(listing, query, each, arguments, with_ranges=each is whole)})"
+        for each in counted.values()
     ]
+    columns = [f"({_facet(dimension, table)}) AS {name}" for name, (dimension, table) in sources.items()]
     columns += [f"({_range(n, text)}) AS {name}" for n, (name, (_, text)) in enumerate(listing.ranges.items())]
     selected = ", ".join(["(SELECT coalesce(sum(n), 0)::bigint FROM filtered) AS total", *columns])
-    counted = ", ".join(f"{table} AS MATERIALIZED ({sql})" for table, sql in tables.items())
-    return Statement(f"WITH {counted} SELECT {selected}", arguments)
+    return Statement(f"WITH {', '.join(tables)} SELECT {selected}", arguments)
 
 
-def _counted(listing: Listing, where: str, dimensions: Iterable[Dimension], extremes: Sequence[str] = ()) -> str:
-    """SQL of the numbers `n` of the rows that are equal in all columns of the dimensions."""
-    keys = columns_in(*(sql for dimension in dimensions for sql in (dimension.value, dimension.join)))
+@dataclass(slots=True)
+class _Counted:
+    """A set of rows that are counted for the facets under the same filters.
+
+    name: of its common table expression; without: the filter that is left out; rollup: what is read in place of rows
+    """
+
+    name: str
+    without: str | None
+    rollup: Rollup | None
+    dimensions: list[Dimension] = field(default_factory=list)
+
+
+def _rollup_of_facet(
+    listing: Listing, query: BaseModel, name: str, without: str | None, preferred: Rollup | None
+) -> Rollup | None:
+    """The rollup that one facet is counted in, where there is one: the one that is read for the total, if it can be."""
+    facet = name if any(rollup.facet == name for rollup in listing.rollups) else None
+    dimension = listing.facets[name]
+    columns = [name] if facet else columns_in(dimension.value, dimension.join)
+    if preferred and not facet and without is None and preferred.facet is None and {*columns} <= {*preferred.columns}:
+        return preferred
+    return rollup_of(listing, query, columns, without=without, facet=facet)
+
+
+def _counted(listing: Listing, query: BaseModel, rows: _Counted, arguments: Arguments, *, with_ranges: bool) -> str:
+    """SQL of the numbers `n` of the rows that are equal in all columns of the dimensions, and of their extremes."""
+    where = condition(listing, query, arguments, without=rows.without)
+    keys = columns_in(*(sql for dimension in rows.dimensions for sql in (dimension.value, dimension.join)))
+    extremes = _extremes(listing, rows.rollup) if with_ranges else []
     return f"""
-        SELECT {", ".join([*keys, "count(*) AS n", *extremes])}
-          FROM (SELECT * FROM {listing.rows} WHERE {where}) AS filtered
+        SELECT {", ".join([*keys, f"{number_of(rows.rollup)} AS n", *extremes])}
+          FROM (SELECT * FROM {rows_of(listing, rows.rollup)} WHERE {where}) AS filtered
          GROUP BY {", ".join(keys) or "()"}"""
+
+
+def _extremes(listing: Listing, rollup: Rollup | None) -> list[str]:
+    """SQL of the smallest and the largest value of each range, and of the number of rows that state one."""
+    found = []
+    for n, (value, _) in enumerate(listing.ranges.values()):
+        least, most, stated = value, value, f"count({value})"
+        if rollup:
+            (column,) = columns_in(value)
+            least, most = f"filtered.least_{column}", f"filtered.most_{column}"
+            stated = number_of(rollup, f"{least} IS NOT NULL")
+        found.append(f"min({least}) AS least_{n}, max({most}) AS most_{n}, {stated} AS stated_{n}")
+    return found
 
 
 def _facet(dimension: Dimension, counted: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
@@ -18,6 +18,7 @@ from mmptf_common.http.parameters import ListQuery, PointInTime, TotalsQuery, pa
 from mmptf_common.lists.codes import codes_in, find_with, known_codes, suggest
 from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, Journal
+from mmptf_common.storage.rollups import Rollup
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.places import PlaceKind
@@ -52,6 +53,7 @@ class Filter:
     only:      of which records codes are known here, where a service knows only some of those at `listed_at`
     not_stated: SQL condition of the rows without a value, which the value `not_stated` finds; None where every row has
                one
+    columns: all columns of the rows that these conditions read, for lists with rollups; empty where no rollup has them
     """
 
     where: str | Callable[[Any, Arguments], str]
@@ -60,6 +62,7 @@ class Filter:
     places: PlaceKind | None = None
     not_stated: str | None = None
     only: str | None = None
+    columns: Sequence[str] = ()
 
 
 def own_codes(rows: str, entity: str) -> Filter:
@@ -195,6 +198,7 @@ class Listing:
     keys:     the table with the key of every row, in which codes are looked up, where `rows` is a join
     printed:  how many rows there are by what documents print, of which the list holds some
     journal:  the journal of the rows, which gives the revision of an answer
+    rollups:  of the table of the rows, the one with the fewest rows first
     """
 
     path: str
@@ -225,6 +229,7 @@ class Listing:
     keys: str | None = None
     printed: Sequence[PrintedCount] = ()
     journal: Journal = PUBLIC_JOURNAL
+    rollups: Sequence[Rollup] = ()
 
 
 def completed(record: str, **members: str) -> str:
@@ -304,6 +309,50 @@ def rows_as_of(listing: Listing) -> Sequence[str]:
     if listing.rows.isidentifier():
         return [f"{listing.rows}_{part} AS {listing.rows}" for part in _PARTS]
     return []
+
+
+# The columns by which totals are divided, in any case: `rows` of every list with totals has them.
+TOTAL_KEYS = ("money_stage", "basis", "currency")
+
+
+def rollup_of(
+    listing: Listing,
+    query: BaseModel,
+    columns: Collection[str],
+    *,
+    without: str | None = None,
+    facet: str | None = None,
+) -> Rollup | None:
+    """The first rollup of a list that has these columns and all that the filters of a query read; None without one.
+
+    A query as of an earlier revision has none with extremes: these are not known of then (`Rollup.rows_as_of`).
+    without: the filter that is left out; facet: the one that the rollup has to be of
+    """
+    if listing.fixed:
+        return None
+    is_past = getattr(query, "as_of", None) is not None
+    needed = set(columns)
+    for name, filter_, _ in given(listing, query):
+        if name != without:
+            if not filter_.columns:
+                return None
+            needed.update(filter_.columns)
+    needed.difference_update(TOTAL_KEYS)
+    rollups = (each for each in listing.rollups if each.facet == facet and not (is_past and each.extremes))
+    return next((each for each in rollups if needed <= set(each.columns)), None)
+
+
+def rows_of(listing: Listing, rollup: Rollup | None) -> str:
+    """SQL of the rows of a list, or of a rollup with what the list adds to its rows."""
+    if rollup is None:
+        return listing.rows
+    return listing.rows.replace(f"FROM {listing.table})", f"FROM {rollup.table})") if listing.table else rollup.table
+
+
+def number_of(rollup: Rollup | None, where: str = "") -> str:
+    """SQL of the number of rows of a list that are grouped, in the list or in a rollup; where: of which alone."""
+    filtered = where and f" FILTER (WHERE {where})"
+    return f"coalesce(sum(n){filtered}, 0)::bigint" if rollup else f"count(*){filtered}"
 
 
 def sort_value(listing: Listing, key: str) -> tuple[str, str]:

@@ -33,8 +33,11 @@ from mmptf_common.lists.listing import (
     fixed,
     given,
     item_text,
+    number_of,
     order,
+    rollup_of,
     rows_as_of,
+    rows_of,
     sort_value,
     with_as_of_links,
     with_known_codes,
@@ -137,6 +140,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     where = after = condition(listing, query, arguments)
     if query.cursor is not None:
         after = f"{where} AND {_beyond(listing, query, arguments)}"
+    rollup = rollup_of(listing, query, ())
     limit = arguments.bind(query.limit) + "::int"
     revision = listing.journal.newest(*map(arguments.bind, listing.journal.values))
     ordered = order(listing, query.sort)
@@ -167,7 +171,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
         f"""
         SELECT convert_to(
                    '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']', 'UTF8'),
-               (SELECT count(*) FROM {listing.rows} WHERE {where}),
+               (SELECT {number_of(rollup)} FROM {rows_of(listing, rollup)} WHERE {where}),
                {revision},
                count(*) > {limit},{last}
                max(page_key) FILTER (WHERE n = {limit})

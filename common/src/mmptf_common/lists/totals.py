@@ -18,6 +18,7 @@ from mmptf_common.http.parameters import TotalsQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, answer_computed_bytes
 from mmptf_common.lists.listing import (
     OF_GROUPS,
+    TOTAL_KEYS,
     WHOLE_AMOUNT,
     Arguments,
     Dimension,
@@ -27,6 +28,9 @@ from mmptf_common.lists.listing import (
     clause,
     columns_in,
     condition,
+    number_of,
+    rollup_of,
+    rows_of,
     with_known_codes,
 )
 from mmptf_common.lists.tables import cells_in, columns_of, csv_of
@@ -231,7 +235,7 @@ def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> State
             ON listed.money_stage = part.money_stage AND listed.basis IS NOT DISTINCT FROM part.basis
            AND listed.currency = part.currency AND {same}"""
     arguments = Arguments()
-    filtered = _summed(listing, dimensions, condition(listing, query, arguments))
+    filtered = _summed(listing, query, dimensions, condition(listing, query, arguments))
     return Statement(
         f"""
         WITH filtered AS ({filtered})
@@ -242,32 +246,29 @@ def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> State
     )
 
 
-# What the groups of one total have in common.
-_TOTAL = ("money_stage", "basis", "currency")
-
-
 def _omissions(listing: Listing) -> dict[str, str]:
     """The name of the number of rows of each omission -> the condition for these rows."""
     return {f"omitted_{n}": omission.where for n, omission in enumerate(listing.omitted)}
 
 
-def _summed(listing: Listing, dimensions: Sequence[Dimension], where: str) -> str:
+def _summed(listing: Listing, query: BaseModel, dimensions: Sequence[Dimension], where: str) -> str:
     """SQL of the sums of all rows that are equal in every column of the dimensions, and of the numbers of these rows.
 
     Where dimensions divide the money of a row between their values, each row is a sum by itself.
     """
     used = [each for dimension in dimensions for each in (dimension, dimension.listed) if each]
     parts = [sql for each in used for sql in (each.value, each.join, each.amount)]
-    columns = [name for name in columns_in(*parts) if name not in (*_TOTAL, "amount")]
-    keys = ", ".join(f"filtered.{name}" for name in (*_TOTAL, *columns))
+    columns = [name for name in columns_in(*parts) if name not in (*TOTAL_KEYS, "amount")]
+    keys = ", ".join(f"filtered.{name}" for name in (*TOTAL_KEYS, *columns))
     is_divided = any(each.amount != WHOLE_AMOUNT for each in used)
+    counted = {"summed": "filtered.amount IS NOT NULL", **_omissions(listing)}
+    rollup = None if is_divided else rollup_of(listing, query, columns_in(*parts, *counted.values()))
     numbers = ", ".join(
-        f"({rows})::int AS {name}" if is_divided else f"count(*) FILTER (WHERE {rows}) AS {name}"
-        for name, rows in {"summed": "filtered.amount IS NOT NULL", **_omissions(listing)}.items()
+        f"{f'({rows})::int' if is_divided else number_of(rollup, rows)} AS {name}" for name, rows in counted.items()
     )
     return f"""
         SELECT {keys}, {"filtered.amount" if is_divided else "sum(filtered.amount)"} AS amount, {numbers}
-          FROM (SELECT * FROM {listing.rows} WHERE {where}) AS filtered
+          FROM (SELECT * FROM {rows_of(listing, rollup)} WHERE {where}) AS filtered
          WHERE filtered.money_stage IS NOT NULL
          {"" if is_divided else f"GROUP BY {keys}"}"""
 
@@ -281,7 +282,7 @@ def _groups(dimensions: Sequence[Dimension], counted: Iterable[str] = ()) -> str
     assert len(amounts) == 1, "two ways to divide one row's money cannot be combined"
     values = [f"{dimension.value} AS value_{n}" for n, dimension in enumerate(dimensions)]
     numbers = [f"coalesce(sum(filtered.{name}), 0)::bigint AS {name}" for name in ("summed", *counted)]
-    keys = ", ".join(f"filtered.{name}" for name in _TOTAL)
+    keys = ", ".join(f"filtered.{name}" for name in TOTAL_KEYS)
     return f"""
         SELECT {keys}, {", ".join([*values, f"sum({amounts.pop()}) AS amount", *numbers])}
           FROM filtered {" ".join(dimension.join for dimension in dimensions)}
@@ -292,11 +293,13 @@ def wholes_statement(listing: Listing, query: BaseModel) -> Statement:
     """The statement for a row for each total, not summed from its groups, and one for the rows without a stage."""
     arguments = Arguments()
     where = condition(listing, query, arguments)
-    omitted = "".join(f", count(*) FILTER (WHERE {rows}) AS {name}" for name, rows in _omissions(listing).items())
+    counted = {"summed": "filtered.amount IS NOT NULL", **_omissions(listing)}
+    rollup = rollup_of(listing, query, columns_in(*counted.values()))
+    numbers = ", ".join(f"{number_of(rollup, rows)} AS {name}" for name, rows in counted.items())
     return Statement(
         f"""
-        SELECT money_stage, basis, currency, sum(amount) AS amount, count(amount) AS summed, count(*) AS found{omitted}
-          FROM (SELECT * FROM {listing.rows} WHERE {where}) AS filtered
+        SELECT money_stage, basis, currency, sum(amount) AS amount, {number_of(rollup)} AS found, {numbers}
+          FROM (SELECT * FROM {rows_of(listing, rollup)} WHERE {where}) AS filtered
          GROUP BY 1, 2, 3
          ORDER BY 1, 2, 3""",
         arguments,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from mmptf_common.storage.engines import Database
 from mmptf_common.storage.journal import JOURNAL_LOCK, PUBLIC_JOURNAL, Journal
+from mmptf_common.storage.rollups import Rollup
 from mmptf_common.storage.shared_results import SharedQuery
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
@@ -31,9 +32,7 @@ class AsOfTables:
             if "entity" in table.info
         }
         # In the order of their declaration, since one may be derived from another.
-        self._derived = {
-            table.name: table.info["derived"] for table in metadata.tables.values() if "derived" in table.info
-        }
+        self._derived = [table for table in metadata.tables.values() if "derived" in table.info]
 
     def ctes(self, number: int, journal: Journal = PUBLIC_JOURNAL) -> str:
         """The `WITH` clause under which a statement reads each table of a journal as of a revision.
@@ -53,7 +52,10 @@ class AsOfTables:
             if change == journal.change
         ]
         if journal.change == PUBLIC_JOURNAL.change:
-            ctes += [f"{table} AS NOT MATERIALIZED ({derived})" for table, derived in self._derived.items()]
+            for table in self._derived:
+                rollup: Rollup | None = table.info.get("rollup")
+                rows = rollup.rows_as_of(number) if rollup else table.info["derived"]
+                ctes.append(f"{table.name} AS NOT MATERIALIZED ({rows})")
         return f"WITH {', '.join(ctes)}"
 
 

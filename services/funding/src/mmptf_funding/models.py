@@ -7,11 +7,13 @@ from datetime import date as date_
 from decimal import Decimal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from mmptf_common.storage.journal_schema import add_journal
 from mmptf_common.storage.records import Record, codes, renamed_code_table
+from mmptf_common.storage.rollups import Rollup, add_rollups
 
 AMOUNT = sa.Numeric(18, 2)
 
@@ -275,3 +277,73 @@ add_journal(Base.metadata, {"source_document": "document"})
 # As of an earlier revision, too, the entry that reverses another one is looked up.
 _reverses = Base.metadata.tables["ledger_entry_past"].c.reverses
 sa.Index("ledger_entry_past_reverses", _reverses, postgresql_where=_reverses.is_not(None))
+
+REQUIREMENT_ROLLUP = Rollup(
+    table="requirement_rollup",
+    of="requirement",
+    keys=("edition", "region", "place", "country", "area", "status"),
+    derived={
+        "amount_stated": ("filtered.amount IS NOT NULL", sa.Boolean),
+        "implied_stated": ("filtered.implied IS NOT NULL", sa.Boolean),
+    },
+    sums=("amount", "implied"),
+    extremes=("amount", "updated"),
+)
+# Without places, whose number times that of populations would be nearly that of requirements. Of several populations
+# only that there are several: sums and `populations_named` ask for no more.
+REQUIREMENT_ROLLUP_BY_POPULATIONS = Rollup(
+    table="requirement_rollup_by_populations",
+    of="requirement",
+    keys=("edition", "region", "area", "status"),
+    derived={
+        "amount_stated": ("filtered.amount IS NOT NULL", sa.Boolean),
+        "populations": (
+            "CASE WHEN cardinality(filtered.populations) > 1 THEN '{several,several}' ELSE filtered.populations END",
+            ARRAY(sa.Text),
+        ),
+    },
+    sums=("amount",),
+)
+REQUIREMENT_ROLLUP_BY_POPULATION = Rollup(
+    table="requirement_rollup_by_population",
+    of="requirement",
+    keys=("edition", "region", "area", "status"),
+    derived={"target_population": ("named.population", sa.Text)},
+    parts="LEFT JOIN LATERAL unnest(filtered.populations) AS named(population) ON true",
+    facet="target_population",
+)
+CONTRIBUTION_ROLLUP = Rollup(
+    table="contribution_rollup",
+    of="contribution",
+    keys=("money_stage", "basis", "contributor_type", "contributor", "currency", "country"),
+    sums=("amount",),
+    extremes=("amount", "updated", "as_of"),
+)
+LEDGER_ROLLUP_BY_KIND = Rollup(
+    table="ledger_entry_rollup_by_kind",
+    of="ledger_entry",
+    keys=("kind",),
+    sums=("amount",),
+    extremes=("date", "amount"),
+)
+LEDGER_ROLLUP_BY_DAY = Rollup(
+    table="ledger_entry_rollup_by_day", of="ledger_entry", keys=("kind", "date"), sums=("amount",)
+)
+LEDGER_ROLLUP_BY_PARTY = Rollup(
+    table="ledger_entry_rollup_by_party",
+    of="ledger_entry",
+    keys=("kind", "flags", "thematic_area", "category", "organization", "contributor", "programme"),
+    sums=("amount",),
+)
+add_rollups(
+    Base.metadata,
+    (
+        REQUIREMENT_ROLLUP_BY_POPULATIONS,
+        REQUIREMENT_ROLLUP,
+        REQUIREMENT_ROLLUP_BY_POPULATION,
+        CONTRIBUTION_ROLLUP,
+        LEDGER_ROLLUP_BY_KIND,
+        LEDGER_ROLLUP_BY_DAY,
+        LEDGER_ROLLUP_BY_PARTY,
+    ),
+)

@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 from mmptf_common.feed.replication import replication_table
 from mmptf_common.storage.journal_schema import add_journal
 from mmptf_common.storage.records import Record, codes, renamed_code_table
+from mmptf_common.storage.rollups import Rollup, add_rollups
 from mmptf_markers.current_grades import CURRENT_GRADE, CURRENT_GRADE_COUNT
 
 
@@ -201,3 +202,10 @@ for programmes in (Base.metadata.tables["programme"], Base.metadata.tables["prog
         postgresql_using="gin",
         postgresql_with={"fastupdate": "off"},
     )
+
+ASSESSMENT_ROLLUP = Rollup(
+    table="assessment_rollup",
+    of="assessment",
+    keys=("marker", "stage", "status", "organization", "grade", "rubric"),
+)
+add_rollups(Base.metadata, (ASSESSMENT_ROLLUP,))

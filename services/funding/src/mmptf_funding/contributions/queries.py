@@ -39,6 +39,7 @@ from mmptf_funding.contributions.schemas import (
     StageQuery,
     TargetQuery,
 )
+from mmptf_funding.models import CONTRIBUTION_ROLLUP
 
 PATH = "/funding/v1"
 COUNTRY = Filter(
@@ -47,6 +48,7 @@ COUNTRY = Filter(
     f"{PATH}/contributors",
     places="country",
     not_stated="country IS NULL",
+    columns=("country",),
 )
 CONTRIBUTOR = Dimension("filtered.contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 
@@ -93,11 +95,16 @@ CONTRIBUTIONS = Listing(
     query=ContributionQuery,
     sorts={"amount": ("amount", "numeric"), "code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
-        "contributor": Filter("contributor = ANY({}::text[])", codes_in("contributor"), f"{PATH}/contributors"),
-        "contributor_type": Filter("contributor_type = ANY({}::text[])"),
+        "contributor": Filter(
+            "contributor = ANY({}::text[])",
+            codes_in("contributor"),
+            f"{PATH}/contributors",
+            columns=("contributor",),
+        ),
+        "contributor_type": Filter("contributor_type = ANY({}::text[])", columns=("contributor_type",)),
         "country": COUNTRY,
-        "stage": Filter("money_stage = ANY({}::text[])"),
-        "basis": Filter("basis = ANY({}::text[])"),
+        "stage": Filter("money_stage = ANY({}::text[])", columns=("money_stage",)),
+        "basis": Filter("basis = ANY({}::text[])", columns=("basis",)),
         "amount_min": Filter("amount >= {}::numeric"),
         "amount_max": Filter("amount <= {}::numeric"),
         "updated_since": Filter("updated >= {}::timestamptz"),
@@ -134,6 +141,7 @@ CONTRIBUTIONS = Listing(
     },
     totals_query=ContributionTotalsQuery,
     split_by={"money_stage": "stage", "basis": "basis"},
+    rollups=(CONTRIBUTION_ROLLUP,),
 )
 
 TARGETS = Listing(
@@ -215,8 +223,8 @@ FACTS = Listing(
 )
 
 _GIVEN = """
-    SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS rows, max(as_of) AS as_of
-      FROM contribution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+    SELECT money_stage, basis, currency, sum(amount) AS amount, sum(n)::bigint AS rows, max(most_as_of) AS as_of
+      FROM contribution_rollup GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 
 
 async def answer_progress(request: Request, query: TableQuery) -> Response:

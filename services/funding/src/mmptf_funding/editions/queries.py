@@ -33,11 +33,16 @@ from mmptf_common.wire.codes import NONE, SHARED
 from mmptf_common.wire.links import link
 from mmptf_funding.editions import rules, schemas
 from mmptf_funding.editions.domain import ReconciledTotal, RegionSum, SummedTotal
+from mmptf_funding.models import (
+    REQUIREMENT_ROLLUP,
+    REQUIREMENT_ROLLUP_BY_POPULATION,
+    REQUIREMENT_ROLLUP_BY_POPULATIONS,
+)
 
 PATH = "/funding/v1"
 # The path that lists the codes in all editions, with the number of requirements of each.
 LISTED_AT = f"{PATH}/requirements/facets"
-OF_EDITION = Filter("edition = ANY({}::text[])", codes_in("edition"), f"{PATH}/editions")
+OF_EDITION = Filter("edition = ANY({}::text[])", codes_in("edition"), f"{PATH}/editions", columns=("edition",))
 
 
 def _last_line(locator: str) -> str:
@@ -161,7 +166,7 @@ def _known(kind: str) -> Filter:
     codes = codes_in("term", "term", f"kind = '{kind}'")
     if column == "populations":
         return Filter("populations && {}::text[]", codes, LISTED_AT, not_stated="populations = '{}'")
-    return Filter(f"{column} = ANY({{}}::text[])", codes, LISTED_AT)
+    return Filter(f"{column} = ANY({{}}::text[])", codes, LISTED_AT, columns=(column,))
 
 
 def _one_population(_: str, value: str) -> dict[str, str]:
@@ -225,12 +230,15 @@ REQUIREMENTS = Listing(
             codes_named_in("term", "coalesce(country, 'none')", "kind = 'place'"),
             LISTED_AT,
             places="country",
+            columns=("edition", "place"),
         ),
         "place": _known("place"),
         "area": _known("area"),
-        "status": Filter("status = ANY({}::text[])"),
+        "status": Filter("status = ANY({}::text[])", columns=("status",)),
         "target_population": _known("target_population"),
-        "populations_named": Filter(lambda value, _: f"cardinality(populations) {_NUMBERS[value]}"),
+        "populations_named": Filter(
+            lambda value, _: f"cardinality(populations) {_NUMBERS[value]}", columns=("populations",)
+        ),
         **amount_filters("amount"),
         "updated_since": Filter("updated >= {}::timestamptz"),
         "q": search_in(
@@ -314,6 +322,7 @@ REQUIREMENTS = Listing(
             {"status": "missing_in_source"},
         ),
     ),
+    rollups=(REQUIREMENT_ROLLUP_BY_POPULATIONS, REQUIREMENT_ROLLUP, REQUIREMENT_ROLLUP_BY_POPULATION),
 )
 
 INITIATIVES = Listing(
@@ -370,13 +379,13 @@ async def answer_of_edition(request: Request, listing: Listing, edition: str, qu
     return await answer_list(request, replace(listing, path=path, fixed={"edition = {}::text": edition}), query)
 
 
-# The sum of the rows behind each figure that an edition prints. The rows are grouped once by region, place and area, so
-# that the work does not grow with rows times figures.
+# The sum of the rows behind each figure that an edition prints. Those of a rollup are grouped once by region, place and
+# area, so that the work does not grow with rows times figures.
 _SUMMED_TOTALS = """WITH cell AS (
-        SELECT region, place, area, sum(amount) AS amount, count(amount) AS summed, count(*) AS rows,
-               count(*) FILTER (WHERE status = 'funded') AS funded,
-               count(*) FILTER (WHERE status = 'missing_in_source') AS missing, sum(implied) AS implied
-          FROM requirement WHERE edition = $1 GROUP BY 1, 2, 3)
+        SELECT region, place, area, sum(amount) AS amount, sum(n) FILTER (WHERE amount_stated) AS summed,
+               sum(n) AS rows, sum(n) FILTER (WHERE status = 'funded') AS funded,
+               sum(n) FILTER (WHERE status = 'missing_in_source') AS missing, sum(implied) AS implied
+          FROM requirement_rollup WHERE edition = $1 GROUP BY 1, 2, 3)
     SELECT p.code, p.division, p.region, p.value, p.record->>'name' AS name, p.unit, p.printed,
            p.record->>'per_cent' AS per_cent, p.record->>'as_printed' AS as_printed,
            coalesce(p.record->>'confidence', 'high') AS confidence, p.record->>'note' AS note,
@@ -391,8 +400,8 @@ _SUMMED_TOTALS = """WITH cell AS (
      ORDER BY p.position, p.code"""
 _REGION_SUMS = """
     SELECT region, sum(amount) AS amount, sum(implied) AS implied,
-           count(*) FILTER (WHERE status = 'missing_in_source') AS missing
-      FROM requirement WHERE edition = $1 GROUP BY region"""
+           coalesce(sum(n) FILTER (WHERE status = 'missing_in_source'), 0)::int AS missing
+      FROM requirement_rollup WHERE edition = $1 GROUP BY region"""
 
 
 async def answer_reconciliation(request: Request, edition: str, query: schemas.ReconciliationQuery) -> Response:

@@ -7,6 +7,7 @@ from mmptf_common.lists.listing import Dimension, Filter, Listing, completed
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
 from mmptf_funding.ledger import schemas
 from mmptf_funding.ledger.domain import CURRENCY
+from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, LEDGER_ROLLUP_BY_KIND, LEDGER_ROLLUP_BY_PARTY
 
 PATH = "/funding/v1"
 
@@ -51,7 +52,7 @@ LEDGER = Listing(
     query=schemas.EntryQuery,
     sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
     filters={
-        "kind": Filter("kind = ANY({}::text[])"),
+        "kind": Filter("kind = ANY({}::text[])", columns=("kind",)),
         "contributor": Filter(
             "contributor = ANY({}::text[])",
             codes_in("contributor"),
@@ -74,8 +75,8 @@ LEDGER = Listing(
         # Only entries with a flag are in the index.
         "flag": Filter("flags && {}::text[] AND flags <> '{{}}'", not_stated="flags = '{}'"),
         "reversal": Filter(lambda value, _: f"reverses IS {'NOT ' if value == 'true' else ''}NULL"),
-        "date_from": Filter("date >= {}::text::date"),
-        "date_to": Filter("date <= {}::text::date"),
+        "date_from": Filter("date >= {}::text::date", columns=("date",)),
+        "date_to": Filter("date <= {}::text::date", columns=("date",)),
     },
     columns={
         "code": "code",
@@ -115,4 +116,6 @@ LEDGER = Listing(
     },
     totals_query=schemas.EntryTotalsQuery,
     split_by={"money_stage": "kind"},
+    # Of what a filter by a party finds, an index has the rows, which may be fewer than those of the rollup by party.
+    rollups=(LEDGER_ROLLUP_BY_KIND, LEDGER_ROLLUP_BY_DAY, LEDGER_ROLLUP_BY_PARTY),
 )

@@ -55,7 +55,9 @@ _PAYMENTS = """
 
 # --- of the Fund -----------------------------------------------------------------------------------------------------
 
-_OF_FUND = f"SELECT kind, sum(amount) AS amount, count(*) AS rows FROM ledger_entry WHERE {_UNTIL} GROUP BY 1"
+_OF_FUND = f"""
+    SELECT kind, sum(amount) AS amount, sum(n)::bigint AS rows FROM ledger_entry_rollup_by_day WHERE {_UNTIL}
+     GROUP BY 1"""
 FUND_COLUMNS = ["section", *columns_of(StatementLine)]
 
 
@@ -375,8 +377,8 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 _BY_DAY = """
-    SELECT date, kind, sum(amount) AS amount FROM ledger_entry WHERE kind IN ('pledge', 'commitment', 'deposit')
-     GROUP BY 1, 2 ORDER BY 1"""
+    SELECT date, kind, amount FROM ledger_entry_rollup_by_day WHERE kind IN ('pledge', 'commitment', 'deposit')
+     ORDER BY date"""
 
 
 async def answer_capitalization(request: Request, query: schemas.CapitalizationQuery) -> Response:

@@ -27,6 +27,7 @@ from mmptf_markers.assessments.rules import answers_of, counting_answers
 from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import STAGES, AssessmentStage, Rubric, level_position
 from mmptf_markers.engine.scoring import score
+from mmptf_markers.models import ASSESSMENT_ROLLUP
 from mmptf_markers.rubrics.queries import parse_rubric
 from mmptf_markers.rubrics.rules import published_code
 
@@ -170,16 +171,23 @@ ASSESSMENTS = Listing(
             f"{ORGANIZATIONS_EVER} UNION {codes_named_in('assessment', 'organization')}",
             "/catalog/v1/organizations",
             only="organizations that take part in a programme or have assessed one",
+            columns=("organization",),
         ),
-        "marker": Filter("marker = ANY({}::text[])", codes_named_in("rubric", "record->>'marker'"), f"{PATH}/rubrics"),
-        "stage": Filter("stage = ANY({}::text[])"),
-        "status": Filter("status = ANY({}::text[])"),
+        "marker": Filter(
+            "marker = ANY({}::text[])",
+            codes_named_in("rubric", "record->>'marker'"),
+            f"{PATH}/rubrics",
+            columns=("marker",),
+        ),
+        "stage": Filter("stage = ANY({}::text[])", columns=("stage",)),
+        "status": Filter("status = ANY({}::text[])", columns=("status",)),
         "grade": Filter(
             "grade = ANY({}::text[])",
             codes_named_in("rubric, json_array_elements(record#>'{content,grades}') AS g", "g->>'code'"),
             f"{PATH}/rubrics",
+            columns=("grade",),
         ),
-        "rubric": Filter("rubric = ANY({}::text[])", codes_in("rubric"), f"{PATH}/rubrics"),
+        "rubric": Filter("rubric = ANY({}::text[])", codes_in("rubric"), f"{PATH}/rubrics", columns=("rubric",)),
     },
     columns={
         "code": "code",
@@ -202,6 +210,7 @@ ASSESSMENTS = Listing(
         "submitted": "record->>'submitted'",
         "updated": "record->>'updated'",
     },
+    rollups=(ASSESSMENT_ROLLUP,),
 )
 
 

@@ -1,0 +1,192 @@
+"""Random writes to the tables that have rollups, by several connections at once, some of which are killed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mmptf_common.storage.engines import write_engine
+from mmptf_common.storage.journal import Author, begin_write
+
+WRITERS = 4
+# The rows of a table that a statement changes, or makes others from.
+_SOME = "(SELECT code FROM {table} WHERE {where} ORDER BY hashtext(code || {seed}) LIMIT {rows})"
+_RECORD = "'record', record::jsonb || jsonb_build_object('code', {code}, 'touched', {seed})"
+# Table -> (the columns that are set anew, by SQL over a row and `seed`; what rows that are made lack or have instead).
+# Every column that a rollup compares, sums or looks for extremes in is among them.
+CHANGED = {
+    "requirement": {
+        "status": "(ARRAY['required', 'funded', 'missing_in_source'])[1 + {seed} % 3]",
+        "amount": "CASE WHEN {seed} % 4 > 0 THEN {seed} % 9999 + 0.25 END",
+        "implied": "CASE WHEN {seed} % 5 = 0 THEN {seed} % 77 + 0.5 END",
+        "populations": "(ARRAY['{{}}', '{{a}}', '{{a,b}}', '{{b,c,d}}'])[1 + {seed} % 4]::text[]",
+        "area": "(ARRAY[area, 'health', 'border'])[1 + {seed} % 3]",
+        "updated": "updated + ({seed} % 100 - 50) * interval '1 second'",
+    },
+    "contribution": {
+        "amount": "{seed} % 9999 + 0.25",
+        "basis": "(ARRAY[basis, 'commitment'])[1 + {seed} % 2]",
+        "country": "(ARRAY[country, NULL, 'ISL'])[1 + {seed} % 3]",
+        "as_of": "as_of + {seed} % 30 - 15",
+        "updated": "updated + ({seed} % 100 - 50) * interval '1 second'",
+    },
+    "ledger_entry": {
+        "kind": "(ARRAY[kind, 'pledge', 'deposit'])[1 + {seed} % 3]",
+        "amount": "{seed} % 9999 - 5000.25",
+        "date": "date + {seed} % 30 - 15",
+        "flags": "CASE {seed} % 3 WHEN 0 THEN '{{}}' WHEN 1 THEN '{{refund_exceeds_unspent}}'"
+        " ELSE '{{refund_exceeds_unspent,deposit_exceeds_commitment}}' END::text[]",
+        "thematic_area": "(ARRAY[thematic_area, NULL, '4'])[1 + {seed} % 3]",
+    },
+    "assessment": {
+        "status": "(ARRAY['accepted', 'submitted', 'returned'])[1 + {seed} % 3]",
+        "grade": "(ARRAY['A', 'B', NULL])[1 + {seed} % 3]",
+        "organization": "(ARRAY['IOM', 'ILO'])[1 + {seed} % 2]",
+    },
+}
+# What a row that is made from another one has for itself alone.
+OWN = {
+    "ledger_entry": "'number', 1000000 + n + 100 * {seed}, 'follows', NULL, 'reverses', NULL, 'reversed_by', NULL,",
+    "assessment": "'version', 100000 + n + 100 * {seed},",
+}
+# The first rows of tables of which the packaged data have none.
+FIRST = {
+    "ledger_entry": """
+        INSERT INTO ledger_entry (code, number, kind, date, amount, contributor, organization, thematic_area, category,
+                                  flags, updated, record)
+        SELECT 'FIRST-' || n, 900000 + n, (ARRAY['pledge', 'deposit', 'transfer', 'expenditure'])[1 + n % 4],
+               date '2024-01-01' + n * 7 % 300, n * 10.25, CASE n % 2 WHEN 0 THEN 'DEU' END,
+               (ARRAY['IOM', 'ILO', NULL])[1 + n % 3], CASE n % 5 WHEN 0 THEN '2' END,
+               CASE n % 4 WHEN 3 THEN 'travel' END,
+               CASE n % 7 WHEN 0 THEN '{expenditure_exceeds_transfers}' ELSE '{}' END::text[], now(),
+               json_build_object('code', 'FIRST-' || n)
+          FROM generate_series(1, 60) AS n""",
+    "assessment": """
+        INSERT INTO assessment (code, programme, marker, stage, year, version, organization, rubric, status, grade,
+                                updated, record)
+        SELECT 'FIRST-' || n, 'P-' || n % 9, rubric.record->>'marker', 'annual_report', 2000 + n, 1, 'IOM', rubric.code,
+               'accepted', 'B', now(), json_build_object('code', 'FIRST-' || n)
+          FROM (SELECT * FROM rubric ORDER BY code LIMIT 1) AS rubric, generate_series(1, 60) AS n""",
+}
+# The rows that may be deleted: those that were made, to which no others refer.
+MADE = "code LIKE 'MADE-%'"
+
+
+@dataclass
+class Done:
+    """What came of the writes: committed, undone on purpose, ended with their connection; and crashes of the server."""
+
+    committed: int = 0
+    undone: int = 0
+    killed: int = 0
+    crashed: int = 0
+
+
+def statements(table: str, chance: random.Random) -> list[str]:
+    """SQL of one to three random changes of some rows of a table."""
+    found = []
+    for _ in range(chance.randint(1, 3)):
+        seed, rows = chance.randrange(1, 10**7), chance.choice((1, 1, 2, 5, 40))
+        some = _SOME.format(table=table, where="true", seed=seed, rows=rows)
+        changed = {name: sql.format(seed=seed) for name, sql in CHANGED[table].items()}
+        names = chance.sample(sorted(changed), chance.randint(1, len(changed)))
+        match chance.choice(("make", "change", "delete")):
+            case "make":
+                members = ", ".join(f"'{name}', {changed[name]}" for name in names)
+                record = _RECORD.format(code=f"'MADE-{seed}-' || n", seed=seed)
+                found.append(
+                    f"INSERT INTO {table} SELECT made.* FROM (SELECT *, row_number() OVER () AS n FROM {table}"
+                    f" WHERE code IN {some}) AS first CROSS JOIN LATERAL jsonb_populate_record(NULL::{table},"
+                    f" to_jsonb(first) || jsonb_build_object('code', 'MADE-{seed}-' || n, {members},"
+                    f" {OWN.get(table, '').format(seed=seed)} {record},"
+                    " 'revised', current_setting('mmptf.first')::bigint)) AS made"
+                )
+            case "change":
+                sets = ", ".join(f"{name} = {changed[name]}" for name in names)
+                touched = f"record::jsonb || jsonb_build_object('touched', {seed})"
+                found.append(f"UPDATE {table} SET {sets}, record = ({touched})::json WHERE code IN {some}")
+            case "delete":
+                # More than are made, so that the tables stay small.
+                some = _SOME.format(table=table, where=MADE, seed=seed, rows=3 * rows)
+                found.append(f"DELETE FROM {table} WHERE code IN {some}")
+    return found
+
+
+async def random_writes(
+    url: str, tables: list[str], writes: int, *, seconds: float, admin: str, crash_seconds: float | None = None
+) -> Done:
+    """Carry out random writes, some of which are undone, while the connections of writers are ended.
+
+    url: of the owner of the tables; seconds: after which no further one is begun; admin: the URL of the superuser
+    crash_seconds: after which a process of PostgreSQL is killed each time, so that all of it begins anew
+    """
+    done, until = Done(), time.monotonic() + seconds
+    engines = [write_engine(url, size=1) for _ in range(WRITERS)]
+    async with AsyncSession(engines[0]) as session, session.begin():
+        await begin_write(session, Author("test"))
+        for sql in (FIRST[table] for table in tables if table in FIRST):
+            await (await session.connection()).exec_driver_sql(sql)
+
+    async def write(number: int) -> None:
+        chance = random.Random(number)
+        while done.committed + done.undone < writes and time.monotonic() < until:
+            try:
+                async with AsyncSession(engines[number]) as session, session.begin() as transaction:
+                    await begin_write(session, Author("test"))
+                    for sql in statements(chance.choice(tables), chance):
+                        await (await session.connection()).exec_driver_sql(sql)
+                    if chance.random() < 0.1:
+                        await transaction.rollback()
+                        done.undone += 1
+                        continue
+                done.committed += 1
+            except (DBAPIError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                # None is expected of the statements themselves, only of those that an operator or a crash has ended.
+                state = getattr(getattr(error, "orig", error), "sqlstate", None)
+                if state and not state.startswith(("57", "08")):
+                    raise
+                done.killed += 1
+                await asyncio.sleep(0.01)
+
+    async def kill() -> None:
+        chance = random.Random(20261127)
+        crash = time.monotonic() + (crash_seconds or seconds)
+        while True:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection = await asyncpg.connect(admin)
+                try:
+                    while True:
+                        # Where there are thousands of writes, most of the time would be that of new connections.
+                        await asyncio.sleep(chance.uniform(0.02, 0.2) * (10 if crash_seconds else 1))
+                        writer = await connection.fetchval(
+                            "SELECT pid FROM pg_stat_activity WHERE application_name = 'mmptf' AND datname = $1"
+                            " ORDER BY random() LIMIT 1",
+                            url.rpartition("/")[2],
+                        )
+                        if writer and crash_seconds and time.monotonic() > crash:
+                            crash = time.monotonic() + crash_seconds
+                            done.crashed += 1
+                            os.kill(writer, signal.SIGKILL)
+                        await connection.execute("SELECT pg_terminate_backend($1)", writer)
+                finally:
+                    connection.terminate()
+
+    killing = asyncio.create_task(kill())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(WRITERS):
+                group.create_task(write(number))
+    finally:
+        killing.cancel()
+        for engine in engines:
+            await engine.dispose()
+    return done

@@ -1,0 +1,14 @@
+CREATE INDEX assessment_filters ON assessment (marker, stage, status, grade, rubric, organization, programme) INCLUDE (revised);
+CREATE INDEX current_grade_filters ON current_grade (marker, stage, grade, rubric, assessment, programme);
+CREATE INDEX ix_programme_thematic_area ON programme (thematic_area);
+CREATE INDEX programme_organizations ON programme USING gin (organizations);
+CREATE INDEX programme_countries ON programme USING gin (countries);
+CREATE INDEX allocation_past_replaced ON allocation_past (replaced);
+CREATE INDEX assessment_past_replaced ON assessment_past (replaced);
+CREATE INDEX draft_past_replaced ON draft_past (replaced);
+CREATE INDEX place_past_replaced ON place_past (replaced);
+CREATE INDEX programme_past_replaced ON programme_past (replaced);
+CREATE INDEX rubric_past_replaced ON rubric_past (replaced);
+CREATE INDEX source_document_past_replaced ON source_document_past (replaced);
+CREATE INDEX target_past_replaced ON target_past (replaced);
+CREATE INDEX translation_past_replaced ON translation_past (replaced);
