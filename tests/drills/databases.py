@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import time
@@ -12,11 +13,24 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+from pydantic import SecretStr
 
+from mmptf_common import cli
+from mmptf_common.storage import migrations
+from mmptf_common.storage.rollups import differences
+from mmptf_local.postgres import running_postgres
+from mmptf_local.state import temporary_state
+from tests.conftest import service_of
 from tests.drills.drill import Scene, drill
 from tests.drills.servers import PASSWORD
 from tests.drills.stack import Stack
+from tests.integration.rollup_writes import Done, random_writes
+from tests.suite import NAMES
 
+ROLLUP_WRITES = int(os.environ.get("ROLLUP_WRITES", "100000"))
+ROLLUP_SECONDS = float(os.environ.get("ROLLUP_SECONDS", "600"))
+"""Random writes to the tables that have rollups, and the seconds after which no further one is begun."""
+CRASH_SECONDS = 20.0
 READY_SECONDS = 3.0
 """The time within which `/health/ready` answers, whatever the database does."""
 WRITERS = ("entry", "draft", "assessment")
@@ -137,3 +151,33 @@ async def failover_to_a_replica(scene: Scene) -> None:
     scene.note(f"promoted in {time.monotonic() - begin:.1f} s")
     await to_thread(shutil.rmtree, primary.data)
     stack.cluster = replica
+
+
+@drill(*NAMES)
+async def rollups_under_kills(scene: Scene) -> None:
+    """100,000 random writes in a server of their own, which is killed as writers are; the rollups equal a recount."""
+    for service in ("funding", "markers"):
+        done, differing = await to_thread(_written_and_compared, service)
+        scene.note(f"{service}: {done}")
+        for difference in differing:
+            scene.tally.fail(f"{service}: a rollup differs from a recount", difference)
+    scene.mend()
+
+
+def _written_and_compared(service: str) -> tuple[Done, list[str]]:
+    """Random writes to the tables of a service, half of all, and the rows of rollups that differ from a recount."""
+    metadata = service_of(service).metadata
+    tables = list(dict.fromkeys(t.info["rollup"].of for t in metadata.tables.values() if "rollup" in t.info))
+    with temporary_state() as state, running_postgres(state, databases=[service], durable=False) as server:
+        url = server.url(service)
+        asyncio.run(migrations.migrate(url, f"mmptf_{service}"))
+        asyncio.run(cli.seed(service_of(service), service_of(service).settings(database_url=SecretStr(url))))
+        writing = random_writes(
+            url,
+            tables,
+            ROLLUP_WRITES // 2,
+            seconds=ROLLUP_SECONDS / 2,
+            admin=server.admin_url(service),
+            crash_seconds=CRASH_SECONDS,
+        )
+        return asyncio.run(writing), asyncio.run(differences(url, metadata))
