@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import asdict
 
-from bench import bulk, document, gateway, lists, markers, processes, report
+from bench import bulk, document, gateway, growth, lists, markers, processes, report
 from bench.figures import Outcome, verdicts
 from bench.scale import Scale
 from mmptf_local.processes import CannotStart
@@ -15,6 +15,7 @@ from mmptf_local.processes import CannotStart
 COMPARISONS = {
     "lists": lists.compare,
     "gateway": gateway.compare,
+    "growth": growth.compare,
     "bulk": bulk.compare,
     "markers": markers.compare,
 }
