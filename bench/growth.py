@@ -41,10 +41,10 @@ ASKED = {
     "growth-as-of-page": f"{PAGE}?limit=50&as_of={{revision}}",
 }
 NOTES = """
-An edition of the fewest requirements is imported; a copy of its database gets as many more as are missing, in writes as large as that
-import, so that all triggers run. Each figure is the CPU time of service and PostgreSQL for a request with many rows, over that with few,
-one request after the other and without a cache. The p99 is the time that callers waited. A search and ranges of amounts count what they
-find.
+An edition of the fewest requirements is imported; a copy of its database gets as many more as are missing, in writes as
+large as that import, so that all triggers run. Each figure is the CPU time of service and PostgreSQL for a request with
+many rows, over that with few, one request after the other and without a cache. The p99 is the time that callers waited.
+A search counts what it finds, row by row.
 """
 _OTHERS = [name for name in COLUMNS if name not in ("code", "amount")]
 _CODE = f"'{CODE}-' || lpad((right(code, 8)::int + :copy * :few)::text, 8, '0')"
