@@ -47,12 +47,12 @@ many rows, over that with few, one request after the other and without a cache. 
 A search counts what it finds, row by row.
 """
 _OTHERS = [name for name in COLUMNS if name not in ("code", "amount")]
-_CODE = f"'{CODE}-' || lpad((right(code, 8)::int + :copy * :few)::text, 8, '0')"
+_CODE = f"'{CODE}-' || lpad((right(code, 8)::int + CAST(:copy AS int) * CAST(:few AS int))::text, 8, '0')"
 _COPIED = f"""
     INSERT INTO requirement (code, amount, {", ".join(_OTHERS)}, record, updated)
-    SELECT {_CODE}, amount + :copy, {", ".join(_OTHERS)},
+    SELECT {_CODE}, amount + CAST(:copy AS int), {", ".join(_OTHERS)},
            replace(record::text, '"code":"' || code || '"', '"code":"' || {_CODE} || '"')::json, now()
-      FROM requirement WHERE code <= '{CODE}-' || lpad((:few)::text, 8, '0')"""
+      FROM requirement WHERE code <= '{CODE}-' || lpad(CAST(:few AS text), 8, '0')"""
 # One more write, so that there is an earlier revision to ask for.
 _AMENDED = """
     UPDATE requirement SET record = jsonb_set(record::jsonb, '{note}', '"amended"')::json, note = 'amended'

@@ -94,7 +94,8 @@ def test_a_page_is_one_statement() -> None:
         "               code AS page_key,",
         "               row_number() OVER (ORDER BY coalesce(amount, -1) DESC, code DESC) AS n",
         "          FROM grant",
-        f"         WHERE {WHERE}",
+        "         WHERE code = ANY(ARRAY(SELECT code FROM grant",
+        f"         WHERE {WHERE} ORDER BY coalesce(amount, -1) DESC, code DESC LIMIT $4::int + 1))",
         "         ORDER BY coalesce(amount, -1) DESC, code DESC",
         "         LIMIT $4::int + 1) AS page",
     ]
