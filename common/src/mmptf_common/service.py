@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from mmptf_common.feed.changes import ChangeNotifier
 from mmptf_common.http import conditional, openapi, problem_kinds
 from mmptf_common.http.app import create_app
+from mmptf_common.http.cache_groups import CacheGroupsMiddleware, leave_out
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS
@@ -34,6 +35,7 @@ from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.routers.changes import TAG as CHANGES
 from mmptf_common.routers.changes import add_feed
 from mmptf_common.routers.lists import add_listing
+from mmptf_common.storage.announcements import announcing
 from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import Database, ReadKind, export_places, open_database, reading
@@ -153,6 +155,9 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.cache = await stack.enter_async_context(
                 open_cache(redis_url, f"mmptf-{service.name}", app.state.build)
             )
+            app.state.announcer = await stack.enter_async_context(
+                announcing(app.state.database, app.state.cache, service.name, app.state.build)
+            )
             if limits:
                 await stack.enter_async_context(limits.shared(redis_url))
             app.state.verifier = None
@@ -189,9 +194,14 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         segments=(service.name, "health", "openapi.json"),
         max_body=MAX_BODY,
         body_limits=service.body_limits,
-        inside=[Middleware(RateLimitMiddleware, limits=limits, addresses=settings.rate_limit_addresses)]
-        if limits
-        else [],
+        inside=[
+            *(
+                [Middleware(RateLimitMiddleware, limits=limits, addresses=settings.rate_limit_addresses)]
+                if limits
+                else []
+            ),
+            Middleware(CacheGroupsMiddleware, service=service.name),
+        ],
     )
     app.state.settings = settings
     app.state.rate_limits = limits
@@ -302,6 +312,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             )
         cache: CacheState = request.app.state.cache.state()
         # The state changes without a write, and is part of what the tag stands for.
+        leave_out(request)
         tag = conditional.etag(request, row["revision"], cache.model_dump_json())
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)

@@ -79,10 +79,20 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "Cache-Group-Invalidation": {
+        "description": "The group of stored answers that the write has made out of date, for caches (RFC 9875);"
+        " `revision` is one that contains the write.",
+        "schema": {"type": "string"},
+    },
+    "Cache-Groups": {
+        "description": "The group of stored answers that any write of the service makes out of date, for caches (RFC"
+        " 9875); `revision` is one that the answer contains. Absent where the answer depends on more than stored data.",
+        "schema": {"type": "string"},
+    },
     "Cache-Status": {
-        "description": "Whether the service took the answer from its own cache (`hit`) or computed it (`fwd=…`), for"
-        " several requests at once where it is `collapsed`, as in RFC 9211; for those who measure, the answer is the"
-        " same.",
+        "description": "Whether the service, or the gateway, took the answer from its own cache (`hit`), or computed or"
+        " forwarded it (`fwd=…`), for several requests at once where it is `collapsed`, as in RFC 9211; for those who"
+        " measure, the answer is the same.",
         "schema": {"type": "string"},
     },
     "Content-Disposition": {
@@ -306,9 +316,9 @@ def read(
     headers: further headers of the answer, as OpenAPI header objects
     texts: media type -> what a text of it contains
     """
-    always = header_references(*_READ_HEADERS) | dict(headers)
+    always = header_references(*_READ_HEADERS, "Cache-Groups", "Cache-Status") | dict(headers)
     further = header_references(
-        *(("Link", "X-Total-Count") if media == EXPORTS else ("Cache-Status",)),
+        *(("Link", "X-Total-Count") if media == EXPORTS else ()),
         *(("Content-Disposition",) if media else ()),
     )
     content = _schemas(only or media)
@@ -454,6 +464,7 @@ def write(
         kinds += (BadGateway, GatewayTimeout)
     headers = header_references(
         "Cache-Control",
+        "Cache-Group-Invalidation",
         "Idempotency-Replayed",
         *(("ETag",) if (changes or created) and not removes else ()),
         *(("Location",) if created else ()),

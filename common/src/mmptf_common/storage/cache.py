@@ -90,6 +90,28 @@ class Cache:
             return CacheState(state="off", reason=None)
         return CacheState(state="unavailable" if self._reason else "working", reason=self._reason)
 
+    @property
+    def database(self) -> int:
+        """The number of the database in Redis."""
+        return int(self._client.connection_pool.connection_kwargs.get("db") or 0) if self._client else 0
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether `publish` asks Redis: not before Redis has been used, nor while it is not."""
+        return self._has_worked and self._reason is None
+
+    async def publish(self, channel: str, message: str) -> None:
+        """Publish a message where Redis is used, which is found out by other means: a failure changes nothing."""
+        if self._client is None or not self.takes_messages:
+            return
+        try:
+            async with asyncio.timeout(OPERATION_SECONDS), self._slots:
+                await self._client.execute_command("PUBLISH", channel, message)  # type: ignore[no-untyped-call]
+        except NoPermissionError as error:
+            report("messages", "Redis lets this user publish nothing", error, channel=channel)
+        except Exception as error:
+            log.debug("not published", extra={"cause": repr(error)})
+
     async def get(self, key: str) -> tuple[bytes | None, str]:
         """The value, None on a miss, and the Cache-Status header (RFC 9211)."""
         if self._client is None or self._reason:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from typing_extensions import TypeAliasType
 
 from mmptf_common.feed.replication import ReplicatedCopy, copy_state
+from mmptf_common.http.cache_groups import leave_out
 from mmptf_common.http.negotiation import TABLE, is_csv, representation
 from mmptf_common.http.parameters import (
     FORMAT,
@@ -472,6 +473,7 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
 
 async def _aged(request: Request, answer: Response) -> Response:
     """The response with the headers of the ages of the copies that it is computed from."""
+    leave_out(request)
     async with reading(request.app.state.database, ReadKind.COMPUTED) as connection:
         for service, header in AGES.items():
             state = await copy_state(connection, service)
