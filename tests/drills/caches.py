@@ -19,6 +19,8 @@ from tests.suite import NAMES
 SECONDS = 5
 AGGREGATES = tuple(path for path in FIXED if "totals" in path or "facets" in path or "indicator" in path)
 """Reads whose answers are in Redis."""
+ANEW = {"cache-control": "no-cache"}
+"""Asks the service also for what the gateway keeps."""
 
 
 @drill(*NAMES)
@@ -83,14 +85,14 @@ async def redis_answers_foreign_values(scene: Scene) -> None:
             for path in AGGREGATES:
                 # Stored by the first request, and read by the second unless something was written in between.
                 await client.flushall()
-                await scene.load.ask_fixed(path)
+                await scene.load.ask_fixed(path, **ANEW)
                 found = {key: await client.get(key) for key in await client.keys("*")}
                 values = [value for value in found.values() if value is not None] + [b'{"items":[]}', b"null"]
                 foreign = {key: chance.choice([value for value in values if value != found[key]]) for key in found}
                 for key, value in foreign.items():
                     await client.set(key, chance.choice((value, value[: len(value) // 2])))
                 replaced += len(foreign)
-                await scene.load.ask_fixed(path)
+                await scene.load.ask_fixed(path, **ANEW)
         await client.flushall()
     scene.note(f"{replaced} values were replaced")
     scene.mend()

@@ -328,7 +328,7 @@ async def matrix_of_readers(scene: Scene) -> None:
                 writer.write(head("/funding/v1/ledger") + b"X-A: ")
                 await trickle(writer, b"a")
             while True:
-                asked = path.format(now=now(), last=scene.load.ledger.floor)
+                asked = path.format(now=now(), last=scene.load.ledger.floor())
                 writer.write(head(asked) + b"\r\n")
                 await read_slowly(reader)
 

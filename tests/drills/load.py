@@ -42,6 +42,8 @@ SCORE: Json = {
     },
 }  # fmt: skip
 ANSWERS: Json = {"equality": {"answer": 1, "justification": "Data are not yet divided by sex."}}
+KEPT_SECONDS = 1.0
+"""The time within which every gateway hears of a write."""
 WRITES_EACH = 0.15
 """Seconds between two writes of a writer."""
 SUBJECTS = 16
@@ -223,8 +225,11 @@ class Load:
         await asyncio.sleep(0.03)
 
     def fresh(self, kind: str, read: Callable[[httpx.Response], tuple[int, Decimal | None]]) -> Check:
-        """A check that an answer is not older than the last acknowledged write, and that remembers what it says."""
-        floor = self.ledger.floor
+        """A check that an answer is not older than the last acknowledged write, and that remembers what it says.
+
+        A gateway of which another one has forwarded the write hears of it within a second. It keeps no exports.
+        """
+        floor = self.ledger.floor(0.0 if kind == "export" else KEPT_SECONDS)
 
         def check(answer: httpx.Response) -> str | None:
             revision = revision_of(answer)
@@ -275,13 +280,14 @@ class Load:
         await self.ask_fixed(self.chance.choice(FIXED))
         await asyncio.sleep(0.05)
 
-    async def ask_fixed(self, path: str, caller: Caller | None = None) -> None:
+    async def ask_fixed(self, path: str, caller: Caller | None = None, **headers: str) -> None:
         """Read something that the load does not change, through the balancer or as another caller."""
 
         def check(answer: httpx.Response) -> str | None:
             return None if without_revision(answer.text) == self.fixed[path] else f"{path}: another answer than before"
 
-        await (caller or self.caller).ask("export" if "format=" in path else "fixed", path, check=check)
+        kind = "export" if "format=" in path else "fixed"
+        await (caller or self.caller).ask(kind, path, check=check, headers=headers)
 
     async def read_view(self) -> None:
         known = {part["service"]: part for part in json.loads(self.fixed[VIEW])["parts"]}

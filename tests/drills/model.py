@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from tests.drills.client import Tally
@@ -43,8 +45,8 @@ class Ledger:
     """The known ledger: the entries that were sent, and the feed's account of when each was written."""
 
     writes: dict[str, Write] = field(default_factory=dict)
-    floor: int = 0
-    """The highest revision of an acknowledged write: no later answer may be older."""
+    floors: list[tuple[float, int]] = field(default_factory=list)
+    """The moment of each acknowledgement, and the highest revision that was acknowledged until then."""
     reads: list[Read] = field(default_factory=list)
     revisions: list[int] = field(default_factory=lambda: [0])
     """The revisions at which entries were written, with the sums and numbers of entries after each."""
@@ -61,8 +63,13 @@ class Ledger:
         if got != sent or record["sum"] != amount:
             return "the entry in the acknowledgement is another one"
         write.acknowledged, write.revision = record, revision
-        self.floor = max(self.floor, revision)
+        self.floors.append((time.monotonic(), max(self.floor(), revision)))
         return None
+
+    def floor(self, seconds: float = 0.0) -> int:
+        """The highest revision of a write that was acknowledged so many seconds ago: no later answer may be older."""
+        until = bisect_right(self.floors, time.monotonic() - seconds, key=itemgetter(0))
+        return self.floors[until - 1][1] if until else 0
 
     def acknowledged(self) -> list[Write]:
         return [write for write in self.writes.values() if write.acknowledged]
@@ -92,7 +99,7 @@ class Ledger:
     def forget_after(self, revision: int) -> None:
         """Know nothing of what was written after a revision, to which a backup was restored."""
         self.writes = {name: each for name, each in self.writes.items() if each.revision <= revision}
-        self.floor = max((each.revision for each in self.writes.values()), default=0)
+        self.floors = [(0.0, max((each.revision for each in self.writes.values()), default=0))]
         self.reads.clear()
         while self.revisions[-1] > revision:
             del self.revisions[-1], self.totals[-1], self.rows[-1]

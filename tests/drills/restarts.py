@@ -81,8 +81,8 @@ async def a_replica_that_hangs_inside_a_write(scene: Scene) -> None:
     else:
         scene.tally.fail("the replica was in no write in 20 s")
         return
-    begin, floor = time.monotonic(), scene.load.ledger.floor
-    while scene.load.ledger.floor == floor and time.monotonic() < begin + 2 * STOPPED_WRITER_SECONDS:
+    begin, floor = time.monotonic(), scene.load.ledger.floor()
+    while scene.load.ledger.floor() == floor and time.monotonic() < begin + 2 * STOPPED_WRITER_SECONDS:
         await asyncio.sleep(0.1)
     scene.measure("seconds without a write", time.monotonic() - begin, STOPPED_WRITER_SECONDS)
     await asyncio.sleep(max(0.0, begin + 18 - time.monotonic()))

@@ -176,7 +176,7 @@ async def test_every_answer_may_be_read_by_pages(client: httpx.AsyncClient, path
     assert set(exposed) == {
         "ETag", "X-Request-ID", "Link", "Cache-Status", "Retry-After", "Location", "Content-Disposition",
         "Accept-Encoding", "Idempotency-Replayed", "WWW-Authenticate", "Allow", "Catalogue-Age", "Ledger-Age",
-        "X-Total-Count", "RateLimit", "RateLimit-Policy",
+        "X-Total-Count", "RateLimit", "RateLimit-Policy", "Age", "Cache-Groups", "Cache-Group-Invalidation",
     }  # fmt: skip
     assert len(answer.headers.get_list("x-request-id")) == 1
     # A cache that has stored the answer to a program may send it to a page.

@@ -13,19 +13,21 @@ from mmptf_common.http import openapi, problem_kinds
 from mmptf_common.http.app import create_app as create_shell
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
 from mmptf_gateway import docs, routes
+from mmptf_gateway.answers import Answers
 from mmptf_gateway.connections import Connections
 from mmptf_gateway.contracts import Contracts
 from mmptf_gateway.cors import Cors
 from mmptf_gateway.dispatch import Dispatch
 from mmptf_gateway.forward import Forwarder
+from mmptf_gateway.revisions import Revisions
 from mmptf_gateway.settings import OWN_SEGMENTS, GatewaySettings
 from mmptf_gateway.upstreams import Asking, Upstream
 
 # The headers of answers that scripts of other origins may read, beside those that browsers always let them read.
 EXPOSED = (
-    "Accept-Encoding", "Allow", "Cache-Status", "Catalogue-Age", "Content-Disposition", "ETag", "Idempotency-Replayed",
-    "Ledger-Age", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate",
-    "X-Request-ID", "X-Total-Count",
+    "Accept-Encoding", "Age", "Allow", "Cache-Group-Invalidation", "Cache-Groups", "Cache-Status", "Catalogue-Age",
+    "Content-Disposition", "ETag", "Idempotency-Replayed", "Ledger-Age", "Link", "Location", "RateLimit",
+    "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-ID", "X-Total-Count",
 )  # fmt: skip
 
 
@@ -41,6 +43,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         for name, origin in settings.services.items()
     }
     forwarder = Forwarder(upstreams.values(), answer_seconds=settings.answer_seconds)
+    revisions = Revisions(upstreams)
+    answers = Answers(forwarder, revisions, most_bytes=settings.answers_bytes)
     limits = rate_limits_of(settings)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
 
@@ -51,6 +55,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 stack.callback(upstream.connections.close)
             if limits:
                 await stack.enter_async_context(limits.shared(redis_url))
+            if settings.answers_bytes:
+                await stack.enter_async_context(revisions.listening(redis_url))
             app.state.asking = Asking(upstreams)
             app.state.contracts = Contracts(app.state.asking, app.openapi())
             docs.assets()
@@ -77,7 +83,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 expose_headers=EXPOSED,
             ),
             *([Middleware(RateLimitMiddleware, limits=limits, addresses=True)] if limits else []),
-            Middleware(Dispatch, forwarder=forwarder),
+            Middleware(Dispatch, forwarder=forwarder, answers=answers),
         ],
     )
     app.include_router(routes.router)

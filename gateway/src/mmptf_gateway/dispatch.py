@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mmptf_common.http import problems
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import InternalError, NotFound, ProblemError, closest_match
+from mmptf_gateway.answers import Answers
 from mmptf_gateway.forward import Forwarder, first_segment
 from mmptf_gateway.settings import OWN_SEGMENTS
 
@@ -16,11 +17,15 @@ log = logging.getLogger("mmptf.error")
 
 
 class Dispatch:
-    """ASGI middleware: one look-up by the first segment of the path; errors become problems, with CORS headers."""
+    """ASGI middleware: one look-up by the first segment of the path; errors become problems, with CORS headers.
 
-    def __init__(self, app: ASGIApp, *, forwarder: Forwarder) -> None:
+    answers: the app for the paths of the services
+    """
+
+    def __init__(self, app: ASGIApp, *, forwarder: Forwarder, answers: Answers) -> None:
         self.app = app
         self.forwarder = forwarder
+        self.answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +52,7 @@ class Dispatch:
         """The app that handles a request; raises NotFound where no service and no own path has its first segment."""
         first = first_segment(scope)
         if first in self.forwarder.upstreams:
-            return self.forwarder
+            return self.answers
         if (name := first.decode("latin-1")) in OWN_SEGMENTS:
             return self.app
         names = [upstream.name for upstream in self.forwarder.upstreams.values()]

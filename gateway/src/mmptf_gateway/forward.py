@@ -61,7 +61,7 @@ class Forwarder:
             try:
                 body = await caller.body(asked_first=waits_for_100) if sized else None
                 # A body that has not arrived completely takes as long as its caller likes.
-                in_flight = upstream.admit(lasts=_lasts(scope) or not isinstance(body, bytes | None))
+                in_flight = upstream.admit(lasts=lasts(scope) or not isinstance(body, bytes | None))
                 answer = await upstream.connections.request(
                     scope["method"].encode(), target, headers, body, waits_for_100=waits_for_100
                 )
@@ -93,7 +93,7 @@ class Forwarder:
             raise _failure(upstream, stalled, started=started) from stalled
 
 
-def _lasts(scope: Scope) -> bool:
+def lasts(scope: Scope) -> bool:
     """Whether a request is a long poll, an export or the upload of a file."""
     return bool(_WAIT.search(query_of(scope))) or scope["path"].endswith(_UPLOAD) or is_export(scope)
 

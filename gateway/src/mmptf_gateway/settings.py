@@ -68,6 +68,7 @@ class GatewaySettings(ServerSettings):
     ANSWER_SECONDS    how long a service may send nothing, before its answer and between two pieces of it
     IN_FLIGHT         most requests under way to each service at once
     IN_FLIGHT_LONG    the same of those that last, which are counted apart: long polls, exports and uploads
+    ANSWERS_BYTES     most bytes of public reads that are kept; 0 keeps none
     """
 
     services: Annotated[dict[str, str], NoDecode, BeforeValidator(_services)]
@@ -77,3 +78,4 @@ class GatewaySettings(ServerSettings):
     answer_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     in_flight: Annotated[int, Field(ge=1, le=10_000)] = 256
     in_flight_long: Annotated[int, Field(ge=1, le=10_000)] = 256
+    answers_bytes: Annotated[int, Field(ge=0, le=10**12)] = 33_554_432

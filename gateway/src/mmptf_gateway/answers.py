@@ -1,0 +1,331 @@
+"""Public reads that are kept in this process, each under the revision of its service, and answered from here."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from starlette.types import Message, Receive, Scope, Send
+
+from mmptf_common.http import conditional
+from mmptf_common.wire.announcements import GROUP, INVALIDATION, groups_in
+from mmptf_gateway.forward import SMALL_BODY, Forwarder, lasts
+from mmptf_gateway.revisions import Revisions, State
+
+# Bytes of the largest answer that is kept, and of the memory that one takes beside its body.
+MOST_BYTES, OVERHEAD_BYTES = 1_048_576, 4_096
+# A question that is longer is forwarded, and so is one with a longer `Accept` or more of them.
+LONGEST_QUESTION, LONGEST_ACCEPT = 4_096, 256
+# The questions whose answers are not kept that are remembered.
+MOST_UNKEPT = 4_096
+
+NAME = "mmptf-gateway"
+_READS = frozenset({"GET", "HEAD"})
+# What asks for something else than the answer that everybody gets, or for a part of it.
+_NEVER_KEPT = frozenset(
+    {
+        b"authorization", b"cookie", b"expect", b"if-match", b"if-modified-since", b"if-range", b"if-unmodified-since",
+        b"range", b"transfer-encoding",
+    }
+)  # fmt: skip
+_AS_NEW = re.compile(rb"(?:^|[,\s])(?:no-cache|no-store|max-age\s*=\s*\"?0+\"?)(?:[\s,;]|$)", re.IGNORECASE)
+_NOT_SHARED = re.compile(rb"(?:^|[,\s])(?:no-store|private)", re.IGNORECASE)
+# What an answer may depend on: the key of what is kept contains `Accept`, and nothing is kept in a coding.
+_VARIES = frozenset({b"accept", b"accept-encoding"})
+# What concerns one request, or is stated anew.
+_NOT_KEPT_WITH = frozenset({b"content-encoding", b"content-range", b"set-cookie"})
+_OF_ONE_REQUEST = frozenset({b"age", b"ratelimit", b"ratelimit-policy"})
+# Those of a 304 (RFC 9110, section 15.4.5).
+_OF_NOT_MODIFIED = frozenset({b"cache-control", b"content-location", b"etag", b"expires", b"vary", GROUP})
+_STATUS = b"cache-status"
+_Headers = list[tuple[bytes, bytes]]
+_Key = tuple[bytes, bytes, bytes]
+
+
+class _Question(NamedTuple):
+    """A read that may be answered from here: the key of its answer, If-None-Match, whether it asks for a new one."""
+
+    key: _Key
+    known: str | None
+    is_for_new: bool
+
+    @property
+    def service(self) -> str:
+        """The service that is asked."""
+        return self.key[0][1:].partition(b"/")[0].decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that is kept: the state of its service, its head and its body."""
+
+    state: State
+    tag: str
+    headers: _Headers
+    not_modified: _Headers
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Roughly the bytes of memory that it takes, with its question."""
+        return len(self.body) + OVERHEAD_BYTES
+
+
+class Answers:
+    """ASGI app: answers public reads of the services from this process where it may, and forwards all else.
+
+    What is kept is used only while its service announces the revision under which it is kept; a read that finds none is
+    sent once for all who ask the same meanwhile.
+
+    most_bytes: of memory for what is kept; where a new answer does not fit, those go that were used longest ago
+    """
+
+    def __init__(self, forwarder: Forwarder, revisions: Revisions, *, most_bytes: int) -> None:
+        self._forward = forwarder
+        self._revisions = revisions
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[_Key, Kept] = OrderedDict()
+        self._unkept: OrderedDict[_Key, State] = OrderedDict()
+        self._under_way: dict[_Key, asyncio.Event] = {}
+        # Bytes of answers that are being taken from a service in pieces.
+        self._arriving = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in _READS:
+            await self._forward(scope, receive, self._noting_write(send))
+            return
+        question = _question(scope)
+        if question is None or not self._most_bytes:
+            await self._forward(scope, receive, _labelled(send, b"fwd=bypass"))
+            return
+        has_waited = False
+        while True:
+            state = self._revisions.current(question.service)
+            if state is None:
+                await self._forward(scope, receive, _labelled(send, b"fwd=bypass; detail=unavailable"))
+                return
+            kept = self._kept.get(question.key)
+            if kept and kept.state == state and not question.is_for_new:
+                self._kept.move_to_end(question.key)
+                await _send_kept(kept, question, send, b"fwd=uri-miss; collapsed" if has_waited else b"hit")
+                return
+            other = self._under_way.get(question.key)
+            if other is None or question.is_for_new or has_waited:
+                break
+            # What it brings is used if it is of the state that is announced then, though it was sent before.
+            has_waited = True
+            await other.wait()
+        why = b"fwd=request" if question.is_for_new else b"fwd=stale" if kept else b"fwd=uri-miss"
+        if scope["method"] == "HEAD" or self._unkept.get(question.key) == state or lasts(scope):
+            await self._forward(scope, receive, _labelled(send, why))
+        else:
+            await self._fetch(question, state, why, scope, receive, send)
+
+    async def _fetch(
+        self, question: _Question, state: State, why: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Ask the service, for all who ask the same meanwhile, and keep the answer where that may be done."""
+        arrived = asyncio.Event()
+        is_first = self._under_way.setdefault(question.key, arrived) is arrived
+        if question.known is not None:
+            # The whole answer is asked for, and compared here.
+            headers = [header for header in scope["headers"] if header[0] != b"if-none-match"]
+            scope = {**scope, "headers": headers}
+        taking = _Taking(self, question, state, why, send, arrived)
+        try:
+            await self._forward(scope, receive, taking)
+        finally:
+            taking.end()
+            if is_first:
+                del self._under_way[question.key]
+            arrived.set()
+
+    def may_take(self, size: int) -> bool:
+        """Whether an answer of this size may be kept, and taken in pieces now."""
+        return size <= MOST_BYTES and self._arriving + size <= self._most_bytes // 2
+
+    def arriving(self, size: int) -> None:
+        """Count bytes that are taken in pieces, or, where negative, are not any more."""
+        self._arriving += size
+
+    def keep(self, question: _Question, kept: Kept) -> bool:
+        """Keep an answer; returns whether it is of the state that is announced now, and fits."""
+        if self._revisions.current(question.service) != kept.state or kept.size > self._most_bytes:
+            return False
+        before = self._kept.pop(question.key, None)
+        self._bytes += kept.size - (before.size if before else 0)
+        self._kept[question.key] = kept
+        while self._bytes > self._most_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.size
+        return True
+
+    def do_not_keep(self, question: _Question, state: State) -> None:
+        """Remember, until the state changes, that the answer to a question is one that is not kept."""
+        self._unkept[question.key] = state
+        self._unkept.move_to_end(question.key)
+        if len(self._unkept) > MOST_UNKEPT:
+            self._unkept.popitem(last=False)
+
+    def _noting_write(self, send: Send) -> Send:
+        """Send the answer of a write once nothing is used any more that is older than the write."""
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                for name, value in message["headers"]:
+                    if name == INVALIDATION:
+                        for service, revision in groups_in(value).items():
+                            self._revisions.written(service, revision)
+            await send(message)
+
+        return send_on
+
+
+class _Taking:
+    """The receiver of an answer that may be kept. A small one is sent when all of it is there."""
+
+    def __init__(
+        self, answers: Answers, question: _Question, state: State, why: bytes, send: Send, arrived: asyncio.Event
+    ) -> None:
+        self._answers = answers
+        self._question = question
+        self._state = state
+        self._why = why
+        self._send = send
+        self._arrived = arrived
+        self._start: Message | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._is_held = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._begin(message)
+            return
+        if self._start is None:
+            await self._send(message)
+            return
+        self._pieces.append(message["body"])
+        if message.get("more_body"):
+            if not self._is_held:
+                await self._send(message)
+            return
+        kept = _kept_from(self._start["headers"], b"".join(self._pieces), self._state)
+        is_stored = self._answers.keep(self._question, kept)
+        self._arrived.set()
+        if self._is_held:
+            await _send_kept(kept, self._question, self._send, self._why + (b"; stored" if is_stored else b""))
+        else:
+            await self._send(message)
+
+    async def _begin(self, message: Message) -> None:
+        size, revision = _keepable(message, self._question.service)
+        if message["status"] == 200 and (size is None or size > MOST_BYTES):
+            self._answers.do_not_keep(self._question, self._state)
+        # A process of the service may not know of the newest revision yet.
+        if size is None or revision != self._state.number or not self._answers.may_take(size):
+            self._arrived.set()
+            await _labelled(self._send, self._why)(message)
+            return
+        self._start = message
+        self._is_held = size <= SMALL_BODY
+        if not self._is_held:
+            self._size = size
+            self._answers.arriving(size)
+            # Who waits would wait for the reader of this one.
+            self._arrived.set()
+            await _labelled(self._send, self._why)(message)
+
+    def end(self) -> None:
+        """Give back what was counted."""
+        self._answers.arriving(-self._size)
+        self._size = 0
+
+
+def _question(scope: Scope) -> _Question | None:
+    """The question of a read that may be answered from here; None where its answer is not the one for everybody."""
+    accept, known = b"", None
+    is_for_new = False
+    for name, value in scope["headers"]:
+        if name in _NEVER_KEPT or (name == b"content-length" and value.strip(b"0")):
+            return None
+        if name == b"accept":
+            accept = accept + b", " + value if accept else value
+        elif name == b"if-none-match":
+            known = f"{known}, {value.decode('latin-1')}" if known else value.decode("latin-1")
+        elif name in (b"cache-control", b"pragma"):
+            is_for_new = is_for_new or _AS_NEW.search(value) is not None
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    if len(path) + len(query) > LONGEST_QUESTION or len(accept) > LONGEST_ACCEPT:
+        return None
+    if b"&" in query:
+        # In the order of the names; the values of one name stay in theirs, which may mean something.
+        pairs: list[bytes] = sorted(query.split(b"&"), key=_name)
+        query = b"&".join(pairs)
+    return _Question((path, query, accept), known, is_for_new)
+
+
+def _name(pair: bytes) -> bytes:
+    return pair.partition(b"=")[0]
+
+
+def _keepable(message: Message, service: str) -> tuple[int | None, int | None]:
+    """The bytes of the body of an answer that may be kept, None where it may not, and the revision that it states."""
+    if message["status"] != 200:
+        return None, None
+    size: int | None = None
+    found: dict[bytes, bytes] = {}
+    for name, value in message["headers"]:
+        if name in _NOT_KEPT_WITH:
+            return None, None
+        if name == b"content-length" and value.isdigit():
+            size = int(value[:15])
+        found[name] = found[name] + b"," + value if name in found else value
+    groups = groups_in(found.get(GROUP, b""))
+    varies = {each.strip().lower() for each in found.get(b"vary", b"").split(b",")} - {b""}
+    if (
+        service not in groups
+        or not found.get(b"etag", b"").startswith(b'"')
+        or _NOT_SHARED.search(found.get(b"cache-control", b"private"))
+        or not varies <= _VARIES
+    ):
+        return None, None
+    return size, groups[service]
+
+
+def _kept_from(headers: _Headers, body: bytes, state: State) -> Kept:
+    headers = [header for header in headers if header[0] not in _OF_ONE_REQUEST]
+    return Kept(
+        state,
+        next(value.decode("latin-1") for name, value in headers if name == b"etag"),
+        headers,
+        [header for header in headers if header[0] in _OF_NOT_MODIFIED],
+        body,
+    )
+
+
+async def _send_kept(kept: Kept, question: _Question, send: Send, how: bytes) -> None:
+    label = (_STATUS, NAME.encode() + b"; " + how)
+    further: _Headers = [label, (b"age", b"0")] if how == b"hit" else [label]
+    if question.known is not None and conditional.is_known(question.known, kept.tag):
+        await send({"type": "http.response.start", "status": 304, "headers": [*kept.not_modified, *further]})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [*kept.headers, *further]})
+    await send({"type": "http.response.body", "body": kept.body})
+
+
+def _labelled(send: Send, how: bytes) -> Send:
+    """Send the answer to a read with how this process took part, where it is one that could have been kept."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] in (200, 304):
+            message["headers"] = [*message["headers"], (_STATUS, NAME.encode() + b"; " + how)]
+        await send(message)
+
+    return send_on

@@ -1,0 +1,312 @@
+"""Public reads that the gateway keeps: when they are answered from there, when they are not, and never an older one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+import redis.asyncio as redis
+from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
+
+from mmptf_common.wire.announcements import VALID_SECONDS, Announcement, channel_of
+from mmptf_gateway.app import create_app
+from mmptf_gateway.settings import GatewaySettings
+from mmptf_local.cache import Cache
+from tests.gateway.conftest import running
+from tests.integration.replicas import until
+
+PATH = "/catalog/v1/programmes"
+DATABASE = 7
+"""A database of Redis of its own: other suites of these tests announce in the first."""
+HIT, STORED, MISS = "mmptf-gateway; hit", "mmptf-gateway; fwd=uri-miss; stored", "mmptf-gateway; fwd=uri-miss"
+BYPASS, UNAVAILABLE = "mmptf-gateway; fwd=bypass", "mmptf-gateway; fwd=bypass; detail=unavailable"
+COLLAPSED, STALE = f"{MISS}; collapsed", "mmptf-gateway; fwd=stale; stored"
+
+
+@dataclass
+class Played:
+    """A service whose answer says what it was asked, and its announcements, both as a test wants them."""
+
+    revision: int = 1
+    announced: dict[str, tuple[int, str]] = field(default_factory=lambda: {"0" * 16: (1, "a" * 12)})
+    """Process -> the revision and the build that it announces."""
+    headers: dict[str, str | None] = field(default_factory=dict)
+    status: int = 200
+    size: int = 0
+    asked: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for step in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{step}.complete"})
+            return
+        target = f"{scope['path']}?{scope['query_string'].decode()}"
+        self.asked.append(target)
+        revision = self.revision
+        await asyncio.sleep(self.seconds)
+        said = {"revision": revision, "target": target, "accept": dict(scope["headers"]).get(b"accept", b"").decode()}
+        body = json.dumps({**said, "rest": "x" * self.size}).encode()
+        headers: dict[str, str | None] = {
+            "content-type": "application/json", "content-length": str(len(body)), "etag": f'"{revision}-{hash(body)}"',
+            "cache-control": "public, no-cache", "vary": "Accept", "cache-groups": f'"catalog";revision={revision}',
+        }  # fmt: skip
+        if scope["method"] == "POST":
+            headers = {"content-length": str(len(body)), "cache-group-invalidation": f'"catalog";revision={revision}'}
+        sent = [(n.encode(), v.encode()) for n, v in {**headers, **self.headers}.items() if v is not None]
+        await send({"type": "http.response.start", "status": self.status, "headers": sent})
+        await send({"type": "http.response.body", "body": body})
+
+
+@dataclass
+class Suite:
+    """The gateway in front of the service, and Redis."""
+
+    client: httpx.AsyncClient
+    service: Played
+    redis: redis.Redis
+    path: str = PATH
+    """A path that no test before has asked for."""
+
+    async def get(self, path: str | None = None, **headers: str) -> httpx.Response:
+        return await self.client.get(
+            path or self.path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+
+    async def label(self, path: str | None = None, **headers: str) -> str:
+        return (await self.get(path, **headers)).headers["cache-status"]
+
+    async def write(self, revision: int, *, is_announced: bool = True) -> None:
+        """Let the service be at a revision; the gateway has heard of it, where it is announced."""
+        self.service.revision = revision
+        if is_announced:
+            self.service.announced = {name: (revision, build) for name, (_, build) in self.service.announced.items()}
+            await asyncio.sleep(0.1)
+
+
+async def announce(service: Played, client: redis.Redis) -> None:
+    while True:
+        for instance, (number, build) in list(service.announced.items()):
+            with suppress(redis.RedisError):
+                message = Announcement(instance, number, 17, build).text()
+                await client.publish(channel_of("catalog", DATABASE), message)
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+async def running_suite(redis_server: Cache) -> AsyncIterator[Suite]:
+    """One gateway for all tests, which keeps half a megabyte."""
+    url = redis_server.url.removesuffix("0") + str(DATABASE)
+    service = Played()
+    settings = {"answers_bytes": 500_000, "redis_url": SecretStr(url), "rate_limits": {}}
+    with (
+        running(service) as origin,
+        running(create_app(GatewaySettings(services={"catalog": origin}, **settings))) as g,
+    ):
+        async with redis.Redis.from_url(url) as client, httpx.AsyncClient(base_url=g, timeout=10) as http:
+            task = asyncio.create_task(announce(service, client))
+            yield Suite(http, service, client)
+            task.cancel()
+
+
+@pytest.fixture
+async def suite(running_suite: Suite) -> Suite:
+    """The suite at a revision of its own, of which the gateway has heard."""
+    service = running_suite.service
+    revision = service.revision + 10
+    service.__dict__.update(Played(revision, {"0" * 16: (revision, "a" * 12)}).__dict__)
+
+    async def is_heard() -> bool:
+        label = await running_suite.label("/catalog/v1/first")
+        return label != UNAVAILABLE and service.asked != []
+
+    await until(is_heard)
+    await until(lambda: is_hit(running_suite, "/catalog/v1/first"))
+    service.asked.clear()
+    running_suite.client.cookies.clear()
+    running_suite.path = f"{PATH}/{revision}"
+    return running_suite
+
+
+async def test_a_read_is_answered_from_here_as_the_service_answers_it(suite: Suite) -> None:
+    first = await suite.get(f"{suite.path}?b=2&a=1")
+    again = await suite.get(f"{suite.path}?a=1&b=2")
+    assert (first.headers["cache-status"], again.headers["cache-status"]) == (STORED, HIT)
+    assert again.content == first.content
+    passing = {"date", "cache-status", "x-request-id", "age"}
+    assert {n: v for n, v in again.headers.items() if n not in passing} == {
+        n: v for n, v in first.headers.items() if n not in passing
+    }
+    assert (again.headers["age"], again.headers["x-request-id"] != first.headers["x-request-id"]) == ("0", True)
+    head = await suite.client.head(f"{suite.path}?a=1&b=2")
+    assert (head.headers["cache-status"], head.content) == (HIT, b"")
+    assert head.headers["content-length"] == first.headers["content-length"]
+    tag = first.headers["etag"]
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*", f'{tag[:-1]}-gzip"'):
+        answer = await suite.get(f"{suite.path}?a=1&b=2", if_none_match=known)
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+        assert (answer.headers["cache-status"], "content-type" in answer.headers) == (HIT, False)
+    assert (await suite.get(f"{suite.path}?a=1&b=2", if_none_match='"1-0"')).status_code == 200
+    assert len(suite.service.asked) == 1
+
+
+async def test_each_question_has_an_answer_of_its_own(suite: Suite) -> None:
+    questions: list[tuple[str, str]] = [
+        (f"{suite.path}{query}", accept)
+        for query in ("", "?", "?a=1", "?a=1&a=2", "?a=2&a=1", "?a=%31", "?A=1", "/a%2Fb", "/a/b")
+        for accept in ("application/json", "*/*", "application/json;q=0.1, text/html")
+    ]
+    for _ in range(2):
+        for path, accept in questions:
+            answer = await suite.get(path, accept=accept)
+            assert answer.json()["accept"] == accept
+            assert answer.json()["target"].partition("?")[2] == path.partition("?")[2]
+    # A question mark without a query is none.
+    assert len(suite.service.asked) == len(questions) - 3
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"authorization": "Bearer x"}, {"cookie": "a=1"}, {"range": "bytes=0-1"}, {"if-match": '"1-0"'},
+        {"if-modified-since": "Mon, 01 Jan 2024 00:00:00 GMT"}, {"cache-control": "no-cache"}, {"pragma": "no-cache"},
+        {"cache-control": "max-age=0"}, {"cache-control": "no-store"}, {"accept": "x/" + "y" * 300},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_who_asks_for_something_else_is_answered_by_the_service(suite: Suite, sent: dict[str, str]) -> None:
+    await suite.get(**{"accept": "*/*"})
+    assert await suite.label() == HIT
+    suite.service.asked.clear()
+    answers = [await suite.client.get(suite.path, headers=sent) for _ in range(2)]
+    assert len(suite.service.asked) == 2
+    assert {answer.headers["cache-status"] for answer in answers} <= {BYPASS, "mmptf-gateway; fwd=request; stored"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"cache-control": "no-store"}, {"cache-control": "private, no-cache"}, {"cache-control": None}, {"etag": None},
+        {"etag": 'W/"1-0"'}, {"set-cookie": "a=1"}, {"vary": "Accept, Origin"}, {"content-encoding": "x-none"},
+        {"cache-groups": None}, {"cache-groups": '"funding";revision=1'}, {"cache-groups": '"catalog"'},
+        {"cache-groups": '"catalog";revision=999999'}, {"cache-groups": '"catalog";revision=0'},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_what_not_everybody_may_get_is_not_kept(suite: Suite, headers: dict[str, str | None]) -> None:
+    suite.service.headers = headers
+    for _ in range(3):
+        assert await suite.label() == MISS
+        suite.client.cookies.clear()
+    suite.service.headers = {}
+    suite.service.status = 404
+    assert "cache-status" not in (await suite.get("/catalog/v1/missing")).headers
+    assert len(suite.service.asked) == 4
+
+
+async def test_one_request_answers_all_who_ask_the_same(suite: Suite) -> None:
+    suite.service.seconds = 0.2
+    answers = await asyncio.gather(*(suite.get() for _ in range(30)))
+    assert len(suite.service.asked) == 1
+    assert len({answer.content for answer in answers}) == 1
+    labels = Counter(answer.headers["cache-status"] for answer in answers)
+    assert (labels[STORED], labels[COLLAPSED] + labels[HIT], labels[COLLAPSED] > 9) == (1, 29, True)
+    # Where it cannot be kept, each asks for itself, and at once.
+    suite.service.headers = {"cache-control": "no-store"}
+    began = time.monotonic()
+    answers = await asyncio.gather(*(suite.get(f"{suite.path}/a") for _ in range(30)))
+    assert (len(suite.service.asked), time.monotonic() - began < 2) == (31, True)
+
+
+async def test_a_new_revision_ends_what_is_kept(suite: Suite) -> None:
+    assert [await suite.label() for _ in range(2)] == [STORED, HIT]
+    newest = suite.service.revision + 1
+    await suite.write(newest)
+    answers = [await suite.get() for _ in range(2)]
+    assert [a.headers["cache-status"] for a in answers] == [STALE, HIT]
+    assert [a.json()["revision"] for a in answers] == [newest, newest]
+    # A second process of another build, behind the first: what is kept is of both, and then of the new one.
+    suite.service.announced["1" * 16] = (newest - 1, "b" * 12)
+    await asyncio.sleep(0.1)
+    assert [await suite.label() for _ in range(2)] == [STALE, HIT]
+    del suite.service.announced["0" * 16]
+    suite.service.revision = newest - 1
+    await asyncio.sleep(VALID_SECONDS + 0.2)
+    assert [(await suite.get()).json()["revision"] for _ in range(2)] == [newest - 1] * 2
+
+
+async def test_after_a_write_through_the_gateway_nothing_older_is_used(suite: Suite) -> None:
+    await suite.get()
+    assert await suite.label() == HIT
+    newest = suite.service.revision + 1
+    await suite.write(newest, is_announced=False)
+    await suite.client.post("/catalog/v1/drafts", json={})
+    answers = [await suite.get() for _ in range(3)]
+    assert {answer.json()["revision"] for answer in answers} == {newest}
+    assert {answer.headers["cache-status"] for answer in answers} == {UNAVAILABLE}
+    await suite.write(newest)
+    assert [await suite.label() for _ in range(2)] == [STALE, HIT]
+    # One whose revision is not known: what is announced now may be older.
+    suite.service.headers = {"cache-group-invalidation": '"catalog"'}
+    await suite.client.post("/catalog/v1/drafts", json={})
+    suite.service.headers = {}
+    assert await suite.label() == UNAVAILABLE
+    await until(lambda: is_hit(suite))
+
+
+async def is_hit(suite: Suite, path: str | None = None) -> bool:
+    return await suite.label(path) == HIT
+
+
+async def test_while_nothing_is_heard_nothing_is_used(suite: Suite) -> None:
+    await suite.get()
+    assert await suite.label() == HIT
+    # The line breaks, and comes back.
+    await suite.redis.execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
+    await until(lambda: is_unavailable(suite), seconds=0.3)
+    await until(lambda: is_hit(suite))
+    # The line hangs: what was heard before holds for a moment.
+    await suite.redis.execute_command("CLIENT", "PAUSE", 1500, "ALL")
+    newest = suite.service.revision + 1
+    await suite.write(newest, is_announced=False)
+    await until(lambda: is_unavailable(suite), seconds=1)
+    assert (await suite.get()).json()["revision"] == newest
+    await suite.write(newest)
+    await until(lambda: is_hit(suite))
+    # The service does not announce any more.
+    suite.service.announced = {}
+    await until(lambda: is_unavailable(suite), seconds=1)
+
+
+async def is_unavailable(suite: Suite) -> bool:
+    return await suite.label() == UNAVAILABLE
+
+
+async def test_memory_is_bounded_and_what_was_used_longest_ago_goes_first(suite: Suite) -> None:
+    suite.service.size = 90_000
+    for n in range(5):
+        await suite.get(f"{suite.path}?n={n}")
+    assert await suite.label(f"{suite.path}?n=0") == HIT
+    await suite.get(f"{suite.path}?n=5")
+    assert [await suite.label(f"{suite.path}?n={n}") for n in (0, 2, 3, 4, 5)] == [HIT] * 5
+    assert await suite.label(f"{suite.path}?n=1") == STORED
+    suite.service.size = 260_000
+    assert [await suite.label(f"{suite.path}?n=large") for _ in range(2)] == [MISS, MISS]
+    assert (await suite.get(f"{suite.path}?n=large")).json()["rest"] == "x" * 260_000
+
+
+async def test_nothing_is_kept_where_that_is_set() -> None:
+    with running(Played()) as origin:
+        app = create_app(GatewaySettings(services={"catalog": origin}, answers_bytes=0))
+        with running(app) as gateway:
+            async with httpx.AsyncClient(base_url=gateway) as client:
+                assert [(await client.get(PATH)).headers["cache-status"] for _ in range(2)] == [BYPASS] * 2
