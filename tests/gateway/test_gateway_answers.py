@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -157,6 +159,48 @@ async def test_a_read_is_answered_from_here_as_the_service_answers_it(suite: Sui
         assert (answer.headers["cache-status"], "content-type" in answer.headers) == (HIT, False)
     assert (await suite.get(f"{suite.path}?a=1&b=2", if_none_match='"1-0"')).status_code == 200
     assert len(suite.service.asked) == 1
+
+
+async def test_it_is_compressed_once_under_a_tag_of_its_own(suite: Suite) -> None:
+    suite.service.size = 5_000
+    plain = await suite.get(accept_encoding="identity")
+    tag = plain.headers["etag"]
+    assert ("content-encoding" in plain.headers, plain.headers["vary"]) == (False, "Accept, Accept-Encoding")
+    for sent, coding in {
+        "gzip": "gzip", "zstd": "zstd", "gzip, deflate, br, zstd": "zstd", "zstd;q=0.5, gzip": "gzip", "*": "zstd",
+        "gzip;q=0, *;q=0.1": "zstd", "br": None, "gzip;q=0.2, identity": None, "x" * 300 + ", gzip": None, "": None,
+    }.items():  # fmt: skip
+        for known in (None, f'{tag[:-1]}-{coding}"' if coding else tag):
+            headers = {"accept-encoding": sent} | ({"if-none-match": known} if known else {})
+            request = suite.client.build_request("GET", suite.path, headers=headers)
+            answer = await suite.client.send(request, stream=True)
+            body = b"".join([piece async for piece in answer.aiter_raw()])
+            await answer.aclose()
+            assert answer.headers["cache-status"] == HIT
+            assert answer.headers["etag"] == (f'{tag[:-1]}-{coding}"' if coding else tag)
+            if known:
+                assert (answer.status_code, body) == (304, b"")
+                continue
+            assert answer.headers.get("content-encoding") == coding
+            assert int(answer.headers["content-length"]) == len(body)
+            assert (decoded(body, coding), len(body) < 1_000) == (plain.content, coding is not None)
+    # Who has another form of it keeps that one.
+    other = await suite.get(accept_encoding="gzip", if_none_match=tag)
+    assert (other.status_code, other.headers["etag"]) == (304, tag)
+    assert len(suite.service.asked) == 1
+    # A small answer is sent as it is.
+    suite.service.size = 0
+    assert "content-encoding" not in (await suite.get(f"{suite.path}/small", accept_encoding="gzip")).headers
+
+
+def decoded(body: bytes, coding: str | None) -> bytes:
+    if coding == "zstd":
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+        return zstd.decompress(body)
+    return gzip.decompress(body) if coding else body
 
 
 async def test_each_question_has_an_answer_of_its_own(suite: Suite) -> None:

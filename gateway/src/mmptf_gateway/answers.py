@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
 from mmptf_common.http import conditional
 from mmptf_common.wire.announcements import GROUP, INVALIDATION, groups_in
+from mmptf_gateway.compression import VARY, compressed, preferred_coding
 from mmptf_gateway.forward import SMALL_BODY, Forwarder, lasts
 from mmptf_gateway.revisions import Revisions, State
 
 # Bytes of the largest answer that is kept, and of the memory that one takes beside its body.
 MOST_BYTES, OVERHEAD_BYTES = 1_048_576, 4_096
+# Bytes of the smallest answer that is compressed.
+LEAST_COMPRESSED = 1_000
 # A question that is longer is forwarded, and so is one with a longer `Accept` or more of them.
 LONGEST_QUESTION, LONGEST_ACCEPT = 4_096, 256
 # The questions whose answers are not kept that are remembered.
@@ -33,11 +36,11 @@ _NEVER_KEPT = frozenset(
 )  # fmt: skip
 _AS_NEW = re.compile(rb"(?:^|[,\s])(?:no-cache|no-store|max-age\s*=\s*\"?0+\"?)(?:[\s,;]|$)", re.IGNORECASE)
 _NOT_SHARED = re.compile(rb"(?:^|[,\s])(?:no-store|private)", re.IGNORECASE)
-# What an answer may depend on: the key of what is kept contains `Accept`, and nothing is kept in a coding.
+# What an answer may depend on: the key of what is kept contains `Accept`, and it is compressed here.
 _VARIES = frozenset({b"accept", b"accept-encoding"})
 # What concerns one request, or is stated anew.
 _NOT_KEPT_WITH = frozenset({b"content-encoding", b"content-range", b"set-cookie"})
-_OF_ONE_REQUEST = frozenset({b"age", b"ratelimit", b"ratelimit-policy"})
+_STATED_ANEW = frozenset({b"age", b"ratelimit", b"ratelimit-policy", b"vary"})
 # Those of a 304 (RFC 9110, section 15.4.5).
 _OF_NOT_MODIFIED = frozenset({b"cache-control", b"content-location", b"etag", b"expires", b"vary", GROUP})
 _STATUS = b"cache-status"
@@ -46,10 +49,15 @@ _Key = tuple[bytes, bytes, bytes]
 
 
 class _Question(NamedTuple):
-    """A read that may be answered from here: the key of its answer, If-None-Match, whether it asks for a new one."""
+    """A read that may be answered from here.
+
+    key: of its answer; known: its If-None-Match; coding: the one that it prefers; is_for_new: whether it asks for an
+    answer that was not kept
+    """
 
     key: _Key
     known: str | None
+    coding: str | None
     is_for_new: bool
 
     @property
@@ -59,19 +67,44 @@ class _Question(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """An answer that is kept: the state of its service, its head and its body."""
+class _Form:
+    """An answer in one coding: its tag, its head, that of a 304, and its body."""
 
-    state: State
     tag: str
     headers: _Headers
     not_modified: _Headers
     body: bytes
 
+    @classmethod
+    def of(cls, headers: _Headers, body: bytes) -> _Form:
+        tag = next(value.decode("latin-1") for name, value in headers if name == b"etag")
+        return cls(tag, headers, [header for header in headers if header[0] in _OF_NOT_MODIFIED], body)
+
+    def in_coding(self, coding: str) -> _Form:
+        """The same compressed, under a strong tag of its own; itself where that takes no fewer bytes."""
+        body = compressed(self.body, coding)
+        if len(body) >= len(self.body):
+            return self
+        changed = {b"etag": f'{self.tag[:-1]}-{coding}"'.encode("latin-1"), b"content-length": b"%d" % len(body)}
+        headers = [(name, changed.get(name, value)) for name, value in self.headers]
+        return _Form.of([*headers, (b"content-encoding", coding.encode())], body)
+
+
+@dataclass(slots=True)
+class Kept:
+    """An answer that is kept: the state of its service, and its forms by coding, None for the one without.
+
+    compressing: what makes a form that is not there yet, for all who wait for it
+    """
+
+    state: State
+    forms: dict[str | None, _Form]
+    compressing: dict[str, asyncio.Task[_Form]] = field(default_factory=dict)
+
     @property
     def size(self) -> int:
         """Roughly the bytes of memory that it takes, with its question."""
-        return len(self.body) + OVERHEAD_BYTES
+        return sum(len(form.body) + OVERHEAD_BYTES for form in self.forms.values())
 
 
 class Answers:
@@ -111,7 +144,7 @@ class Answers:
             kept = self._kept.get(question.key)
             if kept and kept.state == state and not question.is_for_new:
                 self._kept.move_to_end(question.key)
-                await _send_kept(kept, question, send, b"fwd=uri-miss; collapsed" if has_waited else b"hit")
+                await self.send(kept, question, send, b"fwd=uri-miss; collapsed" if has_waited else b"hit")
                 return
             other = self._under_way.get(question.key)
             if other is None or question.is_for_new or has_waited:
@@ -159,9 +192,7 @@ class Answers:
         before = self._kept.pop(question.key, None)
         self._bytes += kept.size - (before.size if before else 0)
         self._kept[question.key] = kept
-        while self._bytes > self._most_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.size
+        self._make_room()
         return True
 
     def do_not_keep(self, question: _Question, state: State) -> None:
@@ -170,6 +201,46 @@ class Answers:
         self._unkept.move_to_end(question.key)
         if len(self._unkept) > MOST_UNKEPT:
             self._unkept.popitem(last=False)
+
+    async def send(self, kept: Kept, question: _Question, send: Send, how: bytes) -> None:
+        """Send what is kept in the coding that is preferred, or a 304."""
+        form = kept.forms.get(question.coding) or await self._compressed(kept, question)
+        label = (_STATUS, NAME.encode() + b"; " + how)
+        further: _Headers = [label, (b"age", b"0")] if how == b"hit" else [label]
+        plain = kept.forms[None]
+        if question.known is not None and conditional.is_known(question.known, plain.tag):
+            # Under the tag that the caller has: a cache takes no other one for its own.
+            same = form if form.tag in question.known else plain
+            await send({"type": "http.response.start", "status": 304, "headers": [*same.not_modified, *further]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [*form.headers, *further]})
+        await send({"type": "http.response.body", "body": form.body})
+
+    async def _compressed(self, kept: Kept, question: _Question) -> _Form:
+        """The form in the coding of a question, which is made once and kept as long as the answer is."""
+        plain, coding = kept.forms[None], question.coding
+        if coding is None or len(plain.body) < LEAST_COMPRESSED:
+            return plain
+        task = kept.compressing.get(coding)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(plain.in_coding, coding))
+            kept.compressing[coding] = task
+        form = await asyncio.shield(task)
+        if coding not in kept.forms:
+            is_kept = self._kept.get(question.key) is kept
+            before = kept.size
+            kept.forms[coding] = form
+            del kept.compressing[coding]
+            if is_kept:
+                self._bytes += kept.size - before
+                self._make_room()
+        return form
+
+    def _make_room(self) -> None:
+        while self._bytes > self._most_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.size
 
     def _noting_write(self, send: Send) -> Send:
         """Send the answer of a write once nothing is used any more that is older than the write."""
@@ -218,7 +289,8 @@ class _Taking:
         is_stored = self._answers.keep(self._question, kept)
         self._arrived.set()
         if self._is_held:
-            await _send_kept(kept, self._question, self._send, self._why + (b"; stored" if is_stored else b""))
+            why = self._why + (b"; stored" if is_stored else b"")
+            await self._answers.send(kept, self._question, self._send, why)
         else:
             await self._send(message)
 
@@ -249,6 +321,7 @@ class _Taking:
 def _question(scope: Scope) -> _Question | None:
     """The question of a read that may be answered from here; None where its answer is not the one for everybody."""
     accept, known = b"", None
+    codings = ""
     is_for_new = False
     for name, value in scope["headers"]:
         if name in _NEVER_KEPT or (name == b"content-length" and value.strip(b"0")):
@@ -257,6 +330,8 @@ def _question(scope: Scope) -> _Question | None:
             accept = accept + b", " + value if accept else value
         elif name == b"if-none-match":
             known = f"{known}, {value.decode('latin-1')}" if known else value.decode("latin-1")
+        elif name == b"accept-encoding":
+            codings = f"{codings},{value.decode('latin-1')}" if codings else value.decode("latin-1")
         elif name in (b"cache-control", b"pragma"):
             is_for_new = is_for_new or _AS_NEW.search(value) is not None
     path: bytes = scope["raw_path"]
@@ -267,7 +342,7 @@ def _question(scope: Scope) -> _Question | None:
         # In the order of the names; the values of one name stay in theirs, which may mean something.
         pairs: list[bytes] = sorted(query.split(b"&"), key=_name)
         query = b"&".join(pairs)
-    return _Question((path, query, accept), known, is_for_new)
+    return _Question((path, query, accept), known, preferred_coding(codings) if codings else None, is_for_new)
 
 
 def _name(pair: bytes) -> bytes:
@@ -299,25 +374,11 @@ def _keepable(message: Message, service: str) -> tuple[int | None, int | None]:
 
 
 def _kept_from(headers: _Headers, body: bytes, state: State) -> Kept:
-    headers = [header for header in headers if header[0] not in _OF_ONE_REQUEST]
-    return Kept(
-        state,
-        next(value.decode("latin-1") for name, value in headers if name == b"etag"),
-        headers,
-        [header for header in headers if header[0] in _OF_NOT_MODIFIED],
-        body,
-    )
-
-
-async def _send_kept(kept: Kept, question: _Question, send: Send, how: bytes) -> None:
-    label = (_STATUS, NAME.encode() + b"; " + how)
-    further: _Headers = [label, (b"age", b"0")] if how == b"hit" else [label]
-    if question.known is not None and conditional.is_known(question.known, kept.tag):
-        await send({"type": "http.response.start", "status": 304, "headers": [*kept.not_modified, *further]})
-        await send({"type": "http.response.body", "body": b""})
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": [*kept.headers, *further]})
-    await send({"type": "http.response.body", "body": kept.body})
+    found = [header for header in headers if header[0] not in _STATED_ANEW]
+    varies = [value for name, value in headers if name == b"vary"]
+    if not any(VARY.lower().encode() in value.lower() for value in varies):
+        varies.append(VARY.encode())
+    return Kept(state, {None: _Form.of([*found, (b"vary", b", ".join(varies))], body)})
 
 
 def _labelled(send: Send, how: bytes) -> Send:
