@@ -114,12 +114,15 @@ class Answers:
     sent once for all who ask the same meanwhile.
 
     most_bytes: of memory for what is kept; where a new answer does not fit, those go that were used longest ago
+    cdn_seconds: for how long caches in front may use what is in the group of a service without asking; 0 for never
     """
 
-    def __init__(self, forwarder: Forwarder, revisions: Revisions, *, most_bytes: int) -> None:
+    def __init__(self, forwarder: Forwarder, revisions: Revisions, *, most_bytes: int, cdn_seconds: int) -> None:
         self._forward = forwarder
         self._revisions = revisions
         self._most_bytes = most_bytes
+        for_cdn = b"max-age=%d, stale-while-revalidate=%d" % (cdn_seconds, cdn_seconds)
+        self._for_cdn: _Headers = [(b"cdn-cache-control", for_cdn)] if cdn_seconds else []
         self._bytes = 0
         self._kept: OrderedDict[_Key, Kept] = OrderedDict()
         self._unkept: OrderedDict[_Key, State] = OrderedDict()
@@ -133,13 +136,13 @@ class Answers:
             return
         question = _question(scope)
         if question is None or not self._most_bytes:
-            await self._forward(scope, receive, _labelled(send, b"fwd=bypass"))
+            await self._forward(scope, receive, self.labelled(send, b"fwd=bypass"))
             return
         has_waited = False
         while True:
             state = self._revisions.current(question.service)
             if state is None:
-                await self._forward(scope, receive, _labelled(send, b"fwd=bypass; detail=unavailable"))
+                await self._forward(scope, receive, self.labelled(send, b"fwd=bypass; detail=unavailable"))
                 return
             kept = self._kept.get(question.key)
             if kept and kept.state == state and not question.is_for_new:
@@ -154,7 +157,7 @@ class Answers:
             await other.wait()
         why = b"fwd=request" if question.is_for_new else b"fwd=stale" if kept else b"fwd=uri-miss"
         if scope["method"] == "HEAD" or self._unkept.get(question.key) == state or lasts(scope):
-            await self._forward(scope, receive, _labelled(send, why))
+            await self._forward(scope, receive, self.labelled(send, why))
         else:
             await self._fetch(question, state, why, scope, receive, send)
 
@@ -205,8 +208,9 @@ class Answers:
     async def send(self, kept: Kept, question: _Question, send: Send, how: bytes) -> None:
         """Send what is kept in the coding that is preferred, or a 304."""
         form = kept.forms.get(question.coding) or await self._compressed(kept, question)
-        label = (_STATUS, NAME.encode() + b"; " + how)
-        further: _Headers = [label, (b"age", b"0")] if how == b"hit" else [label]
+        further: _Headers = [(_STATUS, NAME.encode() + b"; " + how), *self._for_cdn]
+        if how == b"hit":
+            further.append((b"age", b"0"))
         plain = kept.forms[None]
         if question.known is not None and conditional.is_known(question.known, plain.tag):
             # Under the tag that the caller has: a cache takes no other one for its own.
@@ -241,6 +245,19 @@ class Answers:
         while self._bytes > self._most_bytes:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= oldest.size
+
+    def labelled(self, send: Send, how: bytes) -> Send:
+        """Send the answer to a read with how this process took part, where it is one that could have been kept."""
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in (200, 304):
+                headers = [*message["headers"], (_STATUS, NAME.encode() + b"; " + how)]
+                if any(name == GROUP for name, _ in headers):
+                    headers += self._for_cdn
+                message["headers"] = headers
+            await send(message)
+
+        return send_on
 
     def _noting_write(self, send: Send) -> Send:
         """Send the answer of a write once nothing is used any more that is older than the write."""
@@ -301,7 +318,7 @@ class _Taking:
         # A process of the service may not know of the newest revision yet.
         if size is None or revision != self._state.number or not self._answers.may_take(size):
             self._arrived.set()
-            await _labelled(self._send, self._why)(message)
+            await self._answers.labelled(self._send, self._why)(message)
             return
         self._start = message
         self._is_held = size <= SMALL_BODY
@@ -310,7 +327,7 @@ class _Taking:
             self._answers.arriving(size)
             # Who waits would wait for the reader of this one.
             self._arrived.set()
-            await _labelled(self._send, self._why)(message)
+            await self._answers.labelled(self._send, self._why)(message)
 
     def end(self) -> None:
         """Give back what was counted."""
@@ -379,14 +396,3 @@ def _kept_from(headers: _Headers, body: bytes, state: State) -> Kept:
     if not any(VARY.lower().encode() in value.lower() for value in varies):
         varies.append(VARY.encode())
     return Kept(state, {None: _Form.of([*found, (b"vary", b", ".join(varies))], body)})
-
-
-def _labelled(send: Send, how: bytes) -> Send:
-    """Send the answer to a read with how this process took part, where it is one that could have been kept."""
-
-    async def send_on(message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] in (200, 304):
-            message["headers"] = [*message["headers"], (_STATUS, NAME.encode() + b"; " + how)]
-        await send(message)
-
-    return send_on

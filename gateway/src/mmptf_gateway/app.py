@@ -44,7 +44,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     }
     forwarder = Forwarder(upstreams.values(), answer_seconds=settings.answer_seconds)
     revisions = Revisions(upstreams)
-    answers = Answers(forwarder, revisions, most_bytes=settings.answers_bytes)
+    answers = Answers(forwarder, revisions, most_bytes=settings.answers_bytes, cdn_seconds=settings.cdn_seconds)
     limits = rate_limits_of(settings)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
 

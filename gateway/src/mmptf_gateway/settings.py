@@ -69,6 +69,7 @@ class GatewaySettings(ServerSettings):
     IN_FLIGHT         most requests under way to each service at once
     IN_FLIGHT_LONG    the same of those that last, which are counted apart: long polls, exports and uploads
     ANSWERS_BYTES     most bytes of public reads that are kept; 0 keeps none
+    CDN_SECONDS       how long a cache in front may use a public read without asking; 0 states nothing
     """
 
     services: Annotated[dict[str, str], NoDecode, BeforeValidator(_services)]
@@ -79,3 +80,4 @@ class GatewaySettings(ServerSettings):
     in_flight: Annotated[int, Field(ge=1, le=10_000)] = 256
     in_flight_long: Annotated[int, Field(ge=1, le=10_000)] = 256
     answers_bytes: Annotated[int, Field(ge=0, le=10**12)] = 33_554_432
+    cdn_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
