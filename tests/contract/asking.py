@@ -60,7 +60,8 @@ def rows(answer: httpx.Response) -> int | None:
 
 # The headers of every answer that the server or HTTP itself defines.
 _OF_HTTP = {
-    "connection", "content-length", "content-type", "date", "transfer-encoding", "x-content-type-options",
+    "connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding",
+    "x-content-type-options",
 }  # fmt: skip
 
 

@@ -34,15 +34,15 @@ from tests.contract.contracts import (
 from tests.suite import SERVICES
 
 # What differs between two answers to the same question, and how a body is framed where there is one.
-PASSING = {"date", "x-request-id", "cache-status", "transfer-encoding", "catalogue-age", "ledger-age"}
+PASSING = {"date", "x-request-id", "age", "cache-status", "transfer-encoding", "catalogue-age", "ledger-age"}
 # What scripts of every origin may read (Fetch Standard, "CORS-safelisted response-header name"), and what is for
 # browsers, caches and the connection.
 ALWAYS_READABLE = {
     "cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma",
 }  # fmt: skip
 OF_THE_CONNECTION = {
-    "access-control-allow-origin", "access-control-expose-headers", "content-security-policy", "date", "vary",
-    "transfer-encoding", "x-content-type-options",
+    "access-control-allow-origin", "access-control-expose-headers", "content-encoding", "content-security-policy",
+    "date", "vary", "transfer-encoding", "x-content-type-options",
 }  # fmt: skip
 # What follows the journal is asked for once.
 NOT_KEPT = {

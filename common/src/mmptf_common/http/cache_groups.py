@@ -28,9 +28,11 @@ class CacheGroupsMiddleware:
     def __init__(self, app: ASGIApp, *, service: str) -> None:
         self.app = app
         self.service = service
+        self._below = f"/{service}/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        # What the paths beside those of the service answer changes with the build only.
+        if scope["type"] != "http" or not scope["path"].startswith(self._below):
             await self.app(scope, receive, send)
             return
         announcer: Announcer = scope["app"].state.announcer

@@ -68,6 +68,10 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
         " are read.",
         "schema": {"type": "string"},
     },
+    "Age": {
+        "description": "Seconds since the gateway confirmed an answer that it kept; absent where it was forwarded.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "Allow": {
         "description": "With a 405: the methods that the path takes, such as `GET, HEAD, OPTIONS`.",
         "schema": {"type": "string"},
@@ -316,7 +320,7 @@ def read(
     headers: further headers of the answer, as OpenAPI header objects
     texts: media type -> what a text of it contains
     """
-    always = header_references(*_READ_HEADERS, "Cache-Groups", "Cache-Status") | dict(headers)
+    always = header_references(*_READ_HEADERS, "Age", "Cache-Groups", "Cache-Status") | dict(headers)
     further = header_references(
         *(("Link", "X-Total-Count") if media == EXPORTS else ()),
         *(("Content-Disposition",) if media else ()),
