@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mmptf_common.process.protocol import HttpProtocol
@@ -28,11 +29,12 @@ Script = Callable[[socket.socket, bytes], None]
 @contextmanager
 def running(app: ASGIApp, *, cors_origins: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve an app in a thread; the block gets its origin."""
+    at_once = app.state.at_once if isinstance(app, FastAPI) and hasattr(app.state, "at_once") else None
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             port=0,
-            http=type("HttpProtocol", (HttpProtocol,), {"cors_origins": cors_origins}),
+            http=type("HttpProtocol", (HttpProtocol,), {"cors_origins": cors_origins, "at_once": at_once}),
             ws="none",
             log_config=None,
             access_log=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 import sys
 import time
 from collections import Counter
@@ -18,7 +19,9 @@ import redis.asyncio as redis
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
+from mmptf_common.http.rate_limits import RateLimits
 from mmptf_common.wire.announcements import VALID_SECONDS, Announcement, channel_of
+from mmptf_gateway.answers import Answers
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
 from mmptf_local.cache import Cache
@@ -109,7 +112,7 @@ async def running_suite(redis_server: Cache) -> AsyncIterator[Suite]:
     """One gateway for all tests, which keeps half a megabyte."""
     url = redis_server.url.removesuffix("0") + str(DATABASE)
     service = Played()
-    settings = {"answers_bytes": 500_000, "redis_url": SecretStr(url), "rate_limits": {}}
+    settings = {"answers_bytes": 500_000, "redis_url": SecretStr(url)}
     with (
         running(service) as origin,
         running(create_app(GatewaySettings(services={"catalog": origin}, **settings))) as g,
@@ -203,6 +206,70 @@ def decoded(body: bytes, coding: str | None) -> bytes:
     return gzip.decompress(body) if coding else body
 
 
+async def test_the_server_answers_as_the_app_would(
+    suite: Suite, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `Connection: close` the app answers."""
+    suite.service.size = 5_000
+    tag = (await suite.get(accept_encoding="identity")).headers["etag"]
+    await suite.get(accept_encoding="gzip")
+    by_app: list[str] = []
+    called = Answers.__call__
+
+    async def noted(self: Answers, scope: Scope, receive: Receive, send: Send) -> None:
+        by_app.append(scope["method"])
+        await called(self, scope, receive, send)
+
+    monkeypatch.setattr(Answers, "__call__", noted)
+    monkeypatch.setattr(RateLimits, "client_of", lambda self, scope: scope["client"][0])
+    caplog.set_level(logging.INFO, "mmptf.access")
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    for method, headers in [
+        ("GET", {}), ("HEAD", {}), ("GET", {"accept-encoding": "gzip"}), ("GET", {"if-none-match": tag}),
+        ("GET", {"if-none-match": f'{tag[:-1]}-gzip"', "accept-encoding": "gzip"}), ("GET", {"origin": "https://a.b"}),
+        ("GET", {"x-request-id": "mine", "traceparent": trace, "user-agent": "mmptf-client"}),
+        ("GET", {"x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https"}), ("HEAD", {"if-none-match": "*"}),
+    ]:  # fmt: skip
+        found = []
+        for connection in ("keep-alive", "close"):
+            caplog.clear()
+            sent = {"accept-encoding": "identity", **headers, "connection": connection}
+            answer = await suite.client.request(method, suite.path, headers=sent)
+            await until(lambda: logged(caplog, suite.path) != [])  # the app logs after the answer
+            (record,) = logged(caplog, suite.path)
+            line = {n: getattr(record, n) for n in ("method", "query", "status", "bytes", "client", "internal")}
+            said = {n: v for n, v in answer.headers.multi_items() if n not in ("date", "connection", "ratelimit")}
+            if "x-request-id" not in headers:
+                assert len(said.pop("x-request-id")) == 24
+            assert answer.headers["ratelimit"].startswith('"pages";r=')
+            found.append((answer.status_code, said, answer.content, line))
+        assert found[0] == found[1], (method, headers)
+        assert by_app == [method], (method, headers)
+        by_app.clear()
+    # What is not for every caller, or not right, is for the app.
+    for headers in ({"host": "a b"}, {"cookie": "a=1"}, {"content-length": "0"}, {"expect": "100-continue"}):
+        await suite.client.get(suite.path, headers=headers)
+    await suite.client.get(f"{suite.path}#fragment")
+    assert len(by_app) == 3
+
+
+def logged(caplog: pytest.LogCaptureFixture, path: str) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "mmptf.access" and record.path == path]  # type: ignore[attr-defined]
+
+
+async def test_answers_come_in_the_order_of_their_requests(suite: Suite) -> None:
+    await suite.get()
+    kept, other = (f"GET {path} HTTP/1.1\r\nHost: x\r\n" for path in (suite.path, f"{suite.path}/other"))
+    suite.service.seconds = 0.1
+    reader, writer = await asyncio.open_connection(suite.client.base_url.host, suite.client.base_url.port)
+    writer.write(f"{kept}\r\n{other}\r\n{kept}\r\n{kept}\r\n{other}Connection: close\r\n\r\n".encode())
+    answers = (await reader.read()).split(b"HTTP/1.1 200 OK\r\n")[1:]
+    writer.close()
+    targets = [json.loads(each.partition(b"\r\n\r\n")[2])["target"].removesuffix("?") for each in answers]
+    expected = [suite.path, f"{suite.path}/other", suite.path, suite.path, f"{suite.path}/other"]
+    assert targets == expected
+
+
 async def test_each_question_has_an_answer_of_its_own(suite: Suite) -> None:
     questions: list[tuple[str, str]] = [
         (f"{suite.path}{query}", accept)
@@ -249,12 +316,13 @@ async def test_who_asks_for_something_else_is_answered_by_the_service(suite: Sui
 async def test_what_not_everybody_may_get_is_not_kept(suite: Suite, headers: dict[str, str | None]) -> None:
     suite.service.headers = headers
     for _ in range(3):
-        assert await suite.label() == MISS
+        answer = await suite.get()
+        assert answer.headers.get("cache-status") == (None if headers.get("cache-groups", "") is None else MISS)
         suite.client.cookies.clear()
     suite.service.headers = {}
     suite.service.status = 404
-    assert "cache-status" not in (await suite.get("/catalog/v1/missing")).headers
-    assert len(suite.service.asked) == 4
+    assert [await suite.label("/catalog/v1/missing") for _ in range(2)] == [MISS, MISS]
+    assert len(suite.service.asked) == 5
 
 
 async def test_one_request_answers_all_who_ask_the_same(suite: Suite) -> None:

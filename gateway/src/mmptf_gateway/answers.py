@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mmptf_common.http import conditional
 from mmptf_common.wire.announcements import GROUP, INVALIDATION, groups_in
@@ -74,6 +75,7 @@ class _Form:
     headers: _Headers
     not_modified: _Headers
     body: bytes
+    lines: dict[bool, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, headers: _Headers, body: bytes) -> _Form:
@@ -123,6 +125,7 @@ class Answers:
         self._most_bytes = most_bytes
         for_cdn = b"max-age=%d, stale-while-revalidate=%d" % (cdn_seconds, cdn_seconds)
         self._for_cdn: _Headers = [(b"cdn-cache-control", for_cdn)] if cdn_seconds else []
+        self._of_hit: _Headers = [(_STATUS, NAME.encode() + b"; hit"), *self._for_cdn, (b"age", b"0")]
         self._bytes = 0
         self._kept: OrderedDict[_Key, Kept] = OrderedDict()
         self._unkept: OrderedDict[_Key, State] = OrderedDict()
@@ -180,6 +183,41 @@ class Answers:
                 del self._under_way[question.key]
             arrived.set()
 
+    def at_once(self, scope: Scope) -> tuple[int, bytes, bytes] | None:
+        """The status, the status line with the headers, and the body of an answer that is kept; None where none is.
+
+        scope: of a GET or HEAD, as far as its question goes
+        """
+        name = scope["raw_path"][1:].partition(b"/")[0].decode("latin-1")
+        if not self._bytes or not self._revisions.knows(name):
+            return None
+        question = _question(scope)
+        if question is None or question.is_for_new:
+            return None
+        kept = self._kept.get(question.key)
+        if kept is None or kept.state != self._revisions.current(name):
+            return None
+        plain = kept.forms[None]
+        form = kept.forms.get(question.coding)
+        if form is None:
+            if len(plain.body) >= LEAST_COMPRESSED:
+                return None
+            form = plain
+        self._kept.move_to_end(question.key)
+        if question.known is not None and conditional.is_known(question.known, plain.tag):
+            same = form if form.tag in question.known else plain
+            return 304, self._lines(same, is_modified=False), b""
+        return 200, self._lines(form, is_modified=True), form.body
+
+    def _lines(self, form: _Form, *, is_modified: bool) -> bytes:
+        """The head of a kept answer, which is made once."""
+        lines = form.lines.get(is_modified)
+        if lines is None:
+            headers = [*(form.headers if is_modified else form.not_modified), *self._of_hit]
+            start = STATUS_LINE[200 if is_modified else 304]
+            lines = form.lines[is_modified] = b"".join([start, *(b"%b: %b\r\n" % header for header in headers)])
+        return lines
+
     def may_take(self, size: int) -> bool:
         """Whether an answer of this size may be kept, and taken in pieces now."""
         return size <= MOST_BYTES and self._arriving + size <= self._most_bytes // 2
@@ -208,9 +246,7 @@ class Answers:
     async def send(self, kept: Kept, question: _Question, send: Send, how: bytes) -> None:
         """Send what is kept in the coding that is preferred, or a 304."""
         form = kept.forms.get(question.coding) or await self._compressed(kept, question)
-        further: _Headers = [(_STATUS, NAME.encode() + b"; " + how), *self._for_cdn]
-        if how == b"hit":
-            further.append((b"age", b"0"))
+        further = self._of_hit if how == b"hit" else [(_STATUS, NAME.encode() + b"; " + how), *self._for_cdn]
         plain = kept.forms[None]
         if question.known is not None and conditional.is_known(question.known, plain.tag):
             # Under the tag that the caller has: a cache takes no other one for its own.
@@ -247,14 +283,12 @@ class Answers:
             self._bytes -= oldest.size
 
     def labelled(self, send: Send, how: bytes) -> Send:
-        """Send the answer to a read with how this process took part, where it is one that could have been kept."""
+        """Send the answer to a read with how this process took part, where it is one that may be kept by a cache."""
 
         async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in (200, 304):
-                headers = [*message["headers"], (_STATUS, NAME.encode() + b"; " + how)]
-                if any(name == GROUP for name, _ in headers):
-                    headers += self._for_cdn
-                message["headers"] = headers
+            if message["type"] == "http.response.start" and any(name == GROUP for name, _ in message["headers"]):
+                label = (_STATUS, NAME.encode() + b"; " + how)
+                message["headers"] = [*message["headers"], label, *self._for_cdn]
             await send(message)
 
         return send_on

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -14,6 +15,7 @@ from mmptf_common.http.app import create_app as create_shell
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
 from mmptf_gateway import docs, routes
 from mmptf_gateway.answers import Answers
+from mmptf_gateway.at_once import KeptAtOnce
 from mmptf_gateway.connections import Connections
 from mmptf_gateway.contracts import Contracts
 from mmptf_gateway.cors import Cors
@@ -64,6 +66,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             gc.freeze()
             yield
 
+    cors: dict[str, Any] = {
+        "allow_origins": settings.cors_origins,
+        "allow_methods": ("*",),
+        "allow_headers": ("*",),
+        "expose_headers": EXPOSED,
+    }
     app = create_shell(
         "Migration MPTF services",
         "The single entry point to the services of the Migration Multi-Partner Trust Fund suite. The first segment of a"
@@ -75,17 +83,21 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         segments=(*OWN_SEGMENTS, *settings.services),
         max_body=None,  # each service checks bodies itself
         inside=[
-            Middleware(
-                Cors,
-                allow_origins=settings.cors_origins,
-                allow_methods=("*",),
-                allow_headers=("*",),
-                expose_headers=EXPOSED,
-            ),
+            Middleware(Cors, **cors),
             *([Middleware(RateLimitMiddleware, limits=limits, addresses=True)] if limits else []),
             Middleware(Dispatch, forwarder=forwarder, answers=answers),
         ],
     )
+    # Where some origins only may read, the headers depend on the request.
+    if settings.answers_bytes and "*" in settings.cors_origins:
+        same_for_all = Cors(app, **cors).simple_headers
+        app.state.at_once = KeptAtOnce(
+            answers,
+            limits,
+            base_path=settings.base_path,
+            segments=app.state.segments,
+            cors=[(name.lower().encode(), value.encode()) for name, value in same_for_all.items()],
+        )
     app.include_router(routes.router)
     app.include_router(routes.contract_router)
     app.include_router(problem_kinds.router)

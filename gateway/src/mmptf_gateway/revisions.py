@@ -68,6 +68,10 @@ class Revisions:
         self._services = {name: _Service() for name in services}
         self._whole_until = -math.inf
 
+    def knows(self, name: str) -> bool:
+        """Whether this is the name of a service."""
+        return name in self._services
+
     def current(self, name: str) -> State | None:
         """The state of a service, which is announced by all of its processes that announce anything.
 

@@ -137,18 +137,27 @@ class RequestMiddleware:
                 sent=0 if scope["method"] == "HEAD" else sent,
                 client=scope["client"],
                 subject=scope["state"].get("subject"),
-                # Whether a process of the suite sent it, on its own or for a caller whose request it logs.
-                internal=found[b"user-agent"].startswith(OWN_NAMES) or b" " + OWN_NAMES in found[b"via"],
+                internal=is_internal(found[b"user-agent"], found[b"via"]),
             )
             current_base_path.reset(base_path_before)
             current.reset(token)
+
+
+def is_internal(user_agent: bytes, via: bytes) -> bool:
+    """Whether a process of the suite sent a request, on its own or for a caller whose request it logs."""
+    return user_agent.startswith(OWN_NAMES) or b" " + OWN_NAMES in via
+
+
+def is_valid_host(value: bytes) -> bool:
+    """Whether the value of a Host header is a host with an optional port."""
+    return _HOST.fullmatch(value) is not None
 
 
 def _check_head(version: str, hosts: int, found: Mapping[bytes, bytes]) -> None:
     """Raise BadRequest where the head breaks RFC 9112, section 3.2 (Host) or 6.1 (Transfer-Encoding)."""
     if hosts > 1 or (not hosts and version == "1.1"):
         raise BadRequest(f"A request of HTTP/1.1 has one Host header; this one has {hosts or 'none'}.")
-    if not _HOST.fullmatch(found[b"host"]):
+    if not is_valid_host(found[b"host"]):
         raise BadRequest("The Host header is no host with an optional port.")
     if (coding := found[b"transfer-encoding"]) and coding.lower() != b"chunked":
         raise BadRequest("The Transfer-Encoding is not chunked, the only one that is read here.")

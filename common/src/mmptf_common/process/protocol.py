@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass, replace
 from http import HTTPMethod
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import unquote
 
 import httptools
@@ -82,6 +82,28 @@ class Pace:
     check_seconds: float = 1
 
 
+class Head(NamedTuple):
+    """The head of a request without a body, which has been read and is the only one that is not answered.
+
+    target: as it was sent; headers: their names in small letters; client: the caller, as trusted proxies say
+    """
+
+    method: bytes
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    client: tuple[str, int] | None
+
+
+class AnswersAtOnce(Protocol):
+    """What answers some requests before there is a task or an app for them."""
+
+    def answer(self, head: Head) -> tuple[bytes, bytes] | None:
+        """The status line and the headers, each with its end of line, but for Date; and the body.
+
+        None where the app is to answer. It raises nothing.
+        """
+
+
 class HttpProtocol(HttpToolsProtocol):
     """A connection on which
 
@@ -97,8 +119,10 @@ class HttpProtocol(HttpToolsProtocol):
     segments: the first segments of the app's paths
     admission: the limits of the number of connections; None for none
     held: the limit of the bytes of answers that the process holds; None for none
+    at_once: what may answer a GET or HEAD before the app does; None for nothing
     """
 
+    at_once: AnswersAtOnce | None = None
     cors_origins: tuple[str, ...] = ()
     base_path: str = ""
     segments: tuple[str, ...] = ()
@@ -115,6 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         self._too_many: ProblemError | None = None
         self._is_released = False
+        self._is_at_once = self._has_answered_at_once = False
         self._refusal = b""
         self._body_rate = _Rate(self.pace)
         self._reader_rate = _Rate(self.pace)
@@ -161,7 +186,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _note_idle(self) -> None:
         """Let the connection be closed for another one, where no request is under way on it."""
-        is_answered = self.cycle is not None and self.cycle.response_complete
+        is_answered = self._has_answered_at_once if self.cycle is None else self.cycle.response_complete
         if self.admission and is_answered and not (self._in_message or self._refusal or self.transport.is_closing()):
             self.admission.add_idle(self)
 
@@ -210,7 +235,9 @@ class HttpProtocol(HttpToolsProtocol):
             if self._body_rate.is_too_low(self._body_bytes, now, is_measured=is_awaited):
                 least = f"{pace.rate} bytes a second, measured over {pace.rate_seconds:g} s"
                 self._refuse(RequestTimeout(f"The body of a request has to arrive with at least {least}."), b"")
-        elif answered and now - self._since > (pace.first_seconds if cycle is None else self.timeout_keep_alive):
+        elif answered and now - self._since > (
+            pace.first_seconds if cycle is None and not self._has_answered_at_once else self.timeout_keep_alive
+        ):
             # The server's own limit of idle connections begins again with each empty line before a request.
             self.transport.close()
 
@@ -272,11 +299,47 @@ class HttpProtocol(HttpToolsProtocol):
             raise self._too_many
         if len(self.pipeline) >= MAX_PIPELINED:
             raise BadRequest(f"More than {MAX_PIPELINED} requests wait for their answers on this connection.")
+        if self.at_once and self._answer_at_once(self.at_once):
+            return
         super().on_headers_complete()
         self._in_trailers = 0
         self._body_rate.restart()
         if self.is_draining():
             self.end_after_answer()
+
+    def _answer_at_once(self, at_once: AnswersAtOnce) -> bool:
+        """Answer without the app, where that can be done in turn and by the same rules; whether it was done."""
+        method = self.parser.get_method()
+        if (
+            method not in (b"GET", b"HEAD")
+            or not (self.cycle is None or self.cycle.response_complete)
+            or self.pipeline
+            or self.flow.write_paused
+            or self.parser.get_http_version() != "1.1"
+            or not self.parser.should_keep_alive()
+            or self.is_draining()
+            or self.transport.is_closing()
+        ):
+            return False
+        client = self.client
+        found = dict(self.headers)
+        # What is sent twice, and what may have a body, is for the app; so is what is not sent to this server.
+        if len(found) != len(self.headers) or b"content-length" in found or b"transfer-encoding" in found:
+            return False
+        if (forwarded := found.get(b"x-forwarded-for")) and self._is_trusted():
+            named = cast("ProxyHeadersMiddleware", self.app).trusted_hosts.get_trusted_client_address(
+                forwarded.decode("latin-1")
+            )
+            client = named if named[0] else client
+        answer = at_once.answer(Head(method, self.url, self.headers, client))
+        if answer is None:
+            return False
+        head, body = answer
+        lines = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(b"".join([head, *lines, b"\r\n", body if method == b"GET" else b""]))
+        self.server_state.total_requests += 1
+        self._is_at_once = self._has_answered_at_once = True
+        return True
 
     def on_body(self, body: bytes) -> None:
         self._received = 0
@@ -286,7 +349,9 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_message = False
         self._since = self.loop.time()
-        if not self.parser.should_upgrade():
+        if self._is_at_once:
+            self._is_at_once = False
+        elif not self.parser.should_upgrade():
             super().on_message_complete()
         self._note_idle()
 

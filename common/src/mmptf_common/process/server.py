@@ -92,6 +92,7 @@ def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, 
         "admission": Admission(settings.connections, settings.connections_per_client),
         "held": HeldAnswers(),
         "is_draining": lambda _: server.is_draining(),
+        "at_once": getattr(app.state, "at_once", None),
     }
     config = uvicorn.Config(
         app,
