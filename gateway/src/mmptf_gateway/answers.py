@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -137,7 +138,7 @@ class Answers:
         if scope["method"] not in _READS:
             await self._forward(scope, receive, self._noting_write(send))
             return
-        question = _question(scope)
+        question = _question(scope["raw_path"], scope["query_string"], scope["headers"])
         if question is None or not self._most_bytes:
             await self._forward(scope, receive, self.labelled(send, b"fwd=bypass"))
             return
@@ -183,15 +184,15 @@ class Answers:
                 del self._under_way[question.key]
             arrived.set()
 
-    def at_once(self, scope: Scope) -> tuple[int, bytes, bytes] | None:
+    def at_once(self, path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> tuple[int, bytes, bytes] | None:
         """The status, the status line with the headers, and the body of an answer that is kept; None where none is.
 
-        scope: of a GET or HEAD, as far as its question goes
+        path, query, headers: of a GET or HEAD
         """
-        name = scope["raw_path"][1:].partition(b"/")[0].decode("latin-1")
+        name = path[1:].partition(b"/")[0].decode("latin-1")
         if not self._bytes or not self._revisions.knows(name):
             return None
-        question = _question(scope)
+        question = _question(path, query, headers.items())
         if question is None or question.is_for_new:
             return None
         kept = self._kept.get(question.key)
@@ -369,12 +370,12 @@ class _Taking:
         self._size = 0
 
 
-def _question(scope: Scope) -> _Question | None:
+def _question(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> _Question | None:
     """The question of a read that may be answered from here; None where its answer is not the one for everybody."""
     accept, known = b"", None
     codings = ""
     is_for_new = False
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name in _NEVER_KEPT or (name == b"content-length" and value.strip(b"0")):
             return None
         if name == b"accept":
@@ -385,8 +386,6 @@ def _question(scope: Scope) -> _Question | None:
             codings = f"{codings},{value.decode('latin-1')}" if codings else value.decode("latin-1")
         elif name in (b"cache-control", b"pragma"):
             is_for_new = is_for_new or _AS_NEW.search(value) is not None
-    path: bytes = scope["raw_path"]
-    query: bytes = scope["query_string"]
     if len(path) + len(query) > LONGEST_QUESTION or len(accept) > LONGEST_ACCEPT:
         return None
     if b"&" in query:

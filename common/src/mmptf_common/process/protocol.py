@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 import struct
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass, replace
@@ -85,12 +86,12 @@ class Pace:
 class Head(NamedTuple):
     """The head of a request without a body, which has been read and is the only one that is not answered.
 
-    target: as it was sent; headers: their names in small letters; client: the caller, as trusted proxies say
+    target: as it was sent; headers: name in small letters -> value; client: the caller, as trusted proxies say
     """
 
     method: bytes
     target: bytes
-    headers: list[tuple[bytes, bytes]]
+    headers: dict[bytes, bytes]
     client: tuple[str, int] | None
 
 
@@ -331,12 +332,12 @@ class HttpProtocol(HttpToolsProtocol):
                 forwarded.decode("latin-1")
             )
             client = named if named[0] else client
-        answer = at_once.answer(Head(method, self.url, self.headers, client))
+        answer = at_once.answer(Head(method, self.url, found, client))
         if answer is None:
             return False
         head, body = answer
         lines = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-        self.transport.write(b"".join([head, *lines, b"\r\n", body if method == b"GET" else b""]))
+        self._written.write_whole(b"".join([head, *lines, b"\r\n"]), body if method == b"GET" else b"")
         self.server_state.total_requests += 1
         self._is_at_once = self._has_answered_at_once = True
         return True
@@ -592,7 +593,7 @@ class HeldAnswers:
         self._holding.discard(transport)
 
     def _limit(self, written: _CountingTransport) -> None:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         found = {each: held for each in self._holding if (held := each.held())}
         self._holding = set(found)
         self._bytes = sum(held.bytes for held in found.values())
@@ -659,6 +660,11 @@ class _CountingTransport:
         elif data:
             self._send(data)
 
+    def write_whole(self, head: bytes, body: bytes) -> None:
+        """Write the head of an answer and all of its body."""
+        self._send()
+        self._send(head + body)
+
     def _send(self, data: bytes = b"") -> None:
         """Send a head that waits, and these bytes."""
         head, self._head = self._head, b""
@@ -669,7 +675,7 @@ class _CountingTransport:
             self.held()
         self.bytes += size
         if self._account:
-            self._writes.append((self.bytes, self._loop.time()))
+            self._writes.append((self.bytes, time.monotonic()))
         if head and data:
             self._transport.writelines((head, data))
         else:
