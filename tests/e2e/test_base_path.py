@@ -57,7 +57,7 @@ def proxy(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     program = nginx_program()
     assert program, "nginx is installed with the test tools"
     # The lines that the guide for operators gives.
-    (location,) = re.findall(r"```nginx\n(.*?)```", (GUIDES / "operations.md").read_text("utf-8"), re.DOTALL)
+    (location,) = re.findall(r"```nginx\n(location .*?)```", (GUIDES / "operations.md").read_text("utf-8"), re.DOTALL)
     location = location.replace("gateway:8000", urlsplit(suite.urls["gateway"]).netloc)
     with running_nginx(program, tmp_path_factory.mktemp("nginx"), server=GZIP + location) as (port, _):
         yield f"{LOOPBACK}:{port}"

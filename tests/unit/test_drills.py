@@ -189,7 +189,7 @@ def test_what_was_written_after_a_backup_is_forgotten_and_what_got_no_answer_is_
     known.writes["open"] = Write(0, "open", {}, "key-open")
     known.forget_after(2)
     assert sorted(known.writes) == ["drill-1", "drill-2", "open"]
-    assert (known.floor, known.at(9)) == (2, (2, Decimal("2.00")))
+    assert (known.floor(), known.at(9)) == (2, (2, Decimal("2.00")))
 
 
 def test_a_follower_finds_a_repeated_change_and_a_missing_one() -> None:

@@ -40,8 +40,9 @@ _AS_NEW = re.compile(rb"(?:^|[,\s])(?:no-cache|no-store|max-age\s*=\s*\"?0+\"?)(
 _NOT_SHARED = re.compile(rb"(?:^|[,\s])(?:no-store|private)", re.IGNORECASE)
 # What an answer may depend on: the key of what is kept contains `Accept`, and it is compressed here.
 _VARIES = frozenset({b"accept", b"accept-encoding"})
-# What concerns one request, or is stated anew.
+# What only a part, a form or the answer for one caller has.
 _NOT_KEPT_WITH = frozenset({b"content-encoding", b"content-range", b"set-cookie"})
+# What concerns one request, or is stated anew.
 _STATED_ANEW = frozenset({b"age", b"ratelimit", b"ratelimit-policy", b"vary"})
 # Those of a 304 (RFC 9110, section 15.4.5).
 _OF_NOT_MODIFIED = frozenset({b"cache-control", b"content-location", b"etag", b"expires", b"vary", GROUP})

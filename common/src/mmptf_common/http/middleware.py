@@ -143,9 +143,12 @@ class RequestMiddleware:
             current.reset(token)
 
 
-def is_internal(user_agent: bytes, via: bytes) -> bool:
-    """Whether a process of the suite sent a request, on its own or for a caller whose request it logs."""
-    return user_agent.startswith(OWN_NAMES) or b" " + OWN_NAMES in via
+def is_internal(product: bytes, via: bytes) -> bool:
+    """Whether a process of the suite sent a request, on its own or for a caller whose request it logs.
+
+    product, via: its headers User-Agent and Via
+    """
+    return product.startswith(OWN_NAMES) or b" " + OWN_NAMES in via
 
 
 def is_valid_host(value: bytes) -> bool:
