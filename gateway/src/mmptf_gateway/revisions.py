@@ -33,17 +33,17 @@ class _Service:
     """What the processes of one service have announced.
 
     state: of them together; until: the monotonic second to which it may be used; written, written_until: a revision
-    without which it may not, and for how long
+    without which it may not, and for how long; unknown_until: to when it may not since a write has no known revision
     """
 
-    __slots__ = ("_announced", "_at", "state", "until", "written", "written_until")
+    __slots__ = ("_announced", "_at", "state", "unknown_until", "until", "written", "written_until")
 
     def __init__(self) -> None:
         self._announced: dict[str, Announcement] = {}
         self._at: dict[str, float] = {}
         self.state: State | None = None
-        self.until = self.written_until = -math.inf
-        self.written: int | None = None
+        self.until = self.written_until = self.unknown_until = -math.inf
+        self.written = 0
 
     def hear(self, announcement: Announcement, now: float) -> None:
         self._announced[announcement.instance] = announcement
@@ -79,10 +79,10 @@ class Revisions:
         """
         service = self._services[name]
         now = time.monotonic()
-        if now >= self._whole_until or now >= service.until:
+        if now >= self._whole_until or now >= service.until or now < service.unknown_until:
             return None
         if now < service.written_until:
-            if service.written is None or service.state is None or service.state.number < service.written:
+            if service.state is None or service.state.number < service.written:
                 return None
             service.written_until = -math.inf
         return service.state
@@ -96,10 +96,11 @@ class Revisions:
         if service is None:
             return
         now = time.monotonic()
-        is_waiting = now < service.written_until
-        if revision is not None and is_waiting:
-            revision = None if service.written is None else max(revision, service.written)
-        service.written, service.written_until = revision, now + AFTER_WRITE_SECONDS
+        if revision is None:
+            service.unknown_until = now + AFTER_WRITE_SECONDS
+            return
+        service.written = max(revision, service.written) if now < service.written_until else revision
+        service.written_until = now + AFTER_WRITE_SECONDS
 
     @asynccontextmanager
     async def listening(self, redis_url: str | None) -> AsyncIterator[None]:

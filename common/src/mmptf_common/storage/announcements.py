@@ -64,11 +64,12 @@ class Announcer:
         channel = channel_of(self._service, self._cache.database)
         while True:
             try:
+                # A write has read it a moment ago.
+                is_read = self._is_due.is_set()
+                self._is_due.clear()
                 if self._cache.takes_messages:
-                    # A write has read it a moment ago.
-                    if not self._is_due.is_set() or self._newest is None:
+                    if not is_read or self._newest is None:
                         await self._query.result()
-                    self._is_due.clear()
                     if self._newest:
                         await self._cache.publish(channel, self._newest.text())
                 else:
