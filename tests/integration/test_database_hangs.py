@@ -111,13 +111,13 @@ async def test_a_write_that_was_sent_is_repeated_with_its_key(
     """The database stops while it commits: whether it did is not known, and the same write again gives its answer."""
     proxy, running = hanging
     headers = headers_of_write("management-unit")
-    commit = writing.AsyncSession.commit
+    commit = writing.WriteSession.commit
 
     async def stopping(session: Any) -> None:
         proxy.forwards.clear()
         await commit(session)
 
-    monkeypatch.setattr(writing.AsyncSession, "commit", stopping)
+    monkeypatch.setattr(writing.WriteSession, "commit", stopping)
     answer, seconds = await timed(add(running, "TWICE", headers))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "is not known" in answer.json()["detail"]

@@ -178,7 +178,8 @@ class Staging:
         """Empty tables on a new connection, which is none of the pools that requests use."""
         engine = write_engine(database.url, size=1)
         try:
-            staging = cls(replication, engine, await engine.connect())
+            connection = await engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+            staging = cls(replication, engine, connection)
             driver = await staging.driver()
             # The tables grow between the executions of a statement.
             await driver.execute("SET plan_cache_mode = force_custom_plan")
@@ -538,13 +539,12 @@ class Replicator:
 
     async def _put(self, write: Write, changes: list[FeedChange]) -> None:
         """Insert, update or delete the rows of a page of changes, with two statements for each entity."""
-        driver = await driver_connection(write.session)
         rows = await asyncio.to_thread(_rows_of, self._replication, changes)
         for replicated in self._replication.entities:
             if replicated in rows:
                 merge = _Merge(replicated)
-                await driver.execute(merge.put_sent, rows[replicated], write.at)
-                await driver.execute(merge.delete_sent, rows[replicated])
+                await write.connection.execute(merge.put_sent, rows[replicated], write.at)
+                await write.connection.execute(merge.delete_sent, rows[replicated])
 
 
 class ReplicatedCopy(ResponseModel):

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from mmptf_common.storage.engines import driver_connection
 from mmptf_common.wire.places import Place, PlaceKind, is_place, place_meant
 from mmptf_common.wire.problems import ErrorDetail, unknown_code
 from mmptf_common.wire.suggestions import Suggestion, fold, neighbours, typed
@@ -115,11 +112,11 @@ async def known_codes(find: Find, given: Sequence[str], places: PlaceKind | None
 
 
 async def unknown_in(
-    session: AsyncSession, pointer: str, code: str, sql: str, *, listed_at: str | None = None
+    connection: Any, pointer: str, code: str, sql: str, *, listed_at: str | None = None
 ) -> ErrorDetail:
     """The error for an unknown code in a body, with the one that was meant where that is nearly certain.
 
     sql: of the known codes, as `codes_in` writes it; listed_at: the path of their list
     """
-    meant = await suggest(find_with(await driver_connection(session), sql), code)
+    meant = await suggest(find_with(connection, sql), code)
     return unknown_code(pointer, code, listed_at=listed_at, suggestion=meant)

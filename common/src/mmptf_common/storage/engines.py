@@ -36,6 +36,8 @@ EXPORT_SECONDS = 600
 _SILENT_SECONDS, _PROBE_SECONDS, _PROBES = 30, 5, 3
 # In milliseconds, as the system and the server count it.
 _USER_TIMEOUT = 1000 * (_SILENT_SECONDS + _PROBE_SECONDS * _PROBES)
+# In the `info` of a session: its driver's connection, where it is known.
+DRIVER = "driver"
 # Timestamps are read from JSON and from cursors as text, so every connection is in UTC.
 SERVER_SETTINGS = {
     "timezone": "UTC",
@@ -124,10 +126,14 @@ class ReadPool:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Reads go through `reading` (autocommit, one statement each), writes through `writing` (one transaction each)."""
+    """Reads go through `reading` (autocommit, one statement each), writes through `writing` (one transaction each).
+
+    autocommit: the same connections as those of `engine`, for transactions that the driver begins and ends
+    """
 
     reads: Mapping[ReadKind, ReadPool]
     engine: AsyncEngine
+    autocommit: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     url: str = field(repr=False)
 
@@ -196,7 +202,6 @@ def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None 
         pool_size=size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
-        pool_pre_ping=True,
         hide_parameters=True,
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
     )
@@ -223,7 +228,8 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
             )
             for kind, limits in READS.items()
         }
-        yield Database(reads, engine, async_sessionmaker(engine, expire_on_commit=False), url)
+        autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        yield Database(reads, engine, autocommit, async_sessionmaker(engine, expire_on_commit=False), url)
 
 
 @asynccontextmanager
@@ -250,6 +256,8 @@ async def _pool(url: str, seconds: float, size: int, *, first: bool) -> AsyncIte
 
 async def driver_connection(session: AsyncSession) -> Any:
     """The driver's own connection of a session's transaction, for statements that are written for the driver."""
+    if driver := session.info.get(DRIVER):
+        return driver
     return (await (await session.connection()).get_raw_connection()).driver_connection
 
 

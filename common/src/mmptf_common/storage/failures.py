@@ -70,7 +70,7 @@ _BY_STATE = {
 }
 _NO_SPACE_LEFT = (errno.ENOSPC, errno.EDQUOT)
 # Of the driver's own: the connection is closed, or the server ends it between two messages.
-_BROKEN = (ConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+BROKEN = (ConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 def problem_of(error: BaseException) -> ProblemError | None:
@@ -94,12 +94,12 @@ def failure_of(error: BaseException) -> Failure | None:
         state = error.sqlstate
     elif isinstance(error, TimeoutError):
         return UNANSWERED
-    elif isinstance(error, _BROKEN):
+    elif isinstance(error, BROKEN):
         return _LOST
     elif isinstance(error, OSError):
         return _NO_SPACE if error.errno in _NO_SPACE_LEFT else _UNREACHABLE
     else:
         return None
     if not state:
-        return _LOST if isinstance(error, DBAPIError) and isinstance(error.orig, _BROKEN) else None
+        return _LOST if isinstance(error, DBAPIError) and isinstance(error.orig, BROKEN) else None
     return _BY_STATE.get(state) or _BY_STATE.get(state[:2])

@@ -16,9 +16,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from mmptf_common.storage.engines import driver_connection
 
 # Any constant will do, as long as nothing else in a service's database locks it.
 JOURNAL_LOCK = 0x6D6D707466
@@ -77,9 +80,14 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write under way: its session, its author, its moment, and the number of its first change but of drafts."""
+    """A write under way: its session, its author, its moment, and the number of its first change but of drafts.
+
+    connection: the driver's own, of the same transaction, for statements that every write has; what the session holds
+                back until it is flushed is not seen by them
+    """
 
     session: AsyncSession
+    connection: Any
     author: Author
     at: datetime
     first: int
@@ -92,9 +100,10 @@ class Write:
     async def revision(self) -> int:
         """The present revision of the data without drafts, within this write."""
         # The number of the write's own revision follows when its transaction ends.
-        return int(await self.session.scalar(sa.text("SELECT coalesce(max(seq), 0) FROM change")) or 0)
+        return int(await self.connection.fetchval("SELECT coalesce(max(seq), 0) FROM change"))
 
 
+_LOCK = f"SELECT pg_advisory_xact_lock({JOURNAL_LOCK})"
 # The last moment of the journals that a write may change, and the number of its first change of drafts: the millisecond
 # of the write, or the next number where that is behind the last one. The trigger of drafts expects the same.
 _RECORDS = ("SELECT max(at) FROM revision", "NULL::bigint")
@@ -115,28 +124,27 @@ async def begin_write(
     Has to be called before the first read that a write depends on. Writers wait for each other here, so changes become
     visible in the order of `seq`: a reader of the journal can stop after any change and resume without missing one.
     """
-    await session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
+    connection = await driver_connection(session)
+    if not connection.is_in_transaction():
+        # SQLAlchemy begins a transaction with the first statement of its own.
+        await session.execute(sa.text("SELECT"))
+    await connection.execute(_LOCK)
     # The time of the statement, not of the transaction: a writer that waited must not be earlier than the one before.
     last_moment, first_of_drafts = _RECORDS_AND_DRAFTS if drafts else _RECORDS
-    begun = await session.execute(
-        sa.text(
-            "SELECT at, first, set_config('mmptf.first', first::text, true), set_config('mmptf.draft_first',"
-            f" coalesce(({first_of_drafts})::text, ''), true), set_config('mmptf.write',"
-            " json_build_object('at', at, 'actor', CAST(:actor AS text), 'organization', CAST(:organization AS text),"
-            " 'reason', CAST(:reason AS text), 'request_id', CAST(:request_id AS text))::text, true)"
-            " FROM (SELECT greatest(date_trunc('microseconds', clock_timestamp()),"
-            f" ({last_moment}) + interval '1 microsecond') AS at,"
-            " (SELECT coalesce(max(seq), 0) + 1 FROM change) AS first) AS next"
-        ),
-        {
-            "actor": author.actor,
-            "organization": author.organization,
-            "reason": reason,
-            "request_id": author.request_id,
-        },
+    row = await connection.fetchrow(
+        "SELECT at, first, set_config('mmptf.first', first::text, true), set_config('mmptf.draft_first',"
+        f" coalesce(({first_of_drafts})::text, ''), true), set_config('mmptf.write',"
+        " json_build_object('at', at, 'actor', $1::text, 'organization', $2::text, 'reason', $3::text,"
+        " 'request_id', $4::text)::text, true)"
+        " FROM (SELECT greatest(date_trunc('microseconds', clock_timestamp()),"
+        f" ({last_moment}) + interval '1 microsecond') AS at,"
+        " (SELECT coalesce(max(seq), 0) + 1 FROM change) AS first) AS next",
+        author.actor,
+        author.organization,
+        reason,
+        author.request_id,
     )
-    row = begun.one()
-    return Write(session, author, row.at, row.first)
+    return Write(session, connection, author, row["at"], row["first"])
 
 
 async def state_reasons(write: Write, reasons: Mapping[str, Mapping[str, str]]) -> None:
@@ -145,7 +153,6 @@ async def state_reasons(write: Write, reasons: Mapping[str, Mapping[str, str]]) 
     A record that is not among them has the reason of the write. Where a savepoint is rolled back, the reasons of before
     it hold again.
     """
-    await write.session.execute(
-        sa.text("SELECT set_config('mmptf.reasons', :reasons, true)"),
-        {"reasons": json.dumps(reasons, ensure_ascii=False)},
+    await write.connection.execute(
+        "SELECT set_config('mmptf.reasons', $1, true)", json.dumps(reasons, ensure_ascii=False)
     )

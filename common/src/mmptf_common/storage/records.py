@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel, JsonValue
+from pydantic_core import to_json
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlmodel import Field, SQLModel, col
@@ -104,27 +106,45 @@ def submission(write: Write, path: str, field: str, note: str | None = None) -> 
 
 async def put(write: Write, rows: Sequence[Record]) -> None:
     """Insert or update rows of one table, up to five hundred with one statement."""
-    if not rows:
-        return
-    model = type(rows[0])
-    insert = postgresql.insert(model)
-    stated = {name: insert.excluded[name] for name in model.model_fields if name != "code"}
-    await _insert(write, rows, insert.on_conflict_do_update(index_elements=["code"], set_=stated))
+    if rows:
+        await _insert(write, [row.model_dump() for row in rows], _put_statement(type(rows[0])))
 
 
 async def add(write: Write, rows: Sequence[Record]) -> None:
     """Insert new rows of one table, up to five hundred with one statement."""
     if rows:
-        await _insert(write, rows, postgresql.insert(type(rows[0])))
+        await add_members(write, type(rows[0]), [row.model_dump() for row in rows])
 
 
-async def _insert(write: Write, rows: Sequence[Record], insert: postgresql.Insert) -> None:
-    # The triggers run for each statement. SQLAlchemy batches rows into few statements only with RETURNING, and only
-    # while successive rows have the same columns, so null values are not left out.
-    returning = insert.returning(col(type(rows[0]).code))
+async def add_members(write: Write, model: type[Record], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert new rows of a table, given as their columns: to make an instance of the model takes longer than to write
+    it. A column that is left out is null.
+    """
+    await _insert(write, rows, _add_statement(model))
+
+
+async def _insert(write: Write, rows: Sequence[Mapping[str, Any]], statement: str) -> None:
+    # The triggers run for each statement. JSON keeps the texts of records as they are, and numbers as decimal texts.
     for first in range(0, len(rows), WRITTEN_AT_ONCE):
-        members = [row.model_dump() for row in rows[first : first + WRITTEN_AT_ONCE]]
-        await write.session.execute(returning, members, execution_options={"render_nulls": True})
+        await write.connection.execute(statement, to_json(rows[first : first + WRITTEN_AT_ONCE]).decode())
+
+
+@cache
+def _add_statement(model: type[Record]) -> str:
+    """SQL that inserts rows of a table, which are the members of a JSON array."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    columns = model.__table__.columns  # type: ignore[attr-defined]
+    types = ", ".join(f"{name} {columns[name].type.compile(dialect)}" for name in model.model_fields)
+    names = ", ".join(model.model_fields)
+    table = model.__tablename__
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM json_to_recordset($1::json) AS given({types})"
+
+
+@cache
+def _put_statement(model: type[Record]) -> str:
+    """SQL as of `_add_statement`, which also replaces the rows that are there."""
+    new = ", ".join(f"{name} = excluded.{name}" for name in model.model_fields if name != "code")
+    return f"{_add_statement(model)} ON CONFLICT (code) DO UPDATE SET {new}"
 
 
 async def load(write: Write, rows: Iterable[Record], *, keep_corrections: bool = True) -> Counter[str]:

@@ -8,24 +8,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mmptf_common.storage.engines import (
     ANSWERS_SECONDS,
     CONNECT_SECONDS,
+    DRIVER,
     GRACE_SECONDS,
     LOCK_SECONDS,
     WRITE_SECONDS,
     Database,
     ReadKind,
     answers_now,
-    driver_connection,
     reading,
 )
-from mmptf_common.storage.failures import BUSY, SLOW, UNANSWERED, Failure, failure_of
+from mmptf_common.storage.failures import BROKEN, BUSY, SLOW, UNANSWERED, Failure, failure_of
 from mmptf_common.storage.journal import JOURNAL_LOCK
-from mmptf_common.wire.problems import ProblemError
+from mmptf_common.wire.problems import DatabaseLost, ProblemError
 
 # Seconds after which, and then at which intervals, a write that still runs finds out whether the database answers.
 WATCH_SECONDS, WATCH_AGAIN_SECONDS = LOCK_SECONDS + GRACE_SECONDS, 5
@@ -52,24 +53,30 @@ async def writing(
     """A session in a transaction that is committed at the end; raises the problem that a failure of the database is.
 
     A write that takes more than WRITE_SECONDS, or whose database does not answer any more, ends with its connection.
-    connection: of the caller, over which the session writes; by default one of those for writes
+    connection: of the caller, in autocommit, over which the session writes; by default one of those for writes
     is_long: whether each statement may take WRITE_SECONDS, and all of them any time, where no request waits for them
     """
-    session = AsyncSession(connection, expire_on_commit=False) if connection is not None else database.sessions()
+    own: AsyncConnection | None = None
+    session: WriteSession | None = None
     watch: _Watch | None = None
     committing = False
     try:
         async with asyncio.timeout(CONNECT_SECONDS + GRACE_SECONDS):
-            driver = await driver_connection(session)
-        watch = _Watch(database, driver, None if is_long else WRITE_SECONDS)
+            if connection is None:
+                connection = own = await _begun(database)
+            else:
+                await _begin(connection)
+        session = WriteSession(connection, _driver_of(connection))
+        watch = _Watch(database, session.driver, None if is_long else WRITE_SECONDS)
         yield session
         committing = True
         await session.commit()
     except BaseException as error:
         if isinstance(error, asyncio.CancelledError | TimeoutError) and watch:
             watch.driver.terminate()
-        with suppress(SQLAlchemyError, OSError, TimeoutError):
-            await session.rollback()
+        with suppress(SQLAlchemyError, OSError, TimeoutError, asyncpg.PostgresError, *BROKEN):
+            if session:
+                await session.rollback()
         if isinstance(error, ProblemError) or not isinstance(error, Exception):
             raise
         if watch and watch.ended:
@@ -85,7 +92,92 @@ async def writing(
         if watch:
             watch.stop()
         with suppress(SQLAlchemyError, OSError, TimeoutError):
-            await session.close()
+            if session:
+                if _is_in_transaction(session.driver):
+                    # It could not be rolled back.
+                    session.driver.terminate()
+                if session.in_transaction():
+                    await session.close()
+                if own:
+                    await _give_back(own, session.driver)
+
+
+class WriteSession(AsyncSession):
+    """A session over a connection in autocommit, whose transaction the driver begins and ends.
+
+    That of SQLAlchemy takes five times as long.
+    """
+
+    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+        super().__init__(connection, expire_on_commit=False, info={DRIVER: driver})
+        self.driver = driver
+        self._was_rolled_back = False
+
+    async def commit(self) -> None:
+        """Commit what was written; nothing where it was rolled back."""
+        if self._was_rolled_back:
+            return
+        if self.new or self.dirty or self.deleted:
+            await self.flush()
+        await self.driver.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        self._was_rolled_back = True
+        if self.in_transaction():
+            await super().rollback()
+        if _is_in_transaction(self.driver):
+            await self.driver.execute("ROLLBACK")
+
+
+def _is_in_transaction(driver: Any) -> bool:
+    return not driver.is_closed() and driver.is_in_transaction()
+
+
+async def _begun(database: Database) -> AsyncConnection:
+    """A connection of those for writes, with a transaction; one that was lost while nothing was asked is replaced."""
+    try:
+        return await _connected(database)
+    except Exception as error:
+        found = failure_of(error)
+        if found is None or found.problem is not DatabaseLost:
+            raise
+    # The others are lost, too, as when the server has ended.
+    await database.engine.dispose()
+    return await _connected(database)
+
+
+async def _connected(database: Database) -> AsyncConnection:
+    connection = await database.autocommit.connect()
+    driver = _driver_of(connection)
+    try:
+        await _begin(connection)
+    except BaseException:
+        with suppress(SQLAlchemyError, OSError, TimeoutError):
+            await _give_back(connection, driver)
+        raise
+    return connection
+
+
+async def _begin(connection: AsyncConnection) -> None:
+    """Begin the transaction of a connection, which is broken where that fails."""
+    driver = _driver_of(connection)
+    try:
+        await driver.execute("BEGIN")
+    except BaseException:
+        driver.terminate()
+        raise
+
+
+async def _give_back(connection: AsyncConnection, driver: Any) -> None:
+    """Return a connection to its pool, or leave it out of it where it is broken."""
+    if driver.is_closed() and not connection.invalidated:
+        await connection.invalidate()
+    await connection.close()
+
+
+def _driver_of(connection: AsyncConnection) -> Any:
+    assert connection.sync_connection
+    return connection.sync_connection.connection.driver_connection
 
 
 class _Watch:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
@@ -21,9 +20,9 @@ from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity
 from mmptf_common.http.parameters import Flag, StrictQuery, canonical
 from mmptf_common.lists.codes import suggest, suggest_each
-from mmptf_common.lists.listing import Listing, with_stored_links
+from mmptf_common.lists.listing import Arguments, Listing, fixed, with_stored_links
 from mmptf_common.lists.pages import find_in, no_such_record
-from mmptf_common.storage.engines import Database, driver_connection
+from mmptf_common.storage.engines import Database
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import PRESENT_CODE, Record
 from mmptf_common.storage.writing import writing
@@ -115,7 +114,8 @@ async def answer_write(
         if changes:
             await require_match(request, write, *changes, tags)
         done = await command(write)
-        await session.flush()
+        if session.new or session.dirty or session.deleted:
+            await session.flush()
         if done is None:
             assert changes
             response = await _record(request, write, *changes, status=200)
@@ -175,19 +175,17 @@ async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
 
     Deletes expired answers first.
     """
-    await write.session.execute(
-        sa.text("DELETE FROM idempotency_key WHERE at < :until"), {"until": write.at - IDEMPOTENCY_RETENTION}
+    row = await write.connection.fetchrow(
+        "WITH expired AS (DELETE FROM idempotency_key WHERE at < $3)"
+        " SELECT fingerprint, status, headers::text, body FROM idempotency_key"
+        " WHERE subject = $1 AND key = $2 AND at >= $3",
+        _owner(write),
+        key,
+        write.at - IDEMPOTENCY_RETENTION,
     )
-    found = await write.session.execute(
-        sa.text(
-            "SELECT fingerprint, status, headers, body FROM idempotency_key WHERE subject = :subject AND key = :key"
-        ),
-        {"subject": _owner(write), "key": key},
-    )
-    row = found.one_or_none()
     if row is None:
         return None
-    if row.fingerprint != fingerprint:
+    if row["fingerprint"] != fingerprint:
         raise InvalidRequest(
             [
                 error_detail(
@@ -197,38 +195,31 @@ async def _known(write: Write, key: str, fingerprint: str) -> Response | None:
                 )
             ]
         )
-    return Response(row.body, row.status, {**row.headers, "Idempotency-Replayed": "true"})
+    headers = {**json.loads(row["headers"]), "Idempotency-Replayed": "true"}
+    return Response(row["body"], row["status"], headers)
 
 
 async def _store_answer(write: Write, key: str, fingerprint: str, response: Response) -> None:
-    await write.session.execute(
-        sa.text(
-            "INSERT INTO idempotency_key (subject, key, fingerprint, status, headers, body, at)"
-            " VALUES (:subject, :key, :fingerprint, :status, CAST(:headers AS json), :body, :at)"
-        ),
-        {
-            "subject": _owner(write),
-            "key": key,
-            "fingerprint": fingerprint,
-            "status": response.status_code,
-            "headers": json.dumps({k: v for k, v in response.headers.items() if k != "content-length"}),
-            "body": bytes(response.body).decode(),
-            "at": write.at,
-        },
+    await write.connection.execute(
+        "INSERT INTO idempotency_key (subject, key, fingerprint, status, headers, body, at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        _owner(write),
+        key,
+        fingerprint,
+        response.status_code,
+        json.dumps({k: v for k, v in response.headers.items() if k != "content-length"}),
+        bytes(response.body).decode(),
+        write.at,
     )
 
 
 async def _read(write: Write, listing: Listing, code: str) -> Any:
-    visible = [where.format(f":fixed_{n}") for n, where in enumerate(listing.fixed)]
+    arguments = Arguments()
+    where = f"{fixed(listing, arguments)} AND {listing.key} = {arguments.bind(code)}"
     record = with_stored_links(listing.record, listing.path)
-    found = await write.session.execute(
-        sa.text(
-            f"SELECT {record} AS record, {listing.version} AS version FROM {listing.rows}"
-            f" WHERE {' AND '.join([*visible, f'{listing.key} = :code'])}"
-        ),
-        {"code": code, **{f"fixed_{n}": value for n, value in enumerate(listing.fixed.values())}},
+    return await write.connection.fetchrow(
+        f"SELECT {record} AS record, {listing.version} AS version FROM {listing.rows} WHERE {where}", *arguments
     )
-    return found.one_or_none()
 
 
 async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -> Stored:
@@ -241,12 +232,11 @@ async def row_of(write: Write, row: type[Stored], listing: Listing, code: str) -
 
 async def not_found(write: Write, listing: Listing, code: str) -> NotFound:
     """The 404 for a code that a list does not have, with its present code or the one that was meant."""
-    renamed = sa.text(PRESENT_CODE.format(entity=":entity", code="CAST(:code AS text)"))
-    current = await write.session.scalar(renamed, {"entity": listing.entity, "code": code})
+    renamed = PRESENT_CODE.format(entity="$1", code="$2::text")
+    current = await write.connection.fetchval(renamed, listing.entity, code)
     if current is not None:
         return no_such_record(listing, code, Suggestion(current))
-    find = find_in(await driver_connection(write.session), listing)
-    return no_such_record(listing, code, await suggest(find, code))
+    return no_such_record(listing, code, await suggest(find_in(write.connection, listing), code))
 
 
 async def not_found_each(write: Write, listing: Listing, codes: Sequence[str]) -> dict[str, NotFound]:
@@ -256,13 +246,12 @@ async def not_found_each(write: Write, listing: Listing, codes: Sequence[str]) -
     """
     if not codes:
         return {}
-    present = PRESENT_CODE.format(entity=":entity", code="given.text")
-    renamed = await write.session.execute(
-        sa.text(f"SELECT given.text, ({present}) FROM unnest(CAST(:codes AS text[])) AS given(text)"),
-        {"entity": listing.entity, "codes": sorted(set(codes))},
+    present = PRESENT_CODE.format(entity="$1", code="given.text")
+    renamed = await write.connection.fetch(
+        f"SELECT given.text, ({present}) FROM unnest($2::text[]) AS given(text)", listing.entity, sorted(set(codes))
     )
     meant = {code: Suggestion(current) for code, current in renamed if current is not None}
-    find = find_in(await driver_connection(write.session), listing)
+    find = find_in(write.connection, listing)
     likely = await suggest_each(find, [code for code in codes if code not in meant])
     return {code: no_such_record(listing, code, meant.get(code) or likely.get(code)) for code in codes}
 
@@ -275,7 +264,7 @@ async def require_match(request: Request, write: Write, listing: Listing, code: 
     row = await _read(write, listing, code)
     if row is None:
         raise await not_found(write, listing, code)
-    require_version(request, listing, code, row.version, tags)
+    require_version(request, listing, code, row["version"], tags)
 
 
 def require_version(request: Request, listing: Listing, code: str, version: str, tags: list[str] | None) -> None:
@@ -299,10 +288,10 @@ async def _record(request: Request, write: Write, listing: Listing, code: str, *
     if row is None:
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
     path = f"{listing.path}/{code}"
-    headers = {"ETag": conditional.etag(request, row.version, "", path=path), "Cache-Control": "no-store"}
+    headers = {"ETag": conditional.etag(request, row["version"], "", path=path), "Cache-Control": "no-store"}
     if status == 201:
         headers["Location"] = link(path)
-    return Response(row.record, status, headers, "application/json")
+    return Response(row["record"], status, headers, "application/json")
 
 
 def response_of(answer: Answer) -> Response:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import secrets
 
-import sqlalchemy as sa
-
 from mmptf_common.storage.journal import Write, state_reasons
 from mmptf_common.storage.records import Record
 from mmptf_common.writes.commands import Created
@@ -22,9 +20,9 @@ def random_code() -> str:
 
 async def new_draft_code(write: Write) -> str:
     """A code that no draft has or has had; it does not show how many there are."""
-    had = sa.text("SELECT EXISTS (SELECT FROM draft_change WHERE entity = 'draft' AND key = :code)")
+    had = "SELECT EXISTS (SELECT FROM draft_change WHERE entity = 'draft' AND key = $1)"
     code = random_code()
-    while await write.session.scalar(had, {"code": code}):
+    while await write.connection.fetchval(had, code):
         code = random_code()
     return code
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, datetime
-from typing import Any, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import col
 from starlette.requests import Request
 
 from mmptf_catalog.access import MANAGEMENT_UNIT
 from mmptf_catalog.code_lists.queries import OBJECTIVES, ORGANIZATIONS, PLACES, THEMATIC_AREAS
 from mmptf_catalog.code_lists.schemas import Place
-from mmptf_catalog.models import DraftRow, ObjectiveRow, OrganizationRow, PlaceRow, ProgrammeRow, ThematicAreaRow
+from mmptf_catalog.models import DraftRow, ProgrammeRow
 from mmptf_catalog.programmes import rules
 from mmptf_catalog.programmes.domain import (
     STAGE_OF_STATUS,
@@ -41,10 +37,9 @@ from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.http.search import words
 from mmptf_common.lists.codes import codes_in, find_with, suggest_each
-from mmptf_common.lists.listing import Listing
-from mmptf_common.storage.engines import driver_connection
+from mmptf_common.lists.listing import Arguments
 from mmptf_common.storage.journal import Write, state_reasons
-from mmptf_common.storage.records import put, submission
+from mmptf_common.storage.records import add, put, submission
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -62,8 +57,6 @@ from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import TURN, Created, not_found_each, require_version, row_of
 from mmptf_common.writes.drafts import new_draft_code, replace_draft
 
-ListedRow = TypeVar("ListedRow", ThematicAreaRow, ObjectiveRow, OrganizationRow, PlaceRow)
-
 
 async def create_draft(write: Write, who: Identity, sent: ProgrammeDraftSent) -> Created:
     """Create a draft for the caller's organization; raises Conflict when a programme has the code that it is to get."""
@@ -72,7 +65,7 @@ async def create_draft(write: Write, who: Identity, sent: ProgrammeDraftSent) ->
     code = await new_draft_code(write)
     draft = sent.applied_to(ProgrammeDraft.empty(code, organization, sent.programme_code, write.at))
     await _names(write, draft)
-    write.session.add(draft_row(draft))
+    await add(write, [draft_row(draft)])
     return Created(DRAFTS, code)
 
 
@@ -145,15 +138,14 @@ async def change_statuses(
     What the changes depend on is loaded once, and what is changed is stored together.
     partial: store the others where some are refused, else none
     """
-    found = await write.session.execute(
-        sa.select(
-            col(ProgrammeRow.code), col(ProgrammeRow.stated), sa.literal_column(PROGRAMMES.version, sa.Text)
-        ).where(_among(col(ProgrammeRow.code), {change.programme for change in changes}))
+    found = await write.connection.fetch(
+        f"SELECT code, stated::text, {PROGRAMMES.version} FROM programme WHERE code = ANY($1)",
+        sorted({change.programme for change in changes}),
     )
     programmes: dict[str, StatedProgramme] = {}
     versions: dict[str, str] = {}
     for code, stated, version in found:
-        programmes[code], versions[code] = StatedProgramme.model_validate(stated), version
+        programmes[code], versions[code] = StatedProgramme.model_validate_json(stated), version
     names = await _names_of(write, programmes.values())
     unlisted = await not_found_each(
         write, PROGRAMMES, [change.programme for change in changes if change.programme not in programmes]
@@ -259,7 +251,7 @@ async def extend(write: Write, code: str, sent: NoCostExtensionSent) -> None:
 
 async def _listed_organization(write: Write, who: Identity) -> str:
     organization = organization_of(who)
-    if await write.session.get(OrganizationRow, organization) is None:
+    if not await write.connection.fetchval("SELECT EXISTS (SELECT FROM organization WHERE code = $1)", organization):
         raise Forbidden(
             f"The access token names the organization {organization}, which is not listed at"
             f" {link(ORGANIZATIONS.path)}.",
@@ -277,12 +269,10 @@ def _require_part(who: Identity, programme: StatedProgramme) -> None:
 
 async def _require_free(write: Write, code: str) -> None:
     """Raise Conflict for a present or earlier code of a programme; upper and lower case count as the same."""
-    taken = await write.session.scalar(
-        sa.text(
-            "SELECT EXISTS (SELECT FROM programme WHERE lower(code) = lower(:code))"
-            " OR EXISTS (SELECT FROM renamed_code WHERE entity = 'programme' AND lower(code) = lower(:code))"
-        ),
-        {"code": code},
+    taken = await write.connection.fetchval(
+        "SELECT EXISTS (SELECT FROM programme WHERE lower(code) = lower($1::text))"
+        " OR EXISTS (SELECT FROM renamed_code WHERE entity = 'programme' AND lower(code) = lower($1::text))",
+        code,
     )
     if taken:
         raise Conflict(f"The code {code} is taken.", code=ProblemCode.CODE_TAKEN)
@@ -335,18 +325,26 @@ async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
         "/budget_lines/{}/organization", [line.organization for line in content.budget_lines]
     )
     places = _pointed("/places/{}/code", [place.code for place in content.places])
-    errors: list[ErrorDetail] = []
-    area_rows = await _listed(write, ThematicAreaRow, THEMATIC_AREAS, area, errors)
-    objective_rows = await _listed(write, ObjectiveRow, OBJECTIVES, objectives, errors)
-    organization_rows = await _listed(write, OrganizationRow, ORGANIZATIONS, organizations, errors)
-    place_rows = await _listed(write, PlaceRow, PLACES, places, errors, where="kind = 'country'")
-    raise_if_any(errors)
-    return CodeNames(
-        thematic_areas={row.code: row.name for row in area_rows},
-        objectives={row.code: row.name for row in objective_rows},
-        organizations={row.code: row.name for row in organization_rows},
-        places={row.code: Place.model_validate(row.record) for row in place_rows},
+    pointed = (area, objectives, organizations, places)
+    names = await _fetch_names(write, *({code for _, code in each} for each in pointed))
+    lists = (
+        (THEMATIC_AREAS, names.thematic_areas),
+        (OBJECTIVES, names.objectives),
+        (ORGANIZATIONS, names.organizations),
+        (PLACES, names.places),
     )
+    errors: list[ErrorDetail] = []
+    for given, (listing, listed) in zip(pointed, lists, strict=True):
+        if unknown := [(pointer, code) for pointer, code in given if code not in listed]:
+            where = "kind = 'country'" if listing is PLACES else "true"
+            find = find_with(write.connection, codes_in(listing.rows, where=where))
+            meant = await suggest_each(find, [code for _, code in unknown])
+            errors += [
+                unknown_code(pointer, code, listed_at=listing.path, suggestion=meant.get(code))
+                for pointer, code in unknown
+            ]
+    raise_if_any(errors)
+    return names
 
 
 async def _names_of(write: Write, programmes: Iterable[StatedProgramme]) -> CodeNames:
@@ -357,59 +355,35 @@ async def _names_of(write: Write, programmes: Iterable[StatedProgramme]) -> Code
         objectives |= set(programme.objectives)
         organizations |= set(programme.organizations)
         places |= {place.code for place in programme.places}
-    scalars = write.session.scalars
+    return await _fetch_names(write, areas, objectives, organizations, places)
+
+
+async def _fetch_names(
+    write: Write, areas: Set[str], objectives: Set[str], organizations: Set[str], places: Set[str]
+) -> CodeNames:
+    """The names behind those of the codes that are listed, with one statement."""
+    names: dict[str, dict[str, str]] = {"thematic_area": {}, "objective": {}, "organization": {}}
+    arguments = Arguments()
+    parts = [
+        f"SELECT '{table}', code, name FROM {table} WHERE code = ANY({arguments.bind(sorted(codes))}::text[])"
+        for table, codes in zip(names, (areas, objectives, organizations), strict=True)
+        if codes
+    ]
+    if places:
+        listed = f"code = ANY({arguments.bind(sorted(places))}::text[]) AND kind = 'country'"
+        parts.append(f"SELECT 'place', code, record::text FROM place WHERE {listed}")
+    found: dict[str, Place] = {}
+    for table, code, text in await write.connection.fetch(" UNION ALL ".join(parts), *arguments) if parts else ():
+        if table == "place":
+            found[code] = Place.model_validate_json(text)
+        else:
+            names[table][code] = text
     return CodeNames(
-        thematic_areas={
-            row.code: row.name
-            for row in await scalars(sa.select(ThematicAreaRow).where(_among(col(ThematicAreaRow.code), areas)))
-        },
-        objectives={
-            row.code: row.name
-            for row in await scalars(sa.select(ObjectiveRow).where(_among(col(ObjectiveRow.code), objectives)))
-        },
-        organizations={
-            row.code: row.name
-            for row in await scalars(sa.select(OrganizationRow).where(_among(col(OrganizationRow.code), organizations)))
-        },
-        places={
-            row.code: Place.model_validate(row.record)
-            for row in await scalars(
-                sa.select(PlaceRow).where(_among(col(PlaceRow.code), places), col(PlaceRow.kind) == "country")
-            )
-        },
+        thematic_areas=names["thematic_area"],
+        objectives=names["objective"],
+        organizations=names["organization"],
+        places=found,
     )
-
-
-def _among(column: Any, codes: Iterable[str]) -> sa.ColumnElement[bool]:
-    among: sa.ColumnElement[bool] = column == sa.func.any(sa.cast(sorted(codes), ARRAY(sa.Text)))
-    return among
-
-
-async def _listed(
-    write: Write,
-    row: type[ListedRow],
-    listing: Listing,
-    pointed: list[tuple[str, str]],
-    errors: list[ErrorDetail],
-    *,
-    where: str = "true",
-) -> list[ListedRow]:
-    """The entries of a code list that have these codes; adds an error for each unknown code.
-
-    pointed: each code with its JSON Pointer into the request body; where: SQL condition on the entries that are allowed
-    """
-    if not pointed:
-        return []
-    entries = sa.select(row).where(col(row.code).in_({code for _, code in pointed}), sa.text(where))
-    found = list(await write.session.scalars(entries))
-    listed = {entry.code for entry in found}
-    if unknown := [(pointer, code) for pointer, code in pointed if code not in listed]:
-        find = find_with(await driver_connection(write.session), codes_in(listing.rows, where=where))
-        meant = await suggest_each(find, [code for _, code in unknown])
-        errors += [
-            unknown_code(pointer, code, listed_at=listing.path, suggestion=meant.get(code)) for pointer, code in unknown
-        ]
-    return found
 
 
 def _pointed(pointer: str, codes: Iterable[str]) -> list[tuple[str, str]]:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from mmptf_common.http.identity import Identity
 from mmptf_common.lists.codes import codes_in, find_with, suggest_each
-from mmptf_common.storage.engines import driver_connection
+from mmptf_common.lists.listing import Arguments
 from mmptf_common.storage.journal import Write, state_reasons
-from mmptf_common.storage.records import add, put, submission
+from mmptf_common.storage.records import add_members, put, submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, ProblemError, raise_if_any
-from mmptf_common.wire.suggestions import Suggestion
 from mmptf_common.writes.commands import TURN, Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
@@ -140,71 +138,83 @@ async def _load_state(
 
     answers: the catalogue's answers for the codes that the entries name, or the error that prevented them
     """
-    session = write.session
-    number = await session.scalar(sa.select(sa.func.coalesce(sa.func.max(col(EntryRow.number)), 0)))
-    contributors: frozenset[str] = frozenset()
-    meant: dict[str, Suggestion | None] = {}
-    if named := [entry.contributor for entry in entries if entry.contributor]:
-        contributors = frozenset(await session.scalars(sa.select(col(ContributorRow.code))))
-        find = find_with(await driver_connection(session), codes_in("contributor"))
-        meant = await suggest_each(find, [code for code in named if code not in contributors])
-    earlier: Iterable[Any] = ()
-    if followed := {entry.follows for entry in entries if entry.follows}:
-        earlier = await session.scalars(sa.select(col(EntryRow.record)).where(_among(col(EntryRow.code), followed)))
-    programmes: Iterable[Any] = ()
     if isinstance(answers, Answers):
         known = [answers.with_current_codes(entry) for entry in entries if answers.knows(entry)]
-        if described := {programme.code for programme in answers.programmes.values()}:
-            stored = sa.select(col(ProgrammeRow.record)).where(_among(col(ProgrammeRow.code), described))
-            programmes = await session.scalars(stored)
+        described = {programme.code for programme in answers.programmes.values()}
     else:
         known = list(entries)
+        described = set()
+    named = {entry.contributor for entry in entries if entry.contributor}
+    # Most entries need little of it, and each part is planned anew.
+    arguments = Arguments()
+    number, contributors, earlier, programmes = await write.connection.fetchrow(
+        "SELECT (SELECT coalesce(max(number), 0) FROM ledger_entry), "
+        + ", ".join(
+            f"ARRAY(SELECT {column} FROM {table} WHERE code = ANY({arguments.bind(sorted(codes))}::text[]))"
+            if codes
+            else "NULL"
+            for column, table, codes in (
+                ("code", "contributor", named),
+                ("record::text", "ledger_entry", {entry.follows for entry in entries if entry.follows}),
+                ("record::text", "programme", described),
+            )
+        ),
+        *arguments,
+    )
+    contributors = frozenset(contributors or ())
+    unknown = [entry.contributor for entry in entries if entry.contributor and entry.contributor not in contributors]
     keys = dict.fromkeys(key for entry in known for key in balance_keys(entry))
+    since = min((entry.date for entry in known), default=date.max)
     return LedgerState(
         write=write,
-        number=int(number or 0),
+        number=number,
         contributors=contributors,
-        meant=meant,
-        entries={entry.code: entry for entry in map(RecordedEntry.model_validate, earlier)},
-        programmes={programme.code: programme for programme in map(Programme.model_validate, programmes)},
+        meant=await suggest_each(find_with(write.connection, codes_in("contributor")), unknown),
+        entries={entry.code: entry for entry in map(RecordedEntry.model_validate_json, earlier or ())},
+        programmes={found.code: found for found in map(Programme.model_validate_json, programmes or ())},
         held=await _held(write, entries) if isinstance(answers, ProblemError) else frozenset(),
-        balances=await _load_balances(write, keys),
+        balances=await _load_balances(write, keys, since),
     )
 
 
-def _among(column: Any, values: Iterable[str | None]) -> sa.ColumnElement[bool]:
-    return column == sa.func.any(sa.cast(sorted(value for value in values if value), ARRAY(sa.Text)))  # type: ignore[no-any-return]
+async def _load_balances(write: Write, keys: Iterable[BalanceKey], since: date) -> dict[BalanceKey, DailyBalance]:
+    """Each balance with its changes on each day from `since` on, and on the day before with all earlier ones.
 
-
-async def _load_balances(write: Write, keys: Iterable[BalanceKey]) -> dict[BalanceKey, DailyBalance]:
-    """Each balance with its changes on each day; with one statement for all of the same kinds."""
+    With one statement for all.
+    """
     wanted: dict[rules.Balance, list[tuple[str | None, ...]]] = {}
-    for balance, values in keys:
-        wanted.setdefault(balance, []).append(values)
-    found: dict[BalanceKey, DailyBalance] = {}
-    for balance, members in wanted.items():
-        names = ", ".join(balance.members)
-        arrays = ", ".join(f"CAST(:{name} AS text[])" for name in balance.members)
-        only = f" AND ({names}) IN (SELECT * FROM unnest({arrays}))" if names else ""
-        columns = f"{names}, date" if names else "date"
-        days = await write.session.execute(
-            sa.text(
-                f"SELECT {columns}, sum(CASE WHEN kind = ANY(:plus) THEN amount ELSE -amount END) FROM ledger_entry"
-                f" WHERE kind = ANY(:kinds){only} GROUP BY {columns}"
-            ).bindparams(
-                sa.bindparam("plus", list(balance.plus), type_=ARRAY(sa.Text)),
-                sa.bindparam("kinds", [*balance.plus, *balance.minus], type_=ARRAY(sa.Text)),
-                *(
-                    sa.bindparam(name, [values[n] for values in members], type_=ARRAY(sa.Text))
-                    for n, name in enumerate(balance.members)
-                ),
-            )
-        )
-        changes: dict[tuple[str | None, ...], list[tuple[date, Decimal]]] = {values: [] for values in members}
-        for *of_members, day, amount in days:
-            changes[tuple(of_members)].append((day, amount))
-        found |= {(balance, values): DailyBalance(of_days) for values, of_days in changes.items()}
-    return found
+    changes: dict[BalanceKey, list[tuple[date, Decimal]]] = {}
+    for key in keys:
+        wanted.setdefault(key[0], []).append(key[1])
+        changes[key] = []
+    if not wanted:
+        return {}
+    arguments = Arguments([since - timedelta(days=1)])
+    parts = [_balance_statement(n, balance, wanted[balance], arguments) for n, balance in enumerate(wanted)]
+    balances = list(wanted)
+    for n, members, day, amount in await write.connection.fetch(" UNION ALL ".join(parts), *arguments):
+        changes[balances[n], tuple(members)].append((day, amount))
+    return {key: DailyBalance(of_days) for key, of_days in changes.items()}
+
+
+def _balance_statement(
+    number: int, balance: rules.Balance, members: Sequence[tuple[str | None, ...]], arguments: Arguments
+) -> str:
+    """SQL of what entries change in balances of one kind: the number, the values of their members, day and amount.
+
+    $1: the day before the first one that matters
+    """
+    # That of the whole Fund would otherwise read all of the ledger.
+    table = "ledger_entry" if balance.members else "ledger_day"
+    plus, kinds = arguments.bind(list(balance.plus)), arguments.bind([*balance.plus, *balance.minus])
+    names = ", ".join(balance.members)
+    arrays = [f"{arguments.bind([values[n] for values in members])}::text[]" for n in range(len(balance.members))]
+    only = f" AND ({names}) IN (SELECT * FROM unnest({', '.join(arrays)}))" if names else ""
+    return (
+        f"SELECT {number}, ARRAY[{names}]::text[], greatest(date, $1), sum(CASE WHEN kind = ANY({plus}::text[])"
+        f" THEN amount ELSE -amount END) FROM {table} WHERE kind = ANY({kinds}::text[]){only}"
+        f" GROUP BY {f'{names}, ' if names else ''}greatest(date, $1)"
+    )
 
 
 async def _held(write: Write, entries: Iterable[Entry]) -> frozenset[tuple[Noun, str]]:
@@ -215,13 +225,12 @@ async def _held(write: Write, entries: Iterable[Entry]) -> frozenset[tuple[Noun,
             wanted.setdefault(noun, set()).add(code)
     held: set[tuple[Noun, str]] = set()
     for noun, codes in wanted.items():
-        named = await write.session.scalars(
-            sa.text(
-                "SELECT given.code FROM unnest(CAST(:codes AS text[])) AS given(code)"
-                f" WHERE EXISTS (SELECT FROM ledger_entry WHERE {noun} = given.code)"
-            ).bindparams(sa.bindparam("codes", sorted(codes), type_=ARRAY(sa.Text)))
+        named = await write.connection.fetch(
+            "SELECT given.code FROM unnest($1::text[]) AS given(code)"
+            f" WHERE EXISTS (SELECT FROM ledger_entry WHERE {noun} = given.code)",
+            sorted(codes),
         )
-        held |= {(noun, code) for code in named}
+        held |= {(noun, code) for (code,) in named}
     return frozenset(held)
 
 
@@ -232,29 +241,30 @@ async def _store(state: LedgerState) -> None:
     await put(
         write, [ProgrammeRow(code=p.code, updated=p.updated, record=p.model_dump(mode="json")) for p in programmes]
     )
-    await add(write, [_row_of(entry) for entry in state.new_entries])
+    await add_members(write, EntryRow, [_columns_of(entry) for entry in state.new_entries])
     state.new_programmes.clear()
     state.new_entries.clear()
 
 
-def _row_of(entry: RecordedEntry) -> EntryRow:
-    return EntryRow(
-        code=entry.code,
-        number=number_of(entry.code),
-        kind=entry.kind,
-        date=entry.date,
-        amount=entry.sum.amount,
-        contributor=entry.contributor,
-        programme=entry.programme,
-        organization=entry.organization,
-        thematic_area=entry.thematic_area,
-        category=entry.category,
-        follows=entry.follows,
-        reverses=entry.reverses,
-        flags=list(entry.flags),
-        updated=entry.updated,
-        record=entry.model_dump(mode="json"),
-    )
+def _columns_of(entry: RecordedEntry) -> dict[str, Any]:
+    """The columns of an entry's row, without `reversed_by`, which no new entry has."""
+    return {
+        "code": entry.code,
+        "number": number_of(entry.code),
+        "kind": entry.kind,
+        "date": entry.date,
+        "amount": entry.sum.amount,
+        "contributor": entry.contributor,
+        "programme": entry.programme,
+        "organization": entry.organization,
+        "thematic_area": entry.thematic_area,
+        "category": entry.category,
+        "follows": entry.follows,
+        "reverses": entry.reverses,
+        "flags": entry.flags,
+        "updated": entry.updated,
+        "record": entry.model_dump(mode="json"),
+    }
 
 
 async def _name_reversal(state: LedgerState, row: EntryRow, reversal: RecordedEntry) -> None:

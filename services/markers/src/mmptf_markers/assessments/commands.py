@@ -11,9 +11,8 @@ from sqlmodel import col
 from mmptf_common.feed.replication import copy_state
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.lists.codes import codes_in, find_with, unknown_in
-from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import submission
+from mmptf_common.storage.records import add, submission
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, raise_if_any, unknown_code
@@ -76,7 +75,7 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
         missing=score.missing,
         updated=write.at,
     )
-    write.session.add(_draft_row(draft))
+    await add(write, [_draft_row(draft)])
     return Created(DRAFTS, draft.code)
 
 
@@ -320,7 +319,7 @@ async def _require_programme(write: Write, code: str) -> KnownProgramme:
     if row is None:
         listed_at = OF_PROGRAMME.listed_at
         raise InvalidRequest(
-            [await unknown_in(write.session, "/programme", code, codes_in("programme"), listed_at=listed_at)]
+            [await unknown_in(write.connection, "/programme", code, codes_in("programme"), listed_at=listed_at)]
         )
     return KnownProgramme.model_validate(row.record)
 
@@ -336,13 +335,13 @@ async def _require_rubric(write: Write, code: str | None) -> Rubric:
 
 async def _catalogue_state(write: Write) -> CatalogueCheck:
     """The state of the copy of the catalogue that assessments are checked against."""
-    state = await copy_state(await driver_connection(write.session), "catalog")
+    state = await copy_state(write.connection, "catalog")
     return CatalogueCheck(reached=state.reached, caught_up=state.caught_up, age_seconds=state.age_seconds)
 
 
 async def _fetch_organizations(write: Write, code: str) -> list[str]:
     """The code, and those from which it differs by a typo, of organizations that take part in any programme."""
-    find = find_with(await driver_connection(write.session), organizations_in("programme"))
+    find = find_with(write.connection, organizations_in("programme"))
     return await find([fold(code), *neighbours(code)])
 
 
