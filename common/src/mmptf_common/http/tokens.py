@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ _OTHER_KINDS = frozenset({"id", "refresh", "offline", "logout"})
 LEEWAY = 30
 """Seconds by which the issuer's clock and this one may differ."""
 LARGEST_DOCUMENT = 262_144
+# The most tokens whose verified signatures a process remembers.
+MOST_VERIFIED = 1000
 
 # Text that can be stored, logged and read: it begins with a visible character and has no control characters.
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\p{C}\p{Z}]\P{C}*$")]
@@ -71,6 +74,17 @@ class _Claims(BaseModel):
     roles: Words = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature was verified: what its header says, the key that has signed it, its payload."""
+
+    algorithm: str
+    key_id: str | None
+    key: Key
+    payload: bytes
+    has_type: bool
+
+
 class Verifier:
     """Verifies the tokens of one issuer for one audience."""
 
@@ -87,6 +101,8 @@ class Verifier:
         self._issuer = issuer
         self._audience = audience
         self._renamed = {"organization": organization_claim, "roles": roles_claim}
+        # Callers send a token many times, and to verify a signature takes as long as a short write.
+        self._verified: OrderedDict[str, _Verified] = OrderedDict()
 
     async def identity(self, token: str) -> Identity:
         """The holder of a token; raises Unauthorized when it is not valid.
@@ -120,6 +136,9 @@ class Verifier:
 
         Raises Unauthorized where it is another one's, or says something else.
         """
+        known = self._verified.get(token)
+        if known and await self._keys.fitting(known.algorithm, known.key_id) == [known.key]:
+            return known.payload, known.has_type
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
@@ -136,7 +155,8 @@ class Verifier:
         if not isinstance(kind, str) or kind.lower() not in TYPES:
             named = repr(kind[:64]) if isinstance(kind, str) else "no text"
             raise invalid_token(f"The `typ` of the token is {named}; that of an access token is at+jwt or JWT.")
-        keys = await self._keys.fitting(algorithm, header.get("kid"))
+        key_id = header.get("kid")
+        keys = await self._keys.fitting(algorithm, key_id)
         if not keys:
             raise invalid_token("The access token is signed with a key that its issuer does not publish.")
         if len(keys) > 1:
@@ -145,6 +165,9 @@ class Verifier:
             payload: bytes = jwt.PyJWS().decode(token, keys[0].public, algorithms=keys[0].algorithms)
         except jwt.PyJWTError:
             raise invalid_token("The signature of the access token does not hold.") from None
+        self._verified[token] = _Verified(algorithm, key_id, keys[0], payload, has_type)
+        if len(self._verified) > MOST_VERIFIED:
+            self._verified.popitem(last=False)
         return payload, has_type
 
     def _claims(self, payload: bytes, *, has_type: bool) -> _Claims:
