@@ -8,14 +8,12 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import TypeVar, cast, get_args
 
 import sqlalchemy as sa
 from asyncpg import Connection
 from asyncpg import Record as Found
 from pydantic import JsonValue
-from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.http.search import words
@@ -30,8 +28,7 @@ from mmptf_common.storage.records import (
     moment_text,
 )
 from mmptf_common.wire.codes import NONE
-from mmptf_common.wire.money import Money, amount_text, money
-from mmptf_common.wire.places import names_of
+from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.sources import Publication, SourceRef
@@ -40,8 +37,9 @@ from mmptf_funding.editions.domain import ReconciledTotal, TermKind
 from mmptf_funding.editions.queries import reconcile
 from mmptf_funding.imports import rules, template
 from mmptf_funding.imports.files import Tables
-from mmptf_funding.imports.rules import MAX_ERRORS, ImportErrors, Requirement, SmallTables, Term, Vocabulary
+from mmptf_funding.imports.rules import MAX_ERRORS, ImportErrors, SmallTables, Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, ImportTableReport
+from mmptf_funding.imports.staging import CURRENCY, STAGED, RequirementReader, search_words
 from mmptf_funding.imports.template import RawRow
 from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, RequirementRow, SourceDocumentRow, TermRow
 
@@ -49,16 +47,8 @@ from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, Req
 TURN = 50
 # Without an edition table, the edition is taken from the first of this many rows that names one.
 FIRST_ROWS = 100
-CURRENCY = "USD"
-# The columns of the requirement table, except the public record and the time of the last change.
-COLUMNS = (
-    "code", "edition", "region", "region_name", "place", "place_name", "place_as_printed", "country", "area",
-    "area_name", "area_as_printed", "amount", "status", "implied", "as_printed", "populations", "confidence", "note",
-    "source_document", "source_line", "source_locator", "heading_line", "place_line", "populations_line", "words",
-)  # fmt: skip
 Progress = Callable[[str, int], None]
 AnyRow = TypeVar("AnyRow", bound=template.Row)
-Cell = str | int | Decimal | list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +136,7 @@ async def check_edition(
 
 async def changed_since(write: Write, checked: Checked) -> bool:
     """Whether a write has changed anything since then with which an edition was compared."""
-    changed: bool = await (await driver_connection(write.session)).fetchval(
+    changed: bool = await write.connection.fetchval(
         "SELECT EXISTS (SELECT FROM change WHERE seq > $1 AND entity = ANY($2))",
         checked.last,
         ["document", "edition", "term", "requirement", "printed_total", "initiative"],
@@ -166,7 +156,7 @@ async def write_edition(
     Raises InvalidRequest where its printed totals are not the sums of its rows: nothing is written then. The caller
     commits or rolls back, so a dry run is an import that is rolled back.
     """
-    connection = await driver_connection(write.session)
+    connection = write.connection
     edition, small = checked.edition, checked.small
     report: dict[str, ImportTableReport] = {}
     if small.edition and not packaged:
@@ -315,7 +305,7 @@ async def _stored_terms(connection: Connection, edition: str) -> dict[TermKind, 
 async def _with_corrections(write: Write, packaged: Vocabulary) -> Vocabulary:
     """A packaged vocabulary with the terms that others have changed as they are stored."""
     corrected = await changed_by_others(write, TermRow)
-    stored = await _stored_terms(await driver_connection(write.session), packaged.edition)
+    stored = await _stored_terms(write.connection, packaged.edition)
     terms = {
         kind: {
             **named,
@@ -340,7 +330,7 @@ async def _derive_printed_totals(write: Write) -> None:
 
 async def _terms_of_editions(write: Write) -> dict[str, dict[TermKind, dict[str, Term]]]:
     """The stored terms of every edition."""
-    connection = await driver_connection(write.session)
+    connection = write.connection
     editions = [row["code"] for row in await connection.fetch("SELECT code FROM edition")]
     return {edition: await _stored_terms(connection, edition) for edition in editions}
 
@@ -418,34 +408,35 @@ async def _stage(
     first, others: the requirements; vocabulary: what they are checked against; shown: the terms whose names they get
     Only one row is in memory at a time, and the requirement table is not written before every row has been checked.
     """
+    # The record is a text without its end, so that it is read as JSON once, when it is written.
     await connection.execute(
         "DROP TABLE IF EXISTS staged; CREATE TEMPORARY TABLE staged (LIKE requirement) ON COMMIT DROP;"
-        "ALTER TABLE staged ADD COLUMN row int, ALTER COLUMN updated DROP NOT NULL, ALTER COLUMN revised DROP NOT NULL"
+        "ALTER TABLE staged ADD COLUMN row int, ALTER COLUMN record TYPE text, ALTER COLUMN updated DROP NOT NULL,"
+        " ALTER COLUMN revised DROP NOT NULL"
     )
+    reader = RequirementReader(vocabulary, shown, errors)
     found = 0
 
-    async def checked() -> AsyncIterator[tuple[Cell, ...]]:
+    async def checked() -> AsyncIterator[bytes]:
         nonlocal found
+        lines: list[str] = []
         async for raw in _chained(first, others):
             found += 1
+            if line := reader.line(raw):
+                lines.append(line)
             if not found % TURN:
+                if lines:
+                    yield "".join(lines).encode()
+                    lines.clear()
                 # Lets other requests run, and a lost connection be noticed; COPY then raises the error.
                 await asyncio.sleep(0)
                 if connection.is_closed():
                     return
             if not found % 10_000:
                 progress("checking", found)
-            row, wrong = rules.read(template.RequirementRow, raw)
-            if row is not None:
-                wrong = rules.requirement_errors(raw.number, row, vocabulary)
-            if row is None or wrong:
-                errors.add(wrong)
-                continue
-            requirement = rules.requirement_of(row, shown)
-            record = to_json(requirement_record(requirement)).decode()
-            yield (*requirement_columns(requirement).values(), record, raw.number)
+        yield "".join(lines).encode()
 
-    await connection.copy_records_to_table("staged", records=checked(), columns=[*COLUMNS, "record", "row"])
+    await connection.copy_to_table("staged", source=checked(), columns=STAGED)
     progress("checking", found)
     return found
 
@@ -467,7 +458,8 @@ async def _add_repeated_rows(connection: Connection, edition: str, errors: Impor
         errors.add(map(error_of, rows))
         errors.found += rows[0]["found"] - len(rows) if rows else 0
 
-    await connection.execute("CREATE INDEX ON staged (code); ANALYZE staged")
+    # Of the other columns no plan depends; those of words alone would take seconds.
+    await connection.execute("CREATE INDEX ON staged (code); ANALYZE staged (code, row, source_document, source_line)")
     await add(
         lambda r: rules.repeated("requirements", r["row"], "code", r["code"], r["first"]),
         "SELECT * FROM (SELECT row, code, min(row) OVER (PARTITION BY lower(code)) AS first FROM staged) AS coded"
@@ -528,7 +520,7 @@ async def _leave_out_unchanged(connection: Connection, packaged: Write | None) -
     """
     await connection.execute(
         "DELETE FROM staged USING requirement AS stored WHERE stored.code = staged.code"
-        " AND (stored.record::jsonb - 'updated' = staged.record::jsonb OR ($1 AND EXISTS"
+        " AND (stored.record::jsonb - 'updated' = (staged.record || '}')::jsonb OR ($1 AND EXISTS"
         " (SELECT FROM change JOIN revision ON seq BETWEEN first AND number"
         " WHERE entity = 'requirement' AND key = staged.code COLLATE \"default\" AND actor <> $2)))",
         packaged is not None,
@@ -538,15 +530,18 @@ async def _leave_out_unchanged(connection: Connection, packaged: Write | None) -
 
 async def _write_requirements(write: Write) -> Counter[str]:
     """Write the staged rows; returns the number of changes by action."""
-    connection = await driver_connection(write.session)
+    connection = write.connection
     # The time of the change is the last member of every record.
-    stamped = f'(left(staged.record::text, -1) || \',"updated":"{moment_text(write.at)}"}}\')::json'
-    names = ", ".join(COLUMNS)
-    assignments = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "record", "updated"))
+    stamped = f'(staged.record || \',"updated":"{moment_text(write.at)}"}}\')::json'
+    columns = [name for name in STAGED if name not in {"record", "row"}]
+    names = ", ".join(columns)
+    assignments = ", ".join(f"{name} = excluded.{name}" for name in (*columns, "record", "updated") if name != "code")
     last = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM change")
+    # Of an edition that is new, no row is looked for before it is inserted.
+    is_stored = await connection.fetchval("SELECT EXISTS (SELECT FROM staged JOIN requirement USING (code))")
     await connection.execute(
         f"INSERT INTO requirement ({names}, record, updated) SELECT {names}, {stamped}, $1 FROM staged"
-        f" ON CONFLICT (code) DO UPDATE SET {assignments}",
+        + (f" ON CONFLICT (code) DO UPDATE SET {assignments}" if is_stored else ""),
         write.at,
     )
     actions = await connection.fetch("SELECT action, count(*) FROM change WHERE seq > $1 GROUP BY action", last)
@@ -704,95 +699,6 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
     )
 
 
-def requirement_columns(requirement: Requirement) -> dict[str, Cell]:
-    """The values of a requirement, in the order of `COLUMNS`."""
-    row, region, place, area = requirement.row, requirement.region, requirement.place, requirement.area
-    return {
-        "code": row.code,
-        "edition": row.edition,
-        "region": region.code,
-        "region_name": region.name,
-        "place": place.code,
-        "place_name": place.name,
-        "place_as_printed": row.place_as_printed,
-        "country": place.country or NONE,
-        "area": area.code,
-        "area_name": area.name,
-        "area_as_printed": row.area_as_printed,
-        "amount": row.amount_usd,
-        "status": row.status,
-        "implied": row.implied_amount_usd,
-        "as_printed": row.amount_as_printed,
-        "populations": row.target_populations,
-        "confidence": row.confidence,
-        "note": row.note,
-        "source_document": row.source_document,
-        "source_line": row.source_line,
-        "source_locator": row.source_locator,
-        "heading_line": row.heading_line,
-        "place_line": row.place_line,
-        "populations_line": row.target_populations_line,
-        "words": _words_of(row.place_as_printed, row.area_as_printed, region, place, area),
-    }
-
-
-def _words_of(
-    place_as_printed: str | None, area_as_printed: str | None, region: Term, place: Term, area: Term
-) -> list[str]:
-    """The search words of a requirement: of its headings, of the terms' names and of all names of the country."""
-    names = names_of(place.country or NONE)
-    return _search_words(place.name, place_as_printed, region.name, area.name, area_as_printed, *names)
-
-
-# Cached, because all rows of the same place and area have the same words.
-@lru_cache(maxsize=10_000)
-def _search_words(*names: str | None) -> list[str]:
-    return words(" ".join(filter(None, names)))
-
-
-def requirement_record(requirement: Requirement) -> dict[str, JsonValue]:
-    """The public record of a requirement, without `updated`, its last member.
-
-    A dictionary with the members of `public.Requirement`, because creating an instance of it for each row would take a
-    tenth of the time of a large import.
-    """
-    row, region, place, area = requirement.row, requirement.region, requirement.place, requirement.area
-    document, line, printed = row.source_document, row.source_line, row.amount_as_printed
-    sources: list[JsonValue] = [_source_json("amount", document, line, printed, row.source_locator)]
-    for field, heading_line, last_line, heading in (
-        ("area", row.heading_line, row.heading_last_line, row.area_as_printed),
-        ("place", row.place_line, row.place_last_line, row.place_as_printed),
-        ("target_populations", row.target_populations_line, None, None),
-    ):
-        if heading_line is not None:
-            sources.append(_source_json(field, document, heading_line, heading, _lines(heading_line, last_line)))
-    return {
-        "code": row.code,
-        "edition": row.edition,
-        "region": {"code": region.code, "name": region.name, "as_printed": None},
-        "place": {
-            "code": place.code,
-            "name": place.name,
-            "as_printed": row.place_as_printed,
-            "country": place.country,
-            "footnote": place.footnote,
-        },
-        "area": {"code": area.code, "name": area.name, "as_printed": row.area_as_printed},
-        "status": row.status,
-        "stage": "requirement",
-        "sum": _dollars_json(row.amount_usd),
-        "implied": _dollars_json(row.implied_amount_usd),
-        "as_printed": printed,
-        "target_populations": [
-            {"code": term.code, "name": term.name, "as_printed": None} for term in requirement.populations
-        ],
-        "confidence": row.confidence,
-        "note": row.note,
-        "reading_note": row.reading_note,
-        "sources": sources,
-    }
-
-
 def _requirement_with_terms(row: RequirementRow, terms: Mapping[TermKind, Mapping[str, Term]]) -> RequirementRow:
     """A stored requirement with the names, region and country that its terms have now."""
     place, area = terms["place"][row.place], terms["area"][row.area]
@@ -807,7 +713,7 @@ def _requirement_with_terms(row: RequirementRow, terms: Mapping[TermKind, Mappin
             "place_name": place.name,
             "country": place.country or NONE,
             "area_name": area.name,
-            "words": _words_of(row.place_as_printed, row.area_as_printed, region, place, area),
+            "words": search_words(place, row.place_as_printed, region, area, row.area_as_printed),
             "record": {
                 **record,
                 "region": _with(record["region"], code=region.code, name=region.name),
@@ -832,24 +738,6 @@ def _total_with_terms(row: PrintedTotalRow, terms: Mapping[TermKind, Mapping[str
 def _with(record: JsonValue, **members: JsonValue) -> JsonObject:
     """A part of a record with other values of these members."""
     return {**cast("JsonObject", record), **members}
-
-
-def _source_json(
-    field: str, document: str, line: int | None, printed: str | None, locator: str | None = None
-) -> dict[str, JsonValue]:
-    return {
-        "field": field,
-        "document": document,
-        "line": line,
-        "locator": locator,
-        "as_printed": printed,
-        "verified": line is not None,
-        "note": None,
-    }
-
-
-def _dollars_json(amount: Decimal | None) -> dict[str, JsonValue] | None:
-    return None if amount is None else {"amount": amount_text(amount), "currency": CURRENCY}
 
 
 def _lines(first: int | None, last: int | None) -> str | None:

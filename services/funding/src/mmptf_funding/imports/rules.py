@@ -13,7 +13,7 @@ from mmptf_common.wire.base import words_of
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, reason_of
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
-from mmptf_funding.editions.domain import TermKind
+from mmptf_funding.editions.domain import RequirementStatus, TermKind
 from mmptf_funding.imports import template
 from mmptf_funding.imports.template import RawRow, TableName
 
@@ -258,14 +258,7 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
                 ProblemCode.DOES_NOT_MATCH,
                 f"{row.country_code}, and the country of {place.code} is {place.country}",
             )
-    if row.status == "required" and row.amount_usd is None:
-        add("amount_usd", ProblemCode.EMPTY_CELL, "status required needs an amount")
-    if row.status != "required" and row.amount_usd is not None:
-        add("amount_usd", ProblemCode.NOT_APPLICABLE, f"status {row.status} has no amount")
-    if row.status != "missing_in_source" and row.implied_amount_usd is not None:
-        add(
-            "implied_amount_usd", ProblemCode.NOT_APPLICABLE, "only what is missing in the source has an implied amount"
-        )
+    errors += amount_errors(number, row, row.status)
     seen: set[str] = set()
     for code in row.target_populations:
         if code not in vocabulary.terms["target_population"]:
@@ -279,12 +272,30 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
         errors.append(
             not_in("requirements", number, "source_document", row.source_document, documents, suggest=suggest)
         )
+    return errors + line_errors(number, row)
+
+
+def amount_errors(number: int, row: template.RequirementRow, status: RequirementStatus) -> list[ErrorDetail]:
+    """The errors of a requirement's amounts, which go by its status."""
+    errors = []
+    if status == "required" and row.amount_usd is None:
+        detail = "status required needs an amount"
+        errors.append(row_error("requirements", number, "amount_usd", ProblemCode.EMPTY_CELL, detail))
+    if status != "required" and row.amount_usd is not None:
+        detail = f"status {status} has no amount"
+        errors.append(row_error("requirements", number, "amount_usd", ProblemCode.NOT_APPLICABLE, detail))
+    if status != "missing_in_source" and row.implied_amount_usd is not None:
+        detail = "only what is missing in the source has an implied amount"
+        errors.append(row_error("requirements", number, "implied_amount_usd", ProblemCode.NOT_APPLICABLE, detail))
+    return errors
+
+
+def line_errors(number: int, row: template.RequirementRow) -> list[ErrorDetail]:
+    """The errors of the lines on which a requirement's figure and headings stand."""
+    errors = []
     if row.source_line is None and row.source_locator is None:
-        add(
-            "source_line",
-            ProblemCode.EMPTY_CELL,
-            "a line, or a source_locator, is expected: every figure says where it stands",
-        )
+        detail = "a line, or a source_locator, is expected: every figure says where it stands"
+        errors.append(row_error("requirements", number, "source_line", ProblemCode.EMPTY_CELL, detail))
     errors += _span_errors("requirements", number, "heading_last_line", row.heading_line, row.heading_last_line)
     errors += _span_errors("requirements", number, "place_last_line", row.place_line, row.place_last_line)
     return errors
