@@ -89,6 +89,22 @@ async def test_an_export_has_every_row_and_the_page_the_same_total(large: Runnin
     assert [json.loads(line)["code"] for line in lines] == [row[0] for row in rows[1:]]
 
 
+async def test_an_export_is_compressed_for_those_who_take_it(large: RunningApp) -> None:
+    for representation in ("csv", "ndjson"):
+        asked = {"format": representation}
+        plain = await large.client.get(PATH, params=asked, headers={"accept-encoding": "gzip;q=0, br"})
+        packed = await large.client.get(PATH, params=asked, headers={"accept-encoding": "br, gzip"})
+        assert packed.content == plain.content
+        assert (packed.headers["content-encoding"], plain.headers.get("content-encoding")) == ("gzip", None)
+        assert packed.headers["vary"] == plain.headers["vary"] == "Accept, Accept-Encoding"
+        tag = plain.headers["etag"]
+        assert packed.headers["etag"] == f'{tag[:-1]}-gzip"'
+        for stored in (plain, packed):
+            known = {"if-none-match": stored.headers["etag"]}
+            assert (await large.client.get(PATH, params=asked, headers=known)).status_code == 304
+    await large.all_connections_idle()
+
+
 @pytest.mark.parametrize("representation", ["csv", "ndjson"])
 async def test_a_caller_who_leaves_gives_the_connection_back(large: RunningApp, representation: str) -> None:
     for _ in range(6):  # more often than there are connections

@@ -46,9 +46,9 @@ def revision_in(tag: str) -> int:
     return int(tag[1:].partition("-")[0])
 
 
-def headers(tag: str) -> dict[str, str]:
+def headers(tag: str, *, vary: str = "Accept") -> dict[str, str]:
     """The headers of every successful read: ETag, Cache-Control and Vary."""
-    return {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
+    return {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Vary": vary}
 
 
 class JsonResponse(Response):
@@ -125,6 +125,6 @@ def _lines(request: Request, header: str) -> str:
     return ", ".join(request.headers.getlist(header))
 
 
-def not_modified(tag: str) -> Response:
+def not_modified(tag: str, *, vary: str = "Accept") -> Response:
     """The 304 for a caller who has the answer with this tag."""
-    return Response(status_code=304, headers=headers(tag))
+    return Response(status_code=304, headers=headers(tag, vary=vary))

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from struct import Struct
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from mmptf_common.http import conditional
+from mmptf_common.http.compression import Gzip, accepts_gzip, gzipped_tag
 from mmptf_common.http.negotiation import SPREADSHEET, is_csv, media_type
 from mmptf_common.http.parameters import ListQuery, canonical
 from mmptf_common.http.rate_limits import client_at
@@ -48,9 +50,13 @@ CHUNK_BYTES = 65_536
 WHOLE_BYTES, MEMORY_BYTES = 1_048_576, 33_554_432
 # Seconds in which the database has to send the next rows of an export.
 ROWS_SECONDS = 20
+_STORED = "record::text"
+_VARY = "Accept, Accept-Encoding"
 _CSV = {"format": "csv", "header": True}
-# A JSON text on one line has none of these characters, so it is never quoted: each record is a line as it is.
-_LINES = {"format": "csv", "delimiter": "\x01", "quote": "\x02"}
+# In this format PostgreSQL sends texts as they are; in the others it looks at each character of a record.
+_LINES = {"format": "binary"}
+# What comes before the first row in it, and before the only column of each row: the number of columns, and its length.
+_HEAD_BYTES, _ROW_HEAD = 19, Struct(">hI")
 
 
 class ExportMemory:
@@ -117,12 +123,16 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
             ]
         )
     place = Place(client_at(request.client.host) if request.client else "")
-    stream = _rows(request, listing, query, representation, place)
+    compressor = Gzip() if accepts_gzip(request) else None
+    stream = _rows(request, listing, query, representation, place, compressor)
     # Errors before the first row are raised here, where they can still be answered with a problem document.
     tag = (await anext(stream)).decode()
-    if conditional.matches(request, tag):
+    is_known = conditional.matches(request, tag)
+    if compressor:
+        tag = gzipped_tag(tag)
+    if is_known:
         await stream.aclose()
-        return conditional.not_modified(tag)
+        return conditional.not_modified(tag, vary=_VARY)
     memory: ExportMemory = request.app.state.export_memory
     return _Stream(
         await _read_ahead(stream, memory),
@@ -131,8 +141,9 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
         place,
         media_type=media_type(representation),
         headers={
-            **conditional.headers(tag),
+            **conditional.headers(tag, vary=_VARY),
             "Content-Disposition": conditional.disposition(listing.path, representation),
+            **({"Content-Encoding": "gzip"} if compressor else {}),
         },
     )
 
@@ -164,6 +175,9 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
         selected = ", ".join(columns)
     else:
         selected = with_stored_links(item_text(listing, query, arguments), listing.path)
+        if selected == _STORED:
+            # COPY writes the text of a JSON value without a copy of it.
+            selected = "record"
     return Statement(
         f"""
         SELECT {with_as_of_links(selected, query)}
@@ -175,7 +189,12 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
 
 
 async def _rows(
-    request: Request, listing: Listing, query: ListQuery, representation: str, place: Place
+    request: Request,
+    listing: Listing,
+    query: ListQuery,
+    representation: str,
+    place: Place,
+    compressor: Gzip | None,
 ) -> AsyncGenerator[bytes, None]:
     """Yields the ETag, then the export in chunks, from one read-only snapshot, so that both are of one revision."""
     query = await with_known_codes(request, ReadKind.EXPORT, listing, query, representation)
@@ -194,15 +213,15 @@ async def _rows(
             sql = data.statement(export.sql)
             if representation == SPREADSHEET:
                 sql = await _defused(data.connection, sql)
-            source = _copied(data.connection, sql, export.values, form)
-            buffer = bytearray(MARK if representation == SPREADSHEET else b"")
-            async with aclosing(source):
-                async for piece in source:
-                    buffer += piece
-                    if len(buffer) >= CHUNK_BYTES:
-                        yield bytes(buffer)
-                        buffer.clear()
-            yield bytes(buffer)
+            begin = MARK if representation == SPREADSHEET else b""
+            async with aclosing(_copied(data.connection, sql, export.values, form, begin)) as source:
+                async for chunk in source:
+                    if compressor:
+                        chunk = await compressor.compressed(chunk)
+                    if chunk:
+                        yield chunk
+            if compressor:
+                yield compressor.end()
         except BaseException:
             if begun:
                 # The caller has disconnected or the database has failed. The connection may still receive rows and
@@ -223,18 +242,51 @@ async def _defused(connection: Any, sql: str) -> str:
     return f"SELECT {columns} FROM ({sql}) AS exported"
 
 
+def _lines_in(piece: bytes, position: int) -> bytes:
+    """The lines of whole rows of one column that is never null, as COPY sends them in binary; position: of the first.
+
+    After the last row comes -1 as the number of columns.
+    """
+    lines = []
+    while position + _ROW_HEAD.size <= len(piece):
+        _, length = _ROW_HEAD.unpack_from(piece, position)
+        position += _ROW_HEAD.size + length
+        lines.append(piece[position - length : position])
+    lines.append(b"")
+    return b"\n".join(lines)
+
+
 async def _copied(
-    connection: Any, sql: str, values: Sequence[Any], form: Mapping[str, Any]
+    connection: Any, sql: str, values: Sequence[Any], form: Mapping[str, Any], begin: bytes
 ) -> AsyncGenerator[bytes, None]:
-    """Yields the rows as PostgreSQL writes them (COPY … TO STDOUT); form: the options of COPY."""
+    """Yields the rows as PostgreSQL writes them (COPY … TO STDOUT), in chunks; form: the options of COPY.
+
+    begin: what comes before the rows
+    """
     queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(maxsize=16)
+    pieces, size = [begin], 0
+    skipped = _HEAD_BYTES
+
+    async def take(piece: bytes) -> None:
+        # The driver gives as much as has arrived, and to hand over each piece would take longer than to read it.
+        nonlocal size, skipped
+        if form is _LINES:
+            piece = _lines_in(piece, skipped)
+            skipped = 0
+        pieces.append(piece)
+        size += len(piece)
+        if size >= CHUNK_BYTES:
+            await queue.put(b"".join(pieces))
+            pieces.clear()
+            size = 0
 
     async def copy() -> None:
         try:
-            await connection.copy_from_query(sql, *values, output=queue.put, **form)
+            await connection.copy_from_query(sql, *values, output=take, **form)
         except Exception as error:
             await queue.put(error)
         else:
+            await queue.put(b"".join(pieces))
             await queue.put(None)
 
     task = asyncio.create_task(copy())

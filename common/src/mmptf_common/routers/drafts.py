@@ -220,5 +220,5 @@ def add_drafts(
 
 def _private(response: Response) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Accept, Authorization"
+    response.headers["Vary"] = f"{response.headers['Vary']}, Authorization"
     return response
