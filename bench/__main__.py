@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import asdict
 
-from bench import bulk, document, gateway, growth, lists, markers, processes, report
+from bench import bulk, document, gateway, growth, lists, markers, processes, report, writes
 from bench.figures import Outcome, verdicts
 from bench.scale import Scale
 from mmptf_local.processes import CannotStart
@@ -17,6 +17,7 @@ COMPARISONS = {
     "gateway": gateway.compare,
     "growth": growth.compare,
     "bulk": bulk.compare,
+    "writes": writes.compare,
     "markers": markers.compare,
 }
 
