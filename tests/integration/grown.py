@@ -89,8 +89,6 @@ _FUNDING = (
                       FROM (SELECT n, (ARRAY['pledge', 'commitment', 'deposit', 'allocation', 'transfer', 'expenditure',
                                              'refund', 'transfer', 'transfer', 'deposit'])[1 + n % 10] AS kind
                               FROM generate_series(1, {many}) AS n) AS kinds) AS members) AS entries""",
-    "TRUNCATE ledger_day",
-    "INSERT INTO ledger_day (kind, date, amount) SELECT kind, date, sum(amount) FROM ledger_entry GROUP BY kind, date",
     # What was there of them before they were reversed.
     """
     INSERT INTO ledger_entry_past (replaced, code, number, kind, date, amount, contributor, programme, organization,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncpg
-
 from tests.integration.ledger_client import (
     AGENT,
     ETHIOPIA,
@@ -44,23 +42,6 @@ async def test_a_backdated_entry_does_not_overdraw_a_later_day(funded_ledger: Le
     refused(await funded_ledger.post(AGENT, sent), 409, "insufficient_balance", "On 2024-04-01", "-0.01 USD")
     await funded_ledger.enter("interest", "0.01", "2024-03-01")
     assert (await funded_ledger.post(AGENT, sent)).status_code == 201
-
-
-async def test_sums_by_day_are_those_of_the_entries(funded_ledger: LedgerClient) -> None:
-    entered = await funded_ledger.enter("interest", "7.00", "2024-03-01")
-    assert (await funded_ledger.reverse(entered["code"], "2024-03-01")).status_code == 201
-    sent = [body("interest", f"{n}.00", f"2024-03-{n:02}") for n in range(1, 9)]
-    assert (await funded_ledger.batch(*sent, dry_run="true")).status_code == 200
-    assert (await funded_ledger.batch(*sent, body("bank_charge", "9999.00"), partial="true")).json()["refused"] == 1
-    connection = await asyncpg.connect(funded_ledger.running.database_url)
-    differing = """
-        SELECT kind, date, sum(amount) FROM (SELECT kind, date, amount FROM ledger_day UNION ALL
-        SELECT kind, date, -amount FROM ledger_entry) AS both_sums GROUP BY kind, date HAVING sum(amount) <> 0"""
-    assert await connection.fetch(differing) == []
-    assert (
-        await connection.fetchval("SELECT amount FROM ledger_day WHERE kind = 'interest' AND date = '2024-03-01'") == 1
-    )
-    await connection.close()
 
 
 async def test_no_more_is_transferred_than_was_allocated(funded_ledger: LedgerClient) -> None:

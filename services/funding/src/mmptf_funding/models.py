@@ -263,16 +263,6 @@ class EntryRow(Record, Base, table=True):
     reversed_by: str | None = Field(default=None, foreign_key="ledger_entry.code")
 
 
-# What the entries of each kind add up to on each day; kept by triggers.
-ledger_day = sa.Table(
-    "ledger_day",
-    Base.metadata,
-    sa.Column("kind", sa.Text, primary_key=True),
-    sa.Column("date", sa.Date, primary_key=True),
-    sa.Column("amount", sa.Numeric, nullable=False),
-)
-
-
 class ResultsMatrixRow(Record, Base, table=True):
     """The results matrix of one region of an edition: what it plans to achieve."""
 

@@ -27,7 +27,7 @@ from mmptf_funding.ledger.domain import Answers, Entry, KnownProgramme, Noun, Pr
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.ledger.schemas import ContributorSent, LedgerEntrySent, LedgerReversalSent
 from mmptf_funding.ledger.state import BalanceKey, DailyBalance, LedgerState, balance_keys, number_of
-from mmptf_funding.models import ContributorRow, EntryRow, ProgrammeRow
+from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, ContributorRow, EntryRow, ProgrammeRow
 
 
 def entries_of(who: Identity, sent: Iterable[LedgerEntrySent]) -> list[Entry | Forbidden]:
@@ -205,7 +205,7 @@ def _balance_statement(
     $1: the day before the first one that matters
     """
     # That of the whole Fund would otherwise read all of the ledger.
-    table = "ledger_entry" if balance.members else "ledger_day"
+    table = "ledger_entry" if balance.members else LEDGER_ROLLUP_BY_DAY.table
     plus, kinds = arguments.bind(list(balance.plus)), arguments.bind([*balance.plus, *balance.minus])
     names = ", ".join(balance.members)
     arrays = [f"{arguments.bind([values[n] for values in members])}::text[]" for n in range(len(balance.members))]

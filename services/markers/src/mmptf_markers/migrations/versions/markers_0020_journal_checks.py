@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "markers_0020"
-down_revision = "markers_0018"
+down_revision = "markers_0019"
 
 JOURNAL_WRITE = r"""
 CREATE OR REPLACE FUNCTION journal_write() RETURNS trigger LANGUAGE plpgsql

@@ -1,12 +1,9 @@
-"""What the ledger adds up to on each day is kept, so that a write reads no entry of before for the Fund's balance.
-
-And the journal reads the rows of a write once to check them, and not once for each check.
-"""
+"""The journal reads the rows of a write once to check them, and not once for each check."""
 
 from alembic import op
 
-revision = "funding_0018"
-down_revision = "funding_0016"
+revision = "funding_0019"
+down_revision = "funding_0018"
 
 JOURNAL_WRITE = r"""
 CREATE OR REPLACE FUNCTION journal_write() RETURNS trigger LANGUAGE plpgsql
@@ -100,43 +97,7 @@ BEGIN
   RETURN NULL;
 END $$
 """
-LEDGER_DAY = (
-    "CREATE TABLE ledger_day (kind text, date date, amount numeric NOT NULL, PRIMARY KEY (kind, date))",
-    "INSERT INTO ledger_day (kind, date, amount) SELECT kind, date, sum(amount) FROM ledger_entry GROUP BY kind, date",
-)
-SUM_LEDGER_DAYS = r"""
-CREATE FUNCTION sum_ledger_days() RETURNS trigger LANGUAGE plpgsql
-  SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-  IF TG_OP <> 'INSERT' THEN
-    INSERT INTO ledger_day AS stored (kind, date, amount)
-    SELECT kind, date, -sum(amount) FROM old_rows GROUP BY kind, date
-    ON CONFLICT (kind, date) DO UPDATE SET amount = stored.amount + excluded.amount;
-  END IF;
-  IF TG_OP <> 'DELETE' THEN
-    INSERT INTO ledger_day AS stored (kind, date, amount)
-    SELECT kind, date, sum(amount) FROM new_rows GROUP BY kind, date
-    ON CONFLICT (kind, date) DO UPDATE SET amount = stored.amount + excluded.amount;
-  END IF;
-  RETURN NULL;
-END $$
-"""
-EVENTS = {
-    "insert": "NEW TABLE AS new_rows",
-    "update": "OLD TABLE AS old_rows NEW TABLE AS new_rows",
-    "delete": "OLD TABLE AS old_rows",
-}
 
 
 def upgrade() -> None:  # noqa: D103
     op.execute(JOURNAL_WRITE)
-    for statement in LEDGER_DAY:
-        op.execute(statement)
-    op.execute(SUM_LEDGER_DAYS)
-    # Or else anyone could run it as a trigger of a table of theirs.
-    op.execute("REVOKE EXECUTE ON FUNCTION sum_ledger_days() FROM PUBLIC")
-    for event, rows in EVENTS.items():
-        op.execute(
-            f"CREATE TRIGGER sum_ledger_days_{event} AFTER {event.upper()} ON ledger_entry REFERENCING {rows}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION sum_ledger_days()"
-        )

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "catalog_0018"
+revision = "catalog_0017"
 down_revision = "catalog_0016"
 
 JOURNAL_WRITE = r"""

@@ -1,0 +1,15 @@
+CREATE INDEX ix_programme_money_stage ON programme (money_stage);
+DROP INDEX ix_programme_amount;
+DROP INDEX programme_budget;
+CREATE INDEX programme_budget ON programme (coalesce(amount, -1), code) INCLUDE (amount);
+DROP INDEX programme_budget_ascending;
+CREATE INDEX programme_budget_ascending ON programme (coalesce(amount, 'Infinity'), code) INCLUDE (amount);
+CREATE INDEX clustering_past_replaced ON clustering_past (replaced);
+CREATE INDEX draft_past_replaced ON draft_past (replaced);
+CREATE INDEX guiding_principle_past_replaced ON guiding_principle_past (replaced);
+CREATE INDEX objective_past_replaced ON objective_past (replaced);
+CREATE INDEX organization_past_replaced ON organization_past (replaced);
+CREATE INDEX place_past_replaced ON place_past (replaced);
+CREATE INDEX programme_past_replaced ON programme_past (replaced);
+CREATE INDEX source_document_past_replaced ON source_document_past (replaced);
+CREATE INDEX thematic_area_past_replaced ON thematic_area_past (replaced);
