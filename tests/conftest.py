@@ -233,8 +233,8 @@ async def running_app(
         **settings,
     )
     app = importlib.import_module(f"mmptf_{name}.app").create_app(known)
-    async with LifespanManager(app) as manager:
-        transport = httpx.ASGITransport(app=manager.app)
+    async with LifespanManager(app):
+        transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             yield RunningApp(name, app, client, database_url)
 

@@ -302,8 +302,8 @@ async def test_the_gateway_shows_what_both_say(funded: RunningApp, catalogue: Ru
     async with served(catalogue.app) as catalog_url, served(funded.app) as funding_url:
         gateway = create_app(GatewaySettings(services={"funding": funding_url, "catalog": catalog_url}))
         async with (
-            LifespanManager(gateway) as manager,
-            httpx.AsyncClient(transport=httpx.ASGITransport(app=manager.app), base_url="http://gateway") as client,
+            LifespanManager(gateway),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=gateway), base_url="http://gateway") as client,
         ):
             found = await get(client, "/programmes/ETH-01")
             assert (found["code"], found["complete"], found["missing"]) == ("ETH-01", True, [])

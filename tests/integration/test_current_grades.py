@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -121,17 +122,25 @@ async def test_what_was_there_before_stands_after_the_migration(markers: Markers
         assert (found["programmes"], found["counted"]) == (2, 1)
 
 
-async def test_many_rows_are_one_statement_whatever_each_of_them_lacks(markers: Markers) -> None:
+async def test_many_rows_are_one_statement_whatever_each_of_them_lacks(
+    markers: Markers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The triggers run for each statement, and a copy may have many thousand rows."""
     sent: list[str] = []
     async with markers.running.app.state.database.sessions() as session, session.begin():
         write = await begin_write(session, Author("test"))
         lacking = ({"budget": None}, {}, {"thematic_area": None}, {"budget": None, "thematic_area": None})
         rows = [programme_row(programme(f"S-{n}", **lacking[n % 4]), write.at) for n in range(40)]
-        connection = (await session.connection()).sync_connection
-        sa.event.listen(connection, "before_cursor_execute", lambda *event: sent.append(event[2]))
+        execute = write.connection.execute
+
+        async def recorded(statement: str, *values: Any) -> Any:
+            sent.append(statement)
+            return await execute(statement, *values)
+
+        monkeypatch.setattr(asyncpg.Connection, "execute", lambda _, *sent: recorded(*sent))
         await put(write, rows)
         await put(write, rows)
+        monkeypatch.undo()
     assert [statement.split(" (")[0] for statement in sent] == 2 * ["INSERT INTO programme"]
     assert (await markers.get(INDICATOR))["whole"]["programmes"] == 40
 

@@ -105,8 +105,9 @@ async def test_only_the_management_unit_imports(untouched: RunningApp, who: str 
 
 async def test_without_an_identity_provider_nobody_imports_over_http(untouched: RunningApp) -> None:
     settings = ServiceSettings(database_url=SecretStr(untouched.database_url), environment="production")
-    async with LifespanManager(create_app(settings)) as manager:
-        transport = httpx.ASGITransport(app=manager.app)
+    app = create_app(settings)
+    async with LifespanManager(app):
+        transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             taken: list[int] = []
             for query in ("", "?dry_run=true"):

@@ -42,7 +42,7 @@ class Work:
 
     def of_the_write(self) -> int:
         """The statements from the beginning of the transaction: those before are of the catalogue, in this process."""
-        return len(self.statements) - self.statements.index("BEGIN;")
+        return len(self.statements) - self.statements.index("BEGIN")
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from mmptf_common.storage import migrations
 from mmptf_common.wire.codes import RESERVED_CODES
 from mmptf_common.wire.places import places
 from mmptf_funding.imports.routes import XLSX
+from mmptf_funding.imports.staging import search_words
 from mmptf_local.postgres import Postgres
 from tests.conftest import RunningApp, asyncio_run, pool_of, running_app, service_of
 from tests.integration import editions
@@ -185,6 +186,7 @@ class Release:
             writer.writeheader()
             writer.writerows(rows)
         places.cache_clear()
+        search_words.cache_clear()
 
 
 @pytest.fixture
@@ -199,6 +201,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release
     yield Release(tmp_path)
     monkeypatch.undo()
     places.cache_clear()
+    search_words.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,8 @@ async def test_a_request_that_is_cancelled_leaves_the_others_a_result(running: R
 
 
 async def test_requests_that_ask_the_same_share_one_computation(running: RunningApp) -> None:
-    totals = "/funding/v1/requirements/totals?by=area"
+    # No rollup has the sums of amounts from one on, so the table itself is read.
+    totals = "/funding/v1/requirements/totals?by=area&amount_min=1"
 
     async def ask(path: str) -> httpx.Response:
         return (await running.client.get(path)).raise_for_status()
