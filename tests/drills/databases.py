@@ -28,7 +28,7 @@ from tests.integration.rollup_writes import Done, random_writes
 from tests.suite import NAMES
 
 ROLLUP_WRITES = int(os.environ.get("ROLLUP_WRITES", "100000"))
-ROLLUP_SECONDS = float(os.environ.get("ROLLUP_SECONDS", "600"))
+ROLLUP_SECONDS = float(os.environ.get("ROLLUP_SECONDS", "60"))
 """Random writes to the tables that have rollups, and the seconds after which no further one is begun."""
 CRASH_SECONDS = 20.0
 READY_SECONDS = 3.0
