@@ -143,7 +143,8 @@ async def ended_while(scene: Scene, names: Sequence[str], requests: Sequence[Req
     # Small buffers, so that an answer that is read slowly is not sent long before it is read.
     buffers = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)]
     transport = httpx.AsyncHTTPTransport(socket_options=buffers)
-    async with httpx.AsyncClient(timeout=30, transport=transport) as http:
+    as_it_is = {"accept-encoding": "identity"}
+    async with httpx.AsyncClient(timeout=30, transport=transport, headers=as_it_is) as http:
         tasks = [asyncio.create_task(each(http, process.url)) for process in processes for each in requests]
         await asyncio.sleep(1)
         seconds = await asyncio.gather(*(restart(process, signal.SIGTERM) for process in processes))
