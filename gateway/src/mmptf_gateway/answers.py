@@ -13,8 +13,9 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mmptf_common.http import conditional
+from mmptf_common.http.compression import preferred_coding, tag_in
 from mmptf_common.wire.announcements import GROUP, INVALIDATION, groups_in
-from mmptf_gateway.compression import VARY, compressed, preferred_coding
+from mmptf_gateway.compression import VARY, compressed
 from mmptf_gateway.forward import SMALL_BODY, Forwarder, lasts
 from mmptf_gateway.revisions import Revisions, State
 
@@ -89,7 +90,7 @@ class _Form:
         body = compressed(self.body, coding)
         if len(body) >= len(self.body):
             return self
-        changed = {b"etag": f'{self.tag[:-1]}-{coding}"'.encode("latin-1"), b"content-length": b"%d" % len(body)}
+        changed = {b"etag": tag_in(coding, self.tag).encode("latin-1"), b"content-length": b"%d" % len(body)}
         headers = [(name, changed.get(name, value)) for name, value in self.headers]
         return _Form.of([*headers, (b"content-encoding", coding.encode())], body)
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from mmptf_common.http import conditional, openapi
+from mmptf_common.http.compression import GZIP, accepts_gzip, tag_in
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS, Flag, StrictQuery
 from mmptf_common.wire.base import ResponseModel
@@ -15,7 +16,7 @@ from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import IS_DRAINING, Health
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ServiceUnavailable, error_detail
-from mmptf_gateway.compression import VARY, accepts_gzip
+from mmptf_gateway.compression import VARY
 from mmptf_gateway.contracts import MergedContract
 from mmptf_gateway.programmes import ProgrammeView, programme_view
 from mmptf_gateway.status import SuiteStatus, suite_status, unreachable
@@ -157,7 +158,7 @@ async def contract(request: PublicRequest, query: Annotated[ContractQuery, Stric
             ],
         )
     # The bytes of each coding have a strong tag of their own; both stand for the same contract.
-    tag = f'{merged.tag[:-1]}-gzip"' if accepts_gzip(request) else merged.tag
+    tag = tag_in(GZIP, merged.tag) if accepts_gzip(request) else merged.tag
     headers = {**conditional.headers(tag), "Vary": f"Accept, {VARY}"}
     if conditional.matches(request, merged.tag):
         return Response(status_code=304, headers=headers)

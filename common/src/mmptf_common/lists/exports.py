@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from mmptf_common.http import conditional
-from mmptf_common.http.compression import Gzip, accepts_gzip, gzipped_tag
+from mmptf_common.http.compression import GZIP, Gzip, accepts_gzip, tag_in
 from mmptf_common.http.negotiation import SPREADSHEET, is_csv, media_type
 from mmptf_common.http.parameters import ListQuery, canonical
 from mmptf_common.http.rate_limits import client_at
@@ -129,7 +129,7 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
     tag = (await anext(stream)).decode()
     is_known = conditional.matches(request, tag)
     if compressor:
-        tag = gzipped_tag(tag)
+        tag = tag_in(GZIP, tag)
     if is_known:
         await stream.aclose()
         return conditional.not_modified(tag, vary=_VARY)
@@ -143,7 +143,7 @@ async def answer_export(request: Request, listing: Listing, query: ListQuery, re
         headers={
             **conditional.headers(tag, vary=_VARY),
             "Content-Disposition": conditional.disposition(listing.path, representation),
-            **({"Content-Encoding": "gzip"} if compressor else {}),
+            **({"Content-Encoding": GZIP} if compressor else {}),
         },
     )
 
