@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from mmptf_common.storage import migrations
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_local.cache import Cache
 from mmptf_local.postgres import Postgres
 from tests.conftest import RunningApp, asyncio_run, running_app
@@ -51,7 +52,7 @@ def clients_of(running: RunningApp) -> dict[str, httpx.AsyncClient]:
 
 async def write(running: RunningApp, table: str = "source_document", code: str | None = None) -> None:
     """One more revision: a record that says that it was changed, in the way every write makes it."""
-    async with running.app.state.database.sessions() as session, session.begin():
+    async with writing(running.app.state.database) as session:
         await begin_write(session, Author("tester", None, "request-1"), "a test")
         await session.execute(
             sa.text(

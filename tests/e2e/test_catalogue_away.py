@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from mmptf_common.storage.engines import Database, open_database
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.processes import Child, answers_ready, wait_until
 from mmptf_local.suite import Suite
@@ -193,7 +194,7 @@ async def write_much(catalog: Database, death: int, writer: int) -> None:
         else:
             statements = [amend(code, "programme", title=f"{death}.{writer}.{number}")]
         statements.append(amend("SRB", "place", name=f"{death}.{writer}.{number}"))
-        async with catalog.sessions() as session, session.begin():
+        async with writing(catalog) as session:
             await begin_write(session, Author("test"), "a test")
             for statement in statements:
                 await session.execute(sa.text(statement.replace(":", "\\:")))

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import AssessmentStage, criteria_at
 from mmptf_markers.replication import allocation_row, place_row, programme_row
@@ -114,14 +115,14 @@ class Markers:
 
     async def copy(self, *documents: Json, places: Iterable[Json] = ()) -> None:
         """Store programmes and places as if they had been replicated."""
-        async with self.running.app.state.database.sessions() as session, session.begin():
+        async with writing(self.running.app.state.database) as session:
             write = await begin_write(session, Author("test"), "followed")
             for row in [*(place_row(p, write.at) for p in places), *(programme_row(d, write.at) for d in documents)]:
                 await session.merge(row)
 
     async def allocate(self, programme: str, amount: str) -> None:
         """Store an allocation as if it had been replicated."""
-        async with self.running.app.state.database.sessions() as session, session.begin():
+        async with writing(self.running.app.state.database) as session:
             write = await begin_write(session, Author("test"), "followed")
             session.add(allocation_row(allocation(programme, amount), write.at))
 
@@ -132,7 +133,7 @@ class Markers:
         return str(document["code"])
 
     async def publish(self, document: Mapping[str, Any], supersedes: str | None = None) -> str:
-        async with self.running.app.state.database.sessions() as session, session.begin():
+        async with writing(self.running.app.state.database) as session:
             write = await begin_write(session, Author("test"), "published")
             return await publish_rubric(write, loaded(dict(document)), supersedes)
 

@@ -15,6 +15,7 @@ import asyncpg
 
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import moment_text
+from mmptf_common.storage.writing import writing as transaction
 from mmptf_funding.contributions.commands import derive_facts
 from tests.conftest import RunningApp, service_of
 
@@ -66,7 +67,7 @@ class Writing:
 @asynccontextmanager
 async def writing(running: RunningApp) -> AsyncIterator[Writing]:
     """One write, committed at the end."""
-    async with running.app.state.database.sessions() as session, session.begin():
+    async with transaction(running.app.state.database) as session:
         write = await begin_write(session, Author("test"), "a test")
         driver = (await (await session.connection()).get_raw_connection()).driver_connection
         yield Writing(running.name, write, driver)

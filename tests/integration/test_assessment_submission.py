@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from tests.conftest import running_app
 from tests.integration.assessments import CODES, NOBODYS, RISK, history, stored
 from tests.integration.marked import (
@@ -106,7 +107,7 @@ async def test_the_journal_shows_what_a_review_changes_and_nothing_else(marker_s
         await marker_service.copied(), 3, due_diligence=[RISK], declared_grade="A"
     )
     # In between the copy of the catalogue has gone on.
-    async with marker_service.running.app.state.database.sessions() as session, session.begin():
+    async with writing(marker_service.running.app.state.database) as session:
         await session.execute(
             sa.text(
                 "INSERT INTO replication VALUES ('catalog', 77, 77, now(), now())"
@@ -292,7 +293,7 @@ async def test_a_write_sent_again_is_carried_out_once(marker_service: Markers) -
 async def test_codes_go_on_behind_a_million(new_database: Callable[[str], str]) -> None:
     async with running_app("markers", new_database("markers"), None) as running:
         markers = Markers(running)
-        async with running.app.state.database.sessions() as session, session.begin():
+        async with writing(running.app.state.database) as session:
             await begin_write(session, Author("test"), "a test")
             for n in (999999, 1000000):
                 await session.execute(

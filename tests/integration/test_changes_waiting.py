@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mmptf_common.feed.changes import LOOK_SECONDS, ChangeNotifier
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from tests.conftest import RunningApp, running_app
 from tests.integration.changes import CHANGES, LONGEST_WAIT, Databases, amend, ask, create, write
 from tests.integration.database_proxy import proxy_to
@@ -61,7 +62,7 @@ async def test_what_is_there_already_is_answered_at_once(running: RunningApp) ->
 
 async def test_a_change_is_answered_as_soon_as_it_is_committed(running: RunningApp) -> None:
     tasks = await waiting(running, 3)
-    async with running.app.state.database.sessions() as session:
+    async with writing(running.app.state.database) as session:
         async with session.begin():
             await begin_write(session, Author("the-actor"))
             await session.execute(sa.text(create("ORG").replace(":", "\\:")))
@@ -84,7 +85,7 @@ async def test_when_nothing_comes_the_answer_is_empty(running: RunningApp) -> No
         assert page["next"] == f"{CHANGES}?after={newest}&limit=5&wait=1"
     # A write that is undone is none.
     (task,) = await waiting(running, wait=1)
-    async with running.app.state.database.sessions() as session:
+    async with writing(running.app.state.database) as session:
         await begin_write(session, Author("the-actor"))
         await session.execute(sa.text(create("ORG").replace(":", "\\:")))
         await session.rollback()

@@ -17,6 +17,7 @@ from mmptf_common.lists.codes import in_other_case_or_meant
 from mmptf_common.lists.pages import find_in
 from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_common.wire.suggestions import neighbours
 from mmptf_local.cache import Cache
 from tests.conftest import RunningApp, running_app
@@ -41,7 +42,7 @@ UNKNOWN = "Some-Unheard-of-Code-7"
 
 async def grow(running: RunningApp, table: str) -> None:
     """Add rows like the first one of a table, each with a code of its own."""
-    async with running.app.state.database.sessions() as session, session.begin():
+    async with writing(running.app.state.database) as session:
         await begin_write(session, Author("test"), drafts=table == "draft")
         names = [
             name
@@ -71,7 +72,7 @@ async def grown(
                 "code": "KEN", "kind": "country", "name": "Kenya", "region": None, "subregion": None,
                 "intermediate_region": None, "updated": "2026-01-01T00:00:00Z",
             }])  # fmt: skip
-        async with running.app.state.database.sessions() as session, session.begin():
+        async with writing(running.app.state.database) as session:
             await begin_write(session, Author("test"), drafts=running.name != "funding")
             if running.name == "catalog":
                 await session.execute(sa.text(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from mmptf_common.storage import migrations
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import put
+from mmptf_common.storage.writing import writing
 from mmptf_local.postgres import Postgres
 from mmptf_markers.engine.rubric import STAGES
 from mmptf_markers.models import ProgrammeRow, current_grade, current_grade_count
@@ -35,7 +36,7 @@ async def markers(new_database: Callable[[str], str]) -> AsyncIterator[Markers]:
 async def kept_and_derived(markers: Markers, table: sa.Table) -> tuple[list[Any], list[Any]]:
     """The rows that the database keeps, and those that it derives anew from the records."""
     columns = ", ".join(column.name for column in table.columns)
-    async with markers.running.app.state.database.sessions() as session:
+    async with writing(markers.running.app.state.database) as session:
         kept = await session.execute(sa.text(f"SELECT {columns} FROM {table.name}"))
         derived = await session.execute(sa.text(f"SELECT {columns} FROM ({table.info['derived']}) AS derived"))
         return [sorted(map(tuple, rows), key=str) for rows in (kept, derived)]  # type: ignore[return-value]
@@ -43,7 +44,7 @@ async def kept_and_derived(markers: Markers, table: sa.Table) -> tuple[list[Any]
 
 async def removed(markers: Markers, code: str) -> None:
     """Keep a programme no more, as if the catalogue had none of this code any longer."""
-    async with markers.running.app.state.database.sessions() as session, session.begin():
+    async with writing(markers.running.app.state.database) as session:
         await begin_write(session, Author("test"), "followed")
         await session.delete(await session.get(ProgrammeRow, code))
 
@@ -127,7 +128,7 @@ async def test_many_rows_are_one_statement_whatever_each_of_them_lacks(
 ) -> None:
     """The triggers run for each statement, and a copy may have many thousand rows."""
     sent: list[str] = []
-    async with markers.running.app.state.database.sessions() as session, session.begin():
+    async with writing(markers.running.app.state.database) as session:
         write = await begin_write(session, Author("test"))
         lacking = ({"budget": None}, {}, {"thematic_area": None}, {"budget": None, "thematic_area": None})
         rows = [programme_row(programme(f"S-{n}", **lacking[n % 4]), write.at) for n in range(40)]

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from mmptf_catalog.programmes.examples import DRAFT
 from mmptf_common.storage import migrations
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing as transaction
 from mmptf_common.writes import drafts
 from tests.conftest import RunningApp, running_app
 from tests.contract.contracts import AT_SERVICES, Operation
@@ -301,7 +302,7 @@ async def test_writes_of_one_millisecond_have_numbers_that_follow_one_another(dr
         "markers": ("organization, programme, stage", "'IOM', 'MARK-A', 'concept_note'"),
     }
     names, values = columns[drafting.running.name]
-    async with drafting.running.app.state.database.sessions() as session, session.begin():
+    async with transaction(drafting.running.app.state.database) as session:
         for n in range(3):
             await begin_write(session, Author("test"), f"write {n}", drafts=True)
             for k in range(2):
@@ -333,7 +334,7 @@ async def test_writes_of_one_millisecond_have_numbers_that_follow_one_another(dr
         assert (newest["at"] - third["at"]).total_seconds() > 3600
         assert newest["first"] >= third["number"] + 3_599_000
         await drafting.change("DELETE", draft)
-        async with drafting.running.app.state.database.sessions() as session:
+        async with transaction(drafting.running.app.state.database) as session:
             await begin_write(session, Author("test"))
             with pytest.raises(sa.exc.DBAPIError, match="outside a write"):
                 await session.execute(sa.text("DELETE FROM draft WHERE code LIKE 'MANY-%'"))

@@ -20,6 +20,7 @@ import pytest
 
 from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing as transaction
 from mmptf_funding.imports import reading, routes
 from mmptf_funding.imports.commands import check_edition, write_edition
 from mmptf_funding.imports.files import MAX_ATTRIBUTES, MAX_STYLES, Tables
@@ -305,7 +306,7 @@ async def test_amending_many_rows_takes_about_what_creating_them_takes(untouched
     """Also on a connection that has planned the triggers for an import of which nothing was written."""
     statements: list[str] = []
     taken: dict[str, float] = {}
-    async with untouched.app.state.database.sessions() as session:
+    async with transaction(untouched.app.state.database) as session:
         write = await begin_write(session, Author(actor="test"))
         driver = await driver_connection(session)
         with driver.query_logger(lambda record: statements.append(record.query)):

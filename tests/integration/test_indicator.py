@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import put
+from mmptf_common.storage.writing import writing
 from mmptf_common.wire.shares import share
 from mmptf_markers.indicator.schemas import IndicatorTarget
 from mmptf_markers.models import TargetRow
@@ -107,7 +108,7 @@ async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Mark
     rubric = await markers.publish({**document, "code": "inclusion", "marker": "inclusion"})
     unsourced: Json = {"printed": None, "claims": [], "sources": []}
     target = {"code": "inclusion-half", "marker": "inclusion", "name": "Half", "grades": ["3", "2"], "stage": "funded"}
-    async with markers.running.app.state.database.sessions() as session, session.begin():
+    async with writing(markers.running.app.state.database) as session:
         write = await begin_write(session, Author("test"))
         stated = IndicatorTarget.model_validate({**target, "minimum": share(1, 2), "updated": write.at, **unsourced})
         record = stated.model_dump(mode="json")
@@ -243,7 +244,7 @@ async def test_every_indicator_has_the_ages_of_the_replicas(markers: Markers) ->
     sources = {"catalogue-age": ("catalog", 90), "ledger-age": ("funding", 300)}
     for is_known in (False, True):
         if is_known:
-            async with markers.running.app.state.database.sessions() as session, session.begin():
+            async with writing(markers.running.app.state.database) as session:
                 for service, age in sources.values():
                     replication = sa.text("INSERT INTO replication VALUES (:service, 7, 7, now(), :caught_up)")
                     caught_up = datetime.now(UTC) - timedelta(seconds=age)

@@ -34,6 +34,7 @@ from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.schema_version import revisions
+from mmptf_common.storage.writing import writing
 from mmptf_local.postgres import Postgres
 from tests.conftest import SERVICES, asyncio_run, running_app, service_of
 from tests.integration.described import schema_of
@@ -526,7 +527,7 @@ async def test_a_migrated_database_serves_and_is_written_on(landed: Landed) -> N
             (landed.amended, "delete", landed.amended),
         ]
         # From here on every answer is kept.
-        async with running.app.state.database.sessions() as session, session.begin():
+        async with writing(running.app.state.database) as session:
             write = await begin_write(session, Author("an operator"))
             await session.execute(sa.text(f"DELETE FROM {table} WHERE code = 'NEW'"))
         assert write.at > CREATED

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from mmptf_common.lists.totals import FilteredTotals
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.problems import InvalidRequest
 from mmptf_funding.imports.commands import import_edition
@@ -202,7 +203,7 @@ def tables(stated: Mapping[str, Cell], vocabulary: list[dict[str, str]] = VOCABU
 async def imported(
     running: RunningApp, stated: Mapping[str, Cell], *, dry: bool = False, vocabulary: list[dict[str, str]] = VOCABULARY
 ) -> ImportReport:
-    async with running.app.state.database.sessions() as session:
+    async with writing(running.app.state.database) as session:
         report = await import_edition(await begin_write(session, AUTHOR), tables(stated, vocabulary))
         await (session.rollback() if dry else session.commit())
     return report
@@ -210,7 +211,7 @@ async def imported(
 
 async def amended(running: RunningApp, code: str, cell: Cell) -> None:
     """Correct one requirement as an operator does: its columns and its record, in one write."""
-    async with running.app.state.database.sessions() as session, session.begin():
+    async with writing(running.app.state.database) as session:
         at = (await begin_write(session, AUTHOR)).at
         before = await session.scalar(sa.text("SELECT record FROM requirement WHERE code = :code"), {"code": code})
         after = {

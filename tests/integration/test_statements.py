@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_common.wire.codes import THEMATIC_AREAS
 from tests.conftest import RunningApp, running_app, service_of
 
@@ -30,7 +31,7 @@ async def items(client: httpx.AsyncClient, path: str, **query: Any) -> list[Json
 
 async def store(running: RunningApp, table: str, record: Json, author: str = "seed") -> None:
     """Replace what is stored of a record, as an earlier release of the packaged data had it."""
-    async with running.app.state.database.sessions() as session, session.begin():
+    async with writing(running.app.state.database) as session:
         await begin_write(session, Author(author), "as it was stored before")
         await session.execute(
             sa.text(f"UPDATE {table} SET record = CAST(:record AS json) WHERE code = :code"),

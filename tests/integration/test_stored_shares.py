@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from tests.integration.marked import API, ASSESSMENTS, INDICATOR, Json, Markers, answer, answers, at
 
 QUOTED = 'It says "share":{"numerator":1,"denominator":2,"percentage":"50.00"} there.'
@@ -30,7 +31,7 @@ def earlier(found: Any) -> Any:
 
 async def store(markers: Markers, table: str, record: Json) -> None:
     """Replace what is stored of a record, as a write of the journal."""
-    async with markers.running.app.state.database.sessions() as session, session.begin():
+    async with writing(markers.running.app.state.database) as session:
         await begin_write(session, Author("test"), "as it was stored before")
         await session.execute(
             sa.text(f"UPDATE {table} SET record = CAST(:record AS json) WHERE code = :code"),
@@ -40,7 +41,7 @@ async def store(markers: Markers, table: str, record: Json) -> None:
 
 async def journalled(markers: Markers, code: str) -> Json:
     """What the journal has as the last state of a record, in the form that was stored."""
-    async with markers.running.app.state.database.sessions() as session:
+    async with writing(markers.running.app.state.database) as session:
         last = sa.text("SELECT after FROM change WHERE key = :code ORDER BY seq DESC LIMIT 1")
         found: Json = await session.scalar(last, {"code": code})
     return found

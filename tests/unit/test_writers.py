@@ -25,7 +25,6 @@ def test_every_write_has_the_time_limits_of_writes() -> None:
             if "versions" not in file.parts and (names := set(begins_transactions(ast.parse(file.read_text())))):
                 found[file.name] = names
     assert found == {
-        "engines.py": {"async_sessionmaker"},
         "writing.py": {"WriteSession", "autocommit"},
         # Their limits are others: a migration may take as long as it needs, and waits for no lock for long.
         "migrations.py": {"begin"},

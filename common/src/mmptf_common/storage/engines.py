@@ -1,4 +1,4 @@
-"""A service's own database: asyncpg pools for reads, whose JSON PostgreSQL builds, and sessions for writes."""
+"""A service's own database: asyncpg pools for reads, whose JSON PostgreSQL builds, and connections for writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
@@ -134,7 +134,6 @@ class Database:
     reads: Mapping[ReadKind, ReadPool]
     engine: AsyncEngine
     autocommit: AsyncEngine
-    sessions: async_sessionmaker[AsyncSession]
     url: str = field(repr=False)
 
 
@@ -209,7 +208,7 @@ def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None 
 
 @asynccontextmanager
 async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
-    """The pools for reads and the sessions for writes, closed at the end.
+    """The pools for reads and the connections for writes, closed at the end.
 
     Raises the driver's error when the database cannot be reached.
     """
@@ -229,7 +228,7 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
             for kind, limits in READS.items()
         }
         autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-        yield Database(reads, engine, autocommit, async_sessionmaker(engine, expire_on_commit=False), url)
+        yield Database(reads, engine, autocommit, url)
 
 
 @asynccontextmanager
