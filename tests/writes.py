@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import asyncpg
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_common.process.context import current
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from tests.conftest import RunningApp
@@ -25,15 +29,32 @@ async def write_sql(database_url: str, *statements: str) -> None:
 
 @contextmanager
 def statements_of(running: RunningApp) -> Iterator[list[str]]:
-    """The statements of a service's writes that are executed within the block."""
+    """The statements of a service's requests that are executed within the block, by SQLAlchemy or the driver.
+
+    What a service does beside its requests, such as announcing its revision, has no context of one.
+    """
     executed: list[str] = []
-    engine = running.app.state.database.sessions.kw["bind"].sync_engine
+    engine = running.app.state.database.engine.sync_engine
+    execute, execute_text = asyncpg.Connection._execute, asyncpg.Connection.execute
 
     def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
         executed.append(statement)
 
+    async def recorded(self: Any, query: str, *others: Any, **named: Any) -> Any:
+        if current.get():
+            executed.append(query)
+        return await execute(self, query, *others, **named)
+
+    async def recorded_text(self: Any, query: str, *values: Any, **named: Any) -> Any:
+        if not values and current.get():
+            executed.append(query)
+        return await execute_text(self, query, *values, **named)
+
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
-        yield executed
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(asyncpg.Connection, "_execute", recorded)
+            patch.setattr(asyncpg.Connection, "execute", recorded_text)
+            yield executed
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)

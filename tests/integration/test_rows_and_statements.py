@@ -8,11 +8,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
-from mmptf_common.process.context import current
 from mmptf_funding.imports.routes import XLSX
 from mmptf_funding.ledger import catalogue_client
 from tests.conftest import RunningApp
@@ -32,10 +30,7 @@ DRAFTS = "/catalog/v1/drafts"
 
 @dataclass
 class Work:
-    """The statements of a write, also those sent to the driver, and its requests to the catalogue.
-
-    What a service does beside its requests, such as announcing its revision, has no context of one.
-    """
+    """The statements of a write, and its requests to the catalogue."""
 
     statements: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -48,18 +43,7 @@ class Work:
 @contextmanager
 def work_of(running: RunningApp) -> Iterator[Work]:
     found = Work()
-    execute, execute_text = asyncpg.Connection._execute, asyncpg.Connection.execute
     opened = catalogue_client.open_client
-
-    async def recorded(self: Any, query: str, *others: Any, **named: Any) -> Any:
-        if current.get():
-            found.statements.append(query)
-        return await execute(self, query, *others, **named)
-
-    async def recorded_text(self: Any, query: str, *values: Any, **named: Any) -> Any:
-        if not values and current.get():
-            found.statements.append(query)
-        return await execute_text(self, query, *values, **named)
 
     async def note(request: httpx.Request) -> None:
         found.requests.append(str(request.url))
@@ -70,12 +54,9 @@ def work_of(running: RunningApp) -> Iterator[Work]:
             client.event_hooks["request"].append(note)
             yield client
 
-    with pytest.MonkeyPatch.context() as patch, statements_of(running) as executed:
-        patch.setattr(asyncpg.Connection, "_execute", recorded)
-        patch.setattr(asyncpg.Connection, "execute", recorded_text)
+    with pytest.MonkeyPatch.context() as patch, statements_of(running) as found.statements:
         patch.setattr(catalogue_client, "open_client", noted)
         yield found
-    found.statements += executed
 
 
 async def require_constant(
