@@ -24,7 +24,7 @@ from bench.scale import Scale
 from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_funding.imports.commands import COLUMNS
+from mmptf_funding.imports.staging import STAGED
 from mmptf_local.postgres import Postgres, running_postgres
 from mmptf_local.processes import LOOPBACK
 from mmptf_local.state import temporary_state
@@ -46,7 +46,7 @@ large as that import, so that all triggers run. Each figure is the CPU time of s
 many rows, over that with few, one request after the other and without a cache. The p99 is the time that callers waited.
 A search counts what it finds, row by row.
 """
-_OTHERS = [name for name in COLUMNS if name not in ("code", "amount")]
+_OTHERS = [name for name in STAGED if name not in ("code", "amount", "record", "row")]
 _CODE = f"'{CODE}-' || lpad((right(code, 8)::int + CAST(:copy AS int) * CAST(:few AS int))::text, 8, '0')"
 _COPIED = f"""
     INSERT INTO requirement (code, amount, {", ".join(_OTHERS)}, record, updated)
