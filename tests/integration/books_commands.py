@@ -92,7 +92,9 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "follows": st.integers(0, 3),
     "original": st.sampled_from(["twice", "twice", "wrong", "dollars", "later"]),
 }
-MALFORMED = (("date", "2023-02-29"), ("date", "0000-01-01"), ("amount", "-1.00"), ("amount", "1.5"), ("amount", "0.00"))
+MALFORMED = (
+    ("date", "2023-02-29"), ("date", "0000-01-01"), ("amount", "-1.00"), ("amount", "1.555"), ("amount", "0.00"),
+)  # fmt: skip
 
 
 @st.composite
