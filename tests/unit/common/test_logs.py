@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -190,12 +191,14 @@ def test_secrets_of_a_query_are_not_written(query: str, written: str) -> None:
     assert masked(query) == written
 
 
-def test_the_line_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = StringIO()
-    handler = logging.StreamHandler(lines)
-    handler.setFormatter(JsonLines())
-    monkeypatch.setattr(access_log, "handlers", [handler])
-    monkeypatch.setattr(access_log, "propagate", False)
+@pytest.mark.parametrize("handler", [logging.StreamHandler, BufferedLines])
+def test_the_line_of_a_request(
+    handler: type[logging.Handler], traced: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where logs are configured lines are written directly, and are the same."""
+    writing = handler() if handler is BufferedLines else logging.StreamHandler(sys.stdout)
+    writing.setFormatter(JsonLines())
+    monkeypatch.setattr(logging.root, "handlers", [writing])
     monkeypatch.setattr(access_log, "isEnabledFor", lambda level: True)
     log_request(
         "GET",
@@ -208,12 +211,16 @@ def test_the_line_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
         subject=subject_hash("somebody@example.org"),
     )
     log_request("", "", b"", 431, ms=0, sent=300, client=None, reason="The head is too large.")
-    first, second = (json.loads(line) for line in lines.getvalue().splitlines())
-    del first["time"], second["time"]
+    written = capsys.readouterr().out.splitlines()
+    first, second = (json.loads(line) for line in written)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+    assert written[0].isprintable()
     assert first == {
         "level": "INFO",
         "logger": "mmptf.access",
         "message": "GET /a/***/\n 200",
+        "request_id": "req-1",
+        "trace_id": traced,
         "method": "GET",
         "path": "/a/***/\n",
         "query": "token=***&q=" + "y" * (LONGEST_TARGET - len("token=x&q=")),
