@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass
+from random import getrandbits
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, format_trace_id, get_current_span
@@ -46,6 +46,16 @@ class RequestContext:
 current: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
 
 
+def new_request_id() -> str:
+    """24 random hexadecimal digits. They are unique and no secret, so they need not come from the system."""
+    return f"{getrandbits(96):024x}"
+
+
+def new_trace_id() -> str:
+    """A random trace id as 32 hexadecimal digits."""
+    return f"{getrandbits(128):032x}"
+
+
 def new_context(request_id: bytes = b"", traceparent: bytes = b"", tracestate: bytes = b"") -> RequestContext:
     """Return a context with the caller's request id and trace where they are well-formed, else with new ones.
 
@@ -58,12 +68,11 @@ def new_context(request_id: bytes = b"", traceparent: bytes = b"", tracestate: b
         if tracestate:
             carrier["tracestate"] = tracestate.decode("latin-1")
         parent = get_current_span(_PROPAGATOR.extract(carrier, Context())).get_span_context()
-    made_up = os.urandom(36)
     return RequestContext(
-        request_id=request_id.decode() if REQUEST_ID.match(request_id) else made_up[:12].hex(),
+        request_id=request_id.decode() if REQUEST_ID.match(request_id) else new_request_id(),
         span=SpanContext(
-            parent.trace_id or int.from_bytes(made_up[12:28], "big"),
-            int.from_bytes(made_up[28:], "big"),
+            parent.trace_id or getrandbits(128),
+            getrandbits(64),
             is_remote=False,
             trace_flags=parent.trace_flags,
             trace_state=parent.trace_state,
