@@ -52,22 +52,18 @@ _Headers = list[tuple[bytes, bytes]]
 _Key = tuple[bytes, bytes, bytes]
 
 
-class _Question(NamedTuple):
+class Question(NamedTuple):
     """A read that may be answered from here.
 
-    key: of its answer; known: its If-None-Match; coding: the one that it prefers; is_for_new: whether it asks for an
-    answer that was not kept
+    service: that is asked; key: of its answer; known: its If-None-Match; coding: the one that it prefers
+    is_for_new: whether it asks for an answer that was not kept
     """
 
+    service: str
     key: _Key
     known: str | None
     coding: str | None
     is_for_new: bool
-
-    @property
-    def service(self) -> str:
-        """The service that is asked."""
-        return self.key[0][1:].partition(b"/")[0].decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +164,7 @@ class Answers:
             await self._fetch(question, state, why, scope, receive, send)
 
     async def _fetch(
-        self, question: _Question, state: State, why: bytes, scope: Scope, receive: Receive, send: Send
+        self, question: Question, state: State, why: bytes, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Ask the service, for all who ask the same meanwhile, and keep the answer where that may be done."""
         arrived = asyncio.Event()
@@ -186,19 +182,15 @@ class Answers:
                 del self._under_way[question.key]
             arrived.set()
 
-    def at_once(self, path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> tuple[int, bytes, bytes] | None:
-        """The status, the status line with the headers, and the body of an answer that is kept; None where none is.
+    def question(self, path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> Question | None:
+        """The question of a GET or HEAD of a service that an answer may be kept for; None where none may be."""
+        found = _question(path, query, headers.items())
+        return found if found and self._revisions.knows(found.service) else None
 
-        path, query, headers: of a GET or HEAD
-        """
-        name = path[1:].partition(b"/")[0].decode("latin-1")
-        if not self._bytes or not self._revisions.knows(name):
-            return None
-        question = _question(path, query, headers.items())
-        if question is None or question.is_for_new:
-            return None
+    def at_once(self, question: Question) -> tuple[int, bytes, bytes] | None:
+        """The status, the status line with the headers, and the body of an answer that is kept; None where none is."""
         kept = self._kept.get(question.key)
-        if kept is None or kept.state != self._revisions.current(name):
+        if kept is None or question.is_for_new or kept.state != self._revisions.current(question.service):
             return None
         plain = kept.forms[None]
         form = kept.forms.get(question.coding)
@@ -229,7 +221,7 @@ class Answers:
         """Count bytes that are taken in pieces, or, where negative, are not any more."""
         self._arriving += size
 
-    def keep(self, question: _Question, kept: Kept) -> bool:
+    def keep(self, question: Question, kept: Kept) -> bool:
         """Keep an answer; returns whether it is of the state that is announced now, and fits."""
         if self._revisions.current(question.service) != kept.state or kept.size > self._most_bytes:
             return False
@@ -239,14 +231,14 @@ class Answers:
         self._make_room()
         return True
 
-    def do_not_keep(self, question: _Question, state: State) -> None:
+    def do_not_keep(self, question: Question, state: State) -> None:
         """Remember, until the state changes, that the answer to a question is one that is not kept."""
         self._unkept[question.key] = state
         self._unkept.move_to_end(question.key)
         if len(self._unkept) > MOST_UNKEPT:
             self._unkept.popitem(last=False)
 
-    async def send(self, kept: Kept, question: _Question, send: Send, how: bytes) -> None:
+    async def send(self, kept: Kept, question: Question, send: Send, how: bytes) -> None:
         """Send what is kept in the coding that is preferred, or a 304."""
         form = kept.forms.get(question.coding) or await self._compressed(kept, question)
         further = self._of_hit if how == b"hit" else [(_STATUS, NAME.encode() + b"; " + how), *self._for_cdn]
@@ -260,7 +252,7 @@ class Answers:
         await send({"type": "http.response.start", "status": 200, "headers": [*form.headers, *further]})
         await send({"type": "http.response.body", "body": form.body})
 
-    async def _compressed(self, kept: Kept, question: _Question) -> _Form:
+    async def _compressed(self, kept: Kept, question: Question) -> _Form:
         """The form in the coding of a question, which is made once and kept as long as the answer is."""
         plain, coding = kept.forms[None], question.coding
         if coding is None or len(plain.body) < LEAST_COMPRESSED:
@@ -314,7 +306,7 @@ class _Taking:
     """The receiver of an answer that may be kept. A small one is sent when all of it is there."""
 
     def __init__(
-        self, answers: Answers, question: _Question, state: State, why: bytes, send: Send, arrived: asyncio.Event
+        self, answers: Answers, question: Question, state: State, why: bytes, send: Send, arrived: asyncio.Event
     ) -> None:
         self._answers = answers
         self._question = question
@@ -372,7 +364,7 @@ class _Taking:
         self._size = 0
 
 
-def _question(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> _Question | None:
+def _question(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Question | None:
     """The question of a read that may be answered from here; None where its answer is not the one for everybody."""
     accept, known = b"", None
     codings = ""
@@ -394,7 +386,8 @@ def _question(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]])
         # In the order of the names; the values of one name stay in theirs, which may mean something.
         pairs: list[bytes] = sorted(query.split(b"&"), key=_name)
         query = b"&".join(pairs)
-    return _Question((path, query, accept), known, preferred_coding(codings) if codings else None, is_for_new)
+    service = path[1:].partition(b"/")[0].decode("latin-1")
+    return Question(service, (path, query, accept), known, preferred_coding(codings) if codings else None, is_for_new)
 
 
 def _name(pair: bytes) -> bytes:

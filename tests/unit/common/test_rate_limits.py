@@ -88,13 +88,13 @@ def test_the_kind_of_a_request(path: str, method: str, accept: str, kind: str) -
     ],
 )
 def test_who_a_client_is(address: str, client: str | None) -> None:
-    assert RateLimits(LIMITS, trusted=TRUSTED).client_of(scope_of(client=address)) == client
+    assert RateLimits(LIMITS, trusted=TRUSTED).client_of((address, 1)) == client
 
 
 def test_where_every_proxy_is_trusted_clients_are_counted() -> None:
     limits = RateLimits(LIMITS, trusted="*")
-    assert limits.client_of(scope_of(client="172.18.0.5")) == "172.18.0.5"
-    assert limits.client_of(scope_of() | {"client": None}) is None
+    assert limits.client_of(("172.18.0.5", 1)) == "172.18.0.5"
+    assert limits.client_of(None) is None
 
 
 async def asked(app: Any, scope: Any) -> tuple[int, dict[str, list[str]], bytes]:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mmptf_common.http import problems
 from mmptf_common.http.negotiation import best_representation
 from mmptf_common.process.settings import ServerSettings
-from mmptf_common.storage.request_counts import WINDOW_SECONDS, RequestCounts
+from mmptf_common.storage.request_counts import WINDOW_SECONDS, Counted, RequestCounts
 from mmptf_common.wire.problems import TooManyRequests
 
 # Answers that are computed from many records, by a segment of their path.
@@ -36,6 +36,7 @@ LONGEST_CLIENT = 64
 # A longer `Accept` takes milliseconds to read, and no client sends one: it counts as one that asks for an export.
 LONGEST_ACCEPT = 1000
 CLIENTS_READ = 16_384
+_Fields = list[tuple[bytes, bytes]]
 
 
 def kind_of(scope: Scope) -> str:
@@ -119,15 +120,22 @@ class RateLimits:
         async with self._counts.exchanging(redis_url):
             yield
 
-    def client_of(self, scope: Scope) -> str | None:
-        """Who sent a request: its address, of IPv6 the network of 64 bits; None where it is of no client."""
-        return self._client(scope["client"][0]) if scope["client"] else None
+    def client_of(self, address: tuple[str, int] | None) -> str | None:
+        """Who sends from an address: the address itself, of IPv6 the network of 64 bits; None for no client."""
+        return self._client(address[0]) if address else None
 
     def count_address(self, scope: Scope) -> None:
         """Count a request on the address of its client; raises TooManyRequests."""
-        if scope["path"] not in _NOT_COUNTED and (client := self.client_of(scope)):
+        if scope["path"] not in _NOT_COUNTED and (client := self.client_of(scope["client"])):
             kind = kind_of(scope)
             self._count(scope, kind, kind, client, "This address has sent")
+
+    def count_read(self, kind: str, address: tuple[str, int] | None) -> _Fields | None:
+        """Count a request of a kind on the address of its client; returns its fields, None where there are too many."""
+        if (client := self.client_of(address)) is None:
+            return []
+        counted = self._counts.count(kind, client, self._limits[kind])
+        return self._fields(kind, counted) if counted.allowed else None
 
     def count_subject(self, scope: Scope, subject: str) -> None:
         """Count a request on the subject of its token, which was verified; raises TooManyRequests."""
@@ -137,18 +145,19 @@ class RateLimits:
 
     def _count(self, scope: Scope, kind: str, name: str, client: str, who: str) -> None:
         counted = self._counts.count(name, client, self._limits[kind])
-        scope["state"].setdefault("rate_limits", []).extend(
-            (
-                (b"ratelimit-policy", self._policies[name]),
-                (b"ratelimit", b'"%b";r=%d;t=%d' % (name.encode(), counted.remaining, counted.seconds)),
-            )
-        )
+        scope["state"].setdefault("rate_limits", []).extend(self._fields(name, counted))
         if not counted.allowed:
             raise TooManyRequests(
                 f"{who} {self._limits[kind]:,} {_IN_WORDS[kind]} in a minute, as many as are answered. The next one is"
                 f" answered in {counted.seconds} s.",
                 headers={"Retry-After": str(counted.seconds)},
             )
+
+    def _fields(self, name: str, counted: Counted) -> _Fields:
+        return [
+            (b"ratelimit-policy", self._policies[name]),
+            (b"ratelimit", b'"%b";r=%d;t=%d' % (name.encode(), counted.remaining, counted.seconds)),
+        ]
 
 
 _IN_WORDS = {

@@ -8,11 +8,12 @@ import re
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass, replace
 from http import HTTPMethod
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
 
 import httptools
@@ -46,6 +47,8 @@ MAX_HEAD = 65_536
 MOST_READ = 262_144
 # Requests that one connection may send before the one that is being answered is answered.
 MAX_PIPELINED = 100
+# The heads that are remembered, and the most bytes of each.
+MOST_REMEMBERED, LONGEST_REMEMBERED = 2_048, 2_048
 # Connections beyond those that are admitted which are answered; further ones are reset.
 MAX_REFUSED = 100
 LINGER_SECONDS = 2.0
@@ -84,25 +87,62 @@ class Pace:
 
 
 class Head(NamedTuple):
-    """The head of a request without a body, which has been read and is the only one that is not answered.
-
-    target: as it was sent; headers: name in small letters -> value; client: the caller, as trusted proxies say
-    """
+    """The head of a request without a body: its target as it was sent, and name in small letters -> value."""
 
     method: bytes
     target: bytes
     headers: dict[bytes, bytes]
-    client: tuple[str, int] | None
 
 
-class AnswersAtOnce(Protocol):
-    """What answers some requests before there is a task or an app for them."""
+class Asked(NamedTuple):
+    """What a head asks for.
 
-    def answer(self, head: Head) -> tuple[bytes, bytes] | None:
+    question: as what answers it has read it
+    repeats: whether the same head is likely to come again
+    """
+
+    question: Any
+    repeats: bool
+
+
+class AnswersAtOnce(ABC):
+    """What answers some requests before there is a task or an app for them. Its methods raise nothing.
+
+    The same bytes at the start of a request are the same head, so those of heads that came before are read no more.
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, _Remembered] = {}
+
+    @abstractmethod
+    def asked(self, head: Head) -> Asked | None:
+        """What a head asks for; None where the app is to answer, whatever is known now."""
+
+    @abstractmethod
+    def answer(self, question: Any, client: tuple[str, int] | None) -> tuple[bytes, bytes] | None:
         """The status line and the headers, each with its end of line, but for Date; and the body.
 
-        None where the app is to answer. It raises nothing.
+        None where the app is to answer. client: the caller, as trusted proxies say
         """
+
+    def remembered(self, data: bytes) -> _Remembered | None:
+        """What is known of a whole head."""
+        return self._heads.get(data)
+
+    def remember(self, data: bytes, head: _Remembered) -> None:
+        """Keep what is known of a whole head."""
+        if len(data) <= LONGEST_REMEMBERED:
+            if len(self._heads) >= MOST_REMEMBERED:
+                self._heads.clear()
+            self._heads[data] = head
+
+
+class _Remembered(NamedTuple):
+    """What was read from a head: what it asks for, its X-Forwarded-For, and whether the answer has a body."""
+
+    asked: Asked
+    forwarded: bytes | None
+    has_body: bool
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -141,6 +181,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._too_many: ProblemError | None = None
         self._is_released = False
         self._is_at_once = self._has_answered_at_once = False
+        # The head that was read last of what was received last, where it was answered at once.
+        self._at_once: _Remembered | None = None
+        # Whether nothing was received since the end of a head.
+        self._is_between_heads = True
         self._refusal = b""
         self._body_rate = _Rate(self.pace)
         self._reader_rate = _Rate(self.pace)
@@ -246,8 +290,21 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refusal:
             return
         self._unset_keepalive_if_required()
+        if (
+            self.at_once
+            and self._is_between_heads
+            and (remembered := self.at_once.remembered(data))
+            and self._answer_at_once(self.at_once, remembered)
+        ):
+            self._since = self.loop.time()
+            if self.admission:
+                self.admission.remove_idle(self)
+            self._note_idle()
+            return
         # No fewer than the bytes of the head that is being read, or of the fields behind a chunked body.
         self._received = self._received + len(data) if self._in_message else len(data)
+        received = data
+        self._at_once = None
         try:
             while data:
                 try:
@@ -260,6 +317,11 @@ class HttpProtocol(HttpToolsProtocol):
                     self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             if self._in_message and self._received > MAX_HEAD + MOST_READ:
                 raise _head_too_large()
+            began_between, self._is_between_heads = self._is_between_heads, False
+            if not self._in_message and _is_one_head(received):
+                self._is_between_heads = True
+                if began_between and self.at_once and self._at_once and self._at_once.asked.repeats:
+                    self.at_once.remember(received, self._at_once)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, ProblemError) else _unreadable(error, data), data)
@@ -300,7 +362,8 @@ class HttpProtocol(HttpToolsProtocol):
             raise self._too_many
         if len(self.pipeline) >= MAX_PIPELINED:
             raise BadRequest(f"More than {MAX_PIPELINED} requests wait for their answers on this connection.")
-        if self.at_once and self._answer_at_once(self.at_once):
+        if self.at_once and (head := self._read_at_once(self.at_once)) and self._answer_at_once(self.at_once, head):
+            self._at_once, self._is_at_once = head, True
             return
         super().on_headers_complete()
         self._in_trailers = 0
@@ -308,38 +371,47 @@ class HttpProtocol(HttpToolsProtocol):
         if self.is_draining():
             self.end_after_answer()
 
-    def _answer_at_once(self, at_once: AnswersAtOnce) -> bool:
-        """Answer without the app, where that can be done in turn and by the same rules; whether it was done."""
+    def _read_at_once(self, at_once: AnswersAtOnce) -> _Remembered | None:
+        """What the head that was read asks for; None where the app has to answer."""
         method = self.parser.get_method()
         if (
             method not in (b"GET", b"HEAD")
-            or not (self.cycle is None or self.cycle.response_complete)
-            or self.pipeline
-            or self.flow.write_paused
             or self.parser.get_http_version() != "1.1"
             or not self.parser.should_keep_alive()
+        ):
+            return None
+        found = dict(self.headers)
+        # What is sent twice, and what may have a body, is for the app; so is what is not sent to this server.
+        if len(found) != len(self.headers) or b"content-length" in found or b"transfer-encoding" in found:
+            return None
+        asked = at_once.asked(Head(method, self.url, found))
+        return asked and _Remembered(asked, found.get(b"x-forwarded-for"), method == b"GET")
+
+    def _answer_at_once(self, at_once: AnswersAtOnce, head: _Remembered) -> bool:
+        """Answer without the app, where that can be done in turn and by the same rules; whether it was done."""
+        if (
+            not (self.cycle is None or self.cycle.response_complete)
+            or self.pipeline
+            or self._too_many
+            or self.flow.write_paused
             or self.is_draining()
             or self.transport.is_closing()
         ):
             return False
         client = self.client
-        found = dict(self.headers)
-        # What is sent twice, and what may have a body, is for the app; so is what is not sent to this server.
-        if len(found) != len(self.headers) or b"content-length" in found or b"transfer-encoding" in found:
-            return False
-        if (forwarded := found.get(b"x-forwarded-for")) and self._is_trusted():
+        if head.forwarded and self._is_trusted():
             named = cast("ProxyHeadersMiddleware", self.app).trusted_hosts.get_trusted_client_address(
-                forwarded.decode("latin-1")
+                head.forwarded.decode("latin-1")
             )
             client = named if named[0] else client
-        answer = at_once.answer(Head(method, self.url, found, client))
+        answer = at_once.answer(head.asked.question, client)
         if answer is None:
             return False
-        head, body = answer
-        lines = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-        self._written.write_whole(b"".join([head, *lines, b"\r\n"]), body if method == b"GET" else b"")
+        lines, body = answer
+        dated = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self._written.write_whole(b"".join([lines, *dated, b"\r\n"]), body if head.has_body else b"")
         self.server_state.total_requests += 1
-        self._is_at_once = self._has_answered_at_once = True
+        self._has_answered_at_once = True
         return True
 
     def on_body(self, body: bytes) -> None:
@@ -662,7 +734,8 @@ class _CountingTransport:
 
     def write_whole(self, head: bytes, body: bytes) -> None:
         """Write the head of an answer and all of its body."""
-        self._send()
+        if self._head:
+            self._send()
         self._send(head + body)
 
     def _send(self, data: bytes = b"") -> None:
@@ -774,6 +847,11 @@ def _reset(transport: asyncio.Transport) -> None:
 
 def _head_too_large() -> HeadTooLarge:
     return HeadTooLarge(f"The request line and the headers are larger than {MAX_HEAD} bytes, the limit of this server.")
+
+
+def _is_one_head(data: bytes) -> bool:
+    """Whether bytes that were read to the end of a message are one head, and nothing behind it."""
+    return data.endswith(b"\r\n\r\n") and data.find(b"\r\n\r\n") == len(data) - 4
 
 
 def _unreadable(error: httptools.HttpParserError, data: bytes) -> ProblemError:
