@@ -28,7 +28,7 @@ from mmptf_local.cache import Cache
 from tests.gateway.conftest import running
 from tests.integration.replicas import until
 
-PATH = "/catalog/v1/programmes"
+PATH, CARDS = "/catalog/v1/programmes", "/catalog/v1/cards/programmes/"
 DATABASE = 7
 """A database of Redis of its own: other suites of these tests announce in the first."""
 HIT, STORED, MISS = "mmptf-gateway; hit", "mmptf-gateway; fwd=uri-miss; stored", "mmptf-gateway; fwd=uri-miss"
@@ -59,8 +59,19 @@ class Played:
         self.asked.append(target)
         revision = self.revision
         await asyncio.sleep(self.seconds)
-        said = {"revision": revision, "target": target, "accept": dict(scope["headers"]).get(b"accept", b"").decode()}
-        body = json.dumps({**said, "rest": "x" * self.size}).encode()
+        said: dict[str, object] = {
+            "revision": revision,
+            "target": target,
+            "accept": dict(scope["headers"]).get(b"accept", b"").decode(),
+        }
+        if scope["path"].startswith(CARDS):
+            said = {
+                "service": "catalog", "code": scope["path"].removeprefix(CARDS), "title": "x", "revision": revision,
+                "changed": "2026-01-01T00:00:00Z", "links": {}, "facts": said,
+            }  # fmt: skip
+            body = json.dumps(said).encode()
+        else:
+            body = json.dumps({**said, "rest": "x" * self.size}).encode()
         headers: dict[str, str | None] = {
             "content-type": "application/json", "content-length": str(len(body)), "etag": f'"{revision}-{hash(body)}"',
             "cache-control": "public, no-cache", "vary": "Accept", "cache-groups": f'"catalog";revision={revision}',
@@ -251,6 +262,34 @@ async def test_the_server_answers_as_the_app_would(
         await suite.client.get(suite.path, headers=headers)
     await suite.client.get(f"{suite.path}#fragment")
     assert len(by_app) == 3
+
+
+async def test_a_view_is_made_of_cards_that_are_kept(suite: Suite) -> None:
+    revision = suite.service.revision
+    code = f"X-{revision}"
+
+    async def view() -> int:
+        answer = (await suite.get(f"/programmes/{code}")).json()
+        assert (answer["code"], answer["complete"], answer["parts"][0]["card"]["code"]) == (code, True, code)
+        assert answer["parts"][0]["age_seconds"] > 0
+        found: int = answer["parts"][0]["card"]["revision"]
+        return found
+
+    assert [await view() for _ in range(3)] == [revision] * 3
+    assert suite.service.asked == [f"{CARDS}{code}?"]
+    await suite.write(revision + 1)
+    assert [await view() for _ in range(3)] == [revision + 1] * 3
+    assert len(suite.service.asked) == 2
+    # The newest write is not announced yet: what is answered is not kept.
+    await suite.write(revision + 2, is_announced=False)
+    suite.service.announced = {"0" * 16: (revision + 3, "a" * 12)}
+    await asyncio.sleep(0.1)
+    assert [await view() for _ in range(2)] == [revision + 2] * 2
+    assert len(suite.service.asked) == 4
+    suite.service.headers = {"cache-control": "no-store"}
+    await suite.write(revision + 4)
+    assert [await view() for _ in range(2)] == [revision + 4] * 2
+    assert len(suite.service.asked) == 6
 
 
 def logged(caplog: pytest.LogCaptureFixture, path: str) -> list[logging.LogRecord]:

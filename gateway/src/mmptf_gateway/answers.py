@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -18,9 +18,12 @@ from mmptf_common.wire.announcements import GROUP, INVALIDATION, groups_in
 from mmptf_gateway.compression import VARY, compressed
 from mmptf_gateway.forward import SMALL_BODY, Forwarder, lasts
 from mmptf_gateway.revisions import Revisions, State
+from mmptf_gateway.upstreams import ServiceAnswer
 
 # Bytes of the largest answer that is kept, and of the memory that one takes beside its body.
 MOST_BYTES, OVERHEAD_BYTES = 1_048_576, 4_096
+# Bytes of memory of what was read from an answer for a view, for each of its body.
+READ_BYTES = 8
 # Bytes of the smallest answer that is compressed.
 LEAST_COMPRESSED = 1_000
 # A question that is longer is forwarded, and so is one with a longer `Accept` or more of them.
@@ -50,6 +53,7 @@ _OF_NOT_MODIFIED = frozenset({b"cache-control", b"content-location", b"etag", b"
 _STATUS = b"cache-status"
 _Headers = list[tuple[bytes, bytes]]
 _Key = tuple[bytes, bytes, bytes]
+P = TypeVar("P")
 
 
 class Question(NamedTuple):
@@ -95,17 +99,20 @@ class _Form:
 class Kept:
     """An answer that is kept: the state of its service, and its forms by coding, None for the one without.
 
+    part: what was read from it for a view
     compressing: what makes a form that is not there yet, for all who wait for it
     """
 
     state: State
     forms: dict[str | None, _Form]
+    part: Any = None
     compressing: dict[str, asyncio.Task[_Form]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Roughly the bytes of memory that it takes, with its question."""
-        return sum(len(form.body) + OVERHEAD_BYTES for form in self.forms.values())
+        read = 0 if self.part is None else len(self.forms[None].body) * READ_BYTES
+        return read + sum(len(form.body) + OVERHEAD_BYTES for form in self.forms.values())
 
 
 class Answers:
@@ -186,6 +193,30 @@ class Answers:
         """The question of a GET or HEAD of a service that an answer may be kept for; None where none may be."""
         found = _question(path, query, headers.items())
         return found if found and self._revisions.knows(found.service) else None
+
+    async def part(
+        self, service: str, path: str, ask: Callable[[], Awaitable[ServiceAnswer]], read: Callable[[ServiceAnswer], P]
+    ) -> P:
+        """What is read from the answer of a service to a GET, for a view: kept, or of an answer that is asked for now.
+
+        ask, read: return the answer, and what a view needs of it; what they raise is raised here
+        """
+        question = Question(service, (path.encode(), b"", b""), None, None, is_for_new=False)
+        state = self._revisions.current(service)
+        kept = self._kept.get(question.key)
+        if kept and kept.state == state and kept.part is not None:
+            self._kept.move_to_end(question.key)
+            return cast("P", kept.part)
+        answer = await ask()
+        found = read(answer)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        size, revision = _keepable({"status": answer.status, "headers": headers}, service)
+        is_whole = answer.path == path and self._most_bytes and size is not None and size <= MOST_BYTES
+        if is_whole and state and state.number == revision:
+            new = _kept_from(headers, answer.content, state)
+            new.part = found
+            self.keep(question, new)
+        return found
 
     def at_once(self, question: Question) -> tuple[int, bytes, bytes] | None:
         """The status, the status line with the headers, and the body of an answer that is kept; None where none is."""

@@ -59,7 +59,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 await stack.enter_async_context(limits.shared(redis_url))
             if settings.answers_bytes:
                 await stack.enter_async_context(revisions.listening(redis_url))
-            app.state.asking = Asking(upstreams)
+            app.state.asking, app.state.answers = Asking(upstreams), answers
             app.state.contracts = Contracts(app.state.asking, app.openapi())
             docs.assets()
             gc.collect()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout, NotFound, ProblemError, error_detail
+from mmptf_gateway.answers import Answers
 from mmptf_gateway.upstreams import Asking, ServiceAnswer, TooManyRedirects
 
 LIMIT_SECONDS = 2.0
@@ -111,8 +113,8 @@ class CardError(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A service's answer: a card, or why there is none and the code that it suggests for an unknown one."""
+class Part:
+    """What a service has answered: a card, or why there is none and the code that it suggests for an unknown one."""
 
     service: str
     card: ProgrammeCard | None = None
@@ -125,24 +127,25 @@ class Answer:
         return self.missing is not None and self.missing.code not in (NOT_FOUND, NO_CARDS)
 
 
-async def programme_view(asking: Asking, code: str) -> ProgrammeView:
-    """The card of every service, in the order of the settings, each asked within LIMIT_SECONDS.
+async def programme_view(asking: Asking, answers: Answers, code: str) -> ProgrammeView:
+    """The card of every service, in the order of the settings, each kept in `answers` or asked within LIMIT_SECONDS.
 
     Without any card: raises NotFound where no service failed, GatewayTimeout where all failures were timeouts, and
     BadGateway otherwise.
     """
-    answers = await _ask_all(dict.fromkeys(asking.upstreams, code), asking)
-    renamed = {answer.card.code for answer in answers if answer.card} - {code}
+    found = await _ask_all(dict.fromkeys(asking.upstreams, code), asking, answers)
+    renamed = {answer.card.code for answer in found if answer.card} - {code}
     if len(renamed) == 1:
         # A service that never had the former code answers 404 for it: it is asked for the new one.
         (current,) = renamed
-        absent = [answer.service for answer in answers if answer.missing and answer.missing.code == NOT_FOUND]
-        found = {answer.service: answer for answer in await _ask_all(dict.fromkeys(absent, current), asking)}
-        answers = [found.get(answer.service, answer) for answer in answers]
-    if not any(answer.card for answer in answers):
-        raise _nothing(code, answers)
-    codes = {answer.card.code for answer in answers if answer.card}
-    missing = [answer.service for answer in answers if answer.missing]
+        absent = [answer.service for answer in found if answer.missing and answer.missing.code == NOT_FOUND]
+        again = await _ask_all(dict.fromkeys(absent, current), asking, answers)
+        of_current = {answer.service: answer for answer in again}
+        found = [of_current.get(answer.service, answer) for answer in found]
+    if not any(answer.card for answer in found):
+        raise _nothing(code, found)
+    codes = {answer.card.code for answer in found if answer.card}
+    missing = [answer.service for answer in found if answer.missing]
     now = datetime.now(UTC)
     return ProgrammeView(
         code=codes.pop() if len(codes) == 1 else code,
@@ -155,39 +158,51 @@ async def programme_view(asking: Asking, code: str) -> ProgrammeView:
                 age_seconds=_age(answer.card.changed, now) if answer.card else None,
                 missing=answer.missing,
             )
-            for answer in answers
+            for answer in found
         ],
     )
 
 
-async def _ask_all(codes: Mapping[str, str], asking: Asking) -> Sequence[Answer]:
-    return await asyncio.gather(*(_ask(name, code, asking) for name, code in codes.items()))
+async def _ask_all(codes: Mapping[str, str], asking: Asking, answers: Answers) -> Sequence[Part]:
+    return await asyncio.gather(*(_ask(name, code, asking, answers) for name, code in codes.items()))
 
 
-async def _ask(name: str, code: str, asking: Asking) -> Answer:
+async def _ask(name: str, code: str, asking: Asking, answers: Answers) -> Part:
+    path = f"/{name}/v1/cards/programmes/{code}"
+
+    async def ask() -> ServiceAnswer:
+        return await asking.get(name, path, seconds=LIMIT_SECONDS, follow_redirects=True)
+
     try:
-        path = f"/{name}/v1/cards/programmes/{code}"
-        answer = await asking.get(name, path, seconds=LIMIT_SECONDS, follow_redirects=True)
-        if not answer.is_success:
-            return _error_answer(name, answer)
-        # A member that a later version adds is ignored: the card can be used without it.
-        card = ProgrammeCard.model_validate_json(answer.content, strict=True, extra="ignore")
-        if (card.service, card.code) == (name, answer.path.rpartition("/")[2]):
-            return Answer(name, card=card)
-        return _missing(
-            name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers with the card of something else."
-        )
-    except (ValidationError, TooManyRedirects):
-        return _missing(name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers, but not with a card.")
+        return await answers.part(name, path, ask, partial(_read, name))
+    except TooManyRedirects:
+        return _no_card(name)
     except ProblemError as problem:
         return _missing(name, problem.code, problem.detail)
 
 
-def _missing(name: str, code: ProblemCode, detail: str, suggestion: str | None = None) -> Answer:
-    return Answer(name, missing=MissingCard(code=code, detail=detail), suggestion=suggestion)
+def _read(name: str, answer: ServiceAnswer) -> Part:
+    if not answer.is_success:
+        return _error_answer(name, answer)
+    try:
+        # A member that a later version adds is ignored: the card can be used without it.
+        card = ProgrammeCard.model_validate_json(answer.content, strict=True, extra="ignore")
+    except ValidationError:
+        return _no_card(name)
+    if (card.service, card.code) == (name, answer.path.rpartition("/")[2]):
+        return Part(name, card=card)
+    return _missing(name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers with the card of something else.")
 
 
-def _error_answer(name: str, answer: ServiceAnswer) -> Answer:
+def _no_card(name: str) -> Part:
+    return _missing(name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers, but not with a card.")
+
+
+def _missing(name: str, code: ProblemCode, detail: str, suggestion: str | None = None) -> Part:
+    return Part(name, missing=MissingCard(code=code, detail=detail), suggestion=suggestion)
+
+
+def _error_answer(name: str, answer: ServiceAnswer) -> Part:
     """The reason for an answer without a card: the code is unknown, the service has no cards, or it failed."""
     try:
         problem = CardError.model_validate_json(answer.content)
@@ -205,7 +220,7 @@ def _error_answer(name: str, answer: ServiceAnswer) -> Answer:
     return _missing(name, NO_CARDS, f"The service {name!r} has no cards of programmes.")
 
 
-def _nothing(code: str, answers: Sequence[Answer]) -> ProblemError:
+def _nothing(code: str, answers: Sequence[Part]) -> ProblemError:
     """The problem for a programme of which no service has a card."""
     failed = [answer.missing for answer in answers if answer.missing and answer.failed]
     if failed:

@@ -125,7 +125,7 @@ async def get_programme_view(request: PublicRequest, code: ProgrammeCode) -> Res
     """A card of the programme from each service: what it is, how it is funded, how it is graded. The answer is 200 as
     soon as one service has a card; `missing` names those without, and their `parts` the reason.
     """
-    return _json(await programme_view(request.app.state.asking, code))
+    return _json(await programme_view(request.app.state.asking, request.app.state.answers, code))
 
 
 class ContractQuery(BaseModel):

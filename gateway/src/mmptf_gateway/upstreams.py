@@ -252,7 +252,10 @@ async def _read(answer: Answer, path: str) -> ServiceAnswer:
         size += len(piece)
         if size > LONGEST_ANSWER:
             raise InvalidAnswer(f"its body has more than {LONGEST_ANSWER} bytes")
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    headers: dict[str, str] = {}
+    for header in answer.headers:
+        name, value = (part.decode("latin-1") for part in header)
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if headers.get("content-encoding", "identity") != "identity":
         raise InvalidAnswer("its body has a coding that was not asked for")
     return ServiceAnswer(answer.status, answer.reason.decode("latin-1"), headers, b"".join(pieces), path)
