@@ -190,9 +190,9 @@ class Answers:
             arrived.set()
 
     def question(self, path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> Question | None:
-        """The question of a GET or HEAD of a service that an answer may be kept for; None where none may be."""
-        found = _question(path, query, headers.items())
-        return found if found and self._revisions.knows(found.service) else None
+        """The question of a GET or HEAD, where something is kept for it; else None."""
+        found = _question(path, query, headers.items()) if self._bytes else None
+        return found if found and found.key in self._kept else None
 
     async def part(
         self, service: str, path: str, ask: Callable[[], Awaitable[ServiceAnswer]], read: Callable[[ServiceAnswer], P]

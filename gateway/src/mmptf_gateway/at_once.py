@@ -64,7 +64,7 @@ class KeptAtOnce(AnswersAtOnce):
         self._always = lines_of([*cors, NO_SNIFFING])
 
     def asked(self, head: Head) -> Asked | None:
-        """What a read asks for that `Answers` may keep; None where it asks for something else, or is not right."""
+        """What a read asks for, where something is kept for it; None where nothing is, or it is not right."""
         raw_path, _, query = head.target.partition(b"?")
         if not raw_path.startswith(b"/") or not raw_path.isascii() or b"#" in head.target:
             return None

@@ -116,7 +116,7 @@ class AnswersAtOnce(ABC):
 
     @abstractmethod
     def asked(self, head: Head) -> Asked | None:
-        """What a head asks for; None where the app is to answer, whatever is known now."""
+        """What a head asks for; None where the app is to answer."""
 
     @abstractmethod
     def answer(self, question: Any, client: tuple[str, int] | None) -> tuple[bytes, bytes] | None:
