@@ -19,7 +19,7 @@ from mmptf_markers.engine.rubric import STAGES
 from mmptf_markers.models import ProgrammeRow, current_grade, current_grade_count
 from mmptf_markers.replication import programme_row
 from tests.conftest import running_app
-from tests.integration.marked import DRAFTS, INDICATOR, IOM, Markers, answers, made, programme
+from tests.integration.marked import CURRENT_GRADES, DRAFTS, INDICATOR, IOM, Markers, answers, made, programme
 from tests.integration.older_schema import copy_rows
 from tests.integration.test_migrations import migrate_to
 from tests.unit.markers.rubrics import small
@@ -99,12 +99,26 @@ async def test_stored_current_grades_equal_those_of_the_records(markers: Markers
         found = await markers.get(INDICATOR)
         answered[found["revision"]] = found["whole"]
         seen.add((found["whole"]["counted"], found["whole"]["under_review"], found["whole"]["programmes"]))
+        await require_counted(markers)
     assert len(seen) > 10
     for revision, whole in answered.items():
         then = (await markers.get(INDICATOR, as_of=revision))["whole"]
         for grade in then["grades"]:
             grade["link"] = grade["link"].replace(f"as_of={revision}&", "")
         assert then == whole
+    for revision in [*answered][:: CHANGES // 10]:
+        await require_counted(markers, as_of=revision)
+
+
+async def require_counted(markers: Markers, **query: Any) -> None:
+    """Fail unless the number of a list's rows, which is read from the counts, is theirs under every filter."""
+    listed = (await markers.get(CURRENT_GRADES, limit=1000, **query))["items"]
+    for name in ("marker", "stage", "grade", "rubric"):
+        values = {item[name] for item in listed}
+        for value in values:
+            stated = "not_stated" if value is None else value
+            found = await markers.get(CURRENT_GRADES, **{name: stated}, **query)
+            assert found["total"] == len(found["items"]) == sum(item[name] == value for item in listed), (name, value)
 
 
 async def test_what_was_there_before_stands_after_the_migration(markers: Markers, postgres: Postgres) -> None:
@@ -147,10 +161,11 @@ async def test_many_rows_are_one_statement_whatever_each_of_them_lacks(
 
 
 async def test_counts_are_read_and_not_made_again(markers: Markers) -> None:
-    """The indicator of all programmes reads no row of any: it takes as long for many as for few."""
+    """The indicator of all programmes and their number read no row of any: they take as long for many as for few."""
     await markers.copy(*(programme(f"S-{n}") for n in range(20)))
     async with markers.running.as_owner() as session:
         # What is read instead of the counts would differ from them.
         await session.execute(sa.text("UPDATE current_grade_count SET programmes = programmes + 1000"))
     assert (await markers.get(INDICATOR))["whole"]["programmes"] == 1020
+    assert (await markers.get(CURRENT_GRADES, marker="human_rights"))["total"] == 1020
     assert (await markers.get(INDICATOR, organization="IOM"))["whole"]["programmes"] == 20

@@ -352,7 +352,7 @@ def rows_of(listing: Listing, rollup: Rollup | None) -> str:
 def number_of(rollup: Rollup | None, where: str = "") -> str:
     """SQL of the number of rows of a list that are grouped, in the list or in a rollup; where: of which alone."""
     filtered = where and f" FILTER (WHERE {where})"
-    return f"coalesce(sum(n){filtered}, 0)::bigint" if rollup else f"count(*){filtered}"
+    return f"coalesce(sum({rollup.number}){filtered}, 0)::bigint" if rollup else f"count(*){filtered}"
 
 
 def sort_value(listing: Listing, key: str) -> tuple[str, str]:

@@ -35,6 +35,7 @@ class Rollup:
     parts:   SQL of a join by which a row counts in several rows of the rollup
     facet:   the facet whose values are those of the key with the same name, where rows count in several; None where
              each row counts in one
+    number:  the name of `n` in a table with triggers of its own, for lists that count in it
     """
 
     table: str
@@ -45,6 +46,7 @@ class Rollup:
     extremes: Sequence[str] = ()
     parts: str = ""
     facet: str | None = None
+    number: str = "n"
 
     @property
     def compared(self) -> Mapping[str, str]:
@@ -55,7 +57,7 @@ class Rollup:
     def columns(self) -> Sequence[str]:
         """The columns of the table, in order."""
         ends = [f"{end}_{name}" for end, *_ in _ENDS for name in self.extremes]
-        return [*self.compared, "n", *self.sums, *ends]
+        return [*self.compared, self.number, *self.sums, *ends]
 
     def rows(self, table: str) -> str:
         """SQL of the rows of the rollup; table: the name of the table that they are made of, or of some of its rows."""

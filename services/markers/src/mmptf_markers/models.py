@@ -186,6 +186,13 @@ current_grade_count = sa.Table(
     ),
     info={"derived": CURRENT_GRADE_COUNT},
 )
+# The same table, for the number of rows of a page.
+CURRENT_GRADE_ROLLUP = Rollup(
+    table=current_grade_count.name,
+    of=current_grade.name,
+    keys=("marker", "stage", "grade", "rubric"),
+    number="programmes",
+)
 replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"}, drafts={"draft"})

@@ -50,6 +50,7 @@ from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.current_grades import counts
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
 from mmptf_markers.indicator import rules, schemas
+from mmptf_markers.models import CURRENT_GRADE_ROLLUP
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.rubrics.queries import parse_rubric
 
@@ -265,6 +266,7 @@ CURRENT_GRADES = Listing(
     page=schemas.CurrentGradePage,
     rows=CURRENT_GRADE_ROWS,
     keys="current_grade",
+    rollups=(CURRENT_GRADE_ROLLUP,),
     record=_CURRENT_GRADE,
     query=CurrentGradeQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
@@ -281,6 +283,7 @@ CURRENT_GRADES = Listing(
                 )
             ),
             "/catalog/v1/programmes/facets",
+            columns=("stage",),
         ),
         "thematic_area": Filter(
             "thematic_area = ANY({}::text[])",
