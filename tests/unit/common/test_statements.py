@@ -249,11 +249,12 @@ def test_the_whole_of_a_total_is_counted_apart_from_its_groups() -> None:
         f"WITH filtered AS ( SELECT {keys}, filtered.stage, sum(filtered.amount) AS amount,"
         " count(*) FILTER (WHERE filtered.amount IS NOT NULL) AS summed,"
         " count(*) FILTER (WHERE filtered.amount IS NULL) AS omitted_0"
-        f" {filtered} WHERE filtered.money_stage IS NOT NULL GROUP BY {keys}, filtered.stage)"
-        f" SELECT part.*, NULL::text AS name_0, true AS exact FROM ( SELECT {keys}, filtered.stage AS value_0,"
+        f" {filtered} WHERE filtered.money_stage IS NOT NULL GROUP BY {keys}, filtered.stage),"
+        f" part AS MATERIALIZED ( SELECT {keys}, filtered.stage AS value_0,"
         " sum(filtered.amount) AS amount, coalesce(sum(filtered.summed), 0)::bigint AS summed,"
         " coalesce(sum(filtered.omitted_0), 0)::bigint AS omitted_0"
-        f" FROM filtered GROUP BY {keys}, value_0) AS part ORDER BY part.value_0"
+        f" FROM filtered GROUP BY {keys}, value_0)"
+        " SELECT part.*, NULL::text AS name_0, true AS exact FROM part ORDER BY part.value_0"
     )
     assert text(wholes) == (
         "SELECT money_stage, basis, currency, sum(amount) AS amount, count(*) AS found,"
@@ -272,7 +273,8 @@ def test_a_row_whose_money_is_divided_is_a_sum_by_itself() -> None:
     keys = "filtered.money_stage, filtered.basis, filtered.currency"
     assert groups.startswith(
         f"WITH filtered AS ( SELECT {keys}, filtered.parts, filtered.amount AS amount,"
-        " (filtered.amount IS NOT NULL)::int AS summed, (filtered.amount IS NULL)::int AS omitted_0"
-        f" FROM (SELECT * FROM grant WHERE {WHERE}) AS filtered WHERE filtered.money_stage IS NOT NULL ) SELECT"
+        " CASE WHEN filtered.amount IS NOT NULL THEN 1 ELSE 0 END AS summed,"
+        " CASE WHEN filtered.amount IS NULL THEN 1 ELSE 0 END AS omitted_0"
+        f" FROM (SELECT * FROM grant WHERE {WHERE}) AS filtered WHERE filtered.money_stage IS NOT NULL ), part AS"
     )
     assert " sum(v.amount::numeric) AS amount, coalesce(sum(filtered.summed), 0)::bigint AS summed," in groups

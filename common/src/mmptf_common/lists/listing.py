@@ -381,21 +381,26 @@ def item_text(listing: Listing, query: ListQuery, arguments: Arguments) -> str:
 
 
 class RowLinks:
-    """The paths of the rows of a query with other values of some filters; what they have in common is encoded once."""
+    """The paths of the rows of a query with other values of some filters; what they have in common is encoded once.
+
+    given: the filters of the query that have a value
+    """
 
     def __init__(self, listing: Listing, query: BaseModel) -> None:
-        self.query = query
+        self.given: dict[str, Any] = {name: value for name, value in query if value}
         self._path = link(listing.path)
         self._pairs = sorted(pairs_of(query, without=OF_GROUPS))
-        self._templates: dict[tuple[str, ...], str] = {}
+        # The names of parameters, in any order -> the path with these parameters, and their names in its order.
+        self._templates: dict[tuple[str, ...], tuple[str, list[str]]] = {}
 
     def path(self, filters: Mapping[str, str]) -> str:
         """The path of the rows of the query, with these values in place of those of their parameters."""
-        names = tuple(sorted(filters))
-        template = self._templates.get(names)
-        if template is None:
-            template = self._templates[names] = self._template(names)
-        return template % tuple([_quoted(filters[name]) for name in names])
+        names = tuple(filters)
+        found = self._templates.get(names)
+        if found is None:
+            found = self._templates[names] = self._template(tuple(sorted(names))), sorted(names)
+        template, ordered = found
+        return template % tuple([_quoted(filters[name]) for name in ordered])
 
     def _template(self, names: tuple[str, ...]) -> str:
         """The path with `%s` in place of the values of these parameters; names are identifiers and need no quoting."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, cast
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel
-from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -141,8 +142,26 @@ class FilteredTotals(ResponseModel):
     """
 
 
-# A group as the JSON values of `TotalGroup`: to check thousands of models would take longer than to sum their rows.
-_Group = dict[str, Any]
+# Parameter -> value.
+_Filters = Mapping[str, str]
+# The reason, the number of rows, and their link, as `LeftOut` has them.
+_Omitted = tuple[str, int, str | None]
+
+
+class _Group(NamedTuple):
+    """A group as `TotalGroup` has it: to check thousands of models would take longer than to sum their rows.
+
+    keys: (the dimension, value, name) in the order of `by`; amount: the sum as text, None where no row states one
+    """
+
+    keys: Sequence[tuple[str, str, str | None]]
+    amount: str | None
+    currency: str
+    rows: int
+    link: str | None
+    left_out: Sequence[_Omitted]
+
+
 # A total without its groups, and its groups one after the other: there may be thousands, which are not all in memory.
 _Total = tuple[Total, Iterable[_Group]]
 
@@ -166,7 +185,7 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
             rows=sum(row["found"] for row in whole),
             link=links.path({}),
             totals=[],
-            left_out=_left_out(listing, links, whole),
+            left_out=_left_out(listing, links, whole, {}),
             coverage=[await _coverage(data, listing, printed) for printed in listing.printed],
             revision=revision,
         )
@@ -177,13 +196,33 @@ async def answer_totals(request: Request, listing: Listing, query: TotalsQuery) 
 
 def _as_json(answer: FilteredTotals, totals: Iterable[_Total]) -> bytes:
     """The answer with its totals, and these with their groups, each written and then forgotten."""
-    written = [_with_items(total, "groups", (to_json(group).decode() for group in groups)) for total, groups in totals]
+    written = [_with_items(total, "groups", map(_group_as_json, groups)) for total, groups in totals]
     return _with_items(answer, "totals", written).encode()
 
 
 def _with_items(record: BaseModel, member: str, items: Iterable[str]) -> str:
     """The JSON of a record whose list `member` is empty, with these items in it."""
     return record.model_dump_json().replace(f'"{member}":[]', f'"{member}":[{",".join(items)}]', 1)
+
+
+def _group_as_json(group: _Group) -> str:
+    """The JSON of a `TotalGroup`."""
+    keys = ",".join([_key_as_json(*key) for key in group.keys])
+    amount = "null" if group.amount is None else f'{{"amount":"{group.amount}","currency":"{group.currency}"}}'
+    left_out = ",".join(
+        [f'{{"reason":{_text(reason)},"rows":{rows},"link":{_text(link)}}}' for reason, rows, link in group.left_out]
+    )
+    return f'{{"keys":[{keys}],"sum":{amount},"rows":{group.rows},"link":{_text(group.link)},"left_out":[{left_out}]}}'
+
+
+@lru_cache(maxsize=4096)
+def _key_as_json(by: str, value: str, name: str | None) -> str:
+    """The JSON of a `GroupKey`; groups have few different ones, each of them often."""
+    return f'{{"by":"{by}","value":{_text(value)},"name":{_text(name)}}}'
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else encode_basestring(value)
 
 
 def total_columns(by: Iterable[str]) -> list[str]:
@@ -199,18 +238,24 @@ def _as_csv(by: Iterable[str], totals: Iterable[_Total]) -> bytes:
         total_columns(by),
         (
             {
-                **{key["by"]: key["value"] for key in group["keys"]},
-                **{f"{key['by']}_name": key["name"] for key in group["keys"]},
+                **{by: value for by, value, _ in group.keys},
+                **{f"{by}_name": name for by, _, name in group.keys},
                 "total_stage": total.stage,
                 "total_basis": total.basis,
-                **cells_in(TotalGroup, group),
-                "left_out_rows": sum(each.rows for each in group["left_out"]),
-                "left_out_reason": [each.reason for each in group["left_out"]],
+                **cells_in(TotalGroup, _measured(group)),
+                "left_out_rows": sum(rows for _, rows, _ in group.left_out),
+                "left_out_reason": [reason for reason, *_ in group.left_out],
             }
             for total, groups in totals
             for group in groups
         ),
     )
+
+
+def _measured(group: _Group) -> dict[str, Any]:
+    """What a group measures, as the members of `TotalGroup`."""
+    amount = None if group.amount is None else {"amount": group.amount, "currency": group.currency}
+    return {"sum": amount, "rows": group.rows, "link": group.link}
 
 
 def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> Statement:
@@ -222,8 +267,18 @@ def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> State
     """
     dimensions = [listing.totals[name] for name in by]
     values = ", ".join(f"part.value_{n}" for n in range(len(by)))
+    # The name of each value is looked up once, and not once for each group with it.
+    looked_up = {n: dimension.name for n, dimension in enumerate(dimensions) if "{}" in dimension.name}
     names = ", ".join(
-        f"{dimension.name.format(f'part.value_{n}')} AS name_{n}" for n, dimension in enumerate(dimensions)
+        f"{f'named_{n}.name' if n in looked_up else dimension.name} AS name_{n}"
+        for n, dimension in enumerate(dimensions)
+    )
+    named = "".join(
+        f"""
+          LEFT JOIN (SELECT value, {name.format("value")} AS name
+                       FROM (SELECT DISTINCT value_{n} AS value FROM part) AS found) AS named_{n}
+            ON named_{n}.value = part.value_{n}"""
+        for n, name in looked_up.items()
     )
     exact, listed = "true", ""
     if any(dimension.listed for dimension in dimensions):
@@ -238,9 +293,10 @@ def groups_statement(listing: Listing, query: BaseModel, by: list[str]) -> State
     filtered = _summed(listing, query, dimensions, condition(listing, query, arguments))
     return Statement(
         f"""
-        WITH filtered AS ({filtered})
+        WITH filtered AS ({filtered}),
+             part AS MATERIALIZED ({_groups(dimensions, _omissions(listing))})
         SELECT part.*, {names}, {exact} AS exact
-          FROM ({_groups(dimensions, _omissions(listing))}) AS part {listed}
+          FROM part {named} {listed}
          ORDER BY {values}""",
         arguments,
     )
@@ -252,7 +308,7 @@ def _omissions(listing: Listing) -> dict[str, str]:
 
 
 def _summed(listing: Listing, query: BaseModel, dimensions: Sequence[Dimension], where: str) -> str:
-    """SQL of the sums of all rows that are equal in every column of the dimensions, and of the numbers of these rows.
+    """SQL of sums of rows that are equal in every column of the dimensions, and of the numbers of these rows.
 
     Where dimensions divide the money of a row between their values, each row is a sum by itself.
     """
@@ -263,14 +319,19 @@ def _summed(listing: Listing, query: BaseModel, dimensions: Sequence[Dimension],
     is_divided = any(each.amount != WHOLE_AMOUNT for each in used)
     counted = {"summed": "filtered.amount IS NOT NULL", **_omissions(listing)}
     rollup = None if is_divided else rollup_of(listing, query, columns_in(*parts, *counted.values()))
-    numbers = ", ".join(
-        f"{f'({rows})::int' if is_divided else number_of(rollup, rows)} AS {name}" for name, rows in counted.items()
-    )
+    if is_divided or rollup:
+        # A row of a rollup is such a sum already.
+        amount, group = "filtered.amount", ""
+        number = rollup.number if rollup else "1"
+        numbers = [f"CASE WHEN {rows} THEN {number} ELSE 0 END AS {name}" for name, rows in counted.items()]
+    else:
+        amount, group = "sum(filtered.amount)", f"GROUP BY {keys}"
+        numbers = [f"{number_of(None, rows)} AS {name}" for name, rows in counted.items()]
     return f"""
-        SELECT {keys}, {"filtered.amount" if is_divided else "sum(filtered.amount)"} AS amount, {numbers}
+        SELECT {keys}, {amount} AS amount, {", ".join(numbers)}
           FROM (SELECT * FROM {rows_of(listing, rollup)} WHERE {where}) AS filtered
          WHERE filtered.money_stage IS NOT NULL
-         {"" if is_divided else f"GROUP BY {keys}"}"""
+         {group}"""
 
 
 def _groups(dimensions: Sequence[Dimension], counted: Iterable[str] = ()) -> str:
@@ -324,14 +385,14 @@ def _totals(
         parts_of[part["money_stage"], part["basis"], part["currency"]].append(part)
     for whole, split in zip(stated, split_by, strict=True):
         # No filter tells totals apart that differ in what the list is not filtered by, such as the currency.
-        found_by = split if split_by.count(split) == 1 else None
+        found_by = _narrowed(links, split) if split_by.count(split) == 1 else None
         of_this = _ordered(query, parts_of[whole["money_stage"], whole["basis"], whole["currency"]])
         total = Total(
             stage=whole["money_stage"],
             basis=whole["basis"],
             sum=None if whole["amount"] is None else money(whole["amount"], whole["currency"]),
             rows=whole["summed"],
-            link=_link(links, found_by, listing.summed),
+            link=_link(links, found_by, _narrowed(links, listing.summed)),
             groups=[],
             left_out=_left_out(listing, links, [whole], found_by),
         )
@@ -344,36 +405,45 @@ def _groups_of(
     links: RowLinks,
     by: list[str],
     parts: list[Any],
-    found_by: Mapping[str, str] | None,
+    found_by: _Filters | None,
 ) -> Iterator[_Group]:
     """The groups of one total, and the one of all that is beyond the limit.
 
     parts: the rows of the groups, in order; found_by: the filters whose rows are those of the total, if there are such
     """
-    dimensions = [(name, listing.totals[name].drilldown, f"value_{n}", f"name_{n}") for n, name in enumerate(by)]
+    dimensions = []
+    for n, name in enumerate(by):
+        drilldown = listing.totals[name].drilldown
+        values = {part[f"value_{n}"] for part in parts}
+        # Groups have few different values of a dimension, each of them often.
+        of_value = {value: _narrowed(links, drilldown(name, value)) for value in values}
+        dimensions.append((name, of_value, f"value_{n}", f"name_{n}"))
+    summed, omitted = _narrowed(links, listing.summed), _omissions_of(listing, links)
     for part in parts[: query.limit]:
-        drilldowns = [drilldown(name, part[value]) for name, drilldown, value, _ in dimensions]
-        group = [found_by, *drilldowns] if part["exact"] else [None]
-        yield {
-            "keys": [{"by": by, "value": part[value], "name": part[name]} for by, _, value, name in dimensions],
-            "sum": _sum(part["amount"], part["currency"]),
-            "rows": part["summed"],
-            "link": _link(links, *group, listing.summed),
-            "left_out": _left_out(listing, links, [part], *group),
-        }
+        of_values = [of_value[part[value]] for _, of_value, value, _ in dimensions]
+        filters = _united(found_by, *of_values) if part["exact"] else None
+        yield _Group(
+            [(by, part[value], part[name]) for by, _, value, name in dimensions],
+            _amount_text(part["amount"]),
+            part["currency"],
+            part["summed"],
+            _link(links, filters, summed),
+            omitted([part], filters),
+        )
     if query.limit is not None and (rest := parts[query.limit :]):
         stated = [part["amount"] for part in rest if part["amount"] is not None]
-        yield {
-            "keys": [{"by": name, "value": REST, "name": None} for name in by],
-            "sum": _sum(sum(stated) if stated else None, rest[0]["currency"]),
-            "rows": sum(part["summed"] for part in rest),
-            "link": None,
-            "left_out": _left_out(listing, links, rest, None),
-        }
+        yield _Group(
+            [(name, REST, None) for name in by],
+            _amount_text(sum(stated, Decimal()) if stated else None),
+            rest[0]["currency"],
+            sum(part["summed"] for part in rest),
+            None,
+            omitted(rest, None),
+        )
 
 
-def _sum(amount: Decimal | None, currency: str) -> dict[str, str] | None:
-    return None if amount is None else {"amount": amount_text(amount), "currency": currency}
+def _amount_text(amount: Decimal | None) -> str | None:
+    return None if amount is None else amount_text(amount)
 
 
 def _ordered(query: TotalsQuery, parts: list[Any]) -> list[Any]:
@@ -384,35 +454,68 @@ def _ordered(query: TotalsQuery, parts: list[Any]) -> list[Any]:
     return sorted(parts, key=lambda part: (part["amount"] is None, sign * (part["amount"] or 0)))
 
 
-def _left_out(
-    listing: Listing, links: RowLinks, counted: list[Any], *drilldowns: Mapping[str, str] | None
-) -> list[LeftOut]:
-    """The rows that sums do not contain, by reason, each with a link of its own."""
-    return [
-        LeftOut(reason=omission.reason, rows=rows, link=_link(links, *drilldowns, omission.drilldown))
+def _left_out(listing: Listing, links: RowLinks, counted: list[Any], filters: _Filters | None) -> list[LeftOut]:
+    """The rows that sums do not contain, by reason, each with a link of its own; filters: of the whole sum."""
+    omissions = _omissions_of(listing, links)
+    return [LeftOut(reason=reason, rows=rows, link=link) for reason, rows, link in omissions(counted, filters)]
+
+
+def _omissions_of(listing: Listing, links: RowLinks) -> Callable[[Sequence[Any], _Filters | None], list[_Omitted]]:
+    """A function that returns what the sums of rows with these filters do not contain."""
+    omissions = [
+        (omission.reason, f"omitted_{n}", _narrowed(links, omission.drilldown))
         for n, omission in enumerate(listing.omitted)
-        if (rows := sum([row[f"omitted_{n}"] for row in counted]))
     ]
 
+    def found(counted: Sequence[Any], filters: _Filters | None) -> list[_Omitted]:
+        return [
+            (reason, rows, _link(links, filters, drilldown))
+            for reason, number, drilldown in omissions
+            if (rows := sum([row[number] for row in counted]))
+        ]
 
-def _link(links: RowLinks, *drilldowns: Mapping[str, str] | None) -> str | None:
-    """The path of the rows that the query and every drilldown find; None where filters cannot say so."""
-    filters: dict[str, str] = {}
-    for drilldown in drilldowns:
-        if drilldown is None:
+    return found
+
+
+def _link(links: RowLinks, *filters: _Filters | None) -> str | None:
+    """The path of the rows that all of these filters find; None where none are known that do."""
+    found = _united(*filters)
+    return None if found is None else links.path(found)
+
+
+def _narrowed(links: RowLinks, drilldown: _Filters | None) -> _Filters | None:
+    """The filters that find what the drilldown and the query find; None where none do."""
+    if drilldown is None:
+        return None
+    found: dict[str, str] = {}
+    for parameter, value in drilldown.items():
+        given = links.given.get(parameter)
+        narrower = _intersection(parameter, given, value) if given else value
+        if narrower is None:
             return None
-        for parameter, value in drilldown.items():
-            both = _intersection(parameter, filters.get(parameter) or getattr(links.query, parameter), value)
-            if both is None:
+        found[parameter] = narrower
+    return found
+
+
+def _united(*filters: _Filters | None) -> _Filters | None:
+    """The filters that find what all of these find; None where none do."""
+    found: dict[str, str] = {}
+    for each in filters:
+        if each is None:
+            return None
+        if found.keys().isdisjoint(each):
+            found |= each
+            continue
+        for parameter, value in each.items():
+            narrower = _intersection(parameter, found[parameter], value) if parameter in found else value
+            if narrower is None:
                 return None
-            filters[parameter] = both
-    return links.path(filters)
+            found[parameter] = narrower
+    return found
 
 
-def _intersection(parameter: str, given: str | list[str] | None, value: str) -> str | None:
+def _intersection(parameter: str, given: str | list[str], value: str) -> str | None:
     """The value of a parameter that finds what both the given value and this one find; None where there is none."""
-    if not given:
-        return value
     if parameter.endswith("_from"):
         return max(cast("str", given), value)
     if parameter.endswith("_to"):
