@@ -1,19 +1,19 @@
-"""A client generated from the committed contract reads, pages and scores, and parses a problem."""
+"""A client generated from the committed contract reads, pages, parses a problem, and type-checks strictly."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.contract.contracts import COMMITTED
+from tests.clients import openapi_python_client
+from tests.commands import run
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CLIENTS = Path(openapi_python_client.__file__).parent
 USE = """
 import json, sys
 from generated import Client
@@ -39,36 +39,24 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds the package `generated`."""
+    """A folder that holds the package `generated`, and screens that are made with it."""
     folder = tmp_path_factory.mktemp("client")
-    # The generator knows files as octets only.
-    files = (f"  {media}: application/octet-stream\n" for media in ("text/csv", XLSX))
-    (folder / "config.yaml").write_text(f"post_hooks: []\ncontent_type_overrides:\n{''.join(files)}")
-    generator = Path(sys.executable).with_name("openapi-python-client")
-    command: list[str | Path] = [
-        generator,
-        "generate",
-        "--path",
-        COMMITTED["gateway"],
-        "--meta",
-        "none",
-        "--fail-on-warning",
-    ]
-    command += ["--output-path", folder / "generated", "--config", folder / "config.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copy(CLIENTS / "python" / "screens.py", folder)
+    openapi_python_client.generate(folder)
     return folder
 
 
-@pytest.mark.parametrize("api", ["catalog", "gateway"])
-def test_a_generated_client_works(folder: Path, urls: Mapping[str, str], api: str) -> None:
-    command = [sys.executable, "-c", USE, urls[api]]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {
+def test_a_generated_client_works(folder: Path, urls: Mapping[str, str]) -> None:
+    done = run(folder, sys.executable, "-c", USE, urls["gateway"])
+    assert json.loads(done) == {
         "order": "-code",
         "codes": ["WBALKANS-01", "SRB-01", "PER-01"],
         "total": 3,
         "budget": "2000000.00",
         "refused": ["unknown_code", "country"],
     }
+
+
+def test_a_generated_client_and_its_screens_type_check_strictly(folder: Path) -> None:
+    mypy = Path(sys.executable).with_name("mypy")
+    run(folder, mypy, "--config-file", CLIENTS / "mypy.ini", "generated", "screens.py")
