@@ -12,7 +12,7 @@ NOT_INSTALLED = { echo "$(1) failed (all that it printed: $(2)). Is a package in
 # With these, tests that are marked `tries_more` try more than in every run.
 LONGER := BOOKS_EXAMPLES=20 COMBINATIONS=all CONSUMER_WRITES=5000 COUNTRY_FORMS=all LOOKUP_ROWS=40000 ORDERS=all PLAN_ROWS=100000 \
   RUBRIC_EXAMPLES=10000 SCHEMATHESIS_EXAMPLES=200
-TYPES := .venv/bin/mypy --no-error-summary $(addsuffix /src,$(MEMBERS))
+TYPES := .venv/bin/mypy --no-error-summary $(addsuffix /src,$(MEMBERS)) bench
 PYTEST := .venv/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 PINS := requirements.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 

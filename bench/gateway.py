@@ -48,6 +48,9 @@ NOTES = f"""
 - A repeated read is one page of 10 requirements on {CONNECTIONS} connections. nginx has `proxy_cache` in front of the
   same service, one worker, `sendfile`, `open_file_cache` and a buffered log, and never looks whether the service has
   changed.
+- With Redis gone the same answer is labelled (`detail=unavailable`): the gateway hears of no revision, keeps nothing,
+  and asks the service, which asks PostgreSQL. The CPU of all three is in that row; `redis-gone-rps-vs-hit` is the
+  share of the requests that is left.
 - A forwarded read comes from an nginx that answers from a file and forbids to store it: of a page of 50 and of a
   record. The figure is the larger of the two ratios to `proxy_pass` with connections kept alive and its usual log.
 - The view is every programme of the catalogue in turn, for {CALLERS} callers, from the three running services, and its
@@ -100,13 +103,28 @@ def _reads(stack: ExitStack, folder: Path, suite: Suite, status: int) -> list[Co
         first, again = fetch(port, REPEATED), fetch(port, REPEATED)
         if first.status != 200 or first.body != again.body:
             raise SystemExit(f"{name} answers {REPEATED} with {first.status}, or with two bodies")
-        headers = {"if-none-match": first.headers["etag"]} if status == 304 else {}
-        contenders.append(
-            Contender(
-                name, label, port, (child,), (request(REPEATED, **headers),), status=status, connections=CONNECTIONS
-            )
-        )
+        tag = first.headers["etag"]
+        asked = request(REPEATED, if_none_match=tag) if status == 304 else request(REPEATED)
+        contenders.append(Contender(name, label, port, (child,), (asked,), status=status, connections=CONNECTIONS))
+    if status == 200:
+        contenders.append(_without_redis(stack, suite, first.body))
     return contenders
+
+
+def _without_redis(stack: ExitStack, suite: Suite, body: bytes) -> Contender:
+    """A gateway that hears of no revision, so that it asks the service each time; the service has no Redis either."""
+    postgres = suite.children["postgres"]
+    settings = {"DATABASE_URL": suite.database_urls["funding"]}
+    service, funding = peers.python(stack, "funding", ["-m", "mmptf_funding", "serve"], settings)
+    settings = {"SERVICES": f"funding=http://{LOOPBACK}:{service}", "IN_FLIGHT": "256"}
+    port, gateway = peers.python(stack, "unheard", ["-m", "mmptf_gateway", "serve"], settings)
+    answer = fetch(port, REPEATED)
+    if answer.body != body or "detail=unavailable" not in answer.headers["cache-status"]:
+        raise SystemExit(f"without Redis the answer is another one, or not labelled: {answer.headers}")
+    return Contender(
+        "unheard", "gateway and service, Redis gone", port, (gateway, funding), (request(REPEATED),), postgres,
+        connections=CONNECTIONS,
+    )  # fmt: skip
 
 
 def _forwards(stack: ExitStack, folder: Path, suite: Suite) -> dict[str, list[Contender]]:
@@ -170,9 +188,11 @@ def _outcome(groups: dict[str, list[Contender]], measured: dict[str, Rounds], me
         "forward-record": "a record that is forwarded",
         "view": "a programme as a view",
     }
-    figures = []
+    gone = report.ratios(measured["hit"], "unheard", "gateway", lambda m: m.capacity)
+    figures = [Figure.of("redis-gone-rps-vs-hit", gone)]
     again = []
-    if "hit" in measured:
+    has_nginx = "304" in measured
+    if has_nginx:
         figures += [
             Figure.of(
                 f"gateway-{name}-rps-vs-nginx", report.ratios(measured[name], "gateway", "nginx", lambda m: m.capacity)
@@ -214,7 +234,7 @@ def _outcome(groups: dict[str, list[Contender]], measured: dict[str, Rounds], me
         for name, group in groups.items()
     ]
     details = {"memory": memory, **{name: report.each_round(rounds) for name, rounds in measured.items()}}
-    missing = {} if "hit" in measured else {"nginx": peers.NO_NGINX}
+    missing = {} if has_nginx else {"nginx": peers.NO_NGINX}
     return Outcome("gateway", "The gateway", "\n\n".join(text), figures, again, bars, missing, details)
 
 
