@@ -90,13 +90,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     # Where some origins only may read, the headers depend on the request.
     if settings.answers_bytes and "*" in settings.cors_origins:
-        same_for_all = Cors(app, **cors).simple_headers
         app.state.at_once = KeptAtOnce(
             answers,
             limits,
             base_path=settings.base_path,
             segments=app.state.segments,
-            cors=[(name.lower().encode(), value.encode()) for name, value in same_for_all.items()],
+            cors=Cors(app, **cors).same_for_all,
         )
     app.include_router(routes.router)
     app.include_router(routes.contract_router)
