@@ -27,12 +27,16 @@ END_SECONDS = 25.0
 
 
 async def restart(process: Process, number: signal.Signals) -> float:
-    """The seconds in which it ends after a signal; returns when the supervisor has started it again and it is ready."""
+    """The seconds in which it ends after a signal; returns when the supervisor has started it again and it is ready.
+
+    Raises TimeoutError where it does not end in twice the time that it may take.
+    """
     begin, starts, child = time.monotonic(), process.starts, process.child
     assert child
     process.send(number)
-    while child.alive:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(2 * END_SECONDS):
+        while child.alive:
+            await asyncio.sleep(0.05)
     seconds = time.monotonic() - begin
     while process.starts == starts or not await to_thread(process.is_ready):
         await asyncio.sleep(0.1)
@@ -47,8 +51,12 @@ async def rolling_restart(scene: Scene) -> None:
     slowest = 0.0
     for process in scene.stack.of():
         slowest = max(slowest, await restart(process, signal.SIGTERM))
-    replicas = [scene.stack.of(name)[0] for name in NAMES]
-    slowest = max(slowest, *await asyncio.gather(*(restart(process, signal.SIGHUP) for process in replicas)))
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # What is started by nohup ignores it on purpose, and all that it starts as well.
+        scene.note("SIGHUP is ignored by the processes, as it is here: nobody was sent one")
+    else:
+        replicas = [scene.stack.of(name)[0] for name in NAMES]
+        slowest = max(slowest, *await asyncio.gather(*(restart(process, signal.SIGHUP) for process in replicas)))
     scene.measure("seconds in which a process ended", slowest, END_SECONDS)
     failed = scene.tally.labelled + scene.tally.transport
     scene.measure("requests that failed", failed, 0)
