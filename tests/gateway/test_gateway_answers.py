@@ -45,6 +45,8 @@ class Played:
     """Process -> the revision and the build that it announces."""
     headers: dict[str, str | None] = field(default_factory=dict)
     status: int = 200
+    says_so: bool = True
+    """Whether a 404 says that the code is not known."""
     size: int = 0
     asked: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -64,7 +66,10 @@ class Played:
             "target": target,
             "accept": dict(scope["headers"]).get(b"accept", b"").decode(),
         }
-        if scope["path"].startswith(CARDS):
+        if scope["path"].startswith(CARDS) and self.status == 404:
+            error = {"code": "unknown_code", "parameter": "code"}
+            body = json.dumps({"code": "not_found", "detail": "x", "errors": [error] if self.says_so else []}).encode()
+        elif scope["path"].startswith(CARDS):
             said = {
                 "service": "catalog", "code": scope["path"].removeprefix(CARDS), "title": "x", "revision": revision,
                 "changed": "2026-01-01T00:00:00Z", "links": {}, "facts": said,
@@ -290,6 +295,20 @@ async def test_a_view_is_made_of_cards_that_are_kept(suite: Suite) -> None:
     await suite.write(revision + 4)
     assert [await view() for _ in range(2)] == [revision + 4] * 2
     assert len(suite.service.asked) == 6
+
+
+async def test_a_view_of_a_programme_that_a_service_does_not_know_asks_once(suite: Suite) -> None:
+    """Until the next write; what is no answer of the service's own, such as that of a proxy, is not kept."""
+    code = f"Z-{suite.service.revision}"
+    for says_so, times in ((True, 1), (False, 3)):
+        suite.service.asked.clear()
+        suite.service.status, suite.service.says_so = 404, says_so
+        for _ in range(3):
+            assert (await suite.get(f"/programmes/{code}")).status_code == 404
+        assert len(suite.service.asked) == times
+        await suite.write(suite.service.revision + 1)
+    suite.service.status = 200
+    assert (await suite.get(f"/programmes/{code}")).json()["complete"]
 
 
 def logged(caplog: pytest.LogCaptureFixture, path: str) -> list[logging.LogRecord]:

@@ -53,6 +53,8 @@ _OF_NOT_MODIFIED = frozenset({b"cache-control", b"content-location", b"etag", b"
 _STATUS = b"cache-status"
 _Headers = list[tuple[bytes, bytes]]
 _Key = tuple[bytes, bytes, bytes]
+# In the place of `Accept` in the key of a part of a view; no header has this value.
+_PART = b"\0part"
 P = TypeVar("P")
 
 
@@ -99,20 +101,20 @@ class _Form:
 class Kept:
     """An answer that is kept: the state of its service, and its forms by coding, None for the one without.
 
-    part: what was read from it for a view
+    part: what was read from it for a view, which is kept alone; part_bytes: of memory, roughly
     compressing: what makes a form that is not there yet, for all who wait for it
     """
 
     state: State
     forms: dict[str | None, _Form]
     part: Any = None
+    part_bytes: int = 0
     compressing: dict[str, asyncio.Task[_Form]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Roughly the bytes of memory that it takes, with its question."""
-        read = 0 if self.part is None else len(self.forms[None].body) * READ_BYTES
-        return read + sum(len(form.body) + OVERHEAD_BYTES for form in self.forms.values())
+        return self.part_bytes + sum(len(form.body) + OVERHEAD_BYTES for form in self.forms.values())
 
 
 class Answers:
@@ -195,27 +197,29 @@ class Answers:
         return found if found and found.key in self._kept else None
 
     async def part(
-        self, service: str, path: str, ask: Callable[[], Awaitable[ServiceAnswer]], read: Callable[[ServiceAnswer], P]
+        self,
+        service: str,
+        path: str,
+        ask: Callable[[], Awaitable[ServiceAnswer]],
+        read: Callable[[ServiceAnswer], tuple[P, bool]],
     ) -> P:
         """What is read from the answer of a service to a GET, for a view: kept, or of an answer that is asked for now.
 
-        ask, read: return the answer, and what a view needs of it; what they raise is raised here
+        ask: returns the answer; read: returns what a view needs of it, and whether that holds until the next write of
+        the service. What they raise is raised here
         """
-        question = Question(service, (path.encode(), b"", b""), None, None, is_for_new=False)
+        question = Question(service, (path.encode(), b"", _PART), None, None, is_for_new=False)
         state = self._revisions.current(service)
         kept = self._kept.get(question.key)
-        if kept and kept.state == state and kept.part is not None:
+        if kept and kept.state == state:
             self._kept.move_to_end(question.key)
             return cast("P", kept.part)
         answer = await ask()
-        found = read(answer)
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-        size, revision = _keepable({"status": answer.status, "headers": headers}, service)
-        is_whole = answer.path == path and self._most_bytes and size is not None and size <= MOST_BYTES
-        if is_whole and state and state.number == revision:
-            new = _kept_from(headers, answer.content, state)
-            new.part = found
-            self.keep(question, new)
+        found, holds = read(answer)
+        # What is no success states no revision; it was read after this state was announced, so it is no older.
+        is_of_state = state and (not answer.is_success or _revision_of(answer, service) == state.number)
+        if state and is_of_state and holds and answer.path == path and len(answer.content) <= MOST_BYTES:
+            self.keep(question, Kept(state, {}, found, len(answer.content) * READ_BYTES + OVERHEAD_BYTES))
         return found
 
     def at_once(self, question: Question) -> tuple[int, bytes, bytes] | None:
@@ -447,6 +451,13 @@ def _keepable(message: Message, service: str) -> tuple[int | None, int | None]:
     ):
         return None, None
     return size, groups[service]
+
+
+def _revision_of(answer: ServiceAnswer, service: str) -> int | None:
+    """The revision that an answer of a service states, where it may be kept."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    _, revision = _keepable({"status": answer.status, "headers": headers}, service)
+    return revision
 
 
 def _kept_from(headers: _Headers, body: bytes, state: State) -> Kept:

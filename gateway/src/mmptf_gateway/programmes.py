@@ -181,17 +181,20 @@ async def _ask(name: str, code: str, asking: Asking, answers: Answers) -> Part:
         return _missing(name, problem.code, problem.detail)
 
 
-def _read(name: str, answer: ServiceAnswer) -> Part:
+def _read(name: str, answer: ServiceAnswer) -> tuple[Part, bool]:
+    """The card of a service, or why there is none; and whether that holds until the next write of the service."""
     if not answer.is_success:
-        return _error_answer(name, answer)
+        part = _error_answer(name, answer)
+        return part, part.missing is not None and part.missing.code == NOT_FOUND
     try:
         # A member that a later version adds is ignored: the card can be used without it.
         card = ProgrammeCard.model_validate_json(answer.content, strict=True, extra="ignore")
     except ValidationError:
-        return _no_card(name)
+        return _no_card(name), False
     if (card.service, card.code) == (name, answer.path.rpartition("/")[2]):
-        return Part(name, card=card)
-    return _missing(name, ProblemCode.INVALID_ANSWER, f"The service {name!r} answers with the card of something else.")
+        return Part(name, card=card), True
+    detail = f"The service {name!r} answers with the card of something else."
+    return _missing(name, ProblemCode.INVALID_ANSWER, detail), False
 
 
 def _no_card(name: str) -> Part:
