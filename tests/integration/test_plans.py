@@ -110,7 +110,7 @@ SCANS = {
     r"/catalog/v1/programmes/(facets|totals)\?": "an index holds no lists of codes of any length beside one another",
     r"/catalog/v1/programmes\?.*objective=not_stated": "no index of single codes finds rows without any",
     r"/catalog/v1/(programmes|organizations)\?.*as_of=": "`total` counts the rows that are old enough",
-    r"/funding/v1/requirements\?country=": "PostgreSQL expects more rows of a country than there are",
+    r"/funding/v1/requirements\?(country|status)=": "PostgreSQL expects more rows of a rare value than there are",
     r"/markers/v1/standings\?.*as_of=": "grades of earlier revisions are derived from all assessments of then",
     r"/markers/v1/standings\?(assessed|due_for)=": "what a programme lacks is in no index of what it has",
     r"/markers/v1/standings\?(organization|region)=": "the order is that of one table, the filter is of another",
