@@ -57,6 +57,7 @@ def test_a_generated_client_works(folder: Path, urls: Mapping[str, str]) -> None
     }
 
 
+@pytest.mark.longer
 def test_a_generated_client_and_its_screens_type_check_strictly(folder: Path) -> None:
     mypy = Path(sys.executable).with_name("mypy")
     run(folder, mypy, "--config-file", CLIENTS / "mypy.ini", "generated", "screens.py")

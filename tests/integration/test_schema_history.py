@@ -207,22 +207,18 @@ def fresh(postgres: Postgres) -> dict[str, Found]:
 ONE_OF_EACH_VERSION = {(variant.service, variant.version): variant for variant in variants()}
 
 
-def asked() -> set[Variant]:
-    """The databases whose service is asked as well: of the oldest and the newest version, of each in `make longer`.
-
-    What it answers follows from the schema and the rows, which are compared for every variant.
-    """
-    if os.environ.get("COMBINATIONS") == "all":
-        return {*ONE_OF_EACH_VERSION.values()}
+def ends() -> set[Variant]:
+    """The database of the oldest and the one of the newest version of each service."""
     versions = [[each for each in ONE_OF_EACH_VERSION.values() if each.service == service] for service in READS]
     return {each for of_one in versions for each in (of_one[0], of_one[-1])}
 
 
-ASKED = asked()
-# Of each version one database is made in every run; the others, of which files were amended, in `make longer`.
-VARIANTS = [
-    pytest.param(each, marks=() if each in ONE_OF_EACH_VERSION.values() else pytest.mark.longer) for each in variants()
-]
+# These are made in every run, and all others in `make longer`: the oldest one runs all migrations.
+IN_EVERY_RUN = ends()
+VARIANTS = [pytest.param(each, marks=() if each in IN_EVERY_RUN else pytest.mark.longer) for each in variants()]
+# The databases whose service is asked as well: what it answers follows from the schema and the rows, which are compared
+# for every variant.
+ASKED = {*ONE_OF_EACH_VERSION.values()} if os.environ.get("COMBINATIONS") == "all" else IN_EVERY_RUN
 
 
 @pytest.mark.tries_more
