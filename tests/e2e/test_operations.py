@@ -25,7 +25,8 @@ DEFINITIONS = {
     "owner()": 'owner() (set -a; . ./catalog.env; . ./owner.env; exec python -m mmptf_catalog "$@")',
     "start()": START,
     "stop()": "stop() { kill $SERVER; wait $SERVER || true; }",
-    "logs()": "logs() { cat log.txt; }",
+    # A process writes the lines of the last moment together.
+    "logs()": "logs() { sleep 0.1; cat log.txt; }",
 }
 # They need Docker and its Compose, which no test may use; that Compose accepts the file is tested in tests/deploy.
 OF_COMPOSE = re.compile(r"cp \.env\.example |docker compose |curl http://localhost:8000/status$")
