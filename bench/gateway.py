@@ -54,8 +54,8 @@ NOTES = f"""
 - A forwarded read comes from an nginx that answers from a file and forbids to store it: of a page of 50 and of a
   record. The figure is the larger of the two ratios to `proxy_pass` with connections kept alive and its usual log.
 - The view is every programme of the catalogue in turn, for {CALLERS} callers, from the three running services, and its
-  figure is of the requests that were reached; the peer is a FastAPI route that requests the same three cards at once
-  from one `httpx.AsyncClient` and declares its answer as Pydantic models.
+  figure is of the requests that were reached. The gateway keeps the cards; the peer is a FastAPI route that requests
+  the same three at once from one `httpx.AsyncClient` each time, and declares its answer as Pydantic models.
 - Memory is the sum of the proportional set sizes (PSS) of the three services and the gateway once each is ready.
 - What this does not show: TLS, HTTP/2, a network, several processes of a kind.
 """
