@@ -1,0 +1,14 @@
+DROP INDEX requirement_filters;
+CREATE INDEX requirement_filters ON requirement (region, area, country, place, status, edition, populations) INCLUDE (amount, implied, updated, revised, code);
+DROP INDEX requirement_place_edition;
+CREATE INDEX requirement_place_edition ON requirement (place, edition) INCLUDE (amount, updated, code);
+DROP INDEX requirement_amount;
+CREATE INDEX requirement_amount ON requirement (coalesce(amount, -1), code) INCLUDE (amount, status, region, area, place, edition);
+DROP INDEX requirement_amount_ascending;
+CREATE INDEX requirement_amount_ascending ON requirement (coalesce(amount, 'Infinity'), code) INCLUDE (amount, status, region, area, place, edition);
+DROP INDEX contribution_filters;
+CREATE INDEX contribution_filters ON contribution (money_stage, basis, contributor_type, country, contributor, currency) INCLUDE (amount, as_of, updated, revised, code);
+DROP INDEX ledger_entry_filters;
+CREATE INDEX ledger_entry_filters ON ledger_entry (kind, thematic_area, category, organization, contributor, programme, flags) INCLUDE (date, amount, reverses, revised, code);
+DROP INDEX ledger_entry_amount_code;
+CREATE INDEX ledger_entry_amount_code ON ledger_entry (amount, code) INCLUDE (kind, organization, thematic_area, category, reverses);
