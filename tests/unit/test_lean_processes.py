@@ -11,7 +11,7 @@ from tests.suite import SERVICES
 
 # The client of Redis looks whether cryptography is there, without loading its bindings.
 ELSEWHERE = {"alembic", "cryptography.hazmat", "jwt", "openpyxl"}
-OF_CLIENTS = {"aiohttp", "httpx"}
+OF_CLIENTS = {"httpx"}
 IMPORTS = """
 import importlib, sys
 importlib.import_module(sys.argv[1])

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import aiohttp
 import httpx
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -293,7 +292,7 @@ class KeySet:
             async with asyncio.timeout(self._patience):
                 self._keys = _keys(await self._document(self._keys_url or await self._published_url()))
             self._fetched = began
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             self._failed = time.monotonic()
             self._cause = error
             report("keys", "the identity provider's keys cannot be had", error)

@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from mmptf_common.process.context import OWN_NAMES, current
 from mmptf_common.wire.problems import BadGateway, GatewayTimeout
@@ -18,16 +16,6 @@ from mmptf_common.wire.problems import BadGateway, GatewayTimeout
 async def _pass_context_on(request: httpx.Request) -> None:
     if context := current.get():
         request.headers.update(context.headers())
-
-
-class _Transport(AiohttpTransport):
-    """Raises every failure as an httpx error, also one of a response that is not HTTP."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await super().handle_async_request(request)
-        except aiohttp.ClientError as error:
-            raise httpx.RemoteProtocolError(str(error)) from error
 
 
 @cache
@@ -39,9 +27,8 @@ def certificates() -> ssl.SSLContext:
 @asynccontextmanager
 async def open_client(*, seconds: float) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client whose every request carries the current request id and traceparent; closed at the end."""
-    # The work of httpx's own pool for each request grows with its open connections; that of aiohttp does not.
     async with httpx.AsyncClient(
-        transport=_Transport(verify=certificates()),
+        verify=certificates(),
         headers={"User-Agent": f"{OWN_NAMES.decode()}client"},
         timeout=httpx.Timeout(seconds, connect=min(seconds, 1.0)),
         event_hooks={"request": [_pass_context_on]},
@@ -51,13 +38,11 @@ async def open_client(*, seconds: float) -> AsyncIterator[httpx.AsyncClient]:
 
 def failure(service: str, error: httpx.HTTPError) -> BadGateway | GatewayTimeout:
     """The problem for a failed call to a service: 504 after a time-out, 502 otherwise."""
-    # The transport raises a timeout for a refused or broken connection too; the error of aiohttp shows which it was.
-    cause = error.__cause__ or error
     problem: BadGateway | GatewayTimeout
-    if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
+    if isinstance(error, httpx.TimeoutException):
         problem = GatewayTimeout(f"The service {service!r} did not answer in time.")
     else:
         problem = BadGateway(f"The service {service!r} cannot be reached.")
     # For the log: not every caller raises the problem where the call failed.
-    problem.__cause__ = cause
+    problem.__cause__ = error
     return problem
