@@ -110,11 +110,13 @@ SCANS = {
     r"/catalog/v1/programmes/(facets|totals)\?": "an index holds no lists of codes of any length beside one another",
     r"/catalog/v1/programmes\?.*objective=not_stated": "no index of single codes finds rows without any",
     r"/catalog/v1/(programmes|organizations)\?.*as_of=": "`total` counts the rows that are old enough",
-    r"/funding/v1/requirements\?(country|status)=": "PostgreSQL expects more rows of a rare value than there are",
+    r"/funding/v1/requirements\?country=": "PostgreSQL expects more rows of a rare value than there are",
     r"/markers/v1/standings\?.*as_of=": "grades of earlier revisions are derived from all assessments of then",
     r"/markers/v1/standings\?(assessed|due_for)=": "what a programme lacks is in no index of what it has",
     r"/markers/v1/standings\?(organization|region)=": "the order is that of one table, the filter is of another",
 }
+# Patterns of the pages whose rows an index has in their order, so that not even entries of it are passed over.
+IN_ORDER = r"/funding/v1/requirements\?(edition|region|area|place|status)=[^&,]*&sort=code"
 # The steps of a plan that read rows of a table themselves.
 OF_TABLES = ("Seq Scan", "Index Scan", "Bitmap Heap Scan")
 Sent = list[tuple[str, tuple[Any, ...]]]
@@ -292,7 +294,8 @@ async def test_an_answer_reads_what_it_needs(grown: RunningApp, explaining: asyn
             plan = await explained(explaining, sql, *values)
             seen += 1
             # In an index with all that its filters and its order compare, a page may pass over most entries.
-            of = read_of_tables if is_filtered(question) else read
+            of = read_of_tables if is_filtered(question) and not re.search(IN_ORDER, question) else read
+            page = 10 * LIMIT if re.search(IN_ORDER, question) else page
             rows, most = (read(plan), LINEAR * ROWS) if linear else (read_without_totals(plan, of), page)
             if rows > most or read(plan) > LINEAR * ROWS:
                 wrong.append((question, int(rows), " ".join(sql.split())[:100]))

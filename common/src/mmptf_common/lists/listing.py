@@ -80,6 +80,9 @@ def own_codes(rows: str, entity: str) -> Filter:
     return Filter(where)
 
 
+# How the condition of a filter ends that finds the rows with any of the values in a column.
+_ANY = "= ANY({}::text[])"
+
 # What `{last}` in the expression of a sort stands for, in ascending and in descending order; no amount is negative.
 # Both are values of the type, so that the order and the position in it are one comparison, which an index can answer.
 _LAST = {"numeric": ("'Infinity'", "-1"), "text": ("chr(1114111)", "''")}
@@ -435,6 +438,9 @@ def clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
         if not value:
             return lacking
     where = filter_.where
+    if isinstance(where, str) and where.endswith(_ANY) and len(value) == 1:
+        # An index has the rows of one value in the order of its further columns; of several it would have to merge them.
+        where, value = f"{where.removesuffix(_ANY)}= {{}}::text", value[0]
     found = where.format(arguments.bind(value)) if isinstance(where, str) else where(value, arguments)
     return f"({lacking} OR {found})" if lacking else found
 

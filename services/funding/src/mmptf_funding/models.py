@@ -117,6 +117,9 @@ class TermRow(Record, Base, table=True):
     position: int
 
 
+_CODES_OF_REQUIREMENTS = ("region", "area", "place", "status", "edition")
+
+
 class RequirementRow(Record, Base, table=True):
     """A funding requirement: the columns of the template, which exports copy, and those for filters and search.
 
@@ -135,8 +138,15 @@ class RequirementRow(Record, Base, table=True):
             *("region", "area", "country", "place", "status", "edition", "populations"),
             postgresql_include=["amount", "implied", "updated", "revised", "code"],
         ),
-        # Those of a place in each order of the list.
-        sa.Index("requirement_place_edition", "place", "edition", postgresql_include=["amount", "updated", "code"]),
+        # Those of one value in the order of the list, however many they are; further filters are compared in the index.
+        *(
+            sa.Index(
+                f"requirement_{name}",
+                *(name, "code"),
+                postgresql_include=[other for other in _CODES_OF_REQUIREMENTS if other != name],
+            )
+            for name in _CODES_OF_REQUIREMENTS
+        ),
         # Of few rows with one population, or of one number of them, the rows themselves are found.
         sa.Index("requirement_populations", "populations", postgresql_using="gin"),
         sa.Index("requirement_populations_named", sa.text("cardinality(populations)"), "code"),
@@ -152,7 +162,7 @@ class RequirementRow(Record, Base, table=True):
         ),
     )
 
-    edition: str = Field(foreign_key="edition.code", index=True)
+    edition: str = Field(foreign_key="edition.code")
     region: str
     region_name: str
     place: str
