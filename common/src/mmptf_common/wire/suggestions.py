@@ -127,6 +127,11 @@ def _edits_of_parts(text: str) -> Iterator[_Edit]:
             yield start, start, ("0", "00")
             if text[start] == "0" and size > 1:
                 yield start, start + 1, ("", *_SEPARATORS, *_letters_between(text, start, start + 1))
+            if size > 1 and not part[0].strip("0"):
+                # The last of several zeros may stand for something else: the number stays what it was.
+                yield end - 1, end, (*_SEPARATORS, *_letters_between(text, end - 1, end))
+            # A zero may be on the other side of a word of one letter.
+            yield from ((n, n + 2, (text[n + 1] + text[n],)) for n in (start - 1, end - 1) if 0 <= n < len(text) - 1)
             continue
         if size >= 4:
             yield from ((n, n, _LETTERS) for n in range(start, end + 1))
