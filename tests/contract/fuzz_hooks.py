@@ -226,8 +226,9 @@ def _assessment(raw_schema: Json, name: str) -> Json:
     answers["properties"] = {code: {"anyOf": [said, {"type": "null"}]} for code, said in answers["properties"].items()}
     said = {"answers": answers, "declared_grade": GRADES}
     if name == "AssessmentContent":
-        return _narrowed(raw_schema, name, **said)
-    begun = {"programme": {"const": "IRQ-JOR-LBN-01"}, "stage": {"const": stage}}
+        # Of an annual report the year is stated, and no day.
+        return _narrowed(raw_schema, name, ("document_date",), **said)
+    begun = {"programme": {"const": "IRQ-JOR-LBN-01"}, "stage": {"const": stage}, "document_date": PAST}
     return _narrowed(raw_schema, name, ("year", "rubric"), **begun, **said)
 
 
@@ -240,9 +241,16 @@ def _review(raw_schema: Json, name: str) -> Json:
 
 def _declaration(raw_schema: Json, name: str) -> Json:
     stages = {"enum": ["concept_note", "programme_document", "final_report"]}
-    said = {"programme": {"const": "SRB-01"}, "marker": {"const": "human_rights"}, "grade": {"enum": ["A", "B", "C"]}}
-    who = {"enum": COPIED["organization"]}
-    return _narrowed(raw_schema, name, ("year",), stage=stages, date=PAST, organization=who, **said)
+    said = {"programme": {"const": "ETH-01"}, "marker": {"const": "human_rights"}, "grade": {"enum": ["A", "B", "C"]}}
+    # What names a document and a place in it has a letter or a digit.
+    source = {
+        "type": "object",
+        "properties": {"document": {"const": "Joint programme document"}, "locator": {"enum": ["Cover page", "p. 1"]}},
+        "required": ["document", "locator"],
+        "additionalProperties": False,
+    }
+    said |= {"organization": {"const": "ILO"}, "source": source}
+    return _narrowed(raw_schema, name, ("year", "corrects"), stage=stages, date=PAST, **said)
 
 
 # What is sent to an operation, as the contract names it -> what makes it mean something.

@@ -64,7 +64,7 @@ ASSESSED = (
     ("ILO", {"programme": "ETH-01", "stage": "concept_note", "answers": marked.EXAMPLE_ANSWERS}),
     ("ILO", {"programme": "ETH-01", "stage": "programme_document", "answers": ANSWERS}),
 )
-DRAFTED = {"stage": "annual_report", "year": 2025, "answers": ANSWERS}
+DRAFTED = {"stage": "annual_report", "year": 2025, "document_date": None, "answers": ANSWERS}
 IN_REGION = {"region_code": "east-horn-africa"}
 # The edition whose requirements the example of an import brings, table by table.
 EDITION: dict[template.TableName, list[dict[str, str]]] = {
@@ -158,7 +158,7 @@ async def draft(database_url: str, code: str, create: Callable[..., Awaitable[Cr
 
 
 def assess(client: httpx.Client, markers: str) -> None:
-    """One assessment that is accepted, and one that is submitted."""
+    """One assessment that is accepted, one that is submitted, and a declared grade."""
     while any(copy["caught_up"] is None for copy in client.get(f"{markers}/copies").json()["copies"]):
         time.sleep(0.1)
     for n, (organization, said) in enumerate(ASSESSED):
@@ -170,3 +170,5 @@ def assess(client: httpx.Client, markers: str) -> None:
             where = sent.headers["location"].partition("/markers/v1")[2]
             headers = writing("reviewer", match="*")
             client.post(f"{markers}{where}/review", json=marked.EXAMPLE_REVIEW, headers=headers).raise_for_status()
+    declared = {**marked.EXAMPLE_DECLARATION, "year": 2022, "date": "2023-03-31"}
+    client.post(f"{markers}/declarations", json=declared, headers=writing("management-unit")).raise_for_status()

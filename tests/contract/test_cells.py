@@ -137,7 +137,7 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "printed": lambda item: at("sum.amount" if item["unit"] == "USD" else "per_cent")(item),
     },
     "markers:list_assessments": {
-        "rubric": lambda item: "{code}.{version}".format(**item["rubric"]),
+        "rubric": lambda item: item["rubric"] and "{code}.{version}".format(**item["rubric"]),
         "rubric_status": at("rubric.status"),
         "derived_grade": at("derived.grade"),
         "reviewed_grade": at("reviewed.grade"),

@@ -28,6 +28,14 @@ DRAFTS, ASSESSMENTS, DECLARATIONS = f"{API}/drafts", f"{API}/assessments", f"{AP
 CURRENT_GRADES, INDICATOR, ACTIONS = f"{API}/standings", f"{API}/indicator", f"{API}/actions"
 RUBRIC = load_rubric(CONTENT)
 RUBRIC_CODE = f"{RUBRIC.code}.{RUBRIC.version}"
+# What an official rubric states beside its questions, and one with those of the packaged rubric.
+OF_OFFICIAL: Json = {
+    "status": "official",
+    "source_document": {"title": "Marker", "edition": "2024", "url": None, "sha256": "0" * 64},
+    "endorsement": {"body": "Steering Committee", "date": "2024-01-01", "reference": None},
+}
+OFFICIAL: Json = {**json.loads(CONTENT), **OF_OFFICIAL, "code": "hr-marker", "version": "2024", "hash": None}
+OFFICIAL_CODE = "hr-marker.2024"
 NUMBERS = count(1)
 
 
@@ -103,6 +111,8 @@ def answers(level: int, stage: AssessmentStage = "programme_document", **changed
     return {**found, **{code: given if isinstance(given, dict) else answer(given) for code, given in others.items()}}
 
 
+# The days of the documents that are assessed, unless others are stated.
+DOCUMENT_DATES = {"concept_note": "2022-01-15", "programme_document": "2022-06-30", "final_report": "2026-06-30"}
 # What one and the same answer to every criterion gives under the packaged rubric.
 LEVEL_OF = {"A": 3, "B": 2, "C": 1}
 
@@ -162,7 +172,9 @@ class Markers:
 
     async def begin(self, programme: str, who: Who = IOM, **members: Any) -> httpx.Response:
         """The answer to a new draft, whether it is made or refused."""
-        sent = {"programme": programme, "stage": "programme_document", **members}
+        stage = members.get("stage", "programme_document")
+        dated = {"document_date": DOCUMENT_DATES[stage]} if stage in DOCUMENT_DATES else {}
+        sent = {"programme": programme, "stage": stage, **dated, **members}
         return await self.send("POST", DRAFTS, who, sent)
 
     async def draft(self, programme: str, who: Who = IOM, **members: Any) -> httpx.Response:
@@ -200,7 +212,7 @@ class Markers:
             "grade": grade,
             "date": "2022-06-30",
             "organization": "IOM",
-            "source": "Cover page",
+            "source": {"document": "Joint programme document", "locator": "Cover page"},
             **members,
         }
         return await self.send("POST", DECLARATIONS, who, sent)

@@ -9,6 +9,7 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
+from tests.conftest import service_of
+from tests.suite import SERVICES
 
 WRITERS = 4
 # The rows of a table that a statement changes, or makes others from.
@@ -91,6 +94,13 @@ class Done:
     crashed: int = 0
 
 
+@cache
+def _written(table: str) -> list[str]:
+    """The columns of a table that whoever writes a row states: what the database computes is none of them."""
+    of = next(of for service in SERVICES if (of := service_of(service).metadata.tables.get(table)) is not None)
+    return [column.name for column in of.columns if column.computed is None]
+
+
 def statements(table: str, chance: random.Random) -> list[str]:
     """SQL of one to three random changes of some rows of a table."""
     found = []
@@ -103,8 +113,10 @@ def statements(table: str, chance: random.Random) -> list[str]:
             case "make":
                 members = ", ".join(f"'{name}', {changed[name]}" for name in names)
                 record = _RECORD.format(code=f"'MADE-{seed}-' || n", seed=seed)
+                columns = ", ".join(_written(table))
                 found.append(
-                    f"INSERT INTO {table} SELECT made.* FROM (SELECT *, row_number() OVER () AS n FROM {table}"
+                    f"INSERT INTO {table} ({columns}) SELECT {', '.join(f'made.{name}' for name in _written(table))}"
+                    f" FROM (SELECT *, row_number() OVER () AS n FROM {table}"
                     f" WHERE code IN {some}) AS first CROSS JOIN LATERAL jsonb_populate_record(NULL::{table},"
                     f" to_jsonb(first) || jsonb_build_object('code', 'MADE-{seed}-' || n, {members},"
                     f" {OWN.get(table, '').format(seed=seed)} {record},"

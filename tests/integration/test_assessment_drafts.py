@@ -48,6 +48,7 @@ async def test_a_draft_begins_empty_and_says_what_is_missing(marker_service: Mar
         "programme": code,
         "stage": "programme_document",
         "year": None,
+        "document_date": "2022-06-30",
         "version": 1,
         "corrects": None,
         "rubric": RUBRIC.hash,
@@ -278,8 +279,9 @@ async def test_texts_that_are_empty_or_cannot_be_stored_are_rejected(marker_serv
     submitted = await marker_service.submitted(code)
     commented = await marker_service.review(submitted, comment=text)
     assert errors(commented) == [(kind, "/comment")]
-    declared = await marker_service.declare(code, stage="concept_note", source=text)
-    assert errors(declared) == [(kind, "/source")]
+    source = {"document": text, "locator": "p. 1"}
+    declared = await marker_service.declare(code, stage="concept_note", source=source)
+    assert errors(declared) == [(kind, "/source/document")]
 
 
 @pytest.mark.parametrize("text", HARMLESS)

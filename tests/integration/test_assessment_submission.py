@@ -266,7 +266,7 @@ async def test_a_dry_run_answers_and_writes_nothing(marker_service: Markers) -> 
 
 async def test_a_write_sent_again_is_carried_out_once(marker_service: Markers) -> None:
     code = await marker_service.copied()
-    begun = {"programme": code, "stage": "programme_document", "answers": answers(3)}
+    begun = {"programme": code, "stage": "programme_document", "document_date": "2022-06-30", "answers": answers(3)}
     before, keys = await marker_service.revision(), [str(uuid.uuid4()) for _ in range(3)]
     first, *others = await asyncio.gather(
         *(marker_service.send("POST", DRAFTS, IOM, begun, key=keys[0]) for _ in range(4))

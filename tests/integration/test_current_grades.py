@@ -15,11 +15,21 @@ from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import put
 from mmptf_common.storage.writing import writing
 from mmptf_local.postgres import Postgres
-from mmptf_markers.engine.rubric import STAGES
+from mmptf_markers.engine.rubric import STAGES, YEARLY
 from mmptf_markers.models import ProgrammeRow, current_grade, current_grade_count
 from mmptf_markers.replication import programme_row
 from tests.conftest import running_app
-from tests.integration.marked import CURRENT_GRADES, DRAFTS, INDICATOR, IOM, Markers, answers, made, programme
+from tests.integration.marked import (
+    CURRENT_GRADES,
+    DOCUMENT_DATES,
+    DRAFTS,
+    INDICATOR,
+    IOM,
+    Markers,
+    answers,
+    made,
+    programme,
+)  # fmt: skip
 from tests.integration.older_schema import copy_rows
 from tests.integration.test_migrations import migrate_to
 from tests.unit.markers.rubrics import small
@@ -52,7 +62,9 @@ async def removed(markers: Markers, code: str) -> None:
 async def changed(markers: Markers, chance: random.Random, codes: list[str]) -> None:
     """One change of whatever a current grade is made of."""
     code = chance.choice(codes)
-    stage, year = chance.choice([*((s, None) for s in STAGES if s != "annual_report"), ("annual_report", 2025)])
+    stage, year = chance.choice(
+        [*((s, None) for s in STAGES if s not in YEARLY), ("annual_report", 2025), ("evaluation", 2025)]
+    )
     match chance.choice(("programme", "programme", "allocation", "allocation", "declaration", "submission", "gone")):
         case "programme":
             amount = chance.choice(("0.95", "1500000.00", None))
@@ -70,6 +82,7 @@ async def changed(markers: Markers, chance: random.Random, codes: list[str]) -> 
                 "programme": code,
                 "stage": stage,
                 "year": year,
+                "document_date": DOCUMENT_DATES.get(stage),
                 "answers": answers(chance.choice((1, 2, 3)), stage),
             }
             draft = await markers.send("POST", DRAFTS, IOM, begun)

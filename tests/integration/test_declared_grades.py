@@ -62,7 +62,7 @@ async def test_a_declared_grade_counts_and_has_no_answers(marker_service: Marker
         "organization": "ILO", "submitted": "2022-06-30", "title": "Older", "version": 1, "corrects": None,
     }  # fmt: skip
     assert {name: said[name] for name in expected} == expected
-    assert said["sources"][0]["note"] == "Cover page"
+    assert said["sources"][0]["note"] == "Joint programme document, Cover page"
     for path in ("score", "score?answers=reviewer", "comparison"):
         assert (await marker_service.send("GET", f"{at(declared)}/{path}", None)).status_code == 409
     draft = await marker_service.draft(code)

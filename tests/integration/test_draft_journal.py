@@ -22,7 +22,7 @@ from mmptf_common.storage.writing import writing as transaction
 from mmptf_common.writes import drafts
 from tests.conftest import RunningApp, running_app
 from tests.contract.contracts import AT_SERVICES, Operation
-from tests.integration.marked import ILO, IOM, Markers, Who, answers, programme
+from tests.integration.marked import ILO, IOM, Markers, Who, answers, errors, programme
 from tests.integration.programme_writes import state
 from tests.integration.test_migrations import migrate_to
 from tests.tokens import bearer, writing
@@ -72,7 +72,8 @@ async def drafting(request: pytest.FixtureRequest, new_database: Callable[[str],
             return
         markers = Markers(running)
         await markers.copy(programme("MARK-A"), programme("MARK-B"))
-        begun = {"programme": "MARK-A", "stage": "programme_document", "answers": answers(3)}
+        dated = {"programme": "MARK-A", "stage": "programme_document", "document_date": "2022-06-30"}
+        begun = {**dated, "answers": answers(3)}
         # Something public, so that lists are not empty.
         await markers.submitted("MARK-A", stage="concept_note")
         yield Drafting(running, begun, {"declared_grade": "A"})
@@ -203,7 +204,8 @@ async def test_a_submission_that_is_not_committed_is_in_neither_journal(
     url = new_database(service)
     connection = await asyncpg.connect(url)
     async with running_app(service, url, None) as running:
-        begun = DRAFT if service == "catalog" else {"programme": "MARK-A", "stage": "concept_note"}
+        assessment = {"programme": "MARK-A", "stage": "concept_note", "document_date": "2022-01-15"}
+        begun = DRAFT if service == "catalog" else assessment
         if service == "markers":
             await Markers(running).copy(programme("MARK-A"))
             begun = {**begun, "answers": answers(3, "concept_note")}
@@ -472,9 +474,14 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
         markers = Markers(running)
         await markers.copy(programme("MARK-A"), programme("MARK-B"))
         made = [(await markers.draft(code, answers=answers(3))).json() for code in ("MARK-A", "MARK-B")]
+        for draft in made:
+            draft.pop("document_date", None)
         records = [json.dumps({**draft, "code": f"A-{n:06}"}).replace("'", "''") for n, draft in enumerate(made, 1)]
         submitted = await markers.submitted("MARK-A", stage="concept_note")
-        assessment = json.dumps({**submitted.json(), "code": "A-000003"}).replace("'", "''")
+        stored = {**submitted.json(), "code": "A-000003"}
+        for name in ("document_date", "assessed_on"):
+            del stored[name]
+        assessment = json.dumps(stored).replace("'", "''")
         connection = await asyncpg.connect(running.database_url)
         copied = await connection.fetch("SELECT * FROM programme")
         rubrics = await connection.fetch("SELECT * FROM rubric")
@@ -482,7 +489,7 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
 
     def insert(table: str, row: asyncpg.Record) -> str:
         members = {**row, "record": json.loads(row["record"])}
-        columns = ", ".join(name for name in members if name != "revised")
+        columns = ", ".join(name for name in members if name not in ("revised", "superseded"))
         text = json.dumps(members, default=str).replace("'", "''")
         return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM json_populate_record(NULL::{table}, '{text}')"
 
@@ -523,6 +530,8 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
         assert [draft["code"] for draft in page["items"]] == ["A-000001", "A-000002"]
         # Whoever wrote the draft does not review it, whichever code it has now.
         path = "/markers/v1/assessments/A-000003"
+        before_dates = await markers.get(path)
+        assert (before_dates["document_date"], before_dates["assessed_on"]) == (None, before_dates["submitted"])
         author = Who("reviewer", "OHCHR", "IOM officer", "markers:assess markers:review")
         review = {"decision": "accept", "comment": "Read."}
         assert (await markers.send("POST", f"{path}/review", author, review, match="*")).status_code == 403
@@ -530,8 +539,14 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
         assert (await markers.send("POST", f"{path}/review", other, review, match="*")).status_code == 200
         # Its submission has the next code of an assessment.
         status = await markers.revision()
-        done = await markers.send("POST", "/markers/v1/drafts/A-000002/submission", IOM, match="*")
+        draft = "/markers/v1/drafts/A-000002"
+        assert (await markers.get(draft, IOM))["document_date"] is None
+        asked = await markers.send("POST", f"{draft}/submission", IOM, match="*")
+        assert errors(asked) == [("missing_member", "/document_date")]
+        await markers.send("PATCH", draft, IOM, {"document_date": "2021-12-01"}, match="*")
+        done = await markers.send("POST", f"{draft}/submission", IOM, match="*")
         assert (done.status_code, done.json()["code"]) == (201, "A-000004"), done.text
+        assert (done.json()["assessed_on"], done.json()["document_date"]) == ("2021-12-01", "2021-12-01")
         assert await markers.revision() == status + 1
         refused = await markers.send(
             "POST", "/markers/v1/assessments/A-000004/review", author, review, match=done.headers["etag"]

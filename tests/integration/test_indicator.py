@@ -23,6 +23,8 @@ from tests.integration.marked import (
     ASSESSMENTS,
     CURRENT_GRADES,
     INDICATOR,
+    OF_OFFICIAL,
+    OFFICIAL,
     RUBRIC_CODE,
     Json,
     Markers,
@@ -45,6 +47,7 @@ async def markers(new_database: Callable[[str], str]) -> AsyncIterator[Markers]:
 
 async def test_nineteen_of_twenty_one_are_enough_and_eighteen_are_not(markers: Markers) -> None:
     codes = [f"P-{n:02}" for n in range(1, 22)]
+    await markers.publish(OFFICIAL)
     await markers.copy(*(programme(code) for code in codes), programme("Q-01", stage="pipeline"))
     none = await whole(markers)
     assert (none["programmes"], none["unassessed"], none["counted"]) == (21, 21, 0)
@@ -105,7 +108,7 @@ async def test_what_is_held_stands_beside_what_is_printed_and_what_was_claimed(m
 async def test_a_marker_from_nought_to_three_is_one_like_any_other(markers: Markers) -> None:
     bands = [{"grade": str(grade), "minimum": f"{grade}/3"} for grade in (3, 2, 1, 0)]
     document = small({"type": "weighted_share", "bands": bands}, ["3", "2", "1", "0"], [1, 2], gates=[(1, 1, "0")])
-    rubric = await markers.publish({**document, "code": "inclusion", "marker": "inclusion"})
+    rubric = await markers.publish({**document, **OF_OFFICIAL, "code": "inclusion", "marker": "inclusion"})
     unsourced: Json = {"printed": None, "claims": [], "sources": []}
     target = {"code": "inclusion-half", "marker": "inclusion", "name": "Half", "grades": ["3", "2"], "stage": "funded"}
     async with writing(markers.running.app.state.database) as session:
@@ -139,6 +142,7 @@ async def test_nothing_is_met_and_nothing_missed_without_programmes(markers: Mar
         assert {**found["whole"], "target": None} == {
             "programmes": 0, "assessed": 0, "unassessed": 0, "under_review": 0, "counted": 0, "share": None,
             "standing": "not_applicable", "short_by": 0, "grades": [], "rubrics": [], "mixed": False, "target": None,
+            "bases": [], "illustrative": 0, "not_held": 21, "returned": 0,
         }  # fmt: skip
         # The stage of the target is one that is known, though no programme is at it.
         assert (await markers.get(CURRENT_GRADES, stage="funded"))["items"] == []
@@ -151,29 +155,35 @@ async def test_nothing_is_met_and_nothing_missed_without_programmes(markers: Mar
 
 async def test_the_newest_accepted_assessment_counts(markers: Markers) -> None:
     code = await markers.copied()
-    stages = [("annual_report", 2024), ("concept_note", None), ("annual_report", 2023), ("programme_document", None),
-              ("annual_report", 2025), ("final_report", None)]  # fmt: skip
-    declared: list[tuple[int, int, str]] = []
-    for (stage, year), grade in zip(stages, "BACACB", strict=True):
-        said = made(await markers.declare(code, grade, stage=stage, year=year)).json()
-        declared.append((LIFE.index(stage), year or 0, said["code"]))
+    # By the day of what was assessed, whenever it was entered, and on the same day by the stage.
+    stages = [
+        ("annual_report", 2024, "2025-03-01"), ("concept_note", None, "2021-02-01"),
+        ("annual_report", 2023, "2026-01-01"), ("programme_document", None, "2025-01-01"),
+        ("annual_report", 2025, "2026-03-01"), ("evaluation", 2025, "2026-02-01"), ("final_report", None, "2025-12-30"),
+    ]  # fmt: skip
+    declared: list[tuple[str, int, str]] = []
+    for (stage, year, day), grade in zip(stages, "BACACAB", strict=True):
+        said = made(await markers.declare(code, grade, stage=stage, year=year, date=day)).json()
+        assert said["assessed_on"] == (f"{year}-12-31" if year else day)
+        declared.append((said["assessed_on"], LIFE.index(stage), said["code"]))
         current = (await current_grades(markers))[code]
         assert current["assessment"] == max(declared)[2]
-    # The next version of the same stage; submitted it does not count yet, and returned it never does.
+    assert (current["assessed_stage"], current["assessed_on"], current["grade"]) == ("evaluation", "2025-12-31", "A")
+    # The next version of a stage; submitted it does not count yet, and returned the grade is not that of before.
     first = await markers.submitted(code, 1, stage="final_report", answers=answers(1, "final_report"))
     current = (await current_grades(markers))[code]
-    assert (current["grade"], current["under_review"]) == ("B", True)
+    assert (current["grade"], current["under_review"], current["returned"]) == ("A", True, False)
     await markers.reviewed(first, decision="return")
     current = (await current_grades(markers))[code]
-    assert (current["grade"], current["under_review"]) == ("B", False)
+    assert (current["grade"], current["under_review"], current["returned"]) == (None, False, True)
     second = await markers.accepted(code, 3, stage="final_report", answers=answers(3, "final_report"))
     assert second["version"] == 3
     current = (await current_grades(markers))[code]
     assert (current["assessment"], current["grade"], current["answered"]) == (second["code"], "A", True)
     third = await markers.accepted(code, 1, stage="final_report", answers=answers(1, "final_report"))
     assert (await current_grades(markers))[code]["assessment"] == third["code"]
-    # An earlier stage that is assessed later changes nothing.
-    await markers.accepted(code, 3)
+    # An earlier document that is assessed later changes nothing.
+    await markers.accepted(code, 3, document_date="2024-05-05")
     assert (await current_grades(markers))[code]["assessment"] == third["code"]
 
 
@@ -198,21 +208,23 @@ async def test_versions_of_rubrics_are_not_mixed_unseen(markers: Markers) -> Non
     await markers.accepted(codes[0], 3)
     one = await whole(markers)
     assert (one["mixed"], one["rubrics"]) == (
-        False, [{"rubric": RUBRIC_CODE, "status": "illustrative", "programmes": 1}],
+        False, [{"rubric": RUBRIC_CODE, "status": "illustrative", "superseded": False, "programmes": 1}],
     )  # fmt: skip
     made(await markers.declare(codes[1], "B"))
     declared = await whole(markers)
-    assert (declared["mixed"], declared["rubrics"][1]) == (True, {"rubric": None, "status": None, "programmes": 1})
+    nothing = {"rubric": None, "status": None, "superseded": None, "programmes": 1}
+    assert (declared["mixed"], declared["rubrics"][1]) == (True, nothing)
     other = {**small({"type": "manual"}, ["A", "B", "C"], [1]), "code": "other", "marker": "human_rights"}
     rubric = await markers.publish(other, RUBRIC_CODE)
     reviewed = await markers.submitted(codes[2], rubric=rubric, answers={"c0": answer(1)}, declared_grade="A")
     await markers.reviewed(reviewed, grade="C")
     assert (await whole(markers))["rubrics"] == [
-        {"rubric": RUBRIC_CODE, "status": "superseded", "programmes": 1},
-        {"rubric": "other.1", "status": "illustrative", "programmes": 1},
-        {"rubric": None, "status": None, "programmes": 1},
+        {"rubric": RUBRIC_CODE, "status": "illustrative", "superseded": True, "programmes": 1},
+        {"rubric": "other.1", "status": "illustrative", "superseded": False, "programmes": 1},
+        nothing,
     ]
-    assert (await current_grades(markers))[codes[0]]["rubric_status"] == "superseded"
+    first = (await current_grades(markers))[codes[0]]
+    assert (first["rubric_status"], first["rubric_superseded"]) == ("illustrative", True)
 
 
 # --- whether anything is new -----------------------------------------------------------------------------------------

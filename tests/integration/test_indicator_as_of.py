@@ -125,7 +125,9 @@ async def test_the_indicator_over_time_is_what_was_known_at_each_end(markers: Ma
     await written_at(markers, datetime(second.year, 5, 31, 12, tzinfo=UTC))
     made(await markers.declare(codes[1], "B", stage="final_report"))
     for interval, months in (("month", 1), ("quarter", 3), ("year", 12)):
-        periods = (await markers.get(OVER_TIME, interval=interval))["periods"]
+        answered = await markers.get(OVER_TIME, interval=interval, dated="entered")
+        assert answered["dated"] == "entered"
+        periods = answered["periods"]
         assert [period["period_end"] for period in periods] == [d.isoformat() for d in last_days(first, today, months)]
         for period in periods:
             ended = date.fromisoformat(period["period_end"]) < today
@@ -135,6 +137,38 @@ async def test_the_indicator_over_time_is_what_was_known_at_each_end(markers: Ma
                 assert len(await listed(markers, grade["link"])) == grade["programmes"]
         counted = [period["indicator"]["counted"] for period in periods]
         assert (counted[0], counted[-1], sorted(counted)) == (0, 2, counted)
+
+
+async def test_the_course_is_by_the_day_of_what_was_assessed(markers: Markers) -> None:
+    """What a document said of 2022 can be shown, or not, though all of it was entered today."""
+    codes = [await markers.copied() for _ in range(4)]
+    assert (await markers.get(OVER_TIME, interval="year"))["periods"] == []
+    made(await markers.declare(codes[0], "A", date="2021-11-30"))
+    made(await markers.declare(codes[1], "B", date="2022-12-31"))
+    made(await markers.declare(codes[0], "C", stage="annual_report", year=2023, date="2024-05-01"))
+    await markers.accepted(codes[2], 3, document_date="2023-06-30")
+    returned = await markers.submitted(codes[1], 3, stage="annual_report", year=2024)
+    await markers.reviewed(returned, decision="return")
+    answered = await markers.get(OVER_TIME, interval="year")
+    assert answered["dated"] == "assessed"
+    found = {
+        period["period_end"][:4]: (
+            period["indicator"]["counted"], period["indicator"]["illustrative"], period["indicator"]["unassessed"],
+            period["indicator"]["returned"], period["indicator"]["programmes"],
+        )
+        for period in answered["periods"]
+    }  # fmt: skip
+    assert found == {
+        "2021": (1, 0, 3, 0, 4), "2022": (2, 0, 2, 0, 4), "2023": (1, 1, 1, 0, 4), "2024": (0, 1, 2, 1, 4),
+        **{str(year): (0, 1, 2, 1, 4) for year in range(2025, datetime.now(UTC).year + 1)},
+    }  # fmt: skip
+    assert {period["at"] for period in answered["periods"]} == {None}
+    # The last one is the indicator of now.
+    await markers.submitted(codes[3], 2)
+    answered = await markers.get(OVER_TIME, interval="year")
+    assert [period["indicator"]["under_review"] for period in answered["periods"]][:2] == [0, 1]
+    now = unlinked(await whole(markers))
+    assert unlinked(answered["periods"][-1]["indicator"]) == now
 
 
 async def written_at(markers: Markers, moment: datetime) -> None:

@@ -32,6 +32,7 @@ from tests.integration.marked import (
     ASSESSMENTS,
     CURRENT_GRADES,
     INDICATOR,
+    OF_OFFICIAL,
     RUBRIC,
     RUBRIC_CODE,
     Json,
@@ -45,8 +46,16 @@ from tests.integration.marked import (
 )
 from tests.unit.markers.rubrics import small
 
-DIVISIONS = ("thematic_area", "country", "region", "organization", "assessed_stage", "rubric")
-OVERLAPPING = {"country", "region", "organization"}
+DIVISIONS = (
+    "thematic_area", "country", "region", "subregion", "intermediate_region", "organization", "assessed_stage",
+    "rubric",
+)  # fmt: skip
+OVERLAPPING = {"country", "region", "subregion", "intermediate_region", "organization"}
+# What chooses programmes by what is known of their grades.
+OF_GRADES = {"grade", "assessed", "rubric", "assessed_stage", "due_for"}
+# The status of each rubric; and how many of the 21 programmes that a document counts are not among the nine here.
+STATUSES = {RUBRIC_CODE: "illustrative", "other.1": "official", None: None}
+NOT_HELD = 21 - 9
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,7 @@ async def assess(markers: Markers) -> None:
     await markers.accepted("M-06", answers=annual, **later)
     await markers.submitted("M-06", 1, answers=answers(1, "annual_report"), **later)
     other = {**small({"type": "manual"}, ["A", "B", "C"], [1, 1]), "code": "other", "marker": "human_rights"}
-    rubric = await markers.publish(other)
+    rubric = await markers.publish({**other, **OF_OFFICIAL})
     said = {"c0": answer(2), "c1": answer(0, actions=[action("2026-03-31")])}
     manual = await markers.submitted("M-07", 0, Who("agency", "UNHCR"), rubric=rubric, answers=said, declared_grade="B")
     await markers.reviewed(manual, grade="B", answers={"c1": {"answer": 1, "reason": "x"}})
@@ -146,19 +155,19 @@ async def assess(markers: Markers) -> None:
 
 async def test_the_current_grade_of_each_programme_is_the_one_that_counts(portfolio: Portfolio) -> None:
     found = await portfolio.current_grades()
-    names = ("grade", "basis", "answered", "assessed_stage", "assessed_year", "rubric", "under_review")
+    names = ("grade", "basis", "answered", "assessed_stage", "assessed_year", "rubric", "under_review", "returned")
     nothing = (None, None, None, None, None, None)
     first = ("programme_document", None, RUBRIC_CODE)
     assert {code: tuple(item[name] for name in names) for code, item in found.items()} == {
-        "M-01": ("B", "reviewed", True, *first, False),
-        "M-02": ("B", "reviewed", True, *first, False),
-        "M-03": ("C", "declared", False, "programme_document", None, None, False),
-        "M-04": (*nothing, True),
-        "M-05": (*nothing, False),
-        "M-06": ("A", "reviewed", True, "annual_report", 2024, RUBRIC_CODE, True),
-        "M-07": ("B", "reviewed", True, "programme_document", None, "other.1", False),
-        "M-08": ("A", "reviewed", True, *first, False),
-        **{code: (*nothing, False) for code in ("M-09", "M-10", "M-11")},
+        "M-01": ("B", "reviewed", True, *first, False, False),
+        "M-02": ("B", "reviewed", True, *first, False, False),
+        "M-03": ("C", "declared", False, "programme_document", None, None, False, False),
+        "M-04": (*nothing, True, False),
+        "M-05": (*nothing, False, True),
+        "M-06": ("A", "reviewed", True, "annual_report", 2024, RUBRIC_CODE, True, False),
+        "M-07": ("B", "reviewed", True, "programme_document", None, "other.1", False, False),
+        "M-08": ("A", "reviewed", True, *first, False, False),
+        **{code: (*nothing, False, False) for code in ("M-09", "M-10", "M-11")},
     }
     for code, item in found.items():
         document = portfolio.documents[code]
@@ -169,7 +178,8 @@ async def test_the_current_grade_of_each_programme_is_the_one_that_counts(portfo
         money = budget and {"amount": budget["amount"], "currency": budget["currency"]}
         assert (item["budget"], item["budget_stage"]) == (money, budget and budget["stage"])
         assert item["allocated"] == in_dollars(allocated([code]))
-        assert item["rubric_status"] == ("illustrative" if item["rubric"] else None)
+        assert item["rubric_status"] == STATUSES[item["rubric"]]
+        assert item["rubric_superseded"] == (False if item["rubric"] else None)
     gender = await portfolio.current_grades(marker="gender")
     assert {code for code, item in gender.items() if item["grade"]} == {"M-11"}
     assert (await portfolio.markers.get(CURRENT_GRADES))["total"] == 2 * len(portfolio.documents)
@@ -182,12 +192,24 @@ def parts(by: str | None, document: Json, current: Json) -> list[str | None]:
         None: [None],
         "thematic_area": [document["thematic_area"] and document["thematic_area"]["code"]],
         "country": [*countries],
-        "region": [*{part for country in countries for part in REGIONS[country]}],
+        **{
+            level: [*{REGIONS[country][n] for country in countries if n < len(REGIONS[country])}]
+            for n, level in enumerate(("region", "subregion", "intermediate_region"))
+        },
         "organization": [organization["code"] for organization in document["organizations"]],
         "assessed_stage": [current["assessed_stage"]],
         "rubric": [current["rubric"]],
     }
     return found[by] or [None]
+
+
+def name_of(by: str | None, code: str | None) -> str | None:
+    """The name of a group: places and organizations are named by their codes here."""
+    if code is None or by in ("assessed_stage", "rubric"):
+        return None
+    names = {document["thematic_area"]["code"]: document["thematic_area"]["name"]
+             for document in documents() if document["thematic_area"]}  # fmt: skip
+    return names[code] if by == "thematic_area" else code
 
 
 def runs_in(document: Json, year: int) -> bool:
@@ -203,9 +225,11 @@ QUESTIONS: list[tuple[Json, Callable[[Json, Json], bool]]] = [
     ({"assessed": "false"}, lambda document, current: current["grade"] is None),
     ({"assessed": "true"}, lambda document, current: current["grade"] is not None),
     ({"country": "KEN"}, lambda document, current: "KEN" in parts("country", document, current)),
+    ({"country": "SRB"}, lambda document, current: "SRB" in parts("country", document, current)),
     ({"country": ["UGA", "SRB"]},
      lambda document, current: any(c in parts("country", document, current) for c in ("UGA", "SRB"))),
     ({"region": "150"}, lambda document, current: "150" in parts("region", document, current)),
+    ({"region": "014"}, lambda document, current: "014" in parts("intermediate_region", document, current)),
     ({"organization": ["ILO", "UNHCR"]},
      lambda document, current: any(c in parts("organization", document, current) for c in ("ILO", "UNHCR"))),
     ({"thematic_area": ["2", "4"]},
@@ -221,37 +245,70 @@ QUESTIONS: list[tuple[Json, Callable[[Json, Json], bool]]] = [
 ]  # fmt: skip
 
 
-def expected(found: list[tuple[Json, Json]]) -> Json:
-    """The indicator of programmes and their current grades, worked out anew, without links."""
+def expected(found: list[tuple[Json, Json]], of: int | None) -> Json:
+    """The indicator of programmes and their current grades, worked out anew, without links.
+
+    of: the number of all programmes, where these are chosen by what is known of their grades
+    """
     grades = Counter(current["grade"] for _, current in found)
     behind = Counter(current["rubric"] for _, current in found if current["grade"])
-    counted = grades["A"] + grades["B"]
-    short = max(0, ceil(Fraction(9, 10) * len(found)) - counted)
-    share = Fraction(counted, len(found)) if found else None
+    programmes = len(found) if of is None else of
+    bases: Counter[tuple[str, str | None]] = Counter()
+    reached: Counter[tuple[str, str | None]] = Counter()
+    for _, current in found:
+        if current["grade"]:
+            bases[current["basis"], STATUSES[current["rubric"]]] += 1
+            reached[current["basis"], STATUSES[current["rubric"]]] += current["grade"] in ("A", "B")
+        elif current["under_review"]:
+            bases["submitted", None] += 1
+    fulfils = {basis: basis[0] != "submitted" and basis[1] != "illustrative" for basis in bases}
+    counted = sum(reached[basis] for basis in bases if fulfils[basis])
+    undecided = grades[None] + bases["reviewed", "illustrative"]
+    share = Fraction(counted, programmes) if programmes else None
+    status = "not_applicable" if share is None else standing(counted, undecided, programmes)
     return {
-        "programmes": len(found),
+        "programmes": programmes,
         "assessed": len(found) - grades[None],
         "unassessed": grades[None],
         "under_review": sum(current["under_review"] for _, current in found),
+        "returned": sum(current["returned"] for _, current in found),
         "counted": counted,
+        "illustrative": sum(reached.values()) - counted,
+        "not_held": NOT_HELD,
         "share": (str(share.numerator), str(share.denominator)) if share is not None else None,
-        "standing": "not_applicable" if share is None else standing(counted, grades[None], len(found)),
-        "short_by": short,
+        "standing": status if of is None else None,
+        "short_by": max(0, ceil(Fraction(9, 10) * programmes) - counted) if of is None else None,
+        "bases": [
+            {
+                "basis": basis[0],
+                "rubric_status": basis[1],
+                "programmes": bases[basis],
+                "with_grade": reached[basis],
+                "fulfils": fulfils[basis],
+            }
+            for basis in sorted(bases, key=str)
+            if bases[basis]
+        ],
         "grades": [
             {"grade": grade, "programmes": grades[grade], **money([d for d, s in found if s["grade"] == grade])}
             for grade in sorted(grades, key=lambda grade: (grade is None, grade))
             if grades[grade]
         ],
         "rubrics": [
-            {"rubric": code, "status": code and "illustrative", "programmes": behind[code]}
+            {
+                "rubric": code,
+                "status": STATUSES[code],
+                "superseded": False if code else None,
+                "programmes": behind[code],
+            }
             for code in sorted(behind, key=lambda code: (code is None, code))
         ],
         "mixed": len(behind) > 1,
     }
 
 
-def standing(counted: int, unassessed: int, programmes: int) -> str:
-    possible = {10 * (counted + more) >= 9 * programmes for more in (0, unassessed)}
+def standing(counted: int, undecided: int, programmes: int) -> str:
+    possible = {10 * (counted + more) >= 9 * (programmes + NOT_HELD) for more in (0, undecided + NOT_HELD)}
     return "undetermined" if len(possible) == 2 else "met" if possible == {True} else "not_met"
 
 
@@ -283,22 +340,40 @@ async def test_every_part_of_the_indicator_agrees_with_the_current_grades(portfo
             for code, document in portfolio.documents.items()
             if document["stage"] == "funded" and belongs(document, known[code])
         ]
-        assert unlinked(found["whole"]) == expected(chosen), question
+        # Who chooses by what is known of grades chooses of all the programmes that the other filters find.
+        is_chosen = any(name in OF_GRADES for name in question)
+        others = {name: value for name, value in question.items() if name not in OF_GRADES}
+        (of_others,) = [belongs for asked, belongs in QUESTIONS if asked == others]
+        everyone = [
+            (document, known[code])
+            for code, document in portfolio.documents.items()
+            if document["stage"] == "funded" and of_others(document, known[code])
+        ]
+        of = len(everyone) if is_chosen else None
+        assert unlinked(found["whole"]) == expected(chosen, of), question
         assert (found["by"], found["overlapping"]) == (by, by in OVERLAPPING)
         groups: dict[str | None, list[tuple[Json, Json]]] = defaultdict(list)
         for document, current in chosen:
             for part in parts(by, document, current) if by else ():
                 groups[part].append((document, current))
-        order = sorted(groups, key=lambda code: (code is None, code))
+        all_of = Counter(
+            part for document, current in everyone for part in (parts(by, document, current) if by else ())
+        )
+        order = sorted(all_of if is_chosen and by not in OF_GRADES else groups, key=lambda code: (code is None, code))
         assert [group["code"] for group in found["groups"]] == order
-        assert [unlinked(group["indicator"]) for group in found["groups"]] == [expected(groups[code]) for code in order]
+        for group in found["groups"]:
+            members = len(everyone) if by in OF_GRADES else all_of[group["code"]] if is_chosen else None
+            assert unlinked(group["indicator"]) == expected(groups[group["code"]], members), (question, group["code"])
+            assert group["name"] == name_of(by, group["code"])
         for members, indicator in [
             (chosen, found["whole"]),
             *((groups[g["code"]], g["indicator"]) for g in found["groups"]),
         ]:
-            part_of_several = by in OVERLAPPING and by in question
+            filter_ = "region" if by in ("subregion", "intermediate_region") else by
+            no_filter = by in OVERLAPPING and filter_ in question
             for grade in indicator["grades"]:
-                if indicator is not found["whole"] and part_of_several:
+                is_group = indicator is not found["whole"]
+                if is_group and (no_filter or (filter_ != by and grade["link"] is None)):
                     assert grade["link"] is None
                     continue
                 rows = [document["code"] for document, current in members if current["grade"] == grade["grade"]]

@@ -123,20 +123,24 @@ async def test_a_superseded_rubric_is_unchanged_and_is_not_chosen(shelf: Running
     assert (await publish(version("2"), "--supersedes", FIRST)).code == 0
     assert await revision(shelf) == before + 2
     now = (await shelf.client.get(f"{RUBRICS}/{FIRST}")).json()
-    superseded = {"status": "superseded", "superseded_by": "hr-marker-illustrative.2", "updated": now["updated"]}
+    superseded = {"superseded": True, "superseded_by": "hr-marker-illustrative.2", "updated": now["updated"]}
     assert now == old | superseded and now["updated"] > old["updated"]
     listed = {
-        status: [item["code"] for item in (await shelf.client.get(RUBRICS, params={"status": status})).json()["items"]]
-        for status in ("illustrative", "official", "superseded")
+        asked: [item["code"] for item in (await shelf.client.get(f"{RUBRICS}?{asked}")).json()["items"]]
+        for asked in ("status=illustrative", "status=official", "superseded=true", "superseded=false")
     }
-    assert listed == {"illustrative": ["hr-marker-illustrative.2"], "official": [], "superseded": [FIRST]}
+    # What it is does not change with what replaces it.
+    assert listed == {
+        "status=illustrative": [FIRST, "hr-marker-illustrative.2"], "status=official": [], "superseded=true": [FIRST],
+        "superseded=false": ["hr-marker-illustrative.2"],
+    }  # fmt: skip
     assert (await shelf.client.get(f"{RUBRICS}/{FIRST}/answers-schema")).status_code == 200
     used = (await shelf.client.post(SCORE, json=asked("1"))).json()["rubric"]
-    assert (used["version"], used["hash"], used["status"]) == ("1", old["hash"], "superseded")
+    assert (used["version"], used["hash"], used["status"]) == ("1", old["hash"], "illustrative")
     assert (await shelf.client.post(SCORE, json=asked(None))).json()["rubric"]["version"] == "2"
     # Both changes are of one write, and the state before it can still be read.
     last = (await shelf.client.get(f"{RUBRICS}/{FIRST}/history")).json()["items"][-1]
-    assert (last["action"], set(last["changed"])) == ("amend", {"status", "superseded_by"})
+    assert (last["action"], set(last["changed"])) == ("amend", {"superseded", "superseded_by"})
     new = (await shelf.client.get(f"{RUBRICS}/hr-marker-illustrative.2/history")).json()["items"]
     assert [change["revision"] for change in new] == [last["revision"]]
     then = await shelf.client.get(f"{RUBRICS}/{FIRST}", params={"as_of": before})
@@ -174,7 +178,7 @@ async def test_where_every_version_is_superseded_none_is_chosen(shelf: RunningAp
     [error] = answer.json()["errors"]
     assert (error["code"], error["pointer"], error["allowed"]) == ("superseded", "/version", ["1"])
     assert "1 by hr-marker.2019" in error["detail"]
-    assert (await shelf.client.post(SCORE, json=asked("1"))).json()["rubric"]["status"] == "superseded"
+    assert (await shelf.client.post(SCORE, json=asked("1"))).json()["rubric"]["status"] == "illustrative"
     used = (await shelf.client.post(SCORE, json=asked(None, "hr-marker"))).json()["rubric"]
     assert (used["version"], used["status"]) == ("2019", "official")
     listed = (await shelf.client.get(RUBRICS, params={"status": "official"})).json()["items"]
@@ -237,7 +241,10 @@ async def test_a_superseded_rubric_stays_so(shelf: RunningApp, publish: Publish)
     connection = await asyncpg.connect(shelf.database_url)
     try:
         with pytest.raises(asyncpg.RestrictViolationError, match="never changes"):
-            await connection.execute(f"UPDATE rubric SET status = 'illustrative' WHERE code = '{FIRST}'")
+            await connection.execute(
+                "UPDATE rubric SET record = jsonb_set(record::jsonb, '{superseded_by}', 'null')::json"
+                f" WHERE code = '{FIRST}'"
+            )
     finally:
         await connection.close()
 

@@ -34,7 +34,7 @@ def answered(answer: int | str, justification: str | None = "As the document say
 
 
 def stating(declared: str | None = None, **answers: CriterionAnswer) -> rules.Content:
-    return rules.Content(answers=answers, due_diligence=[], declared_grade=declared)
+    return rules.Content(answers=answers, due_diligence=[], declared_grade=declared, document_date=date(2026, 1, 1))
 
 
 def sent(**members: Any) -> AssessmentContent:
@@ -70,39 +70,44 @@ def test_answers_replace_one_another_one_by_one_in_their_order() -> None:
 
 
 def test_a_member_that_is_not_sent_stays_and_null_takes_a_grade_back() -> None:
-    before = rules.Content({"c0": answered(1)}, [Risk(**RISK, due=None)], "B")
+    before = rules.Content({"c0": answered(1)}, [Risk(**RISK, due=None)], "B", date(2026, 1, 1))
     assert rules.amend_content(before, sent()) == before
     assert rules.amend_content(before, sent(declared_grade=None)) == rules.Content(
-        before.answers, before.due_diligence, None
+        before.answers, before.due_diligence, None, date(2026, 1, 1)
     )
     assert rules.amend_content(before, sent(due_diligence=[])).due_diligence == []
+    assert rules.amend_content(before, sent(document_date="2025-02-03")).document_date == date(2025, 2, 3)
+    assert rules.amend_content(before, sent(document_date=None)).document_date is None
 
 
 @pytest.mark.parametrize(
     ("stage", "year", "expected"),
     [
         ("annual_report", 2025, []), ("concept_note", None, []),
-        ("annual_report", None, [("missing_member", "/year", "/year: an annual report is of a year")]),
+        ("annual_report", None, [("missing_member", "/year", "/year: an annual_report is of a year")]),
+        ("evaluation", None, [("missing_member", "/year", "/year: an evaluation is of a year")]),
+        ("evaluation", 2026, []),
+        ("annual_report", 2027, [("in_the_future", "/year", "/year: 2027 is not past")]),
         ("final_report", 2025, [("not_applicable", "/year", "/year: a final_report is of no year")]),
     ],
 )  # fmt: skip
-def test_an_annual_report_alone_is_of_a_year(stage: Any, year: int | None, expected: list[Any]) -> None:
-    errors = rules.year_errors(stage, year)
+def test_reports_of_a_year_alone_are_of_a_year(stage: Any, year: int | None, expected: list[Any]) -> None:
+    errors = rules.year_errors(stage, year, date(2026, 11, 28))
     assert [(error.code, error.pointer, error.detail) for error in errors] == expected
 
 
 def test_a_draft_lacks_answers_then_reasons_then_a_grade() -> None:
     content = stating(c0=answered(2, justification=None))
     missing, unjustified = ("missing_member", "/answers/c1"), ("missing_member", "/answers/c0/justification")
-    assert places(rules.completeness_errors(COMPUTED, content, ["c1"])) == [missing, unjustified]
-    errors = rules.completeness_errors(MANUAL, content, ["c1"])
+    assert places(rules.completeness_errors(COMPUTED, STAGE, content, ["c1"])) == [missing, unjustified]
+    errors = rules.completeness_errors(MANUAL, STAGE, content, ["c1"])
     assert places(errors) == [missing, unjustified, ("missing_member", "/declared_grade")]
     assert errors[-1].allowed == ["A", "B"]
     complete = {"c0": answered(2), "c1": answered(NOT_APPLICABLE)}
-    assert rules.completeness_errors(COMPUTED, stating(**complete), []) == []
-    assert rules.completeness_errors(MANUAL, stating("B", **complete), []) == []
+    assert rules.completeness_errors(COMPUTED, STAGE, stating(**complete), []) == []
+    assert rules.completeness_errors(MANUAL, STAGE, stating("B", **complete), []) == []
     for rubric in (COMPUTED, MANUAL):
-        errors = rules.completeness_errors(rubric, stating("D", **complete), [])
+        errors = rules.completeness_errors(rubric, STAGE, stating("D", **complete), [])
         assert places(errors) == [("unknown_code", "/declared_grade")]
 
 
@@ -155,9 +160,9 @@ def test_grades_that_differ_are_named(declared: Any, by_answers: Any, reviewed: 
 def test_every_error_of_a_declaration_is_stated_at_once() -> None:
     declaration = {
         "programme": "SRB-01", "marker": "test", "stage": "annual_report", "grade": "D", "date": "2026-01-02",
-        "organization": "IMO", "source": "Cover page",
+        "organization": "IMO", "source": {"document": "Programme document", "locator": "p. 1"},
     }  # fmt: skip
-    known = {"grades": {"test": ["A", "B"]}, "organizations": ["ILO", "IOM"], "today": date(2026, 1, 1)}
+    known = {"grades": {"test": ["A", "B"]}, "participants": {"ILO", "IOM"}, "today": date(2026, 1, 1)}
     errors = rules.declaration_errors(DeclarationSent.model_validate(declaration), **known)
     assert places(errors) == [
         ("missing_member", "/year"), ("unknown_code", "/grade"), ("unknown_code", "/organization"),

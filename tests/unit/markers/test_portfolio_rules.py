@@ -27,7 +27,7 @@ MINIMA = st.fractions(min_value=0, max_value=1, max_denominator=10**6)
 def test_nine_tenths_of_the_programmes_are_reached_or_missed(
     counted: int, programmes: int, expected: str, short: int
 ) -> None:
-    assert target_status(counted, 0, programmes, NINE_TENTHS) == expected
+    assert target_status(counted, 0, programmes, 0, NINE_TENTHS) == expected
     assert short_by(counted, programmes, NINE_TENTHS) == short
 
 
@@ -42,7 +42,7 @@ def test_nine_tenths_of_the_programmes_are_reached_or_missed(
 def test_unassessed_programmes_decide_a_target_that_they_can_still_change(
     counted: int, unassessed: int, programmes: int, expected: str
 ) -> None:
-    assert target_status(counted, unassessed, programmes, NINE_TENTHS) == expected
+    assert target_status(counted, unassessed, programmes, 0, NINE_TENTHS) == expected
 
 
 @given(counted=COUNTS, others=COUNTS, minimum=MINIMA)
@@ -50,7 +50,7 @@ def test_a_share_is_compared_as_it_is(counted: int, others: int, minimum: Fracti
     programmes = counted + others
     reached = counted * minimum.denominator >= minimum.numerator * programmes
     expected = ("met" if reached else "not_met") if programmes else "not_applicable"
-    assert target_status(counted, 0, programmes, minimum) == expected
+    assert target_status(counted, 0, programmes, 0, minimum) == expected
 
 
 @given(counted=st.integers(0, 40), unassessed=st.integers(0, 40), others=st.integers(0, 40), minimum=MINIMA)
@@ -58,8 +58,8 @@ def test_a_target_is_undetermined_exactly_while_the_unassessed_can_end_it_either
     counted: int, unassessed: int, others: int, minimum: Fraction
 ) -> None:
     programmes = counted + unassessed + others
-    ends = {target_status(counted + more, 0, programmes, minimum) for more in range(unassessed + 1)}
-    found = target_status(counted, unassessed, programmes, minimum)
+    ends = {target_status(counted + more, 0, programmes, 0, minimum) for more in range(unassessed + 1)}
+    found = target_status(counted, unassessed, programmes, 0, minimum)
     assert found == ("undetermined" if len(ends) == 2 else ends.pop())
 
 
@@ -68,6 +68,23 @@ def test_what_is_short_is_the_least_that_reaches_the_target(counted: int, others
     programmes = counted + others
     short = short_by(counted, programmes, minimum)
     assert 0 <= short <= others
-    assert target_status(counted + short, 0, programmes, minimum) == "met"
+    assert target_status(counted + short, 0, programmes, 0, minimum) == "met"
     if short:
-        assert target_status(counted + short - 1, 0, programmes, minimum) == "not_met"
+        assert target_status(counted + short - 1, 0, programmes, 0, minimum) == "not_met"
+
+
+@given(counted=st.integers(0, 40), undecided=st.integers(0, 40), others=st.integers(0, 40), not_held=st.integers(0, 40),
+       minimum=MINIMA)  # fmt: skip
+def test_programmes_that_are_not_held_decide_it_too(
+    counted: int, undecided: int, others: int, not_held: int, minimum: Fraction
+) -> None:
+    """Whatever is found out of those without a grade, and of those of which nothing is known, of how many there are."""
+    programmes = counted + undecided + others
+    ends = {
+        target_status(counted + more, 0, programmes + not_held, 0, minimum) for more in range(undecided + not_held + 1)
+    }
+    found = target_status(counted, undecided, programmes, not_held, minimum)
+    if programmes:
+        assert found == ("undetermined" if len(ends) == 2 else ends.pop())
+    else:
+        assert found == "not_applicable"

@@ -439,7 +439,7 @@ def clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
             return lacking
     where = filter_.where
     if isinstance(where, str) and where.endswith(_ANY) and len(value) == 1:
-        # An index has the rows of one value in the order of its further columns; of several it would have to merge them.
+        # An index has the rows of one value in the order of its further columns, and those of several in no order.
         where, value = f"{where.removesuffix(_ANY)}= {{}}::text", value[0]
     found = where.format(arguments.bind(value)) if isinstance(where, str) else where(value, arguments)
     return f"({lacking} OR {found})" if lacking else found

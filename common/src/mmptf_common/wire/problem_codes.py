@@ -447,7 +447,14 @@ class ProblemCode(StrEnum):
         "already_assessed",
         (409,),
         "A grade of the same programme, marker, stage and year is there already; `detail` names the assessment.",
-        "Leave it as it is, or have that assessment corrected.",
+        "Leave it as it is, or have that assessment corrected; a declared grade is corrected by naming it in"
+        " `corrects`.",
+    )
+    NOT_WITHDRAWABLE = (
+        "not_withdrawable",
+        (409,),
+        "What is to be withdrawn is no declared grade that counts: it has answers, was withdrawn or corrected already.",
+        "Correct an assessment by a new version; read it again to see what became of it.",
     )
     NOT_ANSWERED = (
         "not_answered",

@@ -12,6 +12,7 @@ from mmptf_markers.indicator.queries import TARGETS
 from mmptf_markers.models import Base
 from mmptf_markers.replication import CATALOGUE, LEDGER
 from mmptf_markers.rubrics import routes as rubrics
+from mmptf_markers.rubrics.queries import RUBRICS
 from mmptf_markers.seed import load_packaged_data
 from mmptf_markers.settings import MarkersSettings
 
@@ -39,7 +40,7 @@ SERVICE = Service(
         "documents": "source_document",
     },
     private=frozenset({"programme", "place", "allocation"}),
-    listings=(ASSESSMENTS, TARGETS),
+    listings=(ASSESSMENTS, RUBRICS, TARGETS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )
 

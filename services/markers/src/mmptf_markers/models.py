@@ -155,7 +155,9 @@ current_grade = sa.Table(
     sa.Column("assessment", sa.Text),
     sa.Column("grade", sa.Text),
     sa.Column("rubric", sa.Text),
+    sa.Column("basis", sa.Text),
     sa.Column("under_review", sa.Boolean, nullable=False),
+    sa.Column("returned", sa.Boolean, nullable=False),
     sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
     sa.Index("current_grade_updated", "updated", "code"),
     # All that filters read of it, so that counts read no row itself.
@@ -172,15 +174,17 @@ current_grade_count = sa.Table(
     sa.Column("currency", sa.Text),
     sa.Column("grade", sa.Text),
     sa.Column("rubric", sa.Text),
+    sa.Column("basis", sa.Text),
     sa.Column("programmes", sa.BigInteger, nullable=False),
     sa.Column("with_budget", sa.BigInteger, nullable=False),
     sa.Column("amount", sa.Numeric, nullable=False),
     sa.Column("with_allocation", sa.BigInteger, nullable=False),
     sa.Column("allocated", sa.Numeric, nullable=False),
     sa.Column("under_review", sa.BigInteger, nullable=False),
+    sa.Column("returned", sa.BigInteger, nullable=False),
     sa.Index(
         "current_grade_count_alike",
-        *("marker", "stage", "budget_stage", "currency", "grade", "rubric"),
+        *("marker", "stage", "budget_stage", "currency", "grade", "rubric", "basis"),
         unique=True,
         postgresql_nulls_not_distinct=True,
     ),
@@ -192,6 +196,22 @@ CURRENT_GRADE_ROLLUP = Rollup(
     of=current_grade.name,
     keys=("marker", "stage", "grade", "rubric"),
     number="programmes",
+)
+# What the database itself writes with each row, so that no process has to: whether another version replaces a rubric,
+# and the day of what was assessed, which is the last one of the year of a report, or that of the document.
+Base.metadata.tables["rubric"].append_column(
+    sa.Column("superseded", sa.Boolean, sa.Computed("record->>'superseded_by' IS NOT NULL"))
+)
+_DAY = "coalesce(record->>'document_date', record->>'submitted')"
+Base.metadata.tables["assessment"].append_column(
+    sa.Column(
+        "assessed_on",
+        sa.Date,
+        sa.Computed(
+            "CASE WHEN year IS NOT NULL THEN make_date(year, 12, 31)"
+            f" ELSE make_date(left({_DAY}, 4)::int, substr({_DAY}, 6, 2)::int, substr({_DAY}, 9, 2)::int) END"
+        ),
+    )
 )
 replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)

@@ -10,18 +10,17 @@ from sqlmodel import col
 
 from mmptf_common.feed.replication import copy_state
 from mmptf_common.http.identity import Identity, organization_of
-from mmptf_common.lists.codes import codes_in, find_with, unknown_in
+from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import add, submission
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, raise_if_any, unknown_code
+from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, error_detail, raise_if_any, unknown_code
 from mmptf_common.wire.sources import SourceRef
-from mmptf_common.wire.suggestions import fold, neighbours
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_common.writes.drafts import new_draft_code, replace_draft
 from mmptf_markers.assessments import rules
-from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, OF_PROGRAMME, organizations_in
+from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, OF_PROGRAMME
 from mmptf_markers.assessments.schemas import (
     Assessment,
     AssessmentContent,
@@ -37,7 +36,7 @@ from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Rubric
 from mmptf_markers.models import AssessmentRow, DraftRow, ProgrammeRow
 from mmptf_markers.replication import KnownProgramme
-from mmptf_markers.rubrics.queries import fetch_grades, fetch_rubric, fetch_rubric_codes
+from mmptf_markers.rubrics.queries import fetch_grades, fetch_rubric, fetch_rubric_codes, fetch_superseding
 from mmptf_markers.rubrics.rules import published_code, score_or_raise
 
 # The default marker.
@@ -50,21 +49,23 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
     organization = organization_of(who)
     _require_participant(programme, organization)
     rubric = await _require_rubric(write, sent.rubric)
-    raise_if_any(rules.year_errors(sent.stage, sent.year))
+    raise_if_any(rules.year_errors(sent.stage, sent.year, write.at.date()))
     earlier = await _fetch_newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
     if earlier is not None and earlier.status == "submitted":
         raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code=ProblemCode.UNDER_REVIEW)
     begun = await _fetch_draft_code(write, organization, sent, rubric.marker)
     if begun is not None:
         raise Conflict(f"{begun} is a draft of the same; amend it.", code=ProblemCode.DRAFT_EXISTS)
+    await _require_in_force(write, rubric, earlier)
     content = rules.amend_content(rules.initial_content(earlier, rubric), sent)
-    score = _score_of_draft(rubric, content, sent.stage)
+    score = _score_of_draft(write, rubric, content, sent.stage)
     draft = AssessmentDraft(
         code=await new_draft_code(write),
         organization=organization,
         programme=sent.programme,
         stage=sent.stage,
         year=sent.year,
+        document_date=content.document_date,
         version=earlier.version + 1 if earlier else 1,
         corrects=earlier.code if earlier else None,
         rubric=score.rubric,
@@ -82,16 +83,17 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
 async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
     """Change a draft; answers that are not sent stay, so that sections can be saved one after the other."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft = AssessmentDraft.model_validate(row.record)
+    draft = rules.stored_draft(row.record)
     rubric = await _require_rubric(write, published_code(draft.rubric))
     content = rules.amend_content(rules.content_of(draft), sent)
-    score = _score_of_draft(rubric, content, draft.stage)
+    score = _score_of_draft(write, rubric, content, draft.stage)
     amended = draft.model_copy(
         update={
             "rubric": score.rubric,
             "answers": content.answers,
             "due_diligence": content.due_diligence,
             "declared_grade": content.declared_grade,
+            "document_date": content.document_date,
             "grade": score.grade,
             "missing": score.missing,
         }
@@ -108,15 +110,16 @@ async def discard_draft(write: Write, code: str) -> None:
 async def submit_draft(write: Write, code: str) -> Created:
     """Turn a complete draft into an assessment; raises InvalidRequest with everything that is missing."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft = AssessmentDraft.model_validate(row.record)
+    draft = rules.stored_draft(row.record)
     programme = await _require_programme(write, draft.programme)
     _require_participant(programme, draft.organization)
     rubric = await _require_rubric(write, published_code(draft.rubric))
     newest = await _fetch_newest(write, draft.programme, rubric.marker, draft.stage, draft.year)
     if newest is not None and newest.code != draft.corrects:
         raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code=ProblemCode.DRAFT_OUTDATED)
+    await _require_in_force(write, rubric, newest)
     score = score_or_raise(rubric, rules.answers_of(draft.answers), draft.stage)
-    raise_if_any(rules.completeness_errors(rubric, rules.content_of(draft), score.missing))
+    raise_if_any(rules.completeness_errors(rubric, draft.stage, rules.content_of(draft), score.missing))
     derived = rules.derive_grade(score)
     code = await _next_code(write)
     assessment = Assessment(
@@ -126,6 +129,8 @@ async def submit_draft(write: Write, code: str) -> Created:
         marker=rubric.marker,
         stage=draft.stage,
         year=draft.year,
+        document_date=draft.document_date,
+        assessed_on=rules.assessed_on(draft.year, draft.document_date, otherwise=write.at.date()),
         version=draft.version,
         corrects=draft.corrects,
         organization=draft.organization,
@@ -155,7 +160,7 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     Raises Forbidden where the reviewer wrote the assessment or its organization takes part in the programme.
     """
     row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
-    assessment = Assessment.model_validate(row.record)
+    assessment = rules.stored_assessment(row.record)
     programme = await _require_programme(write, assessment.programme)
     _require_other_organization(who, programme, assessment)
     if who.subject in await _fetch_authors(write, code):
@@ -196,20 +201,21 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
 
 
 async def declare(write: Write, sent: DeclarationSent) -> Created:
-    """Enter a grade that was declared in the past, without answers; it counts as accepted."""
+    """Enter a grade that was declared in the past, without answers, or correct one; it counts as accepted."""
     programme = await _require_programme(write, sent.programme)
+    participants = programme.participants()
     raise_if_any(
         rules.declaration_errors(
-            sent,
-            grades=await fetch_grades(write.session),
-            organizations=await _fetch_organizations(write, sent.organization),
-            today=write.at.date(),
+            sent, grades=await fetch_grades(write.session), participants=participants, today=write.at.date()
         )
     )
     newest = await _fetch_newest(write, sent.programme, sent.marker, sent.stage, sent.year)
-    if newest is not None:
+    if newest is not None and (newest.answered or newest.code != sent.corrects):
         raise Conflict(f"{newest.code} says it already.", code=ProblemCode.ALREADY_ASSESSED)
+    if newest is None and sent.corrects is not None:
+        raise InvalidRequest([unknown_code("/corrects", sent.corrects, ())])
     code = await _next_code(write)
+    declared_on = date.fromisoformat(sent.date)
     assessment = Assessment(
         code=code,
         programme=sent.programme,
@@ -217,8 +223,10 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         marker=sent.marker,
         stage=sent.stage,
         year=sent.year,
-        version=1,
-        corrects=None,
+        document_date=None,
+        assessed_on=rules.assessed_on(sent.year, None, otherwise=declared_on),
+        version=newest.version + 1 if newest else 1,
+        corrects=newest.code if newest else None,
         organization=sent.organization,
         status="accepted",
         grade=sent.grade,
@@ -231,13 +239,28 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         differences=[],
         answers={},
         due_diligence=[],
-        submitted=date.fromisoformat(sent.date),
+        submitted=declared_on,
         catalogue=await _catalogue_state(write),
-        sources=[_source(write, code, "declared_grade", sent.source)],
+        sources=[_source(write, code, "declared_grade", rules.written_in(sent.source))],
         updated=write.at,
     )
     write.session.add(_assessment_row(assessment))
     return Created(ASSESSMENTS, code)
+
+
+async def withdraw(write: Write, code: str) -> None:
+    """Take back a declared grade: from then on it does not count, nor does what it corrected."""
+    row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
+    assessment = rules.stored_assessment(row.record)
+    newest = await _fetch_newest(write, assessment.programme, assessment.marker, assessment.stage, assessment.year)
+    if assessment.answered or assessment.status == "withdrawn" or newest is None or newest.code != code:
+        raise Conflict(
+            f"{code} is no declared grade that counts; only such a grade is withdrawn.",
+            code=ProblemCode.NOT_WITHDRAWABLE,
+        )
+    await write.session.merge(
+        _assessment_row(assessment.model_copy(update={"status": "withdrawn", "updated": write.at}))
+    )
 
 
 def _draft_row(draft: AssessmentDraft) -> DraftRow:
@@ -272,10 +295,13 @@ def _assessment_row(assessment: Assessment, draft: str | None = None) -> Assessm
     )
 
 
-def _score_of_draft(rubric: Rubric, content: rules.Content, stage: AssessmentStage) -> Score:
-    """The score of a draft's answers so far; raises InvalidRequest for an invalid answer or declared grade."""
+def _score_of_draft(write: Write, rubric: Rubric, content: rules.Content, stage: AssessmentStage) -> Score:
+    """The score of a draft's answers so far; raises InvalidRequest for an invalid answer, day or declared grade."""
     score = score_or_raise(rubric, rules.answers_of(content.answers), stage)
-    raise_if_any(rules.declared_grade_errors(rubric, content.declared_grade))
+    raise_if_any(
+        rules.document_date_errors(stage, content.document_date, write.at.date())
+        + rules.declared_grade_errors(rubric, content.declared_grade)
+    )
     return score
 
 
@@ -333,16 +359,20 @@ async def _require_rubric(write: Write, code: str | None) -> Rubric:
     return found
 
 
+async def _require_in_force(write: Write, rubric: Rubric, earlier: Assessment | None) -> None:
+    """Raise InvalidRequest for a superseded rubric, unless an assessment under it is corrected."""
+    code = published_code(rubric)
+    superseded_by = await fetch_superseding(write.session, code)
+    is_correction = earlier is not None and earlier.rubric is not None and published_code(earlier.rubric) == code
+    if superseded_by and not is_correction:
+        detail = f"/rubric: {code} is superseded by {superseded_by}, and left for corrections of assessments under it"
+        raise InvalidRequest([error_detail(ProblemCode.SUPERSEDED, detail, pointer="/rubric", allowed=[superseded_by])])
+
+
 async def _catalogue_state(write: Write) -> CatalogueCheck:
     """The state of the copy of the catalogue that assessments are checked against."""
     state = await copy_state(write.connection, "catalog")
     return CatalogueCheck(reached=state.reached, caught_up=state.caught_up, age_seconds=state.age_seconds)
-
-
-async def _fetch_organizations(write: Write, code: str) -> list[str]:
-    """The code, and those from which it differs by a typo, of organizations that take part in any programme."""
-    find = find_with(write.connection, organizations_in("programme"))
-    return await find([fold(code), *neighbours(code)])
 
 
 async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSent, marker: str) -> str | None:
@@ -375,7 +405,7 @@ async def _fetch_newest(
         .limit(1)
     )
     row = found.one_or_none()
-    return Assessment.model_validate(row.record) if row else None
+    return rules.stored_assessment(row.record) if row else None
 
 
 async def _next_code(write: Write) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,7 +15,7 @@ from mmptf_common.http import conditional
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, order_by
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
-from mmptf_common.lists.listing import Filter, Listing
+from mmptf_common.lists.listing import Filter, Listing, completed
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.journal import DRAFT_JOURNAL
@@ -90,7 +91,7 @@ class AssessmentQuery(ListQuery):
         Field(
             default_factory=list,
             max_length=100,
-            description="Only assessments that wait for review, were returned, or accepted.",
+            description="Only assessments that wait for review, were returned, accepted, or withdrawn.",
             examples=["accepted"],
         ),
     ]
@@ -136,6 +137,7 @@ DRAFTS = Listing(
     page=schemas.AssessmentDraftPage,
     rows="draft",
     journal=DRAFT_JOURNAL,
+    record=completed("record::text", document_date="'null'"),
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={"programme": OF_PROGRAMME},
@@ -155,13 +157,17 @@ _AS_SENT = r"""CASE strpos(record::text, '"percentage":') WHEN 0 THEN record::te
     record::text, '"numerator":([0-9]+),"denominator":([0-9]+),"percentage":',
     '"numerator":"\1","denominator":"\2","per_cent":', 'g') END"""
 
+# The day of what was assessed, of records that were stored without it.
+_ASSESSED_ON = """to_json(CASE WHEN record->>'year' IS NULL THEN record->>'submitted'
+                               ELSE (record->>'year') || '-12-31' END)::text"""
+
 ASSESSMENTS = Listing(
     path=f"{PATH}/assessments",
     entity="assessment",
     item=schemas.Assessment,
     page=schemas.AssessmentPage,
     rows="assessment",
-    record=_AS_SENT,
+    record=completed(f"({_AS_SENT})", assessed_on=_ASSESSED_ON, document_date="'null'"),
     query=AssessmentQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -196,6 +202,7 @@ ASSESSMENTS = Listing(
         "marker": "marker",
         "stage": "stage",
         "year": "year",
+        "assessed_on": "assessed_on",
         "version": "version",
         "organization": "organization",
         "status": "status",
@@ -287,9 +294,9 @@ async def _earlier(data: Snapshot, later: schemas.Assessment, named: str | None)
     return max(before, key=_moment)
 
 
-def _moment(assessment: schemas.Assessment) -> tuple[int, int, int]:
-    """The sort key of an assessment: stage of the programme, year, version."""
-    return STAGES.index(assessment.stage), assessment.year or 0, assessment.version
+def _moment(assessment: schemas.Assessment) -> tuple[date, int, int]:
+    """The sort key of an assessment: day of what was assessed, stage of the programme, version."""
+    return assessment.assessed_on, STAGES.index(assessment.stage), assessment.version
 
 
 def _nothing_earlier(later: schemas.Assessment, named: str | None, *, known: bool) -> Exception:

@@ -23,6 +23,7 @@ from mmptf_markers.assessments.queries import (
     answer_comparison,
     answer_score,
 )
+from mmptf_markers.assessments.rules import written_in
 from mmptf_markers.engine.results import Score
 
 router = openapi.Router()
@@ -38,6 +39,7 @@ DRAFTS_TAG = openapi.Tag(
 
 AssessmentCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000001", packaged=False)]
 SubmittedCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000002", packaged=False)]
+DeclaredCode = Annotated[str, openapi.code_in_path("Code of the declared grade.", "A-000003", packaged=False)]
 
 
 add_drafts(
@@ -111,13 +113,44 @@ async def declare_grade(
     who: Reviewer,
     query: WriteParameters,
 ) -> Response:
-    """Enter a grade that an organization stated in the past, without answers. For the Fund's management unit.
+    """Enter a grade that an organization stated in the past, without answers, or correct one. For the Fund's management
+    unit.
 
     It is an assessment whose `basis` is `declared` and whose `answered` is false; it counts without a review.
     """
     if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden("Declared grades are entered by the Fund's management unit.")
-    return await answer_write(request, who, query, lambda write: commands.declare(write, sent), reason=sent.source)
+    reason = written_in(sent.source)[:2000]
+    return await answer_write(request, who, query, lambda write: commands.declare(write, sent), reason=reason)
+
+
+@router.post(
+    "/assessments/{code}/withdrawal",
+    tags=[TAG.name],
+    response_model=schemas.Assessment,
+    summary="Withdraw a declared grade",
+    **openapi.write(changes=True),
+)
+async def withdraw_declared_grade(
+    request: ChangeRequest,
+    code: DeclaredCode,
+    sent: Annotated[schemas.WithdrawalSent, openapi.example(schemas.EXAMPLE_WITHDRAWAL)],
+    who: Reviewer,
+    query: WriteParameters,
+) -> Response:
+    """Take back a declared grade, so that it counts no longer, nor one that it corrected. For the Fund's management
+    unit.
+    """
+    if not who.has_role(MANAGEMENT_UNIT):
+        raise Forbidden("Declared grades are withdrawn by the Fund's management unit.")
+    return await answer_write(
+        request,
+        who,
+        query,
+        lambda write: commands.withdraw(write, code),
+        reason=sent.reason,
+        changes=(ASSESSMENTS, code),
+    )
 
 
 @router.get(

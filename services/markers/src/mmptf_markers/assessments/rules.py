@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
-from mmptf_common.wire.suggestions import suggestion_among
 from mmptf_markers.assessments.schemas import (
     Assessment,
     AssessmentContent,
     AssessmentDraft,
     CriterionAnswer,
     DeclarationSent,
+    DeclarationSource,
     DerivedGrade,
     GradeDifference,
     Review,
@@ -22,25 +23,45 @@ from mmptf_markers.assessments.schemas import (
     Risk,
 )
 from mmptf_markers.engine.results import Answer, Score
-from mmptf_markers.engine.rubric import AssessmentStage, ManualRule, Rubric
+from mmptf_markers.engine.rubric import YEARLY, AssessmentStage, ManualRule, Rubric
 from mmptf_markers.rubrics.rules import published_code
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The content of an assessment: answers by criterion, risks, and the grade that the organization declares."""
+    """The content of an assessment: answers by criterion, risks, the grade that the organization declares, and the day
+    of the document.
+    """
 
     answers: Mapping[str, CriterionAnswer]
     due_diligence: Sequence[Risk]
     declared_grade: str | None
+    document_date: date | None
 
 
-NOTHING_STATED = Content(answers={}, due_diligence=[], declared_grade=None)
+NOTHING_STATED = Content(answers={}, due_diligence=[], declared_grade=None, document_date=None)
+
+
+def stored_draft(record: Mapping[str, Any]) -> AssessmentDraft:
+    """The draft of a stored record, which may be older than some of its members."""
+    return AssessmentDraft.model_validate({"document_date": None, **record})
+
+
+def stored_assessment(record: Mapping[str, Any]) -> Assessment:
+    """The assessment of a stored record, which may be older than some of its members."""
+    submitted = date.fromisoformat(record["submitted"])
+    day = assessed_on(record["year"], document_date=None, otherwise=submitted)
+    return Assessment.model_validate({"document_date": None, "assessed_on": day, **record})
+
+
+def assessed_on(year: int | None, document_date: date | None, *, otherwise: date) -> date:
+    """The day of what was assessed: the last one of a year that a report is about, or that of the document."""
+    return date(year, 12, 31) if year is not None else document_date or otherwise
 
 
 def content_of(record: AssessmentDraft | Assessment) -> Content:
     """The content of a draft or an assessment."""
-    return Content(record.answers, record.due_diligence, record.declared_grade)
+    return Content(record.answers, record.due_diligence, record.declared_grade, record.document_date)
 
 
 def initial_content(earlier: Assessment | None, rubric: Rubric) -> Content:
@@ -53,6 +74,9 @@ def initial_content(earlier: Assessment | None, rubric: Rubric) -> Content:
 def amend_content(content: Content, sent: AssessmentContent) -> Content:
     """The amended content: sent members replace stored ones, answers one by one; null removes an answer."""
     stated = sent.model_fields_set
+    document_date = content.document_date
+    if "document_date" in stated:
+        document_date = date.fromisoformat(sent.document_date) if sent.document_date else None
     answers = dict(content.answers)
     for criterion, answer in sent.answers.items() if "answers" in stated else ():
         if answer is None:
@@ -65,6 +89,7 @@ def amend_content(content: Content, sent: AssessmentContent) -> Content:
         if "due_diligence" in stated
         else content.due_diligence,
         declared_grade=sent.declared_grade if "declared_grade" in stated else content.declared_grade,
+        document_date=document_date,
     )
 
 
@@ -103,12 +128,27 @@ def find_differences(
     return found
 
 
-def year_errors(stage: AssessmentStage, year: int | None) -> list[ErrorDetail]:
-    """An error for an annual report without a year, and for a year at any other stage."""
-    if stage == "annual_report" and year is None:
-        return [error_detail(ProblemCode.MISSING_MEMBER, "/year: an annual report is of a year", pointer="/year")]
-    if stage != "annual_report" and year is not None:
+def year_errors(stage: AssessmentStage, year: int | None, today: date) -> list[ErrorDetail]:
+    """An error for an annual report or an evaluation without a year, or of a later one, and for a year elsewhere."""
+    if stage in YEARLY and year is not None and year > today.year:
+        return [error_detail(ProblemCode.IN_THE_FUTURE, f"/year: {year} is not past", pointer="/year")]
+    if stage in YEARLY and year is None:
+        return [error_detail(ProblemCode.MISSING_MEMBER, f"/year: an {stage} is of a year", pointer="/year")]
+    if stage not in YEARLY and year is not None:
         return [error_detail(ProblemCode.NOT_APPLICABLE, f"/year: a {stage} is of no year", pointer="/year")]
+    return []
+
+
+def document_date_errors(stage: AssessmentStage, day: date | None, today: date) -> list[ErrorDetail]:
+    """An error for a document that is not written yet, and for the day of one where a year says what is assessed."""
+    if day is None:
+        return []
+    pointer = "/document_date"
+    if stage in YEARLY:
+        detail = f"{pointer}: of an {stage} the year is stated"
+        return [error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer=pointer)]
+    if day > today:
+        return [error_detail(ProblemCode.IN_THE_FUTURE, f"{pointer}: {day} is not past", pointer=pointer)]
     return []
 
 
@@ -120,8 +160,10 @@ def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDet
     return [] if declared in grades else [unknown_code("/declared_grade", declared, grades)]
 
 
-def completeness_errors(rubric: Rubric, content: Content, missing: Sequence[str]) -> list[ErrorDetail]:
-    """The errors of an incomplete draft: missing answers, justifications, or grade where the answers give none.
+def completeness_errors(
+    rubric: Rubric, stage: AssessmentStage, content: Content, missing: Sequence[str]
+) -> list[ErrorDetail]:
+    """The errors of an incomplete draft: missing answers, justifications, day, or grade where the answers give none.
 
     missing: the criteria without an answer
     """
@@ -138,6 +180,11 @@ def completeness_errors(rubric: Rubric, content: Content, missing: Sequence[str]
         error_detail(ProblemCode.MISSING_MEMBER, f"{pointer}: say why", pointer=pointer)
         for pointer in (f"/answers/{criterion}/justification" for criterion in unjustified)
     ]
+    if stage not in YEARLY and content.document_date is None:
+        pointer = "/document_date"
+        errors.append(
+            error_detail(ProblemCode.MISSING_MEMBER, f"{pointer}: say of which day the document is", pointer=pointer)
+        )
     if isinstance(rubric.rule, ManualRule) and content.declared_grade is None:
         return [*errors, _grade_missing(rubric, "/declared_grade")]
     return errors + declared_grade_errors(rubric, content.declared_grade)
@@ -165,26 +212,38 @@ def reviewed_grade_errors(rubric: Rubric, grade: str | None) -> list[ErrorDetail
 
 
 def declaration_errors(
-    sent: DeclarationSent, *, grades: Mapping[str, Sequence[str]], organizations: Collection[str], today: date
+    sent: DeclarationSent, *, grades: Mapping[str, Sequence[str]], participants: Collection[str], today: date
 ) -> list[ErrorDetail]:
     """The errors of a grade that was declared in the past.
 
-    grades: by marker, those of all its rubrics
-    organizations: of those that take part in any programme the one that is named, and those with a similar code
+    grades: by marker, those of all its rubrics; participants: the organizations that take part in the programme
     """
-    errors = year_errors(sent.stage, sent.year)
+    errors = year_errors(sent.stage, sent.year, today)
     if sent.marker not in grades:
         errors.append(unknown_code("/marker", sent.marker, grades))
     elif sent.grade not in grades[sent.marker]:
         errors.append(unknown_code("/grade", sent.grade, grades[sent.marker]))
-    if sent.organization not in organizations:
-        meant = suggestion_among(sent.organization, organizations)
-        errors.append(
-            unknown_code("/organization", sent.organization, listed_at="/catalog/v1/organizations", suggestion=meant)
+    if not participants:
+        detail = f"/organization: the catalogue names no organization that takes part in {sent.programme}"
+        errors.append(error_detail(ProblemCode.UNKNOWN_CODE, detail, pointer="/organization"))
+    elif sent.organization not in participants:
+        errors.append(unknown_code("/organization", sent.organization, sorted(participants)))
+    errors += [
+        error_detail(ProblemCode.INVALID_VALUE, f"{pointer}: {text!r} names no {what}", pointer=pointer)
+        for pointer, text, what, least in (
+            ("/source/document", sent.source.document, "document", 3),
+            ("/source/locator", sent.source.locator, "place in a document", 1),
         )
+        if sum(map(str.isalnum, text)) < least
+    ]
     if date.fromisoformat(sent.date) > today:
         errors.append(error_detail(ProblemCode.IN_THE_FUTURE, f"/date: {sent.date} is not past", pointer="/date"))
     return errors
+
+
+def written_in(source: DeclarationSource) -> str:
+    """Where a declaration is written, in one line."""
+    return ", ".join(part for part in (source.document, source.locator, source.url) if part)
 
 
 def _grade_missing(rubric: Rubric, pointer: str) -> ErrorDetail:

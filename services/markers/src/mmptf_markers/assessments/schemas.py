@@ -28,13 +28,14 @@ from mmptf_markers.engine.rubric import AssessmentStage
 
 AssessmentStatus = TypeAliasType(
     "AssessmentStatus",
-    Literal["submitted", "returned", "accepted"],
+    Literal["submitted", "returned", "accepted", "withdrawn"],
 )
 """How far a submitted assessment has come.
 
 - `submitted`: it waits for its review
 - `returned`: the reviewer returned it to be corrected by a new version
 - `accepted`: the reviewer accepted it, or it is a declared grade, which has no review
+- `withdrawn`: a declared grade that was taken back; its history says why
 """
 
 ReviewDecision = TypeAliasType(
@@ -195,6 +196,15 @@ class AssessmentContent(PatchModel):
     """Answers by code of the criterion; null removes one."""
     due_diligence: Annotated[list[RiskSent], Field(default_factory=unset, max_length=100)]
     """Risks to human rights that the organization has found; the list replaces the one that was there."""
+    document_date: Annotated[
+        Day | None,
+        Field(
+            default_factory=unset,
+            description="Day of the document that is assessed, such as that of the programme document; needed before"
+            " the draft is submitted, and left out where a year says what is assessed.",
+            examples=["2024-03-15"],
+        ),
+    ]
     declared_grade: Annotated[
         Code | None,
         Field(
@@ -217,10 +227,11 @@ class AssessmentSent(AssessmentContent):
     stage: AssessmentStage
     """Stage of the programme's life at which it is assessed."""
     year: Year | None = None
-    """Year of the annual report; needed at that stage, and left out at others."""
+    """Year of the annual report or evaluation; needed at these stages, and left out at others."""
     rubric: Code | None = None
-    """Code of a rubric with its version, as at `/markers/v1/rubrics`; without it, the newest of the human-rights
-    marker.
+    """Code of a rubric with its version, as at `/markers/v1/rubrics`; without it, that of the human-rights marker which
+    is in force: an official one before an illustrative one, and then the one published last. One that is superseded
+    is for corrections of an assessment under it alone.
     """
 
 
@@ -247,8 +258,22 @@ class ReviewSent(RequestModel):
     """
 
 
+class DeclarationSource(RequestModel):
+    """The document in which a grade was declared, and the place in it."""
+
+    document: Line
+    """Title of the document, with its date or version where it has one, such as Joint programme document, June 2022."""
+    locator: Line
+    """Place in the document, such as cover page or section 4.2."""
+    url: Url | None = None
+    """Address at which it is published."""
+
+
 class DeclarationSent(RequestModel):
-    """A grade that an organization stated in the past, without answers to a rubric."""
+    """A grade that an organization stated in the past, without answers to a rubric.
+
+    What was declared of the same programme, marker, stage and year before is corrected by naming it in `corrects`.
+    """
 
     programme: Code
     """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
@@ -257,13 +282,25 @@ class DeclarationSent(RequestModel):
     stage: AssessmentStage
     """Stage of the programme's life for which it was declared."""
     year: Year | None = None
-    """Year of the annual report; needed at that stage, and left out at others."""
+    """Year of the annual report or evaluation; needed at these stages, and left out at others."""
     grade: Code
     """Code of the grade that was declared, such as `B`."""
     date: Day
     """Day on which it was declared; not in the future."""
-    organization: Annotated[ListedCode, Field(description="Code of the organization that declared the grade.")]
-    source: Annotated[Line, Field(description="Where the declaration is written, such as a page of a document.")]
+    organization: Annotated[
+        ListedCode,
+        Field(description="Code of the organization that declared the grade; it takes part in the programme."),
+    ]
+    source: DeclarationSource
+    """Where the declaration is written."""
+    corrects: Code | None = None
+    """Code of the declared grade that this one corrects; left out for the first one."""
+
+
+class WithdrawalSent(RequestModel):
+    """Why a declared grade is taken back."""
+
+    reason: Annotated[LongText, Field(max_length=2000, description="Why it does not hold, for the public.")]
 
 
 class Risk(ResponseModel):
@@ -306,10 +343,12 @@ class AssessmentDraft(ResponseModel):
     stage: AssessmentStage
     """Stage of the programme's life at which it is assessed."""
     year: int | None
-    """Year of the annual report; null at other stages."""
+    """Year of the annual report or evaluation; null at other stages."""
+    document_date: date | None
+    """Day of the document that is assessed; null where it is not stated yet, and where there is a year."""
     version: int
-    """Number of the version, from 1, of the assessment of the programme at this stage, for an annual report in this
-    year.
+    """Number of the version, from 1, of the assessment of the programme at this stage, for an annual report or an
+    evaluation in this year.
     """
     corrects: Code | None
     """Code of the version that this one corrects; null for the first."""
@@ -402,17 +441,25 @@ class Assessment(ResponseModel):
     stage: AssessmentStage
     """Stage of the programme's life at which it was assessed."""
     year: int | None
-    """Year of the annual report; null at other stages."""
+    """Year of the annual report or evaluation; null at other stages."""
+    document_date: date | None
+    """Day of the document that was assessed; null where there is a year, for a grade that was only declared, and where
+    it was submitted before the day was asked for.
+    """
+    assessed_on: date
+    """Day of what was assessed, by which the latest grade is found: the last one of the year, or that of the document;
+    where no document has one, the day of the submission or declaration.
+    """
     version: int
-    """Number of the version, from 1, of the assessment of the programme at this stage, for an annual report in this
-    year.
+    """Number of the version, from 1, of the assessment of the programme at this stage, for an annual report or an
+    evaluation in this year.
     """
     corrects: Code | None
     """Code of the version that this one corrects; null for the first."""
     organization: Code
     """Code of the organization that assessed it, as at `/catalog/v1/organizations`, such as `ILO`."""
     status: AssessmentStatus
-    """Whether it waits for its review, was returned, or accepted."""
+    """Whether it waits for its review, was returned, accepted, or withdrawn."""
     grade: Code
     """Code of the grade that counts: the reviewed one, before a review the derived one, and without that the declared
     one.
@@ -534,6 +581,7 @@ EXAMPLE_RISK: dict[str, JsonValue] = {
 EXAMPLE_DRAFT: dict[str, JsonValue] = {
     "programme": "IRQ-JOR-LBN-01",
     "stage": "concept_note",
+    "document_date": "2026-01-15",
     "answers": EXAMPLE_ANSWERS,
     "due_diligence": [EXAMPLE_RISK],
 }
@@ -544,11 +592,13 @@ EXAMPLE_REVIEW: dict[str, JsonValue] = {
     "answers": {"due-diligence": {"answer": 1, "reason": "The measures have no date."}},
 }
 EXAMPLE_DECLARATION: dict[str, JsonValue] = {
-    "programme": "SRB-01",
+    "programme": "ETH-01",
     "marker": "human_rights",
-    "stage": "programme_document",
+    "stage": "annual_report",
+    "year": 2023,
     "grade": "B",
-    "date": "2022-06-30",
-    "organization": "IOM",
-    "source": "Cover page of the joint programme document",
+    "date": "2024-03-31",
+    "organization": "ILO",
+    "source": {"document": "Annual report 2023", "locator": "Cover page"},
 }
+EXAMPLE_WITHDRAWAL: dict[str, JsonValue] = {"reason": "The document is a draft that was not signed."}

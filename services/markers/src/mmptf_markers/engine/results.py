@@ -49,7 +49,7 @@ class RubricUsed(ResponseModel):
     hash: str
     """SHA-256 of the rubric's content, in hexadecimal digits; the same hash is the same rubric."""
     status: RubricStatus
-    """Whether this version is official or illustrative, or superseded by now."""
+    """Whether this version is official or illustrative."""
     marker: Code
     """Code of the marker, such as `human_rights`."""
 

@@ -17,7 +17,7 @@ from mmptf_common.wire.sources import SourceRef
 
 AssessmentStage = TypeAliasType(
     "AssessmentStage",
-    Literal["concept_note", "programme_document", "annual_report", "final_report"],
+    Literal["concept_note", "programme_document", "annual_report", "final_report", "evaluation"],
 )
 """Stage of a programme's life at which it is assessed, named by the document that is read for it; in this order.
 
@@ -25,22 +25,14 @@ AssessmentStage = TypeAliasType(
 - `programme_document`: the full proposal, as it is approved
 - `annual_report`: the report on one year of work, which `year` names
 - `final_report`: the report after the end of the work
+- `evaluation`: the evaluation of the programme by others, during the work or after it, in the year that `year` names
 """
 
 STAGES: Final[tuple[AssessmentStage, ...]] = get_args(AssessmentStage.__value__)
+# The stages of a year, at which there is one assessment for each.
+YEARLY: Final[frozenset[AssessmentStage]] = frozenset({"annual_report", "evaluation"})
 RubricStatus = TypeAliasType(
     "RubricStatus",
-    Literal["illustrative", "official", "superseded"],
-)
-"""Status of a published rubric now.
-
-- `illustrative`: written for this software to show how a marker works; it is not the Fund's
-- `official`: taken from the Fund's document, which it names with its endorsement
-- `superseded`: replaced by the version that `superseded_by` names
-"""
-
-RubricContentStatus = TypeAliasType(
-    "RubricContentStatus",
     Literal["illustrative", "official"],
 )
 """Where the content of a rubric comes from, which never changes.
@@ -238,7 +230,7 @@ class Rubric(ResponseModel):
     """Version of the rubric; a correction has another one."""
     title: Text
     """Title of the questionnaire, for people."""
-    status: RubricContentStatus
+    status: RubricStatus
     """Whether it was taken from the Fund's document, or is an illustration of how a marker works."""
     language: Language
     """BCP 47 tag of the language of its texts, such as `en`."""

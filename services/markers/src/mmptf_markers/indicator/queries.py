@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -47,7 +47,7 @@ from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, er
 from mmptf_common.wire.shares import share
 from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.assessments.schemas import Year
-from mmptf_markers.current_grades import counts
+from mmptf_markers.current_grades import DECIDED, LATEST_FIRST, counts
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
 from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.models import CURRENT_GRADE_ROLLUP
@@ -72,17 +72,19 @@ AGES_OF_COPIES = {
 # One row for each programme under each marker, with the assessment that counts.
 CURRENT_GRADE_ROWS = """(
     SELECT s.*, p.thematic_area, p.organizations, p.countries, p.record AS programme_record,
-           a.stage AS assessed_stage, a.year AS assessed_year, a.record AS assessment_record
+           a.stage AS assessed_stage, a.year AS assessed_year, a.assessed_on, a.record AS assessment_record
       FROM current_grade AS s JOIN programme AS p ON p.code = s.programme
       LEFT JOIN assessment AS a ON a.code = s.assessment) AS current_grade"""
 
 _CURRENT_GRADE = """json_build_object(
     'code', code, 'programme', programme, 'title', programme_record->'title', 'marker', marker, 'stage', stage,
-    'thematic_area', programme_record->'thematic_area', 'grade', grade, 'basis', assessment_record->'basis',
+    'thematic_area', programme_record->'thematic_area', 'grade', grade, 'basis', basis,
     'answered', assessment_record->'answered',
-    'assessment', assessment, 'assessed_stage', assessed_stage, 'assessed_year', assessed_year, 'rubric', rubric,
+    'assessment', assessment, 'assessed_stage', assessed_stage, 'assessed_year', assessed_year,
+    'assessed_on', assessed_on, 'rubric', rubric,
     'rubric_status', (SELECT status FROM rubric AS behind WHERE behind.code = current_grade.rubric),
-    'under_review', under_review,
+    'rubric_superseded', (SELECT superseded FROM rubric AS behind WHERE behind.code = current_grade.rubric),
+    'under_review', under_review, 'returned', returned,
     'budget', CASE WHEN amount IS NOT NULL THEN json_build_object('amount', amount::text, 'currency', currency) END,
     'budget_stage', budget_stage,
     'allocated', CASE WHEN allocated IS NOT NULL
@@ -106,7 +108,7 @@ class TargetQuery(ListQuery):
 
 AssessmentStageFilter = TypeAliasType(
     "AssessmentStageFilter",
-    Literal["concept_note", "programme_document", "annual_report", "final_report", "not_stated"],
+    Literal["concept_note", "programme_document", "annual_report", "final_report", "evaluation", "not_stated"],
 )
 """Stage of a programme's life at which it was assessed, by which current grades are found.
 
@@ -114,6 +116,7 @@ AssessmentStageFilter = TypeAliasType(
 - `programme_document`: the full proposal, as it is approved
 - `annual_report`: the report on one year of work
 - `final_report`: the report after the end of the work
+- `evaluation`: the evaluation of the programme by others
 - `not_stated`: programmes without an assessment that counts
 """
 
@@ -213,11 +216,18 @@ class IndicatorQuery(CurrentGradeFilter, TableQuery):
 
 
 class OverTimeQuery(Tabular):
-    """How often the indicator is shown."""
+    """How often the indicator is shown, and by which date."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: TargetCode = None
+    dated: Annotated[
+        schemas.PeriodDate,
+        Field(
+            description="`assessed`: by the day of what was assessed, with all that is known now; `entered`: as it was"
+            " known at the end of each period."
+        ),
+    ] = "assessed"
     interval: Annotated[Interval, Field(description="Length of the periods.")] = "quarter"
 
 
@@ -322,7 +332,8 @@ CURRENT_GRADES = Listing(
            AND NOT EXISTS (
                SELECT FROM assessment AS given
                 WHERE given.programme = current_grade.programme AND given.marker = current_grade.marker
-                  AND given.stage = 'annual_report' AND given.year = {0}::int AND given.status <> 'returned')"""
+                  AND given.stage = 'annual_report' AND given.year = {0}::int
+                  AND given.status IN ('submitted', 'accepted'))"""
         ),
     },
     columns={
@@ -333,13 +344,15 @@ CURRENT_GRADES = Listing(
         "stage": "stage",
         "thematic_area": "thematic_area",
         "grade": "grade",
-        "basis": "assessment_record->>'basis'",
+        "basis": "basis",
         "answered": "assessment_record->>'answered'",
         "assessment": "assessment",
         "assessed_stage": "assessed_stage",
         "assessed_year": "assessed_year",
+        "assessed_on": "assessed_on",
         "rubric": "rubric",
         "under_review": "under_review::text",
+        "returned": "returned::text",
         "budget": "amount",
         "currency": "currency",
         "budget_stage": "budget_stage",
@@ -426,18 +439,44 @@ def _several(codes: str) -> tuple[str, str]:
     return "v.code", f"LEFT JOIN LATERAL {codes} AS v(code) ON true"
 
 
+def _regions_of(level: str) -> tuple[str, str]:
+    return _several(
+        f"(SELECT DISTINCT record->>'{level}' FROM place WHERE code = ANY(current_grade.countries)"
+        f" AND record->>'{level}' IS NOT NULL)"
+    )
+
+
 # The divisions of the indicator: the SQL of a group's code, and the join that it needs.
 DIVISIONS: Mapping[str | None, tuple[str, str]] = {
     None: ("NULL::text", ""),
     "thematic_area": ("current_grade.thematic_area", ""),
     "country": _several("unnest(current_grade.countries)"),
-    "region": _several(f"(SELECT DISTINCT * FROM {_REGIONS} AS several)"),
+    "region": _regions_of("region"),
+    "subregion": _regions_of("subregion"),
+    "intermediate_region": _regions_of("intermediate_region"),
     "organization": _several("unnest(current_grade.organizations)"),
     "assessed_stage": ("current_grade.assessed_stage", ""),
     "rubric": ("current_grade.rubric", ""),
 }
 
-OVERLAPPING = frozenset({"country", "region", "organization"})
+OVERLAPPING = frozenset({"country", "region", "subregion", "intermediate_region", "organization"})
+# The filter that finds the programmes of a group, where it has another name; it knows regions of every level.
+_FILTERS = {"subregion": "region", "intermediate_region": "region"}
+# SQL of the names of the groups: `{}` stands for the array of their codes.
+_NAME_OF_PLACE = "SELECT code, record->>'name' AS name FROM place WHERE code = ANY({})"
+_NAMES = {
+    **dict.fromkeys(("country", "region", "subregion", "intermediate_region"), _NAME_OF_PLACE),
+    "thematic_area": """
+        SELECT asked.code, (SELECT record#>>'{{thematic_area,name}}' FROM programme
+                             WHERE thematic_area = asked.code LIMIT 1) AS name
+          FROM unnest({}) AS asked(code)""",
+    "organization": """
+        SELECT asked.code, (SELECT named->>'name' FROM programme, json_array_elements(record->'organizations') AS named
+                             WHERE organizations @> ARRAY[asked.code] AND named->>'code' = asked.code LIMIT 1) AS name
+          FROM unnest({}) AS asked(code)""",
+}
+# The filters by what is known of grades. Whoever chose the programmes by them could make any share of any target.
+_OF_GRADES: Mapping[str, Any] = {"grade": [], "rubric": [], "assessed_stage": [], "assessed": None, "due_for": None}
 
 
 async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
@@ -458,15 +497,21 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
     async def build(data: Snapshot, revision: int) -> schemas.IndicatorAnswer:
         target = await _target(data, query.target)
         by = query.by[0] if query.by else None
-        whole = await _indicators(data, target, query, None)
-        groups = await _indicators(data, target, query, by) if by else {}
+        coverage = await _coverage(data, target)
+        not_held = _not_held(coverage)
+        whole = await _indicators(data, target, not_held, query, None)
+        groups = await _indicators(data, target, not_held, query, by) if by else {}
+        names = await _names(data, by, [code for code in groups if code is not None])
         return schemas.IndicatorAnswer(
             target=target,
-            coverage=await _coverage(data, target),
-            whole=whole.get(None) or _folded([], {}, target, None),
+            coverage=coverage,
+            whole=whole.get(None) or _folded([], {}, _Counting(target, not_held), None),
             by=by,
             overlapping=by in OVERLAPPING,
-            groups=[schemas.IndicatorGroup(code=code, indicator=found) for code, found in groups.items()],
+            groups=[
+                schemas.IndicatorGroup(code=code, name=names.get(code), indicator=found)
+                for code, found in groups.items()
+            ],
             revision=revision,
         )
 
@@ -513,8 +558,26 @@ async def _coverage(data: Snapshot, target: schemas.IndicatorTarget) -> schemas.
     return schemas.HeldProgrammes(held=held, printed=printed, share=share(held, printed) if printed else None)
 
 
+def _not_held(coverage: schemas.HeldProgrammes) -> int:
+    """How many programmes a document counts beside those that are recorded here."""
+    return max(0, coverage.printed - coverage.held) if coverage.printed is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """What the programmes of an indicator are counted against.
+
+    not_held: programmes that a document counts and that are not recorded here
+    programmes: those of the denominator, where the rows are chosen by what is known of grades; None where they are all
+    """
+
+    target: schemas.IndicatorTarget
+    not_held: int
+    programmes: int | None = None
+
+
 async def _indicators(
-    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None
+    data: Snapshot, target: schemas.IndicatorTarget, not_held: int, query: CurrentGradeFilter, by: str | None
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes; programmes without one are the last group."""
     key, join = DIVISIONS[by]
@@ -525,25 +588,65 @@ async def _indicators(
     if by is None and all(name == "as_of" for name, _ in question):
         statement = f"SELECT NULL AS key, * FROM current_grade_count WHERE {of_target}"
     else:
-        alike = f"{key} AS key, grade, rubric, budget_stage, currency"
+        alike = f"{key} AS key, grade, rubric, basis, budget_stage, currency"
         statement = counts(alike, f"{CURRENT_GRADE_ROWS} {join} WHERE {of_target} AND {where}")
     rows = await data.fetch(statement, *arguments)
-    statuses = dict(await data.fetch("SELECT code, status FROM rubric"))
+    rubrics = {row["code"]: row for row in await data.fetch("SELECT code, status, superseded FROM rubric")}
     groups: dict[str | None, list[Any]] = defaultdict(list)
     for row in rows:
         groups[row["key"]].append(row)
+    all_of = await _denominators(data, target, query, by)
     question += [("marker", target.marker), ("stage", target.stage)]
-    order = sorted(groups, key=lambda code: (code is None, code))
-    return {code: _folded(groups[code], statuses, target, _drilldown(query, question, by, code)) for code in order}
+    codes = {*groups} if all_of is None or by in _OF_GRADES else {*all_of}
+    return {
+        code: _folded(
+            groups[code],
+            rubrics,
+            _Counting(target, not_held, None if all_of is None else all_of[None if by in _OF_GRADES else code]),
+            _drilldown(query, question, by, code),
+        )
+        for code in sorted(codes, key=lambda code: (code is None, code))
+    }
+
+
+async def _denominators(
+    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None
+) -> dict[str | None, int] | None:
+    """The number of programmes by group, whatever is known of their grades; None where nothing chooses by that.
+
+    Groups by what is known of grades have all programmes together as denominator, under None.
+    """
+    filters = {name: unset for name, unset in _OF_GRADES.items() if getattr(query, name) != unset}
+    if not filters and by not in _OF_GRADES:
+        return None
+    key, join = DIVISIONS[None if by in _OF_GRADES else by]
+    arguments = Arguments()
+    of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
+    where = condition(_OF_TARGET, query.model_copy(update=filters), arguments)
+    rows = await data.fetch(
+        f"SELECT {key} AS key, count(*) FROM {CURRENT_GRADE_ROWS} {join} WHERE {of_target} AND {where} GROUP BY 1",
+        *arguments,
+    )
+    return {row["key"]: row["count"] for row in rows}
+
+
+async def _names(data: Snapshot, by: str | None, codes: Sequence[str]) -> dict[str | None, str | None]:
+    """The names of groups by their codes; empty where a division has no names."""
+    statement = _NAMES.get(by or "")
+    if not statement:
+        return {}
+    return {row["code"]: row["name"] for row in await data.fetch(statement.format("$1::text[]"), codes)}
 
 
 def _drilldown(query: CurrentGradeFilter, question: Question, by: str | None, code: str | None) -> Question | None:
     """The query parameters that select exactly one group; None where no parameters do."""
     if by is None:
         return question
-    if by in OVERLAPPING and getattr(query, by):
+    name = _FILTERS.get(by, by)
+    # What has no sub-region may have a region, and `not_stated` finds what has none of any level.
+    if (by in OVERLAPPING and getattr(query, name)) or (code is None and name != by):
         return None
-    return _only(question, by, NOT_STATED if code is None else code)
+    return _only(question, name, NOT_STATED if code is None else code)
 
 
 def _only(question: Question, name: str, value: str) -> Question:
@@ -552,34 +655,74 @@ def _only(question: Question, name: str, value: str) -> Question:
 
 
 def _folded(
-    rows: Sequence[Any], statuses: Mapping[str, Any], target: schemas.IndicatorTarget, question: Question | None
+    rows: Sequence[Any], rubrics: Mapping[str, Any], counting: _Counting, question: Question | None
 ) -> schemas.Indicator:
-    programmes, grades, behind = 0, Counter[str | None](), Counter[str | None]()
+    """The indicator of rows of counts; rubrics: the status of each, and whether it is superseded."""
+    target = counting.target
+    grades, behind = Counter[str | None](), Counter[str | None]()
+    bases, of_target = Counter[_Basis](), Counter[_Basis]()
     for row in rows:
-        programmes += row["programmes"]
         grades[row["grade"]] += row["programmes"]
         if row["grade"] is not None:
             behind[row["rubric"]] += row["programmes"]
-    counted = sum(grades[grade] for grade in target.grades)
+            basis = row["basis"], rubrics[row["rubric"]]["status"] if row["rubric"] else None
+            bases[basis] += row["programmes"]
+            of_target[basis] += row["programmes"] if row["grade"] in target.grades else 0
+        elif row["under_review"]:
+            bases[_SUBMITTED] += row["under_review"]
+    found = sum(grades.values())
+    programmes = found if counting.programmes is None else counting.programmes
+    counted = sum(number for basis, number in of_target.items() if _fulfils(basis))
+    undecided = grades[None] + sum(number for basis, number in bases.items() if basis[1] == "illustrative")
+    is_chosen = counting.programmes is not None
+    minimum = target.minimum.exact
     return schemas.Indicator(
         programmes=programmes,
-        assessed=programmes - grades[None],
+        assessed=found - grades[None],
         unassessed=grades[None],
         under_review=sum(row["under_review"] for row in rows),
+        returned=sum(row["returned"] for row in rows),
         counted=counted,
+        illustrative=sum(of_target.values()) - counted,
+        not_held=counting.not_held,
         share=share(counted, programmes) if programmes else None,
-        standing=rules.target_status(counted, grades[None], programmes, target.minimum.exact),
-        short_by=rules.short_by(counted, programmes, target.minimum.exact),
+        standing=None if is_chosen else rules.target_status(counted, undecided, programmes, counting.not_held, minimum),
+        short_by=None if is_chosen else rules.short_by(counted, programmes, minimum),
+        bases=[
+            schemas.BasisShare(
+                basis=basis[0],
+                rubric_status=basis[1],
+                programmes=bases[basis],
+                with_grade=of_target[basis],
+                fulfils=_fulfils(basis),
+            )
+            for basis in sorted(bases, key=lambda basis: (basis[0], basis[1] or ""))
+        ],
         grades=[
             _grade_share(grade, [row for row in rows if row["grade"] == grade], question)
             for grade in sorted(grades, key=lambda grade: (grade is None, grade))
         ],
         rubrics=[
-            schemas.RubricShare(rubric=code, status=statuses[code] if code else None, programmes=behind[code])
+            schemas.RubricShare(
+                rubric=code,
+                status=rubrics[code]["status"] if code else None,
+                superseded=rubrics[code]["superseded"] if code else None,
+                programmes=behind[code],
+            )
             for code in sorted(behind, key=lambda code: (code is None, code))
         ],
         mixed=len(behind) > 1,
     )
+
+
+# On what a grade rests, and the status of the rubric behind it.
+_Basis = tuple[schemas.IndicatorBasis, Any]
+_SUBMITTED: _Basis = ("submitted", None)
+
+
+def _fulfils(basis: _Basis) -> bool:
+    """Whether a grade of a target counts for it."""
+    return basis != _SUBMITTED and basis[1] != "illustrative"
 
 
 def _grade_share(grade: str | None, rows: Sequence[Any], question: Question | None) -> schemas.GradeShare:
@@ -643,23 +786,15 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
 
 
 async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
-    """The indicator as of the end of each period since the first write."""
+    """The indicator at the end of each period, by the date of what was assessed or of entry."""
     query = await _with_known_target(request, query)
     today = datetime.now(UTC).date()
+    periods_of = _periods_assessed if query.dated == "assessed" else _periods_entered
 
     async def build(data: Snapshot, revision: int) -> schemas.IndicatorOverTime:
         target = await _target(data, query.target)
-        first = await data.fetchval("SELECT min(at) FROM revision WHERE repeatable")
-        periods = []
-        for end in ends(first.date(), today, query.interval) if first else ():
-            number, at = await data.fetchrow(
-                "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
-            )
-            then = CurrentGradeFilter.model_validate({"as_of": str(number)})
-            found = await _indicators(data.at_revision(number), target, then, None)
-            whole = found.get(None) or _folded([], {}, target, None)
-            periods.append(schemas.IndicatorPeriod(period_end=end, at=at, indicator=whole))
-        return schemas.IndicatorOverTime(target=target, periods=periods, revision=revision)
+        periods = await periods_of(data, target, query.interval, today)
+        return schemas.IndicatorOverTime(target=target, dated=query.dated, periods=periods, revision=revision)
 
     # The day is part of the cache key: a new day may begin a new period, although nothing was written.
     return await answer_computed(
@@ -669,6 +804,67 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
         question=f"{canonical(query, without=FORMAT)}\n{today}",
         table=table_of(schemas.IndicatorPeriod, "periods"),
     )
+
+
+async def _periods_entered(
+    data: Snapshot, target: schemas.IndicatorTarget, interval: Interval, today: date
+) -> list[schemas.IndicatorPeriod]:
+    """The indicator as of the end of each period since the first write."""
+    first = await data.fetchval("SELECT min(at) FROM revision WHERE repeatable")
+    periods = []
+    for end in ends(first.date(), today, interval) if first else ():
+        number, at = await data.fetchrow(
+            "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
+        )
+        past = data.at_revision(number)
+        then = CurrentGradeFilter.model_validate({"as_of": str(number)})
+        not_held = _not_held(await _coverage(past, target))
+        whole = (await _indicators(past, target, not_held, then, None)).get(None)
+        whole = whole or _folded([], {}, _Counting(target, not_held), None)
+        periods.append(schemas.IndicatorPeriod(period_end=end, at=at, indicator=whole))
+    return periods
+
+
+# Each version that was decided on counts from its day until that of the next one. What nobody has assessed by a day is
+# the rest of the programmes at the target's stage.
+_COUNTED_BY = f"""
+    WITH counting AS (
+      SELECT programme, status, grade, rubric, record->>'basis' AS basis, assessed_on AS since,
+             lag(assessed_on) OVER (PARTITION BY programme ORDER BY {LATEST_FIRST}) AS until
+        FROM ({DECIDED}) AS decided WHERE marker = $1)
+    SELECT period, CASE status WHEN 'accepted' THEN counting.grade END AS grade,
+           CASE status WHEN 'accepted' THEN counting.rubric END AS rubric,
+           CASE status WHEN 'accepted' THEN counting.basis END AS basis,
+           p.budget_stage, p.currency, count(*) AS programmes, count(p.amount) AS with_budget,
+           coalesce(sum(p.amount), 0) AS amount, count(p.allocated) AS with_allocation,
+           coalesce(sum(p.allocated), 0) AS allocated, count(waiting.since) AS under_review,
+           count(*) FILTER (WHERE status = 'returned') AS returned
+      FROM unnest($3::date[]) AS period
+      CROSS JOIN current_grade AS p
+      LEFT JOIN counting ON counting.programme = p.programme
+       AND counting.since <= period AND (until IS NULL OR until > period)
+      LEFT JOIN (SELECT programme, min(assessed_on) AS since FROM assessment
+                  WHERE marker = $1 AND status = 'submitted' GROUP BY 1) AS waiting
+             ON waiting.programme = p.programme AND waiting.since <= period
+     WHERE p.marker = $1 AND p.stage = $2
+     GROUP BY 1, 2, 3, 4, 5, 6"""
+
+
+async def _periods_assessed(
+    data: Snapshot, target: schemas.IndicatorTarget, interval: Interval, today: date
+) -> list[schemas.IndicatorPeriod]:
+    """The indicator of the end of each period since the first assessment, by the date of what was assessed."""
+    first = await data.fetchval("SELECT min(assessed_on) FROM assessment WHERE marker = $1", target.marker)
+    periods = ends(first, today, interval) if first and first <= today else []
+    rubrics = {row["code"]: row for row in await data.fetch("SELECT code, status, superseded FROM rubric")}
+    rows: dict[date, list[Any]] = defaultdict(list)
+    for row in await data.fetch(_COUNTED_BY, target.marker, target.stage, periods):
+        rows[row["period"]].append(row)
+    counting = _Counting(target, _not_held(await _coverage(data, target)))
+    return [
+        schemas.IndicatorPeriod(period_end=end, at=None, indicator=_folded(rows[end], rubrics, counting, None))
+        for end in periods
+    ]
 
 
 async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:

@@ -36,7 +36,7 @@ TAG = openapi.Tag(
 async def list_current_grades(
     request: PublicReadRequest, query: Annotated[queries.CurrentGradeQuery, StrictQuery()]
 ) -> Response:
-    """The grade of each programme under each marker: that of its accepted assessment of the latest stage, or none.
+    """The grade of each programme under each marker: that of what was assessed last, or none.
 
     By pages; `text/csv` and `application/x-ndjson` are complete.
     """
@@ -78,7 +78,7 @@ async def get_indicator(
 async def get_indicator_over_time(
     request: PublicReadRequest, query: Annotated[queries.OverTimeQuery, StrictQuery()]
 ) -> Response:
-    """The indicator as it was known at the end of each period; what was entered later is not in it."""
+    """The indicator at the end of each period: by the day of what was assessed, or as it was known then."""
     return await queries.answer_over_time(request, query)
 
 

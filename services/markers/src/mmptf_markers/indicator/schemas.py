@@ -25,7 +25,7 @@ TargetStatus = TypeAliasType(
 
 - `met`: enough programmes have a grade of the target already
 - `not_met`: too few would have one even if every unassessed programme got one
-- `undetermined`: it depends on the programmes that are not assessed yet
+- `undetermined`: it depends on the programmes that are not assessed yet, or not recorded here
 - `not_applicable`: there are no programmes to count
 """
 
@@ -40,15 +40,47 @@ TargetClaimStatus = TypeAliasType(
 """
 
 
+IndicatorBasis = TypeAliasType(
+    "IndicatorBasis",
+    Literal["declared", "submitted", "reviewed"],
+)
+"""What is known of the grade of a programme.
+
+- `declared`: an organization has stated it, without answers to a rubric
+- `submitted`: answers to a rubric wait for their review; they count for nothing yet
+- `reviewed`: a reviewer has accepted the answers to a rubric
+"""
+
+PeriodDate = TypeAliasType(
+    "PeriodDate",
+    Literal["assessed", "entered"],
+)
+"""By which date a course is shown.
+
+- `assessed`: by the day of what was assessed: what is known now of the state then
+- `entered`: by the day on which it was entered here: what was known then
+"""
+
 IndicatorDivision = TypeAliasType(
     "IndicatorDivision",
-    Literal["thematic_area", "country", "region", "organization", "assessed_stage", "rubric"],
+    Literal[
+        "thematic_area",
+        "country",
+        "region",
+        "subregion",
+        "intermediate_region",
+        "organization",
+        "assessed_stage",
+        "rubric",
+    ],
 )
 """What the indicator can be divided by.
 
 - `thematic_area`: thematic area of the programme, one or none
 - `country`: its countries and territories, by ISO 3166-1 alpha-3 code
-- `region`: its regions at each level, by UN M49 code
+- `region`: its regions of the first level of UN M49, such as Africa, by code
+- `subregion`: its sub-regions, such as Sub-Saharan Africa, by UN M49 code
+- `intermediate_region`: its intermediate regions, such as Eastern Africa, by UN M49 code
 - `organization`: the organizations that take part in it
 - `assessed_stage`: stage of its life at which the current grade was given
 - `rubric`: version of the rubric behind the grade
@@ -126,8 +158,9 @@ class NamedCode(ResponseModel):
 class CurrentGrade(ResponseModel):
     """The grade that counts for one programme under one marker; none while no assessment is accepted.
 
-    Of several accepted ones that of the latest stage of the programme's life counts, then of the latest year, then of
-    the highest version.
+    What was assessed last counts, by the day of what was assessed, and then by the stage of the programme's life. Of
+    several versions of one assessment it is the newest that was decided on; where that one is returned, there is no
+    grade until it is answered.
     """
 
     code: str
@@ -153,15 +186,21 @@ class CurrentGrade(ResponseModel):
     assessed_stage: AssessmentStage | None
     """Stage of the programme's life at which the assessment that counts was made; null while there is none."""
     assessed_year: int | None
-    """Year of the annual report that was assessed; null at other stages, and while there is none."""
+    """Year of the annual report or evaluation that was assessed; null at other stages, and while there is none."""
+    assessed_on: date | None
+    """Day of what was assessed, as the assessment that counts has it; null while there is none."""
     rubric: Code | None
     """Code of the rubric behind the grade, with its version; null for a grade that was only declared, and while there
     is none.
     """
     rubric_status: RubricStatus | None
-    """Whether that rubric is official, illustrative or superseded now; null where there is none."""
+    """Whether that rubric is official or illustrative; null where there is none."""
+    rubric_superseded: bool | None
+    """Whether a later version has replaced that rubric; null where there is none."""
     under_review: bool
     """Whether a submitted assessment of the programme waits for its review."""
+    returned: bool
+    """Whether what was assessed last was returned, and not answered by a new version that is accepted."""
     budget: Money | None
     """Budget of the programme in the catalogue; null where it states none."""
     budget_stage: ProgrammeBudgetStage | None
@@ -229,30 +268,68 @@ class RubricShare(ResponseModel):
     rubric: Code | None
     """Code of the rubric with its version; null for grades that were only declared."""
     status: RubricStatus | None
-    """Whether that rubric is official, illustrative or superseded now; null for grades that were only declared."""
+    """Whether that rubric is official or illustrative; null for grades that were only declared."""
+    superseded: bool | None
+    """Whether a later version has replaced that rubric; null for grades that were only declared."""
     programmes: int
     """Number of programmes whose grade comes from it."""
+
+
+class BasisShare(ResponseModel):
+    """The programmes of whose grade the same is known: on what it rests, and the status of the rubric."""
+
+    basis: IndicatorBasis
+    """What is known of the grade."""
+    rubric_status: RubricStatus | None
+    """Whether the rubric of the answers is official or illustrative; null where no rubric is behind the grade, or none
+    of its answers is reviewed yet.
+    """
+    programmes: int
+    """Number of these programmes."""
+    with_grade: int
+    """Number of them whose grade is one of the target's."""
+    fulfils: bool
+    """Whether such a grade counts for the target: not under an illustrative rubric, and not before its review."""
 
 
 class Indicator(ResponseModel):
     """How many programmes have a grade of the target, and whether that is enough."""
 
     programmes: int
-    """Number of programmes that are counted: those at the target's stage which match the filters."""
+    """Number of programmes that are counted: those at the target's stage which match the filters. Filters and groups by
+    what is known of grades (`grade`, `rubric`, `assessed_stage`, `assessed`, `due_for`) leave all of them here, and
+    only choose those of whom the other members tell.
+    """
     assessed: int
     """Number of them with a current grade."""
     unassessed: int
     """Number of them without a current grade; they are neither failures nor successes."""
     under_review: int
     """Number of them with a submitted assessment that waits for its review."""
+    returned: int
+    """Number of those without a current grade whose last assessment was returned and is not answered."""
     counted: int
-    """Number of them whose current grade is one of the target's."""
+    """Number of them whose current grade is one of the target's, and not under an illustrative rubric."""
+    illustrative: int
+    """Number of them whose current grade is one of the target's, but under an illustrative rubric: it counts for
+    nothing.
+    """
+    not_held: int
+    """Number of programmes that a document counts beside those that are recorded here; any of them may be one of these.
+    """
     share: Share | None
     """`counted` divided by `programmes`, the unassessed included; null where there are none."""
-    standing: TargetStatus
-    """Whether the target is met, as far as that is certain whatever grades the unassessed will have."""
-    short_by: int
-    """How many more programmes need one of the grades to meet the target; 0 where it is met."""
+    standing: TargetStatus | None
+    """Whether the target is met, as far as that is certain whatever grades those without one, those under an
+    illustrative rubric, and the programmes that are not held will have; null where the programmes are chosen by what
+    is known of their grades.
+    """
+    short_by: int | None
+    """How many more programmes need one of the grades to meet the target among those that are recorded here; 0 where
+    there are enough, null where `standing` is.
+    """
+    bases: list[BasisShare]
+    """The programmes with a grade, or with answers that wait for their review, by what is known of the grade."""
     grades: list[GradeShare]
     """The programmes by their current grade, with their money; those without a grade last."""
     rubrics: list[RubricShare]
@@ -268,6 +345,8 @@ class IndicatorGroup(ResponseModel):
 
     code: str | None
     """Code of the part, such as `ETH` for a country; null for the programmes that have none."""
+    name: str | None
+    """Name of the part, such as Ethiopia; null for the programmes that have none, and for what has no name."""
     indicator: Indicator
     """The indicator of these programmes alone."""
 
@@ -308,21 +387,29 @@ class IndicatorAnswer(ResponseModel):
 
 
 class IndicatorPeriod(ResponseModel):
-    """The indicator as it was known at the end of a period. The last period is the present one, up to now."""
+    """The indicator at the end of a period. The last period is the present one, up to now."""
 
     period_end: date
     """Last day of the period."""
-    at: datetime
-    """Time of the last write up to the end of the period, in UTC: the data are those after it."""
+    at: datetime | None
+    """Time of the last write up to the end of the period, in UTC: the data are those after it; null by the date of what
+    was assessed.
+    """
     indicator: Indicator
-    """The indicator as it was known then."""
+    """The indicator at that time."""
 
 
 class IndicatorOverTime(ResponseModel):
-    """The indicator at the end of each period, from this service's first write on. Later entries are not in it."""
+    """The indicator at the end of each period.
+
+    By the date of what was assessed, from the first one on, of the programmes that are at the target's stage now, with
+    all that is known now; by the date of entry, from this service's first write on, as it was known then.
+    """
 
     target: IndicatorTarget
     """The target that is measured against."""
+    dated: PeriodDate
+    """By which date the periods are."""
     periods: list[IndicatorPeriod]
     """The periods, the earliest first."""
     revision: int

@@ -34,7 +34,7 @@ async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -
             f"{there.code} is published with another content, of hash {there.hash}; a correction is another version"
         )
     else:
-        published = PublishedRubric.model_validate(there.record)
+        published = await _require_published(write, published.code)
     if supersedes is not None:
         await _supersede(write, supersedes, by=published)
     await write.session.flush()
@@ -74,6 +74,7 @@ def published_rubric(rubric: Rubric, at: datetime) -> PublishedRubric:
         title=rubric.title,
         marker=rubric.marker,
         status=rubric.status,
+        superseded=False,
         superseded_by=None,
         hash=rubric.hash,
         answers_schema=f"/markers/v1/rubrics/{code}/answers-schema",
@@ -113,19 +114,23 @@ async def _require_published(write: Write, code: str) -> PublishedRubric:
         meant = suggestion_among(code, known)
         hint = f"; {meant}" if meant else ""
         raise NotPublishable(f"{code!r} is not published; published are {', '.join(known)}{hint}")
-    return PublishedRubric.model_validate(found.record)
+    # Of a record that was stored when `superseded` was a status, the status is that of the content.
+    superseded_by = found.record.get("superseded_by")
+    return PublishedRubric.model_validate(
+        {**found.record, "status": found.status, "superseded": superseded_by is not None}
+    )
 
 
 async def _supersede(write: Write, code: str, *, by: PublishedRubric) -> None:
     old = await _require_published(write, code)
     if code == by.code:
         raise NotPublishable(f"{code} cannot supersede itself")
-    if by.status == "superseded":
+    if by.superseded:
         raise NotPublishable(f"{by.code} is superseded by {by.superseded_by} and can supersede nothing")
     if old.marker != by.marker:
         raise NotPublishable(f"{code} is of the marker {old.marker}, and {by.code} of {by.marker}")
-    if old.status != "superseded":
-        superseded = old.model_copy(update={"status": "superseded", "superseded_by": by.code, "updated": write.at})
+    if not old.superseded:
+        superseded = old.model_copy(update={"superseded": True, "superseded_by": by.code, "updated": write.at})
         await write.session.merge(rubric_row(superseded))
     elif old.superseded_by != by.code:
         raise NotPublishable(f"{code} is superseded already, by {old.superseded_by}")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from mmptf_common.http import conditional
 from mmptf_common.http.openapi import dump
-from mmptf_common.http.parameters import ListQuery, Values, canonical, order_by
+from mmptf_common.http.parameters import Flag, ListQuery, Values, canonical, order_by
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Filter, Listing
@@ -52,10 +52,17 @@ class RubricQuery(ListQuery):
         Field(
             default_factory=list,
             max_length=100,
-            description="Only rubrics that are official, illustrative or superseded now.",
+            description="Only rubrics that are official, or illustrative.",
             examples=["illustrative"],
         ),
     ]
+    superseded: Annotated[
+        Flag | None,
+        Field(
+            description="`true`: only versions that another one replaces; `false`: only those in force.",
+            examples=[False],
+        ),
+    ] = None
 
 
 class TranslationQuery(ListQuery):
@@ -93,17 +100,24 @@ class AnswersSchemaQuery(BaseModel):
     ] = None
 
 
+# Rewrites records that were stored when `superseded` was a status, and hid that of the content.
+_AS_SENT = """CASE WHEN strpos(record::text, '"superseded":') > 0 THEN record::text ELSE (
+    record::jsonb || jsonb_build_object('status', record#>>'{content,status}',
+                                        'superseded', record->>'superseded_by' IS NOT NULL))::text END"""
+
 RUBRICS = Listing(
     path=f"{PATH}/rubrics",
     entity="rubric",
     item=PublishedRubric,
     page=PublishedRubricPage,
     rows="rubric",
+    record=_AS_SENT,
     query=RubricQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "rubric": Filter("rubric = ANY({}::text[])", codes_in("rubric", "rubric"), f"{PATH}/rubrics"),
         "status": Filter("status = ANY({}::text[])"),
+        "superseded": Filter("superseded = {}::text::boolean"),
     },
     columns={
         "code": "code",
@@ -112,6 +126,7 @@ RUBRICS = Listing(
         "title": "record->>'title'",
         "marker": "record->>'marker'",
         "status": "status",
+        "superseded": "superseded::text",
         "hash": "hash",
         "criteria": "json_array_length(record#>'{content,criteria}')",
         "answers_schema": "'{base_path}' || (record->>'answers_schema')",
@@ -183,15 +198,15 @@ async def score_sent(request: Request, body: ScoreRequest) -> Score:
     async with snapshot(request, ReadKind.PAGE) as data:
         rows = await data.fetch(
             f"""
-            SELECT version, status, record->>'superseded_by' AS superseded_by, record::text
-              FROM rubric WHERE rubric = $1 ORDER BY {PUBLISHED} DESC""",
+            SELECT version, superseded, record->>'superseded_by' AS superseded_by, record::text
+              FROM rubric WHERE rubric = $1 ORDER BY {IN_FORCE_FIRST}""",
             body.rubric,
         )
         if not rows:
             known = [row[0] for row in await data.fetch("SELECT DISTINCT rubric FROM rubric ORDER BY 1")]
             raise InvalidRequest([unknown_code("/rubric", body.rubric, known)])
     versions = {row["version"]: row for row in rows}
-    in_force = [row["version"] for row in rows if row["status"] != "superseded"]
+    in_force = [row["version"] for row in rows if not row["superseded"]]
     if body.version is None and not in_force:
         named = ", ".join(f"{row['version']} by {row['superseded_by']}" for row in rows)
         detail = f"every version of {body.rubric} is superseded: {named}; name one to score under it all the same"
@@ -200,12 +215,15 @@ async def score_sent(request: Request, body: ScoreRequest) -> Score:
     if version not in versions:
         raise InvalidRequest([unknown_code("/version", version, list(versions))])
     published = versions[version]
-    result = score_or_raise(parse_rubric(published["record"]), body.answers, body.stage)
-    return result.model_copy(update={"rubric": result.rubric.model_copy(update={"status": published["status"]})})
+    return score_or_raise(parse_rubric(published["record"]), body.answers, body.stage)
 
 
-# The order of publication, from the journal, because `updated` changes when a rubric is superseded.
-PUBLISHED = "(SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubric.code COLLATE \"default\")"
+# The order in which one of several rubrics is taken: what was published later is no reason to leave an official one for
+# an illustrative one. The moment is that of the journal, because `updated` changes when a rubric is superseded.
+IN_FORCE_FIRST = (
+    "superseded, status = 'official' DESC,"
+    " (SELECT min(seq) FROM change WHERE entity = 'rubric' AND key = rubric.code COLLATE \"default\") DESC"
+)
 
 
 @lru_cache(maxsize=64)
@@ -215,13 +233,21 @@ def parse_rubric(record: str) -> Rubric:
 
 
 async def fetch_rubric(session: AsyncSession, code: str | None, *, marker: str) -> Rubric | None:
-    """The named version of a rubric, or the last published one of a marker that is not superseded; None without one."""
-    which = "code = :named" if code else "record->>'marker' = :named AND status <> 'superseded'"
+    """The named version of a rubric, or the one of a marker for new drafts; None without one."""
+    which = "code = :named" if code else "record->>'marker' = :named AND NOT superseded"
     found = await session.scalar(
-        sa.text(f"SELECT record::text FROM rubric WHERE {which} ORDER BY {PUBLISHED} DESC LIMIT 1"),
+        sa.text(f"SELECT record::text FROM rubric WHERE {which} ORDER BY {IN_FORCE_FIRST} LIMIT 1"),
         {"named": code or marker},
     )
     return parse_rubric(found) if found else None
+
+
+async def fetch_superseding(session: AsyncSession, code: str) -> str | None:
+    """The code of the rubric that supersedes a published one; None where it is in force."""
+    found: str | None = await session.scalar(
+        sa.text("SELECT record->>'superseded_by' FROM rubric WHERE code = :code"), {"code": code}
+    )
+    return found
 
 
 async def fetch_rubric_codes(session: AsyncSession) -> list[str]:

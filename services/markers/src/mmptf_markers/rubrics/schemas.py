@@ -26,7 +26,9 @@ class PublishedRubric(ResponseModel):
     marker: Code
     """Code of the marker, such as `human_rights`."""
     status: RubricStatus
-    """Whether this version is official or illustrative, or superseded by now."""
+    """Whether this version is official or illustrative."""
+    superseded: bool
+    """Whether another version replaces this one, which is then for corrections of assessments under it alone."""
     superseded_by: Code | None
     """Code of the version that replaces this one; null while it is in force."""
     hash: Sha256
@@ -76,7 +78,9 @@ class ScoreRequest(ResponseModel):
     rubric: Code
     """Code of the rubric without version, such as `hr-marker-illustrative`."""
     version: Code | None
-    """Version of the rubric, such as `1`; null for the one published last that is not superseded."""
+    """Version of the rubric, such as `1`; null for the last published official one that is not superseded, and without
+    one for the last published illustrative one.
+    """
     stage: AssessmentStage
     """Stage of the programme's life; it decides which criteria are asked."""
     answers: Annotated[dict[Code, Answer], Field(max_length=200)]
