@@ -67,12 +67,12 @@ _MADE_UP = (
                                record)
        SELECT 'A-' || n, 'MADEUP-' || n, 'human_rights', '{STAGE}', 1, 'IOM', 'hr-marker-illustrative.1',
               CASE WHEN n % 20 = 0 THEN 'submitted' ELSE 'accepted' END, substr('ABBBBBC', 1 + n % 7, 1), now(),
-              json_build_object('code', 'A-' || n)
+              json_build_object('code', 'A-' || n, 'basis', 'reviewed', 'submitted', '2024-06-30')
          FROM generate_series(1, {{number}}) AS n""",
 )
 # Another grade for one programme each time.
 _ACCEPTED = """UPDATE assessment SET grade = CASE grade WHEN 'A' THEN 'B' ELSE 'A' END,
-                      record = json_build_object('code', code, 'at', clock_timestamp())
+                      record = json_build_object('code', code, 'basis', 'reviewed', 'at', clock_timestamp())
                 WHERE code = 'A-7'"""
 
 

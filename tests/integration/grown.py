@@ -122,7 +122,7 @@ _MARKERS = (
     SELECT code, programme, marker, stage, year, 1, 'IOM', rubric, status, grade, now() - n * interval '1 second',
            json_build_object('code', code, 'programme', programme, 'marker', marker, 'stage', stage, 'year', year,
                              'version', 1, 'organization', 'IOM', 'rubric', rubric, 'status', status, 'grade', grade,
-                             'basis', 'derived', 'answered', true, 'answers', json_build_object(
+                             'basis', CASE status WHEN 'accepted' THEN 'reviewed' ELSE 'derived' END, 'answered', true, 'answers', json_build_object(
                                  'C1', json_build_object('answer', '2', 'actions', json_build_array(json_build_object(
                                        'action', 'Train', 'owner', 'IOM', 'due', '2027-01-01', 'done', NULL))),
                                  'C2', json_build_object('answer', '1', 'actions', json_build_array())),
@@ -177,7 +177,10 @@ async def grow(url: str, service: str, many: int) -> None:
                 await connection.execute(statement.format(many=many, fewer=many // 5))
             for derived in metadata.tables.values():
                 if rows := derived.info.get("derived"):
-                    await connection.execute(f"DELETE FROM {derived.name}; INSERT INTO {derived.name} {rows}")
+                    columns = ", ".join(column.name for column in derived.columns)
+                    await connection.execute(
+                        f"DELETE FROM {derived.name}; INSERT INTO {derived.name} ({columns}) {rows}"
+                    )
             for table, entity in ENTITIES[service].items():
                 await connection.execute(_JOURNAL.format(table=table, entity=entity))
             await connection.execute(_REVISIONS)
