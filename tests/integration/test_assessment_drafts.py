@@ -65,7 +65,7 @@ async def test_answers_are_merged_one_by_one_and_null_takes_one_back(marker_serv
     draft = await marker_service.draft(
         await marker_service.copied(), answers={CODES[0]: answer(2), CODES[1]: answer(1)}
     )
-    evidence = [{"title": "Report", "url": "https://example.org/a", "document": None, "locator": None}]
+    evidence = [{"title": "Report", "url": "https://example.org/a", "document": None, "locator": "p. 1"}]
     changed = made(
         await marker_service.patch(draft, answers={CODES[1]: answer(3, evidence=evidence), CODES[2]: answer(0)}), 200
     )
@@ -351,6 +351,26 @@ async def test_strange_codes_are_not_found_or_not_valid(marker_service: Markers,
         ("POST", f"{DRAFTS}/{code}/submission", IOM),
     ):
         assert (await marker_service.send(method, path, who, match="*")).status_code in (404, 422)
+
+
+async def test_evidence_names_what_a_reader_can_look_up(marker_service: Markers) -> None:
+    """A title alone says nothing, nor does a document without the place in it."""
+    code, where = await marker_service.copied(), "/answers/equality/evidence"
+    title, page = {"title": "Minutes"}, {"locator": "p. 2"}
+    given = [
+        {**title, **page, "document": "Annex 5"}, title, {**title, "document": "Annex 5"}, {**title, **page},
+        {**title, **page, "url": "https://example.org/a.pdf"}, {**title, "url": "https://example.org/a.pdf"},
+    ]  # fmt: skip
+    expected = [
+        ("missing_member", f"{where}/{place}")
+        for place in ("1/document", "1/locator", "2/locator", "3/document", "5/locator")
+    ]
+    said = {"equality": answer(1, evidence=given)}
+    assert errors(await marker_service.begin(code, answers=said)) == expected
+    draft = await marker_service.draft(code)
+    assert errors(await marker_service.patch(draft, answers=said)) == expected
+    kept = {"equality": answer(1, evidence=[given[0], given[4]])}
+    assert len((await marker_service.patch(draft, answers=kept)).json()["answers"]["equality"]["evidence"]) == 2
 
 
 async def test_an_unknown_member_is_rejected(marker_service: Markers) -> None:

@@ -97,7 +97,8 @@ async def test_an_assessment_is_compared_with_the_one_before_it(marker_service: 
         assert refused(backwards) == (409, "nothing_earlier")
 
 
-async def test_assessments_under_different_scales_are_not_compared(marker_service: Markers) -> None:
+async def test_what_was_asked_otherwise_is_not_compared(marker_service: Markers) -> None:
+    """Another scale, the same values under other words, another question, or another rubric with the same codes."""
     code = await marker_service.copied()
     document = graded("scales", {"type": "manual"})
     rubrics = [await marker_service.publish(document)]
@@ -105,13 +106,25 @@ async def test_assessments_under_different_scales_are_not_compared(marker_servic
     rubrics.append(await marker_service.publish({**document, "version": "2", "scale": wider}))
     fewer = {**document, "version": "3", "criteria": document["criteria"][:2]}
     rubrics.append(await marker_service.publish(fewer))
+    levels = [{**level, "description": "y"} for level in document["scale"]["levels"]]
+    reworded = {**document["criteria"][0], "question": "Something else?", "weight": 7}
+    for changed in (
+        {"scale": {**document["scale"], "levels": levels}},
+        {"criteria": [reworded, {**document["criteria"][1], "weight": 7}, document["criteria"][2]]},
+        {"code": "scales-too"},
+    ):
+        rubrics.append(await marker_service.publish({**document, "version": f"{len(rubrics) + 1}", **changed}))
     found = []
-    for rubric, count in zip(rubrics, (3, 3, 2), strict=True):
+    for rubric, count in zip(rubrics, (3, 3, 2, 3, 3, 3), strict=True):
         submitted = await marker_service.submitted(
             code, rubric=rubric, answers={f"c{n}": answer(2) for n in range(count)}, declared_grade="A"
         )
         found.append((await marker_service.reviewed(submitted, grade="A")).json()["code"])
-    for later, earlier, counts in ((1, 0, {"not_comparable": 3}), (2, 0, {"same": 2, "only_earlier": 1})):
+    for later, earlier, counts in (
+        (1, 0, {"not_comparable": 3}), (2, 0, {"same": 2, "only_earlier": 1}), (3, 0, {"not_comparable": 3}),
+        (4, 0, {"not_comparable": 1, "same": 2}), (5, 0, {"not_comparable": 3}),
+        (5, 2, {"not_comparable": 2, "only_later": 1}),
+    ):  # fmt: skip
         comparison = await marker_service.get(f"{ASSESSMENTS}/{found[later]}/comparison", earlier=found[earlier])
         assert (comparison["same_rubric"], comparison["counts"]) == (False, counts)
 

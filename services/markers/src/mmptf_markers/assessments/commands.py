@@ -57,6 +57,7 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
     if begun is not None:
         raise Conflict(f"{begun} is a draft of the same; amend it.", code=ProblemCode.DRAFT_EXISTS)
     await _require_in_force(write, rubric, earlier)
+    raise_if_any(rules.evidence_errors(sent))
     content = rules.amend_content(rules.initial_content(earlier, rubric), sent)
     score = _score_of_draft(write, rubric, content, sent.stage)
     draft = AssessmentDraft(
@@ -85,6 +86,7 @@ async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = rules.stored_draft(row.record)
     rubric = await _require_rubric(write, published_code(draft.rubric))
+    raise_if_any(rules.evidence_errors(sent))
     content = rules.amend_content(rules.content_of(draft), sent)
     score = _score_of_draft(write, rubric, content, draft.stage)
     amended = draft.model_copy(

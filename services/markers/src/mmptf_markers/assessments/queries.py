@@ -313,24 +313,38 @@ def _compared(
     first: Rubric, earlier: schemas.Assessment, second: Rubric, later: schemas.Assessment
 ) -> list[schemas.ComparedAnswer]:
     before, after = counting_answers(earlier), counting_answers(later)
-    same_scale = [level.value for level in first.scale.levels] == [level.value for level in second.scale.levels]
     questions = {criterion.code: criterion.question for rubric in (first, second) for criterion in rubric.criteria}
+    same = _asked_alike(first, second)
     return [
         schemas.ComparedAnswer(
             criterion=code,
             question=question,
             earlier=before.get(code),
             later=after.get(code),
-            change=_change(second, before.get(code), after.get(code)) if same_scale else "not_comparable",
+            change=_change(second, before.get(code), after.get(code), is_same=code in same),
         )
         for code, question in questions.items()
         if code in before or code in after
     ]
 
 
-def _change(rubric: Rubric, before: Answer | None, after: Answer | None) -> schemas.AnswerChange:
+def _asked_alike(first: Rubric, second: Rubric) -> set[str]:
+    """The criteria which two versions of one rubric ask in the same words, with the same answers to choose from."""
+    if first.code != second.code or first.scale.levels != second.scale.levels:
+        return set()
+    # Weights, and the stages at which a criterion is asked, change nothing in what an answer to it says.
+    asked, asked_later = (
+        {each.code: each.model_dump(exclude={"weight", "stages"}) for each in rubric.criteria}
+        for rubric in (first, second)
+    )
+    return {code for code, words in asked.items() if asked_later.get(code) == words}
+
+
+def _change(rubric: Rubric, before: Answer | None, after: Answer | None, *, is_same: bool) -> schemas.AnswerChange:
     if before is None or after is None:
         return "only_later" if before is None else "only_earlier"
+    if not is_same:
+        return "not_comparable"
     if before == after:
         return "same"
     try:

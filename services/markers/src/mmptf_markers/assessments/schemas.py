@@ -71,7 +71,8 @@ AnswerChange = TypeAliasType(
 - `same`: both answers are the same
 - `only_earlier`: only the earlier assessment has an answer
 - `only_later`: only the later assessment has an answer
-- `not_comparable`: the scales differ, or one answer is that the criterion does not apply
+- `not_comparable`: the rubric, the words of the criterion or the scale are others, or one answer is that the criterion
+  does not apply; the answers stand side by side
 """
 
 GradeBasis = TypeAliasType(
@@ -124,16 +125,16 @@ class Evidence(ResponseModel):
 
 
 class EvidenceSent(RequestModel):
-    """Where a reader finds what an answer rests on: a link, a document with the place in it, or both."""
+    """Where a reader finds what an answer rests on: a document or a link, and the place in it."""
 
     title: Line
     """Title or description of the evidence, such as Programme document."""
     url: Url | None = None
-    """Address at which it is published."""
+    """Address at which it is published; needed where there is no `document`."""
     document: Line | None = None
     """Title of the document; needed where there is no `url`."""
     locator: Line | None = None
-    """Where in the document, such as a section."""
+    """Where in it, such as section 2.1; needed, since nobody looks through a document for what an answer rests on."""
 
 
 class PlannedAction(ResponseModel):
