@@ -15,14 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmptf_markers.engine.loading import InvalidRubric, dump_rubric, load_rubric
-from mmptf_markers.engine.rubric import NOT_APPLICABLE, Rubric, stages_of
+from mmptf_markers.engine.rubric import NOT_APPLICABLE, stages_of
 from mmptf_markers.engine.scoring import SET_BY_ASSESSOR, InvalidAnswers, score
 from tests.unit.markers.rubrics import (
     STAGE,
-    Answers,
+    Case,
     cases,
     complete_answers,
     documents,
+    every_check,
+    held,
     loaded,
     on_paper,
     pointed_at,
@@ -68,14 +70,15 @@ def outcome_of(document: dict[str, Any]) -> str:
     assert dump_rubric(load_rubric(dump_rubric(rubric))) == dump_rubric(rubric)
     codes = [grade.code for grade in rubric.grades]
     for stage in stages_of(rubric):
-        for answers in complete_answers(rubric, stage):
-            result = score(rubric, answers, stage)
+        asked = every_check(rubric, stage)
+        for answers, ticked in product(complete_answers(rubric, stage), [asked, {}] if any(asked.values()) else [{}]):
+            result = score(rubric, answers, stage, ticked)
             assert result.complete and not result.missing
             if rubric.rule.type == "manual":
                 assert (result.grade, result.grade_before_gates, result.reason) == (None, None, SET_BY_ASSESSOR)
                 assert (result.share, result.gates, result.better) == (None, [], [])
             else:
-                before, grade = on_paper(rubric, answers, stage)
+                before, grade = on_paper(rubric, answers, stage, ticked)
                 assert (result.grade_before_gates, result.grade) == (codes[before], codes[grade])
     return rubric.rule.type
 
@@ -109,27 +112,31 @@ def test_a_rubric_survives_its_file_form_byte_for_byte(document: dict[str, Any])
 
 @settings(max_examples=100)
 @given(cases())
-def test_the_explanation_recomputes_to_the_grade(case: tuple[Rubric, Answers]) -> None:
-    rubric, answers = case
-    result = score(rubric, answers, STAGE)
+def test_the_explanation_recomputes_to_the_grade(case: Case) -> None:
+    rubric, answers, ticked = case
+    result = case.score
     assert result.share is not None
+    counted = held(rubric, answers, STAGE, ticked)
     codes = [grade.code for grade in rubric.grades]
     for scored in result.criteria:
         assert scored.answer == answers[scored.criterion]
         if scored.answer == NOT_APPLICABLE:
             continue
         assert scored.points is not None and scored.label == f"level {scored.answer}"
+        level = counted[scored.criterion]
+        assert scored.counted == (level if level != scored.answer else None)
+        assert bool(scored.not_ticked) == (scored.counted is not None)
+        said = f"Answered {scored.answer} ({scored.label})"
+        if scored.counted is not None:
+            said += f" without {', '.join(scored.not_ticked)}, so counted as {level} (level {level})"
         if rubric.rule.type == "weighted_share":
-            assert Fraction(scored.points) == Fraction(scored.weight) * Fraction(scored.answer)
-            said = (
-                f"Answered {scored.answer} ({scored.label}) with weight {scored.weight}:"
-                f" {scored.points} of {scored.of} points."
-            )
+            assert Fraction(scored.points) == Fraction(scored.weight) * Fraction(level)
+            said += f" with weight {scored.weight}: {scored.points} of {scored.of} points."
         else:
             assert rubric.rule.type == "count"
-            assert Fraction(scored.points) == (Fraction(scored.answer) >= Fraction(rubric.rule.level))
+            assert Fraction(scored.points) == (Fraction(level) >= Fraction(rubric.rule.level))
             met = "meets" if scored.points == "1" else "does not meet"
-            said = f"Answered {scored.answer} ({scored.label}), which {met} the required level {rubric.rule.level}."
+            said += f", which {met} the required level {rubric.rule.level}."
         assert scored.explanation == said
     points = sum(Fraction(criterion.points) for criterion in result.criteria if criterion.points is not None)
     of = sum(Fraction(criterion.of) for criterion in result.criteria if criterion.of is not None)
@@ -139,39 +146,49 @@ def test_the_explanation_recomputes_to_the_grade(case: tuple[Rubric, Answers]) -
     assert rubric.rule.type != "manual"
     before = next(band.grade for band in rubric.rule.bands if reached >= Fraction(band.minimum))
     assert result.grade_before_gates == before
-    assert result.grade == max([before, *(gate.cap for gate in result.gates)], key=codes.index)
+    caps = [*result.gates, *result.floors]
+    assert result.grade == max([before, *(gate.cap for gate in caps)], key=codes.index)
     reason = re.fullmatch(
-        r"(\S+) of (\S+) (?:points, (\S+) %, give|criteria are met, which gives) (\w+)(?:, capped at (\w+) by a gate)?",
+        r"(\S+) of (\S+) (?:points, (\S+) %, give|criteria are met, which gives) (\w+)"
+        r"(?:, capped at (\w+) by (a gate|a core floor))?",
         result.reason,
     )
     assert reason and (Fraction(reason[1]), Fraction(reason[2])) == (points, of)
     assert reason[3] == (result.share.per_cent if rubric.rule.type == "weighted_share" else None)
     assert (reason[4], reason[5]) == (before, result.grade if result.grade != before else None)
-    for gate in result.gates:
+    if reason[6]:
+        assert (reason[6] == "a gate") == any(gate.cap == result.grade for gate in result.gates)
+    for gate in caps:
         assert gate.label == f"level {gate.answer}"
-        assert gate.answer == answers[gate.criterion] and Fraction(gate.answer) < Fraction(gate.below)
+        assert gate.answer == counted[gate.criterion] and Fraction(gate.answer) < Fraction(gate.below)
         assert gate.capped == (before if codes.index(gate.cap) > codes.index(before) else None)
-    assert tuple(codes.index(str(grade)) for grade in (before, result.grade)) == on_paper(rubric, answers)
-    assert score(rubric, dict(reversed(answers.items())), STAGE) == result
+    assert tuple(codes.index(str(grade)) for grade in (before, result.grade)) == on_paper(
+        rubric, answers, STAGE, ticked
+    )
+    assert score(rubric, dict(reversed(answers.items())), STAGE, ticked) == result
 
 
 @settings(max_examples=100)
 @given(cases(), st.data())
-def test_raising_an_answer_never_lowers_the_grade(case: tuple[Rubric, Answers], data: Any) -> None:
-    rubric, answers = case
+def test_raising_an_answer_or_ticking_a_check_never_lowers_the_grade(case: Case, data: Any) -> None:
+    rubric, answers, ticked = case
     code = data.draw(st.sampled_from([code for code, answer in answers.items() if answer != NOT_APPLICABLE]))
     values = [level.value for level in rubric.scale.levels]
     raised = data.draw(st.sampled_from(values[values.index(answers[code]) :]))
     codes = [grade.code for grade in rubric.grades]
-    before, after = score(rubric, answers, STAGE), score(rubric, answers | {code: raised}, STAGE)
+    more = {
+        criterion: ticks | data.draw(st.just(set()) | st.just(ticks | {"k0"})) for criterion, ticks in ticked.items()
+    }
+    before, after = case.score, score(rubric, answers | {code: raised}, STAGE, more)
     assert codes.index(str(after.grade)) <= codes.index(str(before.grade))
     assert codes.index(str(after.grade_before_gates)) <= codes.index(str(before.grade_before_gates))
 
 
 @settings(max_examples=150)
 @given(cases())
-def test_the_steps_to_each_better_grade_are_those_of_an_exhaustive_search(case: tuple[Rubric, Answers]) -> None:
-    rubric, answers = case
+def test_the_steps_to_each_better_grade_are_those_of_an_exhaustive_search(case: Case) -> None:
+    rubric, given_answers, ticked = case
+    answers = held(rubric, given_answers, STAGE, ticked)
     values = [level.value for level in rubric.scale.levels]
     choices = [[one] if one == NOT_APPLICABLE else values[values.index(one) :] for one in answers.values()]
     ways = []
@@ -190,28 +207,35 @@ def test_the_steps_to_each_better_grade_are_those_of_an_exhaustive_search(case: 
         cheapest = min((way for way in ways if way[1] <= grade), default=None, key=lambda way: way[0])
         if cheapest and cheapest[1] == grade:
             expected.append((rubric.grades[grade].code, cheapest[0][:2], cheapest[2]))
-    result = score(rubric, answers, STAGE)
+    result = case.score
     found = [
         (way.grade, (len(way.changes), way.steps), answers | {change.criterion: change.to for change in way.changes})
         for way in result.better
     ]
     assert found == expected
     assert result.next_grade == (result.better[0] if expected else None)
-    for way, (_, _, raised) in zip(result.better, expected, strict=True):
+    for way in result.better:
         assert way.steps == sum(change.steps for change in way.changes)
         assert [change.answer for change in way.changes] == [answers[change.criterion] for change in way.changes]
-        assert score(rubric, raised, STAGE).grade == way.grade
+        # The changes and the checks that they name lead there from what was answered.
+        more = {change.criterion: ticked.get(change.criterion, set()) | {*change.checks} for change in way.changes}
+        changed = given_answers | {change.criterion: change.to for change in way.changes}
+        assert score(rubric, changed, STAGE, ticked | more).grade == way.grade
+        for change in way.changes:
+            assert {*change.checks}.isdisjoint(ticked.get(change.criterion, set()))
+            fewer = more[change.criterion] - {*change.checks[:1]}
+            assert change.checks == [] or held(rubric, changed, STAGE, ticked | {change.criterion: fewer}) != changed
 
 
 @settings(max_examples=100)
 @given(cases())
-def test_what_is_not_applicable_is_left_out_of_a_share_and_not_met_in_a_count(case: tuple[Rubric, Answers]) -> None:
-    rubric, answers = case
-    result = score(rubric, answers, STAGE)
+def test_what_is_not_applicable_is_left_out_of_a_share_and_not_met_in_a_count(case: Case) -> None:
+    rubric, answers, ticked = case
+    result = case.score
     left_out = {code for code, answer in answers.items() if answer == NOT_APPLICABLE}
     if rubric.rule.type == "count":
         lowest = rubric.scale.levels[0].value
-        same = score(rubric, answers | dict.fromkeys(left_out, lowest), STAGE)
+        same = score(rubric, answers | dict.fromkeys(left_out, lowest), STAGE, ticked)
     else:
         fewer = rubric.model_copy(
             update={
@@ -219,7 +243,12 @@ def test_what_is_not_applicable_is_left_out_of_a_share_and_not_met_in_a_count(ca
                 "gates": tuple(gate for gate in rubric.gates if gate.criterion not in left_out),
             }
         )
-        same = score(fewer, {code: answer for code, answer in answers.items() if code not in left_out}, STAGE)
+        same = score(
+            fewer,
+            {code: answer for code, answer in answers.items() if code not in left_out},
+            STAGE,
+            {code: ticks for code, ticks in ticked.items() if code not in left_out},
+        )
         assert (result.grade, result.better) == (same.grade, same.better)
     assert (result.share, result.grade_before_gates) == (same.share, same.grade_before_gates)
     assert left_out.isdisjoint(gate.criterion for gate in result.gates)
@@ -228,8 +257,8 @@ def test_what_is_not_applicable_is_left_out_of_a_share_and_not_met_in_a_count(ca
 
 @settings(max_examples=50)
 @given(cases(), st.data())
-def test_not_applicable_is_refused_where_a_criterion_always_applies(case: tuple[Rubric, Answers], data: Any) -> None:
-    rubric, answers = case
+def test_not_applicable_is_refused_where_a_criterion_always_applies(case: Case, data: Any) -> None:
+    rubric, answers, _ = case
     at = data.draw(st.integers(0, len(rubric.criteria) - 1))
     strict = rubric.criteria[at].model_copy(update={"not_applicable": False})
     always = rubric.model_copy(update={"criteria": (*rubric.criteria[:at], strict, *rubric.criteria[at + 1 :])})
@@ -241,9 +270,51 @@ def test_not_applicable_is_refused_where_a_criterion_always_applies(case: tuple[
 
 @settings(max_examples=50)
 @given(cases(), st.data())
-def test_without_every_answer_there_is_no_grade(case: tuple[Rubric, Answers], data: Any) -> None:
-    rubric, answers = case
+def test_without_every_answer_there_is_no_grade(case: Case, data: Any) -> None:
+    rubric, answers, _ = case
     missing = data.draw(st.sets(st.sampled_from(list(answers)), min_size=1))
     result = score(rubric, {code: answer for code, answer in answers.items() if code not in missing}, STAGE)
     assert (result.complete, result.grade, result.grade_before_gates, result.better) == (False, None, None, [])
     assert set(result.missing) == missing
+
+
+@settings(max_examples=100)
+@given(cases())
+def test_next_steps_go_through_core_criteria_first_by_one_level_each(case: Case) -> None:
+    rubric, answers, ticked = case
+    counted = held(rubric, answers, STAGE, ticked)
+    values = [level.value for level in rubric.scale.levels]
+    order = [
+        (not criterion.core, values.index(counted[criterion.code]), at, criterion.code)
+        for at, criterion in enumerate(rubric.criteria)
+        if counted[criterion.code] not in (NOT_APPLICABLE, values[-1])
+    ]
+    steps = case.score.next_steps
+    assert [step.criterion for step in steps] == [code for *_, code in sorted(order)]
+    for step in steps:
+        assert step.answer == counted[step.criterion]
+        assert values.index(step.to) == values.index(step.answer) + 1
+        more = ticked | {step.criterion: ticked.get(step.criterion, set()) | {*step.checks}}
+        assert held(rubric, answers | {step.criterion: step.to}, STAGE, more)[step.criterion] == step.to
+
+
+@settings(max_examples=100)
+@given(cases())
+def test_core_floors_hold_whatever_the_points_are(case: Case) -> None:
+    rubric, answers, ticked = case
+    result = case.score
+    codes = [grade.code for grade in rubric.grades]
+    counted = held(rubric, answers, STAGE, ticked)
+    core = {criterion.code for criterion in rubric.criteria if criterion.core} - {
+        code for code, answer in answers.items() if answer == NOT_APPLICABLE
+    }
+    missed = {
+        (code, floor.below)
+        for code in core
+        for floor in rubric.core_floors
+        if Fraction(counted[code]) < Fraction(floor.below)
+    }
+    assert {(floor.criterion, floor.below) for floor in result.floors} == missed
+    for floor in rubric.core_floors:
+        if any(below == floor.below for _, below in missed):
+            assert codes.index(str(result.grade)) >= codes.index(floor.cap)

@@ -15,7 +15,8 @@ from mmptf_markers.engine.rubric import Language, Rubric, Sha256, SourceDocument
 # The JSON Pointers of a rubric's texts that readers see.
 _TEXT: Final = re.compile(
     r"/title|/grades/\d+/(name|meaning)|/scale/levels/\d+/(label|description)|/principles/\d+/(name|description)"
-    r"|/criteria/\d+/(question|guidance)|/gates/\d+/reason|/notes/\d+"
+    r"|/criteria/\d+/(question|guidance|levels/\d+/(design|delivery)|checks/\d+/text)|/(gates|core_floors)/\d+/reason"
+    r"|/notes/\d+"
 )
 
 
