@@ -11,10 +11,12 @@ from itertools import product
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmptf_markers.engine.loading import InvalidRubric, dump_rubric, load_rubric
+from mmptf_markers.engine.reading import InvalidDocument, read_document
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, stages_of
 from mmptf_markers.engine.scoring import SET_BY_ASSESSOR, InvalidAnswers, score
 from tests.unit.markers.rubrics import (
@@ -108,6 +110,30 @@ def test_a_rubric_survives_its_file_form_byte_for_byte(document: dict[str, Any])
         return
     assert dump_rubric(load_rubric(content)) == content
     assert {**json.loads(content), "hash": None} == document
+
+
+@settings(max_examples=100)
+@given(documents())
+def test_a_rubric_in_yaml_is_accepted_or_refused_as_it_is_in_json(document: dict[str, Any]) -> None:
+    # Read again, since what is one object in Python is written with an anchor.
+    content = yaml.safe_dump(json.loads(json.dumps(document)), allow_unicode=True, sort_keys=False).encode()
+    try:
+        rubric = loaded(document)
+    except InvalidRubric as refused:
+        with pytest.raises(InvalidRubric) as caught:
+            load_rubric(content)
+        assert caught.value.errors == refused.errors
+    else:
+        assert load_rubric(content) == rubric
+
+
+@settings(max_examples=200)
+@given(st.text(st.sampled_from("a:0 -\n\t[]{},&*!|>'\"#?%@`~.e\\\ud800"), max_size=30) | st.text(max_size=20))
+def test_any_text_is_a_document_or_refused(text: str) -> None:
+    try:
+        json.dumps(read_document(text.encode(errors="surrogatepass"), []))
+    except InvalidDocument as refused:
+        assert all(error.reason for error in refused.errors)
 
 
 @settings(max_examples=100)

@@ -8,8 +8,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 from mmptf_markers.engine.loading import InvalidRubric, dump_rubric, load_rubric
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, read_document
 from mmptf_markers.engine.rubric import STAGES, answers_schema, content_hash, criteria_at, stages_of
 from tests.unit.markers.rubrics import CONTENT, OFFICIAL
 
@@ -367,3 +369,83 @@ def test_answers_are_described_by_the_texts_of_the_phase(supported: dict[str, An
         None: (general, ["rule", "used", "budget"]),
     }
     assert "$defs" not in answers_schema(load_rubric(CONTENT), None)
+
+
+def as_yaml(document: Any) -> bytes:
+    return bytes(yaml.safe_dump(document, allow_unicode=True, sort_keys=False).encode())
+
+
+def test_a_rubric_in_yaml_is_the_same_rubric(supported: dict[str, Any]) -> None:
+    supported = {**supported, **OFFICIAL}
+    # The day is plain text there, and stays a text.
+    content = as_yaml(supported).replace(b"'2023-02-06'", b"2023-02-06")
+    assert b"date: 2023-02-06" in content
+    assert load_rubric(content) == load_rubric(json.dumps(supported).encode())
+    assert dump_rubric(load_rubric(as_yaml(json.loads(CONTENT)))) == CONTENT
+
+
+def test_the_errors_of_a_rubric_in_yaml_are_those_in_json(supported: dict[str, Any]) -> None:
+    supported["criteria"][8] |= {"evidence_from": 9, "weight": 1.5, "not_applicable": "yes"}
+    supported["version"] = 2
+    expected = errors_of(supported)
+    with pytest.raises(InvalidRubric) as caught:
+        load_rubric(as_yaml(supported))
+    assert {error.path: error.reason for error in caught.value.errors} == expected
+    assert set(expected) == {"/version", "/criteria/8/weight", "/criteria/8/not_applicable"}
+
+
+@pytest.mark.parametrize(
+    ("plain", "value"),
+    [
+        ("no", "no"), ("NO", "NO"), ("yes", "yes"), ("on", "on"), ("2023-02-06", "2023-02-06"), ("12:30", "12:30"),
+        ("0x1F", "0x1F"), ("010", "010"), ("1_000", "1_000"), ("+1", "+1"), (".5", ".5"), (".inf", ".inf"),
+        ("True", "True"), ("=", "="), ("<<", "<<"), ("'2'", "2"), ('"true"', "true"), ("|-\n  a\n  b", "a\nb"),
+        ("-2", -2), ("0", 0), ("0.5", 0.5), ("1e3", 1000.0), ("true", True), ("false", False), ("null", None),
+        ("~", None), ("", None), ("[1, x]", [1, "x"]), ("{a: 1}", {"a": 1}),
+    ],
+)  # fmt: skip
+def test_plain_text_in_yaml_is_what_it_is_in_json_or_text(plain: str, value: object) -> None:
+    errors: list[DocumentError] = []
+    found = read_document(f"here: {plain}\n".encode(), errors)
+    assert errors == [] and isinstance(found, dict)
+    assert found == {"here": value} and type(found["here"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("content", "paths"),
+    [
+        ("a: &x 1\nb: *x\n", ["/a", "/b"]),
+        ("a: &x [1, 2]\n", ["/a"]),
+        ("a: !!str 1\nb: [!date 2, !!python/object:os.system x]\n", ["/a", "/b/0", "/b/1"]),
+        ("a: 1\nb: {c: 1, c: 2}\na: 2\n", ["/b", ""]),
+    ],
+)
+def test_anchors_tags_and_repeated_keys_are_errors_where_they_stand(content: str, paths: list[str]) -> None:
+    errors: list[DocumentError] = []
+    read_document(content.encode(), errors)
+    assert [error.path for error in errors] == paths
+    assert all(error.reason.startswith("line ") for error in errors)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a: 1\n---\nb: 2\n",
+        b"---\n---\n",
+        b"# nothing\n",
+        b"? [a, b]\n: 1\n",
+        b"*x : 1\n",
+        b"&x a: 1\n",
+        b"a: [1\n",
+        b"a: \x00\n",
+        b"\ta: 1\n",
+        b"a: \xff\n",
+        b"a:\n" + b"".join(b" " * at + b"- \n" for at in range(1, 60)),
+        b"a: " + b"[" * 100_000,
+        b"- " * 100_000,
+    ],
+)
+def test_hostile_yaml_is_refused_with_a_reason(content: bytes) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        load_rubric(content)
+    assert all(error.reason for error in caught.value.errors)

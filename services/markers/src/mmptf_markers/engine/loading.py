@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from mmptf_common.wire.codes import is_reserved
-from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, repeated, text_errors
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_document, repeated, text_errors
 from mmptf_markers.engine.rubric import (
     AssessmentStage,
     Bands,
@@ -41,14 +41,14 @@ class InvalidRubric(InvalidDocument):
 
 
 def load_rubric(content: bytes) -> Rubric:
-    """Read one rubric from a JSON document (UTF-8) and check it as a whole.
+    """Read one rubric from a document in JSON or YAML (UTF-8) and check it as a whole.
 
     A `hash` of null is filled in; any other must be the content hash. Raises InvalidRubric with every
     error found; only a check which needs a malformed section waits until that section is well formed.
     """
     errors: list[DocumentError] = []
     try:
-        raw = read_json(content, errors)
+        raw = read_document(content, errors)
     except InvalidDocument as error:
         raise InvalidRubric(error.errors) from None
     unsealed = False
