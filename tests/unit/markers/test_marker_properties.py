@@ -15,11 +15,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, find_lacking
 from mmptf_markers.engine.loading import InvalidRubric, dump_rubric, load_rubric
 from mmptf_markers.engine.reading import InvalidDocument, read_document
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, stages_of
 from mmptf_markers.engine.scoring import SET_BY_ASSESSOR, InvalidAnswers, score
 from tests.unit.markers.rubrics import (
+    CODES,
     STAGE,
     Case,
     cases,
@@ -344,3 +346,81 @@ def test_core_floors_hold_whatever_the_points_are(case: Case) -> None:
     for floor in rubric.core_floors:
         if any(below == floor.below for _, below in missed):
             assert codes.index(str(result.grade)) >= codes.index(floor.cap)
+
+
+CODES_OF_A_PROGRAMME = st.builds(
+    CatalogueFacts, *(st.sets(st.sampled_from(CODES[name])) for name in CatalogueFacts._fields)
+)
+JUSTIFICATIONS = st.sampled_from([None, "x", "Because it is so.", "because  it is so.", "y" * 39, "z" * 40])
+
+
+@st.composite
+def stated_answers(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, StatedAnswer]:
+    """Answers to every criterion of a document, supported by anything or nothing."""
+    values = [level["value"] for level in document["scale"]["levels"]]
+    return {
+        criterion["code"]: StatedAnswer(
+            answer=draw(st.sampled_from([*values, *([NOT_APPLICABLE] if criterion["not_applicable"] else [])])),
+            justification=draw(JUSTIFICATIONS),
+            evidence=draw(st.integers(0, 1)),
+            actions=draw(st.integers(0, 1)),
+            checks=draw(st.sets(st.sampled_from(["k0", "k1"]))),
+        )
+        for criterion in document["criteria"]
+    }
+
+
+def lacking_on_paper(
+    criterion: dict[str, Any], answers: dict[str, StatedAnswer], phase: str, risks: int, programme: CatalogueFacts
+) -> set[str]:
+    """The places of everything that the answer to one criterion lacks, as a person would find it."""
+    one, found = answers[criterion["code"]], set()
+    words = {code: (other.justification or "").lower().split() for code, other in answers.items()}
+    if one.justification and "justification_min" in criterion:
+        mine = words.pop(criterion["code"])
+        if len(" ".join(mine)) < criterion["justification_min"] or mine in words.values():
+            found.add("justification")
+    if one.answer == NOT_APPLICABLE:
+        stated = criterion.get("applies_if", {})
+        if any({*stated.get(name, ())} & {*getattr(programme, name)} for name in CODES):
+            found.add("answer")
+        return found
+    value = Fraction(one.answer)
+    if any(
+        Fraction(check["level"]) <= value and check["code"] not in one.checks
+        for check in criterion.get("checks", ())
+        if check.get("phase", phase) == phase
+    ):
+        found.add("checks")
+    if "evidence_from" in criterion and value >= Fraction(criterion["evidence_from"]) and not one.evidence:
+        found.add("evidence")
+    if "register_from" in criterion and value >= Fraction(criterion["register_from"]) and not risks:
+        found.add("/due_diligence")
+    if "action_below" in criterion and value < Fraction(criterion["action_below"]) and not one.actions:
+        found.add("actions")
+    return found
+
+
+@pytest.mark.tries_more
+def test_what_an_assessment_lacks_is_what_its_rubric_asks_for_and_the_catalogue_says() -> None:
+    seen: Counter[str] = Counter()
+
+    @RANDOM_RUBRICS
+    @given(documents(), CODES_OF_A_PROGRAMME, st.integers(0, 1), st.data())
+    def as_on_paper(document: dict[str, Any], programme: CatalogueFacts, risks: int, data: Any) -> None:
+        rubric, answers = unchecked(document), data.draw(stated_answers(document))
+        for stage in stages_of(rubric):
+            phase = "design" if stage in ("concept_note", "programme_document") else "delivery"
+            asked = [criterion for criterion in document["criteria"] if stage in criterion["stages"]]
+            stated = {criterion["code"]: answers[criterion["code"]] for criterion in asked}
+            findings = find_lacking(rubric, stage, stated, risks, programme)
+            expected = [
+                place if place.startswith("/") else f"/answers/{criterion['code']}/{place}"
+                for criterion in asked
+                for place in lacking_on_paper(criterion, stated, phase, risks, programme)
+            ]
+            assert {finding.path for finding in findings} == set(expected)
+            seen.update(path.rpartition("/")[2] for path in expected)
+
+    as_on_paper()
+    assert set(seen) == {"justification", "answer", "checks", "evidence", "due_diligence", "actions"}

@@ -55,6 +55,8 @@ class KnownProgramme(BaseModel):
     status: str
     stage: LifecycleStage
     thematic_area: Named | None
+    # Copies that were made before it was copied have none.
+    objectives: list[Named] = []
     places: list[Named]
     lead_organization: str | None
     organizations: list[Named]

@@ -21,8 +21,10 @@ from mmptf_markers.assessments.schemas import (
     ReviewedAnswerSent,
     Risk,
 )
+from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, find_lacking
 from mmptf_markers.engine.results import Answer, Score
-from mmptf_markers.engine.rubric import AssessmentStage, ManualRule, Rubric
+from mmptf_markers.engine.rubric import AssessmentStage, ManualRule, Rubric, checks_at, criteria_at
+from mmptf_markers.replication import KnownProgramme
 from mmptf_markers.rubrics.rules import published_code
 
 
@@ -73,6 +75,22 @@ def answers_of(answers: Mapping[str, CriterionAnswer]) -> dict[str, Answer]:
     return {criterion: answer.answer for criterion, answer in answers.items()}
 
 
+def checks_of(answers: Mapping[str, CriterionAnswer]) -> dict[str, list[str]]:
+    """The ticked checks by criterion, of the criteria that have any."""
+    return {criterion: answer.checks for criterion, answer in answers.items() if answer.checks}
+
+
+def counting_checks(rubric: Rubric, assessment: Assessment, own: Collection[str]) -> dict[str, list[str]]:
+    """The ticked checks that count: the assessor's, and all of a criterion to which the reviewer gave an own answer.
+
+    own: the criteria that the reviewer answered
+    """
+    judged = [criterion for criterion in criteria_at(rubric, assessment.stage) if criterion.code in own]
+    return checks_of(assessment.answers) | {
+        criterion.code: [check.code for check in checks_at(criterion, assessment.stage)] for criterion in judged
+    }
+
+
 def counting_answers(assessment: Assessment) -> dict[str, Answer]:
     """The answers that count: the assessor's, with the reviewer's own in place of those that it rejected."""
     own = assessment.reviewed.answers if assessment.reviewed else {}
@@ -120,8 +138,11 @@ def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDet
     return [] if declared in grades else [unknown_code("/declared_grade", declared, grades)]
 
 
-def completeness_errors(rubric: Rubric, content: Content, missing: Sequence[str]) -> list[ErrorDetail]:
-    """The errors of an incomplete draft: missing answers, justifications, or grade where the answers give none.
+def completeness_errors(
+    rubric: Rubric, stage: AssessmentStage, content: Content, missing: Sequence[str], programme: KnownProgramme
+) -> list[ErrorDetail]:
+    """The errors of an incomplete draft: missing answers, justifications, or grade where the answers give none, and
+    what the rubric asks for beside them.
 
     missing: the criteria without an answer
     """
@@ -137,6 +158,12 @@ def completeness_errors(rubric: Rubric, content: Content, missing: Sequence[str]
     errors += [
         error_detail(ProblemCode.MISSING_MEMBER, f"{pointer}: say why", pointer=pointer)
         for pointer in (f"/answers/{criterion}/justification" for criterion in unjustified)
+    ]
+    errors += [
+        error_detail(finding.code, f"{finding.path}: {finding.reason}", pointer=finding.path)
+        for finding in find_lacking(
+            rubric, stage, _stated(content.answers), len(content.due_diligence), _facts(programme)
+        )
     ]
     if isinstance(rubric.rule, ManualRule) and content.declared_grade is None:
         return [*errors, _grade_missing(rubric, "/declared_grade")]
@@ -185,6 +212,29 @@ def declaration_errors(
     if date.fromisoformat(sent.date) > today:
         errors.append(error_detail(ProblemCode.IN_THE_FUTURE, f"/date: {sent.date} is not past", pointer="/date"))
     return errors
+
+
+def _stated(answers: Mapping[str, CriterionAnswer]) -> dict[str, StatedAnswer]:
+    """The answers with what counts as their support."""
+    return {
+        criterion: StatedAnswer(
+            answer=answer.answer,
+            justification=answer.justification,
+            evidence=sum(bool((one.url or one.document) and one.locator) for one in answer.evidence),
+            actions=sum(action.done is None for action in answer.actions),
+            checks=answer.checks,
+        )
+        for criterion, answer in answers.items()
+    }
+
+
+def _facts(programme: KnownProgramme) -> CatalogueFacts:
+    """What the catalogue says of a programme that decides which criteria apply."""
+    return CatalogueFacts(
+        objectives={objective.code for objective in programme.objectives},
+        thematic_areas={programme.thematic_area.code} if programme.thematic_area else set(),
+        places={place.code for place in programme.places},
+    )
 
 
 def _grade_missing(rubric: Rubric, pointer: str) -> ErrorDetail:

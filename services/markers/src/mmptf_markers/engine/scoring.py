@@ -188,7 +188,7 @@ def _levels(
             levels[code] = None
         else:
             errors.append(_error(code, ProblemCode.NOT_APPLICABLE_REFUSED, "this criterion always applies", allowed))
-    errors += _tick_errors(at_stage, stage, ticked)
+    errors += _tick_errors(at_stage, answers.keys(), stage, ticked)
     if not errors and len(levels) == len(at_stage) and all(level is None for level in levels.values()):
         errors.append(_error(None, ProblemCode.NOTHING_APPLICABLE, "at least one criterion must apply", []))
     if errors:
@@ -196,11 +196,16 @@ def _levels(
     return levels
 
 
-def _tick_errors(at_stage: Mapping[str, Criterion], stage: AssessmentStage, ticked: Ticked) -> list[AnswerError]:
+def _tick_errors(
+    at_stage: Mapping[str, Criterion], answers: Collection[str], stage: AssessmentStage, ticked: Ticked
+) -> list[AnswerError]:
     """The errors of checks that are said to be ticked and that the rubric does not ask at the stage."""
     errors: list[AnswerError] = []
     for code, checks in ticked.items():
         if code not in at_stage:
+            # Of a criterion that is answered, too, the same is said already.
+            if code in answers:
+                continue
             reason = f"the rubric has no criterion with checks of this code at {stage}"
             errors.append(_error(code, ProblemCode.UNKNOWN_CRITERION, reason, list(at_stage), in_checks=True))
             continue
