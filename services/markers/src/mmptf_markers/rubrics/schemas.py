@@ -81,3 +81,7 @@ class ScoreRequest(ResponseModel):
     """Stage of the programme's life; it decides which criteria are asked."""
     answers: Annotated[dict[Code, Answer], Field(max_length=200)]
     """Value of the answer by code of the criterion: one of the scale, or `not_applicable`. Criteria may be left out."""
+    checks: Annotated[dict[Code, Annotated[list[Code], Field(max_length=50)]], Field(max_length=200)] = {}
+    """Codes of the ticked checks by code of the criterion, where the rubric has checks."""
+    language: Language | None = None
+    """Language of the rubric's texts in the score, of which a translation is there; without it, that of the rubric."""
