@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue, ValidationError, ValidatorFunctionWrapHan
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.base import Code, ResponseModel, worded
 from mmptf_common.wire.sources import SourceRef
 
 AssessmentStage = TypeAliasType(
@@ -80,7 +80,13 @@ ExactNumber = TypeAliasType(
 )
 """A number of a rubric without rounding: an integer, or a decimal number as a text."""
 
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+Language = Annotated[
+    str,
+    Field(
+        pattern=worded(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "the BCP 47 tag of a language, such as en or fr-CA"),
+        max_length=35,
+    ),
+]
 ShareText = Annotated[str, Field(pattern=r"^([0-9]{1,6}/[1-9][0-9]{0,5}|[0-9]{1,3}(\.[0-9]{1,6})?)$")]
 
 
