@@ -20,8 +20,8 @@ from mmptf_markers.assessments.schemas import (
     ReviewedAnswer,
     Risk,
 )
+from mmptf_markers.engine.completeness import CatalogueFacts
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
-from mmptf_markers.replication import KnownProgramme, Named
 from mmptf_markers.rubrics.rules import published_code, score_or_raise
 from tests.unit.markers.rubrics import STAGE, loaded, small
 
@@ -47,20 +47,7 @@ def places(errors: list[ErrorDetail]) -> list[tuple[str, str | None]]:
     return [(error.code, error.pointer) for error in errors]
 
 
-PROGRAMME = KnownProgramme(
-    code="X-01",
-    title=None,
-    place_label="X",
-    status="implementation",
-    stage="funded",
-    thematic_area=Named(code="3", name="x"),
-    objectives=[Named(code="13", name="x")],
-    places=[Named(code="SRB", name="Serbia")],
-    lead_organization=None,
-    organizations=[],
-    duration=None,
-    budget=None,
-)
+PROGRAMME = CatalogueFacts(objectives={"13"}, thematic_areas={"3"}, places={"SRB"})
 
 
 def lacking(rubric: Any, content: rules.Content, *missing: str) -> list[ErrorDetail]:

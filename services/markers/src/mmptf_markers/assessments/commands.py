@@ -117,7 +117,7 @@ async def submit_draft(write: Write, code: str) -> Created:
         raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code=ProblemCode.DRAFT_OUTDATED)
     score = score_or_raise(rubric, rules.answers_of(draft.answers), draft.stage, rules.checks_of(draft.answers))
     content = rules.content_of(draft)
-    raise_if_any(rules.completeness_errors(rubric, draft.stage, content, score.missing, programme))
+    raise_if_any(rules.completeness_errors(rubric, draft.stage, content, score.missing, programme.facts()))
     derived = rules.derive_grade(score)
     code = await _next_code(write)
     assessment = Assessment(

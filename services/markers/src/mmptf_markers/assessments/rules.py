@@ -24,7 +24,6 @@ from mmptf_markers.assessments.schemas import (
 from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, find_lacking
 from mmptf_markers.engine.results import Answer, Score
 from mmptf_markers.engine.rubric import AssessmentStage, ManualRule, Rubric, checks_at, criteria_at
-from mmptf_markers.replication import KnownProgramme
 from mmptf_markers.rubrics.rules import published_code
 
 
@@ -139,7 +138,7 @@ def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDet
 
 
 def completeness_errors(
-    rubric: Rubric, stage: AssessmentStage, content: Content, missing: Sequence[str], programme: KnownProgramme
+    rubric: Rubric, stage: AssessmentStage, content: Content, missing: Sequence[str], programme: CatalogueFacts
 ) -> list[ErrorDetail]:
     """The errors of an incomplete draft: missing answers, justifications, or grade where the answers give none, and
     what the rubric asks for beside them.
@@ -161,9 +160,7 @@ def completeness_errors(
     ]
     errors += [
         error_detail(finding.code, f"{finding.path}: {finding.reason}", pointer=finding.path)
-        for finding in find_lacking(
-            rubric, stage, _stated(content.answers), len(content.due_diligence), _facts(programme)
-        )
+        for finding in find_lacking(rubric, stage, _stated(content.answers), len(content.due_diligence), programme)
     ]
     if isinstance(rubric.rule, ManualRule) and content.declared_grade is None:
         return [*errors, _grade_missing(rubric, "/declared_grade")]
@@ -226,15 +223,6 @@ def _stated(answers: Mapping[str, CriterionAnswer]) -> dict[str, StatedAnswer]:
         )
         for criterion, answer in answers.items()
     }
-
-
-def _facts(programme: KnownProgramme) -> CatalogueFacts:
-    """What the catalogue says of a programme that decides which criteria apply."""
-    return CatalogueFacts(
-        objectives={objective.code for objective in programme.objectives},
-        thematic_areas={programme.thematic_area.code} if programme.thematic_area else set(),
-        places={place.code for place in programme.places},
-    )
 
 
 def _grade_missing(rubric: Rubric, pointer: str) -> ErrorDetail:
