@@ -21,8 +21,10 @@ from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import ReadKind
+from mmptf_common.wire.base import Code
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
+from mmptf_common.writes.commands import WriteQuery
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Language, Rubric, RubricStatus, answers_schema
 from mmptf_markers.engine.translation import Translation, translated
@@ -95,6 +97,18 @@ class AnswersSchemaQuery(BaseModel):
         ),
     ] = None
     language: RubricLanguage = None
+
+
+class PublicationQuery(WriteQuery):
+    """What a rubric replaces that is published."""
+
+    supersedes: Annotated[
+        Code | None,
+        Field(
+            description="Code of the published version that it replaces, which is `superseded` from then on.",
+            examples=["hr-marker-illustrative.1"],
+        ),
+    ] = None
 
 
 RUBRICS = Listing(
