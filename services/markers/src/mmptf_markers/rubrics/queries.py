@@ -105,8 +105,8 @@ class PublicationQuery(WriteQuery):
     supersedes: Annotated[
         Code | None,
         Field(
-            description="Code of the published version that it replaces, which is `superseded` from then on.",
-            examples=["hr-marker-illustrative.1"],
+            description="Code of the published version that it replaces, such as `hr-marker-illustrative.1`; that one is"
+            " `superseded` from then on."
         ),
     ] = None
 
