@@ -105,8 +105,8 @@ class PublicationQuery(WriteQuery):
     supersedes: Annotated[
         Code | None,
         Field(
-            description="Code of the published version that it replaces, such as `hr-marker-illustrative.1`; that one is"
-            " `superseded` from then on."
+            description="Code of the published version that it replaces, such as `hr-marker-illustrative.1`; that one"
+            " is `superseded` from then on."
         ),
     ] = None
 
