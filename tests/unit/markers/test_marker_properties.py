@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, find_lacking
+from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, codes_that_apply, find_lacking
 from mmptf_markers.engine.loading import InvalidRubric, dump_rubric, load_rubric
 from mmptf_markers.engine.reading import InvalidDocument, read_document
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, stages_of
@@ -33,6 +33,7 @@ from tests.unit.markers.rubrics import (
     on_paper,
     pointed_at,
     rubrics,
+    small,
     spoilt,
     unchecked,
 )
@@ -114,11 +115,20 @@ def test_a_rubric_survives_its_file_form_byte_for_byte(document: dict[str, Any])
     assert {**json.loads(content), "hash": None} == document
 
 
+class QuotedDumper(yaml.SafeDumper):
+    """Writes every text in quotes: PyYAML takes 1E0 for a text, and YAML 1.2 for a number."""
+
+
+QuotedDumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, '"'))
+
+
 @settings(max_examples=100)
 @given(documents())
 def test_a_rubric_in_yaml_is_accepted_or_refused_as_it_is_in_json(document: dict[str, Any]) -> None:
     # Read again, since what is one object in Python is written with an anchor.
-    content = yaml.safe_dump(json.loads(json.dumps(document)), allow_unicode=True, sort_keys=False).encode()
+    content = yaml.dump(
+        json.loads(json.dumps(document)), Dumper=QuotedDumper, allow_unicode=True, sort_keys=False
+    ).encode()
     try:
         rubric = loaded(document)
     except InvalidRubric as refused:
@@ -399,6 +409,23 @@ def lacking_on_paper(
     if "action_below" in criterion and value < Fraction(criterion["action_below"]) and not one.actions:
         found.add("actions")
     return found
+
+
+@settings(max_examples=300)
+@given(
+    st.dictionaries(st.sampled_from(list(CODES)), st.booleans(), min_size=1).flatmap(
+        lambda names: st.fixed_dictionaries({name: st.sets(st.sampled_from(CODES[name]), min_size=1) for name in names})
+    ),
+    CODES_OF_A_PROGRAMME,
+)
+def test_a_criterion_applies_where_the_programme_has_one_of_its_codes(
+    stated: dict[str, set[str]], programme: CatalogueFacts
+) -> None:
+    document = small({"type": "manual"}, ["A", "B"], [1])
+    document["criteria"][0]["applies_if"] = {name: sorted(codes) for name, codes in stated.items()}
+    [criterion] = loaded(document).criteria
+    shared = [code for name in CODES for code in sorted(stated.get(name, ())) if code in getattr(programme, name)]
+    assert [text.rpartition(" ")[2] for text in codes_that_apply(criterion, programme)] == shared
 
 
 @pytest.mark.tries_more
