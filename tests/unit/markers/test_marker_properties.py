@@ -206,7 +206,8 @@ def test_the_explanation_recomputes_to_the_grade(case: Case) -> None:
     assert score(rubric, dict(reversed(answers.items())), STAGE, ticked) == result
 
 
-@settings(max_examples=100)
+@pytest.mark.tries_more
+@RANDOM_RUBRICS
 @given(cases(), st.data())
 def test_raising_an_answer_or_ticking_a_check_never_lowers_the_grade(case: Case, data: Any) -> None:
     rubric, answers, ticked = case
@@ -222,7 +223,8 @@ def test_raising_an_answer_or_ticking_a_check_never_lowers_the_grade(case: Case,
     assert codes.index(str(after.grade_before_gates)) <= codes.index(str(before.grade_before_gates))
 
 
-@settings(max_examples=150)
+@pytest.mark.tries_more
+@RANDOM_RUBRICS
 @given(cases())
 def test_the_steps_to_each_better_grade_are_those_of_an_exhaustive_search(case: Case) -> None:
     rubric, given_answers, ticked = case
@@ -316,7 +318,8 @@ def test_without_every_answer_there_is_no_grade(case: Case, data: Any) -> None:
     assert set(result.missing) == missing
 
 
-@settings(max_examples=100)
+@pytest.mark.tries_more
+@RANDOM_RUBRICS
 @given(cases())
 def test_next_steps_go_through_core_criteria_first_by_one_level_each(case: Case) -> None:
     rubric, answers, ticked = case
@@ -336,7 +339,8 @@ def test_next_steps_go_through_core_criteria_first_by_one_level_each(case: Case)
         assert held(rubric, answers | {step.criterion: step.to}, STAGE, more)[step.criterion] == step.to
 
 
-@settings(max_examples=100)
+@pytest.mark.tries_more
+@RANDOM_RUBRICS
 @given(cases())
 def test_core_floors_hold_whatever_the_points_are(case: Case) -> None:
     rubric, answers, ticked = case
@@ -411,7 +415,8 @@ def lacking_on_paper(
     return found
 
 
-@settings(max_examples=300)
+@pytest.mark.tries_more
+@RANDOM_RUBRICS
 @given(
     st.dictionaries(st.sampled_from(list(CODES)), st.booleans(), min_size=1).flatmap(
         lambda names: st.fixed_dictionaries({name: st.sets(st.sampled_from(CODES[name]), min_size=1) for name in names})
