@@ -155,7 +155,8 @@ class Operation:
     def body(self) -> Any:
         """The body that the contract gives as its first example; None where the operation takes none."""
         content = self.contract.get("requestBody", {}).get("content", {})
-        if "application/json" not in content:
+        # A file has a media type with one example or none.
+        if "examples" not in content.get("application/json", {}):
             return None
         return next(iter(content["application/json"]["examples"].values()))["value"]
 
@@ -196,8 +197,9 @@ class Operation:
     def sent(self) -> Contract:
         """The example body as a request sends it."""
         if "requestBody" in self.contract and self.body is None:
-            file = self.contract["requestBody"]["content"]["text/csv"]["example"]
-            return {"content": file, "headers": {**self.headers, "content-type": "text/csv"}}
+            content = self.contract["requestBody"]["content"].items()
+            media, file = next((media, each["example"]) for media, each in content if "example" in each)
+            return {"content": file, "headers": {**self.headers, "content-type": media}}
         return {"json": self.body, "headers": self.headers}
 
     def schema_of(self, status: int) -> tuple[str, Contract]:

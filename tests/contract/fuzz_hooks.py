@@ -16,10 +16,12 @@ from urllib.parse import urlencode
 
 import httpx
 import schemathesis
+import yaml
 
 from mmptf_common.http.search import parse_search
 from mmptf_common.wire.texts import fault_of
 from mmptf_funding.ledger import rules
+from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC
 
 Json = dict[str, Any]
 UNHEARD_OF = "No-such-code"
@@ -64,6 +66,10 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
                 media["schema"] = BODIES[name](raw_schema, name)
         if path == "/markers/v1/score":
             item["post"]["requestBody"]["content"]["application/json"]["schema"] = _score_request()
+        if path == "/markers/v1/rubrics":
+            item["post"]["requestBody"]["content"] = {
+                "application/yaml": {"schema": {"const": yaml.safe_load(EXAMPLE_RUBRIC)}}
+            }
         if path == "/funding/v1/imports":
             # What a file must hold no schema can say: one that is right, and whatever else is generated is wrong.
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": EDITION.read_text("utf-8")}}}

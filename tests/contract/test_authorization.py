@@ -67,6 +67,7 @@ RULES = {
     "markers:review_assessment": Rule("IOM", management_unit=200, reviewer=200, admin_of_another=403),
     "markers:declare_grade": Rule("IOM", management_unit=201, reviewer=403),
     "markers:withdraw_declared_grade": Rule("IOM", management_unit=200, reviewer=403),
+    "markers:publish_rubric": Rule("IOM", management_unit=201, reviewer=403),
     "catalog:get_programme_draft_audit": Rule("IOM"),
     "markers:get_assessment_draft_audit": Rule("IOM"),
 } | {f"{name}:get_{name}_audit": Rule("IOM") for name in SERVICES}

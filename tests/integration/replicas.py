@@ -28,7 +28,7 @@ CHANGES = f"{API}/changes"
 COPIED_MEMBERS = {
     "place": {"code", "kind", "name", "region", "subregion", "intermediate_region"},
     "programme": {
-        "code", "title", "place_label", "status", "stage", "thematic_area", "places", "lead_organization",
+        "code", "title", "place_label", "status", "stage", "thematic_area", "objectives", "places", "lead_organization",
         "organizations", "duration", "budget",
     },
 }  # fmt: skip

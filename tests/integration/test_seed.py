@@ -139,13 +139,19 @@ CHANGES: dict[str, dict[str, Change]] = {
         "targets.json": of("human-rights-90", name="Another name"),
         # Refused, as a test below shows: another version of a rubric has another code.
         "rubrics/hr-marker-illustrative-1.json": lambda rubric: None,
+        # Published by operators, not by the seed.
+        "rubrics/hr-marker-illustrative-2.json": lambda rubric: rubric.update(title="Another title", hash=None),
     },
 }
 # The file that repeats what another one states, so that both are corrected.
 REPEATED = {
     "MI-2015/vocabulary.csv": {"MI-2015/requirements.csv": all_of(renamed("region", *ASIA), renamed("area", *HEALTH))}
 }
-UNSTORED = ("printed_counts.json", "rubrics/hr-marker-illustrative-1.json")
+UNSTORED = (
+    "printed_counts.json",
+    "rubrics/hr-marker-illustrative-1.json",
+    "rubrics/hr-marker-illustrative-2.json",
+)
 # All files of a service corrected in one release, and in `make longer` each alone.
 CASES = [pytest.param(service, tuple(changes), id=service) for service, changes in CHANGES.items()] + [
     pytest.param(service, (file,), id=file, marks=pytest.mark.longer)

@@ -8,17 +8,20 @@ from collections.abc import Iterator
 from fractions import Fraction
 from importlib.resources import files
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
 from mmptf_common.wire.texts import fault_of
 from mmptf_markers.engine.loading import load_rubric
+from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import NOT_APPLICABLE, STAGES, Rubric
+from mmptf_markers.engine.scoring import score
 
 CONTENT = (files("mmptf_markers") / "data/rubrics/hr-marker-illustrative-1.json").read_bytes()
 STAGE: Any = "programme_document"
 Answers = dict[str, Any]
+Ticked = dict[str, set[str]]
 
 
 def small(
@@ -109,7 +112,42 @@ def rubrics(draw: st.DrawFn, criteria: int = 4) -> dict[str, Any]:
             unique_by=lambda gate: gate[:2],
         )
     )
-    return small(rule, grades, weights, values, gates)
+    document = small(rule, grades, weights, values, gates)
+    if draw(st.booleans()):
+        _add_core(draw, document)
+    if draw(st.integers(0, 2)) == 2:
+        _add_checks(draw, document)
+    return document
+
+
+def _add_core(draw: st.DrawFn, document: dict[str, Any]) -> None:
+    """Core criteria and floors, whose caps fall with the level; gates of the same criterion and level are dropped."""
+    values = [level["value"] for level in document["scale"]["levels"]]
+    caps = [grade["code"] for grade in document["grades"]][1:]
+    number = draw(st.integers(1, min(len(values) - 1, len(caps))))
+    below = draw(st.sets(st.sampled_from(range(1, len(values))), min_size=number, max_size=number))
+    chosen = draw(st.sets(st.sampled_from(range(len(caps))), min_size=number, max_size=number))
+    document["core_floors"] = [
+        {"below": values[level], "cap": caps[cap], "reason": "x"}
+        for level, cap in zip(sorted(below, reverse=True), sorted(chosen), strict=True)
+    ]
+    core = draw(st.sets(st.sampled_from([criterion["code"] for criterion in document["criteria"]]), min_size=1))
+    for criterion in document["criteria"]:
+        if criterion["code"] in core:
+            criterion["core"] = True
+    floors = [floor["below"] for floor in document["core_floors"]]
+    document["gates"] = [g for g in document["gates"] if not (g["criterion"] in core and g["below"] in floors)]
+
+
+def _add_checks(draw: st.DrawFn, document: dict[str, Any]) -> None:
+    values = [level["value"] for level in document["scale"]["levels"]]
+    for criterion in document["criteria"]:
+        levels = draw(st.lists(st.sampled_from(values[1:]), max_size=2))
+        if levels:
+            criterion["checks"] = [
+                {"code": f"k{at}", "level": level, "text": f"{criterion['code']} is so {at}"}
+                for at, level in enumerate(levels)
+            ]
 
 
 TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8).filter(lambda t: not fault_of(t))
@@ -137,7 +175,44 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         criterion["not_applicable"] = document["scale"]["not_applicable"] and draw(st.booleans())
         if everywhere:
             criterion["stages"] = draw(st.lists(st.sampled_from(STAGES), min_size=1, unique=True))
+        if draw(st.booleans()):
+            _add_support(draw, criterion, [level["value"] for level in document["scale"]["levels"]])
+    if document["rule"]["type"] == "manual":
+        document.pop("core_floors", None)
+        for criterion in document["criteria"]:
+            criterion.pop("core", None)
     return document
+
+
+CODES = {"objectives": ["8", "11", "13"], "thematic_areas": ["1", "3"], "places": ["LBY", "SRB"]}
+
+
+def phases(criterion: dict[str, Any]) -> list[str]:
+    """The phases in which a criterion is asked."""
+    design = {"concept_note", "programme_document"}
+    return ["design"] * bool(design & {*criterion["stages"]}) + ["delivery"] * bool({*criterion["stages"]} - design)
+
+
+def _add_support(draw: st.DrawFn, criterion: dict[str, Any], values: list[Any]) -> None:
+    """Some of the members by which a criterion asks for more than an answer."""
+    asked = phases(criterion)
+    if draw(st.booleans()):
+        criterion["levels"] = [{"value": value, **{phase: draw(TEXTS) for phase in asked}} for value in values]
+    for check in criterion.get("checks", ()):
+        if draw(st.booleans()):
+            check["phase"] = draw(st.sampled_from(asked))
+    if criterion["not_applicable"] and draw(st.booleans()):
+        chosen = draw(st.dictionaries(st.sampled_from(list(CODES)), st.booleans(), min_size=1))
+        criterion["applies_if"] = {
+            name: draw(st.lists(st.sampled_from(CODES[name]), min_size=1, unique=True)) for name in chosen
+        }
+    for name in ("evidence_from", "register_from"):
+        if draw(st.booleans()):
+            criterion[name] = draw(st.sampled_from(values))
+    if draw(st.booleans()):
+        criterion["action_below"] = draw(st.sampled_from(values[1:]))
+    if draw(st.booleans()):
+        criterion["justification_min"] = draw(st.integers(1, 40))
 
 
 JUNK: list[Any] = [
@@ -198,10 +273,47 @@ def complete_answers(rubric: Rubric, stage: str) -> Iterator[Answers]:
             yield dict(zip((criterion.code for criterion in asked), chosen, strict=True))
 
 
-def on_paper(rubric: Rubric, answers: Answers, stage: str = STAGE) -> tuple[int, int]:
-    """The grade of complete answers before and after the gates as a person would work it out; 0 is the best."""
+def every_check(rubric: Rubric, stage: str) -> Ticked:
+    """All checks of a stage, by criterion."""
+    phase = "design" if stage in ("concept_note", "programme_document") else "delivery"
+    return {
+        criterion.code: {check.code for check in criterion.checks if check.phase in (None, phase)}
+        for criterion in rubric.criteria
+        if stage in criterion.stages
+    }
+
+
+def held(rubric: Rubric, answers: Answers, stage: str, ticked: Ticked) -> Answers:
+    """The answers that hold: each the highest level up to the one given of which all checks, and those below, hold."""
+    found = dict(answers)
+    asked = every_check(rubric, stage)
+    for criterion in rubric.criteria:
+        answer = answers.get(criterion.code, NOT_APPLICABLE)
+        if answer != NOT_APPLICABLE:
+            open_checks = asked[criterion.code] - set(ticked.get(criterion.code, ()))
+            found[criterion.code] = max(
+                (
+                    level.value
+                    for level in rubric.scale.levels
+                    if Fraction(level.value) <= Fraction(answer)
+                    and not any(
+                        check.code in open_checks and Fraction(check.level) <= Fraction(level.value)
+                        for check in criterion.checks
+                    )
+                ),
+                key=Fraction,
+            )
+    return found
+
+
+def on_paper(rubric: Rubric, answers: Answers, stage: str = STAGE, ticked: Ticked | None = None) -> tuple[int, int]:
+    """The grade of complete answers before and after the gates as a person would work it out; 0 is the best.
+
+    ticked: those of all checks, where it is left out
+    """
     rule: Any = rubric.rule
     codes = [grade.code for grade in rubric.grades]
+    answers = held(rubric, answers, stage, every_check(rubric, stage) if ticked is None else ticked)
     given = {code: Fraction(answer) for code, answer in answers.items() if answer != NOT_APPLICABLE}
     if rule.type == "count":
         reached = Fraction(sum(value >= Fraction(rule.level) for value in given.values()))
@@ -211,15 +323,34 @@ def on_paper(rubric: Rubric, answers: Answers, stage: str = STAGE) -> tuple[int,
         reached = sum(w * given[c] for c, w in weights.items()) / sum(w * highest for w in weights.values())
     before = min(codes.index(band.grade) for band in rule.bands if reached >= Fraction(band.minimum))
     caps = [codes.index(g.cap) for g in rubric.gates if g.criterion in given and given[g.criterion] < Fraction(g.below)]
+    core = [given[criterion.code] for criterion in rubric.criteria if criterion.core and criterion.code in given]
+    caps += [codes.index(floor.cap) for floor in rubric.core_floors if any(v < Fraction(floor.below) for v in core)]
     return before, max([before, *caps])
 
 
+class Case(NamedTuple):
+    """A rubric, complete answers of which not all are `not_applicable`, and the checks that are ticked."""
+
+    rubric: Rubric
+    answers: Answers
+    ticked: Ticked
+
+    @property
+    def score(self) -> Score:
+        return score(self.rubric, self.answers, STAGE, self.ticked)
+
+
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Rubric, Answers]:
-    """A rubric and complete answers, of which not all are `not_applicable`."""
+def cases(draw: st.DrawFn) -> Case:
+    """Cases of every kind of rubric with a computed grade."""
     rubric = unchecked(draw(rubrics()))
     size = len(rubric.criteria)
     answer = st.sampled_from([*(level.value for level in rubric.scale.levels), NOT_APPLICABLE])
     given = st.lists(answer, min_size=size, max_size=size)
     answers = draw(given.filter(lambda all_of_them: set(all_of_them) != {NOT_APPLICABLE}))
-    return rubric, {f"c{at}": one for at, one in enumerate(answers)}
+    ticked = {
+        criterion.code: draw(st.sets(st.sampled_from([check.code for check in criterion.checks])))
+        for criterion in rubric.criteria
+        if criterion.checks
+    }
+    return Case(rubric, {f"c{at}": one for at, one in enumerate(answers)}, ticked)

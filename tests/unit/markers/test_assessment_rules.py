@@ -14,11 +14,13 @@ from mmptf_markers.assessments.schemas import (
     CriterionAnswer,
     DeclarationSent,
     DerivedGrade,
+    Evidence,
     PlannedAction,
     Review,
     ReviewedAnswer,
     Risk,
 )
+from mmptf_markers.engine.completeness import CatalogueFacts
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
 from mmptf_markers.rubrics.rules import published_code, score_or_raise
 from tests.unit.markers.rubrics import STAGE, loaded, small
@@ -43,6 +45,13 @@ def sent(**members: Any) -> AssessmentContent:
 
 def places(errors: list[ErrorDetail]) -> list[tuple[str, str | None]]:
     return [(error.code, error.pointer) for error in errors]
+
+
+PROGRAMME = CatalogueFacts(objectives={"13"}, thematic_areas={"3"}, places={"SRB"})
+
+
+def lacking(rubric: Any, content: rules.Content, *missing: str) -> list[ErrorDetail]:
+    return rules.completeness_errors(rubric, STAGE, content, missing, PROGRAMME)
 
 
 def test_what_is_sent_becomes_dates_and_every_member_is_there() -> None:
@@ -99,16 +108,48 @@ def test_reports_of_a_year_alone_are_of_a_year(stage: Any, year: int | None, exp
 def test_a_draft_lacks_answers_then_reasons_then_a_grade() -> None:
     content = stating(c0=answered(2, justification=None))
     missing, unjustified = ("missing_member", "/answers/c1"), ("missing_member", "/answers/c0/justification")
-    assert places(rules.completeness_errors(COMPUTED, STAGE, content, ["c1"])) == [missing, unjustified]
-    errors = rules.completeness_errors(MANUAL, STAGE, content, ["c1"])
+    assert places(lacking(COMPUTED, content, "c1")) == [missing, unjustified]
+    errors = lacking(MANUAL, content, "c1")
     assert places(errors) == [missing, unjustified, ("missing_member", "/declared_grade")]
     assert errors[-1].allowed == ["A", "B"]
     complete = {"c0": answered(2), "c1": answered(NOT_APPLICABLE)}
-    assert rules.completeness_errors(COMPUTED, STAGE, stating(**complete), []) == []
-    assert rules.completeness_errors(MANUAL, STAGE, stating("B", **complete), []) == []
+    assert lacking(COMPUTED, stating(**complete)) == []
+    assert lacking(MANUAL, stating("B", **complete)) == []
     for rubric in (COMPUTED, MANUAL):
-        errors = rules.completeness_errors(rubric, STAGE, stating("D", **complete), [])
+        errors = lacking(rubric, stating("D", **complete))
         assert places(errors) == [("unknown_code", "/declared_grade")]
+
+
+def test_what_supports_an_answer_is_needed_as_the_rubric_says() -> None:
+    document = small(SHARES, ["A", "B"], [1, 1])
+    document["criteria"][0] |= {"evidence_from": 1, "register_from": 2, "justification_min": 10}
+    document["criteria"][0]["checks"] = [{"code": "rule", "level": 2, "text": "A rule is written."}]
+    document["criteria"][1] |= {"applies_if": {"objectives": ["13"], "places": ["LBY"]}, "action_below": 2}
+    rubric = loaded(document)
+    full = answered(2, "The document says so in section 2.")
+    shown = Evidence(title="Report", url=None, document="Report", locator="p. 3")
+    open_action = PlannedAction(action="x", owner="Team", due=date(2027, 1, 1), done=None)
+    full = full.model_copy(update={"checks": ["rule"], "evidence": [shown]})
+    low = answered(1).model_copy(update={"actions": [open_action]})
+    day = date(2026, 1, 1)
+    content = rules.Content({"c0": full, "c1": low}, [Risk(**RISK, due=None)], None, day)
+    assert lacking(rubric, content) == []
+    unplaced = full.model_copy(update={"evidence": [shown.model_copy(update={"locator": None})], "checks": []})
+    done = low.model_copy(update={"actions": [open_action.model_copy(update={"done": date(2026, 1, 1)})]})
+    assert places(lacking(rubric, rules.Content({"c0": unplaced, "c1": done}, [], None, day))) == [
+        ("missing_member", "/answers/c0/checks"),
+        ("missing_member", "/answers/c0/evidence"),
+        ("missing_member", "/due_diligence"),
+        ("missing_member", "/answers/c1/actions"),
+    ]
+    short = {"c0": answered(0, "As said."), "c1": answered(NOT_APPLICABLE, "AS  said.")}
+    errors = lacking(rubric, stating(**short))
+    assert places(errors) == [
+        ("invalid_value", "/answers/c0/justification"),
+        ("invalid_value", "/answers/c0/justification"),
+        ("not_applicable_refused", "/answers/c1/answer"),
+    ]
+    assert "objective 13" in errors[2].detail and "LBY" not in errors[2].detail
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,15 @@ def test_the_engine_brings_neither_http_nor_a_database() -> None:
         print(*sorted(names), *sorted(heavy & set(sys.modules)))
     """
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert finished.stdout.split() == ["loading", "reading", "results", "rubric", "scoring", "translation"]
+    assert finished.stdout.split() == [
+        "completeness",
+        "loading",
+        "reading",
+        "results",
+        "rubric",
+        "scoring",
+        "translation",
+    ]
 
 
 def said(

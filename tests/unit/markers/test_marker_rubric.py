@@ -8,8 +8,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 from mmptf_markers.engine.loading import InvalidRubric, dump_rubric, load_rubric
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, read_document
 from mmptf_markers.engine.rubric import STAGES, answers_schema, content_hash, criteria_at, stages_of
 from tests.unit.markers.rubrics import CONTENT, OFFICIAL
 
@@ -230,3 +232,220 @@ def test_what_no_database_takes_is_a_error(document: dict[str, Any]) -> None:
     assert set(errors_of(document | long)) == {"/grades/1/source/note", "/version"}
     document["grades"][1]["source"]["note"] = None
     assert load_rubric(json.dumps(document | long | {"version": "1" * 23}).encode())
+
+
+def test_the_first_rubric_keeps_its_hash_and_states_nothing_new() -> None:
+    rubric = load_rubric(CONTENT)
+    assert rubric.hash == "01000726df4b99ab85424521d0041f2da7597d337f184be6478cd604a6746533"
+    assert set(rubric.model_dump()) == set(json.loads(CONTENT))
+    assert set(rubric.model_dump()["criteria"][0]) == set(json.loads(CONTENT)["criteria"][0])
+
+
+@pytest.fixture
+def supported(document: dict[str, Any]) -> dict[str, Any]:
+    """The shipped rubric with everything that a criterion can ask for beside an answer."""
+    texts = [{"value": value, "design": f"plan {value}", "delivery": f"deed {value}"} for value in range(4)]
+    document["criteria"][8] |= {
+        "applies_if": {"objectives": ["13"], "places": ["LBY"]},
+        "core": True,
+        "levels": texts,
+        "checks": [
+            {"code": "rule", "level": 2, "phase": "design", "text": "A rule is written."},
+            {"code": "used", "level": 2, "phase": "delivery", "text": "The rule was used."},
+            {"code": "budget", "level": 3, "text": "It has a budget."},
+        ],
+        "justification_min": 80,
+        "evidence_from": 2,
+        "register_from": 0,
+        "action_below": 2,
+    }
+    document["core_floors"] = [
+        {"below": 2, "cap": "B", "reason": "A core criterion is too low."},
+        {"below": 1, "cap": "C", "reason": "A core criterion is absent."},
+    ]
+    return document
+
+
+def test_what_supports_an_answer_is_read_and_part_of_the_hash(supported: dict[str, Any]) -> None:
+    rubric = load_rubric(json.dumps(supported).encode())
+    assert {**json.loads(dump_rubric(rubric)), "hash": None} == supported
+    criterion = rubric.criteria[8]
+    assert (criterion.evidence_from, criterion.register_from, criterion.action_below) == (2, 0, 2)
+    hashes = {rubric.hash, load_rubric(CONTENT).hash}
+    for member in ("applies_if", "levels", "checks", "justification_min", "evidence_from", "register_from"):
+        fewer = copy.deepcopy(supported)
+        del fewer["criteria"][8][member]
+        hashes.add(load_rubric(json.dumps(fewer).encode()).hash)
+    assert len(hashes) == 8
+
+
+def test_every_error_of_what_supports_an_answer_is_reported(supported: dict[str, Any]) -> None:
+    supported["criteria"][8] |= {
+        "applies_if": {"objectives": [], "places": ["LBY", "SRB", "LBY"]},
+        "evidence_from": 4,
+        "register_from": "2",
+        "action_below": 0,
+    }
+    supported["criteria"][8]["levels"][1]["value"] = 2
+    del supported["criteria"][8]["levels"][3]["delivery"]
+    supported["criteria"][8]["checks"] += [
+        {"code": "rule", "level": 0, "text": "x"},
+        {"code": "more", "level": 7, "text": "x"},
+    ]
+    supported["criteria"][0] |= {"applies_if": {}, "stages": ["concept_note"], "core": True}
+    supported["criteria"][0]["levels"] = [{"value": value, "delivery": "x"} for value in range(4)]
+    supported["criteria"][0]["checks"] = [{"code": "late", "level": 1, "phase": "delivery", "text": "x"}]
+    supported["gates"][0] |= {"criterion": "obligations-analysis", "below": 2, "cap": "C"}
+    supported["core_floors"] += [
+        {"below": 2, "cap": "C", "reason": "x"},
+        {"below": 0, "cap": "A", "reason": "x"},
+        {"below": 9, "cap": "Z", "reason": "x"},
+    ]
+    assert set(errors_of(supported)) == {
+        "/criteria/8/applies_if/places",
+        "/criteria/8/evidence_from",
+        "/criteria/8/register_from",
+        "/criteria/8/action_below",
+        "/criteria/8/levels",
+        "/criteria/8/levels/3/delivery",
+        "/criteria/8/checks/3/code",
+        "/criteria/8/checks/3/level",
+        "/criteria/8/checks/4/level",
+        "/criteria/0/applies_if",
+        *(f"/criteria/0/levels/{at}/{phase}" for at in range(4) for phase in ("design", "delivery")),
+        "/criteria/0/checks/0/phase",
+        "/gates/0",
+        "/core_floors/2",
+        "/core_floors/3/below",
+        "/core_floors/3/cap",
+        "/core_floors/4/below",
+        "/core_floors/4/cap",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"core_floors": []}, {"/criteria/8/core"}),
+        ({"rule": {"type": "manual"}, "gates": []}, {"/core_floors"}),
+        ({"core_floors": [{"below": 2, "cap": "C", "reason": "x"}, {"below": 1, "cap": "B", "reason": "x"}]},
+         {"/core_floors/1/cap"}),
+    ],
+)  # fmt: skip
+def test_floors_belong_to_core_criteria_and_each_has_an_effect(
+    supported: dict[str, Any], changes: dict[str, Any], where: set[str]
+) -> None:
+    assert set(errors_of(supported | changes)) == where
+    del supported["criteria"][8]["core"]
+    assert set(errors_of(supported)) == {"/core_floors"}
+
+
+def test_a_malformed_section_does_not_hide_the_errors_of_floors(supported: dict[str, Any]) -> None:
+    supported["core_floors"][0]["cap"] = "Z"
+    supported["title"] = ""
+    assert set(errors_of(supported)) == {"/core_floors/0/cap", "/title"}
+    del supported["core_floors"]
+    assert set(errors_of(supported)) == {"/criteria/8/core", "/title"}
+
+
+def test_answers_are_described_by_the_texts_of_the_phase(supported: dict[str, Any]) -> None:
+    rubric = load_rubric(json.dumps(supported).encode())
+    code = rubric.criteria[8].code
+    seen = {}
+    for stage in (*stages_of(rubric), None):
+        schema: Any = answers_schema(rubric, stage)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        levels = schema["properties"][code]["oneOf"][:4]
+        asked = schema["$defs"]["checks"]["properties"]
+        seen[stage] = levels[2]["description"], [choice["const"] for choice in asked[code]["items"]["oneOf"]]
+        assert list(asked) == [code]
+        ticks = jsonschema.Draft202012Validator(schema["$defs"]["checks"])
+        assert ticks.is_valid({code: ["budget"]}) and not ticks.is_valid({code: ["nothing"]})
+    general = rubric.scale.levels[2].description
+    assert seen == {
+        "concept_note": ("plan 2", ["rule", "budget"]),
+        "programme_document": ("plan 2", ["rule", "budget"]),
+        **dict.fromkeys(stages_of(rubric)[2:], ("deed 2", ["used", "budget"])),
+        None: (general, ["rule", "used", "budget"]),
+    }
+    assert "$defs" not in answers_schema(load_rubric(CONTENT), None)
+
+
+def as_yaml(document: Any) -> bytes:
+    return bytes(yaml.safe_dump(document, allow_unicode=True, sort_keys=False).encode())
+
+
+def test_a_rubric_in_yaml_is_the_same_rubric(supported: dict[str, Any]) -> None:
+    supported = {**supported, **OFFICIAL}
+    # The day is plain text there, and stays a text.
+    content = as_yaml(supported).replace(b"'2023-02-06'", b"2023-02-06")
+    assert b"date: 2023-02-06" in content
+    assert load_rubric(content) == load_rubric(json.dumps(supported).encode())
+    assert dump_rubric(load_rubric(as_yaml(json.loads(CONTENT)))) == CONTENT
+
+
+def test_the_errors_of_a_rubric_in_yaml_are_those_in_json(supported: dict[str, Any]) -> None:
+    supported["criteria"][8] |= {"evidence_from": 9, "weight": 1.5, "not_applicable": "yes"}
+    supported["version"] = 2
+    expected = errors_of(supported)
+    with pytest.raises(InvalidRubric) as caught:
+        load_rubric(as_yaml(supported))
+    assert {error.path: error.reason for error in caught.value.errors} == expected
+    assert set(expected) == {"/version", "/criteria/8/weight", "/criteria/8/not_applicable"}
+
+
+@pytest.mark.parametrize(
+    ("plain", "value"),
+    [
+        ("no", "no"), ("NO", "NO"), ("yes", "yes"), ("on", "on"), ("2023-02-06", "2023-02-06"), ("12:30", "12:30"),
+        ("0x1F", "0x1F"), ("010", "010"), ("1_000", "1_000"), ("+1", "+1"), (".5", ".5"), (".inf", ".inf"),
+        ("True", "True"), ("=", "="), ("<<", "<<"), ("'2'", "2"), ('"true"', "true"), ("|-\n  a\n  b", "a\nb"),
+        ("-2", -2), ("0", 0), ("0.5", 0.5), ("1e3", 1000.0), ("true", True), ("false", False), ("null", None),
+        ("~", None), ("", None), ("[1, x]", [1, "x"]), ("{a: 1}", {"a": 1}),
+    ],
+)  # fmt: skip
+def test_plain_text_in_yaml_is_what_it_is_in_json_or_text(plain: str, value: object) -> None:
+    errors: list[DocumentError] = []
+    found = read_document(f"here: {plain}\n".encode(), errors)
+    assert errors == [] and isinstance(found, dict)
+    assert found == {"here": value} and type(found["here"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("content", "paths"),
+    [
+        ("a: &x 1\nb: *x\n", ["/a", "/b"]),
+        ("a: &x [1, 2]\n", ["/a"]),
+        ("a: !!str 1\nb: [!date 2, !!python/object:os.system x]\n", ["/a", "/b/0", "/b/1"]),
+        ("a: 1\nb: {c: 1, c: 2}\na: 2\n", ["/b", ""]),
+    ],
+)
+def test_anchors_tags_and_repeated_keys_are_errors_where_they_stand(content: str, paths: list[str]) -> None:
+    errors: list[DocumentError] = []
+    read_document(content.encode(), errors)
+    assert [error.path for error in errors] == paths
+    assert all(error.reason.startswith("line ") for error in errors)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a: 1\n---\nb: 2\n",
+        b"---\n---\n",
+        b"# nothing\n",
+        b"? [a, b]\n: 1\n",
+        b"*x : 1\n",
+        b"&x a: 1\n",
+        b"a: [1\n",
+        b"a: \x00\n",
+        b"\ta: 1\n",
+        b"a: \xff\n",
+        b"a:\n" + b"".join(b" " * at + b"- \n" for at in range(1, 60)),
+        b"a: " + b"[" * 100_000,
+        b"- " * 100_000,
+    ],
+)
+def test_hostile_yaml_is_refused_with_a_reason(content: bytes) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        load_rubric(content)
+    assert all(error.reason for error in caught.value.errors)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mmptf_markers.engine.loading import InvalidRubric, dump_rubric, load_rubric
 from mmptf_markers.engine.rubric import answers_schema, content_hash
+from mmptf_markers.engine.scoring import score
 from mmptf_markers.engine.translation import (
     InvalidTranslation,
     coverage,
@@ -21,9 +22,10 @@ from mmptf_markers.engine.translation import (
     texts_of,
     translated,
 )
-from tests.unit.markers.rubrics import CONTENT, TEXTS, documents, loaded, pointed_at
+from tests.unit.markers.rubrics import CONTENT, TEXTS, documents, loaded, pointed_at, small
 
 RUBRIC = load_rubric(CONTENT)
+BANDS = [{"grade": "A", "minimum": "1/4"}, {"grade": "B", "minimum": "0"}]
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -59,6 +61,36 @@ def test_only_the_texts_of_a_rubric_are_translated() -> None:
         "/gates/*/reason", "/notes/*",
     }  # fmt: skip
     assert all(pointed_at(json.loads(CONTENT), path) == text for path, text in texts.items())
+
+
+def test_the_texts_of_what_supports_an_answer_are_translated_and_shown() -> None:
+    document = small({"type": "weighted_share", "bands": BANDS}, ["A", "B"], [1, 1])
+    document["criteria"][1] |= {
+        "core": True,
+        "levels": [{"value": value, "design": f"plan {value}"} for value in range(3)],
+        "checks": [{"code": "rule", "level": 2, "text": "A rule is written."}],
+    }
+    document["core_floors"] = [{"below": 1, "cap": "B", "reason": "Too low."}]
+    rubric = loaded(document)
+    texts = {
+        "/criteria/1/levels/1/design": "projet 1",
+        "/criteria/1/checks/0/text": "Une règle est écrite.",
+        "/criteria/1/guidance": "Lisez.",
+        "/criteria/0/question": "Quoi ?",
+        "/scale/levels/1/label": "niveau 1",
+        "/core_floors/0/reason": "Trop bas.",
+    }
+    assert texts.keys() <= texts_of(rubric).keys()
+    members = {"rubric": rubric.code, "version": "1", "hash": rubric.hash, "language": "fr", "texts": texts}
+    content = json.dumps({**members, "source": None, "verified": False}).encode()
+    result = score(translated(rubric, load_translation(content, rubric)), {"c0": 0, "c1": 0}, "programme_document")
+    first, second = result.next_steps
+    assert (first.criterion, first.text, first.guidance, first.to_label) == ("c1", "projet 1", "Lisez.", "niveau 1")
+    # What is not translated stays in the language of the rubric.
+    assert (second.question, second.text) == ("Quoi ?", "x")
+    assert [floor.reason for floor in result.floors] == ["Trop bas."]
+    assert [change.text for way in result.better for change in way.changes if change.criterion == "c1"] == ["projet 1"]
+    assert result.rubric.hash == rubric.hash
 
 
 def test_a_translation_is_read_and_says_what_it_leaves_out() -> None:

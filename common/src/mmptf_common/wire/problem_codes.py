@@ -534,7 +534,8 @@ class ProblemCode(StrEnum):
     NOT_APPLICABLE_REFUSED = (
         "not_applicable_refused",
         (422,),
-        "A criterion that always applies is answered as not applicable.",
+        "A criterion that always applies, or that applies to what the catalogue says of the programme, is answered as"
+        " not applicable.",
         "Answer it with a level.",
     )
     NOTHING_APPLICABLE = (

@@ -24,7 +24,7 @@ from mmptf_markers.rubrics.commands import NotPublishable, publish_rubric, publi
 
 def _add_publishing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="a rubric, or a translation of a published one, as JSON"
+        "file", type=Path, metavar="FILE", help="a rubric, or a translation of a published one, as JSON or YAML"
     )
     parser.add_argument("--supersedes", metavar="CODE", help="the published rubric that the one of the file replaces")
 
@@ -59,7 +59,7 @@ async def _written(settings: ServiceSettings, content: bytes, supersedes: str | 
 
 
 def _add_scoring(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("rubric", type=Path, metavar="RUBRIC_FILE", help="a rubric as JSON")
+    parser.add_argument("rubric", type=Path, metavar="RUBRIC_FILE", help="a rubric as JSON or YAML")
     parser.add_argument("answers", type=Path, metavar="ANSWERS_FILE", help="JSON: criterion code to level value")
     parser.add_argument("--stage", required=True, choices=STAGES, help="the stage at which the answers are given")
 

@@ -32,7 +32,7 @@ SERVICE = Service(
     routers=(assessments.router, indicator.router, rubrics.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
-    body_limits={rubrics.SCORE_PATH: rubrics.MAX_SCORE_BODY},
+    body_limits={rubrics.SCORE_PATH: rubrics.MAX_SCORE_BODY, rubrics.RUBRICS_PATH: rubrics.MAX_RUBRIC_BODY},
     counts={
         "rubrics": "rubric",
         "translations": "translation",

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from mmptf_common.feed.replication import RemoteRecord, ReplicatedEntity, Replication
 from mmptf_common.wire.codes import LifecycleStage, ProgrammeBudgetStage
+from mmptf_markers.engine.completeness import CatalogueFacts
 from mmptf_markers.models import AllocationRow, PlaceRow, ProgrammeRow
 
 
@@ -55,6 +56,8 @@ class KnownProgramme(BaseModel):
     status: str
     stage: LifecycleStage
     thematic_area: Named | None
+    # Copies that were made before it was copied have none.
+    objectives: list[Named] = []
     places: list[Named]
     lead_organization: str | None
     organizations: list[Named]
@@ -65,6 +68,14 @@ class KnownProgramme(BaseModel):
         """The codes of the participating organizations, the lead among them."""
         named = {organization.code for organization in self.organizations}
         return named | {self.lead_organization} if self.lead_organization else named
+
+    def facts(self) -> CatalogueFacts:
+        """What decides which criteria of a rubric apply."""
+        return CatalogueFacts(
+            objectives={objective.code for objective in self.objectives},
+            thematic_areas={self.thematic_area.code} if self.thematic_area else set(),
+            places={place.code for place in self.places},
+        )
 
 
 def place_row(record: RemoteRecord, at: datetime) -> PlaceRow:

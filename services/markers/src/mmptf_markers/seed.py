@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.resources import files
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,12 +18,15 @@ from mmptf_markers.models import SourceDocumentRow, TargetRow
 from mmptf_markers.rubrics.commands import published_rubric, rubric_row
 
 PACKAGE = "mmptf_markers"
+# The second version is for operators to publish: the version that is published last is the one that is used where none
+# is named, and an upgrade does not change that.
+PUBLISHED: Final = ("hr-marker-illustrative-1.json",)
 
 
 def packaged_rubrics() -> Iterator[Rubric]:
-    """The packaged rubrics, checked; raises InvalidRubric."""
-    for file in sorted((files(PACKAGE) / "data" / "rubrics").iterdir(), key=lambda file: file.name):
-        yield load_rubric(file.read_bytes())
+    """The packaged rubrics that are published by the seed, checked; raises InvalidRubric."""
+    for name in PUBLISHED:
+        yield load_rubric((files(PACKAGE) / "data" / "rubrics" / name).read_bytes())
 
 
 async def load_packaged_data(session: AsyncSession, author: Author) -> int:

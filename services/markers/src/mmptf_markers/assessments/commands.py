@@ -120,8 +120,9 @@ async def submit_draft(write: Write, code: str) -> Created:
     if newest is not None and newest.code != draft.corrects:
         raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code=ProblemCode.DRAFT_OUTDATED)
     await _require_in_force(write, rubric, newest)
-    score = score_or_raise(rubric, rules.answers_of(draft.answers), draft.stage)
-    raise_if_any(rules.completeness_errors(rubric, draft.stage, rules.content_of(draft), score.missing))
+    score = score_or_raise(rubric, rules.answers_of(draft.answers), draft.stage, rules.checks_of(draft.answers))
+    content = rules.content_of(draft)
+    raise_if_any(rules.completeness_errors(rubric, draft.stage, content, score.missing, programme.facts()))
     derived = rules.derive_grade(score)
     code = await _next_code(write)
     assessment = Assessment(
@@ -175,7 +176,8 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     raise_if_any(rules.own_answer_errors(assessment, sent.answers))
     given = rules.answers_of(assessment.answers)
     own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
-    score = score_or_raise(rubric, given | own, assessment.stage)
+    checks = rules.counting_checks(rubric, assessment, own)
+    score = score_or_raise(rubric, given | own, assessment.stage, checks)
     raise_if_any(rules.reviewed_grade_errors(rubric, sent.grade))
     reviewed = Review(
         decision=sent.decision,
@@ -299,7 +301,7 @@ def _assessment_row(assessment: Assessment, draft: str | None = None) -> Assessm
 
 def _score_of_draft(write: Write, rubric: Rubric, content: rules.Content, stage: AssessmentStage) -> Score:
     """The score of a draft's answers so far; raises InvalidRequest for an invalid answer, day or declared grade."""
-    score = score_or_raise(rubric, rules.answers_of(content.answers), stage)
+    score = score_or_raise(rubric, rules.answers_of(content.answers), stage, rules.checks_of(content.answers))
     raise_if_any(
         rules.document_date_errors(stage, content.document_date, write.at.date())
         + rules.declared_grade_errors(rubric, content.declared_grade)

@@ -24,12 +24,12 @@ from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
-from mmptf_markers.assessments.rules import answers_of, counting_answers
+from mmptf_markers.assessments.rules import answers_of, checks_of, counting_answers, counting_checks
 from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import STAGES, AssessmentStage, Rubric, level_position
 from mmptf_markers.engine.scoring import score
 from mmptf_markers.models import ASSESSMENT_ROLLUP
-from mmptf_markers.rubrics.queries import parse_rubric
+from mmptf_markers.rubrics.queries import RubricLanguage, parse_rubric, rubric_in
 from mmptf_markers.rubrics.rules import published_code
 
 PATH = "/markers/v1"
@@ -110,12 +110,13 @@ AnswersOf = TypeAliasType("AnswersOf", Literal["assessor", "reviewer"])
 
 
 class ScoreQuery(PointInTime):
-    """Whose answers are explained."""
+    """Whose answers are explained, and in which language."""
 
     answers: Annotated[
         AnswersOf,
         Field(description="`assessor`: the answers as submitted; `reviewer`: with the changes of the review."),
     ] = "assessor"
+    language: RubricLanguage = None
 
 
 class ComparisonQuery(PointInTime):
@@ -235,12 +236,16 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
             )
         if query.answers == "reviewer" and assessment.reviewed is None:
             raise Conflict(f"{code} is not reviewed yet.", code=ProblemCode.NOT_REVIEWED)
-        tag = conditional.etag(request, version, canonical(query))
-        if conditional.matches(request, tag):
-            return conditional.not_modified(tag)
         rubric = await _rubric(data, assessment.rubric)
-    answers = counting_answers(assessment) if query.answers == "reviewer" else answers_of(assessment.answers)
-    derived = score(rubric, answers, assessment.stage)
+        rubric, of_texts = await rubric_in(data, rubric, query.language)
+    tag = conditional.etag(request, max(version, of_texts or version, key=conditional.number_of), canonical(query))
+    if conditional.matches(request, tag):
+        return conditional.not_modified(tag)
+    answers, checks = answers_of(assessment.answers), checks_of(assessment.answers)
+    if query.answers == "reviewer" and assessment.reviewed:
+        answers = counting_answers(assessment)
+        checks = counting_checks(rubric, assessment, assessment.reviewed.answers)
+    derived = score(rubric, answers, assessment.stage, checks)
     return Response(derived.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
 
@@ -332,9 +337,9 @@ def _asked_alike(first: Rubric, second: Rubric) -> set[str]:
     """The criteria which two versions of one rubric ask in the same words, with the same answers to choose from."""
     if first.code != second.code or first.scale.levels != second.scale.levels:
         return set()
-    # Weights, and the stages at which a criterion is asked, change nothing in what an answer to it says.
+    # Weights, the stages at which a criterion is asked, and what supports an answer change nothing in what it says.
     asked, asked_later = (
-        {each.code: each.model_dump(exclude={"weight", "stages"}) for each in rubric.criteria}
+        {each.code: each.model_dump(include={"question", "guidance", "levels", "checks"}) for each in rubric.criteria}
         for rubric in (first, second)
     )
     return {code for code, words in asked.items() if asked_later.get(code) == words}

@@ -22,8 +22,9 @@ from mmptf_markers.assessments.schemas import (
     ReviewedAnswerSent,
     Risk,
 )
+from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, find_lacking
 from mmptf_markers.engine.results import Answer, Score
-from mmptf_markers.engine.rubric import YEARLY, AssessmentStage, ManualRule, Rubric
+from mmptf_markers.engine.rubric import YEARLY, AssessmentStage, ManualRule, Rubric, checks_at, criteria_at
 from mmptf_markers.rubrics.rules import published_code
 
 
@@ -96,6 +97,22 @@ def amend_content(content: Content, sent: AssessmentContent) -> Content:
 def answers_of(answers: Mapping[str, CriterionAnswer]) -> dict[str, Answer]:
     """The answers by criterion, without justifications and evidence."""
     return {criterion: answer.answer for criterion, answer in answers.items()}
+
+
+def checks_of(answers: Mapping[str, CriterionAnswer]) -> dict[str, list[str]]:
+    """The ticked checks by criterion, of the criteria that have any."""
+    return {criterion: answer.checks for criterion, answer in answers.items() if answer.checks}
+
+
+def counting_checks(rubric: Rubric, assessment: Assessment, own: Collection[str]) -> dict[str, list[str]]:
+    """The ticked checks that count: the assessor's, and all of a criterion to which the reviewer gave an own answer.
+
+    own: the criteria that the reviewer answered
+    """
+    judged = [criterion for criterion in criteria_at(rubric, assessment.stage) if criterion.code in own]
+    return checks_of(assessment.answers) | {
+        criterion.code: [check.code for check in checks_at(criterion, assessment.stage)] for criterion in judged
+    }
 
 
 def counting_answers(assessment: Assessment) -> dict[str, Answer]:
@@ -179,9 +196,10 @@ def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDet
 
 
 def completeness_errors(
-    rubric: Rubric, stage: AssessmentStage, content: Content, missing: Sequence[str]
+    rubric: Rubric, stage: AssessmentStage, content: Content, missing: Sequence[str], programme: CatalogueFacts
 ) -> list[ErrorDetail]:
-    """The errors of an incomplete draft: missing answers, justifications, day, or grade where the answers give none.
+    """The errors of an incomplete draft: missing answers, justifications, day, or grade where the answers give none,
+    and what the rubric asks for beside them.
 
     missing: the criteria without an answer
     """
@@ -203,6 +221,10 @@ def completeness_errors(
         errors.append(
             error_detail(ProblemCode.MISSING_MEMBER, f"{pointer}: say of which day the document is", pointer=pointer)
         )
+    errors += [
+        error_detail(finding.code, f"{finding.path}: {finding.reason}", pointer=finding.path)
+        for finding in find_lacking(rubric, stage, _stated(content.answers), len(content.due_diligence), programme)
+    ]
     if isinstance(rubric.rule, ManualRule) and content.declared_grade is None:
         return [*errors, _grade_missing(rubric, "/declared_grade")]
     return errors + declared_grade_errors(rubric, content.declared_grade)
@@ -262,6 +284,20 @@ def declaration_errors(
 def written_in(source: DeclarationSource) -> str:
     """Where a declaration is written, in one line."""
     return ", ".join(part for part in (source.document, source.locator, source.url) if part)
+
+
+def _stated(answers: Mapping[str, CriterionAnswer]) -> dict[str, StatedAnswer]:
+    """The answers with what counts as their support."""
+    return {
+        criterion: StatedAnswer(
+            answer=answer.answer,
+            justification=answer.justification,
+            evidence=sum(bool((one.url or one.document) and one.locator) for one in answer.evidence),
+            actions=sum(action.done is None for action in answer.actions),
+            checks=answer.checks,
+        )
+        for criterion, answer in answers.items()
+    }
 
 
 def _grade_missing(rubric: Rubric, pointer: str) -> ErrorDetail:

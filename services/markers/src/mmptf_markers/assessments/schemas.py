@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from operator import not_
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
@@ -170,6 +171,8 @@ class CriterionAnswerSent(RequestModel):
     """Value of an answer of the rubric's scale, such as `2`, or `not_applicable` where the criterion allows it."""
     justification: LongText | None = None
     """Why this answer is the right one; needed before the draft is submitted."""
+    checks: Annotated[list[Code], Field(default_factory=list, max_length=50)]
+    """Codes of the checks of the criterion that are ticked, where the rubric has checks."""
     evidence: Annotated[list[EvidenceSent], Field(default_factory=list, max_length=20)]
     """Where a reader finds what the answer rests on."""
     actions: Annotated[list[PlannedActionSent], Field(default_factory=list, max_length=20)]
@@ -326,6 +329,8 @@ class CriterionAnswer(ResponseModel):
     """Value of an answer of the rubric's scale, such as `2`, or `not_applicable`."""
     justification: str | None
     """Why this answer is the right one; null where nothing was stated."""
+    checks: Annotated[list[Code], Field(default_factory=list, exclude_if=not_)]
+    """Codes of the checks of the criterion that are ticked; left out where none is."""
     evidence: list[Evidence]
     """Where a reader finds what the answer rests on."""
     actions: list[PlannedAction]

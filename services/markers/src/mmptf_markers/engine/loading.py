@@ -1,19 +1,23 @@
 """Reads a rubric from its file and checks that its sections are consistent."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from mmptf_common.wire.codes import is_reserved
-from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, repeated, text_errors
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_document, repeated, text_errors
 from mmptf_markers.engine.rubric import (
     AssessmentStage,
     Bands,
+    CoreFloor,
     CountRule,
+    Criterion,
+    GradeGate,
     ManualRule,
+    Phase,
     Rubric,
     ShareBand,
     content_hash,
@@ -21,6 +25,7 @@ from mmptf_markers.engine.rubric import (
     grade_position,
     level_position,
     needed,
+    phase_of,
     stages_of,
 )
 
@@ -36,20 +41,21 @@ class InvalidRubric(InvalidDocument):
 
 
 def load_rubric(content: bytes) -> Rubric:
-    """Read one rubric from a JSON document (UTF-8) and check it as a whole.
+    """Read one rubric from a document in JSON or YAML (UTF-8) and check it as a whole.
 
     A `hash` of null is filled in; any other must be the content hash. Raises InvalidRubric with every
     error found; only a check which needs a malformed section waits until that section is well formed.
     """
     errors: list[DocumentError] = []
     try:
-        raw = read_json(content, errors)
+        raw = read_document(content, errors)
     except InvalidDocument as error:
         raise InvalidRubric(error.errors) from None
     unsealed = False
     if isinstance(raw, dict) and raw.get("hash", "") is None:
         unsealed = True
         raw["hash"] = "0" * 64
+    malformed: set[str] = set()
     try:
         rubric = Rubric.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
@@ -57,8 +63,9 @@ def load_rubric(content: bytes) -> Rubric:
         errors.extend(DocumentError(path=_path(detail["loc"]), reason=detail["msg"]) for detail in details)
         if not isinstance(raw, dict) or not all(detail["loc"] for detail in details):
             raise InvalidRubric(errors) from None
-        rubric = _sound_part(raw, {str(detail["loc"][0]) for detail in details})
-    errors.extend(_fit_errors(rubric))
+        malformed = {str(detail["loc"][0]) for detail in details}
+        rubric = _sound_part(raw, malformed)
+    errors.extend(_fit_errors(rubric, Rubric.model_fields.keys() - malformed))
     errors += [*text_errors(raw, errors)]
     if not errors and not unsealed and rubric.hash != content_hash(rubric):
         errors.append(DocumentError(path="/hash", reason=f"is not the content hash {content_hash(rubric)}"))
@@ -77,20 +84,20 @@ def _sound_part(raw: dict[str, JsonValue], malformed: set[str]) -> Rubric:
         **{
             name: TypeAdapter[Any](field.rebuild_annotation()).validate_json(json.dumps(raw[name]), strict=True)
             for name, field in Rubric.model_fields.items()
-            if name not in malformed
+            if name not in malformed and name in raw
         }
     )
 
 
-def _fit_errors(rubric: Rubric) -> Iterator[DocumentError]:
-    """The inconsistencies between the sections that are well formed."""
-    sound = rubric.model_fields_set
+def _fit_errors(rubric: Rubric, sound: Set[str]) -> Iterator[DocumentError]:
+    """The inconsistencies between the sections that are well formed, which `sound` names."""
     found = [error for needs, check in _CHECKS if needs <= sound for error in check(rubric)]
     arithmetic = [error for needs, check in _ARITHMETIC if needs <= sound for error in check(rubric)]
     found += arithmetic
     if not arithmetic and all(needs <= sound for needs, _ in _ARITHMETIC):
+        found += _idle_floor_errors(rubric)
         found += _reach_errors(rubric)
-    elif {"rule", "grades", "gates"} <= sound:
+    elif {"rule", "grades", "gates", "core_floors"} <= sound:
         found += _named_errors(rubric)
     for path, reason in found:
         yield DocumentError(path=path, reason=reason)
@@ -197,10 +204,14 @@ def _band_errors(rubric: Rubric) -> Errors:
 def _named_errors(rubric: Rubric) -> Errors:
     if isinstance(rubric.rule, ManualRule):
         return
-    named = [band.grade for band in rubric.rule.bands] + [gate.cap for gate in rubric.gates]
+    named = {
+        *(band.grade for band in rubric.rule.bands),
+        *(gate.cap for gate in rubric.gates),
+        *(floor.cap for floor in rubric.core_floors),
+    }
     for at, grade in enumerate(rubric.grades):
         if grade.code not in named:
-            yield f"/grades/{at}", f"{grade.code} is unreachable: no band and no gate has it"
+            yield f"/grades/{at}", f"{grade.code} is unreachable: no band, no gate and no core floor has it"
 
 
 def _count_errors(rubric: Rubric) -> Errors:
@@ -222,23 +233,108 @@ def _count_errors(rubric: Rubric) -> Errors:
 
 def _gate_errors(rubric: Rubric) -> Errors:
     criteria = [criterion.code for criterion in rubric.criteria]
-    levels = [level.value for level in rubric.scale.levels]
-    grades = [grade.code for grade in rubric.grades]
     if rubric.gates and isinstance(rubric.rule, ManualRule):
         yield "/gates", "a grade set by the assessor is not capped by gates"
     for at, gate in enumerate(rubric.gates):
         if gate.criterion not in criteria:
             yield _unknown(f"/gates/{at}/criterion", "criterion", gate.criterion, criteria)
-        if gate.below not in levels:
-            yield _unknown(f"/gates/{at}/below", "level", gate.below, levels)
-        elif gate.below == levels[0]:
-            yield f"/gates/{at}/below", "is the lowest level: no answer is below it"
-        if gate.cap not in grades:
-            yield _unknown(f"/gates/{at}/cap", "grade", gate.cap, grades)
-        elif gate.cap == grades[0]:
-            yield f"/gates/{at}/cap", "is the best grade, so the gate caps nothing"
+        yield from _cap_errors(rubric, gate, f"/gates/{at}", "gate")
         if (gate.criterion, gate.below) in [(other.criterion, other.below) for other in rubric.gates[:at]]:
             yield f"/gates/{at}", "is a duplicate: the same criterion and level"
+
+
+def _floor_errors(rubric: Rubric) -> Errors:
+    core = {criterion.code for criterion in rubric.criteria if criterion.core}
+    if rubric.core_floors and not core:
+        yield "/core_floors", "no criterion is core, so the floors are those of none"
+    if rubric.core_floors and isinstance(rubric.rule, ManualRule):
+        yield "/core_floors", "a grade set by the assessor is not capped by core floors"
+    for at, criterion in enumerate(rubric.criteria):
+        if criterion.core and not rubric.core_floors:
+            yield f"/criteria/{at}/core", "the rubric has no core floors"
+    for at, floor in enumerate(rubric.core_floors):
+        yield from _cap_errors(rubric, floor, f"/core_floors/{at}", "floor")
+        if floor.below in [other.below for other in rubric.core_floors[:at]]:
+            yield f"/core_floors/{at}", "is a duplicate: the same level"
+    below = [floor.below for floor in rubric.core_floors]
+    for at, gate in enumerate(rubric.gates):
+        if gate.criterion in core and gate.below in below:
+            yield f"/gates/{at}", "is a duplicate: a core floor is of the same criterion and level"
+
+
+def _idle_floor_errors(rubric: Rubric) -> Errors:
+    """An error for each floor that another one makes idle; needs floors whose levels and grades are known."""
+    places = [(level_position(rubric, f.below), grade_position(rubric, f.cap)) for f in rubric.core_floors]
+    for at, (below, cap) in enumerate(places):
+        if any(other > below and worse >= cap for other, worse in places):
+            yield f"/core_floors/{at}/cap", "is given already where an answer is below a higher level"
+
+
+def _cap_errors(rubric: Rubric, capped: GradeGate | CoreFloor, path: str, noun: str) -> Errors:
+    grades = [grade.code for grade in rubric.grades]
+    yield from _level_errors(rubric, capped.below, f"{path}/below", above_lowest="no answer is below it")
+    if capped.cap not in grades:
+        yield _unknown(f"{path}/cap", "grade", capped.cap, grades)
+    elif capped.cap == grades[0]:
+        yield f"{path}/cap", f"is the best grade, so the {noun} caps nothing"
+
+
+def _level_errors(rubric: Rubric, value: int | str, path: str, *, above_lowest: str | None = None) -> Errors:
+    """An error where a value is no level of the scale; above_lowest: why it is not the lowest level."""
+    levels = [level.value for level in rubric.scale.levels]
+    if value not in levels:
+        yield _unknown(path, "level", value, levels)
+    elif above_lowest and value == levels[0]:
+        yield path, f"is the lowest level: {above_lowest}"
+
+
+def _support_errors(rubric: Rubric) -> Errors:
+    """The errors of what criteria ask for beside an answer."""
+    for at, criterion in enumerate(rubric.criteria):
+        path = f"/criteria/{at}"
+        for name in ("evidence_from", "register_from"):
+            if (value := getattr(criterion, name)) is not None:
+                yield from _level_errors(rubric, value, f"{path}/{name}")
+        if (below := criterion.action_below) is not None:
+            yield from _level_errors(rubric, below, f"{path}/action_below", above_lowest="no answer is below it")
+        phases = {phase_of(stage) for stage in criterion.stages}
+        for number, check in enumerate(criterion.checks):
+            place = f"{path}/checks/{number}"
+            yield from _level_errors(rubric, check.level, f"{place}/level", above_lowest="it holds without checks")
+            if check.code in [other.code for other in criterion.checks[:number]]:
+                yield f"{place}/code", f"{check.code!r} is a duplicate code"
+            if check.phase not in (None, *phases):
+                yield f"{place}/phase", f"the criterion is not asked in the phase {check.phase}"
+        yield from _level_text_errors(rubric, criterion, path, phases)
+
+
+def _level_text_errors(rubric: Rubric, criterion: Criterion, path: str, phases: Set[Phase]) -> Errors:
+    values = [level.value for level in rubric.scale.levels]
+    if criterion.levels and (given := [level.value for level in criterion.levels]) != values:
+        named = ", ".join(map(str, given))
+        yield f"{path}/levels", f"are not those of the scale in its order: {', '.join(map(str, values))}; here {named}"
+    for at, level in enumerate(criterion.levels):
+        for phase in get_args(Phase.__value__):
+            text = getattr(level, phase)
+            if phase in phases and text is None:
+                yield f"{path}/levels/{at}/{phase}", f"is missing: the criterion is asked in the phase {phase}"
+            if phase not in phases and text is not None:
+                yield f"{path}/levels/{at}/{phase}", f"the criterion is not asked in the phase {phase}"
+
+
+def _applicability_errors(rubric: Rubric) -> Errors:
+    for at, criterion in enumerate(rubric.criteria):
+        if criterion.applies_if is None:
+            continue
+        path = f"/criteria/{at}/applies_if"
+        if not criterion.not_applicable:
+            yield path, "the criterion always applies: it may not be answered with not_applicable"
+        codes = [(name, named) for name, named in criterion.applies_if if named]
+        if not codes:
+            yield path, "names no code"
+        for name, named in codes:
+            if again := repeated(named):
+                yield f"{path}/{name}", f"names twice: {', '.join(again)}"
 
 
 def _status_errors(rubric: Rubric) -> Errors:
@@ -270,7 +366,7 @@ def _reached_by_gate(rubric: Rubric, bands: Bands, stage: AssessmentStage, grade
     criteria = {criterion.code: criterion for criterion in criteria_at(rubric, stage)}
     best = len(rubric.scale.levels) - 1
     of = sum((rubric.points[criterion.code][best] for criterion in criteria.values()), Fraction())
-    for gate in rubric.gates:
+    for gate in rubric.caps:
         if gate.criterion not in criteria or grade_position(rubric, gate.cap) != grade:
             continue
         level = level_position(rubric, gate.below) - 1
@@ -278,7 +374,7 @@ def _reached_by_gate(rubric: Rubric, bands: Bands, stage: AssessmentStage, grade
             other.criterion == gate.criterion
             and level_position(rubric, other.below) > level
             and grade_position(rubric, other.cap) > grade
-            for other in rubric.gates
+            for other in rubric.caps
         )
         criterion = criteria[gate.criterion]
         points = of - rubric.points[criterion.code][best] + rubric.points[criterion.code][level]
@@ -303,7 +399,7 @@ def _reached_by_band(rubric: Rubric, bands: Bands, stage: AssessmentStage, grade
         criterion.code: max(
             (
                 level_position(rubric, gate.below)
-                for gate in rubric.gates
+                for gate in rubric.caps
                 if gate.criterion == criterion.code and grade_position(rubric, gate.cap) > grade
             ),
             default=0,
@@ -349,6 +445,8 @@ _CHECKS: Final[Checks] = (
     ({"principles"}, _code_errors("principles")),
     ({"criteria", "principles"}, _principle_errors),
     ({"criteria", "scale"}, _not_applicable_errors),
+    ({"criteria"}, _applicability_errors),
+    ({"criteria", "scale"}, _support_errors),
     ({"status", "source_document", "endorsement"}, _status_errors),
 )
 _ARITHMETIC: Final[Checks] = (
@@ -359,4 +457,5 @@ _ARITHMETIC: Final[Checks] = (
     ({"rule", "grades"}, _band_errors),
     ({"rule", "criteria", "scale"}, _count_errors),
     ({"rule", "criteria", "scale", "grades", "gates"}, _gate_errors),
+    ({"rule", "criteria", "scale", "grades", "gates", "core_floors"}, _floor_errors),
 )

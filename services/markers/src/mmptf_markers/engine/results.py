@@ -17,6 +17,7 @@ AnswerErrorCode = Literal[
     ProblemCode.UNKNOWN_CRITERION,
     ProblemCode.WRONG_STAGE,
     ProblemCode.UNKNOWN_LEVEL,
+    ProblemCode.UNKNOWN_CODE,
     ProblemCode.NOT_APPLICABLE_REFUSED,
     ProblemCode.NOTHING_APPLICABLE,
     ProblemCode.STAGE_NOT_COVERED,
@@ -26,7 +27,7 @@ AnswerErrorCode = Literal[
 class AnswerError(ResponseModel):
     """One thing wrong with the answers; `criterion` is null where the error is in the answers as a whole.
 
-    `allowed` lists what is possible there: answers, criterion codes, or stages.
+    `allowed` lists what is possible there: answers, criterion codes, checks, or stages.
     """
 
     criterion: str | None
@@ -36,7 +37,9 @@ class AnswerError(ResponseModel):
     reason: str
     """What is wrong, for people."""
     allowed: list[int | str]
-    """What is possible there: answers, criteria, or stages."""
+    """What is possible there: answers, criteria, checks, or stages."""
+    in_checks: bool
+    """Whether the error is in the checks of the criterion, and not in its answer."""
 
 
 class RubricUsed(ResponseModel):
@@ -76,6 +79,12 @@ class CriterionScore(ResponseModel):
     """Value of the answer on the scale, or `not_applicable`; null where there is none."""
     label: str | None
     """Words of that answer, such as Partly built in; null where there is none."""
+    counted: Answer | None
+    """Value of the level that counts in place of the answer; null where the answer itself counts. It is the highest
+    level all of whose checks are ticked, with those of the levels below it.
+    """
+    not_ticked: list[Code]
+    """Codes of the checks that are not ticked, of the level of the answer and of those below it."""
     weight: ExactNumber
     """Weight of the criterion, as an integer or decimal text."""
     points: str | None
@@ -89,7 +98,7 @@ class CriterionScore(ResponseModel):
 
 
 class AppliedGate(ResponseModel):
-    """A gate of the rubric whose condition fails: the answer is too low for a better grade than `cap`."""
+    """A gate or core floor of the rubric whose condition fails: the answer is too low for a better grade than `cap`."""
 
     criterion: Code
     """Code of the criterion in the rubric, such as `due-diligence`."""
@@ -106,7 +115,7 @@ class AppliedGate(ResponseModel):
     known yet.
     """
     reason: str
-    """Why the rubric has the gate, for people."""
+    """Why the rubric has the gate or the floor, for people."""
 
 
 class AnswerToRaise(ResponseModel):
@@ -124,6 +133,39 @@ class AnswerToRaise(ResponseModel):
     """Words of the answer that is needed."""
     steps: int
     """Number of levels on the scale between the present answer and the one that is needed."""
+    text: str
+    """When the answer that is needed is the right one: the rubric's text for this criterion at the stage, otherwise the
+    one of the scale.
+    """
+    checks: list[Code]
+    """Codes of the checks that have to be ticked besides."""
+
+
+class NextStep(ResponseModel):
+    """The answer to one criterion that is one level above the present one."""
+
+    criterion: Code
+    """Code of the criterion in the rubric, such as `due-diligence`."""
+    question: str
+    """The question as it is put to the assessor."""
+    core: bool
+    """Whether the core floors of the rubric hold for its answer."""
+    answer: Answer
+    """Value of the present answer."""
+    label: str
+    """Words of the present answer."""
+    to: Answer
+    """Value of the answer one level higher."""
+    to_label: str
+    """Words of the answer one level higher."""
+    text: str
+    """When that answer is the right one: the rubric's text for this criterion at the stage, otherwise the one of the
+    scale.
+    """
+    guidance: str
+    """What to look at before answering."""
+    checks: list[Code]
+    """Codes of the checks that have to be ticked besides."""
 
 
 class BetterGrade(ResponseModel):
@@ -164,9 +206,15 @@ class Score(ResponseModel):
     """What the answer to each criterion of the stage contributes."""
     gates: list[AppliedGate]
     """The gates whose condition fails."""
+    floors: list[AppliedGate]
+    """The core floors whose condition fails, one of each core criterion and floor."""
     next_grade: BetterGrade | None
     """The better grade that needs the smallest change; null where there is none within reach, or no grade yet."""
     better: list[BetterGrade]
     """Each better grade within reach, beginning with `next_grade`; one that needs no smaller change than a better one
     has no entry.
+    """
+    next_steps: list[NextStep]
+    """Each answer that can be higher, by one level: those to core criteria first, then the lowest; in this order the
+    work on the programme may go on, whatever leads to a better grade with the fewest changes.
     """

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue, ValidationError, ValidatorFunctionWrapHan
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.base import Code, ResponseModel, worded
 from mmptf_common.wire.sources import SourceRef
 
 AssessmentStage = TypeAliasType(
@@ -41,7 +41,19 @@ RubricStatus = TypeAliasType(
 - `official`: taken from the Fund's document, which it names with its endorsement
 """
 
+Phase = TypeAliasType("Phase", Literal["design", "delivery"])
+"""Whether an answer is about what a programme plans or about what it did.
+
+- `design`: the concept note and the programme document, in which only what is written down counts
+- `delivery`: every later stage, at which only what happened counts
+"""
+
 NOT_APPLICABLE: Final = "not_applicable"
+
+
+def unstated(member: object) -> bool:
+    """Whether a member that may be left out says nothing; then it is neither written nor part of the hash."""
+    return member is None or member is False or member == ()
 
 
 def _one_error(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -60,7 +72,13 @@ ExactNumber = TypeAliasType(
 )
 """A number of a rubric without rounding: an integer, or a decimal number as a text."""
 
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+Language = Annotated[
+    str,
+    Field(
+        pattern=worded(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "the BCP 47 tag of a language, such as en or fr-CA"),
+        max_length=35,
+    ),
+]
 ShareText = Annotated[str, Field(pattern=r"^([0-9]{1,6}/[1-9][0-9]{0,5}|[0-9]{1,3}(\.[0-9]{1,6})?)$")]
 
 
@@ -108,8 +126,46 @@ class RubricPrinciple(ResponseModel):
     """What the principle demands of a programme."""
 
 
+class LevelText(ResponseModel):
+    """When a level is the right answer to one criterion, for each phase in which the criterion is asked."""
+
+    value: ExactNumber
+    """Value of the level on the scale."""
+    design: Annotated[Text | None, Field(exclude_if=unstated)] = None
+    """What a concept note or a programme document has to say for this level; left out where it is not asked then."""
+    delivery: Annotated[Text | None, Field(exclude_if=unstated)] = None
+    """What has to have happened for this level; left out where the criterion is not asked after the design."""
+
+
+class LevelCheck(ResponseModel):
+    """A question to be answered with yes or no, without which its level and those above it do not hold."""
+
+    code: Code
+    """Code of the check within its criterion, such as `written-rule`."""
+    level: ExactNumber
+    """Value of the lowest level that does not hold before the check is ticked."""
+    phase: Annotated[Phase | None, Field(exclude_if=unstated)] = None
+    """The phase in which it is asked; left out where it is asked in both."""
+    text: Text
+    """What is true where the check is ticked."""
+
+
+class Applicability(ResponseModel):
+    """The codes of the catalogue with which a criterion applies: a programme that has one of them has to answer it."""
+
+    objectives: Annotated[tuple[Code, ...], Field(exclude_if=unstated)] = ()
+    """Codes of objectives of the Global Compact, as at `/catalog/v1/objectives`, such as `13`."""
+    thematic_areas: Annotated[tuple[Code, ...], Field(exclude_if=unstated)] = ()
+    """Codes of thematic areas, as at `/catalog/v1/thematic-areas`."""
+    places: Annotated[tuple[Code, ...], Field(exclude_if=unstated)] = ()
+    """Codes of places, as at `/catalog/v1/places`, such as `LBY`."""
+
+
 class Criterion(ResponseModel):
-    """One question of a rubric, how much its answer weighs, and the stages at which it is asked."""
+    """One question of a rubric, how much its answer weighs, the stages at which it is asked, and what supports it.
+
+    A member that is left out asks for nothing.
+    """
 
     code: Code
     """Code of the criterion, by which answers name it, such as `due-diligence`."""
@@ -125,6 +181,24 @@ class Criterion(ResponseModel):
     """Stages of a programme's life at which it is asked."""
     not_applicable: bool
     """Whether the criterion may be answered with `not_applicable`."""
+    applies_if: Annotated[Applicability | None, Field(exclude_if=unstated)] = None
+    """Programmes to which it applies for certain, so that their answer is not `not_applicable`."""
+    core: Annotated[bool, Field(exclude_if=unstated)] = False
+    """Whether the core floors of the rubric hold for its answer."""
+    levels: Annotated[tuple[LevelText, ...], Field(exclude_if=unstated)] = ()
+    """When each level of the scale is the right answer to this criterion, the lowest first; in place of the texts of
+    the scale.
+    """
+    checks: Annotated[tuple[LevelCheck, ...], Field(exclude_if=unstated)] = ()
+    """What has to be true for a level to hold; all checks of a level and of those below it have to be ticked."""
+    justification_min: Annotated[Annotated[int, Field(ge=1, le=4000)] | None, Field(exclude_if=unstated)] = None
+    """Least number of characters of the justification, which is then no other criterion's either."""
+    evidence_from: Annotated[ExactNumber | None, Field(exclude_if=unstated)] = None
+    """Value of the lowest answer that needs evidence."""
+    register_from: Annotated[ExactNumber | None, Field(exclude_if=unstated)] = None
+    """Value of the lowest answer that needs a risk in the register of due diligence."""
+    action_below: Annotated[ExactNumber | None, Field(exclude_if=unstated)] = None
+    """An answer below this value needs an action with an owner and a due date."""
 
 
 class ShareBand(ResponseModel):
@@ -195,6 +269,17 @@ class GradeGate(ResponseModel):
     """Why the rubric has the gate, for people."""
 
 
+class CoreFloor(ResponseModel):
+    """A condition on every core criterion: where one answer is too low, the grade is no better than `cap`."""
+
+    below: ExactNumber
+    """The condition fails where the answer to a core criterion is below this value of the scale."""
+    cap: Code
+    """Code of the best grade that is left then."""
+    reason: Text
+    """Why the rubric has the floor, for people."""
+
+
 class SourceDocument(ResponseModel):
     """The document that a rubric or its translation was taken from."""
 
@@ -248,6 +333,8 @@ class Rubric(ResponseModel):
     """How a grade comes from the answers."""
     gates: tuple[GradeGate, ...]
     """Conditions on single criteria under which the grade is no better than a certain one."""
+    core_floors: Annotated[tuple[CoreFloor, ...], Field(exclude_if=unstated)] = ()
+    """Conditions that hold for each core criterion; left out where no criterion is core."""
     source_document: SourceDocument | None
     """The document that it was taken from; null for an illustrative one."""
     endorsement: Endorsement | None
@@ -271,9 +358,24 @@ class Rubric(ResponseModel):
         shares = [Fraction(value) for value in values]
         return {c.code: [Fraction(c.weight) * share for share in shares] for c in self.criteria}
 
+    @cached_property
+    def floors(self) -> tuple[GradeGate, ...]:
+        """The core floors as gates, one of each core criterion and floor."""
+        return tuple(
+            GradeGate(criterion=criterion.code, below=floor.below, cap=floor.cap, reason=floor.reason)
+            for criterion in self.criteria
+            if criterion.core
+            for floor in self.core_floors
+        )
+
+    @cached_property
+    def caps(self) -> tuple[GradeGate, ...]:
+        """Everything that can cap the grade: the gates, then the core floors."""
+        return self.gates + self.floors
+
 
 def content_hash(rubric: Rubric) -> str:
-    """SHA-256, in hex, of the canonical JSON (sorted keys, no spaces, UTF-8) of all but `hash` itself."""
+    """SHA-256, in hex, of the canonical JSON (sorted keys, no spaces, UTF-8) of all that is stated but `hash`."""
     content = rubric.model_dump(mode="json", exclude={"hash"})
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -282,27 +384,57 @@ def content_hash(rubric: Rubric) -> str:
 def answers_schema(rubric: Rubric, stage: AssessmentStage | None) -> dict[str, JsonValue]:
     """JSON Schema 2020-12 of the answers object at one stage; with null, of the criteria of all stages.
 
-    The object is closed. Nothing in it is required, because incomplete answers are scored too.
+    The object is closed. Nothing in it is required, because incomplete answers are scored too. Where the rubric has
+    checks, `$defs` has the schema of those that are ticked, by criterion.
     """
-    return {
+    criteria = criteria_at(rubric, stage) if stage else rubric.criteria
+    checks: dict[str, JsonValue] = {
+        criterion.code: _ticked_schema(asked) for criterion in criteria if (asked := checks_at(criterion, stage))
+    }
+    schema: dict[str, JsonValue] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{rubric.title}, version {rubric.version}: answers" + (f" at {stage}" if stage else ""),
         "type": "object",
-        "properties": {
-            criterion.code: _answer_schema(rubric, criterion)
-            for criterion in (criteria_at(rubric, stage) if stage else rubric.criteria)
-        },
+        "properties": {criterion.code: _answer_schema(rubric, criterion, stage) for criterion in criteria},
         "additionalProperties": False,
     }
+    if checks:
+        schema["$defs"] = {"checks": {"type": "object", "properties": checks, "additionalProperties": False}}
+    return schema
 
 
-def _answer_schema(rubric: Rubric, criterion: Criterion) -> JsonValue:
+def _answer_schema(rubric: Rubric, criterion: Criterion, stage: AssessmentStage | None) -> JsonValue:
     choices: list[JsonValue] = [
-        {"const": level.value, "title": level.label, "description": level.description} for level in rubric.scale.levels
+        {"const": level.value, "title": level.label, "description": level_text(rubric, criterion, at, stage)}
+        for at, level in enumerate(rubric.scale.levels)
     ]
     if criterion.not_applicable:
         choices.append({"const": NOT_APPLICABLE, "title": "Not applicable"})
     return {"title": criterion.question, "description": criterion.guidance, "oneOf": choices}
+
+
+def _ticked_schema(checks: Sequence[LevelCheck]) -> JsonValue:
+    choices: list[JsonValue] = [{"const": check.code, "title": check.text} for check in checks]
+    return {"type": "array", "items": {"oneOf": choices}, "uniqueItems": True}
+
+
+def phase_of(stage: AssessmentStage) -> Phase:
+    """The phase that a stage belongs to."""
+    return "design" if stage in ("concept_note", "programme_document") else "delivery"
+
+
+def level_text(rubric: Rubric, criterion: Criterion, level: int, stage: AssessmentStage | None) -> str:
+    """When a level is the right answer to a criterion at a stage; with null, and without a text of its own, in general.
+
+    level: position on the scale
+    """
+    own = getattr(criterion.levels[level], phase_of(stage)) if stage and criterion.levels else None
+    return own or rubric.scale.levels[level].description
+
+
+def checks_at(criterion: Criterion, stage: AssessmentStage | None) -> list[LevelCheck]:
+    """The checks of a criterion that are asked at a stage; with null, all of them."""
+    return [check for check in criterion.checks if stage is None or check.phase in (None, phase_of(stage))]
 
 
 def stages_of(rubric: Rubric) -> list[AssessmentStage]:

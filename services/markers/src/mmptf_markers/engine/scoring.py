@@ -1,6 +1,6 @@
 """Scores answers: the grade by exact arithmetic, a reason for each part, the fewest changes to better grades."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
@@ -15,6 +15,7 @@ from mmptf_markers.engine.results import (
     AppliedGate,
     BetterGrade,
     CriterionScore,
+    NextStep,
     ProvisionalScore,
     RubricUsed,
     Score,
@@ -28,14 +29,17 @@ from mmptf_markers.engine.rubric import (
     ManualRule,
     Rubric,
     WeightedShareRule,
+    checks_at,
     criteria_at,
     grade_position,
     level_position,
+    level_text,
     needed,
     stages_of,
 )
 
 Levels = Mapping[str, int | None]
+Ticked = Mapping[str, Collection[str]]
 SET_BY_ASSESSOR: Final = "set by the assessor"
 
 
@@ -56,23 +60,40 @@ class _Outcome(NamedTuple):
     gates: list[GradeGate]
 
 
+class _Case(NamedTuple):
+    """What is scored: the criteria of a stage, the answers as given, the levels that count, and the ticked checks.
+
+    levels, counted: position on the scale by criterion, None for not applicable
+    """
+
+    rubric: Rubric
+    stage: AssessmentStage
+    criteria: Sequence[Criterion]
+    levels: Levels
+    counted: Levels
+    ticked: Ticked
+
+
 class _Raise(NamedTuple):
     steps: int
     gain: int
 
 
-def score(rubric: Rubric, answers: Mapping[str, object], stage: AssessmentStage) -> Score:
+def score(rubric: Rubric, answers: Mapping[str, object], stage: AssessmentStage, ticked: Ticked | None = None) -> Score:
     """Grade the answers given at one stage: criterion code to level value, or "not_applicable".
 
+    ticked: by criterion, the codes of its checks that are ticked. A level counts only where all checks of it and of the
+    levels below it are; what counts of an answer is the highest such level that is not above it.
     The grade is null while a criterion is unanswered and where the assessor sets it. Shares are exact
     fractions, points exact decimal strings. Raises InvalidAnswers with every error.
     """
     criteria = criteria_at(rubric, stage)
-    levels = _levels(rubric, criteria, answers, stage)
+    levels = _levels(rubric, criteria, answers, stage, ticked or {})
+    case = _Case(rubric, stage, criteria, levels, _counted(rubric, criteria, levels, stage, ticked or {}), ticked or {})
     missing = [criterion.code for criterion in criteria if criterion.code not in levels]
-    outcome = None if isinstance(rubric.rule, ManualRule) else _outcome(rubric, rubric.rule, criteria, levels)
+    outcome = None if isinstance(rubric.rule, ManualRule) else _outcome(rubric, rubric.rule, criteria, case.counted)
     final = None if missing else outcome
-    better = _better_grades(rubric, criteria, levels, final)
+    better = _better_grades(case, final)
     return Score(
         rubric=RubricUsed(
             code=rubric.code,
@@ -93,14 +114,46 @@ def score(rubric: Rubric, answers: Mapping[str, object], stage: AssessmentStage)
         if missing
         else None,
         missing=missing,
-        criteria=[_criterion_score(rubric, criterion, levels) for criterion in criteria],
-        gates=[_applied(rubric, gate, levels, final) for gate in (outcome.gates if outcome else ())],
+        criteria=[_criterion_score(case, criterion) for criterion in criteria],
+        gates=_applied(rubric, rubric.gates, case.counted, final),
+        floors=_applied(rubric, rubric.floors, case.counted, final),
         next_grade=better[0] if better else None,
         better=better,
+        next_steps=_next_steps(case),
     )
 
 
-def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str, object], stage: str) -> Levels:
+def _counted(
+    rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, stage: AssessmentStage, ticked: Ticked
+) -> Levels:
+    """The level of each answer that counts: the highest that is not above it and whose checks are all ticked."""
+    counted: dict[str, int | None] = {}
+    for criterion in criteria:
+        if criterion.code in levels:
+            level = levels[criterion.code]
+            lacking = [
+                level_position(rubric, check.level) - 1
+                for check in checks_at(criterion, stage)
+                if check.code not in ticked.get(criterion.code, ())
+            ]
+            counted[criterion.code] = None if level is None else min([level, *lacking])
+    return counted
+
+
+def not_ticked(
+    rubric: Rubric, criterion: Criterion, level: int, stage: AssessmentStage, ticked: Collection[str]
+) -> list[str]:
+    """The codes of the checks of a level (its position on the scale) and of those below it that are not ticked."""
+    return [
+        check.code
+        for check in checks_at(criterion, stage)
+        if level_position(rubric, check.level) <= level and check.code not in ticked
+    ]
+
+
+def _levels(
+    rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str, object], stage: AssessmentStage, ticked: Ticked
+) -> Levels:
     """The position on the scale by criterion code, None for not applicable; raises InvalidAnswers."""
     if not criteria:
         reason = f"the rubric has no criterion at {stage!r}"
@@ -135,11 +188,34 @@ def _levels(rubric: Rubric, criteria: Sequence[Criterion], answers: Mapping[str,
             levels[code] = None
         else:
             errors.append(_error(code, ProblemCode.NOT_APPLICABLE_REFUSED, "this criterion always applies", allowed))
+    errors += _tick_errors(at_stage, answers.keys(), stage, ticked)
     if not errors and len(levels) == len(at_stage) and all(level is None for level in levels.values()):
         errors.append(_error(None, ProblemCode.NOTHING_APPLICABLE, "at least one criterion must apply", []))
     if errors:
         raise InvalidAnswers(errors)
     return levels
+
+
+def _tick_errors(
+    at_stage: Mapping[str, Criterion], answers: Collection[str], stage: AssessmentStage, ticked: Ticked
+) -> list[AnswerError]:
+    """The errors of checks that are said to be ticked and that the rubric does not ask at the stage."""
+    errors: list[AnswerError] = []
+    for code, checks in ticked.items():
+        if code not in at_stage:
+            # Of a criterion that is answered, too, the same is said already.
+            if code in answers:
+                continue
+            reason = f"the rubric has no criterion with checks of this code at {stage}"
+            errors.append(_error(code, ProblemCode.UNKNOWN_CRITERION, reason, list(at_stage), in_checks=True))
+            continue
+        known = [check.code for check in checks_at(at_stage[code], stage)]
+        errors += [
+            _error(code, ProblemCode.UNKNOWN_CODE, f"has no check {check!r} at {stage}", known, in_checks=True)
+            for check in checks
+            if check not in known
+        ]
+    return errors
 
 
 def _outcome(
@@ -156,39 +232,32 @@ def _outcome(
     if not of:
         return None
     before = next(grade_position(rubric, band.grade) for band in rule.bands if points >= needed(rubric, band, of))
-    gates = [gate for gate in rubric.gates if _below(rubric, gate, levels)]
+    gates = [gate for gate in rubric.caps if _below(rubric, gate, levels)]
     grade = max([before, *(grade_position(rubric, gate.cap) for gate in gates)])
     return _Outcome(points, of, before, grade, gates)
 
 
-def _better_grades(
-    rubric: Rubric, criteria: Sequence[Criterion], levels: Levels, outcome: _Outcome | None
-) -> list[BetterGrade]:
+def _better_grades(case: _Case, outcome: _Outcome | None) -> list[BetterGrade]:
     """The fewest changes to each better grade, nearest first; grades that no changes lead to are left out."""
     better: list[BetterGrade] = []
-    if isinstance(rubric.rule, ManualRule) or outcome is None:
+    rule = case.rubric.rule
+    if isinstance(rule, ManualRule) or outcome is None:
         return better
     grade = outcome.grade
     # The fewest changes to a grade or better that end at a better one are also the fewest to that better one.
-    while grade and (found := _changes_to(rubric, rubric.rule, criteria, levels, outcome, grade - 1)):
+    while grade and (found := _changes_to(case, rule, outcome, grade - 1)):
         better.append(found)
-        grade = grade_position(rubric, found.grade)
+        grade = grade_position(case.rubric, found.grade)
     return better
 
 
-def _changes_to(
-    rubric: Rubric,
-    rule: WeightedShareRule | CountRule,
-    criteria: Sequence[Criterion],
-    levels: Levels,
-    outcome: _Outcome,
-    target: int,
-) -> BetterGrade | None:
+def _changes_to(case: _Case, rule: WeightedShareRule | CountRule, outcome: _Outcome, target: int) -> BetterGrade | None:
     """The changes that lead to a grade or a better one: the fewest criteria, then the fewest level steps."""
+    rubric, levels = case.rubric, case.counted
     # The best grade always has a band, so `enough` is not empty; its last band requires the fewest points.
     enough = [band for band in rule.bands if grade_position(rubric, band.grade) <= target]
     deficit = needed(rubric, enough[-1], outcome.of) - outcome.points
-    open_criteria = [criterion for criterion in criteria if levels[criterion.code] is not None]
+    open_criteria = [criterion for criterion in case.criteria if levels[criterion.code] is not None]
     gates = [gate for gate in outcome.gates if grade_position(rubric, gate.cap) > target]
     points = [rubric.points[criterion.code] for criterion in open_criteria]
     # Scaled to integers, which are as exact as fractions and many times faster.
@@ -200,30 +269,60 @@ def _changes_to(
     chosen = _cheapest(options, int(deficit * unit))
     if chosen is None:
         return None
-    raised = {
-        criterion.code: (levels[criterion.code] or 0) + steps
+    raised = [
+        (criterion, (levels[criterion.code] or 0) + steps)
         for criterion, steps in zip(open_criteria, chosen, strict=True)
         if steps
-    }
-    reached = _outcome(rubric, rule, criteria, {**levels, **raised})
+    ]
+    reached = _outcome(rubric, rule, case.criteria, {**levels, **{c.code: level for c, level in raised}})
     if reached is None or reached.grade > target:
         raise AssertionError("the changes found do not lead to the grade")
-    scale = rubric.scale.levels
     return BetterGrade(
         grade=rubric.grades[reached.grade].code,
         steps=sum(chosen),
-        changes=[
-            AnswerToRaise(
-                criterion=code,
-                answer=scale[levels[code] or 0].value,
-                label=scale[levels[code] or 0].label,
-                to=scale[level].value,
-                to_label=scale[level].label,
-                steps=level - (levels[code] or 0),
-            )
-            for code, level in raised.items()
-        ],
+        changes=[_answer_to_raise(case, criterion, level) for criterion, level in raised],
     )
+
+
+def _answer_to_raise(case: _Case, criterion: Criterion, to: int) -> AnswerToRaise:
+    scale, level = case.rubric.scale.levels, case.counted[criterion.code] or 0
+    return AnswerToRaise(
+        criterion=criterion.code,
+        answer=scale[level].value,
+        label=scale[level].label,
+        to=scale[to].value,
+        to_label=scale[to].label,
+        steps=to - level,
+        text=level_text(case.rubric, criterion, to, case.stage),
+        checks=not_ticked(case.rubric, criterion, to, case.stage, case.ticked.get(criterion.code, ())),
+    )
+
+
+def _next_steps(case: _Case) -> list[NextStep]:
+    """One level more for each answer that has one above it: core criteria first, then the lowest answers."""
+    found = [
+        (criterion, level)
+        for criterion in case.criteria
+        if (level := case.counted.get(criterion.code)) is not None and level + 1 < len(case.rubric.scale.levels)
+    ]
+    steps: list[NextStep] = []
+    for criterion, level in sorted(found, key=lambda one: (not one[0].core, one[1])):
+        change = _answer_to_raise(case, criterion, level + 1)
+        steps.append(
+            NextStep(
+                criterion=criterion.code,
+                question=criterion.question,
+                core=criterion.core,
+                answer=change.answer,
+                label=change.label,
+                to=change.to,
+                to_label=change.to_label,
+                text=change.text,
+                guidance=criterion.guidance,
+                checks=change.checks,
+            )
+        )
+    return steps
 
 
 def _raises(
@@ -279,36 +378,47 @@ def _fewest(options: Sequence[Sequence[_Raise]], deficit: int) -> int | None:
     return None
 
 
-def _criterion_score(rubric: Rubric, criterion: Criterion, levels: Levels) -> CriterionScore:
+def _criterion_score(case: _Case, criterion: Criterion) -> CriterionScore:
+    rubric = case.rubric
     answer: int | str | None = None
+    counted: int | str | None = None
     label = points = of = None
+    lacking: list[str] = []
     manual = isinstance(rubric.rule, ManualRule)
     if not manual:
         of = _decimal(_full(rubric, criterion))
-    level = levels.get(criterion.code)
-    if criterion.code not in levels:
+    given, level = case.levels.get(criterion.code), case.counted.get(criterion.code)
+    if criterion.code not in case.levels:
         explanation = "Not answered yet."
-    elif level is None:
+    elif given is None or level is None:
         answer, label = NOT_APPLICABLE, "Not applicable"
         if isinstance(rubric.rule, CountRule):
             points, explanation = "0", "Not applicable, so not counted as met."
         else:
             of, explanation = None, "Not applicable, so left out of the share."
     else:
-        answer, label = rubric.scale.levels[level].value, rubric.scale.levels[level].label
-        explanation = f"Answered {answer} ({label}); the assessor weighs it."
+        answer, label = rubric.scale.levels[given].value, rubric.scale.levels[given].label
+        lacking = not_ticked(rubric, criterion, given, case.stage, case.ticked.get(criterion.code, ()))
+        said = f"Answered {answer} ({label})"
+        if level < given:
+            counted = rubric.scale.levels[level].value
+            label_counted = rubric.scale.levels[level].label
+            said += f" without {', '.join(lacking)}, so counted as {counted} ({label_counted})"
+        explanation = f"{said}; the assessor weighs it."
         if not manual:
             points = _decimal(rubric.points[criterion.code][level])
             if isinstance(rubric.rule, CountRule):
                 met = "meets" if points == "1" else "does not meet"
-                explanation = f"Answered {answer} ({label}), which {met} the required level {rubric.rule.level}."
+                explanation = f"{said}, which {met} the required level {rubric.rule.level}."
             else:
-                explanation = f"Answered {answer} ({label}) with weight {criterion.weight}: {points} of {of} points."
+                explanation = f"{said} with weight {criterion.weight}: {points} of {of} points."
     return CriterionScore(
         criterion=criterion.code,
         principle=criterion.principle,
         answer=answer,
         label=label,
+        counted=counted,
+        not_ticked=lacking,
         weight=criterion.weight,
         points=points,
         of=of,
@@ -316,18 +426,25 @@ def _criterion_score(rubric: Rubric, criterion: Criterion, levels: Levels) -> Cr
     )
 
 
-def _applied(rubric: Rubric, gate: GradeGate, levels: Levels, final: _Outcome | None) -> AppliedGate:
-    answer = rubric.scale.levels[levels[gate.criterion] or 0]
-    lowers = final is not None and grade_position(rubric, gate.cap) > final.before
-    return AppliedGate(
-        criterion=gate.criterion,
-        answer=answer.value,
-        label=answer.label,
-        below=gate.below,
-        cap=gate.cap,
-        capped=rubric.grades[final.before].code if final and lowers else None,
-        reason=gate.reason,
-    )
+def _applied(rubric: Rubric, gates: Sequence[GradeGate], levels: Levels, final: _Outcome | None) -> list[AppliedGate]:
+    """Those of the gates whose condition fails."""
+    applied: list[AppliedGate] = []
+    for gate in gates:
+        if _below(rubric, gate, levels):
+            answer = rubric.scale.levels[levels[gate.criterion] or 0]
+            lowers = final is not None and grade_position(rubric, gate.cap) > final.before
+            applied.append(
+                AppliedGate(
+                    criterion=gate.criterion,
+                    answer=answer.value,
+                    label=answer.label,
+                    below=gate.below,
+                    cap=gate.cap,
+                    capped=rubric.grades[final.before].code if final and lowers else None,
+                    reason=gate.reason,
+                )
+            )
+    return applied
 
 
 def _reason(rubric: Rubric, final: _Outcome | None, missing: Sequence[str], asked: int) -> str:
@@ -342,7 +459,10 @@ def _reason(rubric: Rubric, final: _Outcome | None, missing: Sequence[str], aske
         text = f"{points} of {of} criteria are met, which gives {before}"
     else:
         text = f"{points} of {of} points, {share.per_cent} %, give {before}"
-    return text if before == grade else f"{text}, capped at {grade} by a gate"
+    if before == grade:
+        return text
+    by = "a gate" if any(gate in rubric.gates for gate in final.gates if gate.cap == grade) else "a core floor"
+    return f"{text}, capped at {grade} by {by}"
 
 
 def _share(outcome: _Outcome | None) -> Share | None:
@@ -363,5 +483,12 @@ def _below(rubric: Rubric, gate: GradeGate, levels: Levels) -> bool:
     return level is not None and level < level_position(rubric, gate.below)
 
 
-def _error(criterion: str | None, code: AnswerErrorCode, reason: str, allowed: Sequence[int | str]) -> AnswerError:
-    return AnswerError(criterion=criterion, code=code, reason=reason, allowed=list(allowed))
+def _error(
+    criterion: str | None,
+    code: AnswerErrorCode,
+    reason: str,
+    allowed: Sequence[int | str],
+    *,
+    in_checks: bool = False,
+) -> AnswerError:
+    return AnswerError(criterion=criterion, code=code, reason=reason, allowed=list(allowed), in_checks=in_checks)

@@ -9,13 +9,14 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from mmptf_common.wire.base import Code, ResponseModel
-from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_json, text_errors
+from mmptf_markers.engine.reading import DocumentError, InvalidDocument, pointer, read_document, text_errors
 from mmptf_markers.engine.rubric import Language, Rubric, Sha256, SourceDocument, Text
 
 # The JSON Pointers of a rubric's texts that readers see.
 _TEXT: Final = re.compile(
     r"/title|/grades/\d+/(name|meaning)|/scale/levels/\d+/(label|description)|/principles/\d+/(name|description)"
-    r"|/criteria/\d+/(question|guidance)|/gates/\d+/reason|/notes/\d+"
+    r"|/criteria/\d+/(question|guidance|levels/\d+/(design|delivery)|checks/\d+/text)|/(gates|core_floors)/\d+/reason"
+    r"|/notes/\d+"
 )
 
 
@@ -67,7 +68,7 @@ class InvalidTranslation(InvalidDocument):
 def is_translation(content: bytes) -> bool:
     """Whether a document is meant as a translation: it has `texts`, which no rubric has."""
     try:
-        raw = read_json(content, [])
+        raw = read_document(content, [])
     except InvalidDocument:
         return False
     return isinstance(raw, dict) and "texts" in raw
@@ -82,7 +83,7 @@ def rubric_named(content: bytes) -> RubricNamed:
 
 
 def load_translation(content: bytes, rubric: Rubric) -> Translation:
-    """Read a translation of a rubric from a JSON document (UTF-8) and check it as a whole.
+    """Read a translation of a rubric from a document in JSON or YAML (UTF-8) and check it as a whole.
 
     Texts may be missing (see `coverage`). Raises InvalidTranslation with every error found.
     """
@@ -129,7 +130,7 @@ def texts_of(rubric: Rubric) -> dict[str, str]:
 
 def _read(content: bytes, errors: list[DocumentError]) -> JsonValue:
     try:
-        return read_json(content, errors)
+        return read_document(content, errors)
     except InvalidDocument as error:
         raise InvalidTranslation(error.errors) from None
 

@@ -6,17 +6,26 @@ from datetime import datetime
 
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import load
+from mmptf_common.wire.problem_codes import ProblemCode
+from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail
 from mmptf_common.wire.suggestions import suggestion_among
+from mmptf_common.writes.commands import Created
+from mmptf_markers.engine.loading import InvalidRubric, load_rubric
+from mmptf_markers.engine.reading import DocumentError
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.engine.translation import coverage, load_translation, rubric_named
 from mmptf_markers.models import RubricRow, TranslationRow
-from mmptf_markers.rubrics.queries import fetch_rubric_codes
+from mmptf_markers.rubrics.queries import RUBRICS, fetch_rubric_codes
 from mmptf_markers.rubrics.rules import published_code
 from mmptf_markers.rubrics.schemas import PublishedRubric, PublishedTranslation
 
 
 class NotPublishable(Exception):
-    """A rubric or a translation cannot be published, or a rubric not be superseded, beside those that are there."""
+    """A rubric or a translation cannot be published beside those that are there."""
+
+
+class NotSupersedable(NotPublishable):
+    """The rubric that another one would replace is not there, or cannot be replaced by it."""
 
 
 async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -> str:
@@ -39,6 +48,32 @@ async def publish_rubric(write: Write, rubric: Rubric, supersedes: str | None) -
         await _supersede(write, supersedes, by=published)
     await write.session.flush()
     return published.code
+
+
+def read_sent(content: bytes) -> Rubric:
+    """The rubric of a body in JSON or YAML; raises InvalidRequest with every error."""
+    try:
+        return load_rubric(content)
+    except InvalidRubric as error:
+        raise InvalidRequest([_error_of(found) for found in error.errors]) from error
+
+
+async def publish_sent(write: Write, rubric: Rubric, supersedes: str | None) -> Created:
+    """Publish a rubric that was sent.
+
+    Raises InvalidRequest where it cannot replace the other one, and Conflict where its code has another content.
+    """
+    try:
+        return Created(RUBRICS, await publish_rubric(write, rubric, supersedes))
+    except NotSupersedable as error:
+        found = error_detail(ProblemCode.INVALID_PARAMETER, f"supersedes: {error}", parameter="supersedes")
+        raise InvalidRequest([found]) from error
+    except NotPublishable as error:
+        raise Conflict(f"{error}.", code=ProblemCode.CODE_TAKEN) from error
+
+
+def _error_of(found: DocumentError) -> ErrorDetail:
+    return error_detail(ProblemCode.INVALID_VALUE, f"{found.path or '/'}: {found.reason}", pointer=found.path)
 
 
 async def publish_translation(write: Write, content: bytes) -> str:
@@ -113,7 +148,7 @@ async def _require_published(write: Write, code: str) -> PublishedRubric:
         known = await fetch_rubric_codes(write.session)
         meant = suggestion_among(code, known)
         hint = f"; {meant}" if meant else ""
-        raise NotPublishable(f"{code!r} is not published; published are {', '.join(known)}{hint}")
+        raise NotSupersedable(f"{code!r} is not published; published are {', '.join(known)}{hint}")
     # Of a record that was stored when `superseded` was a status, the status is that of the content.
     superseded_by = found.record.get("superseded_by")
     return PublishedRubric.model_validate(
@@ -124,13 +159,13 @@ async def _require_published(write: Write, code: str) -> PublishedRubric:
 async def _supersede(write: Write, code: str, *, by: PublishedRubric) -> None:
     old = await _require_published(write, code)
     if code == by.code:
-        raise NotPublishable(f"{code} cannot supersede itself")
+        raise NotSupersedable(f"{code} cannot supersede itself")
     if by.superseded:
-        raise NotPublishable(f"{by.code} is superseded by {by.superseded_by} and can supersede nothing")
+        raise NotSupersedable(f"{by.code} is superseded by {by.superseded_by} and can supersede nothing")
     if old.marker != by.marker:
-        raise NotPublishable(f"{code} is of the marker {old.marker}, and {by.code} of {by.marker}")
+        raise NotSupersedable(f"{code} is of the marker {old.marker}, and {by.code} of {by.marker}")
     if not old.superseded:
         superseded = old.model_copy(update={"superseded": True, "superseded_by": by.code, "updated": write.at})
         await write.session.merge(rubric_row(superseded))
     elif old.superseded_by != by.code:
-        raise NotPublishable(f"{code} is superseded already, by {old.superseded_by}")
+        raise NotSupersedable(f"{code} is superseded already, by {old.superseded_by}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,8 +21,10 @@ from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import VERSION, Filter, Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import ReadKind
+from mmptf_common.wire.base import Code
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
+from mmptf_common.writes.commands import WriteQuery
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Language, Rubric, RubricStatus, answers_schema
 from mmptf_markers.engine.translation import Translation, translated
@@ -79,6 +82,15 @@ class TranslationQuery(ListQuery):
     language: Annotated[Values, Field(description="BCP 47 tag of the language of the translation.", examples=["fr"])]
 
 
+RubricLanguage = Annotated[
+    Language | None,
+    Field(
+        description="Language of the rubric's texts, of which a translation is there; without it, that of the rubric.",
+        examples=["fr"],
+    ),
+]
+
+
 class AnswersSchemaQuery(BaseModel):
     """For which stage the answers are described, and in which language."""
 
@@ -91,11 +103,17 @@ class AnswersSchemaQuery(BaseModel):
             examples=["programme_document"],
         ),
     ] = None
-    language: Annotated[
-        Language | None,
+    language: RubricLanguage = None
+
+
+class PublicationQuery(WriteQuery):
+    """What a rubric replaces that is published."""
+
+    supersedes: Annotated[
+        Code | None,
         Field(
-            description="Language of the texts, of which a translation is there; without it, that of the rubric.",
-            examples=["fr"],
+            description="Code of the published version that it replaces, such as `hr-marker-illustrative.1`; that one"
+            " is `superseded` from then on."
         ),
     ] = None
 
@@ -167,11 +185,8 @@ async def answer_answers_schema(request: Request, code: str, query: AnswersSchem
         if isinstance(found, Response):
             return found
         record, version = found
-        rubric = parse_rubric(record)
-        if query.language not in (None, rubric.language):
-            translation, version = await _translation(data, rubric, query.language)
-            rubric = translated(rubric, translation)
-    tag = conditional.etag(request, version, canonical(query))
+        rubric, of_texts = await rubric_in(data, parse_rubric(record), query.language)
+    tag = conditional.etag(request, of_texts or version, canonical(query))
     if conditional.matches(request, tag):
         return conditional.not_modified(tag)
     headers = {**conditional.headers(tag), "Content-Language": rubric.language}
@@ -179,18 +194,29 @@ async def answer_answers_schema(request: Request, code: str, query: AnswersSchem
     return Response(dump(schema), media_type="application/schema+json", headers=headers)
 
 
-async def _translation(data: Snapshot, rubric: Rubric, language: str) -> tuple[Translation, str]:
-    """A rubric's translation and its version for ETags; raises InvalidRequest with the languages that exist."""
+async def rubric_in(
+    data: Snapshot, rubric: Rubric, language: str | None, *, pointer: str | None = None
+) -> tuple[Rubric, str | None]:
+    """A rubric with its texts in a language, and the version of its translation for ETags; null where it needs none.
+
+    Texts that are not translated stay as they are. Raises InvalidRequest with the languages that there are.
+    pointer: where the language stands in the body of the request; without it, it is the parameter `language`
+    """
+    if language is None or language == rubric.language:
+        return rubric, None
     rows = await data.fetch(
         f"SELECT language, record::text, {VERSION} AS version FROM translation WHERE rubric = $1 ORDER BY 1",
         f"{rubric.code}.{rubric.version}",
     )
     found = {row["language"]: row for row in rows}
     if language not in found:
-        raise InvalidRequest([not_one_of("language", language, [rubric.language, *found])])
+        known = [rubric.language, *found]
+        error = unknown_code(pointer, language, known) if pointer else not_one_of("language", language, known)
+        raise InvalidRequest([error])
     stored = json.loads(found[language]["record"])
     facts = {name: stored[name] for name in ("hash", "language", "texts", "source", "verified")}
-    return Translation(rubric=rubric.code, version=rubric.version, **facts), found[language]["version"]
+    translation = Translation(rubric=rubric.code, version=rubric.version, **facts)
+    return translated(rubric, translation), found[language]["version"]
 
 
 async def score_sent(request: Request, body: ScoreRequest) -> Score:
@@ -205,7 +231,18 @@ async def score_sent(request: Request, body: ScoreRequest) -> Score:
         if not rows:
             known = [row[0] for row in await data.fetch("SELECT DISTINCT rubric FROM rubric ORDER BY 1")]
             raise InvalidRequest([unknown_code("/rubric", body.rubric, known)])
-    versions = {row["version"]: row for row in rows}
+        versions = {row["version"]: row for row in rows}
+        published = versions[_version_to_score(body, versions)]
+        rubric, _ = await rubric_in(data, parse_rubric(published["record"]), body.language, pointer="/language")
+    return score_or_raise(rubric, body.answers, body.stage, body.checks, checks_at="/checks/{}")
+
+
+def _version_to_score(body: ScoreRequest, versions: Mapping[str, Any]) -> str:
+    """The version that is named, or the first that is not superseded; raises InvalidRequest where there is none.
+
+    versions: the published ones, in the order in which one of them is taken
+    """
+    rows = versions.values()
     in_force = [row["version"] for row in rows if not row["superseded"]]
     if body.version is None and not in_force:
         named = ", ".join(f"{row['version']} by {row['superseded_by']}" for row in rows)
@@ -214,8 +251,7 @@ async def score_sent(request: Request, body: ScoreRequest) -> Score:
     version = body.version or in_force[0]
     if version not in versions:
         raise InvalidRequest([unknown_code("/version", version, list(versions))])
-    published = versions[version]
-    return score_or_raise(parse_rubric(published["record"]), body.answers, body.stage)
+    return version
 
 
 # The order in which one of several rubrics is taken: what was published later is no reason to leave an official one for

@@ -3,22 +3,28 @@
 from typing import Annotated
 
 from fastapi import Body
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.headers import PublicReadRequest
+from mmptf_common.http.headers import PublicReadRequest, WriteRequest
 from mmptf_common.http.identity import PublicRequest
 from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.routers.lists import add_listing
+from mmptf_common.wire.problems import Forbidden, UnsupportedMediaType
+from mmptf_common.writes.commands import answer_write
+from mmptf_markers.access import MANAGEMENT_UNIT, Reviewer
 from mmptf_markers.engine.results import Score
+from mmptf_markers.rubrics.commands import publish_sent, read_sent
 from mmptf_markers.rubrics.queries import (
     RUBRICS,
     TRANSLATIONS,
     AnswersSchemaQuery,
+    PublicationQuery,
     answer_answers_schema,
     score_sent,
 )
-from mmptf_markers.rubrics.schemas import ScoreRequest
+from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC, PublishedRubric, ScoreRequest
 
 router = openapi.Router()
 TAG = openapi.Tag(
@@ -27,6 +33,10 @@ TAG = openapi.Tag(
     supporting=True,
 )
 RUBRIC = "hr-marker-illustrative.1"
+YAML, JSON = "application/yaml", "application/json"
+RUBRICS_PATH = "/markers/v1/rubrics"
+# Ten times the packaged ones.
+MAX_RUBRIC_BODY = 327_680
 SCORE_PATH = "/markers/v1/score"
 # The answers to the most criteria that are scored take less.
 MAX_SCORE_BODY = 65_536
@@ -66,6 +76,37 @@ async def get_rubric_answers_schema(
     Its texts are in the language of the rubric, or in that of one of its translations.
     """
     return await answer_answers_schema(request, code, query)
+
+
+@router.post(
+    "/rubrics",
+    tags=[TAG.name],
+    summary="Publish a rubric",
+    response_model=PublishedRubric,
+    **openapi.write(created=True, media={YAML: EXAMPLE_RUBRIC, JSON: None}),
+)
+async def publish_rubric(
+    request: WriteRequest, who: Reviewer, query: Annotated[PublicationQuery, StrictQuery()]
+) -> Response:
+    """Publish a version of a rubric, in YAML or JSON: the members of `Rubric`, of which `hash` may be null.
+
+    For the Fund's management unit. It is checked as a whole: an answer of 422 has every error. What is published never
+    changes; a correction is another version. Without another one by name, the version published last is used.
+    """
+    if not who.has_role(MANAGEMENT_UNIT):
+        raise Forbidden("Rubrics are published by the Fund's management unit.")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in (YAML, JSON):
+        raise UnsupportedMediaType(f"The body is {media or 'of no stated media type'}; {YAML} or {JSON} is expected.")
+    # In a thread and before the transaction: whether each grade can be reached takes a while.
+    rubric = await run_in_threadpool(read_sent, await request.body())
+    return await answer_write(
+        request,
+        who,
+        query,
+        lambda write: publish_sent(write, rubric, query.supersedes),
+        reason="publication of a rubric",
+    )
 
 
 add_listing(

@@ -45,6 +45,62 @@ class PublishedRubricPage(Page[PublishedRubric]):
     """One page of published rubrics."""
 
 
+EXAMPLE_SOURCE = """
+      field: meaning
+      document: example
+      line: null
+      locator: null
+      as_printed: null
+      verified: false
+      note: null"""
+# A rubric as it is sent. Its marker is that of the example alone.
+EXAMPLE_RUBRIC = f"""\
+code: example-rubric
+version: "1"
+title: An example of a rubric
+status: illustrative
+language: en
+marker: example_marker
+grades:
+  - code: A
+    name: Achieved
+    meaning: Those concerned decide with others.
+    source: {EXAMPLE_SOURCE}
+  - code: B
+    name: Not achieved
+    meaning: Others decide for those concerned.
+    source: {EXAMPLE_SOURCE}
+scale:
+  levels:
+    - {{value: 0, label: "No", description: It is not so.}}
+    - {{value: 1, label: "Yes", description: It is so.}}
+  not_applicable: false
+principles:
+  - {{code: participation, name: Participation, description: Those concerned take part in decisions.}}
+criteria:
+  - code: participation
+    principle: participation
+    question: Do those concerned take part in decisions?
+    guidance: Look for seats in the steering body.
+    weight: 1
+    stages: [concept_note, programme_document]
+    not_applicable: false
+    checks:
+      - {{code: seats, level: 1, text: They have seats in the steering body.}}
+    justification_min: 80
+rule:
+  type: weighted_share
+  bands:
+    - {{grade: A, minimum: "1"}}
+    - {{grade: B, minimum: "0"}}
+gates: []
+source_document: null
+endorsement: null
+notes: []
+hash: null
+"""
+
+
 class PublishedTranslation(ResponseModel):
     """The texts of one published rubric in another language."""
 
@@ -85,3 +141,7 @@ class ScoreRequest(ResponseModel):
     """Stage of the programme's life; it decides which criteria are asked."""
     answers: Annotated[dict[Code, Answer], Field(max_length=200)]
     """Value of the answer by code of the criterion: one of the scale, or `not_applicable`. Criteria may be left out."""
+    checks: Annotated[dict[Code, Annotated[list[Code], Field(max_length=50)]], Field(max_length=200)] = {}
+    """Codes of the ticked checks by code of the criterion, where the rubric has checks."""
+    language: Language | None = None
+    """Language of the rubric's texts in the score, of which a translation is there; without it, that of the rubric."""

@@ -127,3 +127,5 @@ def upgrade() -> None:  # noqa: D103
     op.execute(f"CREATE UNIQUE INDEX current_grade_count_alike ON current_grade_count ({ALIKE}) NULLS NOT DISTINCT")
     op.execute(DERIVE_CURRENT_GRADES)
     op.execute("SELECT derive_current_grades(array_agg(code)) FROM programme HAVING count(*) > 0")
+    # Programmes are copied again: what criteria apply to depends on their objectives, which were not copied so far.
+    op.execute("DELETE FROM replication WHERE service = 'catalog'")
