@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,9 @@ def test_no_import_takes_a_reserved_word(word: str) -> None:
 
 @pytest.mark.parametrize("word", WORDS)
 def test_no_rubric_takes_a_reserved_word(word: str) -> None:
-    (file,) = (files("mmptf_markers") / "data" / "rubrics").iterdir()
-    for place in (["code"], ["marker"], ["grades", 0, "code"], ["principles", 0, "code"], ["criteria", 0, "code"]):
+    rubrics = (files("mmptf_markers") / "data" / "rubrics").iterdir()
+    places = (["code"], ["marker"], ["grades", 0, "code"], ["principles", 0, "code"], ["criteria", 0, "code"])
+    for file, place in product(rubrics, places):
         rubric = json.loads(file.read_text("utf-8")) | {"hash": None}
         inner = rubric
         for step in place[:-1]:
