@@ -170,21 +170,19 @@ def document_date_errors(stage: AssessmentStage, day: date | None, today: date) 
 
 
 def evidence_errors(sent: AssessmentContent) -> list[ErrorDetail]:
-    """The errors of evidence that names nothing which a reader could look up: a title alone, or no place in it."""
-    errors = []
-    for criterion, answer in sent.answers.items() if "answers" in sent.model_fields_set else ():
-        for n, evidence in enumerate(answer.evidence if answer else ()):
-            where = f"/answers/{criterion}/evidence/{n}"
-            named = {"document": evidence.document or evidence.url, "locator": evidence.locator}
-            errors += [
-                error_detail(ProblemCode.MISSING_MEMBER, f"{where}/{name}: {why}", pointer=f"{where}/{name}")
-                for name, why in (
-                    ("document", "name the document, or state its address as `url`"),
-                    ("locator", "say where in it, such as a section or a page"),
-                )
-                if not named[name]
-            ]
-    return errors
+    """The errors of evidence that names neither a document nor an address, so that nobody can look it up."""
+    named = [
+        (f"/answers/{criterion}/evidence/{n}/document", evidence.document or evidence.url)
+        for criterion, answer in (sent.answers.items() if "answers" in sent.model_fields_set else ())
+        for n, evidence in enumerate(answer.evidence if answer else ())
+    ]
+    return [
+        error_detail(
+            ProblemCode.MISSING_MEMBER, f"{pointer}: name the document, or state its address as `url`", pointer=pointer
+        )
+        for pointer, where in named
+        if not where
+    ]
 
 
 def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDetail]:

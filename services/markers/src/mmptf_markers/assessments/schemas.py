@@ -134,8 +134,8 @@ class EvidenceSent(RequestModel):
     """Address at which it is published; needed where there is no `document`."""
     document: Line | None = None
     """Title of the document; needed where there is no `url`."""
-    locator: Line | None = None
-    """Where in it, such as section 2.1; needed, since nobody looks through a document for what an answer rests on."""
+    locator: Line
+    """Where in it, such as section 2.1: nobody looks through a document for what an answer rests on."""
 
 
 class PlannedAction(ResponseModel):
