@@ -18,8 +18,8 @@ from mmptf_markers.models import SourceDocumentRow, TargetRow
 from mmptf_markers.rubrics.commands import published_rubric, rubric_row
 
 PACKAGE = "mmptf_markers"
-# The second version is for operators to publish: the version that is published last is the one that is used where none
-# is named, and an upgrade does not change that.
+# The second version is for operators to publish: of illustrative rubrics the one that was published last is used where
+# none is named, and an upgrade does not change that.
 PUBLISHED: Final = ("hr-marker-illustrative-1.json",)
 
 

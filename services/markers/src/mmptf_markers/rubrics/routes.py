@@ -91,7 +91,7 @@ async def publish_rubric(
     """Publish a version of a rubric, in YAML or JSON: the members of `Rubric`, of which `hash` may be null.
 
     For the Fund's management unit. It is checked as a whole: an answer of 422 has every error. What is published never
-    changes; a correction is another version. Without another one by name, the version published last is used.
+    changes; a correction is another version. Drafts that name none have an official rubric before an illustrative one.
     """
     if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden("Rubrics are published by the Fund's management unit.")
