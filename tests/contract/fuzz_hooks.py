@@ -220,10 +220,13 @@ def _answers(raw_schema: Json, name: str, stage: str, levels: list[int]) -> Json
             is_nullable = day == PAST_OR_NULL or "null" in day.get("type", ())
             whole[action]["properties"][member] = PAST_OR_NULL if is_nullable else PAST
     # Evidence names a document, an address, or both.
-    evidence = whole["EvidenceSent"]
-    evidence["properties"]["document"] = {"type": "string", "pattern": "^[a-z]{3,9}$"}
-    evidence["required"] = sorted({*evidence["required"], "document"})
-    answer = _narrowed(raw_schema, name, answer={"enum": levels})
+    text = {"type": "string"}
+    whole["EvidenceSent"]["anyOf"] = [
+        {"required": [member], "properties": {member: text}} for member in ("document", "url")
+    ]
+    # The packaged rubric has no checks.
+    said = {"checks": {"type": "array", "maxItems": 0}} if name == "CriterionAnswerSent" else {}
+    answer = _narrowed(raw_schema, name, answer={"enum": levels}, **said)
     members = dict.fromkeys(_criteria(stage), answer)
     return {"type": "object", "properties": members, "additionalProperties": False}
 
