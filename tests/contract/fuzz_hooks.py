@@ -89,6 +89,9 @@ def _codes(path: str, name: str) -> list[str]:
     if path == "/markers/v1/drafts":
         # Without a token drafts are not shown.
         return COPIED[name]
+    if name == "criterion":
+        # They are in the content of rubrics.
+        return _criteria("programme_document")
     (refused,) = client.get(path, params={name: UNHEARD_OF}).json()["errors"]
     listed_at = refused["allowed"][0].removeprefix("see ")
     if path.startswith("/markers/") and (listed_at.startswith("/catalog/") or name == "grade"):
@@ -214,21 +217,25 @@ def _answers(raw_schema: Json, name: str, stage: str, levels: list[int]) -> Json
     """Answers to the criteria of a stage, by some levels of the scale."""
     whole = raw_schema["components"]["schemas"]
     for action in ("PlannedActionSent", "RiskSent"):
-        for member in {"due", "done"} & set(whole[action]["properties"]):
+        for member in {"due"} & set(whole[action]["properties"]):
             day = whole[action]["properties"][member]
             # Where none need be stated, null says so.
             is_nullable = day == PAST_OR_NULL or "null" in day.get("type", ())
             whole[action]["properties"][member] = PAST_OR_NULL if is_nullable else PAST
-    # Evidence names a document, an address, or both.
-    text = {"type": "string"}
-    whole["EvidenceSent"]["anyOf"] = [
-        {"required": [member], "properties": {member: text}} for member in ("document", "url")
-    ]
+    _name_evidence(whole)
     # The packaged rubric has no checks.
     said = {"checks": {"type": "array", "maxItems": 0}} if name == "CriterionAnswerSent" else {}
     answer = _narrowed(raw_schema, name, answer={"enum": levels}, **said)
     members = dict.fromkeys(_criteria(stage), answer)
     return {"type": "object", "properties": members, "additionalProperties": False}
+
+
+def _name_evidence(schemas: Json) -> None:
+    """Evidence names a document, an address, or both."""
+    text = {"type": "string"}
+    schemas["EvidenceSent"]["anyOf"] = [
+        {"required": [member], "properties": {member: text}} for member in ("document", "url")
+    ]
 
 
 GRADES = {"enum": ["A", "B", "C", None]}
@@ -252,6 +259,31 @@ def _review(raw_schema: Json, name: str) -> Json:
     answers = _answers(raw_schema, "ReviewedAnswerSent", "programme_document", [0, 3])
     del answers["properties"]["national-institutions"]
     return _narrowed(raw_schema, name, ("grade",), answers=answers)
+
+
+def _action_end(raw_schema: Json, name: str) -> Json:
+    """Each outcome with everything that it needs and nothing that it does not take."""
+    schemas = raw_schema["components"]["schemas"]
+    _name_evidence(schemas)
+    members = schemas[name]["properties"]
+    needed = {"done": ("done", "evidence"), "replaced": ("reason", "replacement"), "dropped": ("reason",)}
+    of_sort: dict[str, Json] = {
+        "done": PAST,
+        "evidence": {**members["evidence"], "minItems": 1},
+        "reason": {"type": "string", "pattern": "^[a-z]{3,9}$"},
+        "replacement": {"$ref": "#/components/schemas/ActionReplacement"},
+    }
+    return {
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": {"outcome": {"const": outcome}, **{member: of_sort[member] for member in stated}},
+                "required": ["outcome", *stated],
+                "additionalProperties": False,
+            }
+            for outcome, stated in needed.items()
+        ]
+    }
 
 
 def _declaration(raw_schema: Json, name: str) -> Json:
@@ -283,6 +315,7 @@ BODIES = {
     "AssessmentContent": _assessment,
     "ReviewSent": _review,
     "DeclarationSent": _declaration,
+    "ActionEndSent": _action_end,
 }
 
 

@@ -30,9 +30,8 @@ def signed_in(operation: Operation) -> Iterator[dict[str, str]]:
     if operation.is_open:
         yield {}
         return
-    (requirement,) = operation.contract["security"]
     for name, client in CLIENTS.items():
-        if set(requirement["bearer"]) <= set(client.scopes):
+        if any(set(one["bearer"]) <= set(client.scopes) for one in operation.contract["security"]):
             yield bearer(name)
 
 

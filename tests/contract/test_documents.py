@@ -271,9 +271,13 @@ LEFT_OUT = {
         *("action_below", "applies_if", "checks", "core", "evidence_from", "justification_min", "levels"),
         "register_from",
     },
-    "CriterionAnswer": {"checks"},
+    "AssessmentDraft": {"earlier_actions"},
+    "CriterionAnswer": {"checks", "evidence_restricted"},
+    "Evidence": {"kind", "visibility"},
     "LevelCheck": {"phase"},
     "LevelText": {"delivery", "design"},
+    "PlannedAction": {"code", "done"},
+    "Risk": {"code", "likelihood", "residual", "severity", "suspends_when", "visibility"},
     "Rubric": {"core_floors"},
 }
 

@@ -299,6 +299,7 @@ async def test_a_body_that_is_none_is_a_declared_problem(apis: ApiClients, opera
 
 # What of the wrong values is right for some member: nothing at all, or a text that may be anything.
 MAY_BE = [(name, None) for name in ("version", "decision", "original", "country", "thematic_area", "reference")]
+MAY_BE += [("document_date", None)]
 MAY_BE += [(name, "1" * 30) for name in ("title", "summary", "reason", "decision", "name", "reference", "note", "code")]
 MAY_BE += [("programme_code", "1" * 30)]
 MAY_BE += [(name, "%") for name in ("title", "summary", "reason", "decision", "name", "reference", "note")]

@@ -28,6 +28,7 @@ NOT_PACKAGED_FILTERS = (
     *((("/markers/v1/standings", "/markers/v1/indicator", "/markers/v1/criteria"), name)
       for name in ("grade", "rubric", "assessed_stage")),
     (("/markers/v1/rubrics", "/markers/v1/translations"), "language"),
+    ("/markers/v1/actions", "assessment"),
     # The ledger knows the programmes, organizations and areas that its entries name.
     *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area")),
 )  # fmt: skip

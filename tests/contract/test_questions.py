@@ -36,7 +36,7 @@ ENUMERATIONS = [
 # How many values of one parameter are combined.
 MOST_VALUES = 3
 # Codes that are not among the first of the list that has them, or that no list has as codes.
-KNOWN = {"country": ["MKD", "SRB"], "grade": ["A", "B", "C"]}
+KNOWN = {"country": ["MKD", "SRB"], "grade": ["A", "B", "C"], "criterion": ["equality", "participation"]}
 
 
 async def values_of(apis: ApiClients, operation: Operation, name: str) -> list[str]:

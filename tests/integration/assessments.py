@@ -12,6 +12,11 @@ from tests.unit.markers.rubrics import small
 
 CODES = [criterion.code for criterion in criteria_at(RUBRIC, "programme_document")]
 RISK = {"risk": "Data could reach enforcement.", "people": "Migrants", "measure": "Firewalls.", "owner": "Team"}
+# The same as it is answered in a draft.
+STATED_RISK = {
+    **RISK, "due": None, "likelihood": None, "severity": None, "residual": None, "suspends_when": None,
+    "visibility": "restricted",
+}  # fmt: skip
 BOTH = "markers:assess markers:review"
 NOBODYS = Who("admin", None, "somebody", BOTH)
 

@@ -136,6 +136,33 @@ _MARKERS = (
                    CASE n % 5 WHEN 4 THEN NULL ELSE 'B' END AS grade
               FROM generate_series(0, {many} - 1) AS n,
                    (SELECT * FROM rubric ORDER BY code LIMIT 1) AS rubric) AS made""",
+    # One of each assessment; few are measures, dropped, or of another organization, and those are not the same.
+    """
+    INSERT INTO action (code, programme, marker, assessment, criterion, kind, organization, state, due, updated, record,
+                        revised)
+    SELECT code, programme, marker, assessment, criterion, kind, organization, state, due,
+           now() - n * interval '1 second',
+           json_build_object('code', code, 'kind', kind, 'programme', programme, 'marker', marker,
+                             'assessment', assessment, 'criterion', criterion, 'organization', organization,
+                             'visibility', 'public', 'action', 'Train', 'owner', 'IOM', 'due', due, 'state', state,
+                             'ended', NULL, 'reason', NULL, 'replaces', NULL, 'replaced_by', NULL,
+                             'evidence', '[]'::json, 'evidence_restricted', 0, 'updated', now()), 1
+      FROM (SELECT n, 'ACT-' || lpad(n::text, 6, '0') AS code, 'MANY-' || 1 + n / 5 AS programme,
+                   rubric.record->>'marker' AS marker, 'A-' || lpad(n::text, 6, '0') AS assessment,
+                   CASE WHEN n % 1000 = 7 THEN NULL ELSE rubric.record#>>'{{content,criteria,0,code}}' END AS criterion,
+                   CASE WHEN n % 1000 = 7 THEN 'measure' ELSE 'action' END AS kind,
+                   CASE WHEN n % 1000 = 9 THEN 'ORG-7' ELSE 'IOM' END AS organization,
+                   CASE WHEN n % 1000 = 11 THEN 'dropped' ELSE 'open' END AS state,
+                   date '2020-01-01' + n / 10 AS due
+              FROM generate_series(0, {many} - 1) AS n,
+                   (SELECT * FROM rubric ORDER BY code LIMIT 1) AS rubric) AS made""",
+    """
+    INSERT INTO restricted_content (code, programme, organization, updated, record, revised)
+    SELECT code, programme, organization, updated,
+           json_build_object('code', code, 'programme', programme, 'evidence', '{{}}'::json,
+                             'due_diligence', '[]'::json, 'updated', updated), 1
+      FROM (SELECT code, programme, organization, updated FROM assessment
+             UNION ALL SELECT code, programme, organization, updated FROM action) AS public""",
     """
     INSERT INTO draft (code, organization, programme, stage, year, updated, record, revised)
     SELECT 'A-9' || lpad(n::text, 5, '0'), CASE n % 100 WHEN 0 THEN 'IOM' ELSE 'ORG-' || n % 200 END, 'MANY-' || n,
@@ -163,7 +190,13 @@ _DRAFTS = """
 ENTITIES = {
     "catalog": {"organization": "organization", "programme": "programme"},
     "funding": {"contribution": "contribution", "requirement": "requirement", "ledger_entry": "ledger_entry"},
-    "markers": {"programme": "programme", "allocation": "allocation", "assessment": "assessment"},
+    "markers": {
+        "programme": "programme",
+        "allocation": "allocation",
+        "assessment": "assessment",
+        "action": "action",
+        "restricted_content": "restricted_content",
+    },
 }
 
 

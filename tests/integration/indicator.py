@@ -26,8 +26,8 @@ def named(*codes: str) -> list[Json]:
     return [{"code": code, "name": code} for code in codes]
 
 
-def action(due: str, done: str | None = None) -> Json:
-    return {"action": "Agree on referral.", "owner": "Programme team", "due": due, "done": done}
+def action(due: str) -> Json:
+    return {"action": "Agree on referral.", "owner": "Programme team", "due": due}
 
 
 async def current_grades(markers: Markers, **query: Any) -> dict[str, Json]:

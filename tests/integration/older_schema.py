@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import asyncpg
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 
+ROOT = Path(__file__).parents[2]
+
 
 async def copy_rows(source: str, target: str, tables: Iterable[str]) -> None:
-    """Bring the rows of some tables into a database where `record` was still `document`, with one write of the seed."""
+    """Bring the rows of some tables into a database of an earlier schema, with one write of the seed.
+
+    There `record` may still be `document`.
+    """
     filled = await asyncpg.connect(source)
     engine = write_engine(target, size=1)
     try:
@@ -23,7 +31,10 @@ async def copy_rows(source: str, target: str, tables: Iterable[str]) -> None:
                 columns = [
                     name
                     for (name,) in await session.execute(
-                        sa.text("SELECT column_name FROM information_schema.columns WHERE table_name = :table"),
+                        sa.text(
+                            "SELECT column_name FROM information_schema.columns"
+                            " WHERE table_name = :table AND is_generated = 'NEVER'"
+                        ),
                         {"table": table},
                     )
                     if name != "revised"
@@ -41,3 +52,17 @@ async def copy_rows(source: str, target: str, tables: Iterable[str]) -> None:
     finally:
         await engine.dispose()
         await filled.close()
+
+
+async def migrate_to(url: str, service: str, revision: str) -> None:
+    """Bring the schema of a service to an earlier version."""
+    config = Config(toml_file=ROOT / "services" / service / "pyproject.toml")
+    engine = write_engine(url, size=1)
+
+    def upgrade(connection: sa.Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)
+    await engine.dispose()

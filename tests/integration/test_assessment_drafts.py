@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
-from tests.integration.assessments import CODES, NOBODYS, RISK, graded, history, stored
+from tests.integration.assessments import CODES, NOBODYS, RISK, STATED_RISK, graded, history, stored
 from tests.integration.marked import (
     ADMIN,
     API,
@@ -54,6 +54,7 @@ async def test_a_draft_begins_empty_and_says_what_is_missing(marker_service: Mar
         "rubric": RUBRIC.hash,
         "answers": {},
         "due_diligence": [],
+        "earlier_actions": [],
         "declared_grade": None,
         "grade": None,
         "missing": CODES,
@@ -65,7 +66,18 @@ async def test_answers_are_merged_one_by_one_and_null_takes_one_back(marker_serv
     draft = await marker_service.draft(
         await marker_service.copied(), answers={CODES[0]: answer(2), CODES[1]: answer(1)}
     )
-    evidence = [{"title": "Report", "url": "https://example.org/a", "document": None, "locator": "p. 1"}]
+    evidence = [
+        {
+            **{
+                "title": "Report",
+                "kind": "report",
+                "url": "https://example.org/a",
+                "document": None,
+                "locator": "p. 1",
+            },
+            "visibility": "public",
+        }
+    ]
     changed = made(
         await marker_service.patch(draft, answers={CODES[1]: answer(3, evidence=evidence), CODES[2]: answer(0)}), 200
     )
@@ -76,7 +88,7 @@ async def test_answers_are_merged_one_by_one_and_null_takes_one_back(marker_serv
     assert back.json()["missing"] == [CODES[0], *CODES[3:]]
     full = made(await marker_service.patch(back, answers=answers(3), due_diligence=[RISK], declared_grade="B"), 200)
     assert (full.json()["missing"], full.json()["grade"], full.json()["declared_grade"]) == ([], "A", "B")
-    assert full.json()["due_diligence"] == [{**RISK, "due": None}]
+    assert full.json()["due_diligence"] == [STATED_RISK]
     cleared = made(await marker_service.patch(full, due_diligence=[], declared_grade=None), 200)
     assert (cleared.json()["due_diligence"], cleared.json()["declared_grade"]) == ([], None)
     assert cleared.json()["answers"] == full.json()["answers"]
@@ -356,7 +368,7 @@ async def test_strange_codes_are_not_found_or_not_valid(marker_service: Markers,
 async def test_evidence_names_what_a_reader_can_look_up(marker_service: Markers) -> None:
     """A title alone says nothing, nor does a document without the place in it."""
     code, where = await marker_service.copied(), "/answers/equality/evidence"
-    title, page = {"title": "Minutes"}, {"locator": "p. 2"}
+    title, page = {"title": "Minutes", "kind": "minutes"}, {"locator": "p. 2"}
     given = [{**title, **page, "document": "Annex 5"}, {**title, **page, "url": "https://example.org/a.pdf"}]
     draft = await marker_service.draft(code)
     for lacking, places in (

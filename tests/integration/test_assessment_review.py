@@ -144,7 +144,12 @@ async def test_a_correction_is_begun_with_the_answers_and_is_the_next_version(
     assert (said["version"], said["corrects"], said["organization"]) == (2, first.json()["code"], "ILO")
     kept = {**first.json()["answers"], "equality": answer(3)}
     del kept["participation"]
-    assert (said["answers"], said["due_diligence"]) == (kept, first.json()["due_diligence"])
+    assert (said["answers"], said["due_diligence"]) == (kept, [])
+    # The measure goes on by itself.
+    (measure,) = said["earlier_actions"]
+    assert (measure["kind"], measure["action"], measure["assessment"]) == (
+        "measure", RISK["measure"], first.json()["code"],
+    )  # fmt: skip
     assert (said["missing"], said["declared_grade"]) == (["participation"], None)
     full = made(await marker_service.patch(draft, ILO, answers={"participation": answer(3)}), 200)
     second = made(await marker_service.submit(full, ILO))

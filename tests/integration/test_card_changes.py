@@ -158,7 +158,7 @@ async def bare(marker_service: Markers) -> str:
 
 async def test_the_markers_card_changes_with_all_that_it_shows(marker_service: Markers, bare: str) -> None:
     code, other = await marker_service.copied(), bare
-    action = {"action": "Ask again.", "owner": "Team", "due": "2026-12-31", "done": None}
+    action = {"action": "Ask again.", "owner": "Team", "due": "2026-12-31"}
     asked = answers(2, accountability_remedy=answer(2, actions=[action]))
     client, url = marker_service.running.client, marker_service.running.database_url
     submitted_one: list[httpx.Response] = []

@@ -30,8 +30,7 @@ from tests.integration.marked import (
     made,
     programme,
 )  # fmt: skip
-from tests.integration.older_schema import copy_rows
-from tests.integration.test_migrations import migrate_to
+from tests.integration.older_schema import copy_rows, migrate_to
 from tests.unit.markers.rubrics import small
 
 CHANGES = 60

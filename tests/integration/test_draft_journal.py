@@ -23,8 +23,8 @@ from mmptf_common.writes import drafts
 from tests.conftest import RunningApp, running_app
 from tests.contract.contracts import AT_SERVICES, Operation
 from tests.integration.marked import ILO, IOM, Markers, Who, answers, errors, programme
+from tests.integration.older_schema import migrate_to
 from tests.integration.programme_writes import state
-from tests.integration.test_migrations import migrate_to
 from tests.tokens import bearer, writing
 
 Sent = dict[str, Any]

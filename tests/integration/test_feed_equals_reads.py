@@ -17,10 +17,10 @@ from tests.integration.feed_and_reads import changes_of, require_feed_equals_rea
 from tests.integration.ledger_client import LedgerClient
 from tests.integration.lookups import listings
 from tests.integration.marked import Markers
+from tests.integration.older_schema import migrate_to
 from tests.integration.programme_writes import drafted, moved, submitted
 from tests.integration.programmes_client import FUND, amend
 from tests.integration.random_writes import give
-from tests.integration.test_migrations import migrate_to
 from tests.integration.test_schema_history import run, seed
 from tests.suite import SERVICES
 

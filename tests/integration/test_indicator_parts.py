@@ -127,7 +127,7 @@ def in_dollars(amounts: list[Decimal]) -> Json | None:
 
 async def assess(markers: Markers) -> None:
     """Every current grade that a programme can have, under two rubrics of the marker and one of another."""
-    asked = answers(3, equality=answer(3, actions=[action("2026-01-31"), action("2026-02-01", "2026-01-15")]))
+    asked = answers(3, equality=answer(3, actions=[action("2026-01-31"), action("2026-02-01")]))
     first = await markers.submitted("M-01", answers=asked)
     await markers.reviewed(first, answers={"equality": {"answer": 1, "reason": "No data by sex."}})
     said = answers(2, participation=answer(1, actions=[action("2025-12-31")]), national_institutions=NOT_APPLICABLE)
@@ -137,7 +137,7 @@ async def assess(markers: Markers) -> None:
     await markers.reviewed(await markers.submitted("M-05", 3), decision="return")
     await markers.accepted("M-06", answers=answers(1, equality=answer(1, actions=[action("2024-01-01")])))
     later: Json = {"stage": "annual_report", "year": 2024}
-    annual = answers(3, "annual_report", sustainability=answer(2, actions=[action("2026-06-30", "2026-06-01")]))
+    annual = answers(3, "annual_report", sustainability=answer(2, actions=[action("2026-06-30")]))
     await markers.accepted("M-06", answers=annual, **later)
     await markers.submitted("M-06", 1, answers=answers(1, "annual_report"), **later)
     other = {**small({"type": "manual"}, ["A", "B", "C"], [1, 1]), "code": "other", "marker": "human_rights"}
@@ -460,34 +460,6 @@ async def test_answers_of_the_reviewer_count_for_a_criterion(portfolio: Portfoli
         c for c in (await portfolio.markers.get(CRITERIA, **query))["criteria"] if c["criterion"] == "equality"
     ]
     assert [(level["answer"], level["programmes"]) for level in equality["levels"]] == [(0, 0), (1, 1), (2, 0), (3, 0)]
-
-
-@pytest.mark.parametrize(
-    "query", [{}, {"open": "true"}, {"open": "false"}, {"due_before": "2026-02-01"}, {"programme": ["M-02", "M-06"]},
-              {"open": "true", "due_before": "2026-01-01"}, {"marker": "gender"}],
-)  # fmt: skip
-async def test_actions_are_those_of_the_assessments_that_count(portfolio: Portfolio, query: Json) -> None:
-    rows = []
-    for marker in ("human_rights", "gender"):
-        for assessment in await counting(portfolio, marker=marker):
-            for criterion, said in assessment["answers"].items():
-                for n, asked in enumerate(said["actions"], 1):
-                    is_open = "true" if asked["done"] is None else "false"
-                    if (
-                        query.get("open", is_open) == is_open
-                        and asked["due"] < query.get("due_before", "9999")
-                        and assessment["programme"] in query.get("programme", [assessment["programme"]])
-                        and query.get("marker", marker) == marker
-                    ):
-                        rows.append((asked["due"], f"{assessment['code']}.{criterion}.{n}", criterion, asked["done"]))
-    found = (await portfolio.markers.get(ACTIONS, **query))["items"]
-    assert [(a["due"], a["code"], a["criterion"], a["done"]) for a in found] == sorted(rows)
-    # Nothing of what is submitted, returned, or overtaken by a later stage.
-    assert {a["programme"] for a in found} <= {"M-01", "M-02", "M-06", "M-07"}
-    assert "2024-01-01" not in {a["due"] for a in found}
-    for form in ("csv", "ndjson"):
-        answered = await portfolio.markers.running.client.get(ACTIONS, params={**query, "format": form})
-        assert len(answered.text.splitlines()) == len(rows) + (form == "csv")
 
 
 @pytest.mark.parametrize("path", [CURRENT_GRADES, INDICATOR, CRITERIA, ACTIONS, OVER_TIME, f"{API}/targets"])

@@ -21,7 +21,6 @@ from typing import Any
 import asyncpg
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -38,6 +37,7 @@ from mmptf_common.storage.writing import writing
 from mmptf_local.postgres import Postgres
 from tests.conftest import SERVICES, asyncio_run, running_app, service_of
 from tests.integration.described import schema_of
+from tests.integration.older_schema import migrate_to
 from tests.integration.test_schema_history import run, sql_of
 
 ROOT = Path(__file__).parents[2]
@@ -331,19 +331,6 @@ class Landed:
     seeded: int
     amended: int
     created: int
-
-
-async def migrate_to(url: str, service: str, revision: str) -> None:
-    config = Config(toml_file=ROOT / "services" / service / "pyproject.toml")
-    engine = write_engine(url, size=1)
-
-    def upgrade(connection: sa.Connection) -> None:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    async with engine.begin() as connection:
-        await connection.run_sync(upgrade)
-    await engine.dispose()
 
 
 async def rows_of(

@@ -51,7 +51,6 @@ LINEAR = 200
 LOOP_SECONDS = 0.1
 # Answers that read more than a page, and why.
 DERIVED = {
-    "/markers/v1/actions": "actions are parts of the assessments that count, and are no rows of their own",
     "/funding/v1/statement": "a statement is a sum of all entries",
     "/funding/v1/capitalization": "a sum of all entries by day",
     "/funding/v1/progress": "a sum of all contributions",
@@ -70,7 +69,7 @@ CODES = {
     "/catalog/v1/organizations": "ORG-7", "/funding/v1/cards/programmes": "MANY-8", "/funding/v1/ledger": "L-000074",
     "/funding/v1/requirements": "MANY-77", "/funding/v1/contributors": "GIVER-7",
     "/funding/v1/contributions": "GIFT-77", "/markers/v1/assessments": "A-000077", "/markers/v1/drafts": "A-900100",
-    "/markers/v1/cards/programmes": "MANY-77",
+    "/markers/v1/cards/programmes": "MANY-77", "/markers/v1/actions": "ACT-000077",
 }  # fmt: skip
 # A value of each filter of the lists with many rows, one that few of them have; where a list has facets, the rarest
 # value of the others is read there.
@@ -104,6 +103,10 @@ FEW = {
         "assessed": "false", "due_for": "2024", "marker": "human_rights", "stage": "closed",
     },
     "/markers/v1/drafts": {"programme": "MANY-7"},
+    "/markers/v1/actions": {
+        "programme": "MANY-77", "marker": "human_rights", "assessment": "A-000077", "criterion": "not_stated",
+        "organization": "ORG-7", "kind": "measure", "state": "dropped", "due_before": "2020-01-02",
+    },
 }  # fmt: skip
 # Patterns of the answers for which a table with many rows is read row by row, and why; the decision record has them.
 SCANS = {

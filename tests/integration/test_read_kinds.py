@@ -29,8 +29,6 @@ COMPUTED = (
     "capitalization", "commitments", "criteria", "facets", "indicator", "over-time", "progress", "reconciliation",
     "statement", "totals",
 )  # fmt: skip
-# Lists whose pages are computed, since their rows are parts of records.
-DERIVED_LISTS = frozenset({"/markers/v1/actions"})
 # What has a table of its groups only.
 ONLY_GROUPED = frozenset({"/markers/v1/indicator"})
 WITHOUT_DATABASE = frozenset({"/funding/v1/imports/template"})
@@ -52,7 +50,7 @@ def expected(service: str, path: str) -> set[ReadKind]:
         return {ReadKind.PROBE}
     if not path.startswith(f"/{service}/v1/") or path in WITHOUT_DATABASE:
         return set()
-    computed = path.rpartition("/")[2] in COMPUTED or "/statement/" in path or path in DERIVED_LISTS
+    computed = path.rpartition("/")[2] in COMPUTED or "/statement/" in path
     return {ReadKind.COMPUTED if computed else ReadKind.PAGE}
 
 
@@ -84,7 +82,7 @@ async def test_every_read_of_the_contract_waits_for_its_own_kind_only(
         assert kinds == {path: expected(service, path) for path in reads}
         of_table = {ReadKind.PAGE: {ReadKind.EXPORT}, ReadKind.COMPUTED: {ReadKind.COMPUTED}}
         expected_csv = {path: of_table[next(iter(kinds[path]))] if kinds[path] else set() for path in exported}
-        assert csv == expected_csv | {path: {ReadKind.EXPORT} for path in exported & DERIVED_LISTS}
+        assert csv == expected_csv
 
 
 async def is_refused(client: httpx.AsyncClient, url: str) -> bool:

@@ -19,7 +19,10 @@ from tests.integration.marked import API, Json, Markers, answer, at, errors, mad
 SECOND = load_rubric((files("mmptf_markers") / "data/rubrics/hr-marker-illustrative-2.json").read_bytes())
 CODE = f"{SECOND.code}.{SECOND.version}"
 STAGE: Any = "programme_document"
-EVIDENCE = {"title": "Programme document", "document": "Programme document", "locator": "section 2.1"}
+EVIDENCE = {
+    **{"title": "Programme document", "kind": "programme_document", "document": "Programme document"},
+    "locator": "section 2.1",
+}
 
 
 def supported(level: int, **changed: Any) -> dict[str, Json]:

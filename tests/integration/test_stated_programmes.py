@@ -19,8 +19,7 @@ from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.records import moment_text, read_packaged
 from mmptf_local.postgres import Postgres
-from tests.integration.older_schema import copy_rows
-from tests.integration.test_migrations import migrate_to
+from tests.integration.older_schema import copy_rows, migrate_to
 
 TABLES = ("programme", "programme_past")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from mmptf_markers.assessments.schemas import (
     DeclarationSent,
     DerivedGrade,
     Evidence,
+    OpenAction,
     PlannedAction,
     Review,
     ReviewedAnswer,
@@ -50,15 +52,24 @@ def places(errors: list[ErrorDetail]) -> list[tuple[str, str | None]]:
 PROGRAMME = CatalogueFacts(objectives={"13"}, thematic_areas={"3"}, places={"SRB"})
 
 
-def lacking(rubric: Any, content: rules.Content, *missing: str) -> list[ErrorDetail]:
-    return rules.completeness_errors(rubric, STAGE, content, missing, PROGRAMME)
+def lacking(
+    rubric: Any, content: rules.Content, *missing: str, earlier: Sequence[OpenAction] = ()
+) -> list[ErrorDetail]:
+    return rules.completeness_errors(rubric, STAGE, content, missing, PROGRAMME, earlier)
+
+
+def earlier_action(kind: Any, criterion: str | None) -> OpenAction:
+    """One that an earlier assessment planned."""
+    return OpenAction(
+        code="ACT-000001", kind=kind, assessment="A-000001", criterion=criterion, action="x", owner="Team", due=None
+    )
 
 
 def test_what_is_sent_becomes_dates_and_every_member_is_there() -> None:
     action = {"action": "Agree on referral.", "owner": "Team", "due": "2026-06-30"}
     answers = {"c0": {"answer": 2, "actions": [action]}}
     content = rules.amend_content(rules.NOTHING_STATED, sent(answers=answers, due_diligence=[RISK]))
-    due = PlannedAction(action="Agree on referral.", owner="Team", due=date(2026, 6, 30), done=None)
+    due = PlannedAction(action="Agree on referral.", owner="Team", due=date(2026, 6, 30))
     assert content.answers == {"c0": CriterionAnswer(answer=2, justification=None, evidence=[], actions=[due])}
     assert content.due_diligence == [Risk(**RISK, due=None)]
     assert content.declared_grade is None
@@ -128,7 +139,7 @@ def test_what_supports_an_answer_is_needed_as_the_rubric_says() -> None:
     rubric = loaded(document)
     full = answered(2, "The document says so in section 2.")
     shown = Evidence(title="Report", url=None, document="Report", locator="p. 3")
-    open_action = PlannedAction(action="x", owner="Team", due=date(2027, 1, 1), done=None)
+    open_action = PlannedAction(action="x", owner="Team", due=date(2027, 1, 1))
     full = full.model_copy(update={"checks": ["rule"], "evidence": [shown]})
     low = answered(1).model_copy(update={"actions": [open_action]})
     day = date(2026, 1, 1)
@@ -139,6 +150,14 @@ def test_what_supports_an_answer_is_needed_as_the_rubric_says() -> None:
     assert places(lacking(rubric, rules.Content({"c0": unplaced, "c1": done}, [], None, day))) == [
         ("missing_member", "/answers/c0/checks"),
         ("missing_member", "/answers/c0/evidence"),
+        ("missing_member", "/due_diligence"),
+        ("missing_member", "/answers/c1/actions"),
+    ]
+    # What earlier assessments planned goes on, and counts.
+    planned = [earlier_action("measure", None), earlier_action("action", "c1"), earlier_action("action", "c0")]
+    bare = {"c0": full, "c1": low.model_copy(update={"actions": []})}
+    assert lacking(rubric, rules.Content(bare, [], None, day), earlier=planned) == []
+    assert places(lacking(rubric, rules.Content(bare, [], None, day), earlier=planned[2:])) == [
         ("missing_member", "/due_diligence"),
         ("missing_member", "/answers/c1/actions"),
     ]

@@ -51,6 +51,13 @@ def headers(tag: str, *, vary: str = "Accept") -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Vary": vary}
 
 
+def private(response: Response) -> Response:
+    """The same answer, which only the caller's own cache may store: another token gets another one."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = f"{response.headers['Vary']}, Authorization"
+    return response
+
+
 class JsonResponse(Response):
     """A 200 of JSON with its headers: what Starlette makes of a body and of headers, in a third of the time."""
 

@@ -557,7 +557,8 @@ def _finish(app: FastAPI, contract: dict[str, Any], examples: Mapping[str, Examp
                     # Sent as it stands to two operations, one key would be that of another write.
                     parameter["example"] = f"{operation['operationId'].replace('_', '-')}-1"
             access = accesses[operation["operationId"]]
-            operation["security"] = [{"bearer": list(access.scopes)}] if access and access.scopes else []
+            # Any one of several is enough.
+            operation["security"] = [{"bearer": [scope]} for scope in (access.scopes if access else ())]
             if operation["security"]:
                 operation["responses"] |= {str(s): a for s, a in _ACCESS_ERRORS.items()}
                 contract["components"]["securitySchemes"] = {"bearer": _BEARER}

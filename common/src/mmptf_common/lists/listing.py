@@ -85,7 +85,11 @@ _ANY = "= ANY({}::text[])"
 
 # What `{last}` in the expression of a sort stands for, in ascending and in descending order; no amount is negative.
 # Both are values of the type, so that the order and the position in it are one comparison, which an index can answer.
-_LAST = {"numeric": ("'Infinity'", "-1"), "text": ("chr(1114111)", "''")}
+_LAST = {
+    "numeric": ("'Infinity'", "-1"),
+    "text": ("chr(1114111)", "''"),
+    "date": ("'9999-12-31'::date", "'0001-01-01'::date"),
+}
 
 
 def amount_filters(parameter: str) -> dict[str, Filter]:
@@ -197,7 +201,6 @@ class Listing:
     split_by: columns whose values are never summed together, `money_stage` or `basis` -> the filter of the column
     summed:   parameter -> value, the filters that leave only rows that are summed
     omitted:  the rows that no sum contains
-    derived:  whether `rows` are parts of records, so that every page reads all that match
     keys:     the table with the key of every row, in which codes are looked up, where `rows` is a join
     printed:  how many rows there are by what documents print, of which the list holds some
     journal:  the journal of the rows, which gives the revision of an answer
@@ -228,7 +231,6 @@ class Listing:
     split_by: Mapping[str, str] = field(default_factory=dict)
     summed: Mapping[str, str] = field(default_factory=dict)
     omitted: Sequence[Omission] = (NO_AMOUNT,)
-    derived: bool = False
     keys: str | None = None
     printed: Sequence[PrintedCount] = ()
     journal: Journal = PUBLIC_JOURNAL

@@ -255,7 +255,7 @@ def kind_of_page(listing: Listing, query: ListQuery) -> ReadKind:
 
     All that match are sorted for it.
     """
-    is_sorted = listing.derived or query.as_of is not None or getattr(query, "q", None)
+    is_sorted = query.as_of is not None or getattr(query, "q", None)
     return ReadKind.COMPUTED if is_sorted else ReadKind.PAGE
 
 

@@ -456,6 +456,12 @@ class ProblemCode(StrEnum):
         "What is to be withdrawn is no declared grade that counts: it has answers, was withdrawn or corrected already.",
         "Correct an assessment by a new version; read it again to see what became of it.",
     )
+    ACTION_ENDED = (
+        "action_ended",
+        (409,),
+        "The action is done, replaced or dropped already.",
+        "Read it again; where it was ended in error, have its successor, or a new assessment, plan it anew.",
+    )
     NOT_ANSWERED = (
         "not_answered",
         (409,),

@@ -7,5 +7,8 @@ from mmptf_common.http.identity import Identity, require_scope
 MANAGEMENT_UNIT = "management_unit"
 """The role of the Fund's management unit."""
 
-Assessor = Annotated[Identity, require_scope("markers:assess")]
-Reviewer = Annotated[Identity, require_scope("markers:review")]
+ASSESS, REVIEW = "markers:assess", "markers:review"
+
+Assessor = Annotated[Identity, require_scope(ASSESS)]
+Reviewer = Annotated[Identity, require_scope(REVIEW)]
+AssessorOrReviewer = Annotated[Identity, require_scope(ASSESS, REVIEW)]

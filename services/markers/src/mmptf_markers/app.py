@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
+from mmptf_markers.actions import routes as actions
+from mmptf_markers.actions.queries import ACTIONS
 from mmptf_markers.assessments import routes as assessments
 from mmptf_markers.assessments.queries import ASSESSMENTS
 from mmptf_markers.indicator import routes as indicator
@@ -28,8 +30,8 @@ SERVICE = Service(
     package="mmptf_markers",
     settings=MarkersSettings,
     metadata=Base.metadata,
-    tags=(indicator.TAG, assessments.TAG, rubrics.TAG, assessments.DRAFTS_TAG),
-    routers=(assessments.router, indicator.router, rubrics.router),
+    tags=(indicator.TAG, assessments.TAG, actions.TAG, rubrics.TAG, assessments.DRAFTS_TAG),
+    routers=(assessments.router, actions.router, indicator.router, rubrics.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     body_limits={rubrics.SCORE_PATH: rubrics.MAX_SCORE_BODY, rubrics.RUBRICS_PATH: rubrics.MAX_RUBRIC_BODY},
@@ -37,10 +39,11 @@ SERVICE = Service(
         "rubrics": "rubric",
         "translations": "translation",
         "assessments": "assessment",
+        "actions": "action",
         "documents": "source_document",
     },
-    private=frozenset({"programme", "place", "allocation"}),
-    listings=(ASSESSMENTS, RUBRICS, TARGETS),
+    private=frozenset({"programme", "place", "allocation", "restricted_content"}),
+    listings=(ASSESSMENTS, ACTIONS, RUBRICS, TARGETS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -131,6 +132,48 @@ class AssessmentRow(Record, Base, table=True):
     status: str = Field(index=True)
     grade: str | None
     draft: str | None = Field(default=None, sa_type=sa.Text)
+
+
+class RestrictedRow(Record, Base, table=True):
+    """What of an assessment or an action is restricted, under the code of the public record.
+
+    programme: the one whose participating organizations may read it; organization: the one that wrote it
+    """
+
+    __tablename__ = "restricted_content"
+
+    programme: str
+    organization: str
+
+
+class ActionRow(Record, Base, table=True):
+    """An action or a measure that an assessment planned, which goes on by itself until it is ended."""
+
+    __tablename__ = "action"
+    __table_args__ = (
+        # The actions of a programme, open ones first, and those that are overdue.
+        sa.Index("action_programme_state", "programme", "state", "code"),
+        sa.Index("action_state_due", "state", "due", "code"),
+        *(
+            sa.Index(f"action_due_{order}", sa.text(f"coalesce(due, '{last}'::date)"), "code")
+            for order, last in (("ascending", "9999-12-31"), ("descending", "0001-01-01"))
+        ),
+        # All that filters read, so that counts read no row itself.
+        sa.Index(
+            "action_filters",
+            *("kind", "state", "organization", "criterion", "due", "programme", "marker", "assessment"),
+            postgresql_include=["revised"],
+        ),
+    )
+
+    programme: str = Field(sa_type=sa.Text(collation="C"))
+    marker: str
+    assessment: str = Field(sa_type=sa.Text(collation="C"), index=True)
+    criterion: str | None = Field(default=None, index=True)
+    kind: str
+    organization: str = Field(index=True)
+    state: str
+    due: date | None = Field(default=None, sa_type=sa.Date)
 
 
 class TargetRow(Record, Base, table=True):

@@ -19,6 +19,9 @@ from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, erro
 from mmptf_common.wire.sources import SourceRef
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_common.writes.drafts import new_draft_code, replace_draft
+from mmptf_markers.actions.commands import put_actions
+from mmptf_markers.actions.queries import fetch_next_number, fetch_open
+from mmptf_markers.actions.rules import start
 from mmptf_markers.assessments import rules
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, OF_PROGRAMME
 from mmptf_markers.assessments.schemas import (
@@ -28,14 +31,16 @@ from mmptf_markers.assessments.schemas import (
     AssessmentSent,
     CatalogueCheck,
     DeclarationSent,
+    RestrictedContent,
     Review,
     ReviewedAnswer,
     ReviewSent,
 )
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Rubric
-from mmptf_markers.models import AssessmentRow, DraftRow, ProgrammeRow
+from mmptf_markers.models import AssessmentRow, DraftRow, ProgrammeRow, RestrictedRow
 from mmptf_markers.replication import KnownProgramme
+from mmptf_markers.restricted import restricted_row
 from mmptf_markers.rubrics.queries import fetch_grades, fetch_rubric, fetch_rubric_codes, fetch_superseding
 from mmptf_markers.rubrics.rules import published_code, score_or_raise
 
@@ -58,7 +63,8 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
         raise Conflict(f"{begun} is a draft of the same; amend it.", code=ProblemCode.DRAFT_EXISTS)
     await _require_in_force(write, rubric, earlier)
     raise_if_any(rules.evidence_errors(sent))
-    content = rules.amend_content(rules.initial_content(earlier, rubric), sent)
+    restricted = await _fetch_restricted(write, earlier)
+    content = rules.amend_content(rules.initial_content(earlier, restricted, rubric), sent)
     score = _score_of_draft(write, rubric, content, sent.stage)
     draft = AssessmentDraft(
         code=await new_draft_code(write),
@@ -72,6 +78,7 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
         rubric=score.rubric,
         answers=content.answers,
         due_diligence=content.due_diligence,
+        earlier_actions=await fetch_open(write, sent.programme, rubric.marker),
         declared_grade=content.declared_grade,
         grade=score.grade,
         missing=score.missing,
@@ -94,6 +101,7 @@ async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
             "rubric": score.rubric,
             "answers": content.answers,
             "due_diligence": content.due_diligence,
+            "earlier_actions": await fetch_open(write, draft.programme, rubric.marker),
             "declared_grade": content.declared_grade,
             "document_date": content.document_date,
             "grade": score.grade,
@@ -122,9 +130,12 @@ async def submit_draft(write: Write, code: str) -> Created:
     await _require_in_force(write, rubric, newest)
     score = score_or_raise(rubric, rules.answers_of(draft.answers), draft.stage, rules.checks_of(draft.answers))
     content = rules.content_of(draft)
-    raise_if_any(rules.completeness_errors(rubric, draft.stage, content, score.missing, programme.facts()))
+    earlier = await fetch_open(write, draft.programme, rubric.marker)
+    raise_if_any(rules.completeness_errors(rubric, draft.stage, content, score.missing, programme.facts(), earlier))
     derived = rules.derive_grade(score)
     code = await _next_code(write)
+    planned = start(draft, code, earlier, await fetch_next_number(write), write.at)
+    answers, risks, restricted = rules.published(planned.answers, planned.risks, code, draft.programme, write.at)
     assessment = Assessment(
         code=code,
         programme=draft.programme,
@@ -146,14 +157,18 @@ async def submit_draft(write: Write, code: str) -> Created:
         derived=derived,
         reviewed=None,
         differences=rules.find_differences(draft.declared_grade, derived, None),
-        answers=draft.answers,
-        due_diligence=draft.due_diligence,
+        answers=answers,
+        due_diligence=risks,
+        due_diligence_restricted=len(restricted.due_diligence),
+        earlier_actions=[action.code for action in earlier],
         submitted=write.at.date(),
         catalogue=await _catalogue_state(write),
         sources=[_source(write, code, "answers", f"Stated by {draft.organization}.")],
         updated=write.at,
     )
-    write.session.add(_assessment_row(assessment, row.code))
+    await add(write, [_assessment_row(assessment, row.code)])
+    await add(write, [restricted_row(restricted, draft.organization)])
+    await put_actions(write, planned.started)
     return await replace_draft(write, row, Created(ASSESSMENTS, code))
 
 
@@ -243,12 +258,16 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         differences=[],
         answers={},
         due_diligence=[],
+        due_diligence_restricted=0,
+        earlier_actions=[],
         submitted=declared_on,
         catalogue=await _catalogue_state(write),
         sources=[_source(write, code, "declared_grade", rules.written_in(sent.source))],
         updated=write.at,
     )
-    write.session.add(_assessment_row(assessment))
+    await add(write, [_assessment_row(assessment)])
+    *_, restricted = rules.published({}, [], code, sent.programme, write.at)
+    await add(write, [restricted_row(restricted, sent.organization)])
     return Created(ASSESSMENTS, code)
 
 
@@ -410,6 +429,12 @@ async def _fetch_newest(
     )
     row = found.one_or_none()
     return rules.stored_assessment(row.record) if row else None
+
+
+async def _fetch_restricted(write: Write, earlier: Assessment | None) -> RestrictedContent | None:
+    """What of an assessment is restricted; None where there is nothing."""
+    row = await write.session.get(RestrictedRow, earlier.code) if earlier else None
+    return RestrictedContent.model_validate(row.record) if row else None
 
 
 async def _next_code(write: Write) -> str:

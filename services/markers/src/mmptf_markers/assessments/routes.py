@@ -7,13 +7,13 @@ from typing import Annotated
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.headers import ChangeRequest, PublicReadRequest, WriteRequest
-from mmptf_common.http.parameters import StrictQuery
+from mmptf_common.http.headers import ChangeRequest, PublicReadRequest, ReadRequest, WriteRequest
+from mmptf_common.http.parameters import PointInTimeQuery, StrictQuery
 from mmptf_common.routers.drafts import Step, StepWithBody, add_drafts
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteParameters, answer_write
-from mmptf_markers.access import MANAGEMENT_UNIT, Assessor, Reviewer
+from mmptf_markers.access import MANAGEMENT_UNIT, Assessor, AssessorOrReviewer, Reviewer
 from mmptf_markers.assessments import commands, schemas
 from mmptf_markers.assessments.queries import (
     ASSESSMENTS,
@@ -25,6 +25,7 @@ from mmptf_markers.assessments.queries import (
 )
 from mmptf_markers.assessments.rules import written_in
 from mmptf_markers.engine.results import Score
+from mmptf_markers.restricted import answer_restricted
 
 router = openapi.Router()
 TAG = openapi.Tag(
@@ -151,6 +152,22 @@ async def withdraw_declared_grade(
         reason=sent.reason,
         changes=(ASSESSMENTS, code),
     )
+
+
+@router.get(
+    "/assessments/{code}/restricted",
+    tags=[TAG.name],
+    response_model=schemas.RestrictedContent,
+    summary="Get what of an assessment is restricted",
+    **openapi.read(missing=True),
+)
+async def get_restricted_content(
+    request: ReadRequest, code: AssessmentCode, who: AssessorOrReviewer, query: PointInTimeQuery
+) -> Response:
+    """The restricted evidence and risks of an assessment. For the organizations that take part in the programme,
+    reviewers, and the Fund's management unit.
+    """
+    return await answer_restricted(request, ASSESSMENTS, schemas.RestrictedContent, code, who, query)
 
 
 @router.get(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -17,7 +18,11 @@ from mmptf_markers.assessments.schemas import (
     DeclarationSent,
     DeclarationSource,
     DerivedGrade,
+    Evidence,
+    EvidenceSent,
     GradeDifference,
+    OpenAction,
+    RestrictedContent,
     Review,
     ReviewedAnswerSent,
     Risk,
@@ -26,6 +31,7 @@ from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, find
 from mmptf_markers.engine.results import Answer, Score
 from mmptf_markers.engine.rubric import YEARLY, AssessmentStage, ManualRule, Rubric, checks_at, criteria_at
 from mmptf_markers.rubrics.rules import published_code
+from mmptf_markers.visibility import by_visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +66,47 @@ def assessed_on(year: int | None, document_date: date | None, *, otherwise: date
     return date(year, 12, 31) if year is not None else document_date or otherwise
 
 
-def content_of(record: AssessmentDraft | Assessment) -> Content:
-    """The content of a draft or an assessment."""
-    return Content(record.answers, record.due_diligence, record.declared_grade, record.document_date)
+def content_of(draft: AssessmentDraft) -> Content:
+    """The content of a draft."""
+    return Content(draft.answers, draft.due_diligence, draft.declared_grade, draft.document_date)
 
 
-def initial_content(earlier: Assessment | None, rubric: Rubric) -> Content:
-    """The content that a new version starts with: the earlier one's under the same rubric, otherwise none."""
+def initial_content(earlier: Assessment | None, restricted: RestrictedContent | None, rubric: Rubric) -> Content:
+    """The content that a new version starts with: the earlier one's under the same rubric, otherwise none.
+
+    What it plans is left out: its actions and measures go on by themselves.
+    restricted: what of the earlier version is restricted
+    """
     if earlier is None or earlier.rubric is None or published_code(earlier.rubric) != published_code(rubric):
         return NOTHING_STATED
-    return content_of(earlier)
+    hidden = restricted.evidence if restricted else {}
+    answers = {
+        criterion: CriterionAnswer(
+            answer=answer.answer,
+            justification=answer.justification,
+            checks=answer.checks,
+            evidence=[*answer.evidence, *hidden.get(criterion, ())],
+            actions=[],
+        )
+        for criterion, answer in earlier.answers.items()
+    }
+    return Content(answers, [], earlier.declared_grade, earlier.document_date)
+
+
+def published(
+    answers: Mapping[str, CriterionAnswer], due_diligence: Sequence[Risk], code: str, programme: str, at: datetime
+) -> tuple[dict[str, CriterionAnswer], list[Risk], RestrictedContent]:
+    """The answers and risks of an assessment that everybody reads, and what of it is restricted."""
+    shown: dict[str, CriterionAnswer] = {}
+    evidence: dict[str, list[Evidence]] = {}
+    for criterion, answer in answers.items():
+        public, restricted = by_visibility(answer.evidence)
+        shown[criterion] = answer.model_copy(update={"evidence": public, "evidence_restricted": len(restricted)})
+        if restricted:
+            evidence[criterion] = restricted
+    public_risks, risks = by_visibility(due_diligence)
+    content = RestrictedContent(code=code, programme=programme, evidence=evidence, due_diligence=risks, updated=at)
+    return shown, public_risks, content
 
 
 def amend_content(content: Content, sent: AssessmentContent) -> Content:
@@ -170,19 +207,22 @@ def document_date_errors(stage: AssessmentStage, day: date | None, today: date) 
 
 
 def evidence_errors(sent: AssessmentContent) -> list[ErrorDetail]:
-    """The errors of evidence that names neither a document nor an address, so that nobody can look it up."""
-    named = [
-        (f"/answers/{criterion}/evidence/{n}/document", evidence.document or evidence.url)
-        for criterion, answer in (sent.answers.items() if "answers" in sent.model_fields_set else ())
-        for n, evidence in enumerate(answer.evidence if answer else ())
-    ]
+    """The errors of evidence that nobody can look up."""
+    answers = sent.answers if "answers" in sent.model_fields_set else {}
     return [
-        error_detail(
-            ProblemCode.MISSING_MEMBER, f"{pointer}: name the document, or state its address as `url`", pointer=pointer
-        )
-        for pointer, where in named
-        if not where
+        error
+        for criterion, answer in answers.items()
+        for error in unnamed_evidence(answer.evidence if answer else (), f"/answers/{criterion}/evidence")
     ]
+
+
+def unnamed_evidence(evidence: Sequence[EvidenceSent], pointer: str) -> Iterator[ErrorDetail]:
+    """An error for each piece of evidence that names neither a document nor an address."""
+    for n, piece in enumerate(evidence):
+        if not (piece.document or piece.url):
+            where = f"{pointer}/{n}/document"
+            detail = f"{where}: name the document, or state its address as `url`"
+            yield error_detail(ProblemCode.MISSING_MEMBER, detail, pointer=where)
 
 
 def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDetail]:
@@ -194,13 +234,20 @@ def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDet
 
 
 def completeness_errors(
-    rubric: Rubric, stage: AssessmentStage, content: Content, missing: Sequence[str], programme: CatalogueFacts
+    rubric: Rubric,
+    stage: AssessmentStage,
+    content: Content,
+    missing: Sequence[str],
+    programme: CatalogueFacts,
+    earlier: Sequence[OpenAction],
 ) -> list[ErrorDetail]:
     """The errors of an incomplete draft: missing answers, justifications, day, or grade where the answers give none,
     and what the rubric asks for beside them.
 
     missing: the criteria without an answer
+    earlier: the open actions and measures of the programme, which count as its own
     """
+    measures = sum(action.kind == "measure" for action in earlier)
     errors = [
         error_detail(
             ProblemCode.MISSING_MEMBER,
@@ -221,7 +268,9 @@ def completeness_errors(
         )
     errors += [
         error_detail(finding.code, f"{finding.path}: {finding.reason}", pointer=finding.path)
-        for finding in find_lacking(rubric, stage, _stated(content.answers), len(content.due_diligence), programme)
+        for finding in find_lacking(
+            rubric, stage, _stated(content.answers, earlier), len(content.due_diligence) + measures, programme
+        )
     ]
     if isinstance(rubric.rule, ManualRule) and content.declared_grade is None:
         return [*errors, _grade_missing(rubric, "/declared_grade")]
@@ -284,14 +333,15 @@ def written_in(source: DeclarationSource) -> str:
     return ", ".join(part for part in (source.document, source.locator, source.url) if part)
 
 
-def _stated(answers: Mapping[str, CriterionAnswer]) -> dict[str, StatedAnswer]:
+def _stated(answers: Mapping[str, CriterionAnswer], earlier: Sequence[OpenAction]) -> dict[str, StatedAnswer]:
     """The answers with what counts as their support."""
+    already = Counter(action.criterion for action in earlier)
     return {
         criterion: StatedAnswer(
             answer=answer.answer,
             justification=answer.justification,
             evidence=sum(bool((one.url or one.document) and one.locator) for one in answer.evidence),
-            actions=sum(action.done is None for action in answer.actions),
+            actions=already[criterion] + sum(action.done is None for action in answer.actions),
             checks=answer.checks,
         )
         for criterion, answer in answers.items()

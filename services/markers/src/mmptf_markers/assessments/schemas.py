@@ -87,6 +87,63 @@ GradeBasis = TypeAliasType(
 - `reviewed`: what the review found
 """
 
+Visibility = TypeAliasType(
+    "Visibility",
+    Literal["restricted", "public"],
+)
+"""Who may read a piece of evidence or a row of due diligence.
+
+- `restricted`: the participating organizations, reviewers, and the Fund's management unit; all others see how many
+  there are
+- `public`: everybody
+"""
+
+EvidenceKind = TypeAliasType(
+    "EvidenceKind",
+    Literal["programme_document", "procedure", "minutes", "data", "report", "other"],
+)
+"""What an answer rests on.
+
+- `programme_document`: the document of the programme, its results framework or its budget
+- `procedure`: a rule, an agreement or terms of reference that is in force
+- `minutes`: the record of a meeting or of consultations
+- `data`: figures that were collected
+- `report`: a report, a study or an evaluation
+- `other`: none of these; its title says what it is
+"""
+
+Likelihood = TypeAliasType(
+    "Likelihood",
+    Literal["unlikely", "possible", "likely"],
+)
+"""How likely it is that a risk comes true, as the organization sees it.
+
+- `unlikely`: it would be a surprise
+- `possible`: it may come about
+- `likely`: it is expected, or has happened before
+"""
+
+Severity = TypeAliasType(
+    "Severity",
+    Literal["limited", "serious", "grave"],
+)
+"""What a risk would mean for the people, as the organization sees it.
+
+- `limited`: it is soon made good
+- `serious`: it is made good with effort
+- `grave`: it cannot be made good, such as harm to life, liberty or health
+"""
+
+ActionKind = TypeAliasType(
+    "ActionKind",
+    Literal["action", "measure"],
+)
+"""Where an action comes from.
+
+- `action`: it follows from the answer to a criterion
+- `measure`: it prevents or lessens a risk to human rights that due diligence has found
+"""
+
 Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
 LongText = Annotated[Text, Field(max_length=4000)]
 Line = Annotated[Text, Field(max_length=300)]
@@ -117,12 +174,16 @@ class Evidence(ResponseModel):
 
     title: Line
     """Title or description of the evidence, such as Programme document."""
+    kind: EvidenceKind | None = None
+    """Sort of source; null, or left out, where it was stated before that was asked for."""
     url: Url | None
     """Address at which it is published; null where it is not."""
     document: Line | None
     """Title of the document; null where there is only a link."""
     locator: Line | None
     """Where in the document it stands, such as section 2.1; null where that is not stated."""
+    visibility: Visibility = "restricted"
+    """Who may read it."""
 
 
 class EvidenceSent(RequestModel):
@@ -130,12 +191,16 @@ class EvidenceSent(RequestModel):
 
     title: Line
     """Title or description of the evidence, such as Programme document."""
+    kind: EvidenceKind
+    """Sort of source, such as the minutes of a meeting."""
     url: Url | None = None
     """Address at which it is published; needed where there is no `document`."""
     document: Line | None = None
     """Title of the document; needed where there is no `url`."""
     locator: Line
     """Where in it, such as section 2.1: nobody looks through a document for what an answer rests on."""
+    visibility: Visibility = "restricted"
+    """Who may read it once the assessment is submitted."""
 
 
 class PlannedAction(ResponseModel):
@@ -147,8 +212,10 @@ class PlannedAction(ResponseModel):
     """The role or unit that does it; never the name of a person."""
     due: date
     """Day by which it is to be done."""
-    done: date | None
-    """Day on which it was done; null while it is open."""
+    code: Annotated[Code | None, Field(exclude_if=not_)] = None
+    """Code under which it goes on by itself, at `/markers/v1/actions`; left out in drafts."""
+    done: Annotated[date | None, Field(exclude_if=not_)] = None
+    """Day on which it was done, as it was stated with it before actions went on by themselves; left out elsewhere."""
 
 
 class PlannedActionSent(RequestModel):
@@ -160,8 +227,6 @@ class PlannedActionSent(RequestModel):
     """The role or unit that does it; not the name of a person, since it becomes public."""
     due: Day
     """Day by which it is to be done."""
-    done: Day | None = None
-    """Day on which it was done; left out while it is open."""
 
 
 class CriterionAnswerSent(RequestModel):
@@ -188,9 +253,21 @@ class RiskSent(RequestModel):
     measure: LongText
     """What is done to prevent or lessen it."""
     owner: Line
-    """The role or unit that does it; not the name of a person, since it becomes public."""
+    """The role or unit that does it; not the name of a person."""
     due: Day | None = None
     """Day by which the measure is to be taken."""
+    likelihood: Likelihood | None = None
+    """How likely it is without the measure."""
+    severity: Severity | None = None
+    """How severe it would be for the people."""
+    residual: Likelihood | None = None
+    """How likely it is with the measure."""
+    suspends_when: LongText | None = None
+    """What would have to happen for the work to be suspended."""
+    visibility: Visibility = "restricted"
+    """Who may read it once the assessment is submitted; that there is a risk, and how far the measure has come, is
+    public.
+    """
 
 
 class AssessmentContent(PatchModel):
@@ -320,6 +397,18 @@ class Risk(ResponseModel):
     """The role or unit that does it; never the name of a person."""
     due: date | None
     """Day by which the measure is to be taken; null where none is set."""
+    likelihood: Likelihood | None = None
+    """How likely it is without the measure; null, or left out, where that is not stated."""
+    severity: Severity | None = None
+    """How severe it would be for the people; null, or left out, where that is not stated."""
+    residual: Likelihood | None = None
+    """How likely it is with the measure; null, or left out, where that is not stated."""
+    suspends_when: str | None = None
+    """What would have to happen for the work to be suspended; null, or left out, where that is not stated."""
+    visibility: Visibility = "restricted"
+    """Who may read it."""
+    code: Annotated[Code | None, Field(exclude_if=not_)] = None
+    """Code under which the measure goes on by itself, at `/markers/v1/actions`; left out in drafts."""
 
 
 class CriterionAnswer(ResponseModel):
@@ -332,9 +421,32 @@ class CriterionAnswer(ResponseModel):
     checks: Annotated[list[Code], Field(default_factory=list, exclude_if=not_)]
     """Codes of the checks of the criterion that are ticked; left out where none is."""
     evidence: list[Evidence]
-    """Where a reader finds what the answer rests on."""
+    """Where a reader finds what the answer rests on: in a draft all of it, in an assessment what is public."""
+    evidence_restricted: Annotated[int, Field(exclude_if=not_)] = 0
+    """Number of further pieces of evidence, which are restricted; left out where there is none."""
     actions: list[PlannedAction]
-    """What is to be done because of the answer."""
+    """What is to be done because of the answer, as it was planned with it; how far it has come is at
+    `/markers/v1/actions`.
+    """
+
+
+class OpenAction(ResponseModel):
+    """An action or a measure of an earlier assessment of the programme that is not ended."""
+
+    code: Code
+    """Code of the action, as at `/markers/v1/actions`, such as `ACT-000001`."""
+    kind: ActionKind
+    """Whether it follows from an answer or from due diligence."""
+    assessment: Code
+    """Code of the assessment that planned it."""
+    criterion: Code | None
+    """Code of the criterion whose answer it follows from; null for a measure."""
+    action: str
+    """What is to be done, in words."""
+    owner: str
+    """The role or unit that does it."""
+    due: date | None
+    """Day by which it is to be done; null where none is set."""
 
 
 class AssessmentDraft(ResponseModel):
@@ -364,6 +476,10 @@ class AssessmentDraft(ResponseModel):
     """The answers so far, by code of the criterion."""
     due_diligence: list[Risk]
     """Risks to human rights that were found, and what is done about them."""
+    earlier_actions: Annotated[list[OpenAction], Field(default_factory=list)]
+    """The actions and measures of earlier assessments of the programme that were open when the draft was last written;
+    they go on by themselves until each is ended, and are not stated anew.
+    """
     declared_grade: Code | None
     """Code of the grade as the organization sees it; null where it declares none."""
     grade: Code | None
@@ -487,13 +603,34 @@ class Assessment(ResponseModel):
     answers: dict[str, CriterionAnswer]
     """The assessor's answers, by code of the criterion; empty for a grade that was only declared."""
     due_diligence: list[Risk]
-    """Risks to human rights that were found, and what is done about them."""
+    """Risks to human rights that were found, and what is done about them: those that are public."""
+    due_diligence_restricted: int
+    """Number of further risks, which are restricted."""
+    earlier_actions: list[Code]
+    """Codes of the actions and measures of earlier assessments that were open when it was submitted, as at
+    `/markers/v1/actions`.
+    """
     submitted: date
     """Day on which it was submitted or declared."""
     catalogue: CatalogueCheck
     """The state of the copy of the catalogue that it was checked against."""
     sources: list[SourceRef]
     """Where its content was stated: the submission itself, or the document of a declared grade."""
+    updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
+
+
+class RestrictedContent(ResponseModel):
+    """What of an assessment is restricted, as it was submitted."""
+
+    code: Code
+    """Code of the assessment, such as `A-000001`."""
+    programme: Code
+    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
+    evidence: dict[str, list[Evidence]]
+    """The restricted evidence of answers, by code of the criterion."""
+    due_diligence: list[Risk]
+    """The restricted risks to human rights that were found, and what is done about them."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -552,7 +689,14 @@ class AssessmentComparison(ResponseModel):
 EXAMPLE_ANSWER: dict[str, JsonValue] = {
     "answer": 2,
     "justification": "The analysis names the obligations and who carries them.",
-    "evidence": [{"title": "Programme document", "document": "Joint programme document", "locator": "section 2.1"}],
+    "evidence": [
+        {
+            "title": "Programme document",
+            "kind": "programme_document",
+            "document": "Joint programme document",
+            "locator": "section 2.1",
+        }
+    ],
     "actions": [],
 }
 EXAMPLE_ACTION: dict[str, JsonValue] = {

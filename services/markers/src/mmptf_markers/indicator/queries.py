@@ -1,4 +1,4 @@
-"""Queries of the portfolio: current grades of programmes, the indicator now and over time, criteria, actions."""
+"""Queries of the portfolio: current grades of programmes, the indicator now and over time, criteria."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, co
 from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.storage.engines import ReadKind, reading
-from mmptf_common.wire.base import Code, Day, ResponseModel
+from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, LifecycleStage
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import money
@@ -45,6 +45,7 @@ from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
 from mmptf_common.wire.shares import share
+from mmptf_markers.actions.queries import ACTIONS
 from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.current_grades import DECIDED, LATEST_FIRST, counts
@@ -234,25 +235,6 @@ class OverTimeQuery(Tabular):
 TargetedQuery = TypeVar("TargetedQuery", IndicatorQuery, OverTimeQuery)
 
 
-class ActionQuery(ListQuery):
-    """Which actions. Overdue are those with `open=true` and `due_before` today."""
-
-    sort: tuple[Literal["due", "-due", "code", "-code"], ...] = order_by("due")
-    programme: Annotated[Values, Field(description="Code of a programme, as in the catalogue.", examples=["ETH-01"])]
-    marker: Annotated[Values, Field(description="Code of a marker; a rubric names its own.", examples=["human_rights"])]
-    open: Annotated[
-        Flag | None,
-        Field(description="`true`: only actions that are not done; `false`: only those that are.", examples=[True]),
-    ] = None
-    due_before: Annotated[
-        Day | None,
-        Field(
-            description="Only actions due before this day, not on it: with `open=true` and today, those overdue.",
-            examples=["2027-12-31"],
-        ),
-    ] = None
-
-
 class MarkersProgrammeCard(Card[schemas.MarkerFacts]):
     """The grades of a programme; `changed` is when anything that they show was last written: the programme, an
     allocation, an assessment, or a rubric behind its grades.
@@ -363,43 +345,6 @@ CURRENT_GRADES = Listing(
 # The target determines the marker and the stage of the programmes, so the indicator has no filters for them.
 _OF_TARGET = replace(
     CURRENT_GRADES, filters={n: f for n, f in CURRENT_GRADES.filters.items() if n not in ("marker", "stage")}
-)
-
-ACTIONS = Listing(
-    path=f"{PATH}/actions",
-    entity="action",
-    item=schemas.AssessmentAction,
-    page=schemas.AssessmentActionPage,
-    derived=True,
-    rows=f"""(
-    SELECT assessment || '.' || answer.key || '.' || n AS code, assessment, programme, marker,
-           answer.key AS criterion, entry, (entry->>'due')::date AS due, entry->>'done' AS done, updated
-      FROM {CURRENT_GRADE_ROWS}
-     CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
-     CROSS JOIN LATERAL json_array_elements(answer.value->'actions') WITH ORDINALITY AS action(entry, n)) AS action""",
-    record="""json_build_object(
-    'code', code, 'assessment', assessment, 'programme', programme, 'marker', marker, 'criterion', criterion,
-    'action', entry->'action', 'owner', entry->'owner', 'due', due, 'done', done,
-    'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""",
-    query=ActionQuery,
-    sorts={"due": ("due", "date"), "code": ("code", "text")},
-    filters={
-        "programme": OF_PROGRAMME,
-        "marker": ASSESSMENTS.filters["marker"],
-        "open": Filter("(done IS NULL) = {}::text::boolean"),
-        "due_before": Filter("due < {}::text::date"),
-    },
-    columns={
-        "code": "code",
-        "assessment": "assessment",
-        "programme": "programme",
-        "marker": "marker",
-        "criterion": "criterion",
-        "action": "entry->>'action'",
-        "owner": "entry->>'owner'",
-        "due": "due",
-        "done": "done",
-    },
 )
 
 # Rewrites a minimum that was stored as two integers into the form of all shares, and states that a target which was
@@ -756,6 +701,7 @@ _WRITES_OF_CARD = """
     UNION ALL SELECT revised FROM allocation WHERE programme = $1
     UNION ALL SELECT replaced FROM allocation_past WHERE programme = $1
     UNION ALL SELECT revised FROM assessment WHERE programme = $1
+    UNION ALL SELECT revised FROM action WHERE programme = $1
     UNION ALL SELECT revised FROM rubric WHERE code IN (SELECT rubric FROM current_grade WHERE programme = $1)
     UNION ALL SELECT min(least(rubric.revised, earlier.revised)) FROM rubric
       LEFT JOIN rubric_past AS earlier USING (code) GROUP BY rubric.record->>'marker'"""
@@ -770,7 +716,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
         return None
     open_actions, changed = await data.fetchrow(
         f"""
-        SELECT (SELECT count(*) FROM {ACTIONS.rows} WHERE programme = $1 AND done IS NULL),
+        SELECT (SELECT count(*) FROM action WHERE programme = $1 AND state = 'open'),
                (SELECT max(at) FROM revision WHERE first IN ({_WRITES_OF_CARD}))""",
         code,
     )

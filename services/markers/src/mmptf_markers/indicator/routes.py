@@ -101,18 +101,6 @@ async def get_answers_by_criterion(
 
 
 @router.get(
-    "/actions",
-    tags=[TAG.name],
-    response_model=schemas.AssessmentActionPage,
-    summary="List the actions that assessments ask for",
-    **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(queries.ACTIONS.columns, queries.ACTIONS.item)),
-)
-async def list_actions(request: PublicReadRequest, query: Annotated[queries.ActionQuery, StrictQuery()]) -> Response:
-    """What the assessments behind current grades ask to be done, by whom and until when, with what is done already."""
-    return await answer_list(request, queries.ACTIONS, query)
-
-
-@router.get(
     "/copies",
     tags=[TAG.name],
     response_model=queries.ReplicatedCopies,

@@ -1,4 +1,4 @@
-"""The wire shapes of the portfolio: current grades of programmes, the indicator, criteria, actions."""
+"""The wire shapes of the portfolio: current grades of programmes, the indicator, criteria."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ class MarkerFacts(ResponseModel):
     standings: list[CurrentGrade]
     """What counts for the programme under each marker."""
     open_actions: int
-    """Number of actions of the assessments that count which are not done."""
+    """Number of the actions and measures of the programme's assessments that are open."""
 
 
 class BudgetSum(ResponseModel):
@@ -461,32 +461,3 @@ class CriteriaSummaries(ResponseModel):
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
     """
-
-
-class AssessmentAction(ResponseModel):
-    """An action that the assessment behind a current grade asks for, with one of its answers."""
-
-    code: str
-    """Code of the action: assessment, criterion and position, such as `A-000001.equality.1`."""
-    assessment: Code
-    """Code of the assessment that asks for it."""
-    programme: Code
-    """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
-    marker: Code
-    """Code of the marker, such as `human_rights`."""
-    criterion: Code
-    """Code of the criterion whose answer asks for it."""
-    action: str
-    """What is to be done, in words."""
-    owner: str
-    """The role or unit that does it; never the name of a person."""
-    due: date
-    """Day by which it is to be done."""
-    done: date | None
-    """Day on which it was done; null while it is open."""
-    updated: datetime
-    """When the record was last written here, in UTC; not when its source was published."""
-
-
-class AssessmentActionPage(Page[AssessmentAction]):
-    """One page of actions."""

@@ -1,0 +1,1 @@
+"""The actions and measures that assessments planned, which go on by themselves until they are ended."""
