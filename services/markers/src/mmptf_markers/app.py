@@ -8,7 +8,7 @@ from mmptf_common.service import Service, create_service
 from mmptf_markers.assessments import routes as assessments
 from mmptf_markers.assessments.queries import ASSESSMENTS
 from mmptf_markers.indicator import routes as indicator
-from mmptf_markers.indicator.queries import TARGETS
+from mmptf_markers.indicator.targets import TARGETS
 from mmptf_markers.models import Base
 from mmptf_markers.replication import CATALOGUE, LEDGER
 from mmptf_markers.rubrics import routes as rubrics
