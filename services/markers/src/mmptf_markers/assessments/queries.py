@@ -28,7 +28,7 @@ from mmptf_markers.assessments.rules import answers_of, checks_of, counting_answ
 from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import STAGES, AssessmentStage, Rubric, level_position
 from mmptf_markers.engine.scoring import score
-from mmptf_markers.models import ASSESSMENT_ROLLUP
+from mmptf_markers.models import ASSESSED_ON, ASSESSMENT_ROLLUP
 from mmptf_markers.rubrics.queries import RubricLanguage, parse_rubric, rubric_in
 from mmptf_markers.rubrics.rules import published_code
 
@@ -159,8 +159,7 @@ _AS_SENT = r"""CASE strpos(record::text, '"percentage":') WHEN 0 THEN record::te
     '"numerator":"\1","denominator":"\2","per_cent":', 'g') END"""
 
 # The day of what was assessed, of records that were stored without it.
-_ASSESSED_ON = """to_json(CASE WHEN record->>'year' IS NULL THEN record->>'submitted'
-                               ELSE (record->>'year') || '-12-31' END)::text"""
+_ASSESSED_ON = f"to_json((SELECT {ASSESSED_ON} FROM (SELECT (record->>'year')::int AS year) AS stated))::text"
 
 ASSESSMENTS = Listing(
     path=f"{PATH}/assessments",
