@@ -51,6 +51,14 @@ def headers(tag: str, *, vary: str = "Accept") -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Vary": vary}
 
 
+def private(response: Response) -> Response:
+    """The same answer, which only the caller's own cache may store: another token gets another one."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    # A redirect to the code as it is written has none.
+    response.headers["Vary"] = ", ".join([*response.headers.getlist("Vary"), "Authorization"])
+    return response
+
+
 class JsonResponse(Response):
     """A 200 of JSON with its headers: what Starlette makes of a body and of headers, in a third of the time."""
 

@@ -18,6 +18,7 @@ from mmptf_common.feed.changes import (
     stored_forms,
 )
 from mmptf_common.http import openapi
+from mmptf_common.http.conditional import private
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, ReadRequest, WriteRequest
 from mmptf_common.http.identity import Administrator, Identity
 from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery
@@ -58,7 +59,7 @@ def add_drafts(
     discard: Callable[[Write, str], Awaitable[None]],
     submit: Step,
     submitted: Listing,
-) -> None:
+) -> Callable[[Identity], Listing]:
     """Add the operations of drafts to a router: reads for their organization, and the steps from draft to submission.
 
     listing: the drafts of all organizations; submitted: the list that contains a draft once it is submitted
@@ -68,6 +69,7 @@ def add_drafts(
     about: what one draft is, for the contract; example: the code of a draft in the packaged data
     create: takes the write, the caller and the body; amend: the write, the code and the body
     discard, submit: take the write and the code
+    Returns a function for further reads of drafts: the drafts that a caller may see.
     """
     path = "/drafts"
     one = openapi.with_article(noun)
@@ -94,7 +96,7 @@ def add_drafts(
         request: ReadRequest, who: Drafter, query: Annotated[ListQuery, StrictQuery(listing.query)]
     ) -> Response:
         """The drafts of the organization that the access token names. No other organization can read them."""
-        return _private(await answer_list(request, own(who), query))
+        return private(await answer_list(request, own(who), query))
 
     @router.get(
         f"{path}/{{code}}",
@@ -106,7 +108,7 @@ def add_drafts(
         **openapi.read(missing=True),
     )
     async def get_draft(request: ReadRequest, code: CodeInPath, who: Drafter, query: PointInTimeQuery) -> Response:
-        return _private(await answer_item(request, own(who), code, query))
+        return private(await answer_item(request, own(who), code, query))
 
     @router.get(
         f"{path}/{{code}}/history",
@@ -217,8 +219,4 @@ def add_drafts(
             drafts=True,
         )
 
-
-def _private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = f"{response.headers['Vary']}, Authorization"
-    return response
+    return own

@@ -235,7 +235,7 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
             )
         if query.answers == "reviewer" and assessment.reviewed is None:
             raise Conflict(f"{code} is not reviewed yet.", code=ProblemCode.NOT_REVIEWED)
-        rubric = await _rubric(data, assessment.rubric)
+        rubric = await fetch_used_rubric(data, assessment.rubric)
         rubric, of_texts = await rubric_in(data, rubric, query.language)
     tag = conditional.etag(request, max(version, of_texts or version, key=conditional.number_of), canonical(query))
     if conditional.matches(request, tag):
@@ -264,7 +264,7 @@ async def answer_comparison(request: Request, code: str, query: ComparisonQuery)
         tag = conditional.etag(request, revision, canonical(query))
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
-        first, second = await _rubric(data, earlier.rubric), await _rubric(data, later.rubric)
+        first, second = await fetch_used_rubric(data, earlier.rubric), await fetch_used_rubric(data, later.rubric)
     compared = _compared(first, earlier, second, later)
     answer = schemas.AssessmentComparison(
         programme=later.programme,
@@ -357,7 +357,7 @@ def _change(rubric: Rubric, before: Answer | None, after: Answer | None, *, is_s
         return "not_comparable"
 
 
-async def _rubric(data: Snapshot, used: RubricUsed) -> Rubric:
+async def fetch_used_rubric(data: Snapshot, used: RubricUsed) -> Rubric:
     """The rubric of an assessment, at the assessed version; published rubrics are never removed."""
     statement = "SELECT record::text FROM rubric WHERE code = $1"
     return parse_rubric(await data.connection.fetchval(statement, published_code(used)))
