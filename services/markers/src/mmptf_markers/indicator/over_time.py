@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from mmptf_common.http.parameters import FORMAT, Tabular, canonical
 from mmptf_common.http.snapshot import Snapshot, answer_computed
+from mmptf_common.lists.listing import Arguments, condition, given
 from mmptf_common.lists.tables import table_of
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_markers.current_grades import DECIDED, LATEST_FIRST
 from mmptf_markers.indicator import schemas
-from mmptf_markers.indicator.queries import Counting, fetch_coverage, fetch_indicators, indicator_of, not_held_of
-from mmptf_markers.indicator.standings import CurrentGradeFilter
+from mmptf_markers.indicator.queries import Counting, fetch_coverage, fetch_whole, indicator_of, not_held_of
+from mmptf_markers.indicator.standings import CURRENT_GRADE_ROWS, OF_TARGET, CurrentGradeFilter
 from mmptf_markers.indicator.targets import TargetCode, fetch_target, known_target
 
 
@@ -41,11 +42,13 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
     """The indicator at the end of each period, by the date of what was assessed or of entry."""
     query = query.model_copy(update={"target": await known_target(request, query.target)})
     today = datetime.now(UTC).date()
-    periods_of = _periods_assessed if query.dated == "assessed" else _periods_entered
 
     async def build(data: Snapshot, revision: int) -> schemas.IndicatorOverTime:
         target = await fetch_target(data, query.target)
-        periods = await periods_of(data, target, query.interval, today)
+        if query.dated == "assessed":
+            periods = await fetch_periods(data, target, query.interval, today, CurrentGradeFilter.model_validate({}))
+        else:
+            periods = await _periods_entered(data, target, query.interval, today)
         return schemas.IndicatorOverTime(target=target, dated=query.dated, periods=periods, revision=revision)
 
     # The day is part of the cache key: a new day may begin a new period, although nothing was written.
@@ -70,9 +73,7 @@ async def _periods_entered(
         )
         past = data.at_revision(number)
         then = CurrentGradeFilter.model_validate({"as_of": str(number)})
-        not_held = not_held_of(await fetch_coverage(past, target))
-        whole = (await fetch_indicators(past, target, not_held, then, None)).get(None)
-        whole = whole or indicator_of([], {}, Counting(target, not_held), None)
+        whole = await fetch_whole(past, target, await fetch_coverage(past, target), then)
         periods.append(schemas.IndicatorPeriod(period_end=end, at=at, indicator=whole))
     return periods
 
@@ -92,7 +93,7 @@ _COUNTED_BY = f"""
            coalesce(sum(p.allocated), 0) AS allocated, count(waiting.since) AS under_review,
            count(*) FILTER (WHERE status = 'returned') AS returned
       FROM unnest($3::date[]) AS period
-      CROSS JOIN current_grade AS p
+      CROSS JOIN {{programmes}} AS p
       LEFT JOIN counting ON counting.programme = p.programme
        AND counting.since <= period AND (until IS NULL OR until > period)
       LEFT JOIN (SELECT programme, min(assessed_on) AS since FROM assessment
@@ -102,15 +103,22 @@ _COUNTED_BY = f"""
      GROUP BY 1, 2, 3, 4, 5, 6"""
 
 
-async def _periods_assessed(
-    data: Snapshot, target: schemas.IndicatorTarget, interval: Interval, today: date
+async def fetch_periods(
+    data: Snapshot, target: schemas.IndicatorTarget, interval: Interval, today: date, query: CurrentGradeFilter
 ) -> list[schemas.IndicatorPeriod]:
-    """The indicator of the end of each period since the first assessment, by the date of what was assessed."""
+    """The indicator of the end of each period since the first assessment, by the date of what was assessed.
+
+    query: the filters of the programmes
+    """
     first = await data.fetchval("SELECT min(assessed_on) FROM assessment WHERE marker = $1", target.marker)
     periods = ends(first, today, interval) if first and first <= today else []
     rubrics = {row["code"]: row for row in await data.fetch("SELECT code, status, superseded FROM rubric")}
     rows: dict[date, list[Any]] = defaultdict(list)
-    for row in await data.fetch(_COUNTED_BY, target.marker, target.stage, periods):
+    arguments = Arguments([target.marker, target.stage, periods])
+    programmes = "current_grade"
+    if given(OF_TARGET, query):
+        programmes = f"(SELECT * FROM {CURRENT_GRADE_ROWS} WHERE {condition(OF_TARGET, query, arguments)})"
+    for row in await data.fetch(_COUNTED_BY.format(programmes=programmes), *arguments):
         rows[row["period"]].append(row)
     counting = Counting(target, not_held_of(await fetch_coverage(data, target)))
     return [

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -39,12 +38,13 @@ from mmptf_common.wire.problems import InvalidRequest, error_detail
 from mmptf_common.wire.shares import share
 from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, PATH
 from mmptf_markers.current_grades import counts
-from mmptf_markers.engine.rubric import NOT_APPLICABLE
+from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator import rules, schemas
 from mmptf_markers.indicator.standings import (
     CURRENT_GRADE_JSON,
     CURRENT_GRADE_ROWS,
     CURRENT_GRADES,
+    OF_TARGET,
     CurrentGradeFilter,
     MarkerFilter,
 )
@@ -120,11 +120,6 @@ class ReplicatedCopies(ResponseModel):
     copies: list[ReplicatedCopy]
     """One for each service whose records are copied here: the catalogue (`catalog`) and the ledger (`funding`)."""
 
-
-# The target determines the marker and the stage of the programmes, so the indicator has no filters for them.
-OF_TARGET = replace(
-    CURRENT_GRADES, filters={n: f for n, f in CURRENT_GRADES.filters.items() if n not in ("marker", "stage")}
-)
 
 ACTIONS = Listing(
     path=f"{PATH}/actions",
@@ -228,14 +223,12 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
         target = await fetch_target(data, query.target)
         by = query.by[0] if query.by else None
         coverage = await fetch_coverage(data, target)
-        not_held = not_held_of(coverage)
-        whole = await fetch_indicators(data, target, not_held, query, None)
-        groups = await fetch_indicators(data, target, not_held, query, by) if by else {}
+        groups = await fetch_indicators(data, target, not_held_of(coverage), query, by) if by else {}
         names = await _names(data, by, [code for code in groups if code is not None])
         return schemas.IndicatorAnswer(
             target=target,
             coverage=coverage,
-            whole=whole.get(None) or indicator_of([], {}, Counting(target, not_held), None),
+            whole=await fetch_whole(data, target, coverage, query),
             by=by,
             overlapping=by in OVERLAPPING,
             groups=[
@@ -318,6 +311,15 @@ async def fetch_indicators(
         )
         for code in sorted(codes, key=lambda code: (code is None, code))
     }
+
+
+async def fetch_whole(
+    data: Snapshot, target: schemas.IndicatorTarget, coverage: schemas.HeldProgrammes, query: CurrentGradeFilter
+) -> schemas.Indicator:
+    """The indicator of all programmes that match the filters."""
+    not_held = not_held_of(coverage)
+    found = await fetch_indicators(data, target, not_held, query, None)
+    return found.get(None) or indicator_of([], {}, Counting(target, not_held), None)
 
 
 async def _denominators(
@@ -514,47 +516,17 @@ async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
              GROUP BY 1, 2, 3""",
             *arguments,
         )
-        rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
-        return schemas.CriteriaSummaries(criteria=_criteria(rows, rubrics), revision=revision)
+        return schemas.CriteriaSummaries(criteria=rules.criteria_of(rows, await fetch_rubrics(data)), revision=revision)
 
     as_csv = table_of(schemas.CriterionSummary, "criteria")
     return await with_ages(request, await answer_computed(request, query, build, table=as_csv))
 
 
-def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.CriterionSummary]:
-    given: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for row in rows:
-        given[row["rubric"]][row["criterion"]][row["answer"]] += row["programmes"]
-    found = []
-    for code, criteria in given.items():
-        rubric = parse_rubric(rubrics[code])
-        best = Fraction(rubric.scale.levels[-1].value)
-        for criterion in rubric.criteria:
-            answers = criteria.get(criterion.code, Counter())
-            levels = [(level, answers[str(level.value)]) for level in rubric.scale.levels]
-            answered = sum(number for _, number in levels)
-            points = sum((Fraction(level.value) * number for level, number in levels), Fraction())
-            found.append(
-                schemas.CriterionSummary(
-                    rubric=code,
-                    criterion=criterion.code,
-                    principle=criterion.principle,
-                    question=criterion.question,
-                    answered=answered,
-                    not_applicable=answers[NOT_APPLICABLE],
-                    share=share(points, best * answered) if answered else None,
-                    levels=[
-                        schemas.AnswerCount(answer=level.value, label=level.label, programmes=number)
-                        for level, number in levels
-                    ],
-                )
-            )
-    return sorted(found, key=_weakness)
-
-
-def _weakness(criterion: schemas.CriterionSummary) -> tuple[bool, Fraction, str, str]:
-    reached = criterion.share.exact if criterion.share else Fraction(1)
-    return criterion.share is None, reached, criterion.rubric, criterion.criterion
+async def fetch_rubrics(data: Snapshot) -> dict[str, Rubric]:
+    """All published rubrics, by their codes."""
+    return {
+        row["code"]: parse_rubric(row["record"]) for row in await data.fetch("SELECT code, record::text FROM rubric")
+    }
 
 
 async def answer_copies(request: Request) -> Response:

@@ -57,7 +57,7 @@ AssessmentStageFilter = TypeAliasType(
 """
 
 
-class CurrentGradeFilter(PointInTime):
+class ProgrammeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
     programme: Annotated[Values, Field(description="Code of a programme, as in the catalogue.", examples=["ETH-01"])]
@@ -85,6 +85,11 @@ class CurrentGradeFilter(PointInTime):
             examples=["ILO"],
         ),
     ]
+
+
+class CurrentGradeFilter(ProgrammeFilter):
+    """Which programmes, also by what is known of their grades."""
+
     grade: Annotated[
         Values,
         Field(description="Code of the current grade. `not_stated` finds programmes without one.", examples=["B"]),
@@ -221,4 +226,13 @@ CURRENT_GRADES = Listing(
         "budget_stage": "budget_stage",
         "allocated": "allocated",
     },
+)
+
+# The target determines the marker and the stage of the programmes, so the indicator has no filters for them.
+OF_TARGET = replace(
+    CURRENT_GRADES, filters={n: f for n, f in CURRENT_GRADES.filters.items() if n not in ("marker", "stage")}
+)
+# What the report is of is chosen by nothing that is known of grades.
+OF_PROGRAMMES = replace(
+    CURRENT_GRADES, filters={n: f for n, f in CURRENT_GRADES.filters.items() if n in ProgrammeFilter.model_fields}
 )
