@@ -40,22 +40,26 @@ from mmptf_markers.seed import packaged_rubrics
 FEW, MANY = 1_000, 100_000
 STAGE: AssessmentStage = "programme_document"
 PATH = "/markers/v1/indicator"
-# The same request from the cache, again from the cache (A/A) and computed again, and two without stored counts.
+REPORT = "/markers/v1/report"
+# The same request from the cache, again from the cache (A/A) and computed again; the others are without stored counts.
 ASKED = {
     "kept": PATH,
     "again": PATH,
     "anew": PATH,
     "divided": f"{PATH}?by=thematic_area",
+    "by country": f"{PATH}?by=country",
     "past": f"{PATH}?as_of={{past}}",
+    "report": REPORT,
 }
 CACHED = ("kept", "again")
 # What is requested in turns, so that a slower machine slows all of them.
-TOGETHER = (("kept", "again", "anew"), ("divided",), ("past",))
+TOGETHER = (("kept", "again", "anew"), ("divided",), ("by country",), ("past",), ("report",))
 
 # What is measured, over how many programmes; and the milliseconds of each, one median for each round.
 Which = tuple[str, int]
 Times = dict[Which, list[float]]
 
+CRITERIA = ",".join(criterion.code for criterion in criteria_at(next(packaged_rubrics()), STAGE))
 _MADE_UP = (
     """INSERT INTO programme (code, stage, thematic_area, organizations, countries, amount, currency, budget_stage,
                               updated, record)
@@ -67,12 +71,19 @@ _MADE_UP = (
                                record)
        SELECT 'A-' || n, 'MADEUP-' || n, 'human_rights', '{STAGE}', 1, 'IOM', 'hr-marker-illustrative.1',
               CASE WHEN n % 20 = 0 THEN 'submitted' ELSE 'accepted' END, substr('ABBBBBC', 1 + n % 7, 1), now(),
-              json_build_object('code', 'A-' || n, 'basis', 'reviewed', 'submitted', '2024-06-30')
+              json_build_object('code', 'A-' || n, 'basis', 'reviewed', 'submitted', '2024-06-30',
+                                'organization', 'IOM', 'derived', json_build_object('grade', 'B'),
+                                'answers', (SELECT json_object_agg(criterion, json_build_object(
+                                    'answer', (n + place) % 4, 'justification', repeat('x', 80), 'evidence', '[]'::json,
+                                    'actions', CASE n % 3 WHEN 0 THEN json_build_array(json_build_object(
+                                        'due', '2025-01-31', 'done', NULL)) ELSE '[]' END))
+                                  FROM unnest('{{{{{CRITERIA}}}}}'::text[]) WITH ORDINALITY AS asked(criterion, place)),
+                                'due_diligence', json_build_array(json_build_object('due', '2025-01-31')))
          FROM generate_series(1, {{number}}) AS n""",
 )
 # Another grade for one programme each time.
 _ACCEPTED = """UPDATE assessment SET grade = CASE grade WHEN 'A' THEN 'B' ELSE 'A' END,
-                      record = json_build_object('code', code, 'basis', 'reviewed', 'at', clock_timestamp())
+                      record = (record::jsonb || jsonb_build_object('at', clock_timestamp()))::json
                 WHERE code = 'A-7'"""
 
 
@@ -81,7 +92,8 @@ NOTES = """
   finds the fewest changes to every better grade; the grade alone is the minimum of computation, as exact fractions, of
   which nothing is checked or explained.
 - The indicator is requested in turns, one request each, in a random order for every turn.
-- The time by thematic area and as of a revision grows with the programmes and has no goal here.
+- The time by thematic area, by country and as of a revision, and that of the report, grows with the programmes and
+  has no goal here. The report reads all answers behind the grades, ten of each programme.
 """
 
 
@@ -278,7 +290,9 @@ def _table(found: dict[str, Any]) -> str:
             f"| the same once more (A/A) | {shown(ms[f'again {FEW}'], '.2f')} | | {shown(found['again'], '.2f')} |",
             line("the indicator, computed again", "anew"),
             line("by thematic area, computed again", "divided"),
+            line("by country, computed again", "by country"),
             line("as of the revision before, computed again", "past"),
+            line("the report, computed again", "report"),
             line("one assessment accepted, with journal and counts", "write"),
         ]
     )

@@ -59,6 +59,7 @@ RULES = {
     "funding:import_requirements": Rule("IOM", (403, 403), 200, 403),
     "markers:list_assessment_drafts": Rule("IOM", (200, 200)),
     "markers:get_assessment_draft": Rule("IOM", (200, 404)),
+    "markers:get_assessment_draft_score": Rule("IOM", (200, 404)),
     "markers:get_assessment_draft_history": Rule("IOM", (200, 404)),
     "markers:create_assessment_draft": Rule("IOM", (201, 201)),
     "markers:amend_assessment_draft": Rule("IOM", (200, 404)),

@@ -37,7 +37,7 @@ UNTOLD = (
 
 
 # What nothing can be said about without a target that is loaded.
-OF_A_TARGET = {"get_indicator", "get_indicator_over_time"}
+OF_A_TARGET = {"get_indicator", "get_indicator_over_time", "get_portfolio_report"}
 
 
 def of(service: str, operations: list[Operation]) -> list[Operation]:

@@ -123,7 +123,7 @@ _MARKERS = (
            json_build_object('code', code, 'programme', programme, 'marker', marker, 'stage', stage, 'year', year,
                              'version', 1, 'organization', 'IOM', 'rubric', rubric, 'status', status, 'grade', grade,
                              'basis', CASE status WHEN 'accepted' THEN 'reviewed' ELSE 'derived' END,
-                             'answered', true, 'answers', json_build_object(
+                             'derived', json_build_object('grade', 'B'), 'answered', true, 'answers', json_build_object(
                                  'C1', json_build_object('answer', '2', 'actions', json_build_array(json_build_object(
                                        'action', 'Train', 'owner', 'IOM', 'due', '2027-01-01', 'done', NULL))),
                                  'C2', json_build_object('answer', '1', 'actions', json_build_array())),

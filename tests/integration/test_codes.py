@@ -67,7 +67,7 @@ LOOKED_UP_ALIKE = [
     "/catalog/v1/programmes/facets", "/catalog/v1/programmes/totals", "/catalog/v1/programmes?format=csv",
     "/catalog/v1/programmes?format=ndjson", "/funding/v1/requirements/facets", "/funding/v1/totals",
     "/funding/v1/contributors", "/funding/v1/contributions/facets", "/funding/v1/contributions/totals",
-    "/markers/v1/indicator", "/markers/v1/criteria",
+    "/markers/v1/indicator", "/markers/v1/criteria", "/markers/v1/report",
 ]  # fmt: skip
 TAKES_EVERY_COUNTRY = LISTS_OF_COUNTRIES + LOOKED_UP_ALIKE
 # Some forms of every kind, of places of the whole list.
@@ -219,7 +219,7 @@ UNDERSTOOD = [
     "/funding/v1/requirements?country=none&limit=3", "/funding/v1/initiatives?edition=MI-2015&limit=1",
     "/markers/v1/standings?marker=human_rights", "/markers/v1/translations?rubric=hr-marker-illustrative.1",
     "/markers/v1/indicator?target=human-rights-90", "/markers/v1/indicator/over-time?target=human-rights-90",
-    "/markers/v1/assessments?grade=A",
+    "/markers/v1/assessments?grade=A", "/markers/v1/report?target=human-rights-90",
 ]  # fmt: skip
 
 

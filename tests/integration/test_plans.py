@@ -58,6 +58,7 @@ DERIVED = {
     "/funding/v1/totals": "a sum of all rows",
     "/markers/v1/indicator": "a count of all programmes",
     "/markers/v1/criteria": "a count of all answers",
+    "/markers/v1/report": "counts of all programmes, assessments and answers",
     "/totals": "a sum of all rows",
     "/facets": "a count of all rows",
     "/changes": "changes of records that are not given are passed over, once, since `last` is behind them",
@@ -166,7 +167,9 @@ def paths(service: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, operations in contract["paths"].items():
         base = path.partition("/{code}")[0]
         of_a_list = path.count("/") > 2 and "status" not in path and "template" not in path and "audit" not in path
-        of_one_record = "{code}" not in path or (base in CODES and not path.endswith(("/score", "/comparison")))
+        of_one_record = "{code}" not in path or (
+            base in CODES and not path.endswith(("/score", "/comparison", "/matrix"))
+        )
         if "get" in operations and of_a_list and of_one_record:
             given = operations["get"].get("parameters", ())
             yield path, {each["name"]: _values(contract, each["schema"]) for each in given if each["in"] == "query"}

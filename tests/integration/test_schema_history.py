@@ -72,6 +72,7 @@ READS = {
         "/markers/v1/assessments/A-000001",
         "/markers/v1/standings",
         "/markers/v1/indicator",
+        "/markers/v1/report",
         "/markers/v1/status",
         "/markers/v1/changes?limit=1000",
     ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -22,6 +24,7 @@ from mmptf_markers.engine.rubric import NOT_APPLICABLE, stages_of
 from mmptf_markers.engine.scoring import SET_BY_ASSESSOR, InvalidAnswers, score
 from tests.unit.markers.rubrics import (
     CODES,
+    OFFICIAL,
     STAGE,
     Case,
     cases,
@@ -86,6 +89,48 @@ def outcome_of(document: dict[str, Any]) -> str:
                 before, grade = on_paper(rubric, answers, stage, ticked)
                 assert (result.grade_before_gates, result.grade) == (codes[before], codes[grade])
     return rubric.rule.type
+
+
+def faults(document: dict[str, Any]) -> dict[str, Callable[[], object]]:
+    """By the path of the error that follows: what spoils a document in one place, each in another."""
+    first, last = document["criteria"][0], document["criteria"][-1]
+    values, grades = ([each[name] for each in each_of] for name, each_of in (
+        ("value", document["scale"]["levels"]), ("code", document["grades"]),
+    ))  # fmt: skip
+    floors, checks = document.setdefault("core_floors", []), first.setdefault("checks", [])
+    capped = {"below": values[1], "cap": grades[1], "reason": "x"}
+    check = {"code": "unlike", "level": 99, "text": "x"}
+    endorsed = {"status": "illustrative", "endorsement": OFFICIAL["endorsement"]}
+    return {
+        "/principles/1/code": lambda: document["principles"].append({**document["principles"][0]}),
+        "/criteria/0/principle": lambda: first.update(principle="nobody"),
+        "/criteria/0/stages": lambda: first.update(stages=[*first["stages"], first["stages"][0]]),
+        "/criteria/0/applies_if": lambda: first.update(applies_if={}),
+        "/criteria/0/evidence_from": lambda: first.update(evidence_from=99),
+        "/criteria/0/register_from": lambda: first.update(register_from=99),
+        "/criteria/0/action_below": lambda: first.update(action_below=99),
+        f"/criteria/0/checks/{len(checks)}/level": lambda: checks.append(check),
+        f"/criteria/{len(document['criteria']) - 1}/weight": lambda: last.update(weight=0),
+        f"/gates/{len(document['gates'])}/criterion": lambda: document["gates"].append(
+            {**capped, "criterion": "nobody"}
+        ),
+        f"/core_floors/{len(floors)}/cap": lambda: floors.append({**capped, "cap": "nobody"}),
+        "/endorsement": lambda: document.update(endorsed),
+    }
+
+
+@pytest.mark.tries_more
+@RANDOM_RUBRICS
+@given(documents(), st.data())
+def test_every_fault_of_a_rubric_is_told_at_once(document: dict[str, Any], data: Any) -> None:
+    spoilt_document = copy.deepcopy(document)
+    possible = faults(spoilt_document)
+    chosen = data.draw(st.lists(st.sampled_from(list(possible)), min_size=1, unique=True))
+    for path in chosen:
+        possible[path]()
+    with pytest.raises(InvalidRubric) as caught:
+        loaded(spoilt_document)
+    assert {*chosen} <= {error.path for error in caught.value.errors}
 
 
 @settings(max_examples=100)

@@ -59,7 +59,7 @@ def add_drafts(
     discard: Callable[[Write, str], Awaitable[None]],
     submit: Step,
     submitted: Listing,
-) -> None:
+) -> Callable[[Identity], Listing]:
     """Add the operations of drafts to a router: reads for their organization, and the steps from draft to submission.
 
     listing: the drafts of all organizations; submitted: the list that contains a draft once it is submitted
@@ -69,6 +69,7 @@ def add_drafts(
     about: what one draft is, for the contract; example: the code of a draft in the packaged data
     create: takes the write, the caller and the body; amend: the write, the code and the body
     discard, submit: take the write and the code
+    Returns a function for further reads of drafts: the drafts that a caller may see.
     """
     path = "/drafts"
     one = openapi.with_article(noun)
@@ -217,3 +218,5 @@ def add_drafts(
             changes=(own(who), code),
             drafts=True,
         )
+
+    return own

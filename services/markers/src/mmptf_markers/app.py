@@ -10,9 +10,10 @@ from mmptf_markers.actions.queries import ACTIONS
 from mmptf_markers.assessments import routes as assessments
 from mmptf_markers.assessments.queries import ASSESSMENTS
 from mmptf_markers.indicator import routes as indicator
-from mmptf_markers.indicator.queries import TARGETS
+from mmptf_markers.indicator.targets import TARGETS
 from mmptf_markers.models import Base
 from mmptf_markers.replication import CATALOGUE, LEDGER
+from mmptf_markers.report import routes as report
 from mmptf_markers.rubrics import routes as rubrics
 from mmptf_markers.rubrics.queries import RUBRICS
 from mmptf_markers.seed import load_packaged_data
@@ -31,7 +32,7 @@ SERVICE = Service(
     settings=MarkersSettings,
     metadata=Base.metadata,
     tags=(indicator.TAG, assessments.TAG, actions.TAG, rubrics.TAG, assessments.DRAFTS_TAG),
-    routers=(assessments.router, actions.router, indicator.router, rubrics.router),
+    routers=(assessments.router, actions.router, indicator.router, report.router, rubrics.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     body_limits={rubrics.SCORE_PATH: rubrics.MAX_SCORE_BODY, rubrics.RUBRICS_PATH: rubrics.MAX_RUBRIC_BODY},

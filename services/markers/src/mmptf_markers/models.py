@@ -246,16 +246,12 @@ Base.metadata.tables["rubric"].append_column(
     sa.Column("superseded", sa.Boolean, sa.Computed("record->>'superseded_by' IS NOT NULL"))
 )
 _DAY = "coalesce(record->>'document_date', record->>'submitted')"
-Base.metadata.tables["assessment"].append_column(
-    sa.Column(
-        "assessed_on",
-        sa.Date,
-        sa.Computed(
-            "CASE WHEN year IS NOT NULL THEN make_date(year, 12, 31)"
-            f" ELSE make_date(left({_DAY}, 4)::int, substr({_DAY}, 6, 2)::int, substr({_DAY}, 9, 2)::int) END"
-        ),
-    )
+# SQL over `year` and `record`.
+ASSESSED_ON = (
+    "CASE WHEN year IS NOT NULL THEN make_date(year, 12, 31)"
+    f" ELSE make_date(left({_DAY}, 4)::int, substr({_DAY}, 6, 2)::int, substr({_DAY}, 9, 2)::int) END"
 )
+Base.metadata.tables["assessment"].append_column(sa.Column("assessed_on", sa.Date, sa.Computed(ASSESSED_ON)))
 replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"}, drafts={"draft"})

@@ -28,7 +28,7 @@ from mmptf_markers.assessments.rules import answers_of, checks_of, counting_answ
 from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import STAGES, AssessmentStage, Rubric, level_position
 from mmptf_markers.engine.scoring import score
-from mmptf_markers.models import ASSESSMENT_ROLLUP
+from mmptf_markers.models import ASSESSED_ON, ASSESSMENT_ROLLUP
 from mmptf_markers.rubrics.queries import RubricLanguage, parse_rubric, rubric_in
 from mmptf_markers.rubrics.rules import published_code
 
@@ -159,8 +159,7 @@ _AS_SENT = r"""CASE strpos(record::text, '"percentage":') WHEN 0 THEN record::te
     '"numerator":"\1","denominator":"\2","per_cent":', 'g') END"""
 
 # The day of what was assessed, of records that were stored without it.
-_ASSESSED_ON = """to_json(CASE WHEN record->>'year' IS NULL THEN record->>'submitted'
-                               ELSE (record->>'year') || '-12-31' END)::text"""
+_ASSESSED_ON = f"to_json((SELECT {ASSESSED_ON} FROM (SELECT (record->>'year')::int AS year) AS stated))::text"
 
 ASSESSMENTS = Listing(
     path=f"{PATH}/assessments",
@@ -236,7 +235,7 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
             )
         if query.answers == "reviewer" and assessment.reviewed is None:
             raise Conflict(f"{code} is not reviewed yet.", code=ProblemCode.NOT_REVIEWED)
-        rubric = await _rubric(data, assessment.rubric)
+        rubric = await fetch_used_rubric(data, assessment.rubric)
         rubric, of_texts = await rubric_in(data, rubric, query.language)
     tag = conditional.etag(request, max(version, of_texts or version, key=conditional.number_of), canonical(query))
     if conditional.matches(request, tag):
@@ -265,7 +264,7 @@ async def answer_comparison(request: Request, code: str, query: ComparisonQuery)
         tag = conditional.etag(request, revision, canonical(query))
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
-        first, second = await _rubric(data, earlier.rubric), await _rubric(data, later.rubric)
+        first, second = await fetch_used_rubric(data, earlier.rubric), await fetch_used_rubric(data, later.rubric)
     compared = _compared(first, earlier, second, later)
     answer = schemas.AssessmentComparison(
         programme=later.programme,
@@ -358,7 +357,7 @@ def _change(rubric: Rubric, before: Answer | None, after: Answer | None, *, is_s
         return "not_comparable"
 
 
-async def _rubric(data: Snapshot, used: RubricUsed) -> Rubric:
+async def fetch_used_rubric(data: Snapshot, used: RubricUsed) -> Rubric:
     """The rubric of an assessment, at the assessed version; published rubrics are never removed."""
     statement = "SELECT record::text FROM rubric WHERE code = $1"
     return parse_rubric(await data.connection.fetchval(statement, published_code(used)))

@@ -7,6 +7,7 @@ from typing import Annotated
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
+from mmptf_common.http.conditional import private
 from mmptf_common.http.headers import ChangeRequest, PublicReadRequest, ReadRequest, WriteRequest
 from mmptf_common.http.parameters import PointInTimeQuery, StrictQuery
 from mmptf_common.routers.drafts import Step, StepWithBody, add_drafts
@@ -15,6 +16,9 @@ from mmptf_common.wire.problems import Forbidden
 from mmptf_common.writes.commands import WriteParameters, answer_write
 from mmptf_markers.access import MANAGEMENT_UNIT, Assessor, AssessorOrReviewer, Reviewer
 from mmptf_markers.assessments import commands, schemas
+from mmptf_markers.assessments.draft_score import DraftScoreQuery, answer_draft_score
+from mmptf_markers.assessments.matrix import COLUMNS as MATRIX_COLUMNS
+from mmptf_markers.assessments.matrix import AssessmentMatrix, MatrixQuery, answer_matrix
 from mmptf_markers.assessments.queries import (
     ASSESSMENTS,
     DRAFTS,
@@ -38,12 +42,13 @@ DRAFTS_TAG = openapi.Tag(
     supporting=True,
 )
 
+DraftCode = Annotated[str, openapi.code_of("assessment draft", DRAFTS.path, "D-7K3M9QWT", packaged=False)]
 AssessmentCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000001", packaged=False)]
 SubmittedCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000002", packaged=False)]
 DeclaredCode = Annotated[str, openapi.code_in_path("Code of the declared grade.", "A-000003", packaged=False)]
 
 
-add_drafts(
+own_drafts = add_drafts(
     router,
     DRAFTS,
     noun="assessment draft",
@@ -71,6 +76,22 @@ add_drafts(
     ),
     submitted=ASSESSMENTS,
 )
+
+
+@router.get(
+    "/drafts/{code}/score",
+    tags=[DRAFTS_TAG.name],
+    response_model=Score,
+    summary="Get the score of an assessment draft",
+    **openapi.read(missing=True),
+)
+async def get_assessment_draft_score(
+    request: ReadRequest, code: DraftCode, who: Assessor, query: Annotated[DraftScoreQuery, StrictQuery()]
+) -> Response:
+    """How far the answers of a draft have come, and what to do next: `next_steps` has one step for each answer that can
+    be higher, core criteria first, in the language that is asked for.
+    """
+    return private(await answer_draft_score(request, own_drafts(who), code, query))
 
 
 @router.post(
@@ -182,6 +203,27 @@ async def get_assessment_score(
 ) -> Response:
     """How the answers lead to the grade, criterion by criterion, and the smallest change to each better grade."""
     return await answer_score(request, code, query)
+
+
+@router.get(
+    "/assessments/{code}/matrix",
+    tags=[TAG.name],
+    response_model=AssessmentMatrix,
+    summary="Get the matrix of an assessment",
+    **openapi.read(
+        media=openapi.TABLE,
+        missing=True,
+        conflicts=True,
+        texts=openapi.table(MATRIX_COLUMNS, " A row for each criterion, each with the head of the matrix."),
+    ),
+)
+async def get_assessment_matrix(
+    request: PublicReadRequest, code: SubmittedCode, query: Annotated[MatrixQuery, StrictQuery()]
+) -> Response:
+    """An assessment as one table to be printed: each question with the level that was chosen and when that is right,
+    the justification, the reviewer's answer, evidence and actions.
+    """
+    return await answer_matrix(request, code, query)
 
 
 @router.get(

@@ -1,64 +1,56 @@
-"""Queries of the portfolio: current grades of programmes, the indicator now and over time, criteria."""
+"""Queries of the portfolio: the indicator, the answers by criterion, the card of a programme."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
-from typing_extensions import TypeAliasType
 
 from mmptf_common.feed.replication import ReplicatedCopy, copy_state
 from mmptf_common.http.cache_groups import leave_out
 from mmptf_common.http.negotiation import TABLE, is_csv, representation
 from mmptf_common.http.parameters import (
-    FORMAT,
-    Flag,
-    ListQuery,
-    PointInTime,
     TableQuery,
-    Tabular,
-    Values,
-    canonical,
-    order_by,
     pairs_of,
 )
 from mmptf_common.http.snapshot import Snapshot, answer_computed, snapshot
-from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
-from mmptf_common.lists.listing import Arguments, Filter, Listing, completed, condition, known_values, with_known_codes
+from mmptf_common.lists.listing import Arguments, condition, with_known_codes
 from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.storage.engines import ReadKind, reading
-from mmptf_common.wire.base import Code, ResponseModel
-from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS, LifecycleStage
+from mmptf_common.wire.base import ResponseModel
+from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import money
-from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
+from mmptf_common.wire.problems import InvalidRequest, error_detail
 from mmptf_common.wire.shares import share
 from mmptf_markers.actions.queries import ACTIONS
-from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
-from mmptf_markers.assessments.schemas import Year
-from mmptf_markers.current_grades import DECIDED, LATEST_FIRST, counts
-from mmptf_markers.engine.rubric import NOT_APPLICABLE
+from mmptf_markers.assessments.queries import ASSESSMENTS
+from mmptf_markers.current_grades import counts
+from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator import rules, schemas
-from mmptf_markers.models import CURRENT_GRADE_ROLLUP
+from mmptf_markers.indicator.standings import (
+    CURRENT_GRADE_JSON,
+    CURRENT_GRADE_ROWS,
+    CURRENT_GRADES,
+    OF_TARGET,
+    CurrentGradeFilter,
+    MarkerFilter,
+)
+from mmptf_markers.indicator.targets import TargetCode, fetch_target, known_target
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.rubrics.queries import parse_rubric
 
 # Query parameters as pairs of name and value.
 Question = list[tuple[str, str]]
-# The default target.
-TARGET = "human-rights-90"
 # The services whose records are copied here, and the response header with the age of each copy.
 AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
 # What these headers say, for the contract.
@@ -70,135 +62,10 @@ AGES_OF_COPIES = {
     }
     for service, header in AGES.items()
 }
-# One row for each programme under each marker, with the assessment that counts.
-CURRENT_GRADE_ROWS = """(
-    SELECT s.*, p.thematic_area, p.organizations, p.countries, p.record AS programme_record,
-           a.stage AS assessed_stage, a.year AS assessed_year, a.assessed_on, a.record AS assessment_record
-      FROM current_grade AS s JOIN programme AS p ON p.code = s.programme
-      LEFT JOIN assessment AS a ON a.code = s.assessment) AS current_grade"""
-
-_CURRENT_GRADE = """json_build_object(
-    'code', code, 'programme', programme, 'title', programme_record->'title', 'marker', marker, 'stage', stage,
-    'thematic_area', programme_record->'thematic_area', 'grade', grade, 'basis', basis,
-    'answered', assessment_record->'answered',
-    'assessment', assessment, 'assessed_stage', assessed_stage, 'assessed_year', assessed_year,
-    'assessed_on', assessed_on, 'rubric', rubric,
-    'rubric_status', (SELECT status FROM rubric AS behind WHERE behind.code = current_grade.rubric),
-    'rubric_superseded', (SELECT superseded FROM rubric AS behind WHERE behind.code = current_grade.rubric),
-    'under_review', under_review, 'returned', returned,
-    'budget', CASE WHEN amount IS NOT NULL THEN json_build_object('amount', amount::text, 'currency', currency) END,
-    'budget_stage', budget_stage,
-    'allocated', CASE WHEN allocated IS NOT NULL
-                      THEN json_build_object('amount', allocated::text, 'currency', '{ledger}') END,
-    'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text""".replace("{ledger}", LEDGER_CURRENCY)
-
-_REGIONS = "(SELECT unnest(regions) FROM place WHERE place.code = ANY(current_grade.countries))"
-
-TargetCode = Annotated[
-    Code | None,
-    Field(description="Code of a target, as at `/markers/v1/targets`.", examples=["human-rights-90"]),
-]
-
-
-class TargetQuery(ListQuery):
-    """Which targets."""
-
-    sort: tuple[Literal["code", "-code"], ...] = order_by("code")
-    marker: Annotated[Values, Field(description="Code of a marker; a rubric names its own.", examples=["human_rights"])]
-
-
-AssessmentStageFilter = TypeAliasType(
-    "AssessmentStageFilter",
-    Literal["concept_note", "programme_document", "annual_report", "final_report", "evaluation", "not_stated"],
-)
-"""Stage of a programme's life at which it was assessed, by which current grades are found.
-
-- `concept_note`: the idea, before it is worked out
-- `programme_document`: the full proposal, as it is approved
-- `annual_report`: the report on one year of work
-- `final_report`: the report after the end of the work
-- `evaluation`: the evaluation of the programme by others
-- `not_stated`: programmes without an assessment that counts
-"""
-
-
-class CurrentGradeFilter(PointInTime):
-    """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
-
-    programme: Annotated[Values, Field(description="Code of a programme, as in the catalogue.", examples=["ETH-01"])]
-    thematic_area: Annotated[
-        Values, Field(description="Code of a thematic area. `not_stated` finds programmes without one.", examples=["3"])
-    ]
-    country: Annotated[
-        Values,
-        Field(
-            description="ISO 3166-1 alpha-3 code of a country. `not_stated` finds programmes without one.",
-            examples=["ETH"],
-        ),
-    ]
-    region: Annotated[
-        Values,
-        Field(
-            description="UN M49 code of a region at any level, such as 002 for Africa; `not_stated` for none.",
-            examples=["002"],
-        ),
-    ]
-    organization: Annotated[
-        Values,
-        Field(
-            description="Code of an organization that takes part; `not_stated` finds programmes without one.",
-            examples=["ILO"],
-        ),
-    ]
-    grade: Annotated[
-        Values,
-        Field(description="Code of the current grade. `not_stated` finds programmes without one.", examples=["B"]),
-    ]
-    rubric: Annotated[
-        Values,
-        Field(
-            description="Code of the rubric behind the grade; `not_stated` finds programmes without one.",
-            examples=["hr-marker-illustrative.1"],
-        ),
-    ]
-    assessed_stage: Annotated[
-        list[AssessmentStageFilter],
-        Field(
-            default_factory=list,
-            max_length=100,
-            description="Stage at which the current grade was given; `not_stated` finds programmes without one.",
-            examples=["concept_note"],
-        ),
-    ]
-    assessed: Annotated[
-        Flag | None,
-        Field(description="`true`: only programmes with a grade; `false`: only those without.", examples=[False]),
-    ] = None
-    due_for: Annotated[
-        Year | None,
-        Field(
-            description="Only programmes whose annual report of this year is still to be assessed: they ran in it, or"
-            " no dates are stated, and no assessment of it is submitted or accepted."
-        ),
-    ] = None
-
-
-class MarkerFilter(CurrentGradeFilter):
-    """Which programmes, under which markers."""
-
-    marker: Annotated[Values, Field(description="Code of a marker; a rubric names its own.", examples=["human_rights"])]
-    stage: Annotated[
-        Values,
-        Field(description="Part of the life cycle that the programme is in, as in the catalogue.", examples=["funded"]),
-    ]
 
 
 class CriteriaQuery(MarkerFilter, TableQuery):
     """Of which programmes, under which markers."""
-
-
-class CurrentGradeQuery(MarkerFilter, ListQuery):
-    sort: tuple[Literal["code", "-code", "updated", "-updated"], ...] = order_by("code")
 
 
 class IndicatorQuery(CurrentGradeFilter, TableQuery):
@@ -216,25 +83,6 @@ class IndicatorQuery(CurrentGradeFilter, TableQuery):
     ]
 
 
-class OverTimeQuery(Tabular):
-    """How often the indicator is shown, and by which date."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    target: TargetCode = None
-    dated: Annotated[
-        schemas.PeriodDate,
-        Field(
-            description="`assessed`: by the day of what was assessed, with all that is known now; `entered`: as it was"
-            " known at the end of each period."
-        ),
-    ] = "assessed"
-    interval: Annotated[Interval, Field(description="Length of the periods.")] = "quarter"
-
-
-TargetedQuery = TypeVar("TargetedQuery", IndicatorQuery, OverTimeQuery)
-
-
 class MarkersProgrammeCard(Card[schemas.MarkerFacts]):
     """The grades of a programme; `changed` is when anything that they show was last written: the programme, an
     allocation, an assessment, or a rubric behind its grades.
@@ -249,135 +97,6 @@ class ReplicatedCopies(ResponseModel):
 
     copies: list[ReplicatedCopy]
     """One for each service whose records are copied here: the catalogue (`catalog`) and the ledger (`funding`)."""
-
-
-CURRENT_GRADES = Listing(
-    path=f"{PATH}/standings",
-    entity="standing",
-    item=schemas.CurrentGrade,
-    page=schemas.CurrentGradePage,
-    rows=CURRENT_GRADE_ROWS,
-    keys="current_grade",
-    rollups=(CURRENT_GRADE_ROLLUP,),
-    record=_CURRENT_GRADE,
-    query=CurrentGradeQuery,
-    sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
-    filters={
-        "programme": OF_PROGRAMME,
-        "marker": ASSESSMENTS.filters["marker"],
-        "stage": Filter(
-            "stage = ANY({}::text[])",
-            " UNION ".join(
-                (
-                    ever("stage"),
-                    codes_named_in("target", "record->>'stage'"),
-                    codes_among(get_args(LifecycleStage.__value__)),
-                )
-            ),
-            "/catalog/v1/programmes/facets",
-            columns=("stage",),
-        ),
-        "thematic_area": Filter(
-            "thematic_area = ANY({}::text[])",
-            f"{ever('thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
-            "/catalog/v1/thematic-areas",
-            not_stated="thematic_area IS NULL",
-        ),
-        "country": Filter(
-            "countries && {}::text[]",
-            codes_in("place", where="kind = 'country'"),
-            "/catalog/v1/places?kind=country",
-            places="country",
-            not_stated="countries = '{}'",
-        ),
-        "region": Filter(
-            "countries && ARRAY(SELECT code FROM place WHERE regions && {}::text[])",
-            codes_in("place", where="kind = 'region'"),
-            "/catalog/v1/places?kind=region",
-            places="region",
-            not_stated=f"NOT EXISTS (SELECT FROM {_REGIONS} AS region)",
-        ),
-        "organization": Filter(
-            "organizations && {}::text[]",
-            ORGANIZATIONS_EVER,
-            "/catalog/v1/organizations",
-            not_stated="organizations = '{}'",
-            only="organizations that take part in a programme",
-        ),
-        "grade": replace(ASSESSMENTS.filters["grade"], not_stated="grade IS NULL"),
-        "rubric": replace(ASSESSMENTS.filters["rubric"], not_stated="rubric IS NULL"),
-        "assessed_stage": Filter("assessed_stage = ANY({}::text[])", not_stated="assessed_stage IS NULL"),
-        "assessed": Filter("(assessment IS NOT NULL) = {}::text::boolean"),
-        "due_for": Filter(
-            """coalesce(left(programme_record->'duration'->>'start', 4)::int <= {0}::int, true)
-           AND coalesce(left(programme_record->'duration'->>'end', 4)::int >= {0}::int, true)
-           AND NOT EXISTS (
-               SELECT FROM assessment AS given
-                WHERE given.programme = current_grade.programme AND given.marker = current_grade.marker
-                  AND given.stage = 'annual_report' AND given.year = {0}::int
-                  AND given.status IN ('submitted', 'accepted'))"""
-        ),
-    },
-    columns={
-        "code": "code",
-        "programme": "programme",
-        "title": "programme_record->>'title'",
-        "marker": "marker",
-        "stage": "stage",
-        "thematic_area": "thematic_area",
-        "grade": "grade",
-        "basis": "basis",
-        "answered": "assessment_record->>'answered'",
-        "assessment": "assessment",
-        "assessed_stage": "assessed_stage",
-        "assessed_year": "assessed_year",
-        "assessed_on": "assessed_on",
-        "rubric": "rubric",
-        "under_review": "under_review::text",
-        "returned": "returned::text",
-        "budget": "amount",
-        "currency": "currency",
-        "budget_stage": "budget_stage",
-        "allocated": "allocated",
-    },
-)
-
-# The target determines the marker and the stage of the programmes, so the indicator has no filters for them.
-_OF_TARGET = replace(
-    CURRENT_GRADES, filters={n: f for n, f in CURRENT_GRADES.filters.items() if n not in ("marker", "stage")}
-)
-
-# Rewrites a minimum that was stored as two integers into the form of all shares, and states that a target which was
-# stored without `printed` and `claims` has none.
-_SHARE_AS_SENT = r"""CASE json_typeof(record#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
-    record::text, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
-    || trunc((record#>>'{minimum,numerator}')::numeric * 100 / (record#>>'{minimum,denominator}')::numeric, 2)
-    || '"') ELSE record::text END"""
-_TARGET_AS_SENT = completed(f"({_SHARE_AS_SENT})", claims="'[]'", printed="'null'")
-
-TARGETS = Listing(
-    path=f"{PATH}/targets",
-    entity="target",
-    item=schemas.IndicatorTarget,
-    page=schemas.IndicatorTargetPage,
-    rows="target",
-    record=_TARGET_AS_SENT,
-    query=TargetQuery,
-    sorts={"code": ("code", "text")},
-    filters={"marker": ASSESSMENTS.filters["marker"]},
-    columns={
-        "code": "code",
-        "marker": "marker",
-        "name": "record->>'name'",
-        "minimum": "record#>>'{minimum,numerator}' || '/' || (record#>>'{minimum,denominator}')",
-        "stage": "record->>'stage'",
-        "printed": "record#>>'{printed,programmes}'",
-        "updated": "record->>'updated'",
-    },
-)
-
-
-_TARGET_CODE = Filter("code = {}", codes_in("target"), TARGETS.path)
 
 
 def _several(codes: str) -> tuple[str, str]:
@@ -437,20 +156,19 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
                 )
             ]
         )
-    query = await _with_known_target(request, await with_known_codes(request, ReadKind.COMPUTED, _OF_TARGET, query))
+    query = await with_known_codes(request, ReadKind.COMPUTED, OF_TARGET, query)
+    query = query.model_copy(update={"target": await known_target(request, query.target)})
 
     async def build(data: Snapshot, revision: int) -> schemas.IndicatorAnswer:
-        target = await _target(data, query.target)
+        target = await fetch_target(data, query.target)
         by = query.by[0] if query.by else None
-        coverage = await _coverage(data, target)
-        not_held = _not_held(coverage)
-        whole = await _indicators(data, target, not_held, query, None)
-        groups = await _indicators(data, target, not_held, query, by) if by else {}
+        coverage = await fetch_coverage(data, target)
+        groups = await fetch_indicators(data, target, not_held_of(coverage), query, by) if by else {}
         names = await _names(data, by, [code for code in groups if code is not None])
         return schemas.IndicatorAnswer(
             target=target,
             coverage=coverage,
-            whole=whole.get(None) or _folded([], {}, _Counting(target, not_held), None),
+            whole=await fetch_whole(data, target, coverage, query),
             by=by,
             overlapping=by in OVERLAPPING,
             groups=[
@@ -461,10 +179,10 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
         )
 
     as_csv = table_of(schemas.IndicatorGroup, "groups")
-    return await _aged(request, await answer_computed(request, query, build, table=as_csv))
+    return await with_ages(request, await answer_computed(request, query, build, table=as_csv))
 
 
-async def _aged(request: Request, answer: Response) -> Response:
+async def with_ages(request: Request, answer: Response) -> Response:
     """The response with the headers of the ages of the copies that it is computed from."""
     leave_out(request)
     async with reading(request.app.state.database, ReadKind.COMPUTED) as connection:
@@ -474,26 +192,7 @@ async def _aged(request: Request, answer: Response) -> Response:
     return answer
 
 
-async def _with_known_target(request: Request, query: TargetedQuery) -> TargetedQuery:
-    """The query with the code of its target as it is written; raises InvalidRequest where there is no such target."""
-    if query.target is None:
-        return query
-    errors: list[ErrorDetail] = []
-    written = await known_values(request, ReadKind.COMPUTED, "target", _TARGET_CODE, [query.target], errors)
-    raise_if_any(errors)
-    return query.model_copy(update={"target": written[0]})
-
-
-async def _target(data: Snapshot, code: str | None) -> schemas.IndicatorTarget:
-    rows = dict(await data.fetch(f"SELECT code, {_TARGET_AS_SENT} FROM target ORDER BY code"))
-    wanted = code or TARGET
-    if wanted not in rows:
-        when = "was not known at that time" if data.as_of_ctes else "is not loaded"
-        raise Conflict(f"The target {wanted} {when}.", code=ProblemCode.NO_TARGET)
-    return schemas.IndicatorTarget.model_validate_json(rows[wanted])
-
-
-async def _coverage(data: Snapshot, target: schemas.IndicatorTarget) -> schemas.HeldProgrammes:
+async def fetch_coverage(data: Snapshot, target: schemas.IndicatorTarget) -> schemas.HeldProgrammes:
     """How many programmes at the target's stage are held, beside the number that a document prints."""
     held: int = await data.fetchval(
         "SELECT coalesce(sum(programmes), 0)::bigint FROM current_grade_count WHERE marker = $1 AND stage = $2",
@@ -503,13 +202,13 @@ async def _coverage(data: Snapshot, target: schemas.IndicatorTarget) -> schemas.
     return schemas.HeldProgrammes(held=held, printed=printed, share=share(held, printed) if printed else None)
 
 
-def _not_held(coverage: schemas.HeldProgrammes) -> int:
+def not_held_of(coverage: schemas.HeldProgrammes) -> int:
     """How many programmes a document counts beside those that are recorded here."""
     return max(0, coverage.printed - coverage.held) if coverage.printed is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Counting:
+class Counting:
     """What the programmes of an indicator are counted against.
 
     not_held: programmes that a document counts and that are not recorded here
@@ -521,7 +220,7 @@ class _Counting:
     programmes: int | None = None
 
 
-async def _indicators(
+async def fetch_indicators(
     data: Snapshot, target: schemas.IndicatorTarget, not_held: int, query: CurrentGradeFilter, by: str | None
 ) -> dict[str | None, schemas.Indicator]:
     """The indicator of each group, in the order of their codes; programmes without one are the last group."""
@@ -529,7 +228,7 @@ async def _indicators(
     question = [pair for pair in pairs_of(query) if pair[0] not in ("by", "format", "target")]
     arguments = Arguments()
     of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
-    where = condition(_OF_TARGET, query, arguments)
+    where = condition(OF_TARGET, query, arguments)
     if by is None and all(name == "as_of" for name, _ in question):
         statement = f"SELECT NULL AS key, * FROM current_grade_count WHERE {of_target}"
     else:
@@ -544,14 +243,23 @@ async def _indicators(
     question += [("marker", target.marker), ("stage", target.stage)]
     codes = {*groups} if all_of is None or by in _OF_GRADES else {*all_of}
     return {
-        code: _folded(
+        code: indicator_of(
             groups[code],
             rubrics,
-            _Counting(target, not_held, None if all_of is None else all_of[None if by in _OF_GRADES else code]),
+            Counting(target, not_held, None if all_of is None else all_of[None if by in _OF_GRADES else code]),
             _drilldown(query, question, by, code),
         )
         for code in sorted(codes, key=lambda code: (code is None, code))
     }
+
+
+async def fetch_whole(
+    data: Snapshot, target: schemas.IndicatorTarget, coverage: schemas.HeldProgrammes, query: CurrentGradeFilter
+) -> schemas.Indicator:
+    """The indicator of all programmes that match the filters."""
+    not_held = not_held_of(coverage)
+    found = await fetch_indicators(data, target, not_held, query, None)
+    return found.get(None) or indicator_of([], {}, Counting(target, not_held), None)
 
 
 async def _denominators(
@@ -567,7 +275,7 @@ async def _denominators(
     key, join = DIVISIONS[None if by in _OF_GRADES else by]
     arguments = Arguments()
     of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
-    where = condition(_OF_TARGET, query.model_copy(update=filters), arguments)
+    where = condition(OF_TARGET, query.model_copy(update=filters), arguments)
     rows = await data.fetch(
         f"SELECT {key} AS key, count(*) FROM {CURRENT_GRADE_ROWS} {join} WHERE {of_target} AND {where} GROUP BY 1",
         *arguments,
@@ -599,8 +307,8 @@ def _only(question: Question, name: str, value: str) -> Question:
     return [*(pair for pair in question if pair[0] != name), (name, value)]
 
 
-def _folded(
-    rows: Sequence[Any], rubrics: Mapping[str, Any], counting: _Counting, question: Question | None
+def indicator_of(
+    rows: Sequence[Any], rubrics: Mapping[str, Any], counting: Counting, question: Question | None
 ) -> schemas.Indicator:
     """The indicator of rows of counts; rubrics: the status of each, and whether it is superseded."""
     target = counting.target
@@ -710,7 +418,7 @@ _WRITES_OF_CARD = """
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
     """A programme's card, also without an assessment; None for a programme that is not in the copy of the catalogue."""
     rows = await data.fetch(
-        f"SELECT {_CURRENT_GRADE} AS record FROM {CURRENT_GRADE_ROWS} WHERE programme = $1 ORDER BY marker", code
+        f"SELECT {CURRENT_GRADE_JSON} AS record FROM {CURRENT_GRADE_ROWS} WHERE programme = $1 ORDER BY marker", code
     )
     if not rows:
         return None
@@ -731,88 +439,6 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
     )
 
 
-async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
-    """The indicator at the end of each period, by the date of what was assessed or of entry."""
-    query = await _with_known_target(request, query)
-    today = datetime.now(UTC).date()
-    periods_of = _periods_assessed if query.dated == "assessed" else _periods_entered
-
-    async def build(data: Snapshot, revision: int) -> schemas.IndicatorOverTime:
-        target = await _target(data, query.target)
-        periods = await periods_of(data, target, query.interval, today)
-        return schemas.IndicatorOverTime(target=target, dated=query.dated, periods=periods, revision=revision)
-
-    # The day is part of the cache key: a new day may begin a new period, although nothing was written.
-    return await answer_computed(
-        request,
-        query,
-        build,
-        question=f"{canonical(query, without=FORMAT)}\n{today}",
-        table=table_of(schemas.IndicatorPeriod, "periods"),
-    )
-
-
-async def _periods_entered(
-    data: Snapshot, target: schemas.IndicatorTarget, interval: Interval, today: date
-) -> list[schemas.IndicatorPeriod]:
-    """The indicator as of the end of each period since the first write."""
-    first = await data.fetchval("SELECT min(at) FROM revision WHERE repeatable")
-    periods = []
-    for end in ends(first.date(), today, interval) if first else ():
-        number, at = await data.fetchrow(
-            "SELECT number, at FROM revision WHERE at < $1::date + 1 ORDER BY at DESC LIMIT 1", end
-        )
-        past = data.at_revision(number)
-        then = CurrentGradeFilter.model_validate({"as_of": str(number)})
-        not_held = _not_held(await _coverage(past, target))
-        whole = (await _indicators(past, target, not_held, then, None)).get(None)
-        whole = whole or _folded([], {}, _Counting(target, not_held), None)
-        periods.append(schemas.IndicatorPeriod(period_end=end, at=at, indicator=whole))
-    return periods
-
-
-# Each version that was decided on counts from its day until that of the next one. What nobody has assessed by a day is
-# the rest of the programmes at the target's stage.
-_COUNTED_BY = f"""
-    WITH counting AS (
-      SELECT programme, status, grade, rubric, record->>'basis' AS basis, assessed_on AS since,
-             lag(assessed_on) OVER (PARTITION BY programme ORDER BY {LATEST_FIRST}) AS until
-        FROM ({DECIDED}) AS decided WHERE marker = $1)
-    SELECT period, CASE status WHEN 'accepted' THEN counting.grade END AS grade,
-           CASE status WHEN 'accepted' THEN counting.rubric END AS rubric,
-           CASE status WHEN 'accepted' THEN counting.basis END AS basis,
-           p.budget_stage, p.currency, count(*) AS programmes, count(p.amount) AS with_budget,
-           coalesce(sum(p.amount), 0) AS amount, count(p.allocated) AS with_allocation,
-           coalesce(sum(p.allocated), 0) AS allocated, count(waiting.since) AS under_review,
-           count(*) FILTER (WHERE status = 'returned') AS returned
-      FROM unnest($3::date[]) AS period
-      CROSS JOIN current_grade AS p
-      LEFT JOIN counting ON counting.programme = p.programme
-       AND counting.since <= period AND (until IS NULL OR until > period)
-      LEFT JOIN (SELECT programme, min(assessed_on) AS since FROM assessment
-                  WHERE marker = $1 AND status = 'submitted' GROUP BY 1) AS waiting
-             ON waiting.programme = p.programme AND waiting.since <= period
-     WHERE p.marker = $1 AND p.stage = $2
-     GROUP BY 1, 2, 3, 4, 5, 6"""
-
-
-async def _periods_assessed(
-    data: Snapshot, target: schemas.IndicatorTarget, interval: Interval, today: date
-) -> list[schemas.IndicatorPeriod]:
-    """The indicator of the end of each period since the first assessment, by the date of what was assessed."""
-    first = await data.fetchval("SELECT min(assessed_on) FROM assessment WHERE marker = $1", target.marker)
-    periods = ends(first, today, interval) if first and first <= today else []
-    rubrics = {row["code"]: row for row in await data.fetch("SELECT code, status, superseded FROM rubric")}
-    rows: dict[date, list[Any]] = defaultdict(list)
-    for row in await data.fetch(_COUNTED_BY, target.marker, target.stage, periods):
-        rows[row["period"]].append(row)
-    counting = _Counting(target, _not_held(await _coverage(data, target)))
-    return [
-        schemas.IndicatorPeriod(period_end=end, at=None, indicator=_folded(rows[end], rubrics, counting, None))
-        for end in periods
-    ]
-
-
 async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
     """The counts of answers to each criterion across the programmes, the weakest criterion first."""
     query = await with_known_codes(request, ReadKind.COMPUTED, CURRENT_GRADES, query)
@@ -831,47 +457,17 @@ async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
              GROUP BY 1, 2, 3""",
             *arguments,
         )
-        rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
-        return schemas.CriteriaSummaries(criteria=_criteria(rows, rubrics), revision=revision)
+        return schemas.CriteriaSummaries(criteria=rules.criteria_of(rows, await fetch_rubrics(data)), revision=revision)
 
     as_csv = table_of(schemas.CriterionSummary, "criteria")
-    return await _aged(request, await answer_computed(request, query, build, table=as_csv))
+    return await with_ages(request, await answer_computed(request, query, build, table=as_csv))
 
 
-def _criteria(rows: Iterable[Any], rubrics: Mapping[str, str]) -> list[schemas.CriterionSummary]:
-    given: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for row in rows:
-        given[row["rubric"]][row["criterion"]][row["answer"]] += row["programmes"]
-    found = []
-    for code, criteria in given.items():
-        rubric = parse_rubric(rubrics[code])
-        best = Fraction(rubric.scale.levels[-1].value)
-        for criterion in rubric.criteria:
-            answers = criteria.get(criterion.code, Counter())
-            levels = [(level, answers[str(level.value)]) for level in rubric.scale.levels]
-            answered = sum(number for _, number in levels)
-            points = sum((Fraction(level.value) * number for level, number in levels), Fraction())
-            found.append(
-                schemas.CriterionSummary(
-                    rubric=code,
-                    criterion=criterion.code,
-                    principle=criterion.principle,
-                    question=criterion.question,
-                    answered=answered,
-                    not_applicable=answers[NOT_APPLICABLE],
-                    share=share(points, best * answered) if answered else None,
-                    levels=[
-                        schemas.AnswerCount(answer=level.value, label=level.label, programmes=number)
-                        for level, number in levels
-                    ],
-                )
-            )
-    return sorted(found, key=_weakness)
-
-
-def _weakness(criterion: schemas.CriterionSummary) -> tuple[bool, Fraction, str, str]:
-    reached = criterion.share.exact if criterion.share else Fraction(1)
-    return criterion.share is None, reached, criterion.rubric, criterion.criterion
+async def fetch_rubrics(data: Snapshot) -> dict[str, Rubric]:
+    """All published rubrics, by their codes."""
+    return {
+        row["code"]: parse_rubric(row["record"]) for row in await data.fetch("SELECT code, record::text FROM rubric")
+    }
 
 
 async def answer_copies(request: Request) -> Response:

@@ -16,6 +16,9 @@ from mmptf_common.lists.tables import columns_of
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.lists import add_listing
 from mmptf_markers.indicator import queries, schemas
+from mmptf_markers.indicator.over_time import OverTimeQuery, answer_over_time
+from mmptf_markers.indicator.standings import CURRENT_GRADES, CurrentGradeQuery
+from mmptf_markers.indicator.targets import TARGETS
 
 router = openapi.Router()
 TAG = openapi.Tag(
@@ -29,18 +32,16 @@ TAG = openapi.Tag(
     tags=[TAG.name],
     response_model=schemas.CurrentGradePage,
     summary="List the current grades of programmes",
-    **openapi.read(
-        media=openapi.EXPORTS, texts=openapi.exports(queries.CURRENT_GRADES.columns, queries.CURRENT_GRADES.item)
-    ),
+    **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(CURRENT_GRADES.columns, CURRENT_GRADES.item)),
 )
 async def list_current_grades(
-    request: PublicReadRequest, query: Annotated[queries.CurrentGradeQuery, StrictQuery()]
+    request: PublicReadRequest, query: Annotated[CurrentGradeQuery, StrictQuery()]
 ) -> Response:
     """The grade of each programme under each marker: that of what was assessed last, or none.
 
     By pages; `text/csv` and `application/x-ndjson` are complete.
     """
-    return await answer_list(request, queries.CURRENT_GRADES, query)
+    return await answer_list(request, CURRENT_GRADES, query)
 
 
 @router.get(
@@ -76,10 +77,10 @@ async def get_indicator(
     **openapi.read(media=openapi.TABLE, conflicts=True, texts=openapi.table(columns_of(schemas.IndicatorPeriod))),
 )
 async def get_indicator_over_time(
-    request: PublicReadRequest, query: Annotated[queries.OverTimeQuery, StrictQuery()]
+    request: PublicReadRequest, query: Annotated[OverTimeQuery, StrictQuery()]
 ) -> Response:
     """The indicator at the end of each period: by the day of what was assessed, or as it was known then."""
-    return await queries.answer_over_time(request, query)
+    return await answer_over_time(request, query)
 
 
 @router.get(
@@ -115,7 +116,7 @@ async def get_markers_replication_status(request: PublicRequest) -> Response:
 
 add_listing(
     router,
-    queries.TARGETS,
+    TARGETS,
     tag=TAG,
     noun="indicator target",
     about="What a marker is to reach: the least share of programmes with certain grades, such as 90 % with A or B.",

@@ -1,0 +1,1 @@
+"""The report for the Steering Committee and donors: the portfolio on one page."""
