@@ -220,5 +220,6 @@ def add_drafts(
 
 def _private(response: Response) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = f"{response.headers['Vary']}, Authorization"
+    # A redirection to the code in the right case varies by nothing so far.
+    response.headers.add_vary_header("Authorization")
     return response
