@@ -104,12 +104,12 @@ async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
         await write.session.merge(_draft_row(amended.model_copy(update={"updated": write.at})))
 
 
-async def discard_draft(write: Write, code: str) -> None:
+async def discard_draft(write: Write, _who: Identity, code: str) -> None:
     """Delete a draft."""
     await write.session.delete(await row_of(write, DraftRow, DRAFTS, code))
 
 
-async def submit_draft(write: Write, code: str) -> Created:
+async def submit_draft(write: Write, _who: Identity, code: str) -> Created:
     """Turn a complete draft into an assessment; raises InvalidRequest with everything that is missing."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = rules.stored_draft(row.record)

@@ -69,6 +69,7 @@ add_drafts(
         " its answers never change.",
     ),
     submitted=ASSESSMENTS,
+    readers="The drafts of the organization that the access token names.",
 )
 
 
