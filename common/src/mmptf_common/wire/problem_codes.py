@@ -422,7 +422,8 @@ class ProblemCode(StrEnum):
     DRAFT_EXISTS = (
         "draft_exists",
         (409,),
-        "The organization has a draft of the same assessment; `detail` names it.",
+        "There is a draft of the same assessment already, which the organizations of its programme write together;"
+        " `detail` names it.",
         "Amend that draft.",
     )
     UNDER_REVIEW = (
@@ -455,6 +456,13 @@ class ProblemCode(StrEnum):
         (409,),
         "What is to be withdrawn is no declared grade that counts: it has answers, was withdrawn or corrected already.",
         "Correct an assessment by a new version; read it again to see what became of it.",
+    )
+    ASSESSORS_NAMED = (
+        "assessors_named",
+        (409,),
+        "The catalogue names organizations that take part in the programme, and those assess it: there is nothing to"
+        " settle.",
+        "Have the programme amended in the catalogue where others take part.",
     )
     NOT_ANSWERED = (
         "not_answered",

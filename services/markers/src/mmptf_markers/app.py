@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from mmptf_common.service import Service, create_service
 from mmptf_markers.assessments import routes as assessments
 from mmptf_markers.assessments.queries import ASSESSMENTS
+from mmptf_markers.assessors import routes as assessors
 from mmptf_markers.indicator import routes as indicator
 from mmptf_markers.indicator.queries import TARGETS
 from mmptf_markers.models import Base
@@ -28,8 +29,8 @@ SERVICE = Service(
     package="mmptf_markers",
     settings=MarkersSettings,
     metadata=Base.metadata,
-    tags=(indicator.TAG, assessments.TAG, rubrics.TAG, assessments.DRAFTS_TAG),
-    routers=(assessments.router, indicator.router, rubrics.router),
+    tags=(indicator.TAG, assessments.TAG, rubrics.TAG, assessments.DRAFTS_TAG, assessors.TAG),
+    routers=(assessments.router, indicator.router, rubrics.router, assessors.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     body_limits={rubrics.SCORE_PATH: rubrics.MAX_SCORE_BODY, rubrics.RUBRICS_PATH: rubrics.MAX_RUBRIC_BODY},

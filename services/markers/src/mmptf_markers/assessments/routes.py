@@ -33,7 +33,7 @@ TAG = openapi.Tag(
 )
 DRAFTS_TAG = openapi.Tag(
     "Assessment drafts",
-    "Answer the questions of a rubric for a programme step by step, visible to your organization only; then submit.",
+    "Answer the questions of a rubric for a programme step by step, together with all that take part; then submit.",
     supporting=True,
 )
 
@@ -48,11 +48,14 @@ add_drafts(
     noun="assessment draft",
     tag=DRAFTS_TAG,
     drafter=Assessor,
-    about="An assessment before it is submitted, visible to its organization only, with what is still to be answered.",
+    about="An assessment before it is submitted, which the organizations that take part in the programme see and write"
+    " together, with what is still to be answered.",
     example="D-7K3M9QWT",
     create=StepWithBody(
         commands.create_draft,
-        "Begin an assessment of a programme in which the caller's organization takes part; answers may come later.",
+        "Begin an assessment of a programme in which the caller's organization takes part; answers may come later. All"
+        " that take part write one draft of a programme, marker, stage and year: where there is one, the answer is a"
+        " 409 that names it.",
         schemas.AssessmentSent,
         schemas.EXAMPLE_DRAFT,
     ),
@@ -66,10 +69,11 @@ add_drafts(
     submit=Step(
         commands.submit_draft,
         "Submit a complete draft for review: everybody can read it from then on, under the code that it gets now, and"
-        " its answers never change.",
+        " its answers never change. The lead organization of the programme does so, or any that takes part where none"
+        " is named; the same holds for discarding a draft.",
     ),
     submitted=ASSESSMENTS,
-    readers="The drafts of the organization that the access token names.",
+    readers="The drafts of the programmes in which the organization takes part that the access token names.",
 )
 
 

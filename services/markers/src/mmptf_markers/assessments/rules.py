@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
 from mmptf_markers.assessments.schemas import (
@@ -262,7 +263,10 @@ def declaration_errors(
     elif sent.grade not in grades[sent.marker]:
         errors.append(unknown_code("/grade", sent.grade, grades[sent.marker]))
     if not participants:
-        detail = f"/organization: the catalogue names no organization that takes part in {sent.programme}"
+        detail = (
+            f"/organization: the catalogue names no organization that takes part in {sent.programme}, and it is not"
+            f" settled at {link('/markers/v1/assessors')} who assesses it"
+        )
         errors.append(error_detail(ProblemCode.UNKNOWN_CODE, detail, pointer="/organization"))
     elif sent.organization not in participants:
         errors.append(unknown_code("/organization", sent.organization, sorted(participants)))

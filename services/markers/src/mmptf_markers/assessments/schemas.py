@@ -338,12 +338,14 @@ class CriterionAnswer(ResponseModel):
 
 
 class AssessmentDraft(ResponseModel):
-    """An assessment before it is submitted, which its organization alone sees."""
+    """An assessment before it is submitted, which the organizations that take part in the programme see and write."""
 
     code: Code
     """Code of the draft, such as `D-7K3M9QWT`; the assessment gets one of its own when it is submitted."""
     organization: Code
-    """Code of the organization that writes it, as at `/catalog/v1/organizations`, such as `ILO`."""
+    """Code of the organization that began it, as at `/catalog/v1/organizations`, such as `ILO`; the history says which
+    one wrote what.
+    """
     programme: Code
     """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     stage: AssessmentStage
@@ -463,7 +465,7 @@ class Assessment(ResponseModel):
     corrects: Code | None
     """Code of the version that this one corrects; null for the first."""
     organization: Code
-    """Code of the organization that assessed it, as at `/catalog/v1/organizations`, such as `ILO`."""
+    """Code of the organization that submitted or declared it, as at `/catalog/v1/organizations`, such as `ILO`."""
     status: AssessmentStatus
     """Whether it waits for its review, was returned, accepted, or withdrawn."""
     grade: Code
