@@ -63,8 +63,10 @@ async def test_a_programme_of_which_nobody_is_named_is_settled_and_assessed(mark
     assert refused(await marker_service.submit(draft, ILO)) == (403, "forbidden")
     assert (await marker_service.get(DRAFTS, WHO, programme=code))["items"] == []
     submitted = made(await marker_service.submit(draft, IOM))
-    assert refused(await marker_service.review(submitted, Who("reviewer", "ILO"))) == (403, "forbidden")
-    assert made(await marker_service.review(submitted), 200).json()["status"] == "accepted"
+    agreed = await marker_service.send("POST", f"{at(submitted)}/positions", ILO, {"position": "agree"}, match="*")
+    assert [p["organization"] for p in made(agreed, 200).json()["positions"]] == ["ILO"]
+    assert refused(await marker_service.review(agreed, Who("reviewer", "ILO"))) == (403, "forbidden")
+    assert made(await marker_service.review(agreed), 200).json()["status"] == "accepted"
 
 
 async def test_what_is_settled_can_be_corrected(marker_service: Markers) -> None:

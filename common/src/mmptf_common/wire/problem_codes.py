@@ -457,6 +457,12 @@ class ProblemCode(StrEnum):
         "What is to be withdrawn is no declared grade that counts: it has answers, was withdrawn or corrected already.",
         "Correct an assessment by a new version; read it again to see what became of it.",
     )
+    POSITIONS_CLOSED = (
+        "positions_closed",
+        (409,),
+        "The assessment does not wait for its review: positions are stated on what is submitted, until it is decided.",
+        "Read it again to see what became of it, and state the position on its next version.",
+    )
     ASSESSORS_NAMED = (
         "assessors_named",
         (409,),

@@ -27,8 +27,9 @@ from mmptf_markers.assessments.schemas import (
     AssessmentSent,
     CatalogueCheck,
     DeclarationSent,
+    Position,
+    PositionSent,
     Review,
-    ReviewedAnswer,
     ReviewSent,
 )
 from mmptf_markers.assessors.commands import fetch_participation, require_programme
@@ -154,6 +155,7 @@ async def submit_draft(write: Write, who: Identity, code: str) -> Created:
         declared_grade=draft.declared_grade,
         derived=derived,
         reviewed=None,
+        positions=[],
         differences=rules.find_differences(draft.declared_grade, derived, None),
         answers=draft.answers,
         due_diligence=draft.due_diligence,
@@ -175,7 +177,7 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     assessment = rules.stored_assessment(row.record)
     programme = await require_programme(write, assessment.programme)
     _require_other_organization(who, await fetch_participation(write, programme), assessment)
-    if who.subject in await _fetch_authors(write, code):
+    if who.subject in await _fetch_authors(write, assessment):
         raise Forbidden(f"{code} is reviewed by somebody who did not write it.")
     if assessment.status != "submitted" or assessment.rubric is None:
         raise Conflict(
@@ -193,10 +195,7 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
         organization=who.organization,
         at=write.at,
         comment=sent.comment,
-        answers={
-            criterion: ReviewedAnswer(answer=answer.answer, instead_of=given[criterion], reason=answer.reason)
-            for criterion, answer in sent.answers.items()
-        },
+        answers=rules.own_answers(assessment, sent.answers),
         derived=rules.derive_grade(score),
         grade=score.grade or sent.grade,
     )
@@ -211,6 +210,38 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
         }
     )
     await write.session.merge(_assessment_row(outcome, row.draft))
+
+
+async def state_position(write: Write, who: Identity, code: str, sent: PositionSent) -> None:
+    """Add what another organization that takes part says of an assessment, in place of what it said before.
+
+    Raises Forbidden for the organization that submitted it, and for one that takes no part.
+    """
+    row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
+    assessment = rules.stored_assessment(row.record)
+    programme = await require_programme(write, assessment.programme)
+    organization = organization_of(who)
+    require_participant(await fetch_participation(write, programme), organization)
+    if organization == assessment.organization:
+        raise Forbidden(f"{organization} has submitted {code}; the others that take part state their positions on it.")
+    if assessment.status != "submitted" or assessment.rubric is None:
+        raise Conflict(
+            f"{code} is {assessment.status}; positions are stated on what waits for its review.",
+            code=ProblemCode.POSITIONS_CLOSED,
+        )
+    raise_if_any(rules.position_errors(sent) + rules.own_answer_errors(assessment, sent.answers))
+    rubric = await _require_rubric(write, published_code(assessment.rubric))
+    own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
+    checks = rules.counting_checks(rubric, assessment, own)
+    score_or_raise(rubric, rules.answers_of(assessment.answers) | own, assessment.stage, checks)
+    position = Position(
+        organization=organization,
+        position=sent.position,
+        reason=sent.reason,
+        answers=rules.own_answers(assessment, sent.answers),
+        at=write.at,
+    )
+    await write.session.merge(_assessment_row(rules.with_position(assessment, position), row.draft))
 
 
 async def declare(write: Write, sent: DeclarationSent) -> Created:
@@ -249,6 +280,7 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         declared_grade=sent.grade,
         derived=None,
         reviewed=None,
+        positions=[],
         differences=[],
         answers={},
         due_diligence=[],
@@ -347,8 +379,9 @@ def _require_other_organization(who: Identity, participation: Participation, ass
             "The access token names an organization by something that is no code.",
             code=ProblemCode.ORGANIZATION_NOT_KNOWN,
         )
-    # The organization that submitted it counts as taking part, even where it is not named any more.
-    if organization in participation.concerned | {assessment.organization}:
+    # Those that submitted it or took a position count as taking part, even where they are not named any more.
+    took_part = {assessment.organization, *(position.organization for position in assessment.positions)}
+    if organization in participation.concerned | took_part:
         raise Forbidden(
             f"{organization} takes part in {participation.programme}: the reviewer belongs to none that does."
         )
@@ -419,8 +452,10 @@ async def _next_code(write: Write) -> str:
     return f"A-{(last or 0) + 1:06d}"
 
 
-async def _fetch_authors(write: Write, code: str) -> set[str]:
-    """The actors who wrote an assessment, from first draft to submission, or an earlier version that it continues."""
+async def _fetch_authors(write: Write, assessment: Assessment) -> set[str]:
+    """The actors who wrote an assessment, from first draft to submission, or an earlier version that it continues, and
+    those who stated a position on it.
+    """
     found = await write.session.scalars(
         sa.text(
             "WITH RECURSIVE version AS (SELECT code, draft, rubric, record FROM assessment WHERE code = :code"
@@ -431,7 +466,9 @@ async def _fetch_authors(write: Write, code: str) -> set[str]:
             ' UNION SELECT actor FROM version JOIN draft_change ON key = coalesce(draft, code COLLATE "default")'
             " AND entity = 'draft'"
             " JOIN draft_revision ON seq BETWEEN first AND number"
+            " UNION SELECT actor FROM change JOIN revision ON seq BETWEEN first AND number"
+            " WHERE key = :code AND entity = 'assessment' AND organization = ANY(:others)"
         ),
-        {"code": code},
+        {"code": assessment.code, "others": [position.organization for position in assessment.positions]},
     )
     return set(found)

@@ -171,7 +171,7 @@ ASSESSMENTS = Listing(
     item=schemas.Assessment,
     page=schemas.AssessmentPage,
     rows="assessment",
-    record=completed(f"({_AS_SENT})", assessed_on=_ASSESSED_ON, document_date="'null'"),
+    record=completed(completed(f"({_AS_SENT})", assessed_on=_ASSESSED_ON, document_date="'null'"), positions="'[]'"),
     query=AssessmentQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -287,8 +287,8 @@ async def answer_comparison(request: Request, code: str, query: ComparisonQuery)
 async def _earlier(data: Snapshot, later: schemas.Assessment, named: str | None) -> schemas.Assessment:
     """The named assessment, or the last accepted one before this; raises Conflict or InvalidRequest without one."""
     rows = await data.fetch(
-        """
-        SELECT record::text FROM assessment
+        f"""
+        SELECT {ASSESSMENTS.record} FROM assessment
          WHERE programme = $1 AND marker = $2 AND code <> $3
            AND ($4::text IS NULL AND status = 'accepted' OR code = $4)""",
         later.programme, later.marker, later.code, named,

@@ -1,4 +1,4 @@
-"""The routes of assessments: the drafts of the caller's organization, submissions, reviews, declared grades."""
+"""The routes of assessments: drafts, submissions, positions of other organizations, reviews, declared grades."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ DRAFTS_TAG = openapi.Tag(
 
 AssessmentCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000001", packaged=False)]
 SubmittedCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000002", packaged=False)]
+JointCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000004", packaged=False)]
 DeclaredCode = Annotated[str, openapi.code_in_path("Code of the declared grade.", "A-000003", packaged=False)]
 
 
@@ -75,6 +76,34 @@ add_drafts(
     submitted=ASSESSMENTS,
     readers="The drafts of the programmes in which the organization takes part that the access token names.",
 )
+
+
+@router.post(
+    "/assessments/{code}/positions",
+    tags=[TAG.name],
+    response_model=schemas.Assessment,
+    summary="State a position on an assessment",
+    **openapi.write(changes=True),
+)
+async def state_position(
+    request: ChangeRequest,
+    code: JointCode,
+    sent: Annotated[schemas.PositionSent, openapi.example(schemas.EXAMPLE_POSITION)],
+    who: Assessor,
+    query: WriteParameters,
+) -> Response:
+    """Agree with a submitted assessment or dissent, for an organization that takes part and has not submitted it.
+
+    It is public in `positions`, and replaces what the organization said before; after the review none is stated.
+    """
+    return await answer_write(
+        request,
+        who,
+        query,
+        lambda write: commands.state_position(write, who, code, sent),
+        reason=(sent.reason or "agreed")[:2000],
+        changes=(ASSESSMENTS, code),
+    )
 
 
 @router.post(

@@ -19,7 +19,10 @@ from mmptf_markers.assessments.schemas import (
     DeclarationSource,
     DerivedGrade,
     GradeDifference,
+    Position,
+    PositionSent,
     Review,
+    ReviewedAnswer,
     ReviewedAnswerSent,
     Risk,
 )
@@ -53,7 +56,7 @@ def stored_assessment(record: Mapping[str, Any]) -> Assessment:
     """The assessment of a stored record, which may be older than some of its members."""
     submitted = date.fromisoformat(record["submitted"])
     day = assessed_on(record["year"], document_date=None, otherwise=submitted)
-    return Assessment.model_validate({"document_date": None, "assessed_on": day, **record})
+    return Assessment.model_validate({"document_date": None, "assessed_on": day, "positions": [], **record})
 
 
 def assessed_on(year: int | None, document_date: date | None, *, otherwise: date) -> date:
@@ -237,6 +240,32 @@ def own_answer_errors(assessment: Assessment, own: Mapping[str, ReviewedAnswerSe
         error_detail(ProblemCode.NOT_ANOTHER, f"{pointer}: that is the assessor's answer", pointer=pointer)
         for pointer in (f"/answers/{criterion}" for criterion in repeated)
     ]
+
+
+def own_answers(assessment: Assessment, own: Mapping[str, ReviewedAnswerSent]) -> dict[str, ReviewedAnswer]:
+    """The answers of somebody else, each with the assessor's which it stands in place of."""
+    given = answers_of(assessment.answers)
+    return {
+        criterion: ReviewedAnswer(answer=answer.answer, instead_of=given[criterion], reason=answer.reason)
+        for criterion, answer in own.items()
+    }
+
+
+def position_errors(sent: PositionSent) -> list[ErrorDetail]:
+    """An error for a dissent without a reason, and for agreement with other answers."""
+    if sent.position == "dissent":
+        pointer = "/reason"
+        detail = f"{pointer}: say why"
+        return [] if sent.reason else [error_detail(ProblemCode.MISSING_MEMBER, detail, pointer=pointer)]
+    pointer = "/answers"
+    detail = f"{pointer}: whoever agrees has no other answers"
+    return [error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer=pointer)] if sent.answers else []
+
+
+def with_position(assessment: Assessment, position: Position) -> Assessment:
+    """The assessment with an organization's position, in place of its earlier one."""
+    others = [stated for stated in assessment.positions if stated.organization != position.organization]
+    return assessment.model_copy(update={"positions": [*others, position], "updated": position.at})
 
 
 def reviewed_grade_errors(rubric: Rubric, grade: str | None) -> list[ErrorDetail]:
