@@ -30,6 +30,8 @@ TABLES = {"csv", "csv-spreadsheet"}
 EDITION = Path(str(files("mmptf_funding"))) / "data/MI-2015/requirements.csv"
 # Codes that are asked for one at a time.
 NAMED = {"earlier": "A-000001", "target": "human-rights-90", "language": "fr"}
+# The assessment before which that one was made.
+COMPARED = "A-000002"
 COPIED = {
     "programme": ["MKD-01", "SRB-01"],
     "stage": ["funded", "pipeline"],
@@ -286,6 +288,24 @@ def _action_end(raw_schema: Json, name: str) -> Json:
     }
 
 
+def _position(raw_schema: Json, name: str) -> Json:
+    """A dissent, which says why, with answers that are none of the assessor's."""
+    answers = _review(raw_schema, "ReviewSent")["properties"]["answers"]
+    found = _narrowed(raw_schema, name, position={"const": "dissent"}, answers=answers)
+    reason = {**found["properties"]["reason"], "type": "string"}
+    return {
+        **found,
+        "required": [*found["required"], "reason"],
+        "properties": {**found["properties"], "reason": reason},
+    }
+
+
+def _settlement(raw_schema: Json, name: str) -> Json:
+    organizations = {"enum": [["ILO", "IOM"], ["IOM"], ["IOM", "WHO"]]}
+    said = {"organizations": organizations, "lead_organization": {"enum": ["IOM", None]}}
+    return _narrowed(raw_schema, name, **said, **({"programme": {"const": "MDA-01"}} if name.endswith("Sent") else {}))
+
+
 def _declaration(raw_schema: Json, name: str) -> Json:
     stages = {"enum": ["concept_note", "programme_document", "final_report"]}
     said = {"programme": {"const": "ETH-01"}, "marker": {"const": "human_rights"}, "grade": {"enum": ["A", "B", "C"]}}
@@ -316,6 +336,9 @@ BODIES = {
     "ReviewSent": _review,
     "DeclarationSent": _declaration,
     "ActionEndSent": _action_end,
+    "PositionSent": _position,
+    "AssessorSettlementSent": _settlement,
+    "AssessorSettlementAmendment": _settlement,
 }
 
 
@@ -346,6 +369,9 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         return
     if isinstance(case.body, dict):
         case.body = _that_shows(case.body)
+    if case.operation.path.endswith("/comparison") and (case.path_parameters or {}).get("code") != COMPARED:
+        # An assessment of another programme is not earlier.
+        query.pop("earlier", None)
     if not query:
         return
     if case.operation.path.endswith("/status-changes"):

@@ -33,6 +33,8 @@ from mmptf_local.suite import Suite
 from mmptf_markers.assessments import schemas as marked
 from mmptf_markers.assessments.commands import create_draft as create_assessment_draft
 from mmptf_markers.assessments.schemas import AssessmentSent
+from mmptf_markers.assessors.routes import PROGRAMME
+from mmptf_markers.assessors.schemas import EXAMPLE_SETTLEMENT
 from mmptf_markers.seed import packaged_rubrics
 from tests.conftest import asyncio_run
 from tests.tokens import writing
@@ -158,17 +160,26 @@ async def draft(database_url: str, code: str, create: Callable[..., Awaitable[Cr
 
 
 def assess(client: httpx.Client, markers: str) -> None:
-    """One assessment that is accepted, one that is submitted, and a declared grade."""
+    """An assessment that is accepted, two that are submitted, a declared grade, and settled assessors."""
     while any(copy["caught_up"] is None for copy in client.get(f"{markers}/copies").json()["copies"]):
         time.sleep(0.1)
     for n, (organization, said) in enumerate(ASSESSED):
-        agency = {"client": "agency", "organization": organization}
-        draft = client.post(f"{markers}/drafts", json={**marked.EXAMPLE_DRAFT, **said}, headers=writing(**agency))
-        where = draft.raise_for_status().headers["location"].partition("/markers/v1")[2]
-        sent = client.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
+        sent = submit(client, markers, organization, said)
         if n < 1:
             where = sent.headers["location"].partition("/markers/v1")[2]
             headers = writing("reviewer", match="*")
             client.post(f"{markers}{where}/review", json=marked.EXAMPLE_REVIEW, headers=headers).raise_for_status()
+    settled = {**EXAMPLE_SETTLEMENT, "programme": PROGRAMME}
+    client.post(f"{markers}/assessors", json=settled, headers=writing("management-unit")).raise_for_status()
     declared = {**marked.EXAMPLE_DECLARATION, "year": 2022, "date": "2023-03-31"}
     client.post(f"{markers}/declarations", json=declared, headers=writing("management-unit")).raise_for_status()
+    # Of a programme in which several take part, one of which states its position.
+    submit(client, markers, "WHO", {"stage": "programme_document", "answers": ANSWERS})
+
+
+def submit(client: httpx.Client, markers: str, organization: str, said: Mapping[str, Any]) -> httpx.Response:
+    """The answer to the submission of the example of an assessment, with some of its members others."""
+    agency = {"client": "agency", "organization": organization}
+    draft = client.post(f"{markers}/drafts", json={**marked.EXAMPLE_DRAFT, **said}, headers=writing(**agency))
+    where = draft.raise_for_status().headers["location"].partition("/markers/v1")[2]
+    return client.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()

@@ -35,6 +35,7 @@ class Rule:
     agent: int | None = None
     reviewer: int | None = None
     admin_of_another: int | None = None
+    another: str = "WHO"
 
 
 # The statuses of the examples of every operation that needs a token, for all who have its scope but the administrator,
@@ -57,14 +58,18 @@ RULES = {
     "funding:reverse_ledger_entry": Rule("ILO", (201, 403), 403, 201),
     "funding:create_contributor": Rule("IOM", (403, 403), 201, 201),
     "funding:import_requirements": Rule("IOM", (403, 403), 200, 403),
-    "markers:list_assessment_drafts": Rule("IOM", (200, 200)),
-    "markers:get_assessment_draft": Rule("IOM", (200, 404)),
-    "markers:get_assessment_draft_score": Rule("IOM", (200, 404)),
-    "markers:get_assessment_draft_history": Rule("IOM", (200, 404)),
-    "markers:create_assessment_draft": Rule("IOM", (201, 201)),
-    "markers:amend_assessment_draft": Rule("IOM", (200, 404)),
-    "markers:discard_assessment_draft": Rule("IOM", (204, 404)),
-    "markers:submit_assessment_draft": Rule("IOM", (201, 404)),
+    "markers:list_assessment_drafts": Rule("IOM", (200, 200), another="ILO"),
+    "markers:get_assessment_draft": Rule("IOM", (200, 404), another="ILO"),
+    "markers:get_assessment_draft_score": Rule("IOM", (200, 404), another="ILO"),
+    "markers:get_assessment_draft_history": Rule("IOM", (200, 404), another="ILO"),
+    "markers:create_assessment_draft": Rule("IOM", (201, 403), admin_of_another=403, another="ILO"),
+    "markers:amend_assessment_draft": Rule("IOM", (200, 404), another="ILO"),
+    "markers:discard_assessment_draft": Rule("IOM", (204, 404), another="ILO"),
+    "markers:submit_assessment_draft": Rule("IOM", (201, 404), another="ILO"),
+    # The other one has submitted it.
+    "markers:state_position": Rule("IOM", (200, 403), admin_of_another=403),
+    "markers:settle_assessors": Rule("IOM", management_unit=201, reviewer=403),
+    "markers:amend_assessor_settlement": Rule("IOM", management_unit=200, reviewer=403),
     "markers:review_assessment": Rule("IOM", management_unit=200, reviewer=200, admin_of_another=403),
     "markers:get_restricted_content": Rule("ILO", (200, 200), management_unit=200, reviewer=200),
     "markers:get_restricted_action": Rule("ILO", (200, 200), management_unit=200, reviewer=200),
@@ -157,7 +162,7 @@ async def test_each_role_may_use_its_own_operations_only(apis: ApiClients, opera
     scopes = [scope for requirement in operation.contract["security"] for scope in requirement["bearer"]]
     statuses = {"management-unit": rule.management_unit, "agent": rule.agent, "reviewer": rule.reviewer}
     for client, known in CLIENTS.items():
-        for organization, own in ((rule.own, True), ("WHO", False)):
+        for organization, own in ((rule.own, True), (rule.another, False)):
             if client == "admin":
                 expected: int | None = (not own and rule.admin_of_another) or operation.done
             elif client == "agency":

@@ -17,8 +17,8 @@ READS = [operation for operation in OWN if operation.is_read]
 # The lists of what is only ever written, their facets and totals, and what is computed from them.
 WRITTEN = (
     "/catalog/v1/drafts", "/funding/v1/ledger", "/funding/v1/statement/", "/markers/v1/drafts",
-    "/markers/v1/assessments", "/markers/v1/actions", "/markers/v1/translations", "/catalog/v1/audit/drafts",
-    "/markers/v1/audit/drafts",
+    "/markers/v1/assessments", "/markers/v1/assessors", "/markers/v1/actions", "/markers/v1/translations",
+    "/catalog/v1/audit/drafts", "/markers/v1/audit/drafts",
 )  # fmt: skip
 # Filters whose examples find nothing in the packaged data: where, and the parameter.
 NOT_PACKAGED_FILTERS = (

@@ -185,8 +185,10 @@ _DRAFTS = """
     INSERT INTO draft_change (seq, entity, key, action, after)
     SELECT 1700000000000 + row_number() OVER (ORDER BY code), 'draft', code, 'create', record FROM draft;
     INSERT INTO draft_revision (first, number, at, actor, owner)
-    SELECT seq, seq, to_timestamp(seq / 1000.0), 'test', organization FROM draft_change JOIN draft ON code = key;
+    SELECT seq, seq, to_timestamp(seq / 1000.0), 'test', {owner} FROM draft_change JOIN draft ON code = key;
     UPDATE draft SET revised = seq FROM draft_change WHERE key = code"""
+# The column of a draft that names its owner.
+OWNERS = {"catalog": "organization", "markers": "programme"}
 ENTITIES = {
     "catalog": {"organization": "organization", "programme": "programme"},
     "funding": {"contribution": "contribution", "requirement": "requirement", "ledger_entry": "ledger_entry"},
@@ -218,8 +220,8 @@ async def grow(url: str, service: str, many: int) -> None:
             for table, entity in ENTITIES[service].items():
                 await connection.execute(_JOURNAL.format(table=table, entity=entity))
             await connection.execute(_REVISIONS)
-            if service != "funding":
-                await connection.execute(_DRAFTS)
+            if service in OWNERS:
+                await connection.execute(_DRAFTS.format(owner=OWNERS[service]))
         # As autovacuum leaves the tables: only then may an index be read without its table.
         await connection.execute("VACUUM ANALYZE")
     finally:

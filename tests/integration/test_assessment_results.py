@@ -130,7 +130,7 @@ async def test_what_was_asked_otherwise_is_not_compared(marker_service: Markers)
 
 
 async def test_assessments_are_filtered_and_exported(marker_service: Markers) -> None:
-    code = await marker_service.copied()
+    code = await marker_service.copied(lead_organization=None)
     accepted = await marker_service.accepted(code, 3)
     submitted = (
         await marker_service.submitted(code, who=ILO, stage="concept_note", answers=answers(1, "concept_note"))

@@ -54,14 +54,15 @@ async def test_who_wrote_what_a_correction_goes_on_with_does_not_review_it(marke
 @pytest.mark.parametrize("organization", ["IOM", "iom", "Iom", "ILO", "UNDP", "undp"])
 async def test_the_reviewer_belongs_to_none_that_takes_part(marker_service: Markers, organization: str) -> None:
     # The lead takes part, though it is not among the organizations.
-    submitted = await marker_service.submitted(await marker_service.copied(lead_organization="UNDP"))
+    code = await marker_service.copied(lead_organization="UNDP")
+    submitted = await marker_service.submitted(code, 3, Who("agency", "UNDP"))
     refusal = await marker_service.review(submitted, Who("reviewer", organization))
     assert refused(refusal) == (403, "forbidden")
     assert organization.upper() in refusal.json()["detail"]
 
 
 async def test_who_assessed_does_not_review_after_leaving_the_programme(marker_service: Markers) -> None:
-    document = programme()
+    document = programme(lead_organization=None)
     await marker_service.copy(document)
     submitted = await marker_service.submitted(document["code"], 3, ILO)
     await marker_service.copy({**document, "organizations": [{"code": "IOM", "name": "IOM"}]})
@@ -152,7 +153,7 @@ async def test_a_correction_is_begun_with_the_answers_and_is_the_next_version(
     )  # fmt: skip
     assert (said["missing"], said["declared_grade"]) == (["participation"], None)
     full = made(await marker_service.patch(draft, ILO, answers={"participation": answer(3)}), 200)
-    second = made(await marker_service.submit(full, ILO))
+    second = made(await marker_service.submit(full))
     assert (second.json()["version"], second.json()["corrects"]) == (2, first.json()["code"])
     assert await stored(marker_service, first) == reviewed.json()
     assert (await marker_service.draft(code, stage="concept_note")).json()["corrects"] is None

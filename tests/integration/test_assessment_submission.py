@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing
 from tests.conftest import running_app
-from tests.integration.assessments import CODES, NOBODYS, RISK, history, stored
+from tests.integration.assessments import CODES, NOBODYS, RISK, history, stored, twin
 from tests.integration.marked import (
     ADMIN,
     API,
@@ -129,7 +129,7 @@ async def test_the_journal_shows_what_a_review_changes_and_nothing_else(marker_s
 async def test_a_draft_begun_before_another_submission_is_refused(marker_service: Markers) -> None:
     code = await marker_service.copied()
     ours = await marker_service.draft(code, answers=answers(3))
-    theirs = await marker_service.submitted(code, 2, ILO)
+    theirs = made(await marker_service.submit(await twin(marker_service, ours)))
     refusal = await marker_service.submit(ours)
     assert refused(refusal) == (409, "draft_outdated")
     assert theirs.json()["code"] in refusal.json()["detail"]
@@ -144,8 +144,9 @@ async def test_a_draft_begun_before_another_submission_is_refused(marker_service
 
 
 async def test_of_two_submissions_at_once_one_is_first(marker_service: Markers) -> None:
-    code = await marker_service.copied()
-    drafts = [(await marker_service.draft(code, who, answers=answers(3)), who) for who in (IOM, ILO)]
+    code = await marker_service.copied(lead_organization=None)
+    draft = await marker_service.draft(code, answers=answers(3))
+    drafts = [(draft, IOM), (await twin(marker_service, draft), ILO)]
     done = await asyncio.gather(*(marker_service.submit(draft, who) for draft, who in drafts))
     assert sorted(answer.status_code for answer in done) == [201, 409]
     assert (await marker_service.get(ASSESSMENTS, programme=code))["total"] == 1
@@ -189,8 +190,8 @@ async def test_who_has_left_the_programme_submits_no_more(marker_service: Marker
     await marker_service.copy(document)
     draft = await marker_service.draft(document["code"], ILO, answers=answers(3))
     await marker_service.copy({**document, "organizations": [{"code": "IOM", "name": "IOM"}]})
-    assert refused(await marker_service.submit(draft, ILO)) == (403, "forbidden")
-    assert (await marker_service.send("GET", at(draft), ILO)).headers["etag"] == draft.headers["etag"]
+    assert refused(await marker_service.submit(draft, ILO)) == (404, "not_found")
+    assert (await marker_service.send("GET", at(draft), IOM)).headers["etag"] == draft.headers["etag"]
 
 
 async def test_an_administrator_may_save_and_submit_for_others(marker_service: Markers) -> None:

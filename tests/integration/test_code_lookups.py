@@ -47,7 +47,10 @@ async def grow(running: RunningApp, table: str) -> None:
         names = [
             name
             for (name,) in await session.execute(
-                sa.text("SELECT column_name FROM information_schema.columns WHERE table_name = :table"),
+                sa.text(
+                    "SELECT column_name FROM information_schema.columns"
+                    " WHERE table_name = :table AND is_generated = 'NEVER'"
+                ),
                 {"table": table},
             )
             if name not in ("code", "revised")

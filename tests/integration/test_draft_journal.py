@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -35,11 +35,15 @@ CODE = re.compile(r"D-[0-9A-HJKMNP-TV-Z]{8}")
 
 @dataclass(frozen=True)
 class Drafting:
-    """A service, and what begins and changes a draft there."""
+    """A service, and what begins and changes a draft there.
+
+    elsewhere: what is otherwise in a draft that the ILO begins, so that the IOM has no part in it
+    """
 
     running: RunningApp
     begun: Sent
     amendment: Sent
+    elsewhere: Sent = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -47,7 +51,8 @@ class Drafting:
 
     async def begin(self, who: Who = IOM, **members: Any) -> httpx.Response:
         headers = writing(who.client, who.organization)
-        answer = await self.running.client.post(self.path, json={**self.begun, **members}, headers=headers)
+        begun = {**self.begun, **(self.elsewhere if who == ILO else {}), **members}
+        answer = await self.running.client.post(self.path, json=begun, headers=headers)
         assert answer.status_code == 201, answer.text
         return answer
 
@@ -71,12 +76,13 @@ async def drafting(request: pytest.FixtureRequest, new_database: Callable[[str],
             yield Drafting(running, DRAFT, {"title": "Another title"})
             return
         markers = Markers(running)
-        await markers.copy(programme("MARK-A"), programme("MARK-B"))
+        await markers.copy(programme("MARK-A", organizations=[]), programme("MARK-B", organizations=[]))
+        await markers.copy(programme("MARK-C", lead_organization="ILO", organizations=[]))
         dated = {"programme": "MARK-A", "stage": "programme_document", "document_date": "2022-06-30"}
         begun = {**dated, "answers": answers(3)}
         # Something public, so that lists are not empty.
         await markers.submitted("MARK-A", stage="concept_note")
-        yield Drafting(running, begun, {"declared_grade": "A"})
+        yield Drafting(running, begun, {"declared_grade": "A"}, {"programme": "MARK-C"})
 
 
 # --- the public ----------------------------------------------------------------------------------------------------
@@ -233,7 +239,8 @@ async def test_a_submission_that_is_not_committed_is_in_neither_journal(
         ended = (
             "SELECT action, owner FROM draft_change JOIN draft_revision ON seq BETWEEN first AND number ORDER BY seq"
         )
-        assert [tuple(row) for row in await connection.fetch(ended)] == [("create", "IOM"), ("delete", "IOM")]
+        owner = {"catalog": "IOM", "markers": "MARK-A"}[service]
+        assert [tuple(row) for row in await connection.fetch(ended)] == [("create", owner), ("delete", owner)]
     await connection.close()
 
 
@@ -292,6 +299,17 @@ async def test_a_code_is_random_and_never_given_twice(drafting: Drafting, monkey
     second = await drafting.begin()
     assert second.json()["code"] == "D-00000001"
     await drafting.change("DELETE", second)
+
+
+async def test_a_code_in_another_case_leads_to_the_draft(drafting: Drafting) -> None:
+    draft = await drafting.begin(ILO)
+    path = draft.headers["location"]
+    in_small = f"{drafting.path}/{draft.json()['code'].lower()}"
+    moved = await drafting.get(in_small, ILO)
+    assert (moved.status_code, moved.headers["location"]) == (308, path)
+    assert (moved.headers["cache-control"], moved.headers["vary"]) == ("private, no-cache", "Authorization")
+    assert (await drafting.get(in_small)).status_code == 404
+    await drafting.change("DELETE", draft, ILO)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
@@ -479,7 +497,7 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
         records = [json.dumps({**draft, "code": f"A-{n:06}"}).replace("'", "''") for n, draft in enumerate(made, 1)]
         submitted = await markers.submitted("MARK-A", stage="concept_note")
         stored = {**submitted.json(), "code": "A-000003"}
-        for name in ("document_date", "assessed_on"):
+        for name in ("document_date", "assessed_on", "positions"):
             del stored[name]
         assessment = json.dumps(stored).replace("'", "''")
         connection = await asyncpg.connect(running.database_url)
@@ -489,7 +507,7 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
 
     def insert(table: str, row: asyncpg.Record) -> str:
         members = {**row, "record": json.loads(row["record"])}
-        columns = ", ".join(name for name in members if name not in ("revised", "superseded"))
+        columns = ", ".join(name for name in members if name not in ("revised", "superseded", "lead_organization"))
         text = json.dumps(members, default=str).replace("'", "''")
         return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM json_populate_record(NULL::{table}, '{text}')"
 

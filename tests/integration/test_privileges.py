@@ -180,20 +180,22 @@ DRAFTS = {
     " SELECT 'D-' || code, code, '{}', now(), json_build_object('code', 'D-' || code) FROM organization"
     " WHERE code IN ('IOM', 'ILO') AND code LIKE $$",
     "markers": "INSERT INTO draft (code, organization, programme, stage, updated, record)"
-    " SELECT 'D-' || code, code, 'X', 'concept_note', now(), json_build_object('code', 'D-' || code)"
+    " SELECT 'D-' || code, 'WHO', code, 'concept_note', now(), json_build_object('code', 'D-' || code)"
     " FROM unnest(ARRAY['IOM', 'ILO']) AS code WHERE code LIKE $$",
 }
 
 
 @pytest.mark.parametrize("service", DRAFTS, indirect=True)
-async def test_drafts_are_written_under_the_next_number_and_moment_and_of_one_organization(
+async def test_drafts_are_written_under_the_next_number_and_moment_and_of_one_owner(
     serving: asyncpg.Connection, service: str
 ) -> None:
     insert = f"{DRAFTS[service]}%$$"
     own = f"{DRAFTS[service]}IOM$$"
     begin = BEGIN_DRAFT.format(at=NOW, more=0)
-    assert "several organizations" in await refused(serving, begin, insert)
-    assert "several organizations" in await refused(serving, begin, own, f"{DRAFTS[service]}ILO$$")
+    owner = {"catalog": "organization", "markers": "programme"}[service]
+    several = f"several {owner}s"
+    assert several in await refused(serving, begin, insert)
+    assert several in await refused(serving, begin, own, f"{DRAFTS[service]}ILO$$")
     async with serving.transaction():
         await serving.execute(begin)
         await serving.execute(own)
@@ -209,10 +211,10 @@ async def test_drafts_are_written_under_the_next_number_and_moment_and_of_one_or
     again = f"SELECT set_config('mmptf.draft_first', '{row['first']}', true), set_config('mmptf.write',"
     again += f" json_build_object('at', {NOW}, 'actor', 'somebody')::text, true)"
     assert "as if by another write" in await refused(serving, again, amended)
-    moved = "UPDATE draft SET organization = 'ILO'"
+    moved = f"UPDATE draft SET {owner} = 'ILO'"
     assert "a row of draft is changed without its record" in await refused(serving, begin, moved)
-    moved = "UPDATE draft SET organization = 'ILO', record = '{\"code\": \"D-IOM\"}'"
-    assert "several organizations" in await refused(serving, BEGIN_DRAFT.format(at=NOW, more=0), moved)
+    moved = f"UPDATE draft SET {owner} = 'ILO', record = '{{\"code\": \"D-IOM\"}}'"
+    assert several in await refused(serving, BEGIN_DRAFT.format(at=NOW, more=0), moved)
     async with serving.transaction():
         await serving.execute(BEGIN_DRAFT.format(at=NOW, more=0))
         await serving.execute(amended)

@@ -138,7 +138,7 @@ class Portfolio:
         choices = (FLOORS_CODE, FLOORS_CODE, *[RUBRIC_CODE] * (stage != "evaluation"))
         rubric = self.chance.choice(choices)
         if rubric == RUBRIC_CODE:
-            given = answers(self.chance.choice((1, 2, 3)), stage)
+            given = answers(self.chance.choice([1, 2, 3]), stage)
         else:
             given = {f"c{n}": answer(self.level(n)) for n in range(5)}
         for each in given.values():
@@ -280,7 +280,7 @@ FILTERS: tuple[tuple[Json, Callable[[Json], bool]], ...] = (
 )
 
 
-@pytest.mark.parametrize("seed", (1, 2, 3))
+@pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_every_section_is_what_a_count_by_hand_finds(markers: Markers, seed: int) -> None:
     portfolio = Portfolio(markers, seed)
     await portfolio.begin(16)

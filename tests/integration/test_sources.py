@@ -13,7 +13,7 @@ from mmptf_common.wire.pages import Page
 from tests.conftest import SERVICES, RunningApp, service_of
 
 # No translation is packaged, and no entry of the ledger or assessment: they are written by their organizations.
-WITHOUT_PACKAGED_DATA = {"/translations", "/ledger", "/assessments", "/standings", "/actions"}
+WITHOUT_PACKAGED_DATA = {"/translations", "/ledger", "/assessments", "/assessors", "/standings", "/actions"}
 # What is read with a token is not packaged.
 LISTS = [
     (name, route.path.replace("{edition}", "MI-2015"))

@@ -171,11 +171,11 @@ async def _newest_change(connection: Any) -> int:
 
 async def answer_history(request: Request, listing: Listing, code: str, query: HistoryQuery) -> Response:
     """The changes of one record in order; raises NotFound when there never was such a record."""
-    where, values, journal = "entity = ${} AND key = ${}", [listing.entity, code], listing.journal
-    if journal.owner is not None:
+    where, values, journal = "entity = ${0} AND key = ${1}", [listing.entity, code], listing.journal
+    if journal.reader is not None:
         # Another organization may have had a draft with this code, when organizations chose the codes of drafts.
-        where += " AND coalesce(after, before)->>'organization' = ${}"
-        values.append(journal.owner)
+        where += " AND " + journal.seen("${2}", f"(coalesce(after, before)->>'{journal.member}')")
+        values.append(journal.reader)
     async with reading(request.app.state.database, ReadKind.PAGE) as connection:
         statement = f"SELECT EXISTS (SELECT FROM {journal.change} WHERE {where.format(1, 2, 3)})"
         known = await connection.fetchval(statement, *values)

@@ -54,8 +54,8 @@ def headers(tag: str, *, vary: str = "Accept") -> dict[str, str]:
 def private(response: Response) -> Response:
     """The same answer, which only the caller's own cache may store: another token gets another one."""
     response.headers["Cache-Control"] = "private, no-cache"
-    # A redirect to the code as it is written has none.
-    response.headers["Vary"] = ", ".join([*response.headers.getlist("Vary"), "Authorization"])
+    # A redirection to the code in the right case varies by nothing so far.
+    response.headers.add_vary_header("Authorization")
     return response
 
 

@@ -1,4 +1,4 @@
-"""The routes of drafts, which only their organization can read until it submits them."""
+"""The routes of drafts, which only those can read to whom they belong, until they are submitted."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -56,19 +56,21 @@ def add_drafts(
     example: str,
     create: StepWithBody,
     amend: StepWithBody,
-    discard: Callable[[Write, str], Awaitable[None]],
+    discard: Callable[[Write, Identity, str], Awaitable[None]],
     submit: Step,
     submitted: Listing,
+    readers: str,
 ) -> Callable[[Identity], Listing]:
-    """Add the operations of drafts to a router: reads for their organization, and the steps from draft to submission.
+    """Add the operations of drafts to a router: reads for their owners, and the steps from draft to submission.
 
-    listing: the drafts of all organizations; submitted: the list that contains a draft once it is submitted
+    listing: the drafts of all; submitted: the list that contains a draft once it is submitted
     noun: what one draft is called in the contract and in clients made from it, unique over all services
     tag: the group of its operations in the contract
     drafter: the annotated Identity of callers who may write drafts
     about: what one draft is, for the contract; example: the code of a draft in the packaged data
     create: takes the write, the caller and the body; amend: the write, the code and the body
-    discard, submit: take the write and the code
+    discard, submit: take the write, the caller and the code
+    readers: which drafts a caller reads, for the contract
     Returns a function for further reads of drafts: the drafts that a caller may see.
     """
     path = "/drafts"
@@ -81,8 +83,8 @@ def add_drafts(
         """The drafts that a caller may see."""
         if who.is_admin:
             return listing
-        owner = who.organization or ""
-        return replace(listing, fixed={"organization = {}": owner}, journal=replace(listing.journal, owner=owner))
+        journal = replace(listing.journal, reader=who.organization or "")
+        return replace(listing, fixed={journal.seen("{0}", journal.member): journal.reader}, journal=journal)
 
     @router.get(
         path,
@@ -90,12 +92,12 @@ def add_drafts(
         tags=[tag.name],
         response_model=listing.page,
         summary=f"List {noun}s",
+        description=f"{readers} No other organization can read them.",
         **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(listing.columns, listing.item)),
     )
     async def list_drafts(
         request: ReadRequest, who: Drafter, query: Annotated[ListQuery, StrictQuery(listing.query)]
     ) -> Response:
-        """The drafts of the organization that the access token names. No other organization can read them."""
         return private(await answer_list(request, own(who), query))
 
     @router.get(
@@ -117,9 +119,9 @@ def add_drafts(
         response_model=ChangePage,
         summary=f"Get the history of {one}",
         description=(
-            "Every change of a draft of the caller's organization, the earliest first, also after its submission: when"
-            " it was made and why, and the draft before and after it. The `reason` of the last change of a submitted"
-            " draft is `submitted as` and the code of the record that it has become."
+            "Every change of a draft that the caller may read, the earliest first, also after its submission: when it"
+            " was made, for which organization and why, and the draft before and after it. The `reason` of the last"
+            " change of a submitted draft is `submitted as` and the code of the record that it has become."
         ),
         **openapi.plain(journal=True, missing=True),
     )
@@ -196,7 +198,7 @@ def add_drafts(
     async def discard_draft(request: AmendRequest, code: CodeInPath, who: Drafter, query: WriteParameters) -> Response:
         """Delete a draft. What was submitted is a draft no more, and cannot be discarded."""
         return await answer_write(
-            request, who, query, lambda write: discard(write, code), changes=(own(who), code), drafts=True
+            request, who, query, lambda write: discard(write, who, code), changes=(own(who), code), drafts=True
         )
 
     @router.post(
@@ -213,7 +215,7 @@ def add_drafts(
             request,
             who,
             query,
-            lambda write: submit.command(write, code),
+            lambda write: submit.command(write, who, code),
             reason="submitted",
             changes=(own(who), code),
             drafts=True,

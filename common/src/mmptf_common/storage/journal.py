@@ -5,9 +5,10 @@ revision   one row for each write that changed anything: who, when and why, and 
 change     one row for each record that a write changed: the record before and after, and its own reason in a batch
 <t>_past   the rows of table <t> as they were before each change, from which earlier revisions are read
 
-Drafts have a journal of their own, `draft_revision` and `draft_change`, so that nothing in the other one moves when an
-organization writes a draft. Its numbers are made from the moments of the writes, so that what one organization sees of
-it does not show how often others write.
+Drafts have a journal of their own, `draft_revision` and `draft_change`, so that nothing in the other one moves when a
+draft is written. A write changes drafts of one owner, whom its revision names: an organization, or what a service says
+instead. The numbers are made from the moments of the writes, so that what one organization sees of it does not show how
+often others write.
 """
 
 from __future__ import annotations
@@ -33,31 +34,46 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Journal:
     """The names of the tables of a journal, and whose writes a reader sees in it.
 
-    owner: the organization of the drafts whose writes alone are seen; None for all writes
+    member: the member of a draft, and the column of its table, that names its owner; its trigger writes it to `owner`
+    owners: SQL of the owners whose drafts an organization sees; `{0}` stands for its bound code
+    reader: the organization that reads; None for whoever sees all writes
     """
 
     revision: str
     change: str
-    owner: str | None = None
+    member: str = "organization"
+    owners: str = "SELECT {0}::text"
+    reader: str | None = None
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The bound values of `seen` and `newest`: the owner, or none."""
-        return () if self.owner is None else (self.owner,)
+        """The bound values of `seen` and `newest`: the reader, or none."""
+        return () if self.reader is None else (self.reader,)
 
-    def seen(self, owner: str = "") -> str:
-        """SQL of the condition for the writes that are seen; owner: the placeholder of the bound owner."""
-        return "true" if self.owner is None else f"owner = {owner}"
+    def seen(self, reader: str = "", owner: str = "owner") -> str:
+        """SQL of the condition for what the reader sees.
 
-    def newest(self, owner: str = "") -> str:
+        reader: the placeholder of the bound reader; owner: SQL of the owner, by default that of a write
+        """
+        return "true" if self.reader is None else f"{owner} IN ({self.owners.format(reader)})"
+
+    def newest(self, reader: str = "") -> str:
         """SQL of the revision of the data as a text: the number of the last change, and the microsecond of its write.
 
         The moment distinguishes journals that have reached the same number: two databases that share a cache, or one
-        database before and after a backup was restored.
+        database before and after a backup was restored. For a reader the owners follow, as a hash: whose drafts an
+        organization sees may change without a write of any.
         """
+        if self.reader is None:
+            return (
+                "coalesce((SELECT number || ':' || (extract(epoch FROM at) * 1000000)::bigint"
+                f" FROM {self.revision} ORDER BY number DESC LIMIT 1), '0:0')"
+            )
         return (
-            "coalesce((SELECT number || ':' || (extract(epoch FROM at) * 1000000)::bigint"
-            f" FROM {self.revision} WHERE {self.seen(owner)} ORDER BY number DESC LIMIT 1), '0:0')"
+            "(SELECT coalesce(max(number), 0) || ':' || coalesce((extract(epoch FROM max(at)) * 1000000)::bigint, 0)"
+            " || ':' || hashtextextended(coalesce(string_agg(seen.owner, ' ' ORDER BY seen.owner), ''), 0)"
+            f" FROM ({self.owners.format(reader)}) AS seen(owner) CROSS JOIN LATERAL (SELECT number, at"
+            f" FROM {self.revision} WHERE owner = seen.owner ORDER BY number DESC LIMIT 1) AS last)"
         )
 
 
@@ -119,7 +135,7 @@ async def begin_write(
 ) -> Write:
     """Take the lock of writers until the transaction ends, and set the author of its changes for the triggers.
 
-    drafts: whether the write may change drafts, those of one organization
+    drafts: whether the write may change drafts, those of one owner
 
     Has to be called before the first read that a write depends on. Writers wait for each other here, so changes become
     visible in the order of `seq`: a reader of the journal can stop after any change and resume without missing one.

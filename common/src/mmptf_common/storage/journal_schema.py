@@ -20,7 +20,7 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str], *, drafts: S
     """Declare the journals of one service's database, and for each table of records the table of its past rows.
 
     entities: table -> the name of its records in the journal, where it is another one than the table's
-    drafts: the tables whose changes are in the journal of drafts; each has a column `organization`
+    drafts: the tables whose changes are in the journal of drafts; the triggers say which column names the owner
     """
     records = [table for table in metadata.sorted_tables if "record" in table.columns]
     _add_tables(metadata, PUBLIC_JOURNAL)
@@ -28,7 +28,7 @@ def add_journal(metadata: sa.MetaData, entities: Mapping[str, str], *, drafts: S
         _add_tables(
             metadata,
             DRAFT_JOURNAL,
-            # The organization of the drafts that the write has changed.
+            # To whom the drafts belong that the write has changed.
             sa.Column("owner", sa.Text, nullable=False),
             sa.Index("draft_revision_owner_number", "owner", "number"),
         )

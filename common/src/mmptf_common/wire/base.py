@@ -54,6 +54,20 @@ ListedCode = Annotated[
 ]
 
 
+# The code of an organization that is written here first: in capitals alone, since the organization that an access token
+# names is compared in capitals.
+OrganizationCode = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^[A-Z0-9]+([-_.][A-Z0-9]+)*$",
+            "capitals and digits, with single hyphens, points or underscores between them, such as UN-HABITAT",
+        ),
+        max_length=64,
+    ),
+]
+
+
 def unreserved(code: str) -> str:
     """The code itself; raises PydanticCustomError where it is a reserved word."""
     if is_reserved(code):

@@ -422,7 +422,8 @@ class ProblemCode(StrEnum):
     DRAFT_EXISTS = (
         "draft_exists",
         (409,),
-        "The organization has a draft of the same assessment; `detail` names it.",
+        "There is a draft of the same assessment already, which the organizations of its programme write together;"
+        " `detail` names it.",
         "Amend that draft.",
     )
     UNDER_REVIEW = (
@@ -461,6 +462,19 @@ class ProblemCode(StrEnum):
         (409,),
         "The action is done, replaced or dropped already.",
         "Read it again; where it was ended in error, have its successor, or a new assessment, plan it anew.",
+    )
+    POSITIONS_CLOSED = (
+        "positions_closed",
+        (409,),
+        "The assessment does not wait for its review: positions are stated on what is submitted, until it is decided.",
+        "Read it again to see what became of it, and state the position on its next version.",
+    )
+    ASSESSORS_NAMED = (
+        "assessors_named",
+        (409,),
+        "The catalogue names organizations that take part in the programme, and those assess it: there is nothing to"
+        " settle.",
+        "Have the programme amended in the catalogue where others take part.",
     )
     NOT_ANSWERED = (
         "not_answered",

@@ -9,6 +9,7 @@ from mmptf_markers.actions import routes as actions
 from mmptf_markers.actions.queries import ACTIONS
 from mmptf_markers.assessments import routes as assessments
 from mmptf_markers.assessments.queries import ASSESSMENTS
+from mmptf_markers.assessors import routes as assessors
 from mmptf_markers.indicator import routes as indicator
 from mmptf_markers.indicator.targets import TARGETS
 from mmptf_markers.models import Base
@@ -31,8 +32,15 @@ SERVICE = Service(
     package="mmptf_markers",
     settings=MarkersSettings,
     metadata=Base.metadata,
-    tags=(indicator.TAG, assessments.TAG, actions.TAG, rubrics.TAG, assessments.DRAFTS_TAG),
-    routers=(assessments.router, actions.router, indicator.router, report.router, rubrics.router),
+    tags=(indicator.TAG, assessments.TAG, actions.TAG, rubrics.TAG, assessments.DRAFTS_TAG, assessors.TAG),
+    routers=(
+        assessments.router,
+        actions.router,
+        indicator.router,
+        report.router,
+        rubrics.router,
+        assessors.router,
+    ),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     body_limits={rubrics.SCORE_PATH: rubrics.MAX_SCORE_BODY, rubrics.RUBRICS_PATH: rubrics.MAX_RUBRIC_BODY},

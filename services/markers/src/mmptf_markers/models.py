@@ -81,14 +81,22 @@ class AllocationRow(Record, Base, table=True):
     amount: Decimal = Field(sa_type=sa.Numeric(18, 2))
 
 
+class AssessorRow(Record, Base, table=True):
+    """The organizations that assess a programme, whose code it has, of which the catalogue names none."""
+
+    __tablename__ = "assessor"
+
+    organizations: list[str] = codes()
+
+
 class DraftRow(Record, Base, table=True):
-    """An assessment before it is submitted; visible to its organization only."""
+    """An assessment before it is submitted; visible to the organizations that take part in the programme only.
+
+    organization: the one that began it
+    """
 
     __tablename__ = "draft"
-    __table_args__ = (
-        sa.Index("draft_organization_code", "organization", "code"),
-        sa.Index("draft_organization_updated", "organization", "updated", "code"),
-    )
+    __table_args__ = (sa.Index("draft_programme_code", "programme", "code"),)
 
     organization: str
     programme: str
@@ -241,10 +249,15 @@ CURRENT_GRADE_ROLLUP = Rollup(
     number="programmes",
 )
 # What the database itself writes with each row, so that no process has to: whether another version replaces a rubric,
-# and the day of what was assessed, which is the last one of the year of a report, or that of the document.
+# who leads a programme, and the day of what was assessed, which is the last one of the year of a report, or that of the
+# document.
 Base.metadata.tables["rubric"].append_column(
     sa.Column("superseded", sa.Boolean, sa.Computed("record->>'superseded_by' IS NOT NULL"))
 )
+Base.metadata.tables["programme"].append_column(
+    sa.Column("lead_organization", sa.Text, sa.Computed("record->>'lead_organization'"))
+)
+sa.Index("programme_lead_organization", Base.metadata.tables["programme"].c.lead_organization)
 _DAY = "coalesce(record->>'document_date', record->>'submitted')"
 # SQL over `year` and `record`.
 ASSESSED_ON = (

@@ -42,8 +42,10 @@ async def answer_restricted(
     """What is restricted of a record of a list; raises Forbidden for a caller who may not read it."""
     async with reading(request.app.state.database, ReadKind.PAGE) as connection:
         participants = await connection.fetchval(
-            "SELECT array_remove(p.organizations || (p.record->>'lead_organization') || r.organization::text, NULL)"
-            " FROM restricted_content AS r LEFT JOIN programme AS p ON p.code = r.programme WHERE r.code = $1",
+            "SELECT array_remove(p.organizations || p.lead_organization || r.organization::text ||"
+            " CASE WHEN cardinality(p.organizations) = 0 AND p.lead_organization IS NULL THEN settled.organizations END,"
+            " NULL) FROM restricted_content AS r LEFT JOIN programme AS p ON p.code = r.programme"
+            " LEFT JOIN assessor AS settled ON settled.code = r.programme WHERE r.code = $1",
             code,
         )
     if participants is not None:

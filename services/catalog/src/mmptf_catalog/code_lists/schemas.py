@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from mmptf_common.http.parameters import ListQuery, Search, Values, order_by, with_codes
 from mmptf_common.http.search import HOW
-from mmptf_common.wire.base import Code, RequestModel, ResponseModel, Text, unreserved, worded
+from mmptf_common.wire.base import Code, OrganizationCode, RequestModel, ResponseModel, Text, unreserved
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.places import PlaceKind
 from mmptf_common.wire.sources import SourceRef
@@ -160,18 +160,7 @@ class Organization(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-# In capitals alone, since the organization that an access token names is compared in capitals.
-NewOrganizationCode = Annotated[
-    str,
-    Field(
-        pattern=worded(
-            r"^[A-Z0-9]+([-_.][A-Z0-9]+)*$",
-            "capitals and digits, with single hyphens, points or underscores between them, such as UN-HABITAT",
-        ),
-        max_length=64,
-    ),
-    AfterValidator(unreserved),
-]
+NewOrganizationCode = Annotated[OrganizationCode, AfterValidator(unreserved)]
 
 
 class OrganizationSent(RequestModel):

@@ -80,12 +80,12 @@ async def amend_draft(write: Write, code: str, sent: ProgrammeDraftAmendment) ->
         await write.session.merge(draft_row(amended.model_copy(update={"updated": write.at})))
 
 
-async def discard_draft(write: Write, code: str) -> None:
+async def discard_draft(write: Write, _who: Identity, code: str) -> None:
     """Delete a draft; a submitted programme is withdrawn instead."""
     await write.session.delete(await row_of(write, DraftRow, DRAFTS, code))
 
 
-async def submit_draft(write: Write, code: str) -> Created:
+async def submit_draft(write: Write, _who: Identity, code: str) -> Created:
     """Turn a draft into a programme, a concept note; raises InvalidRequest with everything that is missing or wrong."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = ProgrammeDraft.model_validate(row.record)

@@ -85,6 +85,7 @@ add_drafts(
         " the answer is a 409: amend the draft.",
     ),
     submitted=PROGRAMMES,
+    readers="The drafts of the organization that the access token names.",
 )
 
 

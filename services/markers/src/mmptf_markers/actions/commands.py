@@ -15,6 +15,7 @@ from mmptf_markers.actions import rules
 from mmptf_markers.actions.queries import ACTIONS, fetch_next_number
 from mmptf_markers.actions.schemas import ActionEndSent, AssessmentAction, RestrictedAction
 from mmptf_markers.assessments.rules import unnamed_evidence
+from mmptf_markers.assessors.commands import fetch_participation
 from mmptf_markers.models import ActionRow, ProgrammeRow, RestrictedRow
 from mmptf_markers.replication import KnownProgramme
 from mmptf_markers.restricted import restricted_row
@@ -42,7 +43,8 @@ async def put_actions(write: Write, stored: Sequence[rules.Stored]) -> None:
 async def _require_participant(write: Write, who: Identity, action: AssessmentAction) -> None:
     """Raise Forbidden where a caller's organization neither takes part in an action's programme nor planned it."""
     row = await write.session.get(ProgrammeRow, action.programme)
-    takes_part = KnownProgramme.model_validate(row.record).participants() if row else set[str]()
+    programme = KnownProgramme.model_validate(row.record) if row else None
+    takes_part = (await fetch_participation(write, programme)).organizations if programme else ()
     participants = {action.organization, *takes_part}
     may_assess = who.may(ASSESS) and who.organization in participants
     if not (may_assess or who.has_role(MANAGEMENT_UNIT)):

@@ -10,7 +10,6 @@ from sqlmodel import col
 
 from mmptf_common.feed.replication import copy_state
 from mmptf_common.http.identity import Identity, organization_of
-from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import add, submission
 from mmptf_common.wire.base import CODE_PATTERN
@@ -23,7 +22,7 @@ from mmptf_markers.actions.commands import put_actions
 from mmptf_markers.actions.queries import fetch_next_number, fetch_open
 from mmptf_markers.actions.rules import start
 from mmptf_markers.assessments import rules
-from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS, OF_PROGRAMME
+from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS
 from mmptf_markers.assessments.schemas import (
     Assessment,
     AssessmentContent,
@@ -31,15 +30,17 @@ from mmptf_markers.assessments.schemas import (
     AssessmentSent,
     CatalogueCheck,
     DeclarationSent,
+    Position,
+    PositionSent,
     RestrictedContent,
     Review,
-    ReviewedAnswer,
     ReviewSent,
 )
+from mmptf_markers.assessors.commands import fetch_participation, require_programme
+from mmptf_markers.assessors.rules import Participation, require_lead, require_participant
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Rubric
-from mmptf_markers.models import AssessmentRow, DraftRow, ProgrammeRow, RestrictedRow
-from mmptf_markers.replication import KnownProgramme
+from mmptf_markers.models import AssessmentRow, DraftRow, RestrictedRow
 from mmptf_markers.restricted import restricted_row
 from mmptf_markers.rubrics.queries import fetch_grades, fetch_rubric, fetch_rubric_codes, fetch_superseding
 from mmptf_markers.rubrics.rules import published_code, score_or_raise
@@ -49,18 +50,21 @@ MARKER = "human_rights"
 
 
 async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Created:
-    """Create a draft for the caller's organization: of the next version where one was returned or accepted."""
-    programme = await _require_programme(write, sent.programme)
+    """Begin the draft of a programme's participants: of the next version where one was returned or accepted."""
+    programme = await require_programme(write, sent.programme)
     organization = organization_of(who)
-    _require_participant(programme, organization)
+    require_participant(await fetch_participation(write, programme), organization)
     rubric = await _require_rubric(write, sent.rubric)
     raise_if_any(rules.year_errors(sent.stage, sent.year, write.at.date()))
     earlier = await _fetch_newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
     if earlier is not None and earlier.status == "submitted":
         raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code=ProblemCode.UNDER_REVIEW)
-    begun = await _fetch_draft_code(write, organization, sent, rubric.marker)
+    begun = await _fetch_draft_code(write, sent, rubric.marker)
     if begun is not None:
-        raise Conflict(f"{begun} is a draft of the same; amend it.", code=ProblemCode.DRAFT_EXISTS)
+        raise Conflict(
+            f"{begun} is a draft of the same, which all that take part write together; amend it.",
+            code=ProblemCode.DRAFT_EXISTS,
+        )
     await _require_in_force(write, rubric, earlier)
     raise_if_any(rules.evidence_errors(sent))
     restricted = await _fetch_restricted(write, earlier)
@@ -112,17 +116,23 @@ async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
         await write.session.merge(_draft_row(amended.model_copy(update={"updated": write.at})))
 
 
-async def discard_draft(write: Write, code: str) -> None:
-    """Delete a draft."""
-    await write.session.delete(await row_of(write, DraftRow, DRAFTS, code))
+async def discard_draft(write: Write, who: Identity, code: str) -> None:
+    """Delete a draft; raises Forbidden where another organization leads the programme."""
+    row = await row_of(write, DraftRow, DRAFTS, code)
+    programme = await require_programme(write, row.programme)
+    _ending_organization(who, await fetch_participation(write, programme), row.organization)
+    await write.session.delete(row)
 
 
-async def submit_draft(write: Write, code: str) -> Created:
-    """Turn a complete draft into an assessment; raises InvalidRequest with everything that is missing."""
+async def submit_draft(write: Write, who: Identity, code: str) -> Created:
+    """Turn a complete draft into an assessment; raises InvalidRequest with everything that is missing.
+
+    Raises Forbidden where another organization leads the programme.
+    """
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = rules.stored_draft(row.record)
-    programme = await _require_programme(write, draft.programme)
-    _require_participant(programme, draft.organization)
+    programme = await require_programme(write, draft.programme)
+    organization = _ending_organization(who, await fetch_participation(write, programme), draft.organization)
     rubric = await _require_rubric(write, published_code(draft.rubric))
     newest = await _fetch_newest(write, draft.programme, rubric.marker, draft.stage, draft.year)
     if newest is not None and newest.code != draft.corrects:
@@ -147,7 +157,7 @@ async def submit_draft(write: Write, code: str) -> Created:
         assessed_on=rules.assessed_on(draft.year, draft.document_date, otherwise=write.at.date()),
         version=draft.version,
         corrects=draft.corrects,
-        organization=draft.organization,
+        organization=organization,
         status="submitted",
         grade=derived.grade or draft.declared_grade,
         basis="derived" if derived.grade else "declared",
@@ -156,6 +166,7 @@ async def submit_draft(write: Write, code: str) -> Created:
         declared_grade=draft.declared_grade,
         derived=derived,
         reviewed=None,
+        positions=[],
         differences=rules.find_differences(draft.declared_grade, derived, None),
         answers=answers,
         due_diligence=risks,
@@ -163,7 +174,7 @@ async def submit_draft(write: Write, code: str) -> Created:
         earlier_actions=[action.code for action in earlier],
         submitted=write.at.date(),
         catalogue=await _catalogue_state(write),
-        sources=[_source(write, code, "answers", f"Stated by {draft.organization}.")],
+        sources=[_source(write, code, "answers", f"Stated by {organization}.")],
         updated=write.at,
     )
     await add(write, [_assessment_row(assessment, row.code)])
@@ -179,9 +190,9 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     """
     row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
     assessment = rules.stored_assessment(row.record)
-    programme = await _require_programme(write, assessment.programme)
-    _require_other_organization(who, programme, assessment)
-    if who.subject in await _fetch_authors(write, code):
+    programme = await require_programme(write, assessment.programme)
+    _require_other_organization(who, await fetch_participation(write, programme), assessment)
+    if who.subject in await _fetch_authors(write, assessment):
         raise Forbidden(f"{code} is reviewed by somebody who did not write it.")
     if assessment.status != "submitted" or assessment.rubric is None:
         raise Conflict(
@@ -199,10 +210,7 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
         organization=who.organization,
         at=write.at,
         comment=sent.comment,
-        answers={
-            criterion: ReviewedAnswer(answer=answer.answer, instead_of=given[criterion], reason=answer.reason)
-            for criterion, answer in sent.answers.items()
-        },
+        answers=rules.own_answers(assessment, sent.answers),
         derived=rules.derive_grade(score),
         grade=score.grade or sent.grade,
     )
@@ -219,10 +227,42 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     await write.session.merge(_assessment_row(outcome, row.draft))
 
 
+async def state_position(write: Write, who: Identity, code: str, sent: PositionSent) -> None:
+    """Add what another organization that takes part says of an assessment, in place of what it said before.
+
+    Raises Forbidden for the organization that submitted it, and for one that takes no part.
+    """
+    row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
+    assessment = rules.stored_assessment(row.record)
+    programme = await require_programme(write, assessment.programme)
+    organization = organization_of(who)
+    require_participant(await fetch_participation(write, programme), organization)
+    if organization == assessment.organization:
+        raise Forbidden(f"{organization} has submitted {code}; the others that take part state their positions on it.")
+    if assessment.status != "submitted" or assessment.rubric is None:
+        raise Conflict(
+            f"{code} is {assessment.status}; positions are stated on what waits for its review.",
+            code=ProblemCode.POSITIONS_CLOSED,
+        )
+    raise_if_any(rules.position_errors(sent) + rules.own_answer_errors(assessment, sent.answers))
+    rubric = await _require_rubric(write, published_code(assessment.rubric))
+    own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
+    checks = rules.counting_checks(rubric, assessment, own)
+    score_or_raise(rubric, rules.answers_of(assessment.answers) | own, assessment.stage, checks)
+    position = Position(
+        organization=organization,
+        position=sent.position,
+        reason=sent.reason,
+        answers=rules.own_answers(assessment, sent.answers),
+        at=write.at,
+    )
+    await write.session.merge(_assessment_row(rules.with_position(assessment, position), row.draft))
+
+
 async def declare(write: Write, sent: DeclarationSent) -> Created:
     """Enter a grade that was declared in the past, without answers, or correct one; it counts as accepted."""
-    programme = await _require_programme(write, sent.programme)
-    participants = programme.participants()
+    programme = await require_programme(write, sent.programme)
+    participants = (await fetch_participation(write, programme)).organizations
     raise_if_any(
         rules.declaration_errors(
             sent, grades=await fetch_grades(write.session), participants=participants, today=write.at.date()
@@ -255,6 +295,7 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         declared_grade=sent.grade,
         derived=None,
         reviewed=None,
+        positions=[],
         differences=[],
         answers={},
         due_diligence=[],
@@ -333,20 +374,20 @@ def _source(write: Write, code: str, field: str, note: str) -> SourceRef:
     return SourceRef.model_validate(submission(write, f"{ASSESSMENTS.path}/{code}", field, note))
 
 
-def _require_participant(programme: KnownProgramme, organization: str) -> None:
-    """Raise Forbidden where an organization takes no part in a programme, and so may not assess it."""
-    participants = programme.participants()
-    if not participants:
-        raise Forbidden(
-            f"The catalogue names no organization that takes part in {programme.code}; once the programme is amended"
-            " there, those that take part assess it."
-        )
-    if organization not in participants:
-        named = ", ".join(sorted(participants))
-        raise Forbidden(f"{organization} takes no part in {programme.code}; it is assessed by {named}.")
+def _ending_organization(who: Identity, participation: Participation, began: str) -> str:
+    """The organization for which a caller submits or discards a draft; raises Forbidden where it may not.
+
+    Administrators do it for the one that would: the lead, or else the one that began the draft.
+    """
+    if who.is_admin and who.organization not in participation.organizations:
+        organization = participation.lead or began
+    else:
+        organization = organization_of(who)
+    require_lead(participation, organization)
+    return organization
 
 
-def _require_other_organization(who: Identity, programme: KnownProgramme, assessment: Assessment) -> None:
+def _require_other_organization(who: Identity, participation: Participation, assessment: Assessment) -> None:
     """Raise Forbidden where the reviewer's organization takes part in the programme under review, or is not known.
 
     It holds for administrators, too: whom they act for decides whether they are independent.
@@ -357,20 +398,12 @@ def _require_other_organization(who: Identity, programme: KnownProgramme, assess
             "The access token names an organization by something that is no code.",
             code=ProblemCode.ORGANIZATION_NOT_KNOWN,
         )
-    # The assessing organization counts as taking part, even where the catalogue does not list it any more.
-    if organization in {*programme.participants(), assessment.organization}:
-        raise Forbidden(f"{organization} takes part in {programme.code}: the reviewer belongs to none that does.")
-
-
-async def _require_programme(write: Write, code: str) -> KnownProgramme:
-    """A programme as the catalogue describes it; raises InvalidRequest for an unknown code."""
-    row = await write.session.get(ProgrammeRow, code)
-    if row is None:
-        listed_at = OF_PROGRAMME.listed_at
-        raise InvalidRequest(
-            [await unknown_in(write.connection, "/programme", code, codes_in("programme"), listed_at=listed_at)]
+    # Those that submitted it or took a position count as taking part, even where they are not named any more.
+    took_part = {assessment.organization, *(position.organization for position in assessment.positions)}
+    if organization in participation.concerned | took_part:
+        raise Forbidden(
+            f"{organization} takes part in {participation.programme}: the reviewer belongs to none that does."
         )
-    return KnownProgramme.model_validate(row.record)
 
 
 async def _require_rubric(write: Write, code: str | None) -> Rubric:
@@ -398,11 +431,10 @@ async def _catalogue_state(write: Write) -> CatalogueCheck:
     return CatalogueCheck(reached=state.reached, caught_up=state.caught_up, age_seconds=state.age_seconds)
 
 
-async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSent, marker: str) -> str | None:
-    """The code of an organization's draft of the same assessment; None where there is none."""
+async def _fetch_draft_code(write: Write, sent: AssessmentSent, marker: str) -> str | None:
+    """The code of the draft of the same assessment, whoever began it; None where there is none."""
     found = await write.session.scalars(
         sa.select(col(DraftRow.code)).where(
-            col(DraftRow.organization) == organization,
             col(DraftRow.programme) == sent.programme,
             col(DraftRow.stage) == sent.stage,
             col(DraftRow.year).is_not_distinct_from(sent.year),
@@ -445,8 +477,10 @@ async def _next_code(write: Write) -> str:
     return f"A-{(last or 0) + 1:06d}"
 
 
-async def _fetch_authors(write: Write, code: str) -> set[str]:
-    """The actors who wrote an assessment, from first draft to submission, or an earlier version that it continues."""
+async def _fetch_authors(write: Write, assessment: Assessment) -> set[str]:
+    """The actors who wrote an assessment, from first draft to submission, or an earlier version that it continues, and
+    those who stated a position on it.
+    """
     found = await write.session.scalars(
         sa.text(
             "WITH RECURSIVE version AS (SELECT code, draft, rubric, record FROM assessment WHERE code = :code"
@@ -457,7 +491,9 @@ async def _fetch_authors(write: Write, code: str) -> set[str]:
             ' UNION SELECT actor FROM version JOIN draft_change ON key = coalesce(draft, code COLLATE "default")'
             " AND entity = 'draft'"
             " JOIN draft_revision ON seq BETWEEN first AND number"
+            " UNION SELECT actor FROM change JOIN revision ON seq BETWEEN first AND number"
+            " WHERE key = :code AND entity = 'assessment' AND organization = ANY(:others)"
         ),
-        {"code": code},
+        {"code": assessment.code, "others": [position.organization for position in assessment.positions]},
     )
     return set(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Literal
 
@@ -25,6 +26,7 @@ from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
 from mmptf_markers.assessments.rules import answers_of, checks_of, counting_answers, counting_checks
+from mmptf_markers.assessors.queries import PROGRAMMES_EVER, PROGRAMMES_OF
 from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import STAGES, AssessmentStage, Rubric, level_position
 from mmptf_markers.engine.scoring import score
@@ -54,7 +56,7 @@ def organizations_in(table: str) -> str:
 ORGANIZATIONS_EVER = f"{organizations_in('programme')} UNION {organizations_in('programme_past')}"
 OF_PROGRAMME = Filter(
     "programme = ANY({}::text[])",
-    f"{codes_in('programme')} UNION {codes_in('programme_past')}",
+    PROGRAMMES_EVER,
     "/catalog/v1/programmes",
 )
 
@@ -137,7 +139,8 @@ DRAFTS = Listing(
     item=schemas.AssessmentDraft,
     page=schemas.AssessmentDraftPage,
     rows="draft",
-    journal=DRAFT_JOURNAL,
+    # A draft belongs to its programme, and is seen by those that take part in it.
+    journal=replace(DRAFT_JOURNAL, member="programme", owners=PROGRAMMES_OF),
     record=completed("record::text", document_date="'null'"),
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
@@ -167,7 +170,7 @@ ASSESSMENTS = Listing(
     item=schemas.Assessment,
     page=schemas.AssessmentPage,
     rows="assessment",
-    record=completed(f"({_AS_SENT})", assessed_on=_ASSESSED_ON, document_date="'null'"),
+    record=completed(completed(f"({_AS_SENT})", assessed_on=_ASSESSED_ON, document_date="'null'"), positions="'[]'"),
     query=AssessmentQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -283,8 +286,8 @@ async def answer_comparison(request: Request, code: str, query: ComparisonQuery)
 async def _earlier(data: Snapshot, later: schemas.Assessment, named: str | None) -> schemas.Assessment:
     """The named assessment, or the last accepted one before this; raises Conflict or InvalidRequest without one."""
     rows = await data.fetch(
-        """
-        SELECT record::text FROM assessment
+        f"""
+        SELECT {ASSESSMENTS.record} FROM assessment
          WHERE programme = $1 AND marker = $2 AND code <> $3
            AND ($4::text IS NULL AND status = 'accepted' OR code = $4)""",
         later.programme, later.marker, later.code, named,

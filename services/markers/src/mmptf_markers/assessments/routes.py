@@ -1,4 +1,4 @@
-"""The routes of assessments: the drafts of the caller's organization, submissions, reviews, declared grades."""
+"""The routes of assessments: drafts, submissions, positions of other organizations, reviews, declared grades."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ TAG = openapi.Tag(
 )
 DRAFTS_TAG = openapi.Tag(
     "Assessment drafts",
-    "Answer the questions of a rubric for a programme step by step, visible to your organization only; then submit.",
+    "Answer the questions of a rubric for a programme step by step, together with all that take part; then submit.",
     supporting=True,
 )
 
 DraftCode = Annotated[str, openapi.code_of("assessment draft", DRAFTS.path, "D-7K3M9QWT", packaged=False)]
 AssessmentCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000001", packaged=False)]
 SubmittedCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000002", packaged=False)]
+JointCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000004", packaged=False)]
 DeclaredCode = Annotated[str, openapi.code_in_path("Code of the declared grade.", "A-000003", packaged=False)]
 
 
@@ -54,11 +55,14 @@ own_drafts = add_drafts(
     noun="assessment draft",
     tag=DRAFTS_TAG,
     drafter=Assessor,
-    about="An assessment before it is submitted, visible to its organization only, with what is still to be answered.",
+    about="An assessment before it is submitted, which the organizations that take part in the programme see and write"
+    " together, with what is still to be answered.",
     example="D-7K3M9QWT",
     create=StepWithBody(
         commands.create_draft,
-        "Begin an assessment of a programme in which the caller's organization takes part; answers may come later.",
+        "Begin an assessment of a programme in which the caller's organization takes part; answers may come later. All"
+        " that take part write one draft of a programme, marker, stage and year: where there is one, the answer is a"
+        " 409 that names it.",
         schemas.AssessmentSent,
         schemas.EXAMPLE_DRAFT,
     ),
@@ -72,9 +76,11 @@ own_drafts = add_drafts(
     submit=Step(
         commands.submit_draft,
         "Submit a complete draft for review: everybody can read it from then on, under the code that it gets now, and"
-        " its answers never change.",
+        " its answers never change. The lead organization of the programme does so, or any that takes part where none"
+        " is named; the same holds for discarding a draft.",
     ),
     submitted=ASSESSMENTS,
+    readers="The drafts of the programmes in which the organization takes part that the access token names.",
 )
 
 
@@ -92,6 +98,34 @@ async def get_assessment_draft_score(
     be higher, core criteria first, in the language that is asked for.
     """
     return private(await answer_draft_score(request, own_drafts(who), code, query))
+
+
+@router.post(
+    "/assessments/{code}/positions",
+    tags=[TAG.name],
+    response_model=schemas.Assessment,
+    summary="State a position on an assessment",
+    **openapi.write(changes=True),
+)
+async def state_position(
+    request: ChangeRequest,
+    code: JointCode,
+    sent: Annotated[schemas.PositionSent, openapi.example(schemas.EXAMPLE_POSITION)],
+    who: Assessor,
+    query: WriteParameters,
+) -> Response:
+    """Agree with a submitted assessment or dissent, for an organization that takes part and has not submitted it.
+
+    It is public in `positions`, and replaces what the organization said before; after the review none is stated.
+    """
+    return await answer_write(
+        request,
+        who,
+        query,
+        lambda write: commands.state_position(write, who, code, sent),
+        reason=(sent.reason or "agreed")[:2000],
+        changes=(ASSESSMENTS, code),
+    )
 
 
 @router.post(

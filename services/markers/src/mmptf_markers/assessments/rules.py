@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
 from mmptf_markers.assessments.schemas import (
@@ -22,8 +23,11 @@ from mmptf_markers.assessments.schemas import (
     EvidenceSent,
     GradeDifference,
     OpenAction,
+    Position,
+    PositionSent,
     RestrictedContent,
     Review,
+    ReviewedAnswer,
     ReviewedAnswerSent,
     Risk,
 )
@@ -58,7 +62,7 @@ def stored_assessment(record: Mapping[str, Any]) -> Assessment:
     """The assessment of a stored record, which may be older than some of its members."""
     submitted = date.fromisoformat(record["submitted"])
     day = assessed_on(record["year"], document_date=None, otherwise=submitted)
-    return Assessment.model_validate({"document_date": None, "assessed_on": day, **record})
+    return Assessment.model_validate({"document_date": None, "assessed_on": day, "positions": [], **record})
 
 
 def assessed_on(year: int | None, document_date: date | None, *, otherwise: date) -> date:
@@ -287,6 +291,32 @@ def own_answer_errors(assessment: Assessment, own: Mapping[str, ReviewedAnswerSe
     ]
 
 
+def own_answers(assessment: Assessment, own: Mapping[str, ReviewedAnswerSent]) -> dict[str, ReviewedAnswer]:
+    """The answers of somebody else, each with the assessor's which it stands in place of."""
+    given = answers_of(assessment.answers)
+    return {
+        criterion: ReviewedAnswer(answer=answer.answer, instead_of=given[criterion], reason=answer.reason)
+        for criterion, answer in own.items()
+    }
+
+
+def position_errors(sent: PositionSent) -> list[ErrorDetail]:
+    """An error for a dissent without a reason, and for agreement with other answers."""
+    if sent.position == "dissent":
+        pointer = "/reason"
+        detail = f"{pointer}: say why"
+        return [] if sent.reason else [error_detail(ProblemCode.MISSING_MEMBER, detail, pointer=pointer)]
+    pointer = "/answers"
+    detail = f"{pointer}: whoever agrees has no other answers"
+    return [error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer=pointer)] if sent.answers else []
+
+
+def with_position(assessment: Assessment, position: Position) -> Assessment:
+    """The assessment with an organization's position, in place of its earlier one."""
+    others = [stated for stated in assessment.positions if stated.organization != position.organization]
+    return assessment.model_copy(update={"positions": [*others, position], "updated": position.at})
+
+
 def reviewed_grade_errors(rubric: Rubric, grade: str | None) -> list[ErrorDetail]:
     """An error where a review lacks the grade under a manual rubric, or states one under a computed rubric."""
     if not isinstance(rubric.rule, ManualRule):
@@ -311,7 +341,10 @@ def declaration_errors(
     elif sent.grade not in grades[sent.marker]:
         errors.append(unknown_code("/grade", sent.grade, grades[sent.marker]))
     if not participants:
-        detail = f"/organization: the catalogue names no organization that takes part in {sent.programme}"
+        detail = (
+            f"/organization: the catalogue names no organization that takes part in {sent.programme}, and it is not"
+            f" settled at {link('/markers/v1/assessors')} who assesses it"
+        )
         errors.append(error_detail(ProblemCode.UNKNOWN_CODE, detail, pointer="/organization"))
     elif sent.organization not in participants:
         errors.append(unknown_code("/organization", sent.organization, sorted(participants)))

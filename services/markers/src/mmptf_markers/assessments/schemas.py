@@ -61,6 +61,16 @@ GradeDifference = TypeAliasType(
 - `answers`: the reviewer gave other answers than the assessor
 """
 
+PositionTaken = TypeAliasType(
+    "PositionTaken",
+    Literal["agree", "dissent"],
+)
+"""What an organization that takes part in a programme says of an assessment that another one submitted.
+
+- `agree`: it agrees
+- `dissent`: it does not, and says why
+"""
+
 AnswerChange = TypeAliasType(
     "AnswerChange",
     Literal["improved", "fell", "same", "only_earlier", "only_later", "not_comparable"],
@@ -339,6 +349,17 @@ class ReviewSent(RequestModel):
     """
 
 
+class PositionSent(RequestModel):
+    """What an organization says of an assessment that another one has submitted, in place of what it said before."""
+
+    position: PositionTaken
+    """Whether it agrees with the assessment, or dissents."""
+    reason: LongText | None = None
+    """Why, for the public; needed where it dissents."""
+    answers: Annotated[dict[Code, ReviewedAnswerSent], Field(default_factory=dict, max_length=200)]
+    """Answers that it would have given in place of the submitted ones, by code of the criterion, where it dissents."""
+
+
 class DeclarationSource(RequestModel):
     """The document in which a grade was declared, and the place in it."""
 
@@ -450,12 +471,14 @@ class OpenAction(ResponseModel):
 
 
 class AssessmentDraft(ResponseModel):
-    """An assessment before it is submitted, which its organization alone sees."""
+    """An assessment before it is submitted, which the organizations that take part in the programme see and write."""
 
     code: Code
     """Code of the draft, such as `D-7K3M9QWT`; the assessment gets one of its own when it is submitted."""
     organization: Code
-    """Code of the organization that writes it, as at `/catalog/v1/organizations`, such as `ILO`."""
+    """Code of the organization that began it, as at `/catalog/v1/organizations`, such as `ILO`; the history says which
+    one wrote what.
+    """
     programme: Code
     """Code of the programme, as at `/catalog/v1/programmes`, such as `ETH-01`."""
     stage: AssessmentStage
@@ -533,6 +556,23 @@ class Review(ResponseModel):
     """Code of the grade that the review found: the derived one, or the one that the reviewer set."""
 
 
+class Position(ResponseModel):
+    """What an organization that takes part in the programme says of the assessment that another one submitted."""
+
+    organization: Code
+    """Code of the organization."""
+    position: PositionTaken
+    """Whether it agrees or dissents."""
+    reason: str | None
+    """Why; null where it agrees and gave no reason."""
+    answers: dict[str, ReviewedAnswer]
+    """The answers that it would have given in place of the submitted ones, by code of the criterion; they count for
+    nothing.
+    """
+    at: datetime
+    """Time at which it was stated, in UTC."""
+
+
 class CatalogueCheck(ResponseModel):
     """How complete the copy of the catalogue was that an assessment was checked against."""
 
@@ -545,8 +585,8 @@ class CatalogueCheck(ResponseModel):
 
 
 class Assessment(ResponseModel):
-    """One version of an assessment, as it was submitted or declared. Only its review changes it; a correction is a new
-    version.
+    """One version of an assessment, as it was submitted or declared. Its answers never change: the positions of other
+    organizations and its review are added, and a correction is a new version.
 
     Three grades stand side by side, and can disagree: what the organization declares, what the answers give, and what
     the review found.
@@ -579,7 +619,7 @@ class Assessment(ResponseModel):
     corrects: Code | None
     """Code of the version that this one corrects; null for the first."""
     organization: Code
-    """Code of the organization that assessed it, as at `/catalog/v1/organizations`, such as `ILO`."""
+    """Code of the organization that submitted or declared it, as at `/catalog/v1/organizations`, such as `ILO`."""
     status: AssessmentStatus
     """Whether it waits for its review, was returned, accepted, or withdrawn."""
     grade: Code
@@ -598,6 +638,8 @@ class Assessment(ResponseModel):
     """The grade that the answers give; null for a grade that was only declared."""
     reviewed: Review | None
     """What the reviewer decided; null where there was no review yet."""
+    positions: list[Position]
+    """What the other organizations that take part in the programme said of it before it was reviewed, one each."""
     differences: list[GradeDifference]
     """What of the three grades and of the answers disagrees; empty where nothing does."""
     answers: dict[str, CriterionAnswer]
@@ -740,6 +782,11 @@ EXAMPLE_REVIEW: dict[str, JsonValue] = {
     "decision": "accept",
     "comment": "Well founded, save for one answer.",
     "answers": {"due-diligence": {"answer": 1, "reason": "The measures have no date."}},
+}
+EXAMPLE_POSITION: dict[str, JsonValue] = {
+    "position": "dissent",
+    "reason": "Our offices were not asked about participation.",
+    "answers": {"participation": {"answer": 1, "reason": "One association was heard, and it had no say."}},
 }
 EXAMPLE_DECLARATION: dict[str, JsonValue] = {
     "programme": "ETH-01",
