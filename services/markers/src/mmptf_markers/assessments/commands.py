@@ -45,12 +45,12 @@ MARKER = "human_rights"
 
 async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Created:
     """Create a draft for the caller's organization: of the next version where one was returned or accepted."""
-    programme = await _require_programme(write, sent.programme)
+    programme = await require_programme(write, sent.programme)
     organization = organization_of(who)
-    _require_participant(programme, organization)
-    rubric = await _require_rubric(write, sent.rubric)
+    require_participant(programme, organization)
+    rubric = await require_rubric(write, sent.rubric)
     raise_if_any(rules.year_errors(sent.stage, sent.year, write.at.date()))
-    earlier = await _fetch_newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
+    earlier = await fetch_newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
     if earlier is not None and earlier.status == "submitted":
         raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code=ProblemCode.UNDER_REVIEW)
     begun = await _fetch_draft_code(write, organization, sent, rubric.marker)
@@ -85,7 +85,7 @@ async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
     """Change a draft; answers that are not sent stay, so that sections can be saved one after the other."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = rules.stored_draft(row.record)
-    rubric = await _require_rubric(write, published_code(draft.rubric))
+    rubric = await require_rubric(write, published_code(draft.rubric))
     raise_if_any(rules.evidence_errors(sent))
     content = rules.amend_content(rules.content_of(draft), sent)
     score = _score_of_draft(write, rubric, content, draft.stage)
@@ -113,10 +113,10 @@ async def submit_draft(write: Write, code: str) -> Created:
     """Turn a complete draft into an assessment; raises InvalidRequest with everything that is missing."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = rules.stored_draft(row.record)
-    programme = await _require_programme(write, draft.programme)
-    _require_participant(programme, draft.organization)
-    rubric = await _require_rubric(write, published_code(draft.rubric))
-    newest = await _fetch_newest(write, draft.programme, rubric.marker, draft.stage, draft.year)
+    programme = await require_programme(write, draft.programme)
+    require_participant(programme, draft.organization)
+    rubric = await require_rubric(write, published_code(draft.rubric))
+    newest = await fetch_newest(write, draft.programme, rubric.marker, draft.stage, draft.year)
     if newest is not None and newest.code != draft.corrects:
         raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code=ProblemCode.DRAFT_OUTDATED)
     await _require_in_force(write, rubric, newest)
@@ -153,7 +153,7 @@ async def submit_draft(write: Write, code: str) -> Created:
         sources=[_source(write, code, "answers", f"Stated by {draft.organization}.")],
         updated=write.at,
     )
-    write.session.add(_assessment_row(assessment, row.code))
+    write.session.add(assessment_row(assessment, row.code))
     return await replace_draft(write, row, Created(ASSESSMENTS, code))
 
 
@@ -164,7 +164,7 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
     """
     row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
     assessment = rules.stored_assessment(row.record)
-    programme = await _require_programme(write, assessment.programme)
+    programme = await require_programme(write, assessment.programme)
     _require_other_organization(who, programme, assessment)
     if who.subject in await _fetch_authors(write, code):
         raise Forbidden(f"{code} is reviewed by somebody who did not write it.")
@@ -172,7 +172,7 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
         raise Conflict(
             f"{code} is {assessment.status}; what is submitted is reviewed.", code=ProblemCode.NOT_REVIEWABLE
         )
-    rubric = await _require_rubric(write, published_code(assessment.rubric))
+    rubric = await require_rubric(write, published_code(assessment.rubric))
     raise_if_any(rules.own_answer_errors(assessment, sent.answers))
     given = rules.answers_of(assessment.answers)
     own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
@@ -201,19 +201,19 @@ async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> No
             "updated": write.at,
         }
     )
-    await write.session.merge(_assessment_row(outcome, row.draft))
+    await write.session.merge(assessment_row(outcome, row.draft))
 
 
 async def declare(write: Write, sent: DeclarationSent) -> Created:
     """Enter a grade that was declared in the past, without answers, or correct one; it counts as accepted."""
-    programme = await _require_programme(write, sent.programme)
+    programme = await require_programme(write, sent.programme)
     participants = programme.participants()
     raise_if_any(
         rules.declaration_errors(
             sent, grades=await fetch_grades(write.session), participants=participants, today=write.at.date()
         )
     )
-    newest = await _fetch_newest(write, sent.programme, sent.marker, sent.stage, sent.year)
+    newest = await fetch_newest(write, sent.programme, sent.marker, sent.stage, sent.year)
     if newest is not None and (newest.answered or newest.code != sent.corrects):
         raise Conflict(f"{newest.code} says it already.", code=ProblemCode.ALREADY_ASSESSED)
     if newest is None and sent.corrects is not None:
@@ -248,7 +248,7 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         sources=[_source(write, code, "declared_grade", rules.written_in(sent.source))],
         updated=write.at,
     )
-    write.session.add(_assessment_row(assessment))
+    write.session.add(assessment_row(assessment))
     return Created(ASSESSMENTS, code)
 
 
@@ -256,14 +256,14 @@ async def withdraw(write: Write, code: str) -> None:
     """Take back a declared grade: from then on it does not count, nor does what it corrected."""
     row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
     assessment = rules.stored_assessment(row.record)
-    newest = await _fetch_newest(write, assessment.programme, assessment.marker, assessment.stage, assessment.year)
+    newest = await fetch_newest(write, assessment.programme, assessment.marker, assessment.stage, assessment.year)
     if assessment.answered or assessment.status == "withdrawn" or newest is None or newest.code != code:
         raise Conflict(
             f"{code} is no declared grade that counts; only such a grade is withdrawn.",
             code=ProblemCode.NOT_WITHDRAWABLE,
         )
     await write.session.merge(
-        _assessment_row(assessment.model_copy(update={"status": "withdrawn", "updated": write.at}))
+        assessment_row(assessment.model_copy(update={"status": "withdrawn", "updated": write.at}))
     )
 
 
@@ -280,7 +280,7 @@ def _draft_row(draft: AssessmentDraft) -> DraftRow:
     )
 
 
-def _assessment_row(assessment: Assessment, draft: str | None = None) -> AssessmentRow:
+def assessment_row(assessment: Assessment, draft: str | None = None) -> AssessmentRow:
     """The row of an assessment; draft: the code of the draft that it was."""
     return AssessmentRow(
         code=assessment.code,
@@ -314,7 +314,7 @@ def _source(write: Write, code: str, field: str, note: str) -> SourceRef:
     return SourceRef.model_validate(submission(write, f"{ASSESSMENTS.path}/{code}", field, note))
 
 
-def _require_participant(programme: KnownProgramme, organization: str) -> None:
+def require_participant(programme: KnownProgramme, organization: str) -> None:
     """Raise Forbidden where an organization takes no part in a programme, and so may not assess it."""
     participants = programme.participants()
     if not participants:
@@ -343,7 +343,7 @@ def _require_other_organization(who: Identity, programme: KnownProgramme, assess
         raise Forbidden(f"{organization} takes part in {programme.code}: the reviewer belongs to none that does.")
 
 
-async def _require_programme(write: Write, code: str) -> KnownProgramme:
+async def require_programme(write: Write, code: str) -> KnownProgramme:
     """A programme as the catalogue describes it; raises InvalidRequest for an unknown code."""
     row = await write.session.get(ProgrammeRow, code)
     if row is None:
@@ -354,7 +354,7 @@ async def _require_programme(write: Write, code: str) -> KnownProgramme:
     return KnownProgramme.model_validate(row.record)
 
 
-async def _require_rubric(write: Write, code: str | None) -> Rubric:
+async def require_rubric(write: Write, code: str | None) -> Rubric:
     """The named version of a rubric, or the newest of the human-rights marker; raises InvalidRequest without one."""
     found = await fetch_rubric(write.session, code, marker=MARKER)
     if found is None:
@@ -393,7 +393,7 @@ async def _fetch_draft_code(write: Write, organization: str, sent: AssessmentSen
     return found.first()
 
 
-async def _fetch_newest(
+async def fetch_newest(
     write: Write, programme: str, marker: str, stage: AssessmentStage, year: int | None
 ) -> Assessment | None:
     """The newest version of a programme's assessment under a marker at a stage; None where there is none."""
