@@ -128,3 +128,10 @@ def _lines(request: Request, header: str) -> str:
 def not_modified(tag: str, *, vary: str = "Accept") -> Response:
     """The 304 for a caller who has the answer with this tag."""
     return Response(status_code=304, headers=headers(tag, vary=vary))
+
+
+def for_caller_only(response: Response) -> Response:
+    """The response of a read that depends on who asks, so that no cache gives it to another caller."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = f"{response.headers['Vary']}, Authorization"
+    return response

@@ -17,7 +17,7 @@ from mmptf_common.feed.changes import (
     answer_history,
     stored_forms,
 )
-from mmptf_common.http import openapi
+from mmptf_common.http import conditional, openapi
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, ReadRequest, WriteRequest
 from mmptf_common.http.identity import Administrator, Identity
 from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery
@@ -94,7 +94,7 @@ def add_drafts(
         request: ReadRequest, who: Drafter, query: Annotated[ListQuery, StrictQuery(listing.query)]
     ) -> Response:
         """The drafts of the organization that the access token names. No other organization can read them."""
-        return _private(await answer_list(request, own(who), query))
+        return conditional.for_caller_only(await answer_list(request, own(who), query))
 
     @router.get(
         f"{path}/{{code}}",
@@ -106,7 +106,7 @@ def add_drafts(
         **openapi.read(missing=True),
     )
     async def get_draft(request: ReadRequest, code: CodeInPath, who: Drafter, query: PointInTimeQuery) -> Response:
-        return _private(await answer_item(request, own(who), code, query))
+        return conditional.for_caller_only(await answer_item(request, own(who), code, query))
 
     @router.get(
         f"{path}/{{code}}/history",
@@ -216,9 +216,3 @@ def add_drafts(
             changes=(own(who), code),
             drafts=True,
         )
-
-
-def _private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = f"{response.headers['Vary']}, Authorization"
-    return response
