@@ -11,6 +11,7 @@ from mmptf_markers.indicator import routes as indicator
 from mmptf_markers.indicator.queries import TARGETS
 from mmptf_markers.models import Base
 from mmptf_markers.replication import CATALOGUE, LEDGER
+from mmptf_markers.reviews import routes as reviews
 from mmptf_markers.rubrics import routes as rubrics
 from mmptf_markers.rubrics.queries import RUBRICS
 from mmptf_markers.seed import load_packaged_data
@@ -28,8 +29,8 @@ SERVICE = Service(
     package="mmptf_markers",
     settings=MarkersSettings,
     metadata=Base.metadata,
-    tags=(indicator.TAG, assessments.TAG, rubrics.TAG, assessments.DRAFTS_TAG),
-    routers=(assessments.router, indicator.router, rubrics.router),
+    tags=(indicator.TAG, assessments.TAG, reviews.TAG, rubrics.TAG, assessments.DRAFTS_TAG),
+    routers=(assessments.router, indicator.router, rubrics.router, reviews.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     body_limits={rubrics.SCORE_PATH: rubrics.MAX_SCORE_BODY, rubrics.RUBRICS_PATH: rubrics.MAX_RUBRIC_BODY},
@@ -39,7 +40,7 @@ SERVICE = Service(
         "assessments": "assessment",
         "documents": "source_document",
     },
-    private=frozenset({"programme", "place", "allocation"}),
+    private=frozenset({"programme", "place", "allocation", "review"}),
     listings=(ASSESSMENTS, RUBRICS, TARGETS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )

@@ -1,8 +1,7 @@
-"""Commands on assessments: draft, submit, review, and enter grades declared in the past, without answers."""
+"""Commands on assessments: draft and submit them, and enter grades declared in the past, without answers."""
 
 from __future__ import annotations
 
-import re
 from datetime import date
 
 import sqlalchemy as sa
@@ -13,7 +12,6 @@ from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import add, submission
-from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, error_detail, raise_if_any, unknown_code
 from mmptf_common.wire.sources import SourceRef
@@ -28,9 +26,6 @@ from mmptf_markers.assessments.schemas import (
     AssessmentSent,
     CatalogueCheck,
     DeclarationSent,
-    Review,
-    ReviewedAnswer,
-    ReviewSent,
 )
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Rubric
@@ -145,6 +140,9 @@ async def submit_draft(write: Write, code: str) -> Created:
         declared_grade=draft.declared_grade,
         derived=derived,
         reviewed=None,
+        second_review=None,
+        settlement=None,
+        appeal=None,
         differences=rules.find_differences(draft.declared_grade, derived, None),
         answers=draft.answers,
         due_diligence=draft.due_diligence,
@@ -155,53 +153,6 @@ async def submit_draft(write: Write, code: str) -> Created:
     )
     write.session.add(assessment_row(assessment, row.code))
     return await replace_draft(write, row, Created(ASSESSMENTS, code))
-
-
-async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> None:
-    """Accept or return an assessment; the reviewer's own answers replace those of the assessor that it rejects.
-
-    Raises Forbidden where the reviewer wrote the assessment or its organization takes part in the programme.
-    """
-    row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
-    assessment = rules.stored_assessment(row.record)
-    programme = await require_programme(write, assessment.programme)
-    _require_other_organization(who, programme, assessment)
-    if who.subject in await _fetch_authors(write, code):
-        raise Forbidden(f"{code} is reviewed by somebody who did not write it.")
-    if assessment.status != "submitted" or assessment.rubric is None:
-        raise Conflict(
-            f"{code} is {assessment.status}; what is submitted is reviewed.", code=ProblemCode.NOT_REVIEWABLE
-        )
-    rubric = await require_rubric(write, published_code(assessment.rubric))
-    raise_if_any(rules.own_answer_errors(assessment, sent.answers))
-    given = rules.answers_of(assessment.answers)
-    own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
-    checks = rules.counting_checks(rubric, assessment, own)
-    score = score_or_raise(rubric, given | own, assessment.stage, checks)
-    raise_if_any(rules.reviewed_grade_errors(rubric, sent.grade))
-    reviewed = Review(
-        decision=sent.decision,
-        organization=who.organization,
-        at=write.at,
-        comment=sent.comment,
-        answers={
-            criterion: ReviewedAnswer(answer=answer.answer, instead_of=given[criterion], reason=answer.reason)
-            for criterion, answer in sent.answers.items()
-        },
-        derived=rules.derive_grade(score),
-        grade=score.grade or sent.grade,
-    )
-    outcome = assessment.model_copy(
-        update={
-            "status": "accepted" if sent.decision == "accept" else "returned",
-            "grade": reviewed.grade,
-            "basis": "reviewed",
-            "reviewed": reviewed,
-            "differences": rules.find_differences(assessment.declared_grade, assessment.derived, reviewed),
-            "updated": write.at,
-        }
-    )
-    await write.session.merge(assessment_row(outcome, row.draft))
 
 
 async def declare(write: Write, sent: DeclarationSent) -> Created:
@@ -240,6 +191,9 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         declared_grade=sent.grade,
         derived=None,
         reviewed=None,
+        second_review=None,
+        settlement=None,
+        appeal=None,
         differences=[],
         answers={},
         due_diligence=[],
@@ -327,22 +281,6 @@ def require_participant(programme: KnownProgramme, organization: str) -> None:
         raise Forbidden(f"{organization} takes no part in {programme.code}; it is assessed by {named}.")
 
 
-def _require_other_organization(who: Identity, programme: KnownProgramme, assessment: Assessment) -> None:
-    """Raise Forbidden where the reviewer's organization takes part in the programme under review, or is not known.
-
-    It holds for administrators, too: whom they act for decides whether they are independent.
-    """
-    organization = organization_of(who)
-    if not (len(organization) <= 64 and re.fullmatch(CODE_PATTERN, organization)):
-        raise Forbidden(
-            "The access token names an organization by something that is no code.",
-            code=ProblemCode.ORGANIZATION_NOT_KNOWN,
-        )
-    # The assessing organization counts as taking part, even where the catalogue does not list it any more.
-    if organization in {*programme.participants(), assessment.organization}:
-        raise Forbidden(f"{organization} takes part in {programme.code}: the reviewer belongs to none that does.")
-
-
 async def require_programme(write: Write, code: str) -> KnownProgramme:
     """A programme as the catalogue describes it; raises InvalidRequest for an unknown code."""
     row = await write.session.get(ProgrammeRow, code)
@@ -418,21 +356,3 @@ async def _next_code(write: Write) -> str:
         sa.text("SELECT max(substr(key, 3)::int) FROM change WHERE entity = 'assessment' AND action = 'create'")
     )
     return f"A-{(last or 0) + 1:06d}"
-
-
-async def _fetch_authors(write: Write, code: str) -> set[str]:
-    """The actors who wrote an assessment, from first draft to submission, or an earlier version that it continues."""
-    found = await write.session.scalars(
-        sa.text(
-            "WITH RECURSIVE version AS (SELECT code, draft, rubric, record FROM assessment WHERE code = :code"
-            " UNION ALL SELECT earlier.code, earlier.draft, earlier.rubric, earlier.record FROM assessment AS earlier"
-            " JOIN version ON earlier.code = version.record->>'corrects' AND earlier.rubric = version.rubric)"
-            " SELECT actor FROM version JOIN change ON key = code COLLATE \"default\" AND entity = 'assessment'"
-            " AND action = 'create' JOIN revision ON seq BETWEEN first AND number"
-            ' UNION SELECT actor FROM version JOIN draft_change ON key = coalesce(draft, code COLLATE "default")'
-            " AND entity = 'draft'"
-            " JOIN draft_revision ON seq BETWEEN first AND number"
-        ),
-        {"code": code},
-    )
-    return set(found)

@@ -1,4 +1,4 @@
-"""The routes of assessments: the drafts of the caller's organization, submissions, reviews, declared grades."""
+"""The routes of assessments: the drafts of the caller's organization, submissions, declared grades."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mmptf_markers.engine.results import Score
 router = openapi.Router()
 TAG = openapi.Tag(
     "Assessments",
-    "How programmes were graded under a marker: read, explain, compare and review assessments, declare past grades.",
+    "How programmes were graded under a marker: read, explain and compare assessments, declare past grades.",
 )
 DRAFTS_TAG = openapi.Tag(
     "Assessment drafts",
@@ -70,34 +70,6 @@ add_drafts(
     ),
     submitted=ASSESSMENTS,
 )
-
-
-@router.post(
-    "/assessments/{code}/review",
-    tags=[TAG.name],
-    response_model=schemas.Assessment,
-    summary="Review an assessment",
-    **openapi.write(changes=True),
-)
-async def review_assessment(
-    request: ChangeRequest,
-    code: SubmittedCode,
-    sent: Annotated[schemas.ReviewSent, openapi.example(schemas.EXAMPLE_REVIEW)],
-    who: Reviewer,
-    query: WriteParameters,
-) -> Response:
-    """Accept a submitted assessment, or return it to be corrected, with answers in place of those that do not hold.
-
-    The reviewer is none of its authors, and belongs to no organization that takes part in the programme.
-    """
-    return await answer_write(
-        request,
-        who,
-        query,
-        lambda write: commands.review(write, who, code, sent),
-        reason=sent.comment[:2000],
-        changes=(ASSESSMENTS, code),
-    )
 
 
 @router.post(

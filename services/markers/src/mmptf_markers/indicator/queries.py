@@ -45,7 +45,7 @@ from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
 from mmptf_common.wire.shares import share
-from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
+from mmptf_markers.assessments.queries import ASSESSMENTS, COUNTING_REVIEW, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.current_grades import DECIDED, LATEST_FIRST, counts
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
@@ -877,10 +877,11 @@ async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
         rows = await data.fetch(
             f"""
             SELECT rubric, answer.key AS criterion,
-                   coalesce(assessment_record->'reviewed'->'answers'->answer.key->>'answer',
+                   coalesce(counting.review->'answers'->answer.key->>'answer',
                             answer.value->>'answer') AS answer,
                    count(*) AS programmes
               FROM {CURRENT_GRADE_ROWS} CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
+             CROSS JOIN LATERAL (SELECT {COUNTING_REVIEW.format("assessment_record")} AS review OFFSET 0) AS counting
              WHERE rubric IS NOT NULL AND {where}
              GROUP BY 1, 2, 3""",
             *arguments,
