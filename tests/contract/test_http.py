@@ -300,7 +300,8 @@ async def test_a_body_that_is_none_is_a_declared_problem(apis: ApiClients, opera
 # What of the wrong values is right for some member: nothing at all, or a text that may be anything.
 MAY_BE = [(name, None) for name in ("version", "decision", "original", "country", "thematic_area", "reference")]
 MAY_BE += [(name, "1" * 30) for name in ("title", "summary", "reason", "decision", "name", "reference", "note", "code")]
-MAY_BE += [("programme_code", "1" * 30)]
+MAY_BE += [("programme_code", "1" * 30), ("organization", "1" * 30), ("interest", "1" * 30)]
+MAY_BE += [("reviewer", "%"), ("reviewer", "1" * 30)]
 MAY_BE += [(name, "%") for name in ("title", "summary", "reason", "decision", "name", "reference", "note")]
 MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_lines", []), ("due_diligence", [])]
 MAY_BE += [(name, value) for name in ("comment", "source") for value in ("%", "1" * 30)]

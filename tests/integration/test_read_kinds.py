@@ -26,8 +26,8 @@ Databases = Callable[[str], str]
 ORGANIZATIONS, PROGRAMMES = "/catalog/v1/organizations", "/catalog/v1/programmes"
 # The last part of the paths whose answers are computed from many records.
 COMPUTED = (
-    "capitalization", "commitments", "criteria", "facets", "indicator", "over-time", "progress", "reconciliation",
-    "statement", "totals",
+    "agreement", "capitalization", "commitments", "criteria", "facets", "indicator", "over-time", "progress",
+    "reconciliation", "reviewers", "statement", "totals",
 )  # fmt: skip
 # Lists whose pages are computed, since their rows are parts of records.
 DERIVED_LISTS = frozenset({"/markers/v1/actions"})
