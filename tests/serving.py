@@ -14,7 +14,7 @@ import uvicorn
 from mmptf_local.processes import LOOPBACK, Log, free_port
 from mmptf_local.suite import Suite, running_suite
 from tests.conftest import serving_url
-from tests.suite import DATABASE_VARIABLES
+from tests.suite import DATABASE_VARIABLES, NO_LOTS
 
 
 @asynccontextmanager
@@ -41,6 +41,6 @@ def packaged_suite(
 ) -> Iterator[Suite]:
     """Every process of the suite on free ports, with databases of its own that hold the packaged data."""
     databases = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
-    variables = {**databases, "REDIS_URL": redis_url, "PORT": str(free_port()), **environment}
+    variables = {**databases, **NO_LOTS, "REDIS_URL": redis_url, "PORT": str(free_port()), **environment}
     with running_suite(Path("/nowhere"), variables, log=log) as suite:
         yield suite

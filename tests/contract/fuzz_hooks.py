@@ -40,9 +40,12 @@ COPIED = {
     "region": ["150"],
     "organization": ["IOM", "WHO"],
     "grade": ["A", "B", "C"],
+    "assessment": ["A-000001", "A-000002"],
 }
 # The parameters of the smallest and the largest value of a range.
 RANGES = (("amount_min", "amount_max"), ("budget_min", "budget_max"), ("date_from", "date_to"))
+# What is compared is of one programme, and what is decided on is claimed by somebody: paths that need a certain record.
+OF_ONE = {"/comparison": "A-000002", "/review": "A-000002", "/appeal/decision": "A-000006"}
 client = httpx.Client(base_url=os.environ["FUZZED_URL"], timeout=30)
 
 
@@ -88,8 +91,8 @@ def _members(raw_schema: Json, operation: Json) -> list[str]:
 
 def _codes(path: str, name: str) -> list[str]:
     """The codes of a filter, read where the refusal of an unknown one says that they are listed."""
-    if path == "/markers/v1/drafts":
-        # Without a token drafts are not shown.
+    if path in ("/markers/v1/drafts", "/markers/v1/reviews"):
+        # Without a token neither is shown.
         return COPIED[name]
     if name == "criterion":
         # They are in the content of rubrics.
@@ -290,7 +293,8 @@ def _action_end(raw_schema: Json, name: str) -> Json:
 
 def _position(raw_schema: Json, name: str) -> Json:
     """A dissent, which says why, with answers that are none of the assessor's."""
-    answers = _review(raw_schema, "ReviewSent")["properties"]["answers"]
+    answers = _answers(raw_schema, "ReviewedAnswerSent", "annual_report", [0, 3])
+    answers["properties"].pop("national-institutions", None)
     found = _narrowed(raw_schema, name, position={"const": "dissent"}, answers=answers)
     reason = {**found["properties"]["reason"], "type": "string"}
     return {
@@ -304,6 +308,20 @@ def _settlement(raw_schema: Json, name: str) -> Json:
     organizations = {"enum": [["ILO", "IOM"], ["IOM"], ["IOM", "WHO"]]}
     said = {"organizations": organizations, "lead_organization": {"enum": ["IOM", None]}}
     return _narrowed(raw_schema, name, **said, **({"programme": {"const": "MDA-01"}} if name.endswith("Sent") else {}))
+
+
+def _due(raw_schema: Json, name: str) -> Json:
+    # Of the reviews of an assessment the first is needed next, and a second one can be asked for.
+    rounds = {"round": {"enum": ["first", "second", None]}} if name == "ReviewerSent" else {}
+    return _narrowed(raw_schema, name, due={"enum": [f"{datetime.now(UTC):%Y-%m-%d}", None]}, **rounds)
+
+
+def _appeal(raw_schema: Json, name: str) -> Json:
+    text = raw_schema["components"]["schemas"][name]["properties"]["comment"]
+    reasons = dict.fromkeys(_criteria("programme_document"), text)
+    del reasons["national-institutions"]
+    schema = {"type": "object", "properties": reasons, "additionalProperties": False}
+    return _narrowed(raw_schema, name, reasons=schema)
 
 
 def _declaration(raw_schema: Json, name: str) -> Json:
@@ -334,6 +352,9 @@ BODIES = {
     "AssessmentSent": _assessment,
     "AssessmentContent": _assessment,
     "ReviewSent": _review,
+    "ReviewerSent": _due,
+    "ClaimSent": _due,
+    "AppealSent": _appeal,
     "DeclarationSent": _declaration,
     "ActionEndSent": _action_end,
     "PositionSent": _position,
@@ -367,6 +388,9 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
             query["fields"] = names
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
+    for step, code in OF_ONE.items():
+        if case.operation.path.endswith(step):
+            case.path_parameters = {"code": code}
     if isinstance(case.body, dict):
         case.body = _that_shows(case.body)
     if case.operation.path.endswith("/comparison") and (case.path_parameters or {}).get("code") != COMPARED:

@@ -35,6 +35,7 @@ from mmptf_markers.assessments.commands import create_draft as create_assessment
 from mmptf_markers.assessments.schemas import AssessmentSent
 from mmptf_markers.assessors.routes import PROGRAMME
 from mmptf_markers.assessors.schemas import EXAMPLE_SETTLEMENT
+from mmptf_markers.reviews.schemas import EXAMPLE_APPEAL, EXAMPLE_CLAIM
 from mmptf_markers.seed import packaged_rubrics
 from tests.conftest import asyncio_run
 from tests.tokens import writing
@@ -160,26 +161,48 @@ async def draft(database_url: str, code: str, create: Callable[..., Awaitable[Cr
 
 
 def assess(client: httpx.Client, markers: str) -> None:
-    """An assessment that is accepted, two that are submitted, a declared grade, and settled assessors."""
+    """Assessments of each status, a declared grade, reviews, and settled assessors."""
     while any(copy["caught_up"] is None for copy in client.get(f"{markers}/copies").json()["copies"]):
         time.sleep(0.1)
     for n, (organization, said) in enumerate(ASSESSED):
-        sent = submit(client, markers, organization, said)
+        submitted = submit(client, markers, organization, **said)
         if n < 1:
-            where = sent.headers["location"].partition("/markers/v1")[2]
-            headers = writing("reviewer", match="*")
-            client.post(f"{markers}{where}/review", json=marked.EXAMPLE_REVIEW, headers=headers).raise_for_status()
-    settled = {**EXAMPLE_SETTLEMENT, "programme": PROGRAMME}
-    client.post(f"{markers}/assessors", json=settled, headers=writing("management-unit")).raise_for_status()
+            decide(client, submitted, "reviewer")
     declared = {**marked.EXAMPLE_DECLARATION, "year": 2022, "date": "2023-03-31"}
     client.post(f"{markers}/declarations", json=declared, headers=writing("management-unit")).raise_for_status()
+    review(client, markers)
+    settled = {**EXAMPLE_SETTLEMENT, "programme": PROGRAMME}
+    client.post(f"{markers}/assessors", json=settled, headers=writing("management-unit")).raise_for_status()
     # Of a programme in which several take part, one of which states its position.
-    submit(client, markers, "WHO", {"stage": "programme_document", "answers": ANSWERS})
+    submit(client, markers, "WHO", stage="annual_report", year=2024, document_date=None)
 
 
-def submit(client: httpx.Client, markers: str, organization: str, said: Mapping[str, Any]) -> httpx.Response:
-    """The answer to the submission of the example of an assessment, with some of its members others."""
+def submit(client: httpx.Client, markers: str, organization: str, **said: Any) -> str:
+    """The URL of a new assessment of an organization."""
     agency = {"client": "agency", "organization": organization}
-    draft = client.post(f"{markers}/drafts", json={**marked.EXAMPLE_DRAFT, **said}, headers=writing(**agency))
-    where = draft.raise_for_status().headers["location"].partition("/markers/v1")[2]
-    return client.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
+    drafted = {**marked.EXAMPLE_DRAFT, "answers": ANSWERS, **said}
+    draft = client.post(f"{markers}/drafts", json=drafted, headers=writing(**agency)).raise_for_status()
+    where = draft.headers["location"].partition("/markers/v1")[2]
+    sent = client.post(f"{markers}{where}/submission", headers=writing(**agency, match="*")).raise_for_status()
+    return f"{markers}{sent.headers['location'].partition('/markers/v1')[2]}"
+
+
+def decide(client: httpx.Client, assessment: str, reviewer: str) -> None:
+    """Claim the first review of an assessment, and make it."""
+    client.post(f"{assessment}/claim", json=EXAMPLE_CLAIM, headers=writing(reviewer)).raise_for_status()
+    headers = writing(reviewer, match="*")
+    client.post(f"{assessment}/review", json=marked.EXAMPLE_REVIEW, headers=headers).raise_for_status()
+
+
+def review(client: httpx.Client, markers: str) -> None:
+    """A claim of what is submitted; an assessment that can be appealed against, one to claim, and an open appeal."""
+    claimed = f"{markers}/assessments/A-000002/claim"
+    client.post(claimed, json=EXAMPLE_CLAIM, headers=writing("reviewer")).raise_for_status()
+    decide(client, submit(client, markers, "IOM", stage="programme_document"), "reviewer")
+    report = {"programme": "ETH-01", "stage": "annual_report", "document_date": None}
+    submit(client, markers, "ILO", **report, year=2024)
+    appealed = submit(client, markers, "ILO", **report, year=2025)
+    decide(client, appealed, "reviewer")
+    appeal = client.post(f"{appealed}/appeal", json=EXAMPLE_APPEAL, headers=writing("agency", "ILO", match="*"))
+    appeal.raise_for_status()
+    client.post(f"{appealed}/claim", json=EXAMPLE_CLAIM, headers=writing("second-reviewer")).raise_for_status()

@@ -16,6 +16,7 @@ from mmptf_local.suite import running_suite
 from tests.contract.contracts import APIS, OWN, Operation, ids_in_every_contract
 from tests.contract.examples import SHARED, csv_request, file_of, load, shown, shown_csv
 from tests.contract.prelude import prepare
+from tests.suite import NO_LOTS
 from tests.tokens import identity
 
 
@@ -47,7 +48,7 @@ def capture(name: str, operations: list[Operation], client: httpx.Client) -> Non
 
 
 def main() -> None:
-    environment = {**os.environ, "PORT": str(free_port()), **identity()}
+    environment = {**os.environ, **NO_LOTS, "PORT": str(free_port()), **identity()}
     with temporary_state() as state, running_suite(state, environment, durable=False) as suite:
         prepare(suite)
         shared = ids_in_every_contract()

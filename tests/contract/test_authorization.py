@@ -34,6 +34,8 @@ class Rule:
     management_unit: int | None = None
     agent: int | None = None
     reviewer: int | None = None
+    second_reviewer: int | None = None
+    admin: int | None = None
     admin_of_another: int | None = None
     another: str = "WHO"
 
@@ -70,10 +72,23 @@ RULES = {
     "markers:state_position": Rule("IOM", (200, 403), admin_of_another=403),
     "markers:settle_assessors": Rule("IOM", management_unit=201, reviewer=403),
     "markers:amend_assessor_settlement": Rule("IOM", management_unit=200, reviewer=403),
-    "markers:review_assessment": Rule("IOM", management_unit=200, reviewer=200, admin_of_another=403),
-    "markers:get_restricted_content": Rule("ILO", (200, 200), management_unit=200, reviewer=200),
-    "markers:get_restricted_action": Rule("ILO", (200, 200), management_unit=200, reviewer=200),
+    "markers:get_restricted_content": Rule("ILO", (200, 200), management_unit=200, reviewer=200, second_reviewer=403),
+    "markers:get_restricted_action": Rule("ILO", (200, 200), management_unit=200, reviewer=200, second_reviewer=403),
     "markers:end_action": Rule("ILO", (200, 200), management_unit=200, reviewer=403),
+    "markers:list_reviews": Rule("IOM", management_unit=200, reviewer=200),
+    "markers:get_review": Rule("IOM", management_unit=200, reviewer=200, second_reviewer=404),
+    "markers:get_agreement_of_reviewers": Rule("IOM", management_unit=200, reviewer=403),
+    "markers:assign_reviewer": Rule("IOM", management_unit=201, reviewer=403),
+    "markers:claim_review": Rule("IOM", management_unit=201, reviewer=201, admin_of_another=403),
+    "markers:decline_review": Rule("IOM", management_unit=200, reviewer=200, second_reviewer=404),
+    # Nobody else has claimed it.
+    "markers:review_assessment": Rule(
+        "IOM", management_unit=409, reviewer=200, second_reviewer=409, admin=409, admin_of_another=403
+    ),
+    "markers:appeal_against_review": Rule("IOM", (200, 200), another="WHO"),
+    "markers:decide_appeal": Rule(
+        "IOM", management_unit=409, reviewer=409, second_reviewer=200, admin=409, admin_of_another=403
+    ),
     "markers:declare_grade": Rule("IOM", management_unit=201, reviewer=403),
     "markers:withdraw_declared_grade": Rule("IOM", management_unit=200, reviewer=403),
     "markers:publish_rubric": Rule("IOM", management_unit=201, reviewer=403),
@@ -161,10 +176,11 @@ async def test_each_role_may_use_its_own_operations_only(apis: ApiClients, opera
     rule = RULES[str(operation)]
     scopes = [scope for requirement in operation.contract["security"] for scope in requirement["bearer"]]
     statuses = {"management-unit": rule.management_unit, "agent": rule.agent, "reviewer": rule.reviewer}
+    statuses["second-reviewer"] = rule.reviewer if rule.second_reviewer is None else rule.second_reviewer
     for client, known in CLIENTS.items():
         for organization, own in ((rule.own, True), (rule.another, False)):
             if client == "admin":
-                expected: int | None = (not own and rule.admin_of_another) or operation.done
+                expected: int | None = (not own and rule.admin_of_another) or rule.admin or operation.done
             elif client == "agency":
                 expected = rule.agency and rule.agency[0 if own else 1]
             else:

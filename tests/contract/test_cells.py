@@ -141,7 +141,12 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "rubric_status": at("rubric.status"),
         "derived_grade": at("derived.grade"),
         "reviewed_grade": at("reviewed.grade"),
+        "second_grade": at("second_review.grade"),
+        "settlement_grade": at("settlement.grade"),
+        "appealed": at("appeal.at"),
+        "appeal_grade": at("appeal.decided.grade"),
     },
+    "markers:list_reviews": {"decision": at("outcome.decision"), "grade": at("outcome.grade")},
     "markers:list_current_grades": {
         "thematic_area": at("thematic_area.code"),
         "budget": at("budget.amount"),

@@ -29,6 +29,7 @@ NOT_PACKAGED_FILTERS = (
       for name in ("grade", "rubric", "assessed_stage")),
     (("/markers/v1/rubrics", "/markers/v1/translations"), "language"),
     ("/markers/v1/actions", "assessment"),
+    ("/markers/v1/reviews", "assessment"),
     # The ledger knows the programmes, organizations and areas that its entries name.
     *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area")),
 )  # fmt: skip
@@ -52,7 +53,7 @@ def test_the_examples_are_of_the_packaged_data(packaged: Mapping[str, httpx.Clie
         return
     unfiltered = client.get(operation.path, headers=operation.headers)
     assert unfiltered.status_code == 200, unfiltered.text
-    assert (rows(unfiltered) == 0) == operation.path.startswith(WRITTEN)
+    assert (rows(unfiltered) == 0) == (operation.path.startswith(WRITTEN) or operation.id == "list_reviews")
     for name in unheard_of & operation.filters.keys():
         query = urlencode({name: operation.filters[name]}, doseq=True)
         found = client.get(operation.path, params=query, headers=operation.headers)

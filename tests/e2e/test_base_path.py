@@ -25,7 +25,7 @@ from tests.e2e.conftest import whole_contract
 from tests.e2e.guides import GUIDES, run_guide
 from tests.e2e.test_http_server import Connection
 from tests.nginx import nginx_program, running_nginx
-from tests.suite import DATABASE_VARIABLES, NAMES, SERVICES
+from tests.suite import DATABASE_VARIABLES, NAMES, NO_LOTS, SERVICES
 from tests.tokens import bearer, identity, issuer
 
 BASE_PATH = "/api"
@@ -40,7 +40,8 @@ READS = [o for o in OWN if o.is_read]
 @pytest.fixture(scope="module")
 def suite(new_database: Callable[[str], str], redis_server: Cache) -> Iterator[Suite]:
     environment = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
-    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), "BASE_PATH": BASE_PATH, **identity()}
+    environment |= NO_LOTS | identity()
+    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), "BASE_PATH": BASE_PATH}
     with running_suite(Path("/nowhere"), environment) as running:
         yield running
 

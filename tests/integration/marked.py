@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing
@@ -192,9 +193,20 @@ class Markers:
         draft = await self.draft(programme, who, **{"answers": answers(level, stage), **members})
         return made(await self.submit(draft, who))
 
-    async def review(self, assessment: httpx.Response, who: Who = OHCHR, **members: Any) -> httpx.Response:
+    async def claim(self, assessment: httpx.Response, who: Who = OHCHR, **members: Any) -> httpx.Response:
+        """The answer to a claim of the review that an assessment needs next, whether it is granted or refused."""
+        sent = {"interest": "None: I have not worked for the programme.", **members}
+        return await self.send("POST", f"{at(assessment)}/claim", who, sent)
+
+    async def decide(self, assessment: httpx.Response, who: Who = OHCHR, **members: Any) -> httpx.Response:
+        """The answer to a review by somebody who may have claimed it, whether it is stored or refused."""
         sent = {"decision": "accept", "comment": "Read and discussed.", **members}
         return await self.send("POST", f"{at(assessment)}/review", who, sent, match=assessment.headers["etag"])
+
+    async def review(self, assessment: httpx.Response, who: Who = OHCHR, **members: Any) -> httpx.Response:
+        """The answer to a review after a claim, which is refused where the review is."""
+        await self.claim(assessment, who)
+        return await self.decide(assessment, who, **members)
 
     async def reviewed(self, assessment: httpx.Response, **members: Any) -> httpx.Response:
         return made(await self.review(assessment, **members), 200)
@@ -239,3 +251,10 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
 def errors(answer: httpx.Response) -> list[tuple[str, str | None]]:
     assert answer.status_code == 422, answer.text
     return [(error["code"], error["pointer"]) for error in answer.json()["errors"]]
+
+
+async def changed(markers: Markers, code: str, record: str) -> None:
+    """Store another record of an assessment, as another time or an earlier release has left it; record: SQL."""
+    async with writing(markers.running.app.state.database) as session:
+        await begin_write(session, Author("test"), "a test")
+        await session.execute(sa.text(f"UPDATE assessment SET record = {record} WHERE code = :code"), {"code": code})

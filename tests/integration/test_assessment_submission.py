@@ -260,11 +260,18 @@ async def test_a_dry_run_answers_and_writes_nothing(marker_service: Markers) -> 
     assert tried.json()["status"] == "submitted"
     assert (await marker_service.send("GET", at(tried), None)).status_code == 404
     submitted = made(await marker_service.submit(draft))
+    tried = made(
+        await marker_service.send("POST", f"{at(submitted)}/claim?dry_run=true", OHCHR, {"interest": "None at all."})
+    )
+    missing = await marker_service.send("GET", f"{API}/reviews/{tried.json()['code']}", OHCHR)
+    assert missing.status_code == 404
+    made(await marker_service.claim(submitted))
     sent = {"decision": "accept", "comment": "Read."}
     tried = made(await marker_service.send("POST", f"{at(submitted)}/review?dry_run=true", OHCHR, sent, match="*"), 200)
     assert tried.json()["status"] == "accepted"
     assert await stored(marker_service, submitted) == submitted.json()
-    assert await marker_service.revision() == before + 2
+    # The assessment, what of it is restricted, and the claim of its review.
+    assert await marker_service.revision() == before + 3
 
 
 async def test_a_write_sent_again_is_carried_out_once(marker_service: Markers) -> None:
@@ -278,14 +285,16 @@ async def test_a_write_sent_again_is_carried_out_once(marker_service: Markers) -
     path, match = f"{at(first)}/submission", first.headers["etag"]
     submitted, again = [made(await marker_service.send("POST", path, IOM, match=match, key=keys[1])) for _ in range(2)]
     assert (again.text, again.headers["idempotency-replayed"]) == (submitted.text, "true")
+    made(await marker_service.claim(submitted))
     sent = {"decision": "return", "comment": "Read."}
     path, match = f"{at(submitted)}/review", submitted.headers["etag"]
     once, twice = [
         made(await marker_service.send("POST", path, OHCHR, sent, match=match, key=keys[2]), 200) for _ in range(2)
     ]
     assert (once.text, once.headers["etag"]) == (twice.text, twice.headers["etag"])
-    # The assessment, what of it is restricted, and its review.
-    assert await marker_service.revision() == before + 3
+    # The assessment, what of it is restricted, the claim of its review, and what the review changes: its own record and
+    # the assessment.
+    assert await marker_service.revision() == before + 5
     reused = await marker_service.send("POST", path, OHCHR, {**sent, "decision": "accept"}, match="*", key=keys[2])
     assert refused(reused) == (422, "idempotency_key_reused")
     headers = {**IOM.headers(), "content-type": "application/json"}

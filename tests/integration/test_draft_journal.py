@@ -554,6 +554,8 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
         review = {"decision": "accept", "comment": "Read."}
         assert (await markers.send("POST", f"{path}/review", author, review, match="*")).status_code == 403
         other = Who("reviewer")
+        claim = {"interest": "None at all."}
+        assert (await markers.send("POST", f"{path}/claim", other, claim)).status_code == 201
         assert (await markers.send("POST", f"{path}/review", other, review, match="*")).status_code == 200
         # Its submission has the next code of an assessment.
         status = await markers.revision()

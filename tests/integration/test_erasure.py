@@ -14,7 +14,7 @@ import pytest
 from mmptf_catalog.programmes.examples import DRAFT
 from mmptf_common import cli
 from tests.conftest import RunningApp, running_app, service_of, serving_url
-from tests.integration.marked import Markers
+from tests.integration.marked import FUND, Markers, Who, at, made
 from tests.tokens import bearer, writing
 
 ORGANIZATIONS = "/catalog/v1/organizations"
@@ -104,6 +104,33 @@ async def test_the_author_of_an_assessment_is_erased_and_it_can_be_reviewed(
     assert code == 0, printed
     assert "iom-officer" not in clients
     assert (await marker_service.reviewed(submitted)).json()["status"] == "accepted"
+
+
+async def test_nobody_finds_the_reviews_of_a_reviewer_who_was_erased(
+    marker_service: Markers, erase: Callable[..., Any]
+) -> None:
+    reviewer, asked = (Who("reviewer", "OHCHR", subject) for subject in (SUBJECT, LIKE_IT))
+    submitted = await marker_service.submitted(await marker_service.copied())
+    made(await marker_service.claim(submitted, reviewer))
+    (review,) = (await marker_service.get("/markers/v1/reviews", reviewer))["items"]
+    # Who was only asked has written nothing, and is named in a review, too.
+    other = await marker_service.submitted(await marker_service.copied())
+    sent = {"reviewer": LIKE_IT, "organization": "OHCHR"}
+    made(await marker_service.send("POST", f"{at(other)}/reviewers", FUND, sent))
+    url = marker_service.running.database_url
+    for subject, said in ((SUBJECT, "1 writes and 1 stored answers"), (LIKE_IT, "0 writes and 0 stored answers")):
+        code, printed = await erase(marker_service.running, subject)
+        assert code == 0
+        found = re.fullmatch(rf"markers: (erased-[0-9a-f]{{16}}) has {said}\n", printed)
+        assert found is not None, printed
+        assert await fetch(url, f"SELECT count(*) FROM pseudonym WHERE subject = '{found[1]}'") == [(1,)]
+    assert not any(re.search(re.escape(SUBJECT), row) for rows in (await rows_of(url)).values() for row in rows)
+    # The record is the same; whoever comes back is another person.
+    kept = await marker_service.get(f"/markers/v1/reviews/{review['code']}", FUND)
+    assert kept == review
+    for who in (reviewer, asked):
+        assert (await marker_service.get("/markers/v1/reviews", who))["items"] == []
+    assert (await marker_service.decide(submitted, reviewer)).json()["code"] == "not_claimed"
 
 
 async def test_a_subject_is_replaced_in_the_journal_of_drafts_too(

@@ -18,7 +18,11 @@ from tests.conftest import running_app, service_of, serving_url
 from tests.suite import SERVICES
 
 # What a process that serves writes beside its records.
-WRITTEN = {"idempotency_key": {"INSERT", "DELETE"}, "replication": {"INSERT", "UPDATE"}}
+WRITTEN = {
+    "idempotency_key": {"INSERT", "DELETE"},
+    "replication": {"INSERT", "UPDATE"},
+    "pseudonym": {"INSERT"},
+}
 BEGIN = (
     "SELECT set_config('mmptf.first', {first}::text, true), set_config('mmptf.write', json_build_object("
     "'at', {at}, 'actor', 'somebody')::text, true)"

@@ -26,8 +26,8 @@ Databases = Callable[[str], str]
 ORGANIZATIONS, PROGRAMMES = "/catalog/v1/organizations", "/catalog/v1/programmes"
 # The last part of the paths whose answers are computed from many records.
 COMPUTED = (
-    "capitalization", "commitments", "criteria", "facets", "indicator", "over-time", "progress", "reconciliation",
-    "report", "statement", "totals",
+    "agreement", "capitalization", "commitments", "criteria", "facets", "indicator", "over-time", "progress",
+    "reconciliation", "report", "reviewers", "statement", "totals",
 )  # fmt: skip
 # What has a table of its groups only.
 ONLY_GROUPED = frozenset({"/markers/v1/indicator"})

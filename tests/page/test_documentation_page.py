@@ -19,7 +19,7 @@ from mmptf_local.suite import Suite, running_suite
 from tests.conftest import serving_url
 from tests.contract.contracts import METHODS, Operation, contract_of
 from tests.contract.prelude import prepare
-from tests.suite import DATABASE_VARIABLES
+from tests.suite import DATABASE_VARIABLES, NO_LOTS
 from tests.tokens import identity, issuer
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (make .venv/longer)")
@@ -46,7 +46,7 @@ pytestmark = [
 def suite(new_database: Callable[[str], str], redis_server: Cache) -> Iterator[Suite]:
     """The whole suite on the packaged data, with the records that examples name and no package has."""
     environment = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
-    environment |= {"REDIS_URL": redis_server.url, "PORT": str(free_port()), **identity()}
+    environment |= NO_LOTS | {"REDIS_URL": redis_server.url, "PORT": str(free_port()), **identity()}
     with running_suite(Path("/nowhere"), environment) as running:
         prepare(running)
         # The page shows what the gateway has; on a busy machine a service may take longer than it waits.

@@ -122,7 +122,7 @@ def _first_line(error: BaseException) -> str:
 def _erase(name: str, settings: ServiceSettings, subject: str) -> int:
     """Erase a subject; returns 0, or 1 where the texts of records contain it still, which are printed."""
     done = asyncio.run(erase_subject(settings, subject))
-    if not (done.writes or done.answers):
+    if not (done.writes or done.answers or done.named):
         print(f"{name}: nothing is held of this subject")
     else:
         print(f"{name}: {done.pseudonym} has {done.writes} writes and {done.answers} stored answers")

@@ -43,6 +43,7 @@ class Client:
 CLIENTS = {
     "agency": Client(("catalog:write", "funding:write", "markers:assess"), "IOM"),
     "reviewer": Client(("markers:review",), "OHCHR"),
+    "second-reviewer": Client(("markers:review",), "UNHCR"),
     "management-unit": Client(("catalog:write", "funding:write", "markers:review"), "MMPTF-FMU", ("management_unit",)),
     "agent": Client(("funding:write",), "MPTFO", ("agent",)),
     "admin": Client(("admin",)),

@@ -17,8 +17,7 @@ from mmptf_common.feed.changes import (
     answer_history,
     stored_forms,
 )
-from mmptf_common.http import openapi
-from mmptf_common.http.conditional import private
+from mmptf_common.http import conditional, openapi
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, ReadRequest, WriteRequest
 from mmptf_common.http.identity import Administrator, Identity
 from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery
@@ -98,7 +97,7 @@ def add_drafts(
     async def list_drafts(
         request: ReadRequest, who: Drafter, query: Annotated[ListQuery, StrictQuery(listing.query)]
     ) -> Response:
-        return private(await answer_list(request, own(who), query))
+        return conditional.private(await answer_list(request, own(who), query))
 
     @router.get(
         f"{path}/{{code}}",
@@ -110,7 +109,7 @@ def add_drafts(
         **openapi.read(missing=True),
     )
     async def get_draft(request: ReadRequest, code: CodeInPath, who: Drafter, query: PointInTimeQuery) -> Response:
-        return private(await answer_item(request, own(who), code, query))
+        return conditional.private(await answer_item(request, own(who), code, query))
 
     @router.get(
         f"{path}/{{code}}/history",

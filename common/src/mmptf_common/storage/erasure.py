@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.engines import open_database
 from mmptf_common.storage.journal import DRAFT_JOURNAL, JOURNAL_LOCK, PUBLIC_JOURNAL
+from mmptf_common.storage.pseudonyms import TABLE as PSEUDONYMS
 from mmptf_common.storage.writing import writing
 
 # A command of an operator has no request, and its name stays: a subject may be the same text.
@@ -21,6 +23,8 @@ _ANSWERS = sa.text(
     "UPDATE idempotency_key SET subject = :pseudonym || substr(subject, length(:subject) + 1)"
     " WHERE starts_with(subject, :subject || E'\\n')"
 )
+# Records have the pseudonym of a person; nobody is to find whose it is.
+_NAMED = f"UPDATE {PSEUDONYMS} SET subject = :pseudonym WHERE subject = :subject"
 _ERASED = sa.text("INSERT INTO erasure VALUES (:pseudonym, clock_timestamp(), :writes, :answers)")
 # No member of a record is meant for a person, but people write texts.
 _MENTIONS = (
@@ -34,12 +38,14 @@ class Erasure:
     """What stands for a subject now, and where it stood.
 
     writes, answers: the numbers of its writes and of its stored answers
+    named: whether records name it by a pseudonym, which stays
     mentions: entity and code of the records whose texts contain it, now or earlier, which stay as they are
     """
 
     pseudonym: str
     writes: int
     answers: int
+    named: bool
     mentions: list[str]
 
 
@@ -56,7 +62,7 @@ async def erase_subject(settings: ServiceSettings, subject: str) -> Erasure:
         # No write of this subject is under way.
         await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": JOURNAL_LOCK})
         journals = [PUBLIC_JOURNAL]
-        if await connection.scalar(sa.text("SELECT to_regclass(:table) IS NOT NULL"), {"table": DRAFT_JOURNAL.change}):
+        if await _is_there(connection, DRAFT_JOURNAL.change):
             journals.append(DRAFT_JOURNAL)
         # A write that is in both journals, such as a submission, has one moment.
         moments = set[datetime]()
@@ -64,10 +70,18 @@ async def erase_subject(settings: ServiceSettings, subject: str) -> Erasure:
             moments |= set(await connection.scalars(sa.text(_WRITES.format(journal.revision)), values))
         writes = len(moments)
         answers = (await connection.execute(_ANSWERS, values)).rowcount
-        if writes or answers:
+        named = False
+        if await _is_there(connection, PSEUDONYMS):
+            named = (await connection.execute(sa.text(_NAMED), values)).rowcount > 0
+        if writes or answers or named:
             found = {"pseudonym": values["pseudonym"], "writes": writes, "answers": answers}
             await connection.execute(_ERASED, found)
         text = json.dumps(subject, ensure_ascii=False)
         found_in = " UNION ".join(_MENTIONS.format(journal.change) for journal in journals)
         mentions = list((await connection.scalars(sa.text(f"{found_in} ORDER BY 1"), {"text": text})).all())
-    return Erasure(values["pseudonym"], writes, answers, mentions)
+    return Erasure(values["pseudonym"], writes, answers, named, mentions)
+
+
+async def _is_there(connection: AsyncConnection, table: str) -> bool:
+    """Whether the database has a table, which not every service needs."""
+    return bool(await connection.scalar(sa.text("SELECT to_regclass(:table) IS NOT NULL"), {"table": table}))

@@ -30,8 +30,8 @@ SELECT format(statement, arguments[1], arguments[2]) FROM (
   UNION ALL SELECT 5, format('GRANT DELETE, INSERT (%s), UPDATE (%s) ON ', columns, columns) || '%I TO %I',
                    ARRAY[name::text, :role] FROM stored WHERE of_records
   UNION ALL SELECT 6, 'GRANT ' || written.allowed || ' ON %I TO %I', ARRAY[name::text, :role]
-              FROM stored JOIN (VALUES ('idempotency_key', 'INSERT, DELETE'), ('replication', 'INSERT, UPDATE'))
-                AS written(name, allowed) USING (name)) AS granted
+              FROM stored JOIN (VALUES ('idempotency_key', 'INSERT, DELETE'), ('replication', 'INSERT, UPDATE'),
+                                 ('pseudonym', 'INSERT')) AS written(name, allowed) USING (name)) AS granted
  ORDER BY n, arguments
 """)
 # Whether a role may change the journal: that of its tables, one that may become it, one that may write to them, or one

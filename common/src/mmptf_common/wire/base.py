@@ -150,11 +150,13 @@ class _Described(BaseModel):
 
 
 def _is_text(node: Any) -> bool:
-    """Whether the schema of a member is that of a text, or of several."""
+    """Whether the schema of a member is that of a text, or of several, in a list or by names."""
     if isinstance(node, list):
         return any(map(_is_text, node))
-    options = (node.get("items"), node.get("anyOf")) if isinstance(node, dict) else ()
-    return bool(options) and (node.get("pattern") == texts.PATTERN_IN_CONTRACTS or any(map(_is_text, options)))
+    if not isinstance(node, dict):
+        return False
+    options = (node.get("items"), node.get("anyOf"), *node.get("patternProperties", {}).values())
+    return bool(node.get("pattern") == texts.PATTERN_IN_CONTRACTS or any(map(_is_text, options)))
 
 
 @cache

@@ -444,6 +444,30 @@ class ProblemCode(StrEnum):
         "The assessment is not submitted, or is reviewed already.",
         "Review the one that is submitted.",
     )
+    NOT_INDEPENDENT = (
+        "not_independent",
+        (422,),
+        "The person who is to review an assessment wrote or reviewed it, or is of an organization that takes part.",
+        "Ask somebody else, of another organization.",
+    )
+    NOT_CLAIMED = (
+        "not_claimed",
+        (409,),
+        "The caller has not claimed the review that this is a step of, or has decided on it already.",
+        "Claim it first, at the path that `detail` names, with a declaration of interest.",
+    )
+    REVIEW_TAKEN = (
+        "review_taken",
+        (409,),
+        "The review is claimed by or assigned to somebody already.",
+        "Take another one, or have it declined where the reviewer does not come to it.",
+    )
+    NOT_APPEALABLE = (
+        "not_appealable",
+        (409,),
+        "The assessment has no review that could be appealed against, or no more: each once, and within 30 days.",
+        "Submit a corrected version; `detail` says what stands against the appeal.",
+    )
     ALREADY_ASSESSED = (
         "already_assessed",
         (409,),

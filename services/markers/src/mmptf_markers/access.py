@@ -7,8 +7,8 @@ from mmptf_common.http.identity import Identity, require_scope
 MANAGEMENT_UNIT = "management_unit"
 """The role of the Fund's management unit."""
 
-ASSESS, REVIEW = "markers:assess", "markers:review"
+ASSESS, _REVIEW = "markers:assess", "markers:review"
 
 Assessor = Annotated[Identity, require_scope(ASSESS)]
-Reviewer = Annotated[Identity, require_scope(REVIEW)]
-AssessorOrReviewer = Annotated[Identity, require_scope(ASSESS, REVIEW)]
+Reviewer = Annotated[Identity, require_scope(_REVIEW)]
+AssessorOrReviewer = Annotated[Identity, require_scope(ASSESS, _REVIEW)]

@@ -15,6 +15,7 @@ from mmptf_markers.indicator.targets import TARGETS
 from mmptf_markers.models import Base
 from mmptf_markers.replication import CATALOGUE, LEDGER
 from mmptf_markers.report import routes as report
+from mmptf_markers.reviews import routes as reviews
 from mmptf_markers.rubrics import routes as rubrics
 from mmptf_markers.rubrics.queries import RUBRICS
 from mmptf_markers.seed import load_packaged_data
@@ -32,7 +33,15 @@ SERVICE = Service(
     package="mmptf_markers",
     settings=MarkersSettings,
     metadata=Base.metadata,
-    tags=(indicator.TAG, assessments.TAG, actions.TAG, rubrics.TAG, assessments.DRAFTS_TAG, assessors.TAG),
+    tags=(
+        indicator.TAG,
+        assessments.TAG,
+        reviews.TAG,
+        actions.TAG,
+        rubrics.TAG,
+        assessments.DRAFTS_TAG,
+        assessors.TAG,
+    ),
     routers=(
         assessments.router,
         actions.router,
@@ -40,6 +49,7 @@ SERVICE = Service(
         report.router,
         rubrics.router,
         assessors.router,
+        reviews.router,
     ),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
@@ -51,7 +61,7 @@ SERVICE = Service(
         "actions": "action",
         "documents": "source_document",
     },
-    private=frozenset({"programme", "place", "allocation", "restricted_content"}),
+    private=frozenset({"programme", "place", "allocation", "restricted_content", "review"}),
     listings=(ASSESSMENTS, ACTIONS, RUBRICS, TARGETS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )

@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from mmptf_common.feed.replication import replication_table
 from mmptf_common.storage.journal_schema import add_journal
+from mmptf_common.storage.pseudonyms import pseudonym_table
 from mmptf_common.storage.records import Record, codes, renamed_code_table
 from mmptf_common.storage.rollups import Rollup, add_rollups
 from mmptf_markers.current_grades import CURRENT_GRADE, CURRENT_GRADE_COUNT
@@ -184,6 +185,33 @@ class ActionRow(Record, Base, table=True):
     due: date | None = Field(default=None, sa_type=sa.Date)
 
 
+class ReviewRow(Record, Base, table=True):
+    """The review of an assessment in one round by one reviewer, who may still be sought.
+
+    reviewer: the pseudonym of the reviewer, whose subject is in the table of pseudonyms alone
+    due: the day by which the reviewer is to decide
+    """
+
+    __tablename__ = "review"
+    # All that filters read, so that counts read no row itself.
+    __table_args__ = (
+        sa.Index(
+            "review_filters",
+            *("state", "round", "programme", "assessment", "due"),
+            postgresql_include=["code", "revised"],
+        ),
+    )
+
+    # In the order of the codes that they name.
+    assessment: str = Field(sa_type=sa.Text(collation="C"), index=True)
+    programme: str = Field(sa_type=sa.Text(collation="C"))
+    round: str
+    state: str
+    reviewer: str | None = Field(default=None, index=True)
+    organization: str | None = None
+    due: date | None = None
+
+
 class TargetRow(Record, Base, table=True):
     """A marker's target."""
 
@@ -267,6 +295,7 @@ ASSESSED_ON = (
 Base.metadata.tables["assessment"].append_column(sa.Column("assessed_on", sa.Date, sa.Computed(ASSESSED_ON)))
 replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
+pseudonym = pseudonym_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"}, drafts={"draft"})
 # Codes of programmes are looked up without regard to case, those of past programmes too.
 for programmes in (Base.metadata.tables["programme"], Base.metadata.tables["programme_past"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 
 import sqlalchemy as sa
@@ -12,7 +11,6 @@ from mmptf_common.feed.replication import copy_state
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import add, submission
-from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, error_detail, raise_if_any, unknown_code
 from mmptf_common.wire.sources import SourceRef
@@ -33,8 +31,6 @@ from mmptf_markers.assessments.schemas import (
     Position,
     PositionSent,
     RestrictedContent,
-    Review,
-    ReviewSent,
 )
 from mmptf_markers.assessors.commands import fetch_participation, require_programme
 from mmptf_markers.assessors.rules import Participation, require_lead, require_participant
@@ -54,9 +50,9 @@ async def create_draft(write: Write, who: Identity, sent: AssessmentSent) -> Cre
     programme = await require_programme(write, sent.programme)
     organization = organization_of(who)
     require_participant(await fetch_participation(write, programme), organization)
-    rubric = await _require_rubric(write, sent.rubric)
+    rubric = await require_rubric(write, sent.rubric)
     raise_if_any(rules.year_errors(sent.stage, sent.year, write.at.date()))
-    earlier = await _fetch_newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
+    earlier = await fetch_newest(write, sent.programme, rubric.marker, sent.stage, sent.year)
     if earlier is not None and earlier.status == "submitted":
         raise Conflict(f"{earlier.code} is submitted and not reviewed yet.", code=ProblemCode.UNDER_REVIEW)
     begun = await _fetch_draft_code(write, sent, rubric.marker)
@@ -96,7 +92,7 @@ async def amend_draft(write: Write, code: str, sent: AssessmentContent) -> None:
     """Change a draft; answers that are not sent stay, so that sections can be saved one after the other."""
     row = await row_of(write, DraftRow, DRAFTS, code)
     draft = rules.stored_draft(row.record)
-    rubric = await _require_rubric(write, published_code(draft.rubric))
+    rubric = await require_rubric(write, published_code(draft.rubric))
     raise_if_any(rules.evidence_errors(sent))
     content = rules.amend_content(rules.content_of(draft), sent)
     score = _score_of_draft(write, rubric, content, draft.stage)
@@ -133,8 +129,8 @@ async def submit_draft(write: Write, who: Identity, code: str) -> Created:
     draft = rules.stored_draft(row.record)
     programme = await require_programme(write, draft.programme)
     organization = _ending_organization(who, await fetch_participation(write, programme), draft.organization)
-    rubric = await _require_rubric(write, published_code(draft.rubric))
-    newest = await _fetch_newest(write, draft.programme, rubric.marker, draft.stage, draft.year)
+    rubric = await require_rubric(write, published_code(draft.rubric))
+    newest = await fetch_newest(write, draft.programme, rubric.marker, draft.stage, draft.year)
     if newest is not None and newest.code != draft.corrects:
         raise Conflict(f"{newest.code} was submitted meanwhile; begin again from it.", code=ProblemCode.DRAFT_OUTDATED)
     await _require_in_force(write, rubric, newest)
@@ -167,6 +163,9 @@ async def submit_draft(write: Write, who: Identity, code: str) -> Created:
         derived=derived,
         reviewed=None,
         positions=[],
+        second_review=None,
+        settlement=None,
+        appeal=None,
         differences=rules.find_differences(draft.declared_grade, derived, None),
         answers=answers,
         due_diligence=risks,
@@ -177,54 +176,10 @@ async def submit_draft(write: Write, who: Identity, code: str) -> Created:
         sources=[_source(write, code, "answers", f"Stated by {organization}.")],
         updated=write.at,
     )
-    await add(write, [_assessment_row(assessment, row.code)])
+    await add(write, [assessment_row(assessment, row.code)])
     await add(write, [restricted_row(restricted, draft.organization)])
     await put_actions(write, planned.started)
     return await replace_draft(write, row, Created(ASSESSMENTS, code))
-
-
-async def review(write: Write, who: Identity, code: str, sent: ReviewSent) -> None:
-    """Accept or return an assessment; the reviewer's own answers replace those of the assessor that it rejects.
-
-    Raises Forbidden where the reviewer wrote the assessment or its organization takes part in the programme.
-    """
-    row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
-    assessment = rules.stored_assessment(row.record)
-    programme = await require_programme(write, assessment.programme)
-    _require_other_organization(who, await fetch_participation(write, programme), assessment)
-    if who.subject in await _fetch_authors(write, assessment):
-        raise Forbidden(f"{code} is reviewed by somebody who did not write it.")
-    if assessment.status != "submitted" or assessment.rubric is None:
-        raise Conflict(
-            f"{code} is {assessment.status}; what is submitted is reviewed.", code=ProblemCode.NOT_REVIEWABLE
-        )
-    rubric = await _require_rubric(write, published_code(assessment.rubric))
-    raise_if_any(rules.own_answer_errors(assessment, sent.answers))
-    given = rules.answers_of(assessment.answers)
-    own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
-    checks = rules.counting_checks(rubric, assessment, own)
-    score = score_or_raise(rubric, given | own, assessment.stage, checks)
-    raise_if_any(rules.reviewed_grade_errors(rubric, sent.grade))
-    reviewed = Review(
-        decision=sent.decision,
-        organization=who.organization,
-        at=write.at,
-        comment=sent.comment,
-        answers=rules.own_answers(assessment, sent.answers),
-        derived=rules.derive_grade(score),
-        grade=score.grade or sent.grade,
-    )
-    outcome = assessment.model_copy(
-        update={
-            "status": "accepted" if sent.decision == "accept" else "returned",
-            "grade": reviewed.grade,
-            "basis": "reviewed",
-            "reviewed": reviewed,
-            "differences": rules.find_differences(assessment.declared_grade, assessment.derived, reviewed),
-            "updated": write.at,
-        }
-    )
-    await write.session.merge(_assessment_row(outcome, row.draft))
 
 
 async def state_position(write: Write, who: Identity, code: str, sent: PositionSent) -> None:
@@ -245,7 +200,7 @@ async def state_position(write: Write, who: Identity, code: str, sent: PositionS
             code=ProblemCode.POSITIONS_CLOSED,
         )
     raise_if_any(rules.position_errors(sent) + rules.own_answer_errors(assessment, sent.answers))
-    rubric = await _require_rubric(write, published_code(assessment.rubric))
+    rubric = await require_rubric(write, published_code(assessment.rubric))
     own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
     checks = rules.counting_checks(rubric, assessment, own)
     score_or_raise(rubric, rules.answers_of(assessment.answers) | own, assessment.stage, checks)
@@ -256,7 +211,7 @@ async def state_position(write: Write, who: Identity, code: str, sent: PositionS
         answers=rules.own_answers(assessment, sent.answers),
         at=write.at,
     )
-    await write.session.merge(_assessment_row(rules.with_position(assessment, position), row.draft))
+    await write.session.merge(assessment_row(rules.with_position(assessment, position), row.draft))
 
 
 async def declare(write: Write, sent: DeclarationSent) -> Created:
@@ -268,7 +223,7 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
             sent, grades=await fetch_grades(write.session), participants=participants, today=write.at.date()
         )
     )
-    newest = await _fetch_newest(write, sent.programme, sent.marker, sent.stage, sent.year)
+    newest = await fetch_newest(write, sent.programme, sent.marker, sent.stage, sent.year)
     if newest is not None and (newest.answered or newest.code != sent.corrects):
         raise Conflict(f"{newest.code} says it already.", code=ProblemCode.ALREADY_ASSESSED)
     if newest is None and sent.corrects is not None:
@@ -296,6 +251,9 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         derived=None,
         reviewed=None,
         positions=[],
+        second_review=None,
+        settlement=None,
+        appeal=None,
         differences=[],
         answers={},
         due_diligence=[],
@@ -306,7 +264,7 @@ async def declare(write: Write, sent: DeclarationSent) -> Created:
         sources=[_source(write, code, "declared_grade", rules.written_in(sent.source))],
         updated=write.at,
     )
-    await add(write, [_assessment_row(assessment)])
+    await add(write, [assessment_row(assessment)])
     *_, restricted = rules.published({}, [], code, sent.programme, write.at)
     await add(write, [restricted_row(restricted, sent.organization)])
     return Created(ASSESSMENTS, code)
@@ -316,14 +274,14 @@ async def withdraw(write: Write, code: str) -> None:
     """Take back a declared grade: from then on it does not count, nor does what it corrected."""
     row = await row_of(write, AssessmentRow, ASSESSMENTS, code)
     assessment = rules.stored_assessment(row.record)
-    newest = await _fetch_newest(write, assessment.programme, assessment.marker, assessment.stage, assessment.year)
+    newest = await fetch_newest(write, assessment.programme, assessment.marker, assessment.stage, assessment.year)
     if assessment.answered or assessment.status == "withdrawn" or newest is None or newest.code != code:
         raise Conflict(
             f"{code} is no declared grade that counts; only such a grade is withdrawn.",
             code=ProblemCode.NOT_WITHDRAWABLE,
         )
     await write.session.merge(
-        _assessment_row(assessment.model_copy(update={"status": "withdrawn", "updated": write.at}))
+        assessment_row(assessment.model_copy(update={"status": "withdrawn", "updated": write.at}))
     )
 
 
@@ -340,7 +298,7 @@ def _draft_row(draft: AssessmentDraft) -> DraftRow:
     )
 
 
-def _assessment_row(assessment: Assessment, draft: str | None = None) -> AssessmentRow:
+def assessment_row(assessment: Assessment, draft: str | None = None) -> AssessmentRow:
     """The row of an assessment; draft: the code of the draft that it was."""
     return AssessmentRow(
         code=assessment.code,
@@ -387,26 +345,7 @@ def _ending_organization(who: Identity, participation: Participation, began: str
     return organization
 
 
-def _require_other_organization(who: Identity, participation: Participation, assessment: Assessment) -> None:
-    """Raise Forbidden where the reviewer's organization takes part in the programme under review, or is not known.
-
-    It holds for administrators, too: whom they act for decides whether they are independent.
-    """
-    organization = organization_of(who)
-    if not (len(organization) <= 64 and re.fullmatch(CODE_PATTERN, organization)):
-        raise Forbidden(
-            "The access token names an organization by something that is no code.",
-            code=ProblemCode.ORGANIZATION_NOT_KNOWN,
-        )
-    # Those that submitted it or took a position count as taking part, even where they are not named any more.
-    took_part = {assessment.organization, *(position.organization for position in assessment.positions)}
-    if organization in participation.concerned | took_part:
-        raise Forbidden(
-            f"{organization} takes part in {participation.programme}: the reviewer belongs to none that does."
-        )
-
-
-async def _require_rubric(write: Write, code: str | None) -> Rubric:
+async def require_rubric(write: Write, code: str | None) -> Rubric:
     """The named version of a rubric, or the newest of the human-rights marker; raises InvalidRequest without one."""
     found = await fetch_rubric(write.session, code, marker=MARKER)
     if found is None:
@@ -444,7 +383,7 @@ async def _fetch_draft_code(write: Write, sent: AssessmentSent, marker: str) -> 
     return found.first()
 
 
-async def _fetch_newest(
+async def fetch_newest(
     write: Write, programme: str, marker: str, stage: AssessmentStage, year: int | None
 ) -> Assessment | None:
     """The newest version of a programme's assessment under a marker at a stage; None where there is none."""
@@ -475,25 +414,3 @@ async def _next_code(write: Write) -> str:
         sa.text("SELECT max(substr(key, 3)::int) FROM change WHERE entity = 'assessment' AND action = 'create'")
     )
     return f"A-{(last or 0) + 1:06d}"
-
-
-async def _fetch_authors(write: Write, assessment: Assessment) -> set[str]:
-    """The actors who wrote an assessment, from first draft to submission, or an earlier version that it continues, and
-    those who stated a position on it.
-    """
-    found = await write.session.scalars(
-        sa.text(
-            "WITH RECURSIVE version AS (SELECT code, draft, rubric, record FROM assessment WHERE code = :code"
-            " UNION ALL SELECT earlier.code, earlier.draft, earlier.rubric, earlier.record FROM assessment AS earlier"
-            " JOIN version ON earlier.code = version.record->>'corrects' AND earlier.rubric = version.rubric)"
-            " SELECT actor FROM version JOIN change ON key = code COLLATE \"default\" AND entity = 'assessment'"
-            " AND action = 'create' JOIN revision ON seq BETWEEN first AND number"
-            ' UNION SELECT actor FROM version JOIN draft_change ON key = coalesce(draft, code COLLATE "default")'
-            " AND entity = 'draft'"
-            " JOIN draft_revision ON seq BETWEEN first AND number"
-            " UNION SELECT actor FROM change JOIN revision ON seq BETWEEN first AND number"
-            " WHERE key = :code AND entity = 'assessment' AND organization = ANY(:others)"
-        ),
-        {"code": assessment.code, "others": [position.organization for position in assessment.positions]},
-    )
-    return set(found)

@@ -22,6 +22,7 @@ from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict
 from mmptf_markers.assessments.queries import ASSESSMENTS, fetch_used_rubric
+from mmptf_markers.assessments.rules import counting_review
 from mmptf_markers.assessments.schemas import (
     Assessment,
     AssessmentStatus,
@@ -178,7 +179,7 @@ async def answer_matrix(request: Request, code: str, query: MatrixQuery) -> Resp
 
 def matrix_of(assessment: Assessment, rubric: Rubric) -> AssessmentMatrix:
     """The matrix of an assessment; rubric: the one that it used, in the language of the matrix."""
-    review = assessment.reviewed
+    review = counting_review(assessment)
     given = review.answers if review else {}
     principles = {principle.code: principle.name for principle in rubric.principles}
     derived = review.derived if review else assessment.derived

@@ -25,7 +25,13 @@ from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
 from mmptf_markers.assessments import schemas
-from mmptf_markers.assessments.rules import answers_of, checks_of, counting_answers, counting_checks
+from mmptf_markers.assessments.rules import (
+    answers_of,
+    checks_of,
+    counting_answers,
+    counting_checks,
+    counting_review,
+)
 from mmptf_markers.assessors.queries import PROGRAMMES_EVER, PROGRAMMES_OF
 from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import STAGES, AssessmentStage, Rubric, level_position
@@ -164,13 +170,20 @@ _AS_SENT = r"""CASE strpos(record::text, '"percentage":') WHEN 0 THEN record::te
 # The day of what was assessed, of records that were stored without it.
 _ASSESSED_ON = f"to_json((SELECT {ASSESSED_ON} FROM (SELECT (record->>'year')::int AS year) AS stated))::text"
 
+_DATED = completed(f"({_AS_SENT})", assessed_on=_ASSESSED_ON, document_date="'null'")
+
+# SQL of the review that counts in a record, as JSON; `{}` stands for the record. NULL without any.
+COUNTING_REVIEW = "coalesce({0}#>>'{{appeal,decided}}', {0}#>>'{{settlement}}', {0}#>>'{{reviewed}}')::json"
+
 ASSESSMENTS = Listing(
     path=f"{PATH}/assessments",
     entity="assessment",
     item=schemas.Assessment,
     page=schemas.AssessmentPage,
     rows="assessment",
-    record=completed(completed(f"({_AS_SENT})", assessed_on=_ASSESSED_ON, document_date="'null'"), positions="'[]'"),
+    record=completed(
+        completed(f"({_DATED})", positions="'[]'"), second_review="'null'", settlement="'null'", appeal="'null'"
+    ),
     query=AssessmentQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
@@ -217,6 +230,10 @@ ASSESSMENTS = Listing(
         "declared_grade": "record->>'declared_grade'",
         "derived_grade": "record#>>'{derived,grade}'",
         "reviewed_grade": "record#>>'{reviewed,grade}'",
+        "second_grade": "record#>>'{second_review,grade}'",
+        "settlement_grade": "record#>>'{settlement,grade}'",
+        "appealed": "record#>>'{appeal,at}'",
+        "appeal_grade": "record#>>'{appeal,decided,grade}'",
         "submitted": "record->>'submitted'",
         "updated": "record->>'updated'",
     },
@@ -236,7 +253,8 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
             raise Conflict(
                 f"{code} is a declared grade: there are no answers to explain it by.", code=ProblemCode.NOT_ANSWERED
             )
-        if query.answers == "reviewer" and assessment.reviewed is None:
+        counting = counting_review(assessment)
+        if query.answers == "reviewer" and counting is None:
             raise Conflict(f"{code} is not reviewed yet.", code=ProblemCode.NOT_REVIEWED)
         rubric = await fetch_used_rubric(data, assessment.rubric)
         rubric, of_texts = await rubric_in(data, rubric, query.language)
@@ -244,9 +262,9 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
     if conditional.matches(request, tag):
         return conditional.not_modified(tag)
     answers, checks = answers_of(assessment.answers), checks_of(assessment.answers)
-    if query.answers == "reviewer" and assessment.reviewed:
+    if query.answers == "reviewer" and counting:
         answers = counting_answers(assessment)
-        checks = counting_checks(rubric, assessment, assessment.reviewed.answers)
+        checks = counting_checks(rubric, assessment, counting.answers)
     derived = score(rubric, answers, assessment.stage, checks)
     return Response(derived.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 

@@ -1,4 +1,4 @@
-"""The routes of assessments: drafts, submissions, positions of other organizations, reviews, declared grades."""
+"""The routes of assessments: drafts, submissions, positions of other organizations, declared grades."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from mmptf_markers.restricted import answer_restricted
 router = openapi.Router()
 TAG = openapi.Tag(
     "Assessments",
-    "How programmes were graded under a marker: read, explain, compare and review assessments, declare past grades.",
+    "How programmes were graded under a marker: read, explain and compare assessments, declare past grades.",
 )
 DRAFTS_TAG = openapi.Tag(
     "Assessment drafts",
@@ -45,7 +45,7 @@ DRAFTS_TAG = openapi.Tag(
 DraftCode = Annotated[str, openapi.code_of("assessment draft", DRAFTS.path, "D-7K3M9QWT", packaged=False)]
 AssessmentCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000001", packaged=False)]
 SubmittedCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000002", packaged=False)]
-JointCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000004", packaged=False)]
+JointCode = Annotated[str, openapi.code_in_path("Code of the assessment.", "A-000007", packaged=False)]
 DeclaredCode = Annotated[str, openapi.code_in_path("Code of the declared grade.", "A-000003", packaged=False)]
 
 
@@ -124,34 +124,6 @@ async def state_position(
         query,
         lambda write: commands.state_position(write, who, code, sent),
         reason=(sent.reason or "agreed")[:2000],
-        changes=(ASSESSMENTS, code),
-    )
-
-
-@router.post(
-    "/assessments/{code}/review",
-    tags=[TAG.name],
-    response_model=schemas.Assessment,
-    summary="Review an assessment",
-    **openapi.write(changes=True),
-)
-async def review_assessment(
-    request: ChangeRequest,
-    code: SubmittedCode,
-    sent: Annotated[schemas.ReviewSent, openapi.example(schemas.EXAMPLE_REVIEW)],
-    who: Reviewer,
-    query: WriteParameters,
-) -> Response:
-    """Accept a submitted assessment, or return it to be corrected, with answers in place of those that do not hold.
-
-    The reviewer is none of its authors, and belongs to no organization that takes part in the programme.
-    """
-    return await answer_write(
-        request,
-        who,
-        query,
-        lambda write: commands.review(write, who, code, sent),
-        reason=sent.comment[:2000],
         changes=(ASSESSMENTS, code),
     )
 

@@ -62,7 +62,8 @@ def stored_assessment(record: Mapping[str, Any]) -> Assessment:
     """The assessment of a stored record, which may be older than some of its members."""
     submitted = date.fromisoformat(record["submitted"])
     day = assessed_on(record["year"], document_date=None, otherwise=submitted)
-    return Assessment.model_validate({"document_date": None, "assessed_on": day, "positions": [], **record})
+    lacking = dict.fromkeys(("document_date", "second_review", "settlement", "appeal"))
+    return Assessment.model_validate({**lacking, "assessed_on": day, "positions": [], **record})
 
 
 def assessed_on(year: int | None, document_date: date | None, *, otherwise: date) -> date:
@@ -156,9 +157,16 @@ def counting_checks(rubric: Rubric, assessment: Assessment, own: Collection[str]
     }
 
 
+def counting_review(assessment: Assessment) -> Review | None:
+    """The review that counts: the one on an appeal, else that of a settlement, else the first; None without any."""
+    on_appeal = assessment.appeal and assessment.appeal.decided
+    return on_appeal or assessment.settlement or assessment.reviewed
+
+
 def counting_answers(assessment: Assessment) -> dict[str, Answer]:
-    """The answers that count: the assessor's, with the reviewer's own in place of those that it rejected."""
-    own = assessment.reviewed.answers if assessment.reviewed else {}
+    """The answers that count: the assessor's, with the reviewer's own in place of those that the review rejected."""
+    counting = counting_review(assessment)
+    own = counting.answers if counting else {}
     return answers_of(assessment.answers) | {criterion: answer.answer for criterion, answer in own.items()}
 
 

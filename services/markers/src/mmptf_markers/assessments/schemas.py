@@ -94,7 +94,7 @@ GradeBasis = TypeAliasType(
 
 - `declared`: stated by the organization
 - `derived`: computed from its answers by the rule of the rubric
-- `reviewed`: what the review found
+- `reviewed`: what the review found: on an appeal, else in a settlement, else the first one
 """
 
 Visibility = TypeAliasType(
@@ -573,6 +573,21 @@ class Position(ResponseModel):
     """Time at which it was stated, in UTC."""
 
 
+class Appeal(ResponseModel):
+    """The appeal of an organization that takes part against a review, and what another reviewer decided on it."""
+
+    organization: Code
+    """Code of the organization that appealed, as at `/catalog/v1/organizations`, such as `ILO`."""
+    at: datetime
+    """Time of the appeal, in UTC."""
+    comment: str
+    """Why the review does not hold."""
+    reasons: dict[str, str]
+    """Why answers of the review do not hold, by code of the criterion."""
+    decided: Review | None
+    """What the other reviewer decided, which counts from then on; null while the appeal is open."""
+
+
 class CatalogueCheck(ResponseModel):
     """How complete the copy of the catalogue was that an assessment was checked against."""
 
@@ -624,7 +639,7 @@ class Assessment(ResponseModel):
     """Whether it waits for its review, was returned, accepted, or withdrawn."""
     grade: Code
     """Code of the grade that counts: the reviewed one, before a review the derived one, and without that the declared
-    one.
+    one. While an appeal is open it is that of the review.
     """
     basis: GradeBasis
     """Which of the three grades `grade` is."""
@@ -637,7 +652,13 @@ class Assessment(ResponseModel):
     derived: DerivedGrade | None
     """The grade that the answers give; null for a grade that was only declared."""
     reviewed: Review | None
-    """What the reviewer decided; null where there was no review yet."""
+    """What the reviewer decided, or the first one where two rated it; null where there was no review yet."""
+    second_review: Review | None
+    """What another reviewer found who did not know the first review; null where it was rated once."""
+    settlement: Review | None
+    """What a third reviewer decided, who knew both; it counts. Null where decision and grade of two were the same."""
+    appeal: Appeal | None
+    """The appeal against the review, and what was decided on it; null where there was none."""
     positions: list[Position]
     """What the other organizations that take part in the programme said of it before it was reviewed, one each."""
     differences: list[GradeDifference]

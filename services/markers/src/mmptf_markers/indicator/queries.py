@@ -33,7 +33,7 @@ from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 from mmptf_common.wire.shares import share
 from mmptf_markers.actions.queries import ACTIONS
-from mmptf_markers.assessments.queries import ASSESSMENTS
+from mmptf_markers.assessments.queries import ASSESSMENTS, COUNTING_REVIEW
 from mmptf_markers.current_grades import counts
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator import rules, schemas
@@ -449,10 +449,11 @@ async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
         rows = await data.fetch(
             f"""
             SELECT rubric, answer.key AS criterion,
-                   coalesce(assessment_record->'reviewed'->'answers'->answer.key->>'answer',
+                   coalesce(counting.review->'answers'->answer.key->>'answer',
                             answer.value->>'answer') AS answer,
                    count(*) AS programmes
               FROM {CURRENT_GRADE_ROWS} CROSS JOIN LATERAL json_each(assessment_record->'answers') AS answer
+             CROSS JOIN LATERAL (SELECT {COUNTING_REVIEW.format("assessment_record")} AS review OFFSET 0) AS counting
              WHERE rubric IS NOT NULL AND {where}
              GROUP BY 1, 2, 3""",
             *arguments,

@@ -16,6 +16,7 @@ from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.listing import Arguments, condition, with_known_codes
 from mmptf_common.lists.tables import csv_of
 from mmptf_common.storage.engines import ReadKind, reading
+from mmptf_markers.assessments.queries import COUNTING_REVIEW
 from mmptf_markers.current_grades import DECIDED, LATEST_FIRST
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator.over_time import fetch_periods
@@ -197,21 +198,23 @@ async def _funnel(portfolio: _Portfolio, states: Any) -> schemas.ReportFunnel:
 # --- reviews and criteria --------------------------------------------------------------------------------------------
 
 # Read as jsonb once, since each access to a record of json reads all of it.
-_RECORDS = """
-    (SELECT rubric, grade, assessment_record::jsonb AS record FROM {programmes} WHERE rubric IS NOT NULL
-     OFFSET 0) AS counting"""
+_REVIEW = COUNTING_REVIEW.format("record").replace("{", "{{").replace("}", "}}")
+_RECORDS = f"""
+    (SELECT *, {_REVIEW}::jsonb AS review
+       FROM (SELECT rubric, grade, assessment_record::jsonb AS record FROM {{programmes}} WHERE rubric IS NOT NULL
+             OFFSET 0) AS stored OFFSET 0) AS counting"""
 # Both grades, and the position of the lowest answer to a core criterion.
 _GRADES = f"""
     SELECT rubric, coalesce(record#>>'{{{{derived,grade}}}}', record->>'declared_grade') AS reported, grade,
            (SELECT min(({{0}}::jsonb #>> ARRAY[rubric, answer.key, coalesce(
-                         record#>'{{{{reviewed,answers}}}}'->answer.key->>'answer', answer.value->>'answer')])::int)
+                         review->'answers'->answer.key->>'answer', answer.value->>'answer')])::int)
               FROM jsonb_each(record->'answers') AS answer) AS position,
            count(*) AS programmes
       FROM {_RECORDS} GROUP BY 1, 2, 3, 4"""
 # The answer of the organization, and that of the review in place of it.
 _ANSWERS = f"""
     SELECT rubric, answer.key AS criterion, answer.value->>'answer' AS given,
-           record#>'{{{{reviewed,answers}}}}'->answer.key->>'answer' AS own, count(*) AS programmes
+           review->'answers'->answer.key->>'answer' AS own, count(*) AS programmes
       FROM {_RECORDS} CROSS JOIN LATERAL jsonb_each(record->'answers') AS answer GROUP BY 1, 2, 3, 4"""
 
 # --- design and delivery ---------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Reviews of assessments: who makes them, blind second ratings, appeals, and how far raters agree."""
