@@ -143,7 +143,7 @@ async def test_an_action_that_is_replaced_goes_on_as_another_one(marker_service:
     # What was restricted stays so, with its reason.
     assert (ended["reason"], following["action"], following["owner"]) == (None, None, None)
     before, after = [
-        await marker_service.get(f"{ACTIONS}/{each}/restricted", OHCHR) for each in (ended["code"], following["code"])
+        await marker_service.get(f"{ACTIONS}/{each}/restricted", FUND) for each in (ended["code"], following["code"])
     ]
     assert (before["reason"], before["measure"]["measure"]) == (REPLACED["reason"], RISK["measure"])
     assert (after["measure"]["measure"], after["measure"]["risk"]) == (LATER["action"], RISK["risk"])
@@ -195,7 +195,7 @@ async def test_a_done_day_is_not_stated_with_a_plan(marker_service: Markers) -> 
 
 @pytest.mark.parametrize("sort", ["due", "-due", "code", "-code", "updated", "-updated"])
 async def test_lists_of_actions(marker_service: Markers, sort: str) -> None:
-    first, second = await marker_service.copied(), await marker_service.copied()
+    first, second = await marker_service.copied(), await marker_service.copied(lead_organization="ILO")
     await planned(marker_service, first)
     found = await planned(marker_service, second, who=ILO)
     await end(marker_service, found["participation"]["code"], ILO, DROPPED)

@@ -171,7 +171,8 @@ async def test_a_submission_is_one_write_of_both_journals(drafting: Drafting) ->
     drafted = (await drafting.get(f"/{name}/v1/audit/drafts?limit=1000", Who("admin"))).json()
     after = status.json()["revision"]
     public = (await drafting.get(f"/{name}/v1/audit?after={after}", Who("admin"))).json()
-    (created,) = public["items"]
+    created, *others = public["items"]
+    assert [each["entity"] for each in others] == ([] if name == "catalog" else ["restricted_content"])
     assert (created["seq"], created["action"], created["reason"]) == (after + 1, "create", "submitted")
     ended = drafted["items"][-1]
     code = submitted.json()["code"]
@@ -537,7 +538,13 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
     )
     journal = await before.journal()
     await migrations.migrate(before.url, "mmptf_markers")
-    assert await before.journal() == journal
+    # But for the assessments, of which evidence and due diligence are restricted since, by a write of the migration.
+    last = max(row.get("seq", 0) for row in journal)
+    journals = [
+        [row for row in rows if row.get("entity") != "assessment" and row.get("seq", row.get("number")) <= last]
+        for rows in (journal, await before.journal())
+    ]
+    assert journals[0] == journals[1]
     async with running_app("markers", before.url, None) as running:
         markers = Markers(running)
         history = (await markers.get("/markers/v1/drafts/A-000003/history", IOM))["items"]
@@ -567,7 +574,7 @@ async def test_drafts_of_assessments_of_before_are_read_and_submitted(
         done = await markers.send("POST", f"{draft}/submission", IOM, match="*")
         assert (done.status_code, done.json()["code"]) == (201, "A-000004"), done.text
         assert (done.json()["assessed_on"], done.json()["document_date"]) == ("2021-12-01", "2021-12-01")
-        assert await markers.revision() == status + 1
+        assert await markers.revision() == status + 2
         refused = await markers.send(
             "POST", "/markers/v1/assessments/A-000004/review", author, review, match=done.headers["etag"]
         )

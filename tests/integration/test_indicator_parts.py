@@ -85,6 +85,7 @@ def documents() -> list[Json]:
                   duration={"start": "2025-12-31", "end": "2026-01-01"}),
         programme("M-06", places=named("SRB", "KEN"), budget={**one, "amount": "0.95"}),
         programme("M-07", places=named("UGA"), thematic_area=areas["1"], organizations=named("UNHCR", "IOM"),
+                  lead_organization="UNHCR",
                   budget={**one, "amount": "40.00", "currency": "EUR"}),
         programme("M-08", stage="closed"),
         programme("M-09", stage="pipeline"),

@@ -52,7 +52,11 @@ OPEN_RISK = {
     "visibility": "public",
 }
 OPEN_RISK["suspends_when"] = None
-OUTSIDERS = (None, WHO, Who("agency", "UNDP", "somebody", "markers:assess"))
+# Among them a reviewer who has claimed nothing.
+OUTSIDERS = (
+    *(None, WHO, Who("agency", "UNDP", "somebody", "markers:assess")),
+    Who("reviewer", "UNHCR", "another", "markers:review"),
+)
 
 
 async def submitted(markers: Markers) -> tuple[str, Json]:
@@ -116,6 +120,10 @@ async def test_those_who_take_part_review_or_manage_read_it(marker_service: Mark
     code, said = await submitted(marker_service)
     path = f"{ASSESSMENTS}/{said['code']}/restricted"
     measure = await restricted_measure(marker_service, code)
+    # A reviewer reads it once the review is claimed.
+    assert refused(await marker_service.send("GET", path, OHCHR)) == (403, "forbidden")
+    interest = {"interest": "None: nobody in it is known to me."}
+    made(await marker_service.send("POST", f"{ASSESSMENTS}/{said['code']}/claim", OHCHR, interest))
     for who in (IOM, ILO, OHCHR, FUND, ADMIN):
         read = await marker_service.send("GET", path, who)
         assert read.headers["cache-control"] == "private, no-cache" and "Authorization" in read.headers["vary"]

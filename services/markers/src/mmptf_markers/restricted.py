@@ -1,7 +1,7 @@
 """What of assessments and actions is restricted: rows of a table of their own, under the codes of the public records.
 
-Whoever takes part in the programme reads them, whoever wrote them, whoever has claimed the review of the assessment, and
-the Fund's management unit. Nothing of them is in a public record, and of their changes only auditors read.
+Whoever takes part in the programme reads them, whoever wrote them, whoever has claimed the review of the assessment,
+and the Fund's management unit. Nothing of them is in a public record, and of their changes only auditors read.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def restricted_row(content: Any, organization: str) -> RestrictedRow:
     )
 
 
-# The organizations that take part in the programme of a restricted record, and that which wrote it; and whether a subject
-# has claimed or made a review of the assessment.
+# The organizations that take part in the programme of a restricted record, and that which wrote it; and whether a
+# subject has claimed or made a review of the assessment.
 _READERS = f"""
     SELECT array_remove(
                p.organizations || p.lead_organization || r.organization::text
