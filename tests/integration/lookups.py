@@ -14,7 +14,7 @@ def listings(service: str) -> Iterator[Listing]:
     package = importlib.import_module(f"mmptf_{service}")
     found: dict[str, Listing] = {}
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if module.name.endswith("queries"):
+        if module.name.endswith(("queries", "standings", "targets")):
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, Listing):
                     found[value.path] = value

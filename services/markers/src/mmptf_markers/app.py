@@ -6,7 +6,6 @@ from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
 from mmptf_markers.actions import routes as actions
-from mmptf_markers.actions.queries import ACTIONS
 from mmptf_markers.assessments import routes as assessments
 from mmptf_markers.assessments.queries import ASSESSMENTS
 from mmptf_markers.assessors import routes as assessors
@@ -62,7 +61,7 @@ SERVICE = Service(
         "documents": "source_document",
     },
     private=frozenset({"programme", "place", "allocation", "restricted_content", "review"}),
-    listings=(ASSESSMENTS, ACTIONS, RUBRICS, TARGETS),
+    listings=(ASSESSMENTS, RUBRICS, TARGETS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url), (LEDGER, settings.funding_url)),
 )
 
