@@ -36,7 +36,7 @@ async def get_restricted_action(
     request: ReadRequest, code: ActionCode, who: AssessorOrReviewer, query: PointInTimeQuery
 ) -> Response:
     """A restricted measure with its risk, and restricted evidence that an action was done. For the organizations that
-    take part in the programme, reviewers, and the Fund's management unit.
+    take part in the programme, whoever has claimed the review of the assessment, and the Fund's management unit.
     """
     return await answer_restricted(request, ACTIONS, schemas.RestrictedAction, code, who, query)
 

@@ -192,7 +192,7 @@ async def get_restricted_content(
     request: ReadRequest, code: AssessmentCode, who: AssessorOrReviewer, query: PointInTimeQuery
 ) -> Response:
     """The restricted evidence and risks of an assessment. For the organizations that take part in the programme,
-    reviewers, and the Fund's management unit.
+    whoever has claimed its review, and the Fund's management unit.
     """
     return await answer_restricted(request, ASSESSMENTS, schemas.RestrictedContent, code, who, query)
 

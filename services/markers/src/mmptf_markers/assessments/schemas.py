@@ -103,8 +103,8 @@ Visibility = TypeAliasType(
 )
 """Who may read a piece of evidence or a row of due diligence.
 
-- `restricted`: the participating organizations, reviewers, and the Fund's management unit; all others see how many
-  there are
+- `restricted`: the participating organizations, whoever has claimed the review, and the Fund's management unit; all
+  others see how many there are
 - `public`: everybody
 """
 
