@@ -132,6 +132,8 @@ async def _messages(process: Process, gone: Gone) -> AsyncIterator[Any]:
 
 def _limit() -> None:
     """Bound what this process may take; it gives way to those that answer requests."""
+    # openpyxl loads NumPy where it is installed, for types that no workbook has; that alone takes the memory of a file.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
     os.nice(2)
     for kind, most in (
         (resource.RLIMIT_AS, MAX_MEMORY),
