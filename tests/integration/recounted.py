@@ -214,6 +214,19 @@ class Recount:
                         found[each["kind"], organization][at] += is_one
         return {key: tuple(numbers) for key, numbers in found.items()}
 
+    def agreement(self) -> dict[str, tuple[int, Fraction | None]]:
+        """By rubric: how many answers assessor and reviewer both put on the scale, and the share that is the same."""
+        pairs: dict[str, list[bool]] = defaultdict(list)
+        for each in self.assessments:
+            if each["reviewed"]:
+                rubric = f"{each['rubric']['code']}.{each['rubric']['version']}"
+                for criterion, said in each["answers"].items():
+                    own = each["reviewed"]["answers"].get(criterion, said)["answer"]
+                    found = pairs[rubric]
+                    if NOT_APPLICABLE not in (own, said["answer"]):
+                        found.append(own == said["answer"])
+        return {rubric: (len(same), Fraction(sum(same), len(same)) if same else None) for rubric, same in pairs.items()}
+
     def course(self) -> dict[str, tuple[int, int]]:
         """By year: how many have a grade of the target at its end, and how many of them count for it.
 

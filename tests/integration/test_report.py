@@ -248,6 +248,12 @@ def require_equal(report: Json, expected: Recount) -> None:
         for each in report["actions"]
     }
     assert actions == expected.actions()
+    assert report["agreement"]["open_appeals"] == 0
+    agreement = {
+        each["rubric"]: (each["n"], each["exact"] and Fraction("{numerator}/{denominator}".format(**each["exact"])))
+        for each in report["agreement"]["groups"]
+    }
+    assert agreement == expected.agreement()
     course = {each["period_end"]: (each["with_grade"], each["counted"]) for each in report["course"]}
     # It begins with the first assessment of all programmes, also of those that the filters leave out.
     mine = expected.course()

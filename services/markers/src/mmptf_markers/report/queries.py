@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +31,8 @@ from mmptf_markers.indicator.schemas import IndicatorTarget
 from mmptf_markers.indicator.standings import CURRENT_GRADE_ROWS, OF_PROGRAMMES, CurrentGradeFilter, ProgrammeFilter
 from mmptf_markers.indicator.targets import TargetCode, fetch_target, known_target
 from mmptf_markers.report import rules, schemas
+from mmptf_markers.reviews.queries import fetch_groups, pairs_between
+from mmptf_markers.reviews.schemas import AgreementGroup, ComparedRaters
 
 # A copy that was complete longer ago is named in the caveats.
 CURRENT_FOR = timedelta(days=1)
@@ -121,6 +123,7 @@ async def _report(
         delivery=await _delivery(portfolio, rubrics),
         actions=await _actions(portfolio),
         course=course,
+        agreement=await _agreement(portfolio),
         caveats=rules.caveats_of(
             target,
             indicator,
@@ -272,3 +275,32 @@ async def _actions(portfolio: _Portfolio) -> list[schemas.ActionCounts]:
     wholes |= {row["kind"]: row for row in rows if row["organization"] is None}
     found = [*wholes.values(), *(row for row in rows if row["organization"] is not None)]
     return [schemas.ActionCounts.model_validate(row) for row in found]
+
+
+# --- agreement -------------------------------------------------------------------------------------------------------
+
+_OPEN_APPEALS = """
+    SELECT count(*) FROM assessment AS appealed
+     WHERE marker = {0} AND programme IN (SELECT programme FROM {programmes})
+       AND record->>'appeal' IS NOT NULL AND record#>>'{{appeal,decided}}' IS NULL"""
+
+
+async def _agreement(portfolio: _Portfolio) -> schemas.ReportAgreement:
+    """How far raters agree on the assessments of the programmes, and the appeals that wait for their decision."""
+    groups: list[schemas.EditionAgreement] = []
+    for between in get_args(ComparedRaters.__value__):
+        rated = "rated.marker = {0} AND rated.programme IN (SELECT programme FROM {programmes})"
+        # Formatted once: what else is in braces in it stays.
+        statement = (
+            pairs_between(between, where="CHOSEN").replace("{", "{{").replace("}", "}}").replace("CHOSEN", rated)
+        )
+        found = await fetch_groups(portfolio.data, await portfolio.fetch(statement, portfolio.target.marker))
+        groups += [schemas.EditionAgreement.model_validate(_stated(between, group)) for group in found]
+    (appeals,) = await portfolio.fetch(_OPEN_APPEALS, portfolio.target.marker)
+    return schemas.ReportAgreement(open_appeals=appeals[0], groups=groups)
+
+
+def _stated(between: ComparedRaters, group: AgreementGroup) -> dict[str, Any]:
+    """The figures of a group that the report has."""
+    names = schemas.EditionAgreement.model_fields.keys() - {"between"}
+    return {"between": between, **group.model_dump(include=names)}

@@ -16,11 +16,23 @@ from mmptf_markers.report import schemas
 # The most programmes that are listed one by one, and the most of the weakest and of the strongest criteria.
 MOST_LISTED: Final = 100
 MOST_CRITERIA: Final = 3
-SECTIONS: Final = ("headline", "funnel", "reviews", "money", "criteria", "delivery", "actions", "course", "caveats")
+SECTIONS: Final = (
+    "headline",
+    "funnel",
+    "reviews",
+    "money",
+    "criteria",
+    "delivery",
+    "actions",
+    "course",
+    "agreement",
+    "caveats",
+)
 # The columns that say of what a figure is. Where it is of something else, that stands in `group`.
 _OF: Final = ("rubric", "criterion", "grade", "programme")
 _GROUPS: Final = (
     "reported_grade", "answer", "below", "kind", "organization", "stage", "currency", "period_end", "year", "code",
+    "between",
 )  # fmt: skip
 COLUMNS: Final = ("section", *_OF, "group", "figure", "value")
 # What is copied here, by the service that it is of.

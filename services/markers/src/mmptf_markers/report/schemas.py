@@ -19,6 +19,7 @@ from mmptf_markers.indicator.schemas import (
     IndicatorTarget,
     TargetStatus,
 )
+from mmptf_markers.reviews.schemas import ComparedRaters, MeanDifference
 
 GradeChange = TypeAliasType("GradeChange", Literal["improved", "same", "fell", "not_comparable"])
 """How a grade changed from what was planned to what was done.
@@ -339,6 +340,34 @@ class ReportPeriod(ResponseModel):
     """`counted` divided by `programmes`; null where there are none."""
 
 
+class EditionAgreement(ResponseModel):
+    """How far two raters of the same assessments agree under one version of a rubric."""
+
+    between: ComparedRaters
+    """Whose answers are compared."""
+    rubric: Code
+    """Code of the rubric with its version, under which the answers were given."""
+    n: int
+    """Number of pairs of answers on the scale: of the same criterion of the same assessment by both raters."""
+    too_few: bool
+    """Whether there are fewer than 20 pairs, so that the figures say little."""
+    exact: Share | None
+    """Share of the pairs with the same answer; null without any."""
+    kappa: str | None
+    """Cohen's kappa with quadratic weights, as decimal text with four decimals; null where all answers are the same."""
+    difference: MeanDifference | None
+    """Mean of one rater's answer less the other's, by the values of the levels; null without any."""
+
+
+class ReportAgreement(ResponseModel):
+    """How far raters agree on the assessments of the programmes; `/markers/v1/reviews/agreement` divides it further."""
+
+    open_appeals: int
+    """Number of appeals against reviews that wait for their decision."""
+    groups: list[EditionAgreement]
+    """Assessor and reviewer, and two reviewers, each by version of the rubric; empty without any review."""
+
+
 class ReportCaveat(ResponseModel):
     """What a reader of the report has to know before quoting it."""
 
@@ -373,6 +402,8 @@ class PortfolioReport(ResponseModel):
     """Actions and measures of due diligence: of all organizations together, and then of each."""
     course: list[ReportPeriod]
     """The indicator at the end of each year, the earliest first."""
+    agreement: ReportAgreement
+    """How far assessors and reviewers, and two reviewers, agree, and how many appeals are open."""
     caveats: list[ReportCaveat]
     """What a reader has to know before quoting any of it."""
     revision: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
@@ -151,8 +152,8 @@ def _answer(rating: str | None) -> str:
     return f"coalesce(given.{rating}->answer.key->>'answer', {of_assessor})" if rating else of_assessor
 
 
-def _pairs(between: schemas.ComparedRaters, by: str | None) -> str:
-    """SQL of the number of pairs by rubric, group and both answers."""
+def pairs_between(between: schemas.ComparedRaters, by: str | None = None, where: str = "true") -> str:
+    """SQL of the number of pairs by rubric, group and both answers; where: SQL condition of the assessments `rated`."""
     one, other = map(_answer, _RATINGS[between])
     later = _RATINGS[between][1]
     join = ""
@@ -170,25 +171,31 @@ def _pairs(between: schemas.ComparedRaters, by: str | None) -> str:
                                 rated.record#>'{{second_review,answers}}' AS second_review,
                                 rated.record#>>'{{{later},at}}' AS at OFFSET 0) AS given
      CROSS JOIN LATERAL json_each(given.answers) AS answer{join}
-     WHERE rated.rubric IS NOT NULL AND given.{later} IS NOT NULL
+     WHERE rated.rubric IS NOT NULL AND given.{later} IS NOT NULL AND {where}
      GROUP BY 1, 2, 3, 4"""
+
+
+async def fetch_groups(data: Snapshot, found: Sequence[Any]) -> list[schemas.AgreementGroup]:
+    """How far two raters agree, by version of the rubric and by group; found: the rows of `pairs_between`."""
+    pairs = [rules.Pair(*row) for row in found]
+    rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
+    scales = {
+        code: [level.value for level in parse_rubric(rubrics[code]).scale.levels]
+        for code in {pair.rubric for pair in pairs}
+    }
+    return rules.agreement(pairs, scales)
 
 
 async def answer_agreement(request: Request, query: AgreementOfReviewersQuery, by: str | None) -> Response:
     """How far two raters agree, by group, from one snapshot; by: a division, or `reviewer`."""
 
     async def build(data: Snapshot, revision: int) -> schemas.Agreement:
-        pairs = [rules.Pair(*row) for row in await data.fetch(_pairs(query.between, by))]
-        rubrics = dict(await data.fetch("SELECT code, record::text FROM rubric"))
-        scales = {
-            code: [level.value for level in parse_rubric(rubrics[code]).scale.levels]
-            for code in {pair.rubric for pair in pairs}
-        }
+        groups = await fetch_groups(data, await data.fetch(pairs_between(query.between, by)))
         return schemas.Agreement.model_validate(
             {
                 "between": query.between,
                 "by": by,
-                "groups": rules.agreement(pairs, scales),
+                "groups": groups,
                 "revision": revision,
             }
         )
