@@ -43,6 +43,7 @@ def groups_of_totals(answer: Contract) -> Iterator[Contract]:
 # What figures of the report are of, beside what has a column of its own.
 GROUPS = (
     "reported_grade", "answer", "below", "kind", "organization", "stage", "currency", "period_end", "year", "code",
+    "between",
 )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def figures_of_the_report(node: Any, of: Contract, path: tuple[str, ...]) -> Ite
         return
     columns = {name: node[name] for name in ("rubric", "criterion", "grade", "programme") if name in node}
     groups = [str(node[name]) for name in GROUPS if node.get(name) is not None]
-    if "sum" in node:
+    if isinstance(node.get("sum"), dict):
         # What stands beside it is of its currency.
         groups.append(node["sum"]["currency"])
         node = {**node, "sum": node["sum"]["amount"]}
