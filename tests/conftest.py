@@ -37,9 +37,21 @@ from mmptf_local.state import temporary_state
 from tests.suite import SERVICES
 from tests.tokens import issuer
 
-# A busy machine is no finding.
-hypothesis.settings.register_profile("suite", deadline=None)
-hypothesis.settings.load_profile("suite")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`make test` tries the same examples in every run: what fails is the change. `make longer` draws them anew.
+
+    A busy machine is no finding, so no example has a time within which it must end.
+    """
+    same = "tries_more" not in config.option.markexpr
+    hypothesis.settings.register_profile("suite", deadline=None, derandomize=same)
+    hypothesis.settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("tries_more")
 
 
 # Files whose tests leave the processes of a suite as they are, in the order in which they ask them: first what shows

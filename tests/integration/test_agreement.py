@@ -181,7 +181,8 @@ async def test_figures_are_those_of_scikit_learn(
         if group["kappa"] is None:
             assert math.isnan(kappa)
         else:
-            assert math.isclose(float(group["kappa"]), kappa, abs_tol=0.5e-4)
+            # A kappa halfway between two figures is rounded to either.
+            assert math.isclose(float(group["kappa"]), kappa, abs_tol=0.51e-4)
         assert group["difference"]["sum"] == str(sum(one) - sum(other))
         alone = [sum(pair[n] == NOT_APPLICABLE != pair[1 - n] for pair in pairs) for n in (0, 1)]
         assert [group["not_applicable_one"], group["not_applicable_other"]] == alone
