@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import FORMAT, Tabular, canonical
+from mmptf_common.http.parameters import Tabular
 from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.listing import Arguments, condition, given
 from mmptf_common.lists.tables import table_of
@@ -51,14 +51,9 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
             periods = await _periods_entered(data, target, query.interval, today)
         return schemas.IndicatorOverTime(target=target, dated=query.dated, periods=periods, revision=revision)
 
-    # The day is part of the cache key: a new day may begin a new period, although nothing was written.
-    return await answer_computed(
-        request,
-        query,
-        build,
-        question=f"{canonical(query, without=FORMAT)}\n{today}",
-        table=table_of(schemas.IndicatorPeriod, "periods"),
-    )
+    # A new day may begin a new period, although nothing was written.
+    table = table_of(schemas.IndicatorPeriod, "periods")
+    return await answer_computed(request, query, build, beside=str(today), table=table)
 
 
 async def _periods_entered(
