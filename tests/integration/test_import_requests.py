@@ -160,6 +160,7 @@ def bad_workbooks() -> dict[str, tuple[bytes, str]]:
     }
 
 
+@pytest.mark.longer
 async def test_a_bad_workbook_is_refused_without_being_unpacked(untouched: RunningApp, tmp_path: Path) -> None:
     paths = []
     for name, (content, code) in bad_workbooks().items():

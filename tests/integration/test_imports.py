@@ -57,6 +57,7 @@ def migrated(postgres: Postgres) -> Callable[[], str]:
     return lambda: postgres.create_database(f"imports_{next(numbers)}", template="imports")
 
 
+@pytest.mark.longer
 async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition(
     migrated: Callable[[], str], tmp_path: Path
 ) -> None:

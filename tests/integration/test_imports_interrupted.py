@@ -180,7 +180,8 @@ async def test_cut_off_while_it_checks(url: str, files: list[Path], admin: async
         await failed_in_one_line(process)
 
 
-@pytest.mark.parametrize("rows", SIZES)
+@pytest.mark.longer
+@pytest.mark.parametrize("rows", [FEW, MANY])
 @pytest.mark.usefixtures("nothing_left")
 async def test_cut_off_while_it_writes(url: str, files: list[Path], admin: asyncpg.Connection) -> None:
     async with importing(url, files) as process, held_while_writing(url):

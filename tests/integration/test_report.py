@@ -286,7 +286,7 @@ FILTERS: tuple[tuple[Json, Callable[[Json], bool]], ...] = (
 )
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.longer) for seed in (2, 3))])
 async def test_every_section_is_what_a_count_by_hand_finds(markers: Markers, seed: int) -> None:
     portfolio = Portfolio(markers, seed)
     await portfolio.begin(16)
