@@ -17,6 +17,7 @@ from mmptf_common.lists.tables import table_of
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_markers.current_grades import DECIDED, LATEST_FIRST
 from mmptf_markers.indicator import schemas
+from mmptf_markers.indicator.money import sums_of
 from mmptf_markers.indicator.queries import Counting, fetch_coverage, fetch_whole, indicator_of, not_held_of
 from mmptf_markers.indicator.standings import CURRENT_GRADE_ROWS, OF_TARGET, CurrentGradeFilter
 from mmptf_markers.indicator.targets import TargetCode, fetch_target, known_target
@@ -117,6 +118,8 @@ async def fetch_periods(
         rows[row["period"]].append(row)
     counting = Counting(target, not_held_of(await fetch_coverage(data, target)))
     return [
-        schemas.IndicatorPeriod(period_end=end, at=None, indicator=indicator_of(rows[end], rubrics, counting, None))
+        schemas.IndicatorPeriod(
+            period_end=end, at=None, indicator=indicator_of(rows[end], rubrics, counting, None, sums_of(rows[end]))
+        )
         for end in periods
     ]
