@@ -6,7 +6,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from tests.integration.books_commands import (
@@ -104,7 +104,7 @@ class Books:
         parties = {name: sent.get(name) for name in MEMBERS if name not in ("tranche", "original")}
         row = self.append(kind=kind, date=sent["date"], amount=Decimal(sent["amount"]), **parties)
         if kind == "deposit":
-            kept = (row.amount / 100).quantize(CENT, ROUND_HALF_EVEN)
+            kept = (row.amount / 100).quantize(CENT, ROUND_HALF_UP)
             if kept:
                 self.append(kind="agent_fee", date=row.date, amount=kept, follows=row.code)
         self.require_balances(row)

@@ -256,12 +256,12 @@ async def test_instalments_are_what_is_promised(shared_ledger: LedgerClient) -> 
 
 
 FEES = {
-    "0.50": None, "0.51": "0.01", "1.50": "0.02", "2.50": "0.02", "2.51": "0.03", "1000.00": "10.00",
+    "0.49": None, "0.50": "0.01", "1.50": "0.02", "2.50": "0.03", "2.49": "0.02", "1000.00": "10.00",
     "99999999999999.99": "1000000000000.00", "0.01": None,
 }  # fmt: skip
 
 
-async def test_a_deposit_brings_the_fee_rounded_half_to_even(ledger: LedgerClient) -> None:
+async def test_a_deposit_brings_the_fee_with_half_a_cent_rounded_up(ledger: LedgerClient) -> None:
     balance = Decimal(0)
     for amount, fee in FEES.items():
         deposit = await ledger.enter("deposit", amount, contributor="DEU", thematic_area="2", reference="SAA")

@@ -69,7 +69,7 @@ LedgerEntryKind = TypeAliasType(
 - `transfer`: paid by the administrative agent to a participating UN organization for a programme
 - `expenditure`: reported as spent by a participating UN organization
 - `refund`: returned to the administrative agent by a participating UN organization
-- `agent_fee`: fee of the administrative agent, 1 % of each deposit, entered with it
+- `agent_fee`: fee of the administrative agent, 1 % of each deposit, half a cent rounded up, entered with it
 - `direct_cost`: cost of running the Fund that is paid from its money
 - `bank_charge`: charge of a bank for the Fund's account
 - `interest`: interest on the Fund's money, and other income

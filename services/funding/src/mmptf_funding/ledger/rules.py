@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Protocol, get_args
 
 from mmptf_common.wire.places import is_place
@@ -290,8 +290,8 @@ def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
 
 
 def fee(deposit: Decimal) -> Decimal:
-    """The administrative agent's fee for a deposit, rounded half to even to the cent."""
-    return (deposit * FEE_PER_CENT / 100).quantize(CENT, ROUND_HALF_EVEN)
+    """The administrative agent's fee for a deposit, rounded to the cent as merchants do: half a cent away from zero."""
+    return (deposit * FEE_PER_CENT / 100).quantize(CENT, ROUND_HALF_UP)
 
 
 def fee_of(deposit: RecordedEntry) -> Entry | None:
