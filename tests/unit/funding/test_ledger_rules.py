@@ -49,6 +49,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "category": st.sampled_from(get_args(BudgetCategory.__value__)),
     "tranche": st.integers(1, 99),
     "follows": st.just("L-000001"),
+    "amendment": st.sampled_from(["increase", "decrease", "cancellation"]),
     "value_date": days,
     "account": st.just("USD-MAIN"),
     "bank_reference": st.just("INV 2026-114"),
@@ -116,7 +117,9 @@ def expected(entry: Entry) -> list[tuple[str, str]]:
         found.append(("in_the_future", "/date"))
     if entry.value_date and entry.value_date > TODAY:
         found.append(("in_the_future", "/value_date"))
-    if entry.instalments:
+    if entry.instalments and entry.amendment in ("decrease", "cancellation"):
+        found.append(("not_applicable", "/instalments"))
+    elif entry.instalments:
         whole = entry.original.sum.amount if entry.original else entry.sum.amount
         if sum(Fraction(part.sum.amount) for part in entry.instalments) != Fraction(whole):
             found.append(("amount_does_not_follow", "/instalments"))
@@ -146,7 +149,8 @@ def test_an_entry_without_its_errors_has_none(entry: Entry) -> None:
         assert error.pointer is not None
         name = error.pointer.split("/")[1]
         if error.code == "missing_member":
-            mended[name] = "SC-1" if name == "reference" else {"category": "travel"}.get(name, "X")
+            values = {"category": "travel", "amendment": "increase"}
+            mended[name] = "SC-1" if name == "reference" else values.get(name, "X")
         elif error.pointer == "/date":
             mended["date"] = TODAY
         elif name in ("original", "amount"):
@@ -163,7 +167,7 @@ def test_an_entry_without_its_errors_has_none(entry: Entry) -> None:
 
 @given(entry=entries(of=st.sampled_from(get_args(LedgerEntryKindSent.__value__))))
 def test_what_is_sent_is_the_entry_that_was_drawn(entry: Entry) -> None:
-    body = entry.model_dump(mode="json", exclude={"sum", "reverses", "flags", "recorded_by"})
+    body = entry.model_dump(mode="json", exclude={"sum", "reverses", "replaces", "flags", "recorded_by"})
     body["amount"] = entry.model_dump(mode="json")["sum"]["amount"]
     body["instalments"] = [{"due": part["due"], "amount": part["sum"]["amount"]} for part in body["instalments"]]
     if entry.original:
@@ -171,7 +175,11 @@ def test_what_is_sent_is_the_entry_that_was_drawn(entry: Entry) -> None:
         # A rate is sent with a point.
         if "." not in body["original"]["rate"]:
             body["original"]["rate"] += ".0"
-    assert LedgerEntrySent.model_validate(body).entry() == entry
+    found = LedgerEntrySent.model_validate(body).entry()
+    if entry.amendment in ("decrease", "cancellation"):
+        original = entry.original and entry.original.model_copy(update={"sum": -entry.original.sum})
+        entry = entry.model_copy(update={"sum": -entry.sum, "original": original})
+    assert found == entry
 
 
 @given(entry=entries())
@@ -193,7 +201,7 @@ def test_an_entry_and_its_reversal_are_nothing_together(entry: Entry) -> None:
         assert reversal.original and reversal.original.sum == -entry.original.sum
         assert reversal.original.rate == entry.original.rate
     # A reversal is in no statement of the bank, and what is no longer promised is due on no day.
-    of_the_entry = {"original", "value_date", "bank_reference", "instalments"}
+    of_the_entry = {"original", "amendment", "value_date", "bank_reference", "instalments"}
     same = {"kind", "reference", "decision", *rules.PARTIES} - of_the_entry
     assert all(getattr(reversal, name) == getattr(entry, name) for name in same)
     assert (reversal.value_date, reversal.bank_reference, reversal.instalments) == (None, None, ())
@@ -370,7 +378,7 @@ def test_every_kind_can_be_written_or_follows() -> None:
     assert (
         set(rules.KINDS)
         == set(get_args(LedgerEntryKind.__value__))
-        == {*get_args(LedgerEntryKindSent.__value__), "agent_fee"}
+        == {*get_args(LedgerEntryKindSent.__value__), *rules.DERIVED}
     )
     for kind, rule in rules.KINDS.items():
         assert rules.writers(kind)
@@ -391,7 +399,8 @@ def test_the_table_of_members_is_what_the_rules_check() -> None:
     original = Original(sum=Sum(amount=CENT, currency="EUR"), rate=Decimal(1), rate_date=TODAY, rate_source="a table")
     values = {
         "contributor": "DEU", "programme": "ETH-01", "organization": "IOM", "thematic_area": "2",
-        "category": "supplies", "tranche": 1, "follows": "L-000001", "original": original, "value_date": TODAY,
+        "category": "supplies", "tranche": 1, "follows": "L-000001", "original": original,
+        "amendment": "increase", "value_date": TODAY,
         "account": "USD-MAIN", "bank_reference": "INV 1",
         "instalments": (Instalment(due=TODAY, sum=Sum(amount=CENT, currency="EUR")),), "reference": "SC-1",
     }  # fmt: skip

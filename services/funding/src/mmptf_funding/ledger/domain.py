@@ -21,6 +21,7 @@ LedgerEntryKindSent = TypeAliasType(
     Literal[
         "pledge",
         "commitment",
+        "commitment_amendment",
         "deposit",
         "allocation",
         "transfer",
@@ -31,10 +32,11 @@ LedgerEntryKindSent = TypeAliasType(
         "interest",
     ],
 )
-"""Kind of an entry that can be sent: each but the agent's fee, which is entered with its deposit.
+"""Kind of an entry that can be sent: each but the agent's fee and the exchange difference, entered with their deposit.
 
 - `pledge`: announced by a contributor
 - `commitment`: promised by a contributor in a signed administrative arrangement
+- `commitment_amendment`: what an agreed amendment or a partial cancellation adds to a commitment or takes from it
 - `deposit`: received by the administrative agent from a contributor
 - `allocation`: approved by the Fund's Steering Committee for a programme
 - `transfer`: paid by the administrative agent to a participating UN organization for a programme
@@ -49,7 +51,9 @@ LedgerEntryKind = TypeAliasType(
     Literal[
         "pledge",
         "commitment",
+        "commitment_amendment",
         "deposit",
+        "exchange_difference",
         "allocation",
         "transfer",
         "expenditure",
@@ -60,11 +64,14 @@ LedgerEntryKind = TypeAliasType(
         "interest",
     ],
 )
-"""Kind of an entry of the ledger: what happened to the money. The first seven are stages of the same money.
+"""Kind of an entry of the ledger: what happened to the money, most of them stages of the same money.
 
 - `pledge`: announced by a contributor
 - `commitment`: promised by a contributor in a signed administrative arrangement
+- `commitment_amendment`: what an agreed amendment or a partial cancellation adds to a commitment or takes from it
 - `deposit`: received by the administrative agent from a contributor
+- `exchange_difference`: what a deposit in another currency is more (or, below zero, less) in US dollars on its day than
+  at the rate of its commitment; no cash, entered with the deposit
 - `allocation`: approved by the Fund's Steering Committee for a programme
 - `transfer`: paid by the administrative agent to a participating UN organization for a programme
 - `expenditure`: reported as spent by a participating UN organization
@@ -76,13 +83,27 @@ LedgerEntryKind = TypeAliasType(
 """
 LedgerFlag = TypeAliasType(
     "LedgerFlag",
-    Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"],
+    Literal[
+        "expenditure_exceeds_transfers",
+        "refund_exceeds_unspent",
+        "deposit_exceeds_commitment",
+        "deposit_in_other_currency",
+    ],
 )
 """What was unusual when an entry was written. The entry is valid all the same; ask its author whether it is right.
 
 - `expenditure_exceeds_transfers`: more is spent than was transferred and not refunded, on its day or later
 - `refund_exceeds_unspent`: more is returned than was transferred and not spent, on its day or later
-- `deposit_exceeds_commitment`: more is deposited than the commitment in `follows` promises, on its day or later
+- `deposit_exceeds_commitment`: more is deposited than the commitment promises, on its day or later
+- `deposit_in_other_currency`: the commitment in `follows` is in another currency, and the deposit counts by its US
+  dollars at the rate of the commitment
+"""
+CommitmentAmendment = TypeAliasType("CommitmentAmendment", Literal["increase", "decrease", "cancellation"])
+"""What an amendment of a commitment does; the last two take its amount from what is promised.
+
+- `increase`: the contributor promises more
+- `decrease`: the contributor and the administrative agent agree on less
+- `cancellation`: the contributor will not pay a part of what was promised
 """
 
 # The members of entries with codes of the catalogue, and the catalogue's lists of them.
@@ -104,7 +125,7 @@ Rate = Annotated[Decimal, PlainSerializer(lambda rate: f"{rate:f}", return_type=
 
 
 class Sum(BaseModel):
-    """An exact amount, negative in a reversal, and its ISO 4217 currency."""
+    """An exact amount and its ISO 4217 currency; negative in a reversal, and in what takes from another amount."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -150,6 +171,8 @@ class Entry(BaseModel):
 
     value_date, account, bank_reference: when and where the bank has it, and under which text
     corrects: an earlier entry, often of a closed period, whose mistake this one makes good; both count
+    replaces: the reversed entries for which this one stands since their correction, the first of them first; what
+              follows one of them rests on this one
     instalments: of a pledge or commitment, in the order in which they were sent
     """
 
@@ -168,6 +191,8 @@ class Entry(BaseModel):
     follows: Code | None = None
     reverses: Code | None = None
     corrects: Code | None = None
+    replaces: tuple[Code, ...] = ()
+    amendment: CommitmentAmendment | None = None
     value_date: datetime.date | None = None
     account: str | None = None
     bank_reference: str | None = None
@@ -203,7 +228,7 @@ class Coded(BaseModel):
 
 
 class RecordedEntry(Entry, Coded):
-    """A stored entry; its JSON is the public record. Only `reversed_by` ever changes in it, with `updated`.
+    """A stored entry; its JSON is the public record. Only `reversed_by` and `replaced_by` ever change, with `updated`.
 
     `Coded` is the last base, since Pydantic puts the fields of the last base first and `code` is to begin the JSON.
     """
@@ -211,6 +236,12 @@ class RecordedEntry(Entry, Coded):
     sources: tuple[SourceRef, ...]
     updated: datetime.datetime
     reversed_by: Code | None = None
+    replaced_by: Code | None = None
+
+    @property
+    def first_code(self) -> str:
+        """The code of the first of the entries that replaced one another up to this one, or its own."""
+        return self.replaces[0] if self.replaces else self.code
 
     @classmethod
     def of(cls, entry: Entry, code: str, source: SourceRef, at: datetime.datetime) -> RecordedEntry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Protocol, get_args
@@ -35,7 +35,7 @@ FEE_PER_CENT = Decimal(1)
 
 PARTIES = (
     *("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original"),
-    *("value_date", "account", "bank_reference", "instalments"),
+    *("amendment", "value_date", "account", "bank_reference", "instalments"),
 )
 # What an entry has of the bank's statement, where it moves cash.
 BANK = frozenset({"value_date", "account", "bank_reference"})
@@ -77,9 +77,15 @@ KINDS: Mapping[LedgerEntryKind, KindRule] = {
         frozenset({"thematic_area", "original", "follows", "instalments"}),
         follows="pledge",
     ),
+    "commitment_amendment": KindRule(
+        frozenset({"contributor", "follows", "amendment"}),
+        frozenset({"original", "instalments"}),
+        follows="commitment",
+    ),
     "deposit": KindRule(
         frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}) | BANK, follows="commitment"
     ),
+    "exchange_difference": KindRule(frozenset({"contributor"}), frozenset({"follows"}), follows="deposit"),
     # Decided by the Steering Committee and entered by the management unit.
     "allocation": KindRule(frozenset({"programme"}), by_agent=False, by_fund=True, referenced=True),
     "transfer": KindRule(frozenset({"programme", "organization"}), frozenset({"tranche"}) | BANK),
@@ -90,6 +96,8 @@ KINDS: Mapping[LedgerEntryKind, KindRule] = {
     "bank_charge": KindRule(takes=BANK),
     "interest": KindRule(takes=BANK),
 }
+# The kinds that are entered, reversed and corrected with the entry that they follow.
+DERIVED: tuple[LedgerEntryKind, ...] = ("agent_fee", "exchange_difference")
 
 
 def members_table() -> str:
@@ -149,8 +157,6 @@ NEVER_BELOW_ZERO = (
 )
 # The amount that an organization has received for a programme and neither spent nor refunded.
 UNSPENT = Balance(("transfer",), ("refund", "expenditure"), ("programme", "organization"))
-# The deposits for a commitment, as a negative amount.
-PAID = Balance((), ("deposit",), ("follows",))
 
 
 def may_write(who: Writer, kind: LedgerEntryKind, organization: str | None) -> bool:
@@ -196,7 +202,10 @@ def errors_of(entry: Entry, today: datetime.date) -> list[ErrorDetail]:
     if entry.original:
         found += _errors_of_original(entry, entry.original)
     in_parts = sum((instalment.sum.amount for instalment in entry.instalments), Decimal(0))
-    if entry.instalments and in_parts != entry.promised.amount:
+    if entry.instalments and entry.amendment not in (None, "increase"):
+        detail = f"/instalments: a {entry.amendment} takes from what is due last, and has none"
+        found.append(error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/instalments"))
+    elif entry.instalments and in_parts != entry.promised.amount:
         promised = entry.promised
         detail = f"/instalments: they are {in_parts} together, and {promised.amount} {promised.currency} is promised"
         found.append(error_detail(ProblemCode.AMOUNT_DOES_NOT_FOLLOW, detail, pointer="/instalments"))
@@ -258,24 +267,67 @@ def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail
         if earlier.kind != kind or earlier.reverses
         else f"is of {earlier.contributor}"
         if earlier.contributor != entry.contributor
+        else f"was replaced by {earlier.replaced_by}"
+        if earlier.replaced_by
         else f"was reversed by {earlier.reversed_by}"
         if earlier.reversed_by
         else None
     )
-    return (
-        [error_detail(ProblemCode.DOES_NOT_FOLLOW, f"/follows: {earlier.code} {why}", pointer="/follows")]
-        if why
-        else []
-    )
+    if why:
+        return [error_detail(ProblemCode.DOES_NOT_FOLLOW, f"/follows: {earlier.code} {why}", pointer="/follows")]
+    return _errors_of_amendment(entry, earlier) if entry.kind == "commitment_amendment" else []
 
 
-def reversal_errors(entry: RecordedEntry, day: datetime.date, today: datetime.date) -> list[ErrorDetail]:
+def _errors_of_amendment(amendment: Entry, commitment: Entry) -> list[ErrorDetail]:
+    """The errors of an amendment of another currency or rate than its commitment, or of an earlier day."""
+    found = []
+    if amendment.date < commitment.date:
+        detail = f"/date: {amendment.date} is before the commitment, which is of {commitment.date}"
+        allowed = [f"from {commitment.date}"]
+        found.append(error_detail(ProblemCode.TOO_EARLY, detail, pointer="/date", allowed=allowed))
+    if _terms(amendment) != _terms(commitment):
+        detail = f"/original: the commitment is in {_terms(commitment)}, and so are its amendments"
+        found.append(error_detail(ProblemCode.DOES_NOT_FOLLOW, detail, pointer="/original"))
+    return found
+
+
+def _terms(entry: Entry) -> str:
+    """The currency in which an entry is given, and its rate where there is one."""
+    original = entry.original
+    return f"{original.sum.currency} at {original.rate.normalize():f}" if original else entry.sum.currency
+
+
+def reversal_errors(
+    entry: RecordedEntry, day: datetime.date, today: datetime.date, pointer: str = "/date"
+) -> list[ErrorDetail]:
     """An error where the day of a reversal is before the entry's own or in the future."""
     if entry.date <= day <= today:
         return []
     code = ProblemCode.IN_THE_FUTURE if day > today else ProblemCode.TOO_EARLY
-    detail = f"/date: {day} is not between the entry's own date and today"
-    return [error_detail(code, detail, pointer="/date", allowed=[f"{entry.date} to {today}"])]
+    detail = f"{pointer}: {day} is not between the entry's own date and today"
+    return [error_detail(code, detail, pointer=pointer, allowed=[f"{entry.date} to {today}"])]
+
+
+def correction_errors(
+    wrong: RecordedEntry, right: Entry, reversed_on: datetime.date, resting: Sequence[RecordedEntry]
+) -> list[ErrorDetail]:
+    """The errors of an entry that takes the place of a wrong one from a day on, on which others rest."""
+    found = []
+    if right.kind != wrong.kind:
+        detail = f"/kind: {wrong.code} is a {wrong.kind}; reverse it, and enter a {right.kind} by itself"
+        found.append(error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/kind", allowed=[wrong.kind]))
+    # On no day do both count.
+    if right.date < reversed_on > wrong.date:
+        detail = f"/date: {right.date} is before {reversed_on}, until when {wrong.code} counts"
+        allowed = [f"from {reversed_on}"]
+        found.append(error_detail(ProblemCode.TOO_EARLY, detail, pointer="/date", allowed=allowed))
+    for other in resting:
+        if other.contributor != right.contributor:
+            detail = f"/contributor: {other.code} rests on {wrong.code} and is of {other.contributor}"
+            found.append(error_detail(ProblemCode.DOES_NOT_FOLLOW, detail, pointer="/contributor"))
+        elif other.kind == "commitment_amendment":
+            found += _errors_of_amendment(other, right)
+    return found
 
 
 def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
@@ -287,6 +339,47 @@ def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
         return []
     detail = "/country: a Member State has the code of its country, and nobody else has one"
     return [error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/country")]
+
+
+def converted(amount: Decimal, numerator: Decimal, denominator: Decimal) -> Decimal:
+    """An amount times a fraction, exactly, rounded to the cent and half a cent away from zero."""
+    cents = abs(int(amount * 100) * int(numerator * 100))
+    parts = abs(int(denominator * 100))
+    found = Decimal((2 * cents + parts) // (2 * parts)).scaleb(-2)
+    return found if (amount < 0) == ((numerator < 0) != (denominator < 0)) else -found
+
+
+def settled(entry: Entry, commitment: Entry) -> Decimal:
+    """What a deposit or an amendment settles or changes of a commitment, in the commitment's own currency.
+
+    In another currency it counts by its US dollars at the rate of the commitment.
+    """
+    own = commitment.promised
+    if entry.promised.currency == own.currency:
+        return entry.promised.amount
+    return converted(entry.sum.amount, own.amount, commitment.sum.amount)
+
+
+def exchange_difference_of(deposit: RecordedEntry, commitment: Entry) -> Entry | None:
+    """The entry of what a deposit is more or less in US dollars than at the rate of its commitment; None for nothing.
+
+    There is none for a commitment in US dollars, and for a deposit in another currency than the commitment's.
+    """
+    own = commitment.promised
+    if own.currency == CURRENCY or deposit.promised.currency != own.currency:
+        return None
+    difference = deposit.sum.amount - converted(deposit.promised.amount, commitment.sum.amount, own.amount)
+    if not difference:
+        return None
+    return Entry(
+        kind="exchange_difference",
+        date=deposit.date,
+        sum=Sum(amount=difference, currency=CURRENCY),
+        contributor=deposit.contributor,
+        follows=deposit.code,
+        note=f"{deposit.code} at the rate of its own day, less at that of its commitment.",
+        recorded_by=deposit.recorded_by,
+    )
 
 
 def fee(deposit: Decimal) -> Decimal:

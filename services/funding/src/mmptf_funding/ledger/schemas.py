@@ -31,7 +31,7 @@ from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import ContributorType
 from mmptf_funding.currencies import Currency
 from mmptf_funding.ledger import domain
-from mmptf_funding.ledger.domain import LedgerEntryKind, LedgerEntryKindSent, LedgerFlag
+from mmptf_funding.ledger.domain import CommitmentAmendment, LedgerEntryKind, LedgerEntryKindSent, LedgerFlag
 
 Rate = Annotated[
     str,
@@ -111,10 +111,10 @@ class OriginalAmountSent(RequestModel):
     rate_source: Annotated[Text, Field(max_length=200)]
     """Who published the rate."""
 
-    def original(self) -> domain.Original:
-        """The amount with its exact figures and its day."""
+    def original(self, sign: int) -> domain.Original:
+        """The amount with its exact figures and its day; sign: -1 for one that takes from another amount."""
         return domain.Original(
-            sum=domain.Sum(amount=Decimal(self.amount), currency=self.currency),
+            sum=domain.Sum(amount=sign * Decimal(self.amount), currency=self.currency),
             rate=Decimal(self.rate),
             rate_date=datetime.date.fromisoformat(self.rate_date),
             rate_source=self.rate_source,
@@ -174,9 +174,13 @@ class LedgerEntrySent(RequestModel):
     tranche: Annotated[int, Field(ge=1, le=99)] | None = None
     """Number of the instalment, from 1, where a transfer is paid in several."""
     follows: Code | None = None
-    """For a commitment the code of the pledge that it confirms, for a deposit that of the commitment that it pays."""
+    """For a commitment the code of the pledge that it confirms; for a deposit that of the commitment that it pays, and
+    for an amendment that of the commitment that it changes.
+    """
     corrects: Code | None = None
     """Code of an earlier entry, often of a closed period, whose mistake this one makes good; both go on to count."""
+    amendment: CommitmentAmendment | None = None
+    """What an amendment of a commitment does; a decrease and a cancellation take `amount` from what is promised."""
     value_date: ValueDate | None = None
     account: Account | None = None
     bank_reference: Annotated[Text, Field(max_length=140)] | None = None
@@ -194,11 +198,12 @@ class LedgerEntrySent(RequestModel):
 
     def entry(self, recorded_by: str | None = None) -> domain.Entry:
         """The entry with exact amounts and days, recorded on behalf of an organization."""
+        sign = -1 if self.amendment in ("decrease", "cancellation") else 1
         return domain.Entry(
             kind=self.kind,
             date=datetime.date.fromisoformat(self.date),
-            sum=domain.Sum(amount=Decimal(self.amount), currency=domain.CURRENCY),
-            original=self.original and self.original.original(),
+            sum=domain.Sum(amount=sign * Decimal(self.amount), currency=domain.CURRENCY),
+            original=self.original and self.original.original(sign),
             contributor=self.contributor,
             programme=self.programme,
             organization=self.organization,
@@ -207,6 +212,7 @@ class LedgerEntrySent(RequestModel):
             tranche=self.tranche,
             follows=self.follows,
             corrects=self.corrects,
+            amendment=self.amendment,
             value_date=self.value_date and datetime.date.fromisoformat(self.value_date),
             account=self.account,
             bank_reference=self.bank_reference,
@@ -237,6 +243,16 @@ class LedgerReversalSent(RequestModel):
     reason: Reason
 
 
+class LedgerCorrectionSent(LedgerEntrySent):
+    """The right entry in place of a wrong one, and from when on the wrong one does not count, and why."""
+
+    reversal_date: Day
+    """Day from which the wrong entry no longer counts, between its own date and today. The right one counts from its
+    `date`, which is not before this day, except where this is the wrong one's own date: then it never counted.
+    """
+    reason: Reason
+
+
 # Another code or a name of a country is an error that names the code, which a pattern could not.
 CountrySent = Annotated[str, Field(max_length=300), WithJsonSchema({"type": "string", "pattern": COUNTRY_PATTERN})]
 
@@ -258,7 +274,7 @@ class OriginalAmount(ResponseModel):
     """An amount in the currency in which it was given, and how it became US dollars."""
 
     sum: Money
-    """The amount in the other currency, negative for a reversal."""
+    """The amount in the other currency, negative where the amount in US dollars is."""
     rate: str
     """US dollars for one unit of the other currency, as decimal text with as many decimals as were sent."""
     rate_date: datetime.date
@@ -290,7 +306,7 @@ class Attachment(ResponseModel):
 class LedgerEntry(ResponseModel):
     """One movement of the Fund's money. A wrong entry is not changed: another one with the opposite amount reverses it.
 
-    Only `reversed_by` and `updated` change after an entry was written, when it is reversed.
+    Only `reversed_by`, `replaced_by` and `updated` change after an entry was written, when it is reversed or corrected.
     """
 
     code: Code
@@ -300,7 +316,9 @@ class LedgerEntry(ResponseModel):
     date: datetime.date
     """Day from which it counts in balances."""
     sum: Money
-    """The amount in US dollars, negative for a reversal, so that a sum of entries is net of reversals."""
+    """The amount in US dollars, so that a sum of entries is what counts: negative for a reversal, for what takes from a
+    commitment, and for a loss of exchange.
+    """
     original: OriginalAmount | None
     """The amount as it was given in another currency; null where it was given in US dollars."""
     contributor: Code | None
@@ -317,14 +335,21 @@ class LedgerEntry(ResponseModel):
     tranche: int | None
     """Number of the instalment of a transfer, from 1; null where none was stated, and for other kinds."""
     follows: Code | None
-    """Code of the entry before it: the pledge of a commitment, the commitment of a deposit, the deposit of a fee; null
-    where there is none.
+    """Code of the entry before it: the pledge of a commitment, the commitment of a deposit or an amendment, the deposit
+    of a fee or an exchange difference; null where there is none. Where that entry was corrected, it rests on the one
+    that replaces it.
     """
     reverses: Code | None
     """Code of the entry that this one reverses; null for all others."""
     corrects: Code | None
     """Code of an earlier entry, often of a closed period, whose mistake this one makes good; both count. Null for most.
     """
+    replaces: list[Code]
+    """Codes of the reversed entries for which this one stands since their correction, the first of them first; what
+    follows one of them rests on this one. Empty for most.
+    """
+    amendment: CommitmentAmendment | None
+    """What an amendment of a commitment does; null for other kinds."""
     value_date: datetime.date | None
     """Day on which the bank counts it; null where none was stated, and for kinds that move no cash."""
     account: str | None
@@ -353,6 +378,8 @@ class LedgerEntry(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
     reversed_by: Code | None
     """Code of the entry that reverses this one; null where none does. `updated` is then the time of the reversal."""
+    replaced_by: Code | None
+    """Code of the entry that stands for this one since it was corrected; null for most."""
 
 
 class LedgerEntryPage(Page[LedgerEntry]):
@@ -388,13 +415,20 @@ BudgetCategoryFilter = TypeAliasType(
 
 LedgerFlagFilter = TypeAliasType(
     "LedgerFlagFilter",
-    Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment", "not_stated"],
+    Literal[
+        "expenditure_exceeds_transfers",
+        "refund_exceeds_unspent",
+        "deposit_exceeds_commitment",
+        "deposit_in_other_currency",
+        "not_stated",
+    ],
 )
 """What was unusual when an entry was written, by which entries are found.
 
 - `expenditure_exceeds_transfers`: more was spent than had been transferred and not refunded
 - `refund_exceeds_unspent`: more was returned than had been transferred and not spent
 - `deposit_exceeds_commitment`: more was deposited than the commitment promised
+- `deposit_in_other_currency`: what was deposited is in another currency than what was promised
 - `not_stated`: entries with nothing unusual
 """
 
@@ -588,14 +622,23 @@ class Delivery(ResponseModel):
 
 
 class CommitmentSums(ResponseModel):
-    """What was committed in signed arrangements, how much of it was paid, and what is still to come."""
+    """What was committed in signed arrangements, how much of it was paid, and what is still to come.
+
+    Each commitment is in US dollars at its own rate: how much of it was paid is settled in its own currency.
+    """
 
     committed: StatementLine
     """What signed arrangements promise."""
+    amendments: StatementLine
+    """What amendments and partial cancellations have added to it, or taken from it."""
     paid: Money
-    """What was deposited for these commitments; what exceeds a commitment does not count."""
+    """What deposits have settled of these commitments; what exceeds a commitment does not count."""
     outstanding: Money
-    """`committed` less `paid`: what is still to be paid."""
+    """`committed` and `amendments` less `paid`: what is still to be paid."""
+    exchange_differences: StatementLine
+    """What deposits for commitments in another currency are more, or below zero less, in US dollars on their days than
+    at the rates of the commitments.
+    """
 
 
 class FundStatement(ResponseModel):
@@ -747,6 +790,38 @@ class OrganizationStatements(ResponseModel):
     """
 
 
+class CommitmentInOwnCurrency(ResponseModel):
+    """What was promised and paid of a commitment, in the currency in which it was promised."""
+
+    committed: Money
+    """The commitment with its amendments."""
+    paid: Money
+    """What deposits have settled of it; those in another currency by their US dollars, at the rate of the commitment.
+    """
+    outstanding: Money
+    """`committed` less `paid`: what is still to be paid."""
+
+
+class CommitmentAgeing(ResponseModel):
+    """What is still to be paid, by how many days ago it was due, in US dollars at the rates of the commitments.
+
+    Deposits pay what is due first, and what is taken from a commitment is taken from what is due last.
+    """
+
+    not_due: Money
+    """What is due on the day of the statement or later."""
+    past_due_1_to_30: Money
+    """What was due 1 to 30 days before."""
+    past_due_31_to_90: Money
+    """What was due 31 to 90 days before."""
+    past_due_91_to_180: Money
+    """What was due 91 to 180 days before."""
+    past_due_over_180: Money
+    """What was due more than 180 days before."""
+    no_due_date: Money
+    """What no instalment says the day of."""
+
+
 class OutstandingCommitment(ResponseModel):
     """A commitment that is not fully paid."""
 
@@ -757,11 +832,17 @@ class OutstandingCommitment(ResponseModel):
     date: datetime.date
     """Day of the commitment."""
     committed: Money
-    """The amount of the commitment."""
+    """The commitment with its amendments, in US dollars at its own rate."""
     paid: Money
-    """What was deposited for it."""
+    """What deposits have settled of it, in US dollars at its own rate."""
     outstanding: Money
     """`committed` less `paid`: what is still to be paid."""
+    in_own_currency: CommitmentInOwnCurrency
+    """The same in the currency in which it was promised, in which it is settled."""
+    received: Money
+    """What was deposited for it in US dollars, each deposit at the rate of its own day."""
+    ageing: CommitmentAgeing | None
+    """`outstanding` by the days on which it was or is due; null where no day of the statement was asked for."""
 
 
 class OutstandingCommitments(ResponseModel):
@@ -773,6 +854,8 @@ class OutstandingCommitments(ResponseModel):
     """The commitments that are not fully paid, the oldest first."""
     outstanding: Money
     """Sum of what is still to be paid."""
+    ageing: CommitmentAgeing | None
+    """`outstanding` by the days on which it was or is due; null where no day of the statement was asked for."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -832,4 +915,11 @@ DEPOSIT: dict[str, Any] = {
 }
 
 REVERSAL = {"date": "2026-07-15", "reason": "Reported for the wrong programme."}
+CORRECTION: dict[str, Any] = {
+    **DEPOSIT,
+    "amount": "543000.00",
+    "original": {**DEPOSIT["original"], "rate": "1.0860"},
+    "reversal_date": "2026-03-02",
+    "reason": "The rate of another day was entered.",
+}
 CONTRIBUTOR = {"code": "AUT", "name": "Austria", "type": "member_state", "country": "AUT"}
