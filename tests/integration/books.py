@@ -31,7 +31,7 @@ from tests.integration.books_commands import (
 )
 
 # The members of a body that a row has as they were sent.
-PARTIES = ("contributor", "programme", "organization", "thematic_area", "category", "follows")
+PARTIES = ("contributor", "programme", "organization", "thematic_area", "category", "follows", "account")
 
 
 def may_enter(who: Who, kind: str, organization: str | None) -> bool:
@@ -56,6 +56,7 @@ class Row:
     category: str | None = None
     follows: str | None = None
     reverses: str | None = None
+    account: str | None = None
     # The amount in the currency in which it was given, its currency, and the rate as text.
     own: Decimal | None = None
     currency: str = "USD"
@@ -149,8 +150,10 @@ class Books:
         row = self.append(kind=kind, date=sent["date"], amount=amount, replaces=replaces, due=due, **parties)
         if kind == "deposit":
             kept = (row.amount / 100).quantize(CENT, ROUND_HALF_UP)
+            if agreed := sent.get("fee"):
+                kept = Decimal(agreed["amount"])
             if kept:
-                self.append(kind="agent_fee", date=row.date, amount=kept, follows=row.code)
+                self.append(kind="agent_fee", date=row.date, amount=kept, follows=row.code, account=row.account)
             self.append_difference(row, self.row(row.follows) if row.follows else None, row.date)
         self.require_balances(row)
         self.require_promise(row)
@@ -240,6 +243,8 @@ class Books:
                 found.append(("amount_does_not_follow", "/amount"))
             if original["rate_date"] > sent["date"]:
                 found.append(("in_the_future", "/original/rate_date"))
+        if (fee := sent.get("fee")) and Decimal(fee["amount"]) > Decimal(sent["amount"]):
+            found.append(("invalid_value", "/fee/amount"))
         if parts := sent.get("instalments"):
             whole = original["amount"] if original else sent["amount"]
             if sent.get("amendment") in ("decrease", "cancellation"):
@@ -337,24 +342,22 @@ class Books:
 
     @staticmethod
     def turned(row: Row, date: str) -> Json:
-        same = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "follows", "currency")
-        facts = {name: getattr(row, name) for name in (*same, "rate")}
+        facts = {name: getattr(row, name) for name in ("kind", *PARTIES, "currency", "rate")}
         own = None if row.own is None else -row.own
         return {**facts, "date": date, "amount": -row.amount, "own": own, "reverses": row.code}
 
     def balances(self) -> Iterable[tuple[str, dict[str, str | None], dict[str, int]]]:
         """Each balance that must not fall below zero: the problem's code, the parties, the kinds with their signs."""
-        cash = {"deposit": 1, "interest": 1, "refund": 1}
-        yield (
-            "insufficient_balance",
-            {},
-            cash | dict.fromkeys(("transfer", "agent_fee", "direct_cost", "bank_charge"), -1),
-        )
+        income = ("deposit", "interest", "refund", "other_income", "transfer_from_fund", "opening_balance")
+        paid = ("transfer", "agent_fee", "direct_cost", "bank_charge", "contributor_refund", "transfer_to_fund")
+        yield "insufficient_balance", {}, dict.fromkeys(income, 1) | dict.fromkeys(paid, -1)
         for code in {row.programme for row in self.rows if row.programme}:
             yield "exceeds_allocation", {"programme": code}, {"allocation": 1, "transfer": -1}
         for programme, organization in {(r.programme, r.organization) for r in self.rows if r.organization}:
             pair: dict[str, str | None] = {"programme": programme, "organization": organization}
             yield "exceeds_transfers", pair, {"transfer": 1, "refund": -1}
+        for code in {row.contributor for row in self.rows if row.contributor}:
+            yield "exceeds_deposits", {"contributor": code}, {"deposit": 1, "contributor_refund": -1}
 
     def lowest(self, parties: Mapping[str, str | None], signs: Mapping[str, int], since: str) -> tuple[Decimal, str]:
         days = sorted({row.date for row in self.rows if row.date >= since})

@@ -25,22 +25,30 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "commitment_amendment": ("contributor", "follows", "amendment"),
     "allocation": ("programme",), "transfer": ("programme", "organization"),
     "expenditure": ("programme", "organization", "category"), "refund": ("programme", "organization"),
-    "direct_cost": (), "bank_charge": (), "interest": (),
+    "direct_cost": (), "bank_charge": (), "interest": (), "other_income": (), "contributor_refund": ("contributor",),
+    "transfer_from_fund": ("counterpart_fund",), "transfer_to_fund": ("counterpart_fund",),
+    "opening_balance": ("account",),
 }  # fmt: skip
 TAKES: Mapping[str, tuple[str, ...]] = {
     "pledge": ("thematic_area", "original", "instalments"),
     "commitment": ("thematic_area", "original", "follows", "instalments"),
     "commitment_amendment": ("original", "instalments"),
-    "deposit": ("thematic_area", "original", "follows", "account"), "transfer": ("tranche", "account"),
-    "refund": ("account",), "direct_cost": ("account",), "bank_charge": ("account",), "interest": ("account",),
+    "deposit": ("thematic_area", "original", "follows", "account", "fee"), "allocation": ("organization",),
+    "contributor_refund": ("thematic_area", "original", "account"), "transfer": ("tranche", "account"),
+    "refund": ("account",), "direct_cost": ("organization", "account"), "bank_charge": ("account",),
+    "interest": ("organization", "account"), "other_income": ("account",), "transfer_from_fund": ("account",),
+    "transfer_to_fund": ("account",),
 }  # fmt: skip
 PRECEDED = {"commitment": "pledge", "deposit": "commitment", "commitment_amendment": "commitment"}
-REFERENCED = ("allocation", "direct_cost")
+REFERENCED = (
+    *("allocation", "direct_cost", "contributor_refund", "other_income", "transfer_from_fund", "transfer_to_fund"),
+    "opening_balance",
+)
 DERIVED = ("agent_fee", "exchange_difference")
 KINDS = (*NEEDS, *DERIVED)
 MEMBERS = (
     *("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original"),
-    *("amendment", "account", "instalments"),
+    *("amendment", "account", "instalments", "fee", "counterpart_fund"),
 )
 CONTRIBUTORS = ("DEU", "USA")
 DRAFTED = ("TST-01", "TST-02")
@@ -115,6 +123,8 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "amendment": st.sampled_from(["increase", "decrease", "cancellation"]),
     "account": st.sampled_from(["USD-1", "USD-2"]),
     "instalments": st.sampled_from(["halves", "halves", "wrong"]),
+    "counterpart_fund": st.just("Another fund"),
+    "fee": st.sampled_from(["0.00", "0.25", "1.00"]).map(lambda amount: {"amount": amount, "reason": "So agreed."}),
 }
 MALFORMED = (
     ("date", "2023-02-29"), ("date", "0000-01-01"), ("amount", "-1.00"), ("amount", "1.555"), ("amount", "0.00"),
@@ -311,6 +321,48 @@ LED = (
     Enter(
         AGENT, ({"kind": "transfer", "date": DAYS[3], "amount": "20.00", "programme": "ETH-01", "organization": "ILO"},)
     ),
+    Enter(
+        AGENT,
+        (
+            {
+                "kind": "commitment_amendment",
+                "date": DAYS[3],
+                "amount": "10.00",
+                "contributor": "DEU",
+                "follows": 0,
+                "amendment": "increase",
+                "original": "terms",
+            },
+        ),
+    ),
+    Enter(
+        AGENT,
+        (
+            {
+                "kind": "commitment_amendment",
+                "date": DAYS[4],
+                "amount": "2.50",
+                "contributor": "DEU",
+                "follows": 0,
+                "amendment": "cancellation",
+                "original": "terms",
+            },
+        ),
+    ),
+    Enter(
+        AGENT,
+        (
+            {
+                "kind": "deposit",
+                "date": DAYS[4],
+                "amount": "3.30",
+                "contributor": "DEU",
+                "follows": 0,
+                "original": "thrice",
+            },
+        ),
+    ),
+    Correct(ADMIN, 1, "same", "same", "amount", "44.00"),
     Reverse(AGENT, 3, DAYS[4]),
     Reverse(AGENT, 3, DAYS[5]),
 )

@@ -23,7 +23,7 @@ from mmptf_catalog.programmes.commands import programme_row
 from mmptf_catalog.programmes.domain import StatedProgramme
 from mmptf_catalog.programmes.schemas import CodeNames
 from tests.conftest import RunningApp, pool_of, service_of
-from tests.integration.books import Books, Refused, Row
+from tests.integration.books import PARTIES, Books, Refused, Row
 from tests.integration.books_commands import (
     CATALOG,
     CENT,
@@ -260,14 +260,15 @@ class Suite:
         row = rows[command.entry % len(rows)] if rows else None
         sent: Json = {"kind": row.kind if row and row.kind not in DERIVED else "interest"}
         if row:
-            parties = ("contributor", "programme", "organization", "thematic_area", "category", "follows")
-            sent |= {name: getattr(row, name) for name in parties if getattr(row, name) is not None}
+            sent |= {name: getattr(row, name) for name in PARTIES if getattr(row, name) is not None}
         if sent["kind"] in REFERENCED:
             sent["reference"] = "SC-1"
         if sent["kind"] in ("interest", "commitment_amendment"):
             sent.pop("thematic_area", None)
         if sent["kind"] == "interest":
             sent = {"kind": "interest"}
+        if sent["kind"].endswith("_fund"):
+            sent["counterpart_fund"] = "Another fund"
         if sent["kind"] == "commitment_amendment":
             sent["amendment"] = "decrease" if row and row.amount < 0 else "increase"
         sent["date"] = (
@@ -392,17 +393,13 @@ class Suite:
         fund = await self.get(self.funding, STATEMENT + query)
         links: list[Json] = []
         said = self.without_links(fund, links)
-        sources = [self.line(kind, on) for kind in ("deposit", "interest")]
-        uses = [self.line(kind, on) for kind in ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")]
-        signs = {
-            "deposit": 1,
-            "interest": 1,
-            "transfer": 1,
-            "refund": -1,
-            "agent_fee": 1,
-            "direct_cost": 1,
-            "bank_charge": 1,
-        }
+        income = ("deposit", "interest", "transfer_from_fund", "other_income", "opening_balance")
+        paid = (
+            *("transfer", "refund", "agent_fee", "direct_cost", "bank_charge", "contributor_refund"),
+            "transfer_to_fund",
+        )
+        sources, uses = ([self.line(kind, on) for kind in kinds] for kinds in (income, paid))
+        signs = dict.fromkeys((*income, *paid), 1) | {"refund": -1}
         got = sum((signs[line["kind"]] * Decimal(line["sum"]["amount"]) for line in sources), Decimal(0))
         used = sum((signs[line["kind"]] * Decimal(line["sum"]["amount"]) for line in uses), Decimal(0))
         assert said == {
@@ -428,6 +425,7 @@ class Suite:
                 "pledges": self.line("pledge", on, contributor=code),
                 "commitments": self.commitments(on, code),
                 "deposits": self.line("deposit", on, contributor=code),
+                "refunds": self.line("contributor_refund", on, contributor=code),
             }
             | {"name": contributors[n]["name"]}
             for n, code in enumerate(sorted({row.contributor for row in counted if row.contributor}))
@@ -459,6 +457,9 @@ class Suite:
         assert organizations == [
             {
                 "organization": code,
+                "allocations": self.line("allocation", on, organization=code),
+                "direct_costs": self.line("direct_cost", on, organization=code),
+                "interest": self.line("interest", on, organization=code),
                 "transfers": self.line("transfer", on, organization=code),
                 "refunds": self.line("refund", on, organization=code),
                 "delivery": self.delivery(on, organization=code),
@@ -553,8 +554,8 @@ class Suite:
         assert {row["kind"] for row in rows} <= {line["kind"]}
 
     async def check_totals(self) -> None:
-        ways = ["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"]
-        by = [ways[self.steps // 3 % 7], ways[self.steps // 21 % 7]]
+        ways = ["kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "year"]
+        by = [ways[self.steps // 3 % 8], ways[self.steps // 24 % 8]]
         query = "&".join(f"by={way}" for way in dict.fromkeys(by))
         totals = await self.get(self.funding, f"{LEDGER}/totals?{query}")
         assert totals["rows"] == len(self.books.rows)
@@ -679,7 +680,7 @@ class Suite:
         stated = {key: json.loads(text) for (entity, key), text in now.items() if entity == "ledger_entry"}
         rows = await pool_of(self.funding.app.state.database).fetch("SELECT * FROM ledger_entry ORDER BY number")
         assert [row["code"] for row in rows] == sorted(stated) == [row.code for row in self.books.rows]
-        same = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "follows", "reverses")
+        same = ("kind", *PARTIES, "reverses")
         for row, kept in zip(rows, self.books.rows, strict=True):
             said = stated[row["code"]]
             assert {name: row[name] for name in (*same, "flags")} == {name: said[name] for name in (*same, "flags")}

@@ -17,6 +17,7 @@ from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.domain import (
+    AgreedFee,
     Answers,
     Attachment,
     Coded,
@@ -53,7 +54,12 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "value_date": days,
     "account": st.just("USD-MAIN"),
     "bank_reference": st.just("INV 2026-114"),
+    "counterpart_fund": st.just("Another fund"),
 }
+REFERENCED = (
+    *("allocation", "direct_cost", "contributor_refund", "transfer_from_fund", "transfer_to_fund", "other_income"),
+    "opening_balance",
+)
 SOURCE = SourceRef(
     field="sum", document="submission", line=None, locator="/", as_printed=None, verified=False, note=None
 )
@@ -84,6 +90,7 @@ def entries(draw: st.DrawFn, *, of: st.SearchStrategy[LedgerEntryKind] = kinds) 
         if draw(st.booleans()) and 0 < (cents := round(exact * 100) + draw(st.integers(-1, 1))) < 10**16:
             amount = Decimal(cents).scaleb(-2)
     promised = original.sum if original else dollars(amount)
+    fee = draw(st.one_of(st.none(), st.just(AgreedFee(sum=dollars(draw(amounts)), reason="The arrangement says so."))))
     parts = draw(st.lists(st.tuples(days, amounts), max_size=2))
     if parts and draw(st.booleans()):
         parts = [(day, promised.amount)]
@@ -92,6 +99,7 @@ def entries(draw: st.DrawFn, *, of: st.SearchStrategy[LedgerEntryKind] = kinds) 
         date=day,
         sum=dollars(amount),
         original=original,
+        fee=fee,
         corrects=draw(st.sampled_from([None, "L-000001"])),
         instalments=tuple(Instalment(due=due, sum=Sum(amount=a, currency=promised.currency)) for due, a in parts),
         decision=draw(st.sampled_from([None, "SC-1"])),
@@ -105,16 +113,18 @@ def expected(entry: Entry) -> list[tuple[str, str]]:
     """Every error, found another way."""
     kind = rules.KINDS[entry.kind]
     found = []
-    for name in (*VALUES, "original", "instalments"):
+    for name in (*VALUES, "original", "instalments", "fee"):
         there = bool(getattr(entry, name))
         if there and name not in kind.needs and name not in kind.takes:
             found.append(("not_applicable", f"/{name}"))
         if not there and name in kind.needs:
             found.append(("missing_member", f"/{name}"))
-    if entry.kind in ("allocation", "direct_cost") and entry.reference is None:
+    if entry.kind in REFERENCED and entry.reference is None:
         found.append(("missing_member", "/reference"))
     if entry.date > TODAY:
         found.append(("in_the_future", "/date"))
+    if entry.fee and entry.fee.sum.amount > entry.sum.amount:
+        found.append(("invalid_value", "/fee/amount"))
     if entry.value_date and entry.value_date > TODAY:
         found.append(("in_the_future", "/value_date"))
     if entry.instalments and entry.amendment in ("decrease", "cancellation"):
@@ -169,6 +179,8 @@ def test_an_entry_without_its_errors_has_none(entry: Entry) -> None:
 def test_what_is_sent_is_the_entry_that_was_drawn(entry: Entry) -> None:
     body = entry.model_dump(mode="json", exclude={"sum", "reverses", "replaces", "flags", "recorded_by"})
     body["amount"] = entry.model_dump(mode="json")["sum"]["amount"]
+    if entry.fee:
+        body["fee"]["amount"] = body["fee"].pop("sum")["amount"]
     body["instalments"] = [{"due": part["due"], "amount": part["sum"]["amount"]} for part in body["instalments"]]
     if entry.original:
         body["original"] |= body["original"].pop("sum")
@@ -201,11 +213,11 @@ def test_an_entry_and_its_reversal_are_nothing_together(entry: Entry) -> None:
         assert reversal.original and reversal.original.sum == -entry.original.sum
         assert reversal.original.rate == entry.original.rate
     # A reversal is in no statement of the bank, and what is no longer promised is due on no day.
-    of_the_entry = {"original", "amendment", "value_date", "bank_reference", "instalments"}
+    of_the_entry = {"original", "amendment", "value_date", "bank_reference", "instalments", "fee"}
     same = {"kind", "reference", "decision", *rules.PARTIES} - of_the_entry
     assert all(getattr(reversal, name) == getattr(entry, name) for name in same)
     assert (reversal.value_date, reversal.bank_reference, reversal.instalments) == (None, None, ())
-    assert (reversal.corrects, reversal.attachments) == (None, ())
+    assert (reversal.corrects, reversal.fee, reversal.attachments) == (None, None, ())
 
 
 @pytest.mark.parametrize(
@@ -238,6 +250,13 @@ def test_an_entry_follows_one_of_its_contributor_that_counts(
     earlier = recorded(COMMITMENT.model_copy(update=changes)).model_copy(update={"reversed_by": reversed_by})
     found = rules.predecessor_errors(DEPOSIT, earlier)
     assert [error.detail for error in found] == ([f"/follows: L-000009 {why}"] if why else [])
+
+
+def test_an_agreed_fee_takes_the_place_of_the_usual_one() -> None:
+    for amount, reason in (("0.30", "Half of it, by clause 4."), ("0.00", "None is taken.")):
+        agreed = AgreedFee(sum=dollars(Decimal(amount)), reason=reason)
+        fee = rules.fee_of(recorded(DEPOSIT.model_copy(update={"fee": agreed})))
+        assert (fee and (str(fee.sum.amount), fee.note)) == ((amount, reason) if amount > "0.00" else None)
 
 
 def test_a_deposit_of_less_than_half_a_dollar_costs_nothing() -> None:
@@ -402,7 +421,8 @@ def test_the_table_of_members_is_what_the_rules_check() -> None:
         "category": "supplies", "tranche": 1, "follows": "L-000001", "original": original,
         "amendment": "increase", "value_date": TODAY,
         "account": "USD-MAIN", "bank_reference": "INV 1",
-        "instalments": (Instalment(due=TODAY, sum=Sum(amount=CENT, currency="EUR")),), "reference": "SC-1",
+        "instalments": (Instalment(due=TODAY, sum=Sum(amount=CENT, currency="EUR")),),
+        "fee": AgreedFee(sum=dollars(CENT), reason="So agreed."), "counterpart_fund": "Another", "reference": "SC-1",
     }  # fmt: skip
     assert head[1:] == [*values.keys()] and set(head[1:]) == {*rules.PARTIES, "reference"}
     for kind, *cells in lines:

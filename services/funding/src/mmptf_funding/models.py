@@ -242,7 +242,7 @@ class EntryRow(Record, Base, table=True):
         sa.Index(
             "ledger_entry_filters",
             *("kind", "thematic_area", "category", "organization", "contributor", "programme", "flags"),
-            postgresql_include=["date", "amount", "reverses", "revised", "code"],
+            postgresql_include=["date", "amount", "reverses", "revised", "code", "account"],
         ),
         sa.Index(
             "ledger_entry_flags", "flags", postgresql_using="gin", postgresql_where=sa.text("flags <> '{}'::text[]")
@@ -256,14 +256,14 @@ class EntryRow(Record, Base, table=True):
         ),
         *(
             sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
-            for name in ("programme", "organization", "thematic_area")
+            for name in ("programme", "organization", "thematic_area", "account")
         ),
         # Of the entries that have them.
         *(
             sa.Index(f"ledger_entry_{name}", *columns, "code", postgresql_where=sa.text(f"{name} IS NOT NULL"))
             for name, columns in (
                 ("value_date", ("value_date",)),
-                ("account", (sa.text("lower(account)"),)),
+                ("account", ("account",)),
                 ("bank_reference", (sa.text("lower(bank_reference)"),)),
                 ("decision", (sa.text("lower(decision)"),)),
                 ("corrects", (sa.text("lower(corrects)"),)),

@@ -23,13 +23,18 @@ LedgerEntryKindSent = TypeAliasType(
         "commitment",
         "commitment_amendment",
         "deposit",
+        "contributor_refund",
         "allocation",
         "transfer",
         "expenditure",
         "refund",
+        "transfer_from_fund",
+        "transfer_to_fund",
         "direct_cost",
         "bank_charge",
         "interest",
+        "other_income",
+        "opening_balance",
     ],
 )
 """Kind of an entry that can be sent: each but the agent's fee and the exchange difference, entered with their deposit.
@@ -38,13 +43,18 @@ LedgerEntryKindSent = TypeAliasType(
 - `commitment`: promised by a contributor in a signed administrative arrangement
 - `commitment_amendment`: what an agreed amendment or a partial cancellation adds to a commitment or takes from it
 - `deposit`: received by the administrative agent from a contributor
-- `allocation`: approved by the Fund's Steering Committee for a programme
+- `contributor_refund`: returned by the administrative agent to a contributor, of what that one has deposited
+- `allocation`: approved by the Fund's Steering Committee for a programme, or for one organization in it
 - `transfer`: paid by the administrative agent to a participating UN organization for a programme
 - `expenditure`: reported as spent by a participating UN organization
 - `refund`: returned to the administrative agent by a participating UN organization
-- `direct_cost`: cost of running the Fund that is paid from its money
+- `transfer_from_fund`: received from another fund, such as what is left of one that was closed
+- `transfer_to_fund`: paid to another fund
+- `direct_cost`: cost of running the Fund that is paid from its money, to the organization that is named, if any
 - `bank_charge`: charge of a bank for the Fund's account
-- `interest`: interest on the Fund's money, and other income
+- `interest`: interest on the Fund's money: earned by the organization that is named, or else by the Fund itself
+- `other_income`: income of the Fund that is neither given nor interest
+- `opening_balance`: what was in a bank account when its entries here begin, by a document that states it
 """
 LedgerEntryKind = TypeAliasType(
     "LedgerEntryKind",
@@ -54,14 +64,19 @@ LedgerEntryKind = TypeAliasType(
         "commitment_amendment",
         "deposit",
         "exchange_difference",
+        "contributor_refund",
         "allocation",
         "transfer",
         "expenditure",
         "refund",
+        "transfer_from_fund",
+        "transfer_to_fund",
         "agent_fee",
         "direct_cost",
         "bank_charge",
         "interest",
+        "other_income",
+        "opening_balance",
     ],
 )
 """Kind of an entry of the ledger: what happened to the money, most of them stages of the same money.
@@ -72,14 +87,19 @@ LedgerEntryKind = TypeAliasType(
 - `deposit`: received by the administrative agent from a contributor
 - `exchange_difference`: what a deposit in another currency is more (or, below zero, less) in US dollars on its day than
   at the rate of its commitment; no cash, entered with the deposit
-- `allocation`: approved by the Fund's Steering Committee for a programme
+- `contributor_refund`: returned by the administrative agent to a contributor, of what that one has deposited
+- `allocation`: approved by the Fund's Steering Committee for a programme, or for one organization in it
 - `transfer`: paid by the administrative agent to a participating UN organization for a programme
 - `expenditure`: reported as spent by a participating UN organization
 - `refund`: returned to the administrative agent by a participating UN organization
+- `transfer_from_fund`: received from another fund, such as what is left of one that was closed
+- `transfer_to_fund`: paid to another fund
 - `agent_fee`: fee of the administrative agent, 1 % of each deposit, half a cent rounded up, entered with it
-- `direct_cost`: cost of running the Fund that is paid from its money
+- `direct_cost`: cost of running the Fund that is paid from its money, to the organization that is named, if any
 - `bank_charge`: charge of a bank for the Fund's account
-- `interest`: interest on the Fund's money, and other income
+- `interest`: interest on the Fund's money: earned by the organization that is named, or else by the Fund itself
+- `other_income`: income of the Fund that is neither given nor interest
+- `opening_balance`: what was in a bank account when its entries here begin, by a document that states it
 """
 LedgerFlag = TypeAliasType(
     "LedgerFlag",
@@ -115,6 +135,7 @@ CATALOGUE_LISTS: Mapping[Noun, str] = {
 }
 
 CURRENCY = "USD"
+CENT = Decimal("0.01")
 # In JSON, amounts have two decimal places, and rates as many as were sent.
 Amount = Annotated[
     Decimal,
@@ -156,6 +177,15 @@ class Instalment(BaseModel):
     sum: Sum
 
 
+class AgreedFee(BaseModel):
+    """A fee of the administrative agent that differs from the usual one, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sum: Sum
+    reason: str
+
+
 class Attachment(BaseModel):
     """A document that is stored elsewhere, with the hash of its bytes."""
 
@@ -174,6 +204,8 @@ class Entry(BaseModel):
     replaces: the reversed entries for which this one stands since their correction, the first of them first; what
               follows one of them rests on this one
     instalments: of a pledge or commitment, in the order in which they were sent
+    fee: of a deposit, where another one than the usual one was agreed
+    counterpart_fund: the name of the other fund, of a transfer between funds
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -197,6 +229,8 @@ class Entry(BaseModel):
     account: str | None = None
     bank_reference: str | None = None
     instalments: tuple[Instalment, ...] = ()
+    fee: AgreedFee | None = None
+    counterpart_fund: str | None = None
     decision: str | None = None
     attachments: tuple[Attachment, ...] = ()
     reference: str | None = None

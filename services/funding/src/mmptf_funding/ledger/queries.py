@@ -31,6 +31,7 @@ DIMENSIONS = {
         "thematic_area", f"(SELECT name FROM (VALUES {_AREA_NAMES}) AS named(code, name) WHERE named.code = {{}})"
     ),
     "category": _coded("category"),
+    "account": _coded("account"),
 }
 
 # One, with so many decimals that a quotient is exact enough to be rounded to the cent.
@@ -40,7 +41,7 @@ PRECISE = "1.000000000000000000000000"
 _ADDED = {
     "corrects": "'null'", "value_date": "'null'", "account": "'null'", "bank_reference": "'null'",
     "instalments": "'[]'", "replaces": "'[]'", "replaced_by": "'null'", "amendment": "'null'", "decision": "'null'",
-    "attachments": "'[]'",
+    "fee": "'null'", "counterpart_fund": "'null'", "attachments": "'[]'",
 }  # fmt: skip
 
 
@@ -96,6 +97,7 @@ LEDGER = Listing(
             for name, codes, only in (
                 ("programme", codes_named_in("ledger_entry", "programme"), "programmes that an entry names"),
                 ("organization", codes_named_in("ledger_entry", "organization"), "organizations that an entry names"),
+                ("account", codes_named_in("ledger_entry", "account"), "accounts that an entry names"),
                 (
                     "thematic_area",
                     f"{codes_named_in('ledger_entry', 'thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
@@ -111,7 +113,7 @@ LEDGER = Listing(
         "date_to": Filter("date <= {}::text::date", columns=("date",)),
         "value_date_from": Filter("value_date >= {}::text::date"),
         "value_date_to": Filter("value_date <= {}::text::date"),
-        **{name: _in_any_case(name) for name in ("account", "decision", "corrects")},
+        **{name: _in_any_case(name) for name in ("decision", "corrects")},
         "bank_reference": Filter("lower(bank_reference) = lower({}::text)"),
     },
     columns={
@@ -136,6 +138,7 @@ LEDGER = Listing(
         "corrects": "corrects",
         "replaces": "array_to_string(replaces, '|')",
         "amendment": "record->>'amendment'",
+        "counterpart_fund": "record->>'counterpart_fund'",
         "value_date": "value_date",
         "account": "account",
         "bank_reference": "bank_reference",

@@ -15,6 +15,7 @@ from mmptf_common.wire.suggestions import Suggestion, country_meant, fold
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger.domain import (
     CATALOGUE_LISTS,
+    CENT,
     CURRENCY,
     Answers,
     Entry,
@@ -27,7 +28,6 @@ from mmptf_funding.ledger.domain import (
 )
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
-CENT = Decimal("0.01")
 # The catalogue's list of countries.
 COUNTRIES = "/catalog/v1/places?kind=country"
 # The administrative agent's fee, in per cent of each deposit.
@@ -35,7 +35,7 @@ FEE_PER_CENT = Decimal(1)
 
 PARTIES = (
     *("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original"),
-    *("amendment", "value_date", "account", "bank_reference", "instalments"),
+    *("amendment", "value_date", "account", "bank_reference", "instalments", "fee", "counterpart_fund"),
 )
 # What an entry has of the bank's statement, where it moves cash.
 BANK = frozenset({"value_date", "account", "bank_reference"})
@@ -83,18 +83,30 @@ KINDS: Mapping[LedgerEntryKind, KindRule] = {
         follows="commitment",
     ),
     "deposit": KindRule(
-        frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}) | BANK, follows="commitment"
+        frozenset({"contributor"}),
+        frozenset({"thematic_area", "original", "follows", "fee"}) | BANK,
+        follows="commitment",
     ),
     "exchange_difference": KindRule(frozenset({"contributor"}), frozenset({"follows"}), follows="deposit"),
+    "contributor_refund": KindRule(
+        frozenset({"contributor"}), frozenset({"thematic_area", "original"}) | BANK, referenced=True
+    ),
     # Decided by the Steering Committee and entered by the management unit.
-    "allocation": KindRule(frozenset({"programme"}), by_agent=False, by_fund=True, referenced=True),
+    "allocation": KindRule(
+        frozenset({"programme"}), frozenset({"organization"}), by_agent=False, by_fund=True, referenced=True
+    ),
     "transfer": KindRule(frozenset({"programme", "organization"}), frozenset({"tranche"}) | BANK),
     "expenditure": KindRule(frozenset({"programme", "organization", "category"}), by_organization=True),
     "refund": KindRule(frozenset({"programme", "organization"}), BANK, by_organization=True),
+    "transfer_from_fund": KindRule(frozenset({"counterpart_fund"}), BANK, referenced=True),
+    "transfer_to_fund": KindRule(frozenset({"counterpart_fund"}), BANK, referenced=True),
     "agent_fee": KindRule(takes=frozenset({"follows"}) | BANK, follows="deposit"),
-    "direct_cost": KindRule(takes=BANK, referenced=True),
+    "direct_cost": KindRule(takes=frozenset({"organization"}) | BANK, referenced=True),
     "bank_charge": KindRule(takes=BANK),
-    "interest": KindRule(takes=BANK),
+    "interest": KindRule(takes=frozenset({"organization"}) | BANK),
+    "other_income": KindRule(takes=BANK, referenced=True),
+    # By the statement of the bank, or the certified one of the year before.
+    "opening_balance": KindRule(frozenset({"account"}), frozenset({"value_date"}), referenced=True),
 }
 # The kinds that are entered, reversed and corrected with the entry that they follow.
 DERIVED: tuple[LedgerEntryKind, ...] = ("agent_fee", "exchange_difference")
@@ -114,12 +126,14 @@ def members_table() -> str:
 
 
 # The kinds that make up the cash balance with the administrative agent.
-SOURCES: tuple[LedgerEntryKind, ...] = ("deposit", "interest")
-USES: tuple[LedgerEntryKind, ...] = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
-# Refunds reduce the uses.
+SOURCES: tuple[LedgerEntryKind, ...] = ("deposit", "interest", "transfer_from_fund", "other_income", "opening_balance")
+USES: tuple[LedgerEntryKind, ...] = (
+    *("transfer", "refund", "agent_fee", "direct_cost", "bank_charge", "contributor_refund", "transfer_to_fund"),
+)
+# Refunds of organizations reduce the uses.
 SIGN = {"refund": -1}
-INFLOWS: tuple[LedgerEntryKind, ...] = ("deposit", "interest", "refund")
-OUTFLOWS: tuple[LedgerEntryKind, ...] = ("transfer", "agent_fee", "direct_cost", "bank_charge")
+INFLOWS: tuple[LedgerEntryKind, ...] = (*SOURCES, "refund")
+OUTFLOWS: tuple[LedgerEntryKind, ...] = tuple(kind for kind in USES if kind not in SIGN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +168,19 @@ NEVER_BELOW_ZERO = (
         ProblemCode.EXCEEDS_TRANSFERS,
         "what {0.organization} has received for {0.programme}",
     ),
+    Balance(
+        ("deposit",),
+        ("contributor_refund",),
+        ("contributor",),
+        ProblemCode.EXCEEDS_DEPOSITS,
+        "what {0.contributor} has deposited",
+    ),
 )
 # The amount that an organization has received for a programme and neither spent nor refunded.
 UNSPENT = Balance(("transfer",), ("refund", "expenditure"), ("programme", "organization"))
+# The amount that is allocated to an organization by name for a programme, and not transferred to it. Below zero where
+# allocations name no organization.
+ALLOCATED_TO_ORGANIZATION = Balance(("allocation",), ("transfer",), ("programme", "organization"))
 
 
 def may_write(who: Writer, kind: LedgerEntryKind, organization: str | None) -> bool:
@@ -209,6 +233,10 @@ def errors_of(entry: Entry, today: datetime.date) -> list[ErrorDetail]:
         promised = entry.promised
         detail = f"/instalments: they are {in_parts} together, and {promised.amount} {promised.currency} is promised"
         found.append(error_detail(ProblemCode.AMOUNT_DOES_NOT_FOLLOW, detail, pointer="/instalments"))
+    if entry.fee and entry.fee.sum.amount > entry.sum.amount:
+        detail = f"/fee/amount: {entry.fee.sum.amount} is more than the deposit"
+        allowed = [f"up to {entry.sum.amount}"]
+        found.append(error_detail(ProblemCode.INVALID_VALUE, detail, pointer="/fee/amount", allowed=allowed))
     return found
 
 
@@ -388,8 +416,9 @@ def fee(deposit: Decimal) -> Decimal:
 
 
 def fee_of(deposit: RecordedEntry) -> Entry | None:
-    """The entry of the agent's fee that follows a deposit; None where it is less than a cent."""
-    amount = fee(deposit.sum.amount)
+    """The entry of the agent's fee that follows a deposit: the one that was agreed, or the usual one; None for none."""
+    agreed = deposit.fee
+    amount = agreed.sum.amount if agreed else fee(deposit.sum.amount)
     if not amount:
         return None
     return Entry(
@@ -399,7 +428,7 @@ def fee_of(deposit: RecordedEntry) -> Entry | None:
         follows=deposit.code,
         value_date=deposit.value_date,
         account=deposit.account,
-        note=f"{FEE_PER_CENT} per cent of {deposit.code}, kept at deposit.",
+        note=agreed.reason if agreed else f"{FEE_PER_CENT} per cent of {deposit.code}, kept at deposit.",
         recorded_by=deposit.recorded_by,
     )
 
@@ -424,6 +453,7 @@ def reversal_of(entry: RecordedEntry, day: datetime.date, reason: str, recorded_
         follows=entry.follows,
         reverses=entry.code,
         account=entry.account,
+        counterpart_fund=entry.counterpart_fund,
         decision=entry.decision,
         reference=entry.reference,
         note=reason,

@@ -96,6 +96,18 @@ OnDay = Annotated[
 ]
 
 
+FeeAmountSent = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^(0|[1-9][0-9]{0,13})(\.[0-9]{1,2})?$",
+            'an amount as text with two decimals, without separators, such as "5425.00", or "0.00" for none',
+        ),
+        examples=["5425.00"],
+    ),
+]
+
+
 class OriginalAmountSent(RequestModel):
     """An amount in the currency in which it was given, and how it became US dollars."""
 
@@ -149,6 +161,15 @@ class AttachmentSent(RequestModel):
     """SHA-256 of its bytes, as 64 hexadecimal digits."""
 
 
+class AgentFeeSent(RequestModel):
+    """A fee of the administrative agent that differs from 1 % of the deposit, and why."""
+
+    amount: FeeAmountSent
+    """The fee in US dollars, as decimal text; `0.00` where the agent takes none."""
+    reason: Annotated[Text, Field(max_length=2000)]
+    """Why it differs, such as the clause of the arrangement; it is the `note` of the fee."""
+
+
 class LedgerEntrySent(RequestModel):
     """An entry to be written, in US dollars. The operation says which members each kind needs, may have and refuses."""
 
@@ -160,11 +181,13 @@ class LedgerEntrySent(RequestModel):
     original: OriginalAmountSent | None = None
     """The amount as it was given, where that was in another currency; left out for US dollars."""
     contributor: ListedCode | None = None
-    """Code of the contributor of a pledge, commitment or deposit, as at `/funding/v1/contributors`."""
+    """Code of who promised, paid or got back the money, as at `/funding/v1/contributors`."""
     programme: Code | None = None
     """Code of the programme that an allocation, transfer, expenditure or refund is for, as in the catalogue."""
     organization: ListedCode | None = None
-    """Code of the participating UN organization that received, spent or returned the money, as in the catalogue."""
+    """Code of the participating UN organization that received, spent or returned the money, as in the catalogue; of an
+    allocation, a direct cost or interest the one that it is for, where it is for one.
+    """
     thematic_area: Annotated[
         ListedCode | None,
         Field(description="Code of the thematic area to which the contributor restricts the money (earmarking)."),
@@ -188,6 +211,10 @@ class LedgerEntrySent(RequestModel):
     instalments: Annotated[list[InstalmentSent], Field(max_length=60)] = []
     """When a pledge or commitment is to be paid, in parts that are the whole together; left out where it is not agreed.
     """
+    fee: AgentFeeSent | None = None
+    """Fee of the administrative agent where it is not 1 % of the deposit; left out where it is."""
+    counterpart_fund: Annotated[Text, Field(max_length=200)] | None = None
+    """Name of the other fund, of a transfer between funds."""
     decision: Decision | None = None
     attachments: Annotated[list[AttachmentSent], Field(max_length=20)] = []
     """Documents behind it that are stored elsewhere."""
@@ -220,6 +247,12 @@ class LedgerEntrySent(RequestModel):
                 part.instalment(self.original.currency if self.original else domain.CURRENCY)
                 for part in self.instalments
             ),
+            fee=self.fee
+            and domain.AgreedFee(
+                sum=domain.Sum(amount=Decimal(self.fee.amount).quantize(domain.CENT), currency=domain.CURRENCY),
+                reason=self.fee.reason,
+            ),
+            counterpart_fund=self.counterpart_fund,
             decision=self.decision,
             attachments=tuple(domain.Attachment(**dict(attached)) for attached in self.attachments),
             reference=self.reference,
@@ -292,6 +325,15 @@ class Instalment(ResponseModel):
     """The amount, in the currency in which the whole was given."""
 
 
+class AgentFee(ResponseModel):
+    """A fee of the administrative agent that differs from 1 % of the deposit, and why."""
+
+    sum: Money
+    """The fee, in US dollars; zero where the agent takes none."""
+    reason: str
+    """Why it differs; it is the `note` of the entry of the fee."""
+
+
 class Attachment(ResponseModel):
     """A document behind a record that is stored elsewhere, and the hash by which anybody knows that it is the same."""
 
@@ -322,11 +364,13 @@ class LedgerEntry(ResponseModel):
     original: OriginalAmount | None
     """The amount as it was given in another currency; null where it was given in US dollars."""
     contributor: Code | None
-    """Code of the contributor of a pledge, commitment or deposit; null for other kinds."""
+    """Code of who promised, paid or got back the money; null for kinds without a contributor."""
     programme: Code | None
     """Code of the programme that an allocation, transfer, expenditure or refund is for; null for other kinds."""
     organization: Code | None
-    """Code of the participating UN organization of a transfer, expenditure or refund; null for other kinds."""
+    """Code of the participating UN organization of a transfer, expenditure or refund, and of an allocation, direct cost
+    or interest that names one; null for all others.
+    """
     thematic_area: Code | None
     """Code of the thematic area to which the contributor has restricted the money (earmarking); null where it has not.
     """
@@ -359,6 +403,10 @@ class LedgerEntry(ResponseModel):
     instalments: list[Instalment]
     """When a pledge or commitment is to be paid, in parts that are the whole together; empty where nothing was agreed.
     """
+    fee: AgentFee | None
+    """Fee of the administrative agent for a deposit, where another one than 1 % was agreed; null for all others."""
+    counterpart_fund: str | None
+    """Name of the other fund, of a transfer between funds; null for other kinds."""
     decision: str | None
     """Code of the decision of the Steering Committee that it carries out; null where none was stated."""
     attachments: list[Attachment]
@@ -511,11 +559,9 @@ class EntryFilter(PointInTime):
         Field(description="Only entries that the bank counts on this day or earlier.", examples=["2026-12-31"]),
     ] = None
     account: Annotated[
-        list[NamedElsewhere],
+        Values,
         Field(
-            default_factory=list,
-            max_length=100,
-            description="Code or number of a bank account, in any case. `not_stated` finds entries without one.",
+            description="Code or number of a bank account. `not_stated` finds entries without one.",
             examples=["USD-MAIN"],
         ),
     ]
@@ -557,7 +603,7 @@ class EntryQuery(EntryFilter, ListQuery):
 
 LedgerEntryDivision = TypeAliasType(
     "LedgerEntryDivision",
-    Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"],
+    Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "year"],
 )
 """What the totals of the ledger can be divided by.
 
@@ -567,6 +613,7 @@ LedgerEntryDivision = TypeAliasType(
 - `organization`: organization that received, spent or returned it, such as `ILO`
 - `thematic_area`: thematic area to which the contributor has restricted it
 - `category`: UNSDG budget category of expenditure
+- `account`: bank account that they moved
 - `year`: calendar year of the date of the entries
 """
 
@@ -651,11 +698,13 @@ class FundStatement(ResponseModel):
     on: datetime.date | None
     """Day of the statement: entries dated later are left out; null where all count."""
     sources: list[StatementLine]
-    """Money that came in: deposits, interest and other income."""
+    """Money that came in: deposits, interest, other income, transfers from other funds, and opening balances."""
     total_sources: Money
     """Sum of `sources`."""
     uses: list[StatementLine]
-    """Money that went out: transfers, fee of the agent, direct costs, bank charges; and refunds, which reduce it."""
+    """Money that went out: transfers, fee of the agent, direct costs, bank charges, refunds to contributors, transfers
+    to other funds; and refunds of organizations, which reduce it.
+    """
     total_uses: Money
     """Sum of `uses`, in which refunds are subtracted."""
     balance: Money
@@ -689,6 +738,8 @@ class ContributorStatement(ResponseModel):
     """What the contributor has promised in signed arrangements, and how much of it was paid."""
     deposits: StatementLine
     """What the contributor has paid, with and without a commitment."""
+    refunds: StatementLine
+    """What was returned to the contributor."""
 
 
 class CataloguedBudget(ResponseModel):
@@ -741,12 +792,18 @@ class OrganizationStatement(ResponseModel):
 
     organization: Code
     """Code of the participating UN organization, as at `/catalog/v1/organizations`, such as `ILO`."""
+    allocations: StatementLine
+    """What the Steering Committee has approved for the organization by name."""
     transfers: StatementLine
     """What was paid to the organization."""
     refunds: StatementLine
     """What the organization has returned."""
     delivery: Delivery
     """How much of what it received the organization has spent."""
+    direct_costs: StatementLine
+    """What was paid to the organization for running the Fund."""
+    interest: StatementLine
+    """What the organization has earned on the Fund's money and paid to it."""
     overspent: bool
     """Whether it has spent more for any programme than it received for it and did not refund."""
 
@@ -879,7 +936,7 @@ class CapitalizationPeriod(ResponseModel):
     pledges: Money
     """What was pledged in all up to that day."""
     commitments: Money
-    """What was committed in all up to that day."""
+    """What was committed in all up to that day, with the amendments of commitments."""
     deposits: Money
     """What was deposited in all up to that day."""
     targets: list[TargetShare]

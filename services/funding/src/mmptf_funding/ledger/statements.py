@@ -266,7 +266,9 @@ def _delivered(party: str) -> str:
 
     party: `programme` or `organization`
     """
-    kinds: tuple[LedgerEntryKind, ...] = ("allocation", "transfer", "refund", "expenditure")
+    kinds: tuple[LedgerEntryKind, ...] = (
+        *("allocation", "transfer", "refund", "expenditure", "direct_cost", "interest"),
+    )
     sums = ", ".join(f"sum({kind}) AS {kind}, sum({kind}_rows)::bigint AS {kind}_rows" for kind in kinds)
     return f"""(
         SELECT {party} AS code, {sums},
@@ -277,7 +279,7 @@ def _delivered(party: str) -> str:
 
 
 _CONTRIBUTED: tuple[LedgerEntryKind, ...] = (
-    *("pledge", "commitment", "commitment_amendment", "deposit", "exchange_difference"),
+    *("pledge", "commitment", "commitment_amendment", "deposit", "exchange_difference", "contributor_refund"),
 )
 CONTRIBUTORS = PartyStatements(
     about="What each contributor has announced, promised in signed arrangements, and paid.",
@@ -303,6 +305,7 @@ CONTRIBUTORS = PartyStatements(
             exchange_differences=_line("exchange_difference"),
         ),
         "deposits": _line("deposit"),
+        "refunds": _line("contributor_refund"),
     },
     order='code COLLATE "C"',
 )
@@ -342,9 +345,12 @@ ORGANIZATIONS = PartyStatements(
     rows=_delivered("organization"),
     members={
         "organization": "code",
+        "allocations": _line("allocation"),
         "transfers": _line("transfer"),
         "refunds": _line("refund"),
         "delivery": _DELIVERY,
+        "direct_costs": _line("direct_cost"),
+        "interest": _line("interest"),
         "overspent": "overspent",
     },
     order='code COLLATE "C"',
@@ -472,7 +478,8 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 _BY_DAY = """
-    SELECT date, kind, amount FROM ledger_entry_rollup_by_day WHERE kind IN ('pledge', 'commitment', 'deposit')
+    SELECT date, CASE kind WHEN 'commitment_amendment' THEN 'commitment' ELSE kind END AS kind, amount
+      FROM ledger_entry_rollup_by_day WHERE kind IN ('pledge', 'commitment', 'commitment_amendment', 'deposit')
      ORDER BY date"""
 
 
