@@ -31,7 +31,7 @@ from tests.integration.ledger_client import (
 )
 from tests.tokens import writing
 
-SENT_KINDS = [kind for kind in rules.KINDS if kind != "agent_fee"]
+SENT_KINDS = [kind for kind in rules.KINDS if kind not in rules.DERIVED]
 
 
 # --- what a kind has, and who enters it ------------------------------------------------------------------------------
@@ -56,8 +56,13 @@ async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared_ledger
         assert said >= {(code, f"/entries/{n}{pointer}") for code, pointer in found}, variant
         assert outcome["outcome"] == ("refused" if found else "written"), (variant, outcome)
     written = (await shared_ledger.post(ADMIN, sent, dry_run="true")).json()
-    for name in set(MEMBERS) - {"original"}:
+    for name in set(MEMBERS) - {"original", "instalments", "fee"}:
         assert written[name] == sent.get(name)
+    fee = written["fee"] and {"amount": written["fee"]["sum"]["amount"], "reason": written["fee"]["reason"]}
+    assert fee == sent.get("fee")
+    parts = [{"due": part["due"], "amount": part["sum"]["amount"]} for part in written["instalments"]]
+    assert parts == sent.get("instalments", [])
+    assert {part["sum"]["currency"] for part in written["instalments"]} <= {"EUR" if "original" in sent else "USD"}
     if "original" in sent:
         assert written["original"]["sum"] == {"amount": "10.00", "currency": "EUR"}
         assert written["original"]["rate"] == ORIGINAL["rate"]
@@ -122,7 +127,11 @@ async def test_an_amount_without_cents_is_answered_with_them(
 
 @pytest.mark.parametrize(
     ("currency", "suggestion"),
-    [("EUX", None), ("DEM", None), ("XXX", None), ("XTS", None), ("eur", "EUR"), ("EUR ", "EUR"), ("€", None)],
+    [
+        *(("EUX", None), ("XXX", None), ("XTS", None), ("eur", "EUR"), ("EUR ", "EUR"), ("€", None)),
+        # Replaced by others, the last of them in January 2026.
+        *(("DEM", None), ("HRK", None), ("ANG", None), ("ZWL", None), ("BGN", None)),
+    ],
 )
 async def test_a_currency_is_one_of_iso_4217(
     shared_ledger: LedgerClient, currency: str, suggestion: str | None
@@ -193,25 +202,94 @@ async def test_who_takes_part_in_a_programme_may_be_left_open(shared_ledger: Led
     assert (await shared_ledger.batch(*sent, dry_run="true")).status_code == 200
 
 
+ARRANGEMENT = {"title": "Arrangement", "url": "https://docs.example.org/saa.pdf", "sha256": "0" * 64}
+NEW_MEMBERS = ("corrects", "value_date", "account", "bank_reference", "instalments", "decision", "attachments")
+
+
+async def test_an_entry_says_what_the_bank_knows_of_it_what_it_corrects_and_who_decided(ledger: LedgerClient) -> None:
+    bank = {"value_date": "2024-05-07", "account": "CH93 0076", "bank_reference": "Inv. 7, part 2"}
+    await ledger.enter("deposit", "100.00", contributor="DEU", **bank)
+    fee = (await ledger.rows(kind="agent_fee"))[0]
+    assert (fee["value_date"], fee["account"], fee["bank_reference"]) == ("2024-05-07", "CH93 0076", None)
+    sent = {"corrects": "L-000001", "decision": "SC-2026/04", "attachments": [ARRANGEMENT]}
+    made_good = await ledger.enter("bank_charge", "1.00", account="USD-MAIN", **sent)
+    assert {name: made_good[name] for name in sent} == sent
+    for found, query in (
+        (["L-000001"], {"bank_reference": "inv. 7, PART 2"}), ([], {"bank_reference": "Inv. 7"}),
+        (["L-000001", "L-000002"], {"account": "ch93 0076"}), (["L-000003"], {"account": "USD-MAIN"}),
+        (["L-000001", "L-000002"], {"value_date_from": "2024-05-07"}), ([], {"value_date_to": "2024-05-06"}),
+        (["L-000003"], {"decision": "sc-2026/04"}), (["L-000003"], {"corrects": "l-000001"}),
+        (["L-000001", "L-000002"], {"corrects": "not_stated"}), ([], {"account": "not_stated"}),
+    ):  # fmt: skip
+        assert [row["code"] for row in await ledger.rows(**query)] == found, query
+    # Of the bank's statement a reversal has the account, so that the sum of each account is net.
+    await ledger.enter("interest", "1.00")
+    reversal = (await ledger.reverse("L-000001")).json()
+    assert [reversal[name] for name in NEW_MEMBERS] == [None, None, "CH93 0076", None, [], None, []]
+    assert await ledger.balance() == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("members", "found"),
+    [
+        ({"corrects": "L-999999"}, ("unknown_code", "/corrects")),
+        ({"value_date": "2099-01-01"}, ("in_the_future", "/value_date")),
+        ({"account": " USD"}, ("invalid_value", "/account")),
+        ({"account": "U" * 41}, ("invalid_value", "/account")),
+        ({"bank_reference": "=1+1"}, ("invalid_value", "/bank_reference")),
+        ({"attachments": [{**ARRANGEMENT, "url": "http://example.org"}]}, ("invalid_value", "/attachments/0/url")),
+        ({"attachments": [{**ARRANGEMENT, "sha256": "0" * 63}]}, ("invalid_value", "/attachments/0/sha256")),
+        ({"attachments": [ARRANGEMENT] * 21}, ("invalid_value", "/attachments")),
+    ],
+)
+async def test_a_member_that_is_wrong_is_named(
+    shared_ledger: LedgerClient, members: Json, found: tuple[str, str]
+) -> None:
+    assert errors(await shared_ledger.post(ADMIN, body("interest", **members))) == [found]
+
+
+async def test_instalments_are_what_is_promised(shared_ledger: LedgerClient) -> None:
+    for amounts, right_sum in ((["4.00", "6.00"], True), (["4.00", "6.85"], False)):
+        parts = [{"due": "2027-01-31", "amount": amount} for amount in amounts]
+        for members, is_right in (({"original": ORIGINAL}, right_sum), ({}, not right_sum)):
+            sent = body("commitment", "10.85", contributor="DEU", instalments=parts, **members)
+            answer = await shared_ledger.post(ADMIN, sent, dry_run="true")
+            assert (answer.status_code == 201) == is_right, answer.text
+            assert is_right or errors(answer) == [("amount_does_not_follow", "/instalments")]
+
+
 # --- the fee ---------------------------------------------------------------------------------------------------------
 
 
 FEES = {
-    "0.50": None, "0.51": "0.01", "1.50": "0.02", "2.50": "0.02", "2.51": "0.03", "1000.00": "10.00",
+    "0.49": None, "0.50": "0.01", "1.50": "0.02", "2.50": "0.03", "2.49": "0.02", "1000.00": "10.00",
     "99999999999999.99": "1000000000000.00", "0.01": None,
 }  # fmt: skip
 
 
-async def test_a_deposit_brings_the_fee_rounded_half_to_even(ledger: LedgerClient) -> None:
+async def test_a_deposit_brings_the_fee_with_half_a_cent_rounded_up(ledger: LedgerClient) -> None:
     balance = Decimal(0)
     for amount, fee in FEES.items():
         deposit = await ledger.enter("deposit", amount, contributor="DEU", thematic_area="2", reference="SAA")
         found = [row for row in await ledger.rows(kind="agent_fee") if row["follows"] == deposit["code"]]
         assert [(row["sum"]["amount"], row["date"]) for row in found] == ([(fee, "2024-05-05")] if fee else [])
         for row in found:
-            assert {row[name] for name in set(MEMBERS) - {"follows"}} | {row["reference"]} == {None}
+            assert {row[name] for name in set(MEMBERS) - {"follows", "instalments"}} | {row["reference"]} == {None}
         balance += Decimal(amount) - Decimal(fee or 0)
         assert await ledger.balance() == f"{balance:.2f}"
+
+
+async def test_another_fee_is_entered_with_its_reason(ledger: LedgerClient) -> None:
+    for amount, fees in (("2.50", ["2.50"]), ("0.00", [])):
+        agreed = {"amount": amount, "reason": "Clause 4 of the arrangement."}
+        deposit = await ledger.enter("deposit", "100.00", contributor="DEU", fee=agreed)
+        assert deposit["fee"]["sum"] == {"amount": amount, "currency": "USD"}
+        found = [row for row in await ledger.rows(kind="agent_fee") if row["follows"] == deposit["code"]]
+        assert [row["sum"]["amount"] for row in found] == fees
+        assert {row["note"] for row in found} <= {agreed["reason"]}
+    assert await ledger.balance() == "197.50"
+    sent = body("deposit", "1.00", contributor="DEU", fee={"amount": "1.01", "reason": "Too much."})
+    assert errors(await ledger.post(AGENT, sent)) == [("invalid_value", "/fee/amount")]
 
 
 async def test_the_fee_is_reversed_with_its_deposit(ledger: LedgerClient) -> None:

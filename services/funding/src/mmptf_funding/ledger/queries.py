@@ -31,7 +31,37 @@ DIMENSIONS = {
         "thematic_area", f"(SELECT name FROM (VALUES {_AREA_NAMES}) AS named(code, name) WHERE named.code = {{}})"
     ),
     "category": _coded("category"),
+    "account": _coded("account"),
 }
+
+# One, with so many decimals that a quotient is exact enough to be rounded to the cent.
+PRECISE = "1.000000000000000000000000"
+
+# The members of entries that those written before the first of them existed have not.
+_ADDED = {
+    "corrects": "'null'", "value_date": "'null'", "account": "'null'", "bank_reference": "'null'",
+    "instalments": "'[]'", "replaces": "'[]'", "replaced_by": "'null'", "amendment": "'null'", "decision": "'null'",
+    "fee": "'null'", "counterpart_fund": "'null'", "attachments": "'[]'",
+}  # fmt: skip
+
+
+def _in_any_case(column: str) -> Filter:
+    """The filter by a column of texts that no list has: those that no entry has are no error."""
+    # The database puts both in lower case, so that both are by the same rules.
+    texts = "SELECT lower(given) FROM unnest({}::text[]) AS given"
+    return Filter(f"lower({column}) = ANY(ARRAY({texts}))", not_stated=f"{column} IS NULL")
+
+
+def settled_amount(entry: str, commitment: str) -> str:
+    """SQL of what a deposit or an amendment settles or changes of a commitment, in the commitment's own currency.
+
+    As `rules.settled`. entry: the name of its row; commitment: that of a row with `own_currency` and `own_amount`, its
+    promise in its own currency, and `amount`, the same in US dollars
+    """
+    return f"""CASE WHEN coalesce({entry}.original_currency, '{CURRENCY}') = {commitment}.own_currency
+         THEN coalesce({entry}.original_amount, {entry}.amount)
+         ELSE round({entry}.amount * {commitment}.own_amount * {PRECISE} / {commitment}.amount, 2) END"""
+
 
 LEDGER = Listing(
     path=f"{PATH}/ledger",
@@ -43,12 +73,15 @@ LEDGER = Listing(
     # Until reversals amended the reversed entry, its `reversed_by` was looked up; as of then it still is. An index of
     # `reverses` has the order of its own column, and that of `code` is another one.
     record=completed(
-        "record::text",
-        reversed_by="""coalesce(
+        completed(
+            "record::text",
+            reversed_by="""coalesce(
             (SELECT to_json(code)::text FROM ledger_entry AS later
               WHERE later.reverses = entry.code COLLATE "default"), 'null')""",
+        ),
+        **_ADDED,
     ),
-    in_feed=completed("record::text", reversed_by="'null'"),
+    in_feed=completed(completed("record::text", reversed_by="'null'"), **_ADDED),
     query=schemas.EntryQuery,
     sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
     filters={
@@ -64,6 +97,7 @@ LEDGER = Listing(
             for name, codes, only in (
                 ("programme", codes_named_in("ledger_entry", "programme"), "programmes that an entry names"),
                 ("organization", codes_named_in("ledger_entry", "organization"), "organizations that an entry names"),
+                ("account", codes_named_in("ledger_entry", "account"), "accounts that an entry names"),
                 (
                     "thematic_area",
                     f"{codes_named_in('ledger_entry', 'thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
@@ -77,6 +111,10 @@ LEDGER = Listing(
         "reversal": Filter(lambda value, _: f"reverses IS {'NOT ' if value == 'true' else ''}NULL"),
         "date_from": Filter("date >= {}::text::date", columns=("date",)),
         "date_to": Filter("date <= {}::text::date", columns=("date",)),
+        "value_date_from": Filter("value_date >= {}::text::date"),
+        "value_date_to": Filter("value_date <= {}::text::date"),
+        **{name: _in_any_case(name) for name in ("decision", "corrects")},
+        "bank_reference": Filter("lower(bank_reference) = lower({}::text)"),
     },
     columns={
         "code": "code",
@@ -97,6 +135,14 @@ LEDGER = Listing(
         "tranche": "record->>'tranche'",
         "follows": "follows",
         "reverses": "reverses",
+        "corrects": "corrects",
+        "replaces": "array_to_string(replaces, '|')",
+        "amendment": "record->>'amendment'",
+        "counterpart_fund": "record->>'counterpart_fund'",
+        "value_date": "value_date",
+        "account": "account",
+        "bank_reference": "bank_reference",
+        "decision": "decision",
         "reference": "record->>'reference'",
         "note": "record->>'note'",
         "flags": "array_to_string(flags, '|')",
