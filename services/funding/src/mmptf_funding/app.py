@@ -13,6 +13,7 @@ from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.models import Base
+from mmptf_funding.replication import CATALOGUE
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
 
@@ -46,7 +47,9 @@ SERVICE = Service(
         "ledger_entries": "ledger_entry",
     },
     body_limits={imports.PATH: imports.MAX_BODY},
+    private=frozenset({"programme", "organization", "thematic_area", "renaming"}),
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
+    replicates=lambda settings: ((CATALOGUE, settings.catalog_url),),
 )
 
 
