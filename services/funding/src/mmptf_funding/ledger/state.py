@@ -124,7 +124,7 @@ class LedgerState:
     number:       of the last entry
     contributors: the codes of all contributors
     meant:        the contributor that was meant by an unknown one of the write's entries
-    entries:      by code, those that the write's entries follow, and those that it has written
+    entries:      by code, those that the write's entries follow or correct, and those that it has written
     catalogue:    what is known of the catalogue's codes that the write's entries name
     balances:     those that the write's entries are part of
     new_entries:  what is to be stored, in order
@@ -150,6 +150,8 @@ class LedgerState:
         errors += self._contributor_errors(entry.contributor)
         errors += rules.catalogue_errors(entry, self.catalogue)
         errors += await self._predecessor_errors(entry)
+        if entry.corrects and entry.corrects not in self.entries:
+            errors.append(await self._unknown_entry("/corrects", entry.corrects))
         raise_if_any(errors)
         entry = self.catalogue.with_current_codes(entry)
         before = len(self.new_entries)
@@ -233,10 +235,13 @@ class LedgerState:
             return []
         if earlier := self.entries.get(entry.follows):
             return rules.predecessor_errors(entry, earlier)
+        return [await self._unknown_entry("/follows", entry.follows)]
+
+    async def _unknown_entry(self, pointer: str, code: str) -> ErrorDetail:
         # Each entry of the write may be the one that was meant by those after it, so this cannot be known before.
         self._looked_up += 1
-        meant = await suggest(self._entries_among, entry.follows) if self._looked_up <= MOST_MEANT else None
-        return [unknown_code("/follows", entry.follows, listed_at=LEDGER.path, suggestion=meant)]
+        meant = await suggest(self._entries_among, code) if self._looked_up <= MOST_MEANT else None
+        return unknown_code(pointer, code, listed_at=LEDGER.path, suggestion=meant)
 
     async def _entries_among(self, texts: Sequence[str]) -> list[str]:
         """The codes of entries that are, in lower case, among texts: every number up to the last one has its entry."""
