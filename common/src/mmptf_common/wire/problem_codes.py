@@ -387,6 +387,13 @@ class ProblemCode(StrEnum):
         "An organization is named that takes no part in the programme; `allowed` names those that do.",
         "Name one of them, or add the organization to the programme.",
     )
+    STATUS_DOES_NOT_ALLOW = (
+        "status_does_not_allow",
+        (422,),
+        "The programme had a status on the day of the ledger entry that does not allow an entry of this kind; `allowed`"
+        " names the statuses that do.",
+        "Correct the day or the programme; where the status itself is wrong, have it changed in the catalogue first.",
+    )
     AMOUNT_DOES_NOT_FOLLOW = (
         "amount_does_not_follow",
         (422,),

@@ -22,13 +22,13 @@ from mmptf_common.writes.commands import TURN, Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.contributions.queries import CONTRIBUTORS
-from mmptf_funding.ledger import rules
+from mmptf_funding.ledger import lifecycle, rules
 from mmptf_funding.ledger.catalogue import known_codes
 from mmptf_funding.ledger.domain import Entry, RecordedEntry
 from mmptf_funding.ledger.programmes import NO_CODES, CatalogueCodes
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.ledger.schemas import ContributorSent, LedgerEntrySent, LedgerReversalSent
-from mmptf_funding.ledger.state import BalanceKey, DailyBalance, LedgerState, balance_keys, number_of
+from mmptf_funding.ledger.state import BalanceKey, DailyBalance, LedgerState, balance_keys, number_of, reference_key
 from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, ContributorRow, EntryRow
 from mmptf_funding.settings import FundingSettings
 
@@ -156,7 +156,7 @@ async def _load_state(write: Write, entries: Sequence[Entry], catalogue: Catalog
     )
     contributors = frozenset(contributors or ())
     unknown = [entry.contributor for entry in entries if entry.contributor and entry.contributor not in contributors]
-    keys = dict.fromkeys(key for entry in known for key in balance_keys(entry))
+    keys = dict.fromkeys(key for entry in known for key in (*balance_keys(entry), *lifecycle.keys_read(entry)))
     since = min((entry.date for entry in known), default=date.max)
     return LedgerState(
         write=write,
@@ -166,7 +166,22 @@ async def _load_state(write: Write, entries: Sequence[Entry], catalogue: Catalog
         entries={entry.code: entry for entry in map(RecordedEntry.model_validate_json, earlier or ())},
         catalogue=catalogue,
         balances=await _load_balances(write, keys, since),
+        bank_references=await _load_references(write, entries),
     )
+
+
+async def _load_references(write: Write, entries: Iterable[Entry]) -> dict[tuple[str, str], str]:
+    """The earliest entries with the references of the bank that entries have, by kind and reference."""
+    given = sorted({entry.bank_reference for entry in entries if entry.bank_reference and reference_key(entry)})
+    if not given:
+        return {}
+    rows = await write.connection.fetch(
+        "SELECT kind, bank_reference, code FROM ledger_entry"
+        " WHERE lower(bank_reference) = ANY(ARRAY(SELECT lower(given) FROM unnest($1::text[]) AS given))"
+        " AND reverses IS NULL AND reversed_by IS NULL ORDER BY number DESC",
+        given,
+    )
+    return {(kind, reference.casefold()): code for kind, reference, code in rows}
 
 
 async def _load_balances(write: Write, keys: Iterable[BalanceKey], since: date) -> dict[BalanceKey, DailyBalance]:
@@ -200,8 +215,13 @@ def _balance_statement(
     table = "ledger_entry" if balance.members else LEDGER_ROLLUP_BY_DAY.table
     plus, kinds = arguments.bind(list(balance.plus)), arguments.bind([*balance.plus, *balance.minus])
     names = ", ".join(balance.members)
-    arrays = [f"{arguments.bind([values[n] for values in members])}::text[]" for n in range(len(balance.members))]
-    only = f" AND ({names}) IN (SELECT * FROM unnest({', '.join(arrays)}))" if names else ""
+    # No row is equal to another by null.
+    compared = ", ".join(f"coalesce({name}, '')" if name in balance.optional else name for name in balance.members)
+    arrays = [
+        f"{arguments.bind([values[n] or ('' if name in balance.optional else None) for values in members])}::text[]"
+        for n, name in enumerate(balance.members)
+    ]
+    only = f" AND ({compared}) IN (SELECT * FROM unnest({', '.join(arrays)}))" if names else ""
     return (
         f"SELECT {number}, ARRAY[{names}]::text[], greatest(date, $1), sum(CASE WHEN kind = ANY({plus}::text[])"
         f" THEN amount ELSE -amount END) FROM {table} WHERE kind = ANY({kinds}::text[]){only}"

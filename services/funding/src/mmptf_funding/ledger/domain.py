@@ -75,13 +75,31 @@ LedgerEntryKind = TypeAliasType(
 """
 LedgerFlag = TypeAliasType(
     "LedgerFlag",
-    Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment"],
+    Literal[
+        "expenditure_exceeds_transfers",
+        "refund_exceeds_unspent",
+        "deposit_exceeds_commitment",
+        "unusual_for_status",
+        "no_longer_taking_part",
+        "allocation_exceeds_budget",
+        "transfer_exceeds_organization_allocation",
+        "expenditure_exceeds_budget_line",
+        "indirect_costs_exceed_limit",
+        "repeated_bank_reference",
+    ],
 )
 """What was unusual when an entry was written. The entry is valid all the same; ask its author whether it is right.
 
 - `expenditure_exceeds_transfers`: more is spent than was transferred and not refunded, on its day or later
 - `refund_exceeds_unspent`: more is returned than was transferred and not spent, on its day or later
 - `deposit_exceeds_commitment`: more is deposited than the commitment in `follows` promises, on its day or later
+- `unusual_for_status`: such entries are unusual for the status that the programme had on their day
+- `no_longer_taking_part`: the organization accounts for what it received and does not take part in the programme now
+- `allocation_exceeds_budget`: more is allocated to the programme than its budget in the catalogue
+- `transfer_exceeds_organization_allocation`: more is transferred to the organization than is allocated to it
+- `expenditure_exceeds_budget_line`: more is spent on a category than its budget line, by more than the tolerance
+- `indirect_costs_exceed_limit`: the indirect costs of the organization are more than the Fund accepts
+- `repeated_bank_reference`: another entry of the same kind has the same reference of the bank
 """
 
 # The members of entries with codes of the catalogue, and the catalogue's lists of them.
@@ -144,6 +162,16 @@ class Attachment(BaseModel):
     sha256: str
 
 
+class FlagDetail(BaseModel):
+    """A flag, what is unusual in words, and by how much something is exceeded where that is an amount."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flag: LedgerFlag
+    detail: str
+    excess: Sum | None
+
+
 class Entry(BaseModel):
     """An entry of the ledger, in US dollars; `flags` are conditions to check, `reverses` is the entry it reverses.
 
@@ -176,6 +204,7 @@ class Entry(BaseModel):
     reference: str | None = None
     note: str | None = None
     flags: tuple[LedgerFlag, ...] = ()
+    flag_details: tuple[FlagDetail, ...] = ()
     recorded_by: str | None = None
 
     @property

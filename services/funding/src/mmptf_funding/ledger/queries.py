@@ -36,7 +36,7 @@ DIMENSIONS = {
 # The members of entries that those written before the first of them existed have not.
 _ADDED = {
     "corrects": "'null'", "value_date": "'null'", "account": "'null'", "bank_reference": "'null'",
-    "instalments": "'[]'", "decision": "'null'", "attachments": "'[]'",
+    "instalments": "'[]'", "decision": "'null'", "attachments": "'[]'", "flag_details": "'[]'",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from mmptf_funding.ledger.domain import (
     RecordedEntry,
     Sum,
 )
-from mmptf_funding.ledger.programmes import CatalogueCodes, Programme
+from mmptf_funding.ledger.programmes import CatalogueCodes
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 CENT = Decimal("0.01")
@@ -118,6 +118,7 @@ class Balance:
     """The sum of entries of some kinds minus that of others.
 
     members: only entries that have the same values here as the entry that is checked
+    optional: those of the members that entries may have not
     code, name: for the error when the balance would fall below zero; the name is a format string for the entry
     """
 
@@ -126,6 +127,7 @@ class Balance:
     members: tuple[str, ...] = ()
     code: ProblemCode = ProblemCode.INSUFFICIENT_BALANCE
     name: str = ""
+    optional: frozenset[str] = frozenset()
 
 
 # The balances that no entry may bring below zero, on its day or a later one.
@@ -221,29 +223,14 @@ def _errors_of_original(entry: Entry, original: Original) -> list[ErrorDetail]:
 
 
 def catalogue_errors(entry: Entry, catalogue: CatalogueCodes) -> list[ErrorDetail]:
-    """An error for each code that the catalogue does not list, and for an organization outside the programme."""
+    """An error for each code that the catalogue does not list."""
     found = []
     for noun, code in entry.catalogue_codes().items():
         if catalogue.codes[noun, code] is None:
             listed_at = f"/catalog/v1/{CATALOGUE_LISTS[noun]}"
             meant = catalogue.meant.get((noun, code))
             found.append(unknown_code(f"/{noun}", code, listed_at=listed_at, suggestion=meant))
-    if programme := catalogue.programme_of(entry):
-        found += _participation_errors(entry, catalogue, programme)
     return found
-
-
-def _participation_errors(entry: Entry, catalogue: CatalogueCodes, programme: Programme) -> list[ErrorDetail]:
-    partners = [organization.code for organization in programme.organizations]
-    if entry.organization is None:
-        return []
-    # A programme names organizations by their present codes.
-    organization = catalogue.codes["organization", entry.organization] or entry.organization
-    # For many programmes no source states who takes part; then any organization is accepted.
-    if partners and organization not in partners and entry.kind != "refund":
-        detail = f"/organization: {entry.organization} does not take part in {programme.code}"
-        return [error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer="/organization", allowed=partners)]
-    return []
 
 
 def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail]:

@@ -16,9 +16,9 @@ from mmptf_common.storage.records import submission
 from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any, unknown_code
 from mmptf_common.wire.suggestions import Suggestion, fold
 from mmptf_funding.contributions.queries import CONTRIBUTORS
-from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.domain import CURRENCY, Entry, LedgerFlag, RecordedEntry
-from mmptf_funding.ledger.programmes import CatalogueCodes
+from mmptf_funding.ledger import lifecycle, rules
+from mmptf_funding.ledger.domain import CURRENCY, Entry, FlagDetail, RecordedEntry
+from mmptf_funding.ledger.programmes import CatalogueCodes, Programme
 from mmptf_funding.ledger.queries import LEDGER
 
 # The entries whose sums make a balance: the balance, and the values of its `members` that they have.
@@ -41,9 +41,16 @@ def number_of(code: str) -> int:
 
 def balance_keys(entry: Entry) -> Iterable[BalanceKey]:
     """The balances that an entry is part of."""
-    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, rules.PAID):
+    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, rules.PAID, *lifecycle.BALANCES):
         if entry.kind in (*balance.plus, *balance.minus):
             yield balance, tuple(getattr(entry, name) for name in balance.members)
+
+
+def reference_key(entry: Entry) -> tuple[str, str] | None:
+    """By what an entry is found that repeats a reference of the bank: its kind, and the reference in any case."""
+    if entry.bank_reference is None or entry.reverses:
+        return None
+    return entry.kind, entry.bank_reference.casefold()
 
 
 class _Days:
@@ -98,6 +105,10 @@ class DailyBalance:
             later = _Days(part.days[PART_DAYS:], part.amounts[PART_DAYS:])
             self._parts[n : n + 1] = [_Days(part.days[:PART_DAYS], part.amounts[:PART_DAYS]), later]
 
+    def total(self) -> Decimal:
+        """The balance after all days."""
+        return sum((part.total for part in self._parts), _NOTHING)
+
     def lowest(self, since: date) -> tuple[date, Decimal]:
         """The lowest balance from a day on, that day included, with the first day on which it is reached."""
         total = _NOTHING
@@ -126,7 +137,8 @@ class LedgerState:
     meant:        the contributor that was meant by an unknown one of the write's entries
     entries:      by code, those that the write's entries follow or correct, and those that it has written
     catalogue:    what is known of the catalogue's codes that the write's entries name
-    balances:     those that the write's entries are part of
+    balances:     those that the write's entries are part of, or are compared with
+    bank_references: the earliest entries with the references of the write's entries, by kind and reference
     new_entries:  what is to be stored, in order
     """
 
@@ -137,6 +149,7 @@ class LedgerState:
     entries: dict[str, RecordedEntry]
     catalogue: CatalogueCodes
     balances: Mapping[BalanceKey, DailyBalance]
+    bank_references: dict[tuple[str, str], str]
     new_entries: list[RecordedEntry] = field(default_factory=list)
     _looked_up: int = 0
 
@@ -149,13 +162,16 @@ class LedgerState:
         errors = rules.errors_of(entry, self.write.at.date())
         errors += self._contributor_errors(entry.contributor)
         errors += rules.catalogue_errors(entry, self.catalogue)
+        programme = self.catalogue.programme_of(entry)
+        if programme:
+            errors += self._programme_errors(entry, programme)
         errors += await self._predecessor_errors(entry)
         if entry.corrects and entry.corrects not in self.entries:
             errors.append(await self._unknown_entry("/corrects", entry.corrects))
         raise_if_any(errors)
         entry = self.catalogue.with_current_codes(entry)
         before = len(self.new_entries)
-        recorded = self.append(entry, flags=self._flags_of(entry))
+        recorded = self.append(entry, flags=self._flags_of(entry, programme))
         if entry.kind == "deposit" and (fee := rules.fee_of(recorded)):
             self.append(fee)
         try:
@@ -165,18 +181,20 @@ class LedgerState:
             raise
         return recorded
 
-    def append(self, entry: Entry, *, flags: Sequence[LedgerFlag] = ()) -> RecordedEntry:
+    def append(self, entry: Entry, *, flags: Sequence[FlagDetail] = ()) -> RecordedEntry:
         """Add an entry under the next code; returns it."""
         self.number += 1
         code = code_of(self.number)
         recorded = RecordedEntry.of(
-            entry.model_copy(update={"flags": tuple(flags)}),
+            entry.model_copy(update={"flags": tuple(detail.flag for detail in flags), "flag_details": tuple(flags)}),
             code=code,
             source=submission(self.write, f"{LEDGER.path}/{code}", "sum", entry.reference),
             at=self.write.at,
         )
         self.entries[code] = recorded
         self.new_entries.append(recorded)
+        if reference := reference_key(recorded):
+            self.bank_references.setdefault(reference, code)
         for key in balance_keys(recorded):
             self.balances[key].add(recorded.date, _signed(key[0], recorded))
         return recorded
@@ -185,6 +203,8 @@ class LedgerState:
         """Take away the last entries again."""
         for recorded in entries:
             del self.entries[recorded.code]
+            if (reference := reference_key(recorded)) and self.bank_references[reference] == recorded.code:
+                del self.bank_references[reference]
             for key in balance_keys(recorded):
                 self.balances[key].add(recorded.date, -_signed(key[0], recorded))
         self.number -= len(entries)
@@ -193,6 +213,14 @@ class LedgerState:
     def lowest(self, balance: rules.Balance, entry: Entry, since: date) -> tuple[date, Decimal]:
         """The lowest balance for an entry's members from a day on, and the first day on which it is reached."""
         return self.balances[balance, tuple(getattr(entry, name) for name in balance.members)].lowest(since)
+
+    def _highest(self, balance: rules.Balance, entry: Entry, **others: str | None) -> Decimal:
+        """The most of what a balance has as a negative amount, from an entry's day on.
+
+        others: members of the balance that are not those of the entry
+        """
+        key = tuple(others.get(name, getattr(entry, name)) for name in balance.members)
+        return -self.balances[balance, key].lowest(entry.date)[1]
 
     def require_balances(self, entry: RecordedEntry) -> None:
         """Raise Conflict, with the amount, where a balance is below zero on the entry's day or a later one."""
@@ -204,25 +232,60 @@ class LedgerState:
                 name = balance.name.format(entry)
                 raise Conflict(f"On {day} {name} would be {lowest} {CURRENCY}.", code=balance.code)
 
-    def flags_of_reversal(self, entry: RecordedEntry, day: date) -> list[LedgerFlag]:
+    def flags_of_reversal(self, entry: Entry, day: date) -> list[FlagDetail]:
         """The flags of a reversal: of a transfer, whether expenditure then exceeds transfers on its day or later."""
         if entry.kind != "transfer":
             return []
         _, left = self.lowest(rules.UNSPENT, entry, day)
-        return ["expenditure_exceeds_transfers"] if left < entry.sum.amount else []
+        return [self._overspent(entry, entry.sum.amount - left)] if left < entry.sum.amount else []
 
-    def _flags_of(self, entry: Entry) -> list[LedgerFlag]:
-        """The flags of a new entry: what it exceeds on its day or a later one."""
+    def _programme_errors(self, entry: Entry, programme: Programme) -> list[ErrorDetail]:
+        """Whether an entry does not fit the status of its programme, and who takes part in it."""
+        errors = lifecycle.status_errors(entry, programme)
+        organization = entry.organization and self.catalogue.codes["organization", entry.organization]
+        key = lifecycle.RECEIVED, (programme.code, organization)
+        received = self.balances[key].total() if key in self.balances else _NOTHING
+        if organization or entry.organization is None:
+            errors += lifecycle.participation_errors(entry, programme, organization, received)
+        return errors
+
+    def _flags_of(self, entry: Entry, programme: Programme | None) -> list[FlagDetail]:
+        """The flags of a new entry, whose codes are present ones: what it exceeds on its day or a later one."""
         amount = entry.sum.amount
+        found = lifecycle.flags_of_programme(entry, programme) if programme else []
         if entry.kind in ("expenditure", "refund"):
             _, unspent = self.lowest(rules.UNSPENT, entry, entry.date)
-            if unspent < amount:
-                return ["refund_exceeds_unspent" if entry.kind == "refund" else "expenditure_exceeds_transfers"]
+            if unspent < amount and entry.kind == "refund":
+                detail = f"{entry.organization} has {lifecycle.usd(max(unspent, _NOTHING))} that it has not spent."
+                found.append(lifecycle.flag("refund_exceeds_unspent", detail, amount - unspent))
+            elif unspent < amount:
+                found.append(self._overspent(entry, amount - unspent))
         if entry.kind == "deposit" and entry.follows:
             _, paid = self.lowest(rules.PAID, entry, entry.date)
-            if self.entries[entry.follows].sum.amount + paid < amount:
-                return ["deposit_exceeds_commitment"]
-        return []
+            open_amount = self.entries[entry.follows].sum.amount + paid
+            if open_amount < amount:
+                detail = f"{lifecycle.usd(max(open_amount, _NOTHING))} of {entry.follows} were not paid."
+                found.append(lifecycle.flag("deposit_exceeds_commitment", detail, amount - open_amount))
+        if programme and entry.kind == "allocation":
+            found += lifecycle.flags_of_allocation(programme, self._highest(lifecycle.ALLOCATED, entry) + amount)
+        elif entry.kind == "transfer":
+            _, left = self.lowest(lifecycle.ALLOCATED_TO_ORGANIZATION, entry, entry.date)
+            unnamed = -self._highest(lifecycle.ALLOCATED_TO_ORGANIZATION, entry, organization=None)
+            found += lifecycle.flags_of_transfer(entry, left, unnamed, self._highest(lifecycle.ALLOCATED, entry))
+        elif programme and entry.kind == "expenditure":
+            spent = self._highest(lifecycle.SPENT_ON_CATEGORY, entry) + amount
+            indirect = self._highest(lifecycle.SPENT_ON_CATEGORY, entry, category=lifecycle.INDIRECT)
+            indirect += amount if entry.category == lifecycle.INDIRECT else _NOTHING
+            on_all = self._highest(lifecycle.SPENT, entry) + amount
+            found += lifecycle.flags_of_spending(entry, programme, spent, indirect, on_all)
+        if (reference := reference_key(entry)) and reference in self.bank_references:
+            detail = f"{self.bank_references[reference]} has the same reference of the bank, {entry.bank_reference}."
+            found.append(lifecycle.flag("repeated_bank_reference", detail))
+        return found
+
+    def _overspent(self, entry: Entry, excess: Decimal) -> FlagDetail:
+        detail = f"{entry.organization} has spent more for {entry.programme} than it has received and not refunded."
+        return lifecycle.flag("expenditure_exceeds_transfers", detail, excess)
 
     def _contributor_errors(self, code: str | None) -> list[ErrorDetail]:
         if code is None or code in self.contributors:
