@@ -24,7 +24,8 @@ from the code, by `make contracts`.
 The status is the one that the catalogue states for the day of the entry (`date`), and not the one of the day on which
 it is sent; for a day before the first status that is known, it is the present one. An organization writes its own
 entries only. Who is an administrator writes every kind. A reversal is taken from whoever may write the entry,
-whatever the status: a mistake can always be put right.
+whatever the status: a mistake can be put right. Once the final figures of a programme are certified, nothing but
+refunds is entered for it, and nothing but refunds reversed (`figures_certified`), until the certificate is withdrawn.
 """
 AMOUNTS = """
 ## What else is flagged

@@ -231,7 +231,7 @@ class Suite:
             "amend_draft": ("PATCH", path, command.sent),
             "discard": ("DELETE", path, None),
             "submit": ("POST", f"{path}/submission", None),
-            "amend": ("PATCH", path, {**command.sent, "reason": "It was asked for."}),
+            "amend": ("PATCH", path, {**command.sent, "reason": "It was asked for.", "decision": "SC-3"}),
             "status": ("POST", f"{path}/status", {**command.sent, "reason": "It was decided."}),
             "extend": ("POST", f"{path}/extensions", {**command.sent, "reason": "It takes longer."}),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
+from mmptf_funding.closings import routes as closings
 from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
@@ -29,8 +30,8 @@ SERVICE = Service(
     package="mmptf_funding",
     settings=FundingSettings,
     metadata=Base.metadata,
-    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, editions.EDITIONS_TAG),
-    routers=(contributions.router, ledger.router, editions.router, imports.router),
+    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, closings.TAG, editions.EDITIONS_TAG),
+    routers=(contributions.router, ledger.router, closings.router, editions.router, imports.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
@@ -45,6 +46,7 @@ SERVICE = Service(
         "printed_totals": "printed_total",
         "initiatives": "initiative",
         "ledger_entries": "ledger_entry",
+        "closings": "closing",
     },
     body_limits={imports.PATH: imports.MAX_BODY},
     private=frozenset({"programme", "organization", "thematic_area", "renaming"}),

@@ -245,6 +245,15 @@ class RenamingRow(Record, Base, table=True):
     __tablename__ = "renaming"
 
 
+class ClosingRow(Record, Base, table=True):
+    """The certificate of the final figures of a programme, whose code it has."""
+
+    __tablename__ = "closing"
+
+    state: str
+    date: date_ = Field(index=True)
+
+
 class EntryRow(Record, Base, table=True):
     """An entry of the ledger; reversals have negative amounts, so that sums are net.
 

@@ -98,6 +98,11 @@ async def reverse(write: Write, who: Identity, code: str, sent: LedgerReversalSe
         raise Conflict(f"{code} was reversed by {entry.reversed_by}.", code=ProblemCode.NOT_REVERSIBLE)
     day = date.fromisoformat(sent.date)
     raise_if_any(rules.reversal_errors(entry, day, write.at.date()))
+    if entry.kind != "refund" and await _certified(write, [entry.programme] if entry.programme else []):
+        raise Conflict(
+            f"The final figures of {entry.programme} are certified; withdraw the certificate first.",
+            code=ProblemCode.FIGURES_CERTIFIED,
+        )
     resting = await _resting_entries(write, code)
     if others := [other.code for other in resting if other.kind != "agent_fee"]:
         raise Conflict(f"{', '.join(others)} rests on {code}; reverse it first.", code=ProblemCode.NOT_REVERSIBLE)
@@ -165,9 +170,20 @@ async def _load_state(write: Write, entries: Sequence[Entry], catalogue: Catalog
         meant=await suggest_each(find_with(write.connection, codes_in("contributor")), unknown),
         entries={entry.code: entry for entry in map(RecordedEntry.model_validate_json, earlier or ())},
         catalogue=catalogue,
+        certified=await _certified(write, catalogue.programmes),
         balances=await _load_balances(write, keys, since),
         bank_references=await _load_references(write, entries),
     )
+
+
+async def _certified(write: Write, programmes: Iterable[str]) -> frozenset[str]:
+    """Those of some programmes whose final figures are certified."""
+    if not (codes := sorted(programmes)):
+        return frozenset()
+    rows = await write.connection.fetch(
+        "SELECT code FROM closing WHERE code = ANY($1::text[]) AND state = 'certified'", codes
+    )
+    return frozenset(code for (code,) in rows)
 
 
 async def _load_references(write: Write, entries: Iterable[Entry]) -> dict[tuple[str, str], str]:

@@ -174,6 +174,17 @@ def status_errors(entry: Entry, programme: Programme) -> list[ErrorDetail]:
     return [error_detail(ProblemCode.STATUS_DOES_NOT_ALLOW, detail, pointer="/programme", allowed=others)]
 
 
+def certified_errors(entry: Entry, programme: Programme, certified: Iterable[str]) -> list[ErrorDetail]:
+    """An error for anything but a refund of a programme whose final figures are certified.
+
+    certified: the codes of those programmes
+    """
+    if entry.kind not in BY_STATUS or entry.kind == "refund" or programme.code not in certified:
+        return []
+    detail = f"/programme: the final figures of {programme.code} are certified; nothing but refunds is entered for it"
+    return [error_detail(ProblemCode.FIGURES_CERTIFIED, detail, pointer="/programme")]
+
+
 def takes_part(organization: str, programme: Programme) -> bool:
     """Whether an organization takes part; any does where no source states who."""
     partners = [partner.code for partner in programme.organizations]

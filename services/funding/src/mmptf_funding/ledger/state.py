@@ -137,6 +137,7 @@ class LedgerState:
     meant:        the contributor that was meant by an unknown one of the write's entries
     entries:      by code, those that the write's entries follow or correct, and those that it has written
     catalogue:    what is known of the catalogue's codes that the write's entries name
+    certified:    the programmes among them whose final figures are certified
     balances:     those that the write's entries are part of, or are compared with
     bank_references: the earliest entries with the references of the write's entries, by kind and reference
     new_entries:  what is to be stored, in order
@@ -148,6 +149,7 @@ class LedgerState:
     meant: Mapping[str, Suggestion | None]
     entries: dict[str, RecordedEntry]
     catalogue: CatalogueCodes
+    certified: frozenset[str]
     balances: Mapping[BalanceKey, DailyBalance]
     bank_references: dict[tuple[str, str], str]
     new_entries: list[RecordedEntry] = field(default_factory=list)
@@ -242,6 +244,7 @@ class LedgerState:
     def _programme_errors(self, entry: Entry, programme: Programme) -> list[ErrorDetail]:
         """Whether an entry does not fit the status of its programme, and who takes part in it."""
         errors = lifecycle.status_errors(entry, programme)
+        errors += lifecycle.certified_errors(entry, programme, self.certified)
         organization = entry.organization and self.catalogue.codes["organization", entry.organization]
         key = lifecycle.RECEIVED, (programme.code, organization)
         received = self.balances[key].total() if key in self.balances else _NOTHING
