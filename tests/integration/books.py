@@ -41,6 +41,25 @@ def may_enter(who: Who, kind: str, organization: str | None) -> bool:
     return who in by or (kind in ("expenditure", "refund") and who[0] == "agency" and who[1] == organization)
 
 
+# In which statuses of its programme an entry is usual, and in which it is taken and flagged; else it is refused.
+RUNNING = {"approved", "implementation"}
+FITTING = {
+    "allocation": (RUNNING, {"suspended", "not_stated"}),
+    "transfer": (RUNNING, {"suspended", "operationally_closed", "not_stated"}),
+    "expenditure": ({"implementation"}, {"approved", "suspended", "operationally_closed", "not_stated"}),
+    "refund": (
+        RUNNING | {"suspended", "operationally_closed", "cancelled", "not_stated"},
+        {"concept_note", "pipeline", "not_selected", "withdrawn", "financially_closed"},
+    ),
+}
+
+
+def status_on(programme: Json, day: str) -> str:
+    """The status of a programme on a day; of a day before the first one that is known, the present one."""
+    known = [record["status"] for record in programme["status_history"] if record["date"] <= day]
+    return str(known[-1] if known else programme["status"])
+
+
 @dataclass(frozen=True)
 class Row:
     """An entry of the ledger."""
@@ -107,7 +126,6 @@ class Books:
     # The codes of programmes that drafts have of which there is a newer one in `drafts`; no command names these.
     older_drafts: list[str] = field(default_factory=list)
     programmes: dict[str, Json] = field(default_factory=dict)
-    asked: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
     # - the ledger -
 
@@ -157,9 +175,6 @@ class Books:
             self.append_difference(row, self.row(row.follows) if row.follows else None, row.date)
         self.require_balances(row)
         self.require_promise(row)
-        if programme := sent.get("programme"):
-            known = catalogue[programme]
-            self.asked[programme] = (known["title"], known["budget"] and known["budget"]["amount"])
         return row
 
     def row(self, code: str) -> Row:
@@ -267,8 +282,17 @@ class Books:
             else:
                 partners = [partner["code"] for partner in catalogue[programme]["organizations"]]
                 organization = sent.get("organization")
-                if organization and partners and organization not in partners and sent["kind"] != "refund":
+                accounts = sent["kind"] == "refund" or (
+                    sent["kind"] == "expenditure"
+                    and self.total("transfer", programme=programme, organization=organization)
+                    > self.total("refund", programme=programme, organization=organization)
+                )
+                if organization not in (None, "UN-X") and partners and organization not in partners and not accounts:
                     found.append(("not_taking_part", "/organization"))
+                if sent["kind"] in FITTING:
+                    usual, unusual = FITTING[sent["kind"]]
+                    if status_on(catalogue[programme], sent["date"]) not in usual | unusual:
+                        found.append(("status_does_not_allow", "/programme"))
         if sent["kind"] in PRECEDED and (code := sent.get("follows")):
             row = next((row for row in self.rows if row.code == code), None)
             if row is None:
@@ -285,6 +309,35 @@ class Books:
                 found += [("too_early", "/date")] if sent["date"] < row.date else []
                 if (row.currency, row.rate) != (original["currency"], original["rate"]):
                     found.append(("does_not_follow", "/original"))
+        return found
+
+    def flags(self, row: Row, catalogue: Mapping[str, Json]) -> set[str]:
+        """What the programme of an entry makes unusual about it, when it is the last one."""
+        if row.kind not in FITTING or row.programme is None or row.reverses:
+            return set()
+        programme = catalogue[row.programme]
+        found = set()
+        if status_on(programme, row.date) in FITTING[row.kind][1]:
+            found.add("unusual_for_status")
+        partners = [partner["code"] for partner in programme["organizations"]]
+        if row.organization and partners and row.organization not in partners:
+            found.add("no_longer_taking_part")
+        days = {other.date for other in self.rows if other.date >= row.date}
+
+        def most(kind: str, **parties: str | None) -> Decimal:
+            return max(self.total(kind, day, programme=row.programme, **parties) for day in days)
+
+        budget = programme["budget"]
+        if row.kind == "allocation" and budget and most("allocation") > Decimal(budget["amount"]):
+            found.add("allocation_exceeds_budget")
+        if row.kind == "expenditure" and programme["budget_lines"]:
+            planned = sum(
+                Decimal(line["amount"])
+                for line in programme["budget_lines"]
+                if (line["organization"], line["category"]) == (row.organization, row.category)
+            )
+            if most("expenditure", organization=row.organization, category=row.category) > planned * Decimal("1.2"):
+                found.add("expenditure_exceeds_budget_line")
         return found
 
     def reverse(self, who: Who, code: str, date: str) -> Row:

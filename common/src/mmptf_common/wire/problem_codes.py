@@ -387,6 +387,19 @@ class ProblemCode(StrEnum):
         "An organization is named that takes no part in the programme; `allowed` names those that do.",
         "Name one of them, or add the organization to the programme.",
     )
+    STATUS_DOES_NOT_ALLOW = (
+        "status_does_not_allow",
+        (422,),
+        "The programme had a status on the day of the ledger entry that does not allow an entry of this kind; `allowed`"
+        " names the statuses that do.",
+        "Correct the day or the programme; where the status itself is wrong, have it changed in the catalogue first.",
+    )
+    FIGURE_DIFFERS = (
+        "figure_differs",
+        (422,),
+        "A figure that is certified is not the one that the ledger has; `detail` has both.",
+        "Correct the figure, or what is wrong in the ledger.",
+    )
     AMOUNT_DOES_NOT_FOLLOW = (
         "amount_does_not_follow",
         (422,),
@@ -529,6 +542,19 @@ class ProblemCode(StrEnum):
         (409,),
         "The ledger entry is itself a reversal, is reversed already, or other entries depend on it.",
         "Enter what is right as a new entry, or first reverse the entries that depend on this one.",
+    )
+    NOT_SETTLED = (
+        "not_settled",
+        (409,),
+        "The accounts of the programme cannot be closed: something is not transferred, neither spent nor returned nor"
+        " promised to be, or the final figures are not certified; `errors` has each.",
+        "Settle what `errors` names in the ledger; the settlement of the programme has the present state.",
+    )
+    FIGURES_CERTIFIED = (
+        "figures_certified",
+        (409, 422),
+        "The final figures of the programme are certified: nothing but refunds is entered for it, or reversed.",
+        "Have the certificate withdrawn, as long as the programme is not financially closed.",
     )
     INSUFFICIENT_BALANCE = (
         "insufficient_balance",
@@ -803,6 +829,14 @@ class ProblemCode(StrEnum):
         (503,),
         "The request needs another service whose address the operator has not set.",
         "Ask the operator; sending it again does not help before.",
+    )
+    COPY_OUTDATED = (
+        "copy_outdated",
+        (503,),
+        "The copy of another service's records that the request is checked against is not complete yet, or is older"
+        " than the operator allows; `detail` says which. Nothing was written.",
+        "Send the request again after the seconds of `Retry-After`, with the same `Idempotency-Key`; where the copy is"
+        " too old, tell the operator that the other service is away.",
     )
     SERVICE_UNREACHABLE = (
         "service_unreachable",

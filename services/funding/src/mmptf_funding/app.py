@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
+from mmptf_funding.closings import routes as closings
 from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
@@ -13,6 +14,7 @@ from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.models import Base
+from mmptf_funding.replication import CATALOGUE
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
 
@@ -28,8 +30,8 @@ SERVICE = Service(
     package="mmptf_funding",
     settings=FundingSettings,
     metadata=Base.metadata,
-    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, editions.EDITIONS_TAG),
-    routers=(contributions.router, ledger.router, editions.router, imports.router),
+    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, closings.TAG, editions.EDITIONS_TAG),
+    routers=(contributions.router, ledger.router, closings.router, editions.router, imports.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
@@ -44,9 +46,12 @@ SERVICE = Service(
         "printed_totals": "printed_total",
         "initiatives": "initiative",
         "ledger_entries": "ledger_entry",
+        "closings": "closing",
     },
     body_limits={imports.PATH: imports.MAX_BODY},
+    private=frozenset({"programme", "organization", "thematic_area", "renaming"}),
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
+    replicates=lambda settings: ((CATALOGUE, settings.catalog_url),),
 )
 
 

@@ -18,19 +18,30 @@ from mmptf_common.http.identity import Identity
 from mmptf_common.lists.codes import codes_in, find_with, suggest_each
 from mmptf_common.lists.listing import Arguments
 from mmptf_common.storage.journal import Write, state_reasons
-from mmptf_common.storage.records import add_members, put, submission
+from mmptf_common.storage.records import add_members, submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, ProblemError, raise_if_any
 from mmptf_common.writes.commands import TURN, Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.contributions.queries import CONTRIBUTORS
-from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.domain import Answers, Entry, KnownProgramme, Noun, Programme, RecordedEntry
+from mmptf_funding.ledger import lifecycle, rules
+from mmptf_funding.ledger.catalogue import known_codes
+from mmptf_funding.ledger.domain import Entry, RecordedEntry
+from mmptf_funding.ledger.programmes import NO_CODES, CatalogueCodes
 from mmptf_funding.ledger.queries import LEDGER, settled_amount
 from mmptf_funding.ledger.schemas import ContributorSent, LedgerCorrectionSent, LedgerEntrySent, LedgerReversalSent
-from mmptf_funding.ledger.state import BalanceKey, DailyBalance, LedgerState, Settlement, checked_keys, number_of
-from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, ContributorRow, EntryRow, ProgrammeRow
+from mmptf_funding.ledger.state import (
+    BalanceKey,
+    DailyBalance,
+    LedgerState,
+    Settlement,
+    checked_keys,
+    number_of,
+    reference_key,
+)
+from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, ContributorRow, EntryRow
+from mmptf_funding.settings import FundingSettings
 
 # What deposits settle and amendments change of commitments, by day and in the currency of each.
 # $1: the first codes of the commitments; $2, $3: their currencies, and their amounts in them; $4: in US dollars
@@ -57,41 +68,37 @@ def entries_of(who: Identity, sent: Iterable[LedgerEntrySent]) -> list[Entry | F
 async def enter(
     write: Write,
     entries: Sequence[Entry | Forbidden],
-    answers: Answers | ProblemError,
+    settings: FundingSettings,
     *,
     partial: bool = False,
     own_reasons: bool = False,
 ) -> list[str | ProblemError]:
     """Write entries in their order, with the fees that follow deposits; returns the code or the error of each.
 
-    answers: the catalogue's answers for the codes that the entries name, or the error that prevented them
     partial: write the others where some are refused, else none
     own_reasons: the reason of each entry's changes is its note; else that of the write
     An entry is checked after those before it that are not refused. The errors are Forbidden, InvalidRequest for an
-    invalid entry, and Conflict where a balance would fall below zero. Raises the error of the catalogue where the
-    ledger does not have the codes either.
+    invalid entry, and Conflict where a balance would fall below zero. Raises ServiceUnavailable where entries name
+    codes of the catalogue, and its copy is not complete or too old.
     """
-    state = await _load_state(write, [entry for entry in entries if isinstance(entry, Entry)], answers)
+    named = [entry for entry in entries if isinstance(entry, Entry)]
+    state = await _load_state(write, named, await known_codes(write.connection, named, settings))
     results: list[str | ProblemError] = []
-    reasons: dict[str, dict[str, str]] = {"ledger_entry": {}, "programme": {}}
+    reasons: dict[str, dict[str, str]] = {"ledger_entry": {}}
     for n, entry in enumerate(entries):
         if n % TURN == TURN - 1:
             await asyncio.sleep(0)
         if isinstance(entry, Forbidden):
             results.append(entry)
             continue
-        entries_before, programmes_before = len(state.new_entries), len(state.new_programmes)
+        before = len(state.new_entries)
         try:
-            results.append((await state.enter(entry, answers)).code)
+            results.append((await state.enter(entry)).code)
         except ProblemError as problem:
-            if problem.status >= 500:
-                # Not an error of the entry: the caller has to send all of them again.
-                raise
             results.append(problem)
         else:
             if entry.note is not None:
-                reasons["ledger_entry"] |= {new.code: entry.note for new in state.new_entries[entries_before:]}
-                reasons["programme"] |= dict.fromkeys([*state.new_programmes][programmes_before:], entry.note)
+                reasons["ledger_entry"] |= {new.code: entry.note for new in state.new_entries[before:]}
     if partial or all(isinstance(result, str) for result in results):
         if own_reasons:
             await state_reasons(write, reasons)
@@ -106,7 +113,7 @@ async def reverse(write: Write, who: Identity, code: str, sent: LedgerReversalSe
     """
     row = await row_of(write, EntryRow, LEDGER, code)
     entry = _recorded(row)
-    _require_reversible(who, entry)
+    await _require_reversible(write, who, entry)
     day = date.fromisoformat(sent.date)
     raise_if_any(rules.reversal_errors(entry, day, write.at.date()))
     resting = await _resting_rows(write, [entry])
@@ -131,17 +138,17 @@ async def correct(
     code: str,
     sent: LedgerCorrectionSent,
     right: Entry,
-    answers: Answers | ProblemError,
+    settings: FundingSettings,
 ) -> Created:
     """Reverse a wrong entry and enter the right one in its place, on which rests what rested on the wrong one.
 
     What followed from a deposit is reversed and entered anew with it, and so are the exchange differences of the
     deposits of a commitment, where they change. Every other entry stays as it was written.
-    right: what takes its place; answers: the catalogue's for its codes, or the error that prevented them
+    right: what takes its place
     """
     row = await row_of(write, EntryRow, LEDGER, code)
     wrong = _recorded(row)
-    _require_reversible(who, wrong)
+    await _require_reversible(write, who, wrong)
     if wrong.kind in rules.DERIVED:
         raise Conflict(f"{code} follows from {wrong.follows}; correct that.", code=ProblemCode.NOT_REVERSIBLE)
     day = date.fromisoformat(sent.reversal_date)
@@ -158,10 +165,11 @@ async def correct(
         if each is row or each.kind in rules.DERIVED
     ]
     settled = {wrong.first_code: right} if wrong.kind == "commitment" else {}
-    state = await _load_state(write, [right], answers, [reversal for _, reversal in reversals], settled)
+    catalogue = await known_codes(write.connection, [right], settings)
+    state = await _load_state(write, [right], catalogue, [reversal for _, reversal in reversals], settled)
     # Whether the right entry exceeds anything is said of that one.
     reversed_rows = [(each, state.append(reversal)) for each, reversal in reversals]
-    recorded = await state.enter(right, answers)
+    recorded = await state.enter(right)
     if wrong.kind == "commitment":
         deposits = [follower for follower in followers if follower.kind == "deposit"]
         reversed_rows += await _settle_anew(state, recorded, deposits, day, sent.reason, who.organization)
@@ -197,7 +205,7 @@ async def _settle_anew(
     return found
 
 
-def _require_reversible(who: Identity, entry: RecordedEntry) -> None:
+async def _require_reversible(write: Write, who: Identity, entry: RecordedEntry) -> None:
     """Raise Forbidden or Conflict where a caller may not reverse an entry, or nobody can."""
     if not rules.may_write(who, entry.kind, entry.organization):
         raise Forbidden(f"{entry.kind}: reversed by {rules.writers(entry.kind)}.")
@@ -207,6 +215,11 @@ def _require_reversible(who: Identity, entry: RecordedEntry) -> None:
         )
     if entry.reversed_by:
         raise Conflict(f"{entry.code} was reversed by {entry.reversed_by}.", code=ProblemCode.NOT_REVERSIBLE)
+    if entry.kind != "refund" and await _certified(write, [entry.programme] if entry.programme else []):
+        raise Conflict(
+            f"The final figures of {entry.programme} are certified; withdraw the certificate first.",
+            code=ProblemCode.FIGURES_CERTIFIED,
+        )
 
 
 async def add_contributor(write: Write, sent: ContributorSent) -> Created:
@@ -230,28 +243,23 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
 async def _load_state(
     write: Write,
     entries: Sequence[Entry] = (),
-    answers: Answers | ProblemError | None = None,
+    catalogue: CatalogueCodes = NO_CODES,
     reversals: Sequence[Entry] = (),
     corrected: Mapping[str, Entry] | None = None,
 ) -> LedgerState:
     """The part of the ledger that entries depend on which are to be added.
 
-    answers: the catalogue's answers for the codes that the entries name, or the error that prevented them
-    reversals: of earlier entries, whose codes nobody is asked for
+    catalogue: what is known of the codes that the entries name
+    reversals: of earlier entries, whose codes are present ones
     corrected: by the first code of a commitment, the entry that will stand for it
     """
-    if isinstance(answers, Answers):
-        known = [answers.with_current_codes(entry) for entry in entries if answers.knows(entry)]
-        described = {programme.code for programme in answers.programmes.values()}
-    else:
-        known = list(entries)
-        described = set()
-    known = [*known, *reversals]
+    known = [catalogue.with_current_codes(entry) for entry in entries if catalogue.knows(entry)]
+    known += reversals
     named = {entry.contributor for entry in entries if entry.contributor}
     before = {code for entry in (*entries, *reversals) for code in (entry.follows, entry.corrects) if code}
     # Most entries need little of it, and each part is planned anew.
     arguments = Arguments()
-    number, contributors, earlier, programmes = await write.connection.fetchrow(
+    number, contributors, earlier = await write.connection.fetchrow(
         "SELECT (SELECT coalesce(max(number), 0) FROM ledger_entry), "
         + ", ".join(
             f"ARRAY(SELECT {column} FROM {table} WHERE code = ANY({arguments.bind(sorted(codes))}::text[]))"
@@ -260,14 +268,13 @@ async def _load_state(
             for column, table, codes in (
                 ("code", "contributor", named),
                 ("record::text", "ledger_entry", before),
-                ("record::text", "programme", described),
             )
         ),
         *arguments,
     )
     contributors = frozenset(contributors or ())
     unknown = [entry.contributor for entry in entries if entry.contributor and entry.contributor not in contributors]
-    keys = dict.fromkeys(key for entry in known for key in checked_keys(entry))
+    keys = dict.fromkeys(key for entry in known for key in (*checked_keys(entry), *lifecycle.keys_read(entry)))
     since = min((entry.date for entry in known), default=date.max)
     followed = {entry.code: entry for entry in map(RecordedEntry.model_validate_json, earlier or ())}
     return LedgerState(
@@ -276,11 +283,36 @@ async def _load_state(
         contributors=contributors,
         meant=await suggest_each(find_with(write.connection, codes_in("contributor")), unknown),
         entries=followed,
-        programmes={found.code: found for found in map(Programme.model_validate_json, programmes or ())},
-        held=await _held(write, entries) if isinstance(answers, ProblemError) else frozenset(),
+        catalogue=catalogue,
+        certified=await _certified(write, catalogue.programmes),
         balances=await _load_balances(write, keys, since),
         settlements=await _load_settlements(write, (*entries, *reversals), followed, corrected or {}),
+        bank_references=await _load_references(write, entries),
     )
+
+
+async def _certified(write: Write, programmes: Iterable[str]) -> frozenset[str]:
+    """Those of some programmes whose final figures are certified."""
+    if not (codes := sorted(programmes)):
+        return frozenset()
+    rows = await write.connection.fetch(
+        "SELECT code FROM closing WHERE code = ANY($1::text[]) AND state = 'certified'", codes
+    )
+    return frozenset(code for (code,) in rows)
+
+
+async def _load_references(write: Write, entries: Iterable[Entry]) -> dict[tuple[str, str], str]:
+    """The earliest entries with the references of the bank that entries have, by kind and reference."""
+    given = sorted({entry.bank_reference for entry in entries if entry.bank_reference and reference_key(entry)})
+    if not given:
+        return {}
+    rows = await write.connection.fetch(
+        "SELECT kind, bank_reference, code FROM ledger_entry"
+        " WHERE lower(bank_reference) = ANY(ARRAY(SELECT lower(given) FROM unnest($1::text[]) AS given))"
+        " AND reverses IS NULL AND reversed_by IS NULL ORDER BY number DESC",
+        given,
+    )
+    return {(kind, reference.casefold()): code for kind, reference, code in rows}
 
 
 async def _load_settlements(
@@ -356,8 +388,13 @@ def _balance_statement(
     table = "ledger_entry" if balance.members else LEDGER_ROLLUP_BY_DAY.table
     plus, kinds = arguments.bind(list(balance.plus)), arguments.bind([*balance.plus, *balance.minus])
     names = ", ".join(balance.members)
-    arrays = [f"{arguments.bind([values[n] for values in members])}::text[]" for n in range(len(balance.members))]
-    only = f" AND ({names}) IN (SELECT * FROM unnest({', '.join(arrays)}))" if names else ""
+    # No row is equal to another by null.
+    compared = ", ".join(f"coalesce({name}, '')" if name in balance.optional else name for name in balance.members)
+    arrays = [
+        f"{arguments.bind([values[n] or ('' if name in balance.optional else None) for values in members])}::text[]"
+        for n, name in enumerate(balance.members)
+    ]
+    only = f" AND ({compared}) IN (SELECT * FROM unnest({', '.join(arrays)}))" if names else ""
     return (
         f"SELECT {number}, ARRAY[{names}]::text[], greatest(date, $1), sum(CASE WHEN kind = ANY({plus}::text[])"
         f" THEN amount ELSE -amount END) FROM {table} WHERE kind = ANY({kinds}::text[]){only}"
@@ -365,32 +402,9 @@ def _balance_statement(
     )
 
 
-async def _held(write: Write, entries: Iterable[Entry]) -> frozenset[tuple[Noun, str]]:
-    """The catalogue's codes among those of entries that the ledger's entries name, too."""
-    wanted: dict[Noun, set[str]] = {}
-    for entry in entries:
-        for noun, code in entry.catalogue_codes().items():
-            wanted.setdefault(noun, set()).add(code)
-    held: set[tuple[Noun, str]] = set()
-    for noun, codes in wanted.items():
-        named = await write.connection.fetch(
-            "SELECT given.code FROM unnest($1::text[]) AS given(code)"
-            f" WHERE EXISTS (SELECT FROM ledger_entry WHERE {noun} = given.code)",
-            sorted(codes),
-        )
-        held |= {(noun, code) for (code,) in named}
-    return frozenset(held)
-
-
 async def _store(state: LedgerState) -> None:
     """Store what is new in the state."""
-    write = state.write
-    programmes = [KnownProgramme(**new.model_dump(), updated=write.at) for new in state.new_programmes.values()]
-    await put(
-        write, [ProgrammeRow(code=p.code, updated=p.updated, record=p.model_dump(mode="json")) for p in programmes]
-    )
-    await add_members(write, EntryRow, [_columns_of(entry) for entry in state.new_entries])
-    state.new_programmes.clear()
+    await add_members(state.write, EntryRow, [_columns_of(entry) for entry in state.new_entries])
     state.new_entries.clear()
 
 

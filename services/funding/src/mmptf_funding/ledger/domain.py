@@ -1,10 +1,9 @@
-"""The models of the ledger: entries with exact amounts and days, and its copy of a programme's description."""
+"""The models of the ledger: entries with exact amounts and days."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ListedCode
-from mmptf_common.wire.codes import BudgetCategory, ProgrammeBudgetStage
+from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.sources import SourceRef
 
@@ -108,6 +107,13 @@ LedgerFlag = TypeAliasType(
         "refund_exceeds_unspent",
         "deposit_exceeds_commitment",
         "deposit_in_other_currency",
+        "unusual_for_status",
+        "no_longer_taking_part",
+        "allocation_exceeds_budget",
+        "transfer_exceeds_organization_allocation",
+        "expenditure_exceeds_budget_line",
+        "indirect_costs_exceed_limit",
+        "repeated_bank_reference",
     ],
 )
 """What was unusual when an entry was written. The entry is valid all the same; ask its author whether it is right.
@@ -117,6 +123,13 @@ LedgerFlag = TypeAliasType(
 - `deposit_exceeds_commitment`: more is deposited than the commitment promises, on its day or later
 - `deposit_in_other_currency`: the commitment in `follows` is in another currency, and the deposit counts by its US
   dollars at the rate of the commitment
+- `unusual_for_status`: such entries are unusual for the status that the programme had on their day
+- `no_longer_taking_part`: the organization accounts for what it received and does not take part in the programme now
+- `allocation_exceeds_budget`: more is allocated to the programme than its budget in the catalogue
+- `transfer_exceeds_organization_allocation`: more is transferred to the organization than is allocated to it
+- `expenditure_exceeds_budget_line`: more is spent on a category than its budget line, by more than the tolerance
+- `indirect_costs_exceed_limit`: the indirect costs of the organization are more than the Fund accepts
+- `repeated_bank_reference`: another entry of the same kind has the same reference of the bank
 """
 CommitmentAmendment = TypeAliasType("CommitmentAmendment", Literal["increase", "decrease", "cancellation"])
 """What an amendment of a commitment does; the last two take its amount from what is promised.
@@ -196,6 +209,16 @@ class Attachment(BaseModel):
     sha256: str
 
 
+class FlagDetail(BaseModel):
+    """A flag, what is unusual in words, and by how much something is exceeded where that is an amount."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flag: LedgerFlag
+    detail: str
+    excess: Sum | None
+
+
 class Entry(BaseModel):
     """An entry of the ledger, in US dollars; `flags` are conditions to check, `reverses` is the entry it reverses.
 
@@ -236,6 +259,7 @@ class Entry(BaseModel):
     reference: str | None = None
     note: str | None = None
     flags: tuple[LedgerFlag, ...] = ()
+    flag_details: tuple[FlagDetail, ...] = ()
     recorded_by: str | None = None
 
     @property
@@ -281,48 +305,3 @@ class RecordedEntry(Entry, Coded):
     def of(cls, entry: Entry, code: str, source: SourceRef, at: datetime.datetime) -> RecordedEntry:
         """The stored form of an entry: with its code, its source and the time of the write."""
         return cls(code=code, **dict(entry), sources=(source,), updated=at)
-
-
-class Budget(BaseModel):
-    """A programme's budget with its stage of money."""
-
-    model_config = ConfigDict(frozen=True)
-
-    amount: Amount
-    currency: str
-    stage: ProgrammeBudgetStage
-
-
-class Programme(Coded):
-    """The members of a programme that the ledger uses."""
-
-    title: str | None
-    thematic_area: Coded | None
-    organizations: list[Coded]
-    budget: Budget | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """The catalogue's answers for the codes that entries name.
-
-    codes:      the present code of each, which differs where it was renamed; None for an unknown one
-    programmes: those that exist, by the code that was asked for
-    """
-
-    codes: Mapping[tuple[Noun, str], str | None]
-    programmes: Mapping[str, Programme]
-
-    def knows(self, entry: Entry) -> bool:
-        """Whether the catalogue lists all codes of an entry."""
-        return all(self.codes[named] is not None for named in entry.catalogue_codes().items())
-
-    def with_current_codes(self, entry: Entry) -> Entry:
-        """The entry with present codes in place of renamed ones; all its codes have to be known."""
-        return entry.model_copy(update={noun: self.codes[noun, code] for noun, code in entry.catalogue_codes().items()})
-
-
-class KnownProgramme(Programme):
-    """A programme as the catalogue described it when the ledger last asked, at `updated`."""
-
-    updated: datetime.datetime

@@ -41,7 +41,7 @@ PRECISE = "1.000000000000000000000000"
 _ADDED = {
     "corrects": "'null'", "value_date": "'null'", "account": "'null'", "bank_reference": "'null'",
     "instalments": "'[]'", "replaces": "'[]'", "replaced_by": "'null'", "amendment": "'null'", "decision": "'null'",
-    "fee": "'null'", "counterpart_fund": "'null'", "attachments": "'[]'",
+    "fee": "'null'", "counterpart_fund": "'null'", "attachments": "'[]'", "flag_details": "'[]'",
 }  # fmt: skip
 
 

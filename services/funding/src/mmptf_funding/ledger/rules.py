@@ -11,21 +11,20 @@ from typing import Protocol, get_args
 from mmptf_common.wire.places import is_place
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
-from mmptf_common.wire.suggestions import Suggestion, country_meant, fold
+from mmptf_common.wire.suggestions import country_meant
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger.domain import (
     CATALOGUE_LISTS,
     CENT,
     CURRENCY,
-    Answers,
     Entry,
     LedgerEntryKind,
     LedgerEntryKindSent,
     Original,
-    Programme,
     RecordedEntry,
     Sum,
 )
+from mmptf_funding.ledger.programmes import CatalogueCodes
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 # The catalogue's list of countries.
@@ -141,6 +140,7 @@ class Balance:
     """The sum of entries of some kinds minus that of others.
 
     members: only entries that have the same values here as the entry that is checked
+    optional: those of the members that entries may have not
     code, name: for the error when the balance would fall below zero; the name is a format string for the entry
     """
 
@@ -149,6 +149,7 @@ class Balance:
     members: tuple[str, ...] = ()
     code: ProblemCode = ProblemCode.INSUFFICIENT_BALANCE
     name: str = ""
+    optional: frozenset[str] = frozenset()
 
 
 # The balances that no entry may bring below zero, on its day or a later one.
@@ -258,33 +259,15 @@ def _errors_of_original(entry: Entry, original: Original) -> list[ErrorDetail]:
     return found
 
 
-def catalogue_errors(entry: Entry, answers: Answers) -> list[ErrorDetail]:
-    """An error for each code that the catalogue does not list, and for an organization outside the programme."""
+def catalogue_errors(entry: Entry, catalogue: CatalogueCodes) -> list[ErrorDetail]:
+    """An error for each code that the catalogue does not list."""
     found = []
     for noun, code in entry.catalogue_codes().items():
-        current = answers.codes[noun, code]
-        # The catalogue redirects a code in another case to its own; what is written names it as it is.
-        in_other_case = current is not None and current != code and fold(current) == fold(code)
-        if current is None or in_other_case:
-            meant = Suggestion(current) if current else None
+        if catalogue.codes[noun, code] is None:
             listed_at = f"/catalog/v1/{CATALOGUE_LISTS[noun]}"
+            meant = catalogue.meant.get((noun, code))
             found.append(unknown_code(f"/{noun}", code, listed_at=listed_at, suggestion=meant))
-        elif noun == "programme":
-            found += _participation_errors(entry, answers, answers.programmes[code])
     return found
-
-
-def _participation_errors(entry: Entry, answers: Answers, programme: Programme) -> list[ErrorDetail]:
-    partners = [organization.code for organization in programme.organizations]
-    if entry.organization is None:
-        return []
-    # A programme names organizations by their present codes.
-    organization = answers.codes["organization", entry.organization] or entry.organization
-    # For many programmes no source states who takes part; then any organization is accepted.
-    if partners and organization not in partners and entry.kind != "refund":
-        detail = f"/organization: {entry.organization} does not take part in {programme.code}"
-        return [error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer="/organization", allowed=partners)]
-    return []
 
 
 def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail]:

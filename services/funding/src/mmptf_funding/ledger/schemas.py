@@ -345,6 +345,17 @@ class Attachment(ResponseModel):
     """SHA-256 of its bytes, as 64 hexadecimal digits."""
 
 
+class LedgerFlagDetail(ResponseModel):
+    """What was unusual about an entry, in words."""
+
+    flag: LedgerFlag
+    """The flag that is explained."""
+    detail: str
+    """What was unusual, with the amounts that were compared, for people."""
+    excess: Money | None
+    """By how much something is exceeded; null where it is no amount."""
+
+
 class LedgerEntry(ResponseModel):
     """One movement of the Fund's money. A wrong entry is not changed: another one with the opposite amount reverses it.
 
@@ -417,6 +428,8 @@ class LedgerEntry(ResponseModel):
     """What whoever uses the amount has to know, for a reversal its reason; null where there is nothing."""
     flags: list[LedgerFlag]
     """What was unusual when it was written and has to be checked with its author; empty where nothing was."""
+    flag_details: list[LedgerFlagDetail]
+    """Each of `flags` in words, in their order; empty for those of entries of before it was stored."""
     recorded_by: str | None
     """Code of the organization on whose behalf it was written; null where that was the operator of the service."""
     sources: list[SourceRef]
@@ -468,6 +481,13 @@ LedgerFlagFilter = TypeAliasType(
         "refund_exceeds_unspent",
         "deposit_exceeds_commitment",
         "deposit_in_other_currency",
+        "unusual_for_status",
+        "no_longer_taking_part",
+        "allocation_exceeds_budget",
+        "transfer_exceeds_organization_allocation",
+        "expenditure_exceeds_budget_line",
+        "indirect_costs_exceed_limit",
+        "repeated_bank_reference",
         "not_stated",
     ],
 )
@@ -477,6 +497,13 @@ LedgerFlagFilter = TypeAliasType(
 - `refund_exceeds_unspent`: more was returned than had been transferred and not spent
 - `deposit_exceeds_commitment`: more was deposited than the commitment promised
 - `deposit_in_other_currency`: what was deposited is in another currency than what was promised
+- `unusual_for_status`: such entries are unusual for the status that the programme had on their day
+- `no_longer_taking_part`: the organization accounts for what it received and does not take part in the programme now
+- `allocation_exceeds_budget`: more was allocated to the programme than its budget in the catalogue
+- `transfer_exceeds_organization_allocation`: more was transferred to the organization than was allocated to it
+- `expenditure_exceeds_budget_line`: more was spent on a category than its budget line, by more than the tolerance
+- `indirect_costs_exceed_limit`: the indirect costs of the organization are more than the Fund accepts
+- `repeated_bank_reference`: another entry of the same kind has the same reference of the bank
 - `not_stated`: entries with nothing unusual
 """
 
@@ -743,14 +770,14 @@ class ContributorStatement(ResponseModel):
 
 
 class CataloguedBudget(ResponseModel):
-    """A programme's budget as the catalogue stated it when the ledger last asked, and how much of it was allocated."""
+    """A programme's budget as the catalogue states it, and how much of it was allocated."""
 
     sum: Money
     """The budget in the catalogue, in its own currency."""
     stage: ProgrammeBudgetStage
     """Stage of money of the budget; another one than `allocation` is not to be added to what was allocated."""
-    asked: datetime.datetime
-    """When the ledger last read it from the catalogue, in UTC."""
+    copied: datetime.datetime
+    """When the programme was last copied from the catalogue because it had changed there, in UTC."""
     allocated: Share
     """What the ledger has allocated to the programme, divided by the budget."""
 
@@ -779,8 +806,8 @@ class ProgrammeStatement(ResponseModel):
 
 
 class FundingProgrammeCard(Card[ProgrammeStatement]):
-    """What the ledger holds on a programme; `changed` is when its last entry was written, or its budget read from the
-    catalogue.
+    """What the ledger holds on a programme; `changed` is when its last entry was written, or the programme copied from
+    the catalogue because it had changed there.
     """
 
     service: Literal["funding"]

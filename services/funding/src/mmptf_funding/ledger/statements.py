@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.feed.copies import with_ages
 from mmptf_common.http.negotiation import is_csv
 from mmptf_common.http.snapshot import Snapshot, answer_computed, answer_computed_bytes
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of, selected_columns, table_of
@@ -29,9 +30,13 @@ from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.shares import share
 from mmptf_funding.ledger import rules, schemas
+from mmptf_funding.ledger.catalogue import SOURCE
 from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
 from mmptf_funding.ledger.queries import LEDGER, PATH, PRECISE, settled_amount
 from mmptf_funding.ledger.schemas import StatementLine
+
+# The service whose records are copied here, and the response header with the age of the copy.
+AGES = {SOURCE: "Catalogue-Age"}
 
 
 def _until(row: str) -> str:
@@ -200,6 +205,7 @@ class PartyStatements:
     members: the members of `item` in their order -> SQL of the JSON of their values
     order:   SQL of the order of the rows
     whole:   the members of `page` over all statements -> SQL of the JSON of their values
+    ages:    the copies that the statements are computed from: service -> header with its age
     """
 
     about: str
@@ -210,6 +216,7 @@ class PartyStatements:
     members: Mapping[str, str]
     order: str
     whole: Mapping[str, str] = field(default_factory=dict)
+    ages: Mapping[str, str] = field(default_factory=dict)
 
     def values(self, on: str | None, parameters: Mapping[str, str]) -> list[str | None]:
         """The bound values of `rows` for a day; parameters: those of the links to the entries."""
@@ -309,14 +316,16 @@ CONTRIBUTORS = PartyStatements(
     },
     order='code COLLATE "C"',
 )
-_ASKED = "replace(to_char((record->>'updated')::timestamptz, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
+_COPIED = "replace(to_char(copied AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
 _BUDGET = "(record#>>'{budget,amount}')::numeric"
 PROGRAMMES = PartyStatements(
     about="What each programme was allocated, received and spent, beside its budget in the catalogue.",
     page=schemas.ProgrammeStatements,
     item=schemas.ProgrammeStatement,
     party="programme",
-    rows=f"{_delivered('programme')} LEFT JOIN (SELECT code AS named, record FROM programme) AS known ON named = code",
+    rows=f"""{_delivered("programme")}
+          LEFT JOIN (SELECT code AS named, record, updated AS copied FROM programme) AS known
+            ON named = code""",
     members={
         "programme": "code",
         "title": "record->>'title'",
@@ -324,7 +333,7 @@ PROGRAMMES = PartyStatements(
             _object(
                 sum=_money(_BUDGET, "record#>>'{budget,currency}'"),
                 stage="record#>>'{budget,stage}'",
-                asked=_ASKED,
+                copied=_COPIED,
                 allocated=_share("allocation", _BUDGET),
             )
         } END""",
@@ -336,6 +345,7 @@ PROGRAMMES = PartyStatements(
         "overspent": "overspent",
     },
     order='code COLLATE "C"',
+    ages=AGES,
 )
 ORGANIZATIONS = PartyStatements(
     about="What each organization received, returned and spent, over all programmes.",
@@ -447,7 +457,8 @@ async def answer_parties(request: Request, query: schemas.StatementQuery, statem
         answer = statements.page.model_validate(members).model_dump_json().encode()
         return answer.replace(b'"items":[]', b'"items":[%b]' % items, 1)
 
-    return await answer_computed_bytes(request, query, build, tabular=True)
+    answer = await answer_computed_bytes(request, query, build, tabular=True)
+    return await with_ages(request, answer, statements.ages) if statements.ages else answer
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
@@ -461,8 +472,8 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
         return None
     changed = await data.fetchval(
         """
-        SELECT greatest(updated, (SELECT max(updated) FROM ledger_entry WHERE programme = $1))
-          FROM programme WHERE code = $1""",
+        SELECT greatest((SELECT updated FROM programme WHERE code = $1),
+                        (SELECT max(updated) FROM ledger_entry WHERE programme = $1))""",
         code,
     )
     return CardData(

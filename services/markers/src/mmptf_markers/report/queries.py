@@ -10,6 +10,7 @@ from typing import Any, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.feed.copies import with_ages
 from mmptf_common.feed.replication import ReplicatedCopy, copy_state
 from mmptf_common.http.parameters import TableQuery
 from mmptf_common.http.snapshot import Snapshot, answer_computed
@@ -25,7 +26,6 @@ from mmptf_markers.indicator.queries import (
     fetch_coverage,
     fetch_rubrics,
     fetch_whole,
-    with_ages,
 )
 from mmptf_markers.indicator.schemas import IndicatorTarget
 from mmptf_markers.indicator.standings import CURRENT_GRADE_ROWS, OF_PROGRAMMES, CurrentGradeFilter, ProgrammeFilter
@@ -55,8 +55,8 @@ async def answer_report(request: Request, query: ReportQuery) -> Response:
         return await _report(data, query, today, outdated, revision)
 
     # Both change although nothing is written.
-    beside = f"{today}\n{outdated}"
-    return await with_ages(request, await answer_computed(request, query, build, beside=beside, table=_table))
+    answer = await answer_computed(request, query, build, beside=f"{today}\n{outdated}", table=_table)
+    return await with_ages(request, answer, AGES)
 
 
 def _table(report: schemas.PortfolioReport) -> bytes:
