@@ -13,6 +13,8 @@ from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.models import Base
+from mmptf_funding.periods import routes as periods
+from mmptf_funding.periods.queries import PERIODS
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
 
@@ -28,8 +30,15 @@ SERVICE = Service(
     package="mmptf_funding",
     settings=FundingSettings,
     metadata=Base.metadata,
-    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, editions.EDITIONS_TAG),
-    routers=(contributions.router, ledger.router, editions.router, imports.router),
+    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, periods.TAG, editions.EDITIONS_TAG),
+    routers=(
+        contributions.router,
+        ledger.router,
+        periods.router,
+        period_statements.router,
+        editions.router,
+        imports.router,
+    ),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
@@ -46,7 +55,7 @@ SERVICE = Service(
         "ledger_entries": "ledger_entry",
     },
     body_limits={imports.PATH: imports.MAX_BODY},
-    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
+    listings=(FACTS, LEDGER, PERIODS, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
 )
 
 

@@ -273,6 +273,18 @@ class EntryRow(Record, Base, table=True):
     reversed_by: str | None = Field(default=None, foreign_key="ledger_entry.code")
 
 
+class AccountingPeriodRow(Record, Base, table=True):
+    """A period of the ledger; periods follow one another day by day. While it is not open, no entry is dated up to its
+    last day.
+    """
+
+    __tablename__ = "accounting_period"
+
+    first_day: date_ = Field(unique=True)
+    last_day: date_ = Field(unique=True)
+    status: str
+
+
 class ResultsMatrixRow(Record, Base, table=True):
     """The results matrix of one region of an edition: what it plans to achieve."""
 

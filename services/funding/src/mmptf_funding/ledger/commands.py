@@ -147,8 +147,9 @@ async def _load_state(
     named = {entry.contributor for entry in entries if entry.contributor}
     # Most entries need little of it, and each part is planned anew.
     arguments = Arguments()
-    number, contributors, earlier, programmes = await write.connection.fetchrow(
-        "SELECT (SELECT coalesce(max(number), 0) FROM ledger_entry), "
+    number, closed_to, contributors, earlier, programmes = await write.connection.fetchrow(
+        "SELECT (SELECT coalesce(max(number), 0) FROM ledger_entry),"
+        " (SELECT max(last_day) FROM accounting_period WHERE status <> 'open'), "
         + ", ".join(
             f"ARRAY(SELECT {column} FROM {table} WHERE code = ANY({arguments.bind(sorted(codes))}::text[]))"
             if codes
@@ -174,6 +175,7 @@ async def _load_state(
         programmes={found.code: found for found in map(Programme.model_validate_json, programmes or ())},
         held=await _held(write, entries) if isinstance(answers, ProblemError) else frozenset(),
         balances=await _load_balances(write, keys, since),
+        closed_to=closed_to,
     )
 
 

@@ -127,6 +127,7 @@ class LedgerState:
     programmes:   by code, the stored descriptions of those that the write's entries name
     held:         codes of the catalogue that earlier entries name; only filled where the catalogue cannot be asked
     balances:     those that the write's entries are part of
+    closed_to:    the last day of the last closed period; None where none is closed
     new_entries, new_programmes: what is to be stored, in order
     """
 
@@ -138,6 +139,7 @@ class LedgerState:
     programmes: dict[str, Programme]
     held: frozenset[tuple[Noun, str]]
     balances: Mapping[BalanceKey, DailyBalance]
+    closed_to: date | None = None
     new_entries: list[RecordedEntry] = field(default_factory=list)
     new_programmes: dict[str, Programme] = field(default_factory=dict)
     _looked_up: int = 0
@@ -175,7 +177,8 @@ class LedgerState:
         return recorded
 
     def append(self, entry: Entry, *, flags: Sequence[LedgerFlag] = ()) -> RecordedEntry:
-        """Add an entry under the next code; returns it."""
+        """Add an entry under the next code; returns it. Raises Conflict where its day is closed."""
+        rules.require_open(entry.date, self.closed_to)
         self.number += 1
         code = code_of(self.number)
         recorded = RecordedEntry.of(
