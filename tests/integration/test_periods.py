@@ -156,3 +156,86 @@ async def test_an_entry_in_flight_is_either_before_the_closing_or_refused(ledger
         if answer not in written:
             refused(answer, 409, "period_closed", "2025-01-01")
     assert len(await ledger.rows(date_to="2024-12-31")) == len(written)
+
+
+async def test_certified_figures_stand_beside_the_computed_ones(ledger: LedgerClient) -> None:
+    await ledger.enter("deposit", "100.00", "2023-05-05", contributor="DEU")
+    await ledger.enter("deposit", "200.00", "2024-05-05", contributor="DEU")
+    await ledger.enter("allocation", "150.00", "2024-05-06", programme="ETH-01")
+    await ledger.enter("transfer", "60.00", "2024-05-07", programme="ETH-01", organization="ILO")
+    await ledger.enter("refund", "10.00", "2024-06-07", programme="ETH-01", organization="ILO")
+    await years(ledger, 2023, 2024)
+    await closed(ledger, "2023", "2024")
+    figures = [
+        figure("opening_balance", "99.00"), figure("deposit", "200.00"), figure("interest", "0.00"),
+        figure("transfer", "55.00", explanation="One transfer was booked in January."),
+        figure("closing_balance", "252.00"), figure("refund", "-10.00"),
+    ]  # fmt: skip
+    tomorrow = f"{datetime.now(UTC).date() + timedelta(days=1)}"
+    for wrong, code, pointer in (
+        ({"date": "2024-12-31"}, "too_early", "/date"),
+        ({"date": tomorrow}, "in_the_future", "/date"),
+        ({"figures": [figures[0], figures[0]]}, "repeated_code", "/figures/1/line"),
+        ({"figures": [figure("deposit", "1.5")]}, "invalid_value", "/figures/0/amount"),
+        ({"figures": [figure("deposits", "1.50")]}, "unknown_code", "/figures/0/line"),
+        ({"document": {**DOCUMENT, "sha256": "12"}}, "invalid_value", "/document/sha256"),
+        ({"document": {**DOCUMENT, "url": "file:///a"}}, "invalid_value", "/document/url"),
+    ):
+        answer = await step(ledger, "2024", "certification", certification(*figures) | wrong)
+        assert errors(answer) == [(code, pointer)]
+    compared = await ledger.get(f"{PERIODS}/2024/figures")
+    assert {item["comparison"] for item in compared["items"]} == {"not_certified"}
+    answer = await step(ledger, "2024", "certification", certification(*figures))
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert (said["status"], said["certification"]["document"]) == ("certified", DOCUMENT)
+    assert said["certification"]["signatory"] == SIGNATORY
+    for what, sent in (("certification", certification(*figures)), ("reopening", WHY), ("closing", WHY)):
+        refused(await step(ledger, "2024", what, sent), 409, "transition_not_allowed", "certified")
+    known = str(await ledger.revision())
+    compared = await ledger.get(f"{PERIODS}/2024/figures")
+    by_line = {item["line"]: item for item in compared["items"]}
+    assert {
+        line: (item["computed"]["amount"], item["difference"] and item["difference"]["amount"], item["comparison"])
+        for line, item in by_line.items()
+    } == {
+        "opening_balance": ("99.00", "0.00", "equal"),
+        "deposit": ("200.00", "0.00", "equal"),
+        "interest": ("0.00", "0.00", "equal"),
+        "total_sources": ("200.00", None, "not_certified"),
+        "transfer": ("60.00", "-5.00", "difference_explained"),
+        "refund": ("10.00", "-20.00", "difference_unexplained"),
+        "agent_fee": ("2.00", None, "not_certified"),
+        "direct_cost": ("0.00", None, "not_certified"),
+        "bank_charge": ("0.00", None, "not_certified"),
+        "total_uses": ("52.00", None, "not_certified"),
+        "closing_balance": ("247.00", "5.00", "difference_unexplained"),
+        "pledge": ("0.00", None, "not_certified"),
+        "commitment": ("0.00", None, "not_certified"),
+        "allocation": ("150.00", None, "not_certified"),
+        "expenditure": ("0.00", None, "not_certified"),
+    }
+    assert compared["unexplained"] == 2
+    for item in compared["items"]:
+        page = await ledger.get(item["link"])
+        assert page["total"] == item["rows"], item["line"]
+    table = await ledger.running.client.get(f"{PERIODS}/2024/figures", params={"format": "csv"})
+    assert table.text.splitlines()[0].startswith("line,certified_amount,certified_currency,as_printed,computed_amount")
+    assert len(table.text.splitlines()) == 1 + len(by_line)
+    # What differs is explained later; the figure stays.
+    sent = {"line": "refund", "explanation": "The statement prints it with a minus sign."}
+    refused(await step(ledger, "2024", "explanations", sent, UNIT), 403, "forbidden")
+    answer = await step(ledger, "2024", "explanations", sent | {"line": "pledge"})
+    assert errors(answer) == [("unknown_code", "/line")]
+    refused(await step(ledger, "2023", "explanations", sent), 409, "transition_not_allowed", "not certified")
+    answer = await step(ledger, "2024", "explanations", sent)
+    (explained,) = [f for f in answer.json()["certification"]["figures"] if f["line"] == "refund"]
+    assert (explained["sum"]["amount"], explained["explanation"]) == ("-10.00", sent["explanation"])
+    assert (await ledger.get(f"{PERIODS}/2024/figures"))["unexplained"] == 1
+    assert (await ledger.get(f"{PERIODS}/2024/figures", as_of=known))["unexplained"] == 2
+    # Entries of the open days that correct it change neither figure.
+    await ledger.enter("interest", "5.00", "2025-01-01")
+    after = await ledger.get(f"{PERIODS}/2024/figures")
+    assert [item["computed"] for item in after["items"]] == [item["computed"] for item in compared["items"]]
+    answer = await ledger.running.client.get(f"{PERIODS}/2031/figures")
+    refused(answer, 404, "not_found")

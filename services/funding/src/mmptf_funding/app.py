@@ -13,6 +13,7 @@ from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.models import Base
+from mmptf_funding.period_statements import routes as period_statements
 from mmptf_funding.periods import routes as periods
 from mmptf_funding.periods.queries import PERIODS
 from mmptf_funding.seed import load_packaged_data

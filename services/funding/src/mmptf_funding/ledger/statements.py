@@ -29,6 +29,9 @@ from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.shares import share
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
+from mmptf_funding.ledger.json_sql import money_json as _money
+from mmptf_funding.ledger.json_sql import object_json as _object
+from mmptf_funding.ledger.json_sql import share_json as _share
 from mmptf_funding.ledger.queries import LEDGER, PATH
 from mmptf_funding.ledger.schemas import StatementLine
 
@@ -174,28 +177,6 @@ class PartyStatements:
         if self.party is None:
             return [on]
         return [on, _entries_path({**parameters, "kind": "{kind}", self.party: "{code}"})]
-
-
-def _object(**members: str) -> str:
-    """SQL of a JSON object; members: its members in their order -> SQL of their values."""
-    columns = ", ".join(f"{value} AS {name}" for name, value in members.items())
-    return f"(SELECT row_to_json(made) FROM (SELECT {columns}) AS made)"
-
-
-def _money(amount: str, currency: str = f"'{CURRENCY}'") -> str:
-    """SQL of `Money`."""
-    return _object(amount=f"round({amount}, 2)::text", currency=currency)
-
-
-def _share(part: str, whole: str) -> str:
-    """SQL of `Share`, as `share` computes it; null where the whole is not above zero. Both have two decimal places."""
-    return f"""(
-        SELECT row_to_json(made)
-          FROM (SELECT div(part, common)::text AS numerator, div(whole, common)::text AS denominator,
-                       (div(part * 10000, whole) * 0.01)::text AS per_cent
-                  FROM (SELECT part, whole, gcd(part, whole) AS common
-                          FROM (SELECT 100 * ({part}) AS part, 100 * ({whole}) AS whole) AS cents
-                         WHERE whole > 0) AS terms) AS made)"""
 
 
 def _line(kind: LedgerEntryKind) -> str:
