@@ -17,6 +17,7 @@ from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, raise_if_any
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.ledger.domain import CURRENCY
+from mmptf_funding.ledger.schemas import Attachment
 from mmptf_funding.models import AccountingPeriodRow
 from mmptf_funding.periods import rules, schemas
 from mmptf_funding.periods.queries import PERIODS
@@ -70,7 +71,7 @@ async def certify_period(write: Write, who: Identity, code: str, sent: schemas.C
     rules.require_certifiable(_term(period))
     raise_if_any(rules.certification_errors(sent, period.end, write.at.date()))
     certification = schemas.Certification(
-        document=schemas.CertificationDocument(**sent.document.model_dump()),
+        document=Attachment(**sent.document.model_dump()),
         signatory=schemas.CertificationSignatory(**sent.signatory.model_dump()),
         date=date.fromisoformat(sent.date),
         figures=[

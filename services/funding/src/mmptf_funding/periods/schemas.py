@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from mmptf_common.http.parameters import ListQuery, order_by
@@ -13,7 +13,7 @@ from mmptf_common.wire.base import Code, Day, NewCode, RequestModel, ResponseMod
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
-from mmptf_common.wire.texts import HIDDEN, visible_text
+from mmptf_funding.ledger.schemas import Attachment, AttachmentSent
 
 PeriodStatus = TypeAliasType("PeriodStatus", Literal["open", "closed", "certified"])
 """Status of an accounting period.
@@ -85,24 +85,6 @@ SignedAmountSent = Annotated[
         examples=["1500000.00"],
     ),
 ]
-Url = Annotated[
-    str,
-    Field(
-        pattern=worded(
-            rf"^https?://[^\s{HIDDEN}]+$",
-            "an address that begins with http:// or https:// and has no spaces, such as https://example.org/report.pdf",
-        ),
-        max_length=2000,
-    ),
-    AfterValidator(visible_text),
-]
-Sha256 = Annotated[
-    str,
-    Field(
-        pattern=worded(r"^[0-9a-f]{64}$", "the SHA-256 of the document's bytes, as 64 digits 0-9 and a-f"),
-        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
-    ),
-]
 
 
 class PeriodSent(RequestModel):
@@ -132,17 +114,6 @@ class PeriodReopeningSent(RequestModel):
     """Why it is opened again, such as an entry that was left out."""
 
 
-class CertifiedDocument(RequestModel):
-    """The document with the certified figures, which is kept elsewhere: its title, its address and its hash."""
-
-    title: Line
-    """Title of the document."""
-    url: Url
-    """Where the document is."""
-    sha256: Sha256
-    """SHA-256 of its bytes, by which a reader knows that it is the same document."""
-
-
 class Signatory(RequestModel):
     """Who has signed the certified figures, as the document names them."""
 
@@ -168,8 +139,8 @@ class CertifiedFigureSent(RequestModel):
 class CertificationSent(RequestModel):
     """The certification of a closed period: the document, its signatory and day, and its figures line by line."""
 
-    document: CertifiedDocument
-    """The document with the certified figures."""
+    document: AttachmentSent
+    """The document with the certified figures, which is stored elsewhere."""
     signatory: Signatory
     """Who has signed it."""
     date: Day
@@ -213,17 +184,6 @@ class CertifiedFigure(ResponseModel):
     """Why it differs from the computed figure; null where nobody has said."""
 
 
-class CertificationDocument(ResponseModel):
-    """The document with the certified figures, which is kept elsewhere."""
-
-    title: str
-    """Title of the document."""
-    url: str
-    """Where the document is."""
-    sha256: str
-    """SHA-256 of its bytes, by which a reader knows that it is the same document."""
-
-
 class CertificationSignatory(ResponseModel):
     """Who has signed the certified figures."""
 
@@ -236,8 +196,8 @@ class CertificationSignatory(ResponseModel):
 class Certification(ResponseModel):
     """The certification of a period: the document, who signed it and when, and its figures."""
 
-    document: CertificationDocument
-    """The document with the certified figures."""
+    document: Attachment
+    """The document with the certified figures, which is stored elsewhere."""
     signatory: CertificationSignatory
     """Who has signed it."""
     date: datetime.date

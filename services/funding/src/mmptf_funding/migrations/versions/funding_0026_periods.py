@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "funding_0026"
-down_revision = "funding_0020"
+down_revision = "funding_0021"
 
 STATEMENTS = (
     """
