@@ -91,11 +91,11 @@ def _usd(amount: Decimal) -> Money:
 # --- the Fund ---------------------------------------------------------------------------------------------------------
 
 _OF_FUND = """
-    SELECT kind, coalesce(sum(amount) FILTER (WHERE date < $1), 0) AS opening,
-           coalesce(sum(n) FILTER (WHERE date < $1), 0)::bigint AS rows_before,
-           coalesce(sum(amount) FILTER (WHERE date >= $1), 0) AS moved,
-           coalesce(sum(n) FILTER (WHERE date >= $1), 0)::bigint AS rows
-      FROM ledger_entry_rollup_by_day WHERE date <= $2 GROUP BY 1"""
+    SELECT kind, coalesce(sum(amount) FILTER (WHERE date < $1::date), 0) AS opening,
+           coalesce(sum(n) FILTER (WHERE date < $1::date), 0)::bigint AS rows_before,
+           coalesce(sum(amount) FILTER (WHERE date >= $1::date), 0) AS moved,
+           coalesce(sum(n) FILTER (WHERE date >= $1::date), 0)::bigint AS rows
+      FROM ledger_entry_rollup_by_day WHERE date <= $2::date GROUP BY 1"""
 
 
 class _Moved(NamedTuple):
@@ -207,11 +207,12 @@ _EARMARK = LEDGER_ROLLUP_BY_MONTH.derived["earmark"][0]
 # $1 to $4: the members of `Span`
 _SUMS = f"""
     SELECT kind, organization, contributor, programme, category, earmark, month AS day, n, amount
-      FROM ledger_entry_rollup_by_month WHERE month < $3 AND month <> $4
+      FROM ledger_entry_rollup_by_month WHERE month < $3::date AND month <> $4::date
      UNION ALL
     SELECT kind, organization, contributor, programme, category, {_EARMARK}, date, 1, amount
       FROM ledger_entry AS filtered
-     WHERE date <= $2 AND (date >= $3 OR (date >= $4 AND date < ($4 + interval '1 month')::date))"""
+     WHERE date <= $2::date
+       AND (date >= $3::date OR (date >= $4::date AND date < ($4::date + interval '1 month')::date))"""
 # The thematic area whose money an entry is: that of its programme, or else the one to which it is restricted.
 _AREA = f"""coalesce(CASE WHEN programme IS NULL THEN earmark ELSE (
     SELECT record#>>'{{thematic_area,code}}' FROM programme AS named WHERE named.code = sums.programme) END,
@@ -254,9 +255,9 @@ class PartyStatements:
         )
         return f"""(
             SELECT code, {sums}
-              FROM (SELECT {self.code} AS code, kind, coalesce(sum(amount) FILTER (WHERE day < $1), 0) AS opening,
-                           coalesce(sum(amount) FILTER (WHERE day >= $1), 0) AS moved,
-                           coalesce(sum(n) FILTER (WHERE day >= $1), 0)::bigint AS rows
+              FROM (SELECT {self.code} AS code, kind, coalesce(sum(amount) FILTER (WHERE day < $1::date), 0) AS opening,
+                           coalesce(sum(amount) FILTER (WHERE day >= $1::date), 0) AS moved,
+                           coalesce(sum(n) FILTER (WHERE day >= $1::date), 0)::bigint AS rows
                       FROM ({_SUMS}) AS sums GROUP BY 1, 2) AS of_kinds
              WHERE code IS NOT NULL GROUP BY 1) AS stated"""
 
@@ -405,7 +406,7 @@ def _with_items(page: type[BaseModel], members: Mapping[str, Any], items: bytes)
 
 _OF_AREAS = f"""
     SELECT {_AREA} AS area, kind, sum(amount) AS amount, sum(n)::bigint AS rows FROM ({_SUMS}) AS sums
-     WHERE kind = ANY($5::text[]) AND day >= $1 GROUP BY 1, 2"""
+     WHERE kind = ANY($5::text[]) AND day >= $1::date GROUP BY 1, 2"""
 
 
 async def answer_earmarks(request: Request, query: schemas.EarmarkQuery) -> Response:
@@ -504,7 +505,8 @@ def _budget_rows(by: Sequence[str]) -> str:
         spent AS (
             SELECT programme AS code, {spent}, 0 AS budget, amount AS spent, n
               FROM ({_SUMS}) AS sums
-             WHERE kind = 'expenditure' AND day >= $1 AND ($5::text[] IS NULL OR lower(programme) = ANY($5::text[])))
+             WHERE kind = 'expenditure' AND day >= $1::date
+               AND ($5::text[] IS NULL OR lower(programme) = ANY($5::text[])))
         SELECT both_.code, organization, year, category, sum(spent) AS spent, sum(n)::bigint AS n,
                CASE WHEN json_array_length(described.lines) > 0 THEN sum(budget) END AS budget
           FROM (SELECT * FROM budgeted UNION ALL SELECT * FROM spent) AS both_
@@ -515,8 +517,8 @@ def _budget_rows(by: Sequence[str]) -> str:
 _EXPENDITURE_PATH = """$6::text || '&programme=' || code
     || CASE WHEN organization IS NULL THEN '' ELSE '&organization=' || organization END
     || CASE WHEN category IS NULL THEN '' ELSE '&category=' || category END
-    || CASE WHEN year IS NULL THEN CASE WHEN $2 < date '9999-12-31' THEN '&date_to=' || $2::text ELSE '' END
-            ELSE '&date_from=' || year || '-01-01&date_to=' || least(make_date(year, 12, 31), $2)::text END"""
+    || CASE WHEN year IS NULL THEN CASE WHEN $2::date < date '9999-12-31' THEN '&date_to=' || $2::date::text ELSE '' END
+            ELSE '&date_from=' || year || '-01-01&date_to=' || least(make_date(year, 12, 31), $2::date)::text END"""
 _COMPARISON = object_json(
     programme="code",
     organization="organization",
