@@ -378,7 +378,8 @@ LEDGER_ROLLUP_BY_PARTY = Rollup(
 LEDGER_ROLLUP_BY_MONTH = Rollup(
     table="ledger_entry_rollup_by_month",
     of="ledger_entry",
-    keys=("kind", "organization", "contributor", "programme", "category"),
+    # The index of the keys finds the sums of one programme.
+    keys=("programme", "organization", "contributor", "kind", "category"),
     derived={
         "earmark": (
             "CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT followed.thematic_area FROM public.ledger_entry AS"

@@ -38,6 +38,14 @@ from mmptf_funding.ledger.schemas import StatementLine
 # The entries up to the day of a statement.
 _UNTIL = "($1::text IS NULL OR date <= $1::text::date)"
 
+# What the entries up to the day of a statement add up to: for whole months, and for the days of the last one.
+_SUMS_UNTIL = """
+    (SELECT kind, contributor, programme, organization, n, amount FROM ledger_entry_rollup_by_month
+      WHERE $1::text IS NULL OR month < date_trunc('month', $1::text::date + 1)::date
+      UNION ALL
+     SELECT kind, contributor, programme, organization, 1, amount FROM ledger_entry
+      WHERE date BETWEEN date_trunc('month', $1::text::date + 1)::date AND $1::text::date) AS entry"""
+
 # Payments count only up to the amount of their commitment.
 _PAYMENTS = """
     SELECT commitment.code, commitment.contributor, commitment.date, commitment.amount AS committed,
@@ -189,7 +197,7 @@ def _sums(*kinds: LedgerEntryKind) -> str:
     """SQL of the columns of sums of entries: for each kind the amount, and the number of entries as `…_rows`."""
     return ", ".join(
         f"coalesce(sum(amount) FILTER (WHERE kind = '{kind}'), 0) AS {kind},"
-        f" count(*) FILTER (WHERE kind = '{kind}') AS {kind}_rows"
+        f" coalesce(sum(n) FILTER (WHERE kind = '{kind}'), 0)::bigint AS {kind}_rows"
         for kind in kinds
     )
 
@@ -211,7 +219,7 @@ def _delivered(party: str) -> str:
         SELECT {party} AS code, {sums},
                bool_or(expenditure_rows > 0 AND expenditure > transfer - refund) AS overspent
           FROM (SELECT programme, organization, {_sums(*kinds)}
-                  FROM ledger_entry WHERE {party} IS NOT NULL AND {_UNTIL} GROUP BY 1, 2) AS pair
+                  FROM {_SUMS_UNTIL} WHERE {party} IS NOT NULL GROUP BY 1, 2) AS pair
          GROUP BY 1) AS delivered"""
 
 
@@ -224,7 +232,7 @@ CONTRIBUTORS = PartyStatements(
         SELECT sums.*, coalesce(paid, 0) AS paid,
                (SELECT name FROM contributor WHERE contributor.code = sums.code) AS name
           FROM (SELECT contributor AS code, {_sums("pledge", "commitment", "deposit")}
-                  FROM ledger_entry WHERE contributor IS NOT NULL AND {_UNTIL} GROUP BY 1) AS sums
+                  FROM {_SUMS_UNTIL} WHERE contributor IS NOT NULL GROUP BY 1) AS sums
           LEFT JOIN (SELECT contributor AS code, sum(paid) AS paid FROM ({_PAYMENTS}) AS payment GROUP BY 1) AS payments
               USING (code)) AS contributed""",
     members={

@@ -213,9 +213,23 @@ _SUMS = f"""
       FROM ledger_entry AS filtered
      WHERE date <= $2::date
        AND (date >= $3::date OR (date >= $4::date AND date < ($4::date + interval '1 month')::date))"""
-# The thematic area whose money an entry is: that of its programme, or else the one to which it is restricted.
+
+
+def _grouped(*by: str) -> str:
+    """SQL of the sums before and within a span, and the number of entries within it, of each kind and value of `by`."""
+    columns = ", ".join([*by, "kind"])
+    return f"""(
+        SELECT {columns}, coalesce(sum(amount) FILTER (WHERE day < $1::date), 0) AS opening,
+               coalesce(sum(amount) FILTER (WHERE day >= $1::date), 0) AS moved,
+               coalesce(sum(n) FILTER (WHERE day >= $1::date), 0)::bigint AS rows
+          FROM ({_SUMS}) AS sums GROUP BY {columns}) AS grouped"""
+
+
+# What entries of one thematic area have in common, and the area whose money they are: that of their programme, or else
+# the one to which they are restricted.
+_BY_AREA = ("programme", "earmark")
 _AREA = f"""coalesce(CASE WHEN programme IS NULL THEN earmark ELSE (
-    SELECT record#>>'{{thematic_area,code}}' FROM programme AS named WHERE named.code = sums.programme) END,
+    SELECT record#>>'{{thematic_area,code}}' FROM programme AS named WHERE named.code = grouped.programme) END,
     '{NOT_STATED}')"""
 _NAMES_OF_AREAS = ", ".join(f"('{code}', '{name}')" for code, name in THEMATIC_AREAS.items())
 
@@ -227,7 +241,8 @@ class PartyStatements:
     about:   what the list states, for the contract
     page, item: the models of the answer and of one statement
     party:   the parameter of the links to the entries
-    code:    SQL of the code of the party, over `sums`; entries without one are in no statement
+    by:      the columns that the code of the party depends on
+    code:    SQL of the code of the party, over `grouped`; entries without one are in no statement
     members: the members of `item` before its lines -> SQL of the JSON of their values, over `code`
     lines:   the lines in their order -> the kind of their entries
     balances: the balances in their order -> the kinds of their entries with their signs
@@ -238,6 +253,7 @@ class PartyStatements:
     page: type[BaseModel]
     item: type[BaseModel]
     party: str
+    by: Sequence[str]
     code: str
     members: Mapping[str, str]
     lines: Mapping[str, LedgerEntryKind]
@@ -255,10 +271,7 @@ class PartyStatements:
         )
         return f"""(
             SELECT code, {sums}
-              FROM (SELECT {self.code} AS code, kind, coalesce(sum(amount) FILTER (WHERE day < $1::date), 0) AS opening,
-                           coalesce(sum(amount) FILTER (WHERE day >= $1::date), 0) AS moved,
-                           coalesce(sum(n) FILTER (WHERE day >= $1::date), 0)::bigint AS rows
-                      FROM ({_SUMS}) AS sums GROUP BY 1, 2) AS of_kinds
+              FROM (SELECT {self.code} AS code, kind, opening, moved, rows FROM {_grouped(*self.by)}) AS of_kinds
              WHERE code IS NOT NULL GROUP BY 1) AS stated"""
 
     def json(self) -> str:
@@ -299,6 +312,7 @@ PROGRAMMES = PartyStatements(
     page=schemas.ProgrammePeriodStatements,
     item=schemas.ProgrammePeriodStatement,
     party="programme",
+    by=("programme",),
     code="programme",
     members={
         "programme": "code",
@@ -320,6 +334,7 @@ ORGANIZATIONS = PartyStatements(
     page=schemas.OrganizationPeriodStatements,
     item=schemas.OrganizationPeriodStatement,
     party="organization",
+    by=("organization",),
     code="organization",
     members={"organization": "code"},
     lines={"transfers": "transfer", "refunds": "refund", "expenditures": "expenditure"},
@@ -330,6 +345,7 @@ CONTRIBUTORS = PartyStatements(
     page=schemas.ContributorPeriodStatements,
     item=schemas.ContributorPeriodStatement,
     party="contributor",
+    by=("contributor",),
     code="contributor",
     members={
         "contributor": "code",
@@ -343,6 +359,7 @@ AREAS = PartyStatements(
     page=schemas.ThematicAreaPeriodStatements,
     item=schemas.ThematicAreaPeriodStatement,
     party="earmark",
+    by=_BY_AREA,
     code=_AREA,
     members={
         "thematic_area": "code",
@@ -405,8 +422,8 @@ def _with_items(page: type[BaseModel], members: Mapping[str, Any], items: bytes)
 # --- earmarked money --------------------------------------------------------------------------------------------------
 
 _OF_AREAS = f"""
-    SELECT {_AREA} AS area, kind, sum(amount) AS amount, sum(n)::bigint AS rows FROM ({_SUMS}) AS sums
-     WHERE kind = ANY($5::text[]) AND day >= $1::date GROUP BY 1, 2"""
+    SELECT {_AREA} AS area, kind, sum(moved) AS amount, sum(rows)::bigint AS rows FROM {_grouped(*_BY_AREA)}
+     WHERE kind = ANY($5::text[]) GROUP BY 1, 2"""
 
 
 async def answer_earmarks(request: Request, query: schemas.EarmarkQuery) -> Response:
@@ -497,7 +514,8 @@ def _budget_rows(by: Sequence[str]) -> str:
     lines = "CASE WHEN json_typeof(record->'budget_lines') = 'array' THEN record->'budget_lines' ELSE '[]' END"
     return f"""(
         WITH described AS (
-            SELECT code, {lines} AS lines FROM programme
+            SELECT code, lines, json_array_length(lines) > 0 AS has_lines
+              FROM (SELECT code, {lines} AS lines FROM programme) AS known
              WHERE $5::text[] IS NULL OR lower(code) = ANY($5::text[])),
         budgeted AS (
             SELECT code, {budgeted}, (line->>'amount')::numeric AS budget, 0 AS spent, 0 AS n
@@ -507,11 +525,11 @@ def _budget_rows(by: Sequence[str]) -> str:
               FROM ({_SUMS}) AS sums
              WHERE kind = 'expenditure' AND day >= $1::date
                AND ($5::text[] IS NULL OR lower(programme) = ANY($5::text[])))
-        SELECT both_.code, organization, year, category, sum(spent) AS spent, sum(n)::bigint AS n,
-               CASE WHEN json_array_length(described.lines) > 0 THEN sum(budget) END AS budget
-          FROM (SELECT * FROM budgeted UNION ALL SELECT * FROM spent) AS both_
-          LEFT JOIN described ON described.code = both_.code
-         GROUP BY both_.code, organization, year, category, json_array_length(described.lines)) AS compared"""
+        SELECT whole.code, organization, year, category, sum(spent) AS spent, sum(n)::bigint AS n,
+               CASE WHEN has_lines THEN sum(budget) END AS budget
+          FROM (SELECT * FROM budgeted UNION ALL SELECT * FROM spent) AS whole
+          LEFT JOIN described ON described.code = whole.code
+         GROUP BY whole.code, organization, year, category, has_lines) AS compared"""
 
 
 _EXPENDITURE_PATH = """$6::text || '&programme=' || code

@@ -7,17 +7,17 @@ down_revision = "funding_0026"
 
 TABLE = """
 CREATE TABLE ledger_entry_rollup_by_month (
-  kind VARCHAR NOT NULL, organization VARCHAR, contributor VARCHAR, programme VARCHAR, category VARCHAR, earmark TEXT,
+  programme VARCHAR, organization VARCHAR, contributor VARCHAR, kind VARCHAR NOT NULL, category VARCHAR, earmark TEXT,
   month DATE, n BIGINT NOT NULL, amount NUMERIC)
 """
 KEYS = """
 CREATE UNIQUE INDEX ledger_entry_rollup_by_month_keys ON ledger_entry_rollup_by_month
-  (kind, organization, contributor, programme, category, earmark, month) NULLS NOT DISTINCT
+  (programme, organization, contributor, kind, category, earmark, month) NULLS NOT DISTINCT
 """
 ROWS = """
 INSERT INTO ledger_entry_rollup_by_month
-  (kind, organization, contributor, programme, category, earmark, month, n, amount)
-SELECT filtered.kind, filtered.organization, filtered.contributor, filtered.programme, filtered.category,
+  (programme, organization, contributor, kind, category, earmark, month, n, amount)
+SELECT filtered.programme, filtered.organization, filtered.contributor, filtered.kind, filtered.category,
        CASE WHEN filtered.kind = 'agent_fee' THEN followed.thematic_area ELSE filtered.thematic_area END,
        filtered.date - extract(day FROM filtered.date)::int + 1, count(*), sum(filtered.amount)
   FROM ledger_entry AS filtered
@@ -51,14 +51,14 @@ BEGIN
         filtered GROUP BY 1, 2, 3, 4, 5, 6, 7
       ON CONFLICT (kind, flags, thematic_area, category, organization, contributor, programme) DO UPDATE SET n =
         kept.n + excluded.n, amount = kept.amount + excluded.amount;
-    INSERT INTO ledger_entry_rollup_by_month AS kept (kind, organization, contributor, programme, category,
+    INSERT INTO ledger_entry_rollup_by_month AS kept (programme, organization, contributor, kind, category,
       earmark, month, n, amount)
-      SELECT filtered.kind, filtered.organization, filtered.contributor, filtered.programme, filtered.category,
+      SELECT filtered.programme, filtered.organization, filtered.contributor, filtered.kind, filtered.category,
         CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT followed.thematic_area FROM public.ledger_entry AS
         followed WHERE followed.code = filtered.follows COLLATE "C") ELSE filtered.thematic_area END AS earmark,
         (filtered.date - extract(day FROM filtered.date)::int + 1) AS month, count(*) AS n, sum(filtered.amount) AS
         amount FROM new_rows AS filtered GROUP BY 1, 2, 3, 4, 5, 6, 7
-      ON CONFLICT (kind, organization, contributor, programme, category, earmark, month) DO UPDATE SET n = kept.n +
+      ON CONFLICT (programme, organization, contributor, kind, category, earmark, month) DO UPDATE SET n = kept.n +
         excluded.n, amount = kept.amount + excluded.amount;
   ELSIF TG_OP = 'UPDATE' THEN
     WITH come AS (SELECT filtered.kind, filtered.amount, filtered.date FROM new_rows AS filtered),
@@ -114,27 +114,27 @@ BEGIN
       RETURNING kept.ctid AS place, kept.n)
     SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
     DELETE FROM ledger_entry_rollup_by_party WHERE ctid = ANY(emptied);
-    WITH come AS (SELECT filtered.kind, filtered.organization, filtered.contributor, filtered.programme,
+    WITH come AS (SELECT filtered.programme, filtered.organization, filtered.contributor, filtered.kind,
       filtered.category, CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT followed.thematic_area FROM
       public.ledger_entry AS followed WHERE followed.code = filtered.follows COLLATE "C") ELSE
       filtered.thematic_area END AS earmark, (filtered.date - extract(day FROM filtered.date)::int + 1) AS month,
       filtered.amount FROM new_rows AS filtered),
-    gone AS (SELECT filtered.kind, filtered.organization, filtered.contributor, filtered.programme,
+    gone AS (SELECT filtered.programme, filtered.organization, filtered.contributor, filtered.kind,
       filtered.category, CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT followed.thematic_area FROM
       public.ledger_entry AS followed WHERE followed.code = filtered.follows COLLATE "C") ELSE
       filtered.thematic_area END AS earmark, (filtered.date - extract(day FROM filtered.date)::int + 1) AS month,
       filtered.amount FROM old_rows AS filtered),
     changed AS (
-      SELECT kind, organization, contributor, programme, category, earmark, month, sum(side) AS n, sum(side *
+      SELECT programme, organization, contributor, kind, category, earmark, month, sum(side) AS n, sum(side *
         amount) AS amount
       FROM (SELECT 1 AS side, * FROM (TABLE come EXCEPT ALL TABLE gone) AS more UNION ALL SELECT -1, * FROM (TABLE
         gone EXCEPT ALL TABLE come) AS less) AS sides
       GROUP BY 1, 2, 3, 4, 5, 6, 7),
     written AS (
-      INSERT INTO ledger_entry_rollup_by_month AS kept (kind, organization, contributor, programme, category,
+      INSERT INTO ledger_entry_rollup_by_month AS kept (programme, organization, contributor, kind, category,
         earmark, month, n, amount)
       SELECT * FROM changed
-      ON CONFLICT (kind, organization, contributor, programme, category, earmark, month) DO UPDATE SET n = kept.n +
+      ON CONFLICT (programme, organization, contributor, kind, category, earmark, month) DO UPDATE SET n = kept.n +
         excluded.n, amount = kept.amount + excluded.amount
       RETURNING kept.ctid AS place, kept.n)
     SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
@@ -186,21 +186,21 @@ BEGIN
       RETURNING kept.ctid AS place, kept.n)
     SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
     DELETE FROM ledger_entry_rollup_by_party WHERE ctid = ANY(emptied);
-    WITH gone AS (SELECT filtered.kind, filtered.organization, filtered.contributor, filtered.programme,
+    WITH gone AS (SELECT filtered.programme, filtered.organization, filtered.contributor, filtered.kind,
       filtered.category, CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT followed.thematic_area FROM
       public.ledger_entry AS followed WHERE followed.code = filtered.follows COLLATE "C") ELSE
       filtered.thematic_area END AS earmark, (filtered.date - extract(day FROM filtered.date)::int + 1) AS month,
       filtered.amount FROM old_rows AS filtered),
     changed AS (
-      SELECT kind, organization, contributor, programme, category, earmark, month, sum(side) AS n, sum(side *
+      SELECT programme, organization, contributor, kind, category, earmark, month, sum(side) AS n, sum(side *
         amount) AS amount
       FROM (SELECT -1 AS side, * FROM gone) AS sides
       GROUP BY 1, 2, 3, 4, 5, 6, 7),
     written AS (
-      INSERT INTO ledger_entry_rollup_by_month AS kept (kind, organization, contributor, programme, category,
+      INSERT INTO ledger_entry_rollup_by_month AS kept (programme, organization, contributor, kind, category,
         earmark, month, n, amount)
       SELECT * FROM changed
-      ON CONFLICT (kind, organization, contributor, programme, category, earmark, month) DO UPDATE SET n = kept.n +
+      ON CONFLICT (programme, organization, contributor, kind, category, earmark, month) DO UPDATE SET n = kept.n +
         excluded.n, amount = kept.amount + excluded.amount
       RETURNING kept.ctid AS place, kept.n)
     SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
