@@ -10,7 +10,6 @@ import json
 import select
 import socket
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, suppress
@@ -25,7 +24,7 @@ from mmptf_local.cache import Cache
 from mmptf_local.suite import Suite
 from tests.contract.contracts import APIS, Contract
 from tests.contract.fuzzing import start
-from tests.contract.prelude import prepare
+from tests.contract.prelude import prepare, wait_for_copies
 from tests.serving import packaged_suite
 from tests.tokens import identity
 
@@ -59,13 +58,13 @@ def contract_suite(
 
 @pytest.fixture(scope="session")
 def packaged(contract_suite: Suite) -> Iterator[Mapping[str, httpx.Client]]:
-    """A client for each API of the suite before any write; the markers have copied their sources."""
+    """A client for each API of the suite before any write; funding and markers have copied their sources."""
     with ExitStack() as stack:
         clients = {
             name: stack.enter_context(httpx.Client(base_url=contract_suite.urls[name], timeout=30)) for name in APIS
         }
-        while any(copy["caught_up"] is None for copy in clients["markers"].get("/markers/v1/copies").json()["copies"]):
-            time.sleep(0.1)
+        for service in ("funding", "markers"):
+            wait_for_copies(clients[service], f"/{service}/v1")
         yield clients
 
 

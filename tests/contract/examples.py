@@ -21,7 +21,7 @@ from tests.contract.contracts import CSV_NEEDS, Operation
 SHARED = "common"
 MOMENT = "2026-01-01T00:00:00Z"
 # When records were written.
-MOMENTS = {"updated", "changed", "at", "asked", "caught_up"}
+MOMENTS = {"updated", "changed", "at", "copied", "caught_up"}
 # How often anything was written, how far a copy has come, and how long that is ago or an answer took.
 NUMBERS = {"revision", "last", "milliseconds", "reached", "age_seconds"}
 # What a file of the packages changes, such as the one that holds the examples.

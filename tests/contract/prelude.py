@@ -121,6 +121,7 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
             headers=writing("management-unit", match=approved.headers["etag"]),
         )
         approved.raise_for_status()
+    wait_for_copies(client, f"{urls['funding']}/funding/v1")
     for author, entry in ENTRIES:
         entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
         entered.raise_for_status()
@@ -160,10 +161,15 @@ async def draft(database_url: str, code: str, create: Callable[..., Awaitable[Cr
     await engine.dispose()
 
 
+def wait_for_copies(client: httpx.Client, url: str) -> None:
+    """Return when a service has its first copies; url: of its API, up to the version."""
+    while any(copy["caught_up"] is None for copy in client.get(f"{url}/copies").json()["copies"]):
+        time.sleep(0.1)
+
+
 def assess(client: httpx.Client, markers: str) -> None:
     """Assessments of each status, a declared grade, reviews, and settled assessors."""
-    while any(copy["caught_up"] is None for copy in client.get(f"{markers}/copies").json()["copies"]):
-        time.sleep(0.1)
+    wait_for_copies(client, markers)
     for n, (organization, said) in enumerate(ASSESSED):
         submitted = submit(client, markers, organization, **said)
         if n < 1:

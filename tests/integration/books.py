@@ -70,7 +70,6 @@ class Books:
     # The codes of programmes that drafts have of which there is a newer one in `drafts`; no command names these.
     older_drafts: list[str] = field(default_factory=list)
     programmes: dict[str, Json] = field(default_factory=dict)
-    asked: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
     # - the ledger -
 
@@ -108,9 +107,6 @@ class Books:
             if kept:
                 self.append(kind="agent_fee", date=row.date, amount=kept, follows=row.code)
         self.require_balances(row)
-        if programme := sent.get("programme"):
-            known = catalogue[programme]
-            self.asked[programme] = (known["title"], known["budget"] and known["budget"]["amount"])
         return row
 
     def errors_by_itself(self, sent: Json) -> list[tuple[str, str]]:

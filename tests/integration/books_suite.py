@@ -42,6 +42,7 @@ from tests.integration.books_commands import (
     Programme,
     Reverse,
 )
+from tests.integration.ledger_client import copied
 from tests.tokens import bearer, writing
 
 
@@ -111,6 +112,7 @@ class Suite:
         if refused or command.dry:
             self.books = books
             assert await self.revision(running) == before
+        await copied(self.funding, self.catalog)
         await self.check()
 
     async def enter(self, command: Enter) -> tuple[httpx.Response, Refused | None]:
@@ -342,10 +344,13 @@ class Suite:
             for n, code in enumerate(sorted({row.contributor for row in counted if row.contributor}))
         ]
         programmes = await self.items("programmes", query, links)
+        listed = await self.get(self.catalog, f"{CATALOG}/programmes?limit=1000")
+        catalogue = {item["code"]: item for item in listed["items"]}
         for item in programmes:
             budget = item.pop("budget")
-            title, amount = books.asked[item["programme"]]
-            assert item.pop("title") == title
+            known = catalogue[item["programme"]]
+            amount = known["budget"] and known["budget"]["amount"]
+            assert item.pop("title") == known["title"]
             assert (budget and budget["sum"]["amount"]) == amount
             if budget:
                 granted = books.total("allocation", on, programme=item["programme"])

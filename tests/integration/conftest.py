@@ -14,7 +14,7 @@ from mmptf_funding.imports.routes import XLSX
 from tests.conftest import RunningApp, running_app
 from tests.integration.database_proxy import proxy_to
 from tests.integration.editions import MADE_UP, Versions, send, state_of, versions_of, workbook_of
-from tests.integration.ledger_client import ETHIOPIA, LedgerClient
+from tests.integration.ledger_client import ETHIOPIA, LedgerClient, running_ledger
 from tests.integration.marked import Markers
 from tests.integration.replicas import Databases, Pair, audited, chained, settings_of, source_of
 from tests.serving import served
@@ -82,8 +82,8 @@ async def catalogue_url(new_database: Callable[[str], str]) -> AsyncIterator[str
 @pytest.fixture
 async def ledger(new_database: Callable[[str], str], catalogue_url: str) -> AsyncIterator[LedgerClient]:
     """An empty ledger in a database of its own."""
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue_url) as running:
-        yield LedgerClient(running)
+    async with running_ledger(new_database("funding"), catalogue_url) as found:
+        yield found
 
 
 @pytest.fixture
@@ -97,8 +97,7 @@ async def funded_ledger(ledger: LedgerClient) -> LedgerClient:
 @pytest.fixture(scope="module")
 async def shared_ledger(new_database: Callable[[str], str], catalogue_url: str) -> AsyncIterator[LedgerClient]:
     """A ledger with money and entries that others may follow; tests that share it change nothing."""
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue_url) as running:
-        found = LedgerClient(running)
+    async with running_ledger(new_database("funding"), catalogue_url) as found:
         await found.enter("pledge", "500.00", "2024-01-01", contributor="DEU")
         await found.enter("commitment", "500.00", "2024-01-01", contributor="DEU", follows="L-000001")
         await found.enter("deposit", "1000.00", "2024-01-01", contributor="DEU")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from mmptf_funding.ledger import rules
-from tests.conftest import RunningApp
+from tests.conftest import RunningApp, pool_of, running_app
+from tests.integration.replicas import revision, until
 from tests.tokens import writing
 
 Json = dict[str, Any]
@@ -86,15 +87,37 @@ def refused(answer: httpx.Response, status: int, code: str, *words: str) -> None
     assert all(word in problem["detail"] for word in words), problem["detail"]
 
 
+async def copied(running: RunningApp, catalogue: RunningApp | None = None) -> None:
+    """Return when the first copy of the catalogue is complete, or every present change of a catalogue is copied."""
+
+    async def is_copied() -> bool:
+        row = await pool_of(running.app.state.database).fetchrow("SELECT last, caught_up FROM replication")
+        if row is None or row["caught_up"] is None:
+            return False
+        return catalogue is None or bool(row["last"] >= await revision(catalogue))
+
+    await until(is_copied)
+
+
+@asynccontextmanager
+async def running_ledger(
+    database_url: str, catalogue_url: str, redis_url: str | None = None, **settings: object
+) -> AsyncIterator[LedgerClient]:
+    """A ledger with a copy of the catalogue at a URL, which it keeps up to date."""
+    async with running_app("funding", database_url, redis_url, catalog_url=catalogue_url, **settings) as running:
+        await copied(running)
+        yield LedgerClient(running)
+
+
 @contextmanager
-def catalogue_at(ledger: LedgerClient, url: str | None) -> Iterator[None]:
-    """Let the service ask another catalogue, or none, within the block."""
-    before = ledger.running.app.state.settings.catalog_url
-    ledger.running.set(catalog_url=url)
+def oldest_copy(ledger: LedgerClient, seconds: int) -> Iterator[None]:
+    """Let the copy of the catalogue be of at most this age within the block."""
+    before = ledger.running.app.state.settings.catalog_max_age
+    ledger.running.set(catalog_max_age=seconds)
     try:
         yield
     finally:
-        ledger.running.set(catalog_url=before)
+        ledger.running.set(catalog_max_age=before)
 
 
 def right(kind: str) -> Json:

@@ -16,6 +16,7 @@ from tests.conftest import running_app
 from tests.integration.books_commands import Command, Compare, sequences
 from tests.integration.books_suite import Suite
 from tests.integration.feed_and_reads import changes_of, require_feed_equals_reads
+from tests.integration.ledger_client import running_ledger
 from tests.serving import served
 
 EXAMPLES = int(os.environ.get("BOOKS_EXAMPLES", "3"))
@@ -37,17 +38,16 @@ async def test_the_books_equal_a_plain_model(
 ) -> None:
     async with (
         running_app("catalog", new_database("catalog"), redis_server.url) as catalog,
-        running_app("funding", new_database("funding"), redis_server.url) as funding,
         served(catalog.app) as catalog_url,
+        running_ledger(new_database("funding"), catalog_url, redis_server.url) as ledger,
     ):
-        funding.set(catalog_url=catalog_url)
-        suite = Suite(catalog, funding)
+        suite = Suite(catalog, ledger.running)
         for command in commands:
             note(f"{command}")
             await suite.do(command)
         await suite.do(Compare())
         await suite.compare_stored()
-        for running in (catalog, funding):
+        for running in (catalog, ledger.running):
             await require_feed_equals_reads(running)
             revisions = [change["revision"] for change in await changes_of(running.client, running.name)]
             for revision in {revisions[len(revisions) // 2], revisions[-1]}:

@@ -17,6 +17,7 @@ from mmptf_funding.ledger import schemas as ledger_schemas
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
 from tests.conftest import RunningApp, running_app
+from tests.integration.ledger_client import copied, running_ledger
 from tests.serving import served
 from tests.tokens import writing
 from tests.writes import write_sql
@@ -70,8 +71,9 @@ async def funded(new_database: Callable[[str], str], catalogue: RunningApp) -> A
     ]
     async with (
         served(catalogue.app) as url,
-        running_app("funding", new_database("funding"), None, catalog_url=url) as running,
+        running_ledger(new_database("funding"), url) as ledger,
     ):
+        running = ledger.running
         answer = await running.client.post(f"{LEDGER}/batch", json={"entries": entries}, headers=writing("admin"))
         assert answer.status_code == 200, answer.text
         yield running
@@ -189,15 +191,12 @@ async def test_a_ledgers_card_changes_with_its_entries_and_with_the_budget_that_
         headers=writing("admin"),
     )
     assert await changed() == reversal.json()["updated"] > one_more["updated"]
-    # The ledger asks for what it shows of a programme when one is named.
+    # What it shows of a programme follows the catalogue, without an entry.
     await amend(catalogue, "ETH-01", "Its own")
-    last = await enter(funded, "allocation", "2.00", programme="ETH-01", reference="SC-5")
+    await copied(funded, catalogue)
     card = await get(funded.client, f"{FUNDING}/ETH-01")
-    assert card["changed"] == card["facts"]["budget"]["asked"] == last["updated"]
+    assert card["changed"] == card["facts"]["budget"]["copied"] > reversal.json()["updated"]
     assert card["facts"]["title"] == "Its own"
-    await amend(funded, "ETH-01", "As told without an entry")
-    renamed = await get(funded.client, f"{FUNDING}/ETH-01")
-    assert renamed["changed"] == renamed["facts"]["budget"]["asked"] > card["changed"]
 
 
 async def test_a_card_is_of_one_revision_whatever_is_written(funded: RunningApp) -> None:
@@ -312,7 +311,7 @@ async def test_the_gateway_shows_what_both_say(funded: RunningApp, catalogue: Ru
                 await get(catalogue.client, f"{CATALOG}/ETH-01"),
             ]
             assert all(0 <= part["age_seconds"] < 600 for part in found["parts"])
-            # The ledger does not know that it was renamed, and is asked for the present code.
+            # The ledger is asked for the present code.
             again = await get(client, "/programmes/ETH-00")
             assert [part["card"] for part in again["parts"]] == [part["card"] for part in found["parts"]]
             assert again["code"] == "ETH-01"

@@ -22,6 +22,7 @@ from mmptf_common.wire.codes import THEMATIC_AREAS, LifecycleStage
 from mmptf_common.wire.suggestions import country_meant
 from tests.conftest import RunningApp, running_app
 from tests.integration import marked
+from tests.integration.ledger_client import running_ledger
 from tests.integration.lookups import listings
 from tests.integration.programmes_client import AGENCY, FUND, body
 from tests.suite import SERVICES
@@ -359,14 +360,14 @@ async def test_a_text_that_is_no_code_is_unknown_to_the_ledger(
     new_database: Callable[[str], str], catalogue_url: str
 ) -> None:
     entry = {"kind": "transfer", "amount": "1.00", "date": "2024-05-05", "programme": "ETH-01", "organization": "ILO"}
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue_url) as running:
+    async with running_ledger(new_database("funding"), catalogue_url) as ledger:
         for text in NO_CODES:
             for name, listed_at in (
                 ("organization", "/catalog/v1/organizations"), ("thematic_area", "/catalog/v1/thematic-areas"),
                 ("contributor", "/funding/v1/contributors"),
             ):  # fmt: skip
                 sent = {**entry, name: text}
-                answer = await running.client.post("/funding/v1/ledger", json=sent, headers=writing("admin"))
+                answer = await ledger.running.client.post("/funding/v1/ledger", json=sent, headers=writing("admin"))
                 assert answer.status_code == 422
                 (error,) = [e for e in answer.json()["errors"] if e["code"] == "unknown_code"]
                 assert (error["pointer"], error["suggestion"]) == (f"/{name}", None)

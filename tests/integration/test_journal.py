@@ -246,7 +246,6 @@ NO_CHANGES = [
     " SELECT code, name, updated, record FROM organization ON CONFLICT DO NOTHING",
     "INSERT INTO organization (code, name, updated, record)"
     " SELECT code, name, updated, record FROM organization ON CONFLICT (code) DO UPDATE SET name = excluded.name",
-    "INSERT INTO renamed_code VALUES ('organization', 'OLD', 'IOM')",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Batches of ledger entries: as the same entries one by one, asked about together, and written by few statements."""
+"""Batches of ledger entries: as the same entries one by one, and written by few statements."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
-import sqlalchemy as sa
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from mmptf_common.storage.journal import JOURNAL_LOCK
-from mmptf_funding.ledger import catalogue_client
-from tests.conftest import pool_of, running_app
+from tests.conftest import pool_of
 from tests.integration.ledger_client import (
     ADMIN,
     AGENT,
@@ -32,11 +25,10 @@ from tests.integration.ledger_client import (
     LedgerClient,
     Who,
     body,
-    catalogue_at,
     errors,
     refused,
+    running_ledger,
 )
-from tests.serving import served
 from tests.tokens import writing
 from tests.writes import statements_of
 
@@ -130,8 +122,8 @@ async def stored(ledger: LedgerClient) -> dict[str, list[Any]]:
 @pytest.fixture
 async def other(new_database: Callable[[str], str], catalogue_url: str) -> AsyncIterator[LedgerClient]:
     """Another empty ledger."""
-    async with running_app("funding", new_database("funding"), None, catalog_url=catalogue_url) as running:
-        yield LedgerClient(running)
+    async with running_ledger(new_database("funding"), catalogue_url) as found:
+        yield found
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -173,127 +165,33 @@ async def test_a_batch_is_what_its_entries_are_one_by_one(ledger: LedgerClient, 
 # --- permission first ------------------------------------------------------------------------------------------------
 
 
-class Counting:
-    """A catalogue that counts its requests, and answers that it has no such records."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, list[str]]] = []
-
-    async def __call__(self, request: Request) -> Response:
-        self.asked.append((request.url.path, request.query_params.getlist("code")))
-        return JSONResponse({"items": []})
-
-    @property
-    def app(self) -> Starlette:
-        return Starlette(routes=[Route("/{path:path}", self.__call__)])
-
-
-async def test_a_batch_that_the_caller_may_not_write_asks_nobody_and_waits_for_nobody(
+async def test_a_batch_that_the_caller_may_not_write_waits_for_nobody(
     shared_ledger: LedgerClient,
 ) -> None:
-    catalogue = Counting()
     writer = await asyncpg.connect(shared_ledger.running.database_url)
     entries = [body("allocation", programme=f"XXX-{n:02d}", reference="SC") for n in range(40)]
-    async with served(catalogue.app) as url, writer.transaction(), asyncio.timeout(5):
+    async with writer.transaction(), asyncio.timeout(5):
         await writer.execute("SELECT pg_advisory_xact_lock($1)", JOURNAL_LOCK)
-        with catalogue_at(shared_ledger, url):
-            whole = await shared_ledger.batch(*entries, who=AGENT)
-            partial = await shared_ledger.batch(*entries, who=AGENT, partial="true")
-            alone = await shared_ledger.post(AGENT, entries[0])
-            keyless = await shared_ledger.running.client.post(
-                f"{LEDGER}/batch",
-                json={"entries": entries},
-                headers={k: v for k, v in writing(*UNIT).items() if k.lower() != "idempotency-key"},
-            )
+        whole = await shared_ledger.batch(*entries, who=AGENT)
+        partial = await shared_ledger.batch(*entries, who=AGENT, partial="true")
+        alone = await shared_ledger.post(AGENT, entries[0])
+        keyless = await shared_ledger.running.client.post(
+            f"{LEDGER}/batch",
+            json={"entries": entries},
+            headers={k: v for k, v in writing(*UNIT).items() if k.lower() != "idempotency-key"},
+        )
     await writer.close()
     assert errors(whole) == sorted(("forbidden", f"/entries/{n}") for n in range(40))
     assert {(row["status"], row["code"]) for row in partial.json()["outcomes"]} == {(403, None)}
     refused(alone, 403, "forbidden", "allocation: entered by the Fund's management unit")
     refused(keyless, 400, "idempotency_key_missing")
-    assert catalogue.asked == []
 
 
-async def test_the_catalogue_is_asked_for_the_entries_that_the_caller_may_write(shared_ledger: LedgerClient) -> None:
-    catalogue = Counting()
-    entries = [
-        body("allocation", programme="MDA-01", reference="SC"),
-        body("expenditure", programme="ETH-01", organization="ILO", category="travel"),
-        body("expenditure", programme="ETH-01", organization="IOM", category="travel"),
-    ]
-    async with served(catalogue.app) as url:
-        with catalogue_at(shared_ledger, url):
-            answer = await shared_ledger.batch(*entries, who=ILO, partial="true")
-    assert [row["status"] for row in answer.json()["outcomes"]] == [403, 422, 403]
-    assert sorted(catalogue.asked) == [("/catalog/v1/organizations", ["ILO"]), ("/catalog/v1/programmes", ["ETH-01"])]
-
-
-# --- few requests, few statements ------------------------------------------------------------------------------------
-
-
-class Passing:
-    """A catalogue that passes requests on to another one and counts them; an older one does not know the filter."""
-
-    def __init__(self, url: str, *, older: bool = False) -> None:
-        self.url, self.older = url, older
-        self.asked: list[str] = []
-
-    async def __call__(self, request: Request) -> Response:
-        self.asked.append(request.url.path)
-        if self.older and "code" in request.query_params:
-            return JSONResponse({"code": "unknown_parameter"}, 422)
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(f"{self.url}{request.url.path}?{request.url.query}")
-        return Response(answer.content, answer.status_code, {"location": answer.headers.get("location", "")})
-
-    @property
-    def app(self) -> Starlette:
-        return Starlette(routes=[Route("/{path:path}", self.__call__)])
+# --- few statements --------------------------------------------------------------------------------------------------
 
 
 def allocations(codes: Iterable[str]) -> list[Json]:
     return [body("allocation", programme=code, reference="SC") for code in codes]
-
-
-async def test_codes_are_one_request_for_each_hundred(shared_ledger: LedgerClient, catalogue_url: str) -> None:
-    """Also where the catalogue lists none of them, of which none is asked for by itself."""
-    unlisted = [f"XXX-{n}" for n in range(1000)]
-    for codes, most in ((unlisted[:10], 1), (unlisted[:200], 2), (unlisted, 10), (["ETH-01", *unlisted[:200]], 6)):
-        catalogue = Passing(catalogue_url)
-        async with served(catalogue.app) as url:
-            with catalogue_at(shared_ledger, url):
-                report = (await shared_ledger.batch(*allocations(codes), partial="true", dry_run="true")).json()
-        assert len(catalogue.asked) <= most
-        assert [row["status"] for row in report["outcomes"]] == [200 if code == "ETH-01" else 422 for code in codes]
-
-
-async def test_codes_together_are_answered_as_each_by_itself(
-    shared_ledger: LedgerClient, new_database: Callable[[str], str]
-) -> None:
-    """Those in another case, unknown and earlier ones, and also by a catalogue of the version before."""
-    codes = ["ETH-01", "MDA-01", "eth-01", "NO-SUCH-01", "GMB-01", "BIH-01", "CHL-01", "TJK-01", "SLV-01", "OLD-1"]
-    codes += [*(f"XXX-{n}" for n in range(8)), "old-2", "OLD-3"]
-    renamed = {"OLD-1": "ETH-01", "OLD-2": "MKD-01", "OLD-3": "MDA-01"}
-    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as home:
-        async with running.as_owner() as session:
-            for old, new in renamed.items():
-                await session.execute(sa.text(f"INSERT INTO renamed_code VALUES ('programme', '{old}', '{new}')"))
-        alone = []
-        with catalogue_at(shared_ledger, home):
-            for entry in allocations(codes):
-                alone += (await shared_ledger.batch(entry, partial="true", dry_run="true")).json()["outcomes"]
-        for older in (False, True):
-            catalogue = Passing(home, older=older)
-            async with served(catalogue.app) as url:
-                with catalogue_at(shared_ledger, url):
-                    sent = allocations(codes)
-                    together = (await shared_ledger.batch(*sent, partial="true", dry_run="true")).json()
-            for one, other in zip(alone, together["outcomes"], strict=True):
-                assert (one["status"], [error["suggestion"] for error in one["errors"]]) == (
-                    other["status"], [error["suggestion"] for error in other["errors"]],
-                )  # fmt: skip
-            written = {code for code, row in zip(codes, together["outcomes"], strict=True) if row["status"] == 200}
-            assert {"ETH-01", "MDA-01", "OLD-1", "old-2", "OLD-3"} <= written
-            assert older or len(catalogue.asked) < 30
 
 
 async def test_a_thousand_entries_take_few_statements(funded_ledger: LedgerClient) -> None:
@@ -321,20 +219,3 @@ async def test_a_thousand_entries_take_few_statements(funded_ledger: LedgerClien
 async def test_a_batch_has_a_thousand_entries_at_most(shared_ledger: LedgerClient) -> None:
     answer = await shared_ledger.batch(*[body("interest")] * 1001, dry_run="true")
     assert errors(answer) == [("invalid_value", "/entries")]
-
-
-async def test_the_catalogue_has_a_limit_for_all_codes_together(
-    shared_ledger: LedgerClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each of its answers comes in time, and all of them together do not."""
-    monkeypatch.setattr(catalogue_client, "ALL_SECONDS", 0.5)
-
-    async def slow(request: Request) -> Response:
-        await asyncio.sleep(0.2)
-        return JSONResponse({"items": []})
-
-    entries = [body("allocation", programme=f"XXX-{n:03d}", reference="SC") for n in range(500)]
-    async with served(Starlette(routes=[Route("/{path:path}", slow)])) as url:
-        with catalogue_at(shared_ledger, url):
-            answer = await shared_ledger.batch(*entries, partial="true")
-    refused(answer, 504, "service_timeout", "all codes")

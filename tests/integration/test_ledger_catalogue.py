@@ -1,98 +1,174 @@
-"""The ledger while the catalogue is away, slow, wrong, or has renamed a programme."""
+"""The ledger's copy of the catalogue: entries go on while that is away, and follow what it renames and changes."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import sqlalchemy as sa
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
 
-from mmptf_funding.ledger import catalogue_client
-from mmptf_local.processes import LOOPBACK, free_port
-from tests.conftest import running_app
-from tests.integration.ledger_client import AGENT, ETHIOPIA, STATEMENT, UNIT, LedgerClient, body, catalogue_at, refused
-from tests.serving import served
+from tests.conftest import RunningApp, pool_of, running_app
+from tests.integration.changes import amend, write
+from tests.integration.ledger_client import (
+    ADMIN,
+    AGENT,
+    ETHIOPIA,
+    STATEMENT,
+    UNIT,
+    LedgerClient,
+    body,
+    copied,
+    errors,
+    oldest_copy,
+    refused,
+    running_ledger,
+)
+from tests.integration.replicas import Source, source_of
 
-# --- the catalogue is another service --------------------------------------------------------------------------------
+ALLOCATION = body("allocation", programme="MDA-01", reference="SC")
 
 
-async def test_entries_of_known_programmes_are_written_while_the_catalogue_is_down(funded_ledger: LedgerClient) -> None:
-    await funded_ledger.enter("transfer", "10.00", **ETHIOPIA)
-    funded_ledger.running.set(catalog_url=f"http://{LOOPBACK}:{free_port()}")
-    assert (await funded_ledger.post(AGENT, body("transfer", "10.00", **ETHIOPIA))).status_code == 201
-    assert (await funded_ledger.post(AGENT, body("interest"))).status_code == 201
-    before = await funded_ledger.revision()
-    refused(
-        await funded_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC")),
-        502,
-        "service_unreachable",
+@pytest.fixture
+async def source(new_database: Callable[[str], str]) -> AsyncIterator[tuple[Source, str]]:
+    """A catalogue of its own that fails on demand, and its URL."""
+    async with source_of(new_database("catalog")) as found:
+        yield found
+
+
+async def age(ledger: LedgerClient, seconds: int) -> None:
+    """Let the copy be older than it is."""
+    await pool_of(ledger.running.app.state.database).execute(
+        "UPDATE replication SET caught_up = clock_timestamp() - $1 * interval '1 second'", seconds
     )
-    assert await funded_ledger.revision() == before
 
 
-async def test_a_catalogue_that_was_not_configured_is_unavailable(shared_ledger: LedgerClient) -> None:
-    with catalogue_at(shared_ledger, None):
-        answer = await shared_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
-    refused(answer, 503, "not_configured", "CATALOG_URL")
+async def budget_of(ledger: LedgerClient, code: str) -> str:
+    (item,) = [item for item in (await ledger.get(f"{STATEMENT}/programmes"))["items"] if item["programme"] == code]
+    return str(item["budget"]["sum"]["amount"])
 
 
-async def test_a_batch_waits_for_the_catalogue_as_one_entry_does(shared_ledger: LedgerClient) -> None:
-    with catalogue_at(shared_ledger, f"http://{LOOPBACK}:{free_port()}"):
-        answer = await shared_ledger.batch(body("interest"), body("allocation", programme="MDA-01", reference="SC"))
-    refused(answer, 502, "service_unreachable")
-
-
-NONSENSE: Mapping[str, Callable[[], Response]] = {
-    "a failure": lambda: Response(status_code=500),
-    "no JSON": lambda: Response("<html>", media_type="text/html"),
-    "another shape": lambda: JSONResponse([]),
-    "no members": lambda: JSONResponse({}),
-    "a budget that is none": lambda: JSONResponse(
-        {"code": "MDA-01", "title": None, "thematic_area": None, "organizations": [], "budget": "many"}
-    ),
-    "a circle": lambda: RedirectResponse("/catalog/v1/programmes/MDA-01", 308),
-}
-
-
-@pytest.mark.parametrize("nonsense", NONSENSE)
-async def test_a_catalogue_that_answers_nonsense_is_a_bad_gateway(shared_ledger: LedgerClient, nonsense: str) -> None:
-    async def answer(request: Request) -> Response:
-        return NONSENSE[nonsense]()
-
-    before = await shared_ledger.revision()
-    async with served(Starlette(routes=[Route("/{path:path}", answer)])) as url:
-        with catalogue_at(shared_ledger, url):
-            said = await shared_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
-    assert said.status_code == 502, said.text
-    assert await shared_ledger.revision() == before
-
-
-async def test_a_slow_catalogue_is_not_waited_for(shared_ledger: LedgerClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue_client, "ANSWER_SECONDS", 0.2)
-    # Connected to, and never answering.
-    with (
-        socket.create_server((LOOPBACK, 0)) as listening,
-        catalogue_at(shared_ledger, f"http://{LOOPBACK}:{listening.getsockname()[1]}"),
-    ):
-        said = await shared_ledger.post(UNIT, body("allocation", programme="MDA-01", reference="SC"))
-    refused(said, 504, "service_timeout")
-
-
-async def test_a_programme_that_was_renamed_is_entered_under_its_present_code(
-    ledger: LedgerClient, new_database: Callable[[str], str]
+async def test_entries_go_on_while_the_catalogue_is_away_for_as_long_as_is_stated(
+    new_database: Callable[[str], str], source: tuple[Source, str]
 ) -> None:
-    async with running_app("catalog", new_database("catalog"), None) as running, served(running.app) as url:
-        async with running.as_owner() as session:
-            renamed = "INSERT INTO renamed_code (entity, code, current) VALUES ('programme', 'ETH-00', 'ETH-01')"
-            await session.execute(sa.text(renamed))
+    catalogue, url = source
+    async with running_ledger(new_database("funding"), url) as ledger:
+        await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
+        await catalogue.fail("503")
+        # Of a programme that no entry has named before, too.
+        assert (await ledger.post(UNIT, ALLOCATION)).status_code == 201
+        assert errors(await ledger.post(UNIT, {**ALLOCATION, "programme": "MDA-1"})) == [("unknown_code", "/programme")]
+        before = await ledger.revision()
+        await age(ledger, 86_000)
+        assert (await ledger.post(UNIT, ALLOCATION)).status_code == 201
+        await age(ledger, 86_500)
+        refused(await ledger.post(UNIT, ALLOCATION), 503, "copy_outdated", "86500 seconds old", "at most 86400")
+        refused(await ledger.batch(body("interest"), ALLOCATION), 503, "copy_outdated")
+        # What names nothing of the catalogue needs no copy, and neither does a reversal.
+        assert (await ledger.post(AGENT, body("interest"))).status_code == 201
+        assert (await ledger.reverse("L-000003")).status_code == 201
+        # A reversal changes the entry that it reverses, too.
+        assert await ledger.revision() == before + 4
+        with oldest_copy(ledger, 90_000):
+            assert (await ledger.post(UNIT, ALLOCATION)).status_code == 201
+        answer = await ledger.running.client.get(f"{STATEMENT}/programmes")
+        assert int(answer.headers["catalogue-age"]) >= 86_500
+        (state,) = (await ledger.get("/funding/v1/copies"))["copies"]
+        assert (state["service"], state["age_seconds"] >= 86_500) == ("catalog", True)
+        catalogue.mend()
+
+
+async def test_without_a_first_copy_no_entry_names_a_programme(new_database: Callable[[str], str]) -> None:
+    database = new_database("funding")
+    async with running_app("funding", database, None) as running:
+        refused(await LedgerClient(running).post(UNIT, ALLOCATION), 503, "not_configured", "CATALOG_URL")
+        running.set(catalog_url="http://localhost:1")
+        ledger = LedgerClient(running)
+        refused(await ledger.post(UNIT, ALLOCATION), 503, "copy_outdated", "not copied yet")
+        assert (await ledger.post(AGENT, body("interest"))).status_code == 201
+        answer = await running.client.get(f"{STATEMENT}/programmes")
+        assert answer.headers["catalogue-age"] == "unknown"
+        # Where the address is taken away again, the copy is still there.
+        await pool_of(running.app.state.database).execute(
+            "INSERT INTO replication VALUES ('catalog', 1, 1, now(), now())"
+        )
+        running.set(catalog_url=None)
+        assert errors(await ledger.post(UNIT, ALLOCATION)) == [("unknown_code", "/programme")]
+
+
+async def test_the_copy_follows_the_catalogue_without_an_entry(
+    new_database: Callable[[str], str], source: tuple[Source, str]
+) -> None:
+    """A budget that changes, a programme that is new, one that is renamed and one that is gone."""
+    catalogue, url = source
+    running: RunningApp = catalogue.catalog
+    async with running_ledger(new_database("funding"), url) as ledger:
+        await ledger.enter("allocation", "100.00", programme="ETH-01")
+        assert await budget_of(ledger, "ETH-01") == "1500000.00"
+        tag = (await ledger.running.client.get(f"{STATEMENT}/programmes")).headers["etag"]
+        budget = {"amount": "1750000.00", "currency": "USD", "stage": "allocation"}
+        await write(running, amend("ETH-01", "programme", budget=budget))
+        await copied(ledger.running, running)
+        assert await budget_of(ledger, "ETH-01") == "1750000.00"
+        changed = await ledger.running.client.get(f"{STATEMENT}/programmes", headers={"if-none-match": tag})
+        assert changed.status_code == 200
+
+        for noun, old, new in (
+            ("programme", "ETH-00", "ETH-01"), ("organization", "ILO-OLD", "ILO"), ("programme", "OLD", "GONE"),
+        ):  # fmt: skip
+            async with running.as_owner() as session:
+                renamed = "INSERT INTO renamed_code (entity, code, current) VALUES (:noun, :old, :new)"
+                await session.execute(sa.text(renamed), {"noun": noun, "old": old, "new": new})
         assert (await running.client.get("/catalog/v1/programmes/ETH-00")).status_code == 308
-        ledger.running.set(catalog_url=url)
-        answer = await ledger.post(UNIT, body("allocation", programme="ETH-00", reference="SC"))
-        assert answer.status_code == 201, answer.text
+        await copied(ledger.running, running)
+        await ledger.enter("deposit", "100.00", "2024-01-10", contributor="DEU")
+        for programme, organization in (("ETH-00", "ILO-OLD"), ("eth-00", "ilo-old")):
+            found = await ledger.enter("transfer", "10.00", programme=programme, organization=organization)
+            assert (found["programme"], found["organization"]) == ("ETH-01", "ILO")
+        # An earlier code of what is there no more is unknown.
+        assert errors(await ledger.post(UNIT, {**ALLOCATION, "programme": "OLD"})) == [("unknown_code", "/programme")]
         (item,) = (await ledger.get(f"{STATEMENT}/programmes"))["items"]
-        assert (item["programme"], item["allocations"]["rows"]) == ("ETH-01", 1)
+        assert (item["programme"], item["transfers"]["rows"]) == ("ETH-01", 2)
+
+        await write(running, "DELETE FROM programme WHERE code = 'ETH-01'")
+        await copied(ledger.running, running)
+        (item,) = (await ledger.get(f"{STATEMENT}/programmes"))["items"]
+        assert (item["title"], item["budget"], item["transfers"]["rows"]) == (None, None, 2)
+        assert errors(await ledger.post(AGENT, body("transfer", **ETHIOPIA))) == [("unknown_code", "/programme")]
+
+
+async def test_unknown_codes_suggest_those_that_were_meant(shared_ledger: LedgerClient) -> None:
+    sent = body("transfer", programme="ETH-1", organization="ilo", thematic_area="99")
+    answer = await shared_ledger.post(AGENT, sent)
+    assert errors(answer)[1:] == [("unknown_code", f"/{n}") for n in ("organization", "programme", "thematic_area")]
+    meant = {error["pointer"]: (error["suggestion"], error["allowed"]) for error in answer.json()["errors"][1:]}
+    assert meant == {
+        "/programme": ("ETH-01", ["see /catalog/v1/programmes"]),
+        "/organization": ("ILO", ["see /catalog/v1/organizations"]),
+        "/thematic_area": (None, ["see /catalog/v1/thematic-areas"]),
+    }
+
+
+async def test_codes_together_are_answered_as_each_by_itself(
+    new_database: Callable[[str], str], source: tuple[Source, str]
+) -> None:
+    """Those in another case, unknown and earlier ones."""
+    catalogue, url = source
+    codes = ["ETH-01", "MDA-01", "eth-01", "NO-SUCH-01", "GMB-01", "BIH-01", "CHL-01", "TJK-01", "SLV-01", "OLD-1"]
+    codes += [*(f"XXX-{n}" for n in range(8)), "old-2", "OLD-3"]
+    renamed = {"OLD-1": "ETH-01", "OLD-2": "MKD-01", "OLD-3": "MDA-01"}
+    async with catalogue.catalog.as_owner() as session:
+        for old, new in renamed.items():
+            await session.execute(sa.text(f"INSERT INTO renamed_code VALUES ('programme', '{old}', '{new}')"))
+    entries = [body("allocation", programme=code, reference="SC") for code in codes]
+    async with running_ledger(new_database("funding"), url) as ledger:
+        alone = []
+        for entry in entries:
+            alone += (await ledger.batch(entry, who=ADMIN, partial="true", dry_run="true")).json()["outcomes"]
+        together = (await ledger.batch(*entries, who=ADMIN, partial="true", dry_run="true")).json()["outcomes"]
+    for one, other in zip(alone, together, strict=True):
+        assert (one["status"], [error["suggestion"] for error in one["errors"]]) == (
+            other["status"], [error["suggestion"] for error in other["errors"]],
+        )  # fmt: skip
+    written = {code for code, row in zip(codes, together, strict=True) if row["status"] == 200}
+    assert {"ETH-01", "MDA-01", "OLD-1", "old-2", "OLD-3"} <= written
+    assert "eth-01" not in written

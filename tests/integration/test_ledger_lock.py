@@ -16,7 +16,7 @@ from mmptf_common.storage.engines import driver_connection
 from mmptf_common.writes import commands
 from tests.conftest import admin_url, running_app
 from tests.integration.grown import grow
-from tests.integration.ledger_client import ADMIN, Json, LedgerClient, body
+from tests.integration.ledger_client import ADMIN, Json, LedgerClient, body, running_ledger
 from tests.serving import served
 
 pytestmark = pytest.mark.longer
@@ -74,9 +74,8 @@ async def grown_ledger(new_database: Callable[[str], str]) -> AsyncIterator[Ledg
     async with (
         running_app("catalog", databases["catalog"], None) as catalogue,
         served(catalogue.app) as url,
-        running_app("funding", databases["funding"], None, catalog_url=url) as running,
+        running_ledger(databases["funding"], url) as ledger,
     ):
-        ledger = LedgerClient(running)
         # What was grown has days on which more was given than the Fund had, which no write may leave so.
         first = body("deposit", "1000000.00", "2019-01-01", contributor="DEU")
         assert (await ledger.batch(first, who=ADMIN)).is_success

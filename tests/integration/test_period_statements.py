@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
+
+from tests.conftest import admin_url
 from tests.integration.ledger_client import STATEMENT, Json, LedgerClient, body, refused
 from tests.integration.test_periods import closed, years
 
@@ -303,7 +307,7 @@ async def test_every_statement_is_there_as_csv(ledger: LedgerClient) -> None:
     paths = [
         path
         for path, found in contract.items()
-        if "get" in found and "Statements" in found["get"]["tags"] and "{" not in path
+        if "get" in found and "{" not in path and ("statement" in path or path.endswith("/capitalization"))
     ]
     assert {f"{STATEMENTS}/fund", STATEMENT, f"{STATEMENT}/budgets", f"{STATEMENT}/earmarks"} <= set(paths)
     assert len(paths) >= 13
@@ -321,3 +325,74 @@ async def test_every_statement_is_there_as_csv(ledger: LedgerClient) -> None:
             assert all(len(row) == len(rows[0]) for row in rows)
             if is_filled and path not in (f"{STATEMENT}/commitments",):
                 assert len(rows) > 1, path
+
+
+LINES_OF_BUDGET = (
+    ("ILO", 2024, "supplies", "100.00"), ("ILO", 2025, "supplies", "50.00"), ("ILO", 2024, "travel", "30.00"),
+    ("WHO", 2024, "supplies", "20.00"),
+)  # fmt: skip
+
+
+async def test_budgets_stand_beside_expenditure(ledger: LedgerClient) -> None:
+    """Divided by organization, year and category, or by some of them; no budget is stated where there are no lines."""
+    await ledger.enter("deposit", "1000.00", "2024-01-01", contributor="DEU")
+    for programme, organizations in (("ETH-01", ("ILO", "WHO")), (NO_AREA, ("WHO",))):
+        await ledger.enter("allocation", "400.00", "2024-01-02", programme=programme)
+        for organization in organizations:
+            await ledger.enter("transfer", "150.00", "2024-01-03", programme=programme, organization=organization)
+    spent = (
+        ("ETH-01", "ILO", "2024-05-05", "supplies", "60.00"), ("ETH-01", "ILO", "2024-06-05", "supplies", "60.01"),
+        ("ETH-01", "ILO", "2025-05-05", "supplies", "10.00"), ("ETH-01", "WHO", "2024-05-05", "travel", "5.00"),
+        (NO_AREA, "WHO", "2024-05-05", "supplies", "7.00"),
+    )  # fmt: skip
+    for programme, organization, day, category, amount in spent:
+        members = {"programme": programme, "organization": organization, "category": category}
+        await ledger.enter("expenditure", amount, day, **members)
+    lines = [dict(zip(("organization", "year", "category", "amount"), line, strict=True)) for line in LINES_OF_BUDGET]
+    # As the copy of the catalogue has a programme with budget lines.
+    connection = await asyncpg.connect(admin_url(ledger.running.database_url))
+    await connection.execute("SET session_replication_role = replica")
+    await connection.execute(
+        "UPDATE programme SET record = jsonb_set(record::jsonb, '{budget_lines}', $1::jsonb)::json"
+        " WHERE code = 'ETH-01'",
+        json.dumps(lines),
+    )
+    await connection.close()
+
+    async def parts(*members: str, **query: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        said = await ledger.get(f"{STATEMENT}/budgets", **query)
+        links = list[Json]()
+        without_links(said, links)
+        await walk(ledger, links)
+        return {
+            tuple(item[name] for name in ("programme", *members)): (
+                item["budget"] and item["budget"]["amount"],
+                item["expenditure"]["sum"]["amount"],
+                item["remaining"] and item["remaining"]["amount"],
+                item["delivery"] and item["delivery"]["per_cent"],
+            )
+            for item in said["items"]
+        }
+
+    assert await parts("organization", "year", "category") == {
+        ("ETH-01", "ILO", 2024, "supplies"): ("100.00", "120.01", "-20.01", "120.01"),
+        ("ETH-01", "ILO", 2024, "travel"): ("30.00", "0.00", "30.00", "0.00"),
+        ("ETH-01", "ILO", 2025, "supplies"): ("50.00", "10.00", "40.00", "20.00"),
+        ("ETH-01", "WHO", 2024, "supplies"): ("20.00", "0.00", "20.00", "0.00"),
+        ("ETH-01", "WHO", 2024, "travel"): ("0.00", "5.00", "-5.00", None),
+        (NO_AREA, "WHO", 2024, "supplies"): (None, "7.00", None, None),
+    }
+    assert await parts("category", by="category", programme="eth-01") == {
+        ("ETH-01", "supplies"): ("170.00", "130.01", "39.99", "76.47"),
+        ("ETH-01", "travel"): ("30.00", "5.00", "25.00", "16.66"),
+    }
+    assert await parts("organization", by="organization", on="2024-05-31", programme="ETH-01") == {
+        ("ETH-01", "ILO"): ("180.00", "60.00", "120.00", "33.33"),
+        ("ETH-01", "WHO"): ("20.00", "5.00", "15.00", "25.00"),
+    }
+    assert await parts("year", by="year", on="2025-05-04", programme="ETH-01") == {
+        ("ETH-01", 2024): ("150.00", "125.01", "24.99", "83.34"),
+        ("ETH-01", 2025): ("50.00", "0.00", "50.00", "0.00"),
+    }
+    answer = await ledger.running.client.get(f"{STATEMENT}/budgets", params={"programme": "ETH-99"})
+    refused(answer, 422, "unknown_code", "ETH-99")

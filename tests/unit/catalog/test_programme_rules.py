@@ -17,13 +17,12 @@ from mmptf_catalog.programmes.domain import (
     STAGE_OF_STATUS,
     ProgrammeContent,
     ProgrammeDraft,
-    ProgrammeStatus,
     ProgrammeStatusRecord,
     ProgrammeStatusSent,
     StatedBudget,
     StatedProgramme,
 )
-from mmptf_common.wire.codes import BudgetCategory
+from mmptf_common.wire.codes import BudgetCategory, ProgrammeStatus
 from mmptf_common.wire.sources import SourceRef
 
 STATUSES = get_args(ProgrammeStatus.__value__)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from mmptf_common.http.identity import Identity
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.sources import SourceRef
+from mmptf_common.wire.suggestions import Suggestion
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.domain import (
-    Answers,
     Attachment,
     Coded,
     Entry,
@@ -25,10 +25,10 @@ from mmptf_funding.ledger.domain import (
     LedgerEntryKind,
     LedgerEntryKindSent,
     Original,
-    Programme,
     RecordedEntry,
     Sum,
 )
+from mmptf_funding.ledger.programmes import CatalogueCodes, Programme
 from mmptf_funding.ledger.schemas import LedgerEntrySent
 
 TODAY = date(2026, 6, 30)
@@ -241,11 +241,15 @@ def test_a_deposit_of_less_than_half_a_dollar_costs_nothing() -> None:
     )  # fmt: skip
 
 
-ETH = Programme(code="ETH-01", title=None, thematic_area=None, organizations=[Coded(code="IOM")], budget=None)
-ANSWERS = Answers(
+ETH = Programme(
+    code="ETH-01", title=None, status="implementation", status_history=[], thematic_area=None,
+    organizations=[Coded(code="IOM")], budget=None, budget_lines=[],
+)  # fmt: skip
+KNOWN = CatalogueCodes(
     codes={("programme", "ETH-00"): "ETH-01", ("programme", "X"): None, ("organization", "IOM"): "IOM",
            ("organization", "OIM"): "IOM", ("organization", "ILO"): "ILO", ("organization", "Y"): None},
-    programmes={"ETH-00": ETH},
+    meant={("organization", "Y"): Suggestion("IOM")},
+    programmes={"ETH-01": ETH},
 )  # fmt: skip
 
 
@@ -266,20 +270,22 @@ def test_codes_are_those_of_the_catalogue_and_organizations_take_part(
     kind: LedgerEntryKind, programme: str, organization: str | None, found: list[tuple[str, str]]
 ) -> None:
     entry = Entry(kind=kind, date=TODAY, sum=dollars(CENT), programme=programme, organization=organization)
-    assert [(error.code, error.pointer) for error in rules.catalogue_errors(entry, ANSWERS)] == found
+    assert [(error.code, error.pointer) for error in rules.catalogue_errors(entry, KNOWN)] == found
     if not found:
-        present = organization and ANSWERS.codes["organization", organization]
-        assert ANSWERS.with_current_codes(entry) == entry.model_copy(
+        present = organization and KNOWN.codes["organization", organization]
+        assert KNOWN.with_current_codes(entry) == entry.model_copy(
             update={"programme": "ETH-01", "organization": present}
         )
 
 
 def test_a_code_in_another_case_is_named_as_the_catalogue_has_it() -> None:
-    answers = Answers(
-        codes={("programme", "eth-01"): "ETH-01", ("organization", "iom"): "IOM"}, programmes={"eth-01": ETH}
+    known = CatalogueCodes(
+        codes={("programme", "eth-01"): None, ("organization", "iom"): None},
+        meant={("programme", "eth-01"): Suggestion("ETH-01"), ("organization", "iom"): Suggestion("IOM")},
+        programmes={},
     )
     entry = Entry(kind="transfer", date=TODAY, sum=dollars(CENT), programme="eth-01", organization="iom")
-    assert [(e.code, e.pointer, e.suggestion, e.allowed) for e in rules.catalogue_errors(entry, answers)] == [
+    assert [(e.code, e.pointer, e.suggestion, e.allowed) for e in rules.catalogue_errors(entry, known)] == [
         ("unknown_code", "/programme", "ETH-01", ["see /catalog/v1/programmes"]),
         ("unknown_code", "/organization", "IOM", ["see /catalog/v1/organizations"]),
     ]

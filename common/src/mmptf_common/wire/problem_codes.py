@@ -807,6 +807,14 @@ class ProblemCode(StrEnum):
         "The request needs another service whose address the operator has not set.",
         "Ask the operator; sending it again does not help before.",
     )
+    COPY_OUTDATED = (
+        "copy_outdated",
+        (503,),
+        "The copy of another service's records that the request is checked against is not complete yet, or is older"
+        " than the operator allows; `detail` says which. Nothing was written.",
+        "Send the request again after the seconds of `Retry-After`, with the same `Idempotency-Key`; where the copy is"
+        " too old, tell the operator that the other service is away.",
+    )
     SERVICE_UNREACHABLE = (
         "service_unreachable",
         (502,),

@@ -125,6 +125,12 @@ class DraftRow(Record, Base, table=True):
     words: list[str] = codes()
 
 
+class RenamingRow(Record, Base, table=True):
+    """An earlier code of a record, for whoever copies records; the database writes it with a row of `renamed_code`."""
+
+    __tablename__ = "renaming"
+
+
 class SourceDocumentRow(Record, Base, table=True):
     """A document that facts were taken from."""
 

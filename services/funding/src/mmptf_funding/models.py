@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from mmptf_common.feed.replication import replication_table
 from mmptf_common.storage.journal_schema import add_journal
 from mmptf_common.storage.records import Record, codes, renamed_code_table
 from mmptf_common.storage.rollups import Rollup, add_rollups
@@ -221,9 +222,27 @@ class InitiativeRow(Record, Base, table=True):
 
 
 class ProgrammeRow(Record, Base, table=True):
-    """A programme as the catalogue described it when an entry last named it."""
+    """A programme as the catalogue describes it."""
 
     __tablename__ = "programme"
+
+
+class OrganizationRow(Record, Base, table=True):
+    """An organization as the catalogue describes it."""
+
+    __tablename__ = "organization"
+
+
+class ThematicAreaRow(Record, Base, table=True):
+    """A thematic area as the catalogue describes it."""
+
+    __tablename__ = "thematic_area"
+
+
+class RenamingRow(Record, Base, table=True):
+    """An earlier code of a record of the catalogue; its code is the kind of the record and that code."""
+
+    __tablename__ = "renaming"
 
 
 class EntryRow(Record, Base, table=True):
@@ -274,7 +293,7 @@ class EntryRow(Record, Base, table=True):
     date: date_
     amount: Decimal = Field(sa_type=AMOUNT)
     contributor: str | None = Field(default=None, foreign_key="contributor.code", index=True)
-    programme: str | None = Field(default=None, foreign_key="programme.code")
+    programme: str | None
     organization: str | None = Field(default=None, index=True)
     thematic_area: str | None
     category: str | None
@@ -310,6 +329,7 @@ class ResultsMatrixRow(Record, Base, table=True):
     region: str
 
 
+replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
 # As of an earlier revision, too, the entry that reverses another one is looked up.

@@ -12,12 +12,11 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeDraft,
     ProgrammeDraftDuration,
     ProgrammeDraftPlace,
-    ProgrammeStatus,
     ProgrammeStatusRecord,
     ProgrammeStatusSent,
     StatedProgramme,
 )
-from mmptf_common.wire.codes import NOT_STATED, SHARED
+from mmptf_common.wire.codes import NOT_STATED, SHARED, ProgrammeStatus
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 

@@ -17,7 +17,6 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeContent,
     ProgrammeDraft,
     ProgrammeDuration,
-    ProgrammeStatus,
     ProgrammeStatusRecord,
     ProgrammeStatusSent,
     StatedBudget,
@@ -49,7 +48,13 @@ from mmptf_common.wire.base import (
     unset,
     worded,
 )
-from mmptf_common.wire.codes import AmountPrecision, BudgetCategory, LifecycleStage, ProgrammeBudgetStage
+from mmptf_common.wire.codes import (
+    AmountPrecision,
+    BudgetCategory,
+    LifecycleStage,
+    ProgrammeBudgetStage,
+    ProgrammeStatus,
+)
 from mmptf_common.wire.money import AmountSent, AmountText, amount_text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Gap, SourceRef

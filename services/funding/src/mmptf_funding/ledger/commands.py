@@ -15,7 +15,7 @@ from mmptf_common.http.identity import Identity
 from mmptf_common.lists.codes import codes_in, find_with, suggest_each
 from mmptf_common.lists.listing import Arguments
 from mmptf_common.storage.journal import Write, state_reasons
-from mmptf_common.storage.records import add_members, put, submission
+from mmptf_common.storage.records import add_members, submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, ProblemError, raise_if_any
 from mmptf_common.writes.commands import TURN, Created, row_of
@@ -23,11 +23,14 @@ from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.contributions.queries import CONTRIBUTORS
 from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.domain import Answers, Entry, KnownProgramme, Noun, Programme, RecordedEntry
+from mmptf_funding.ledger.catalogue import known_codes
+from mmptf_funding.ledger.domain import Entry, RecordedEntry
+from mmptf_funding.ledger.programmes import NO_CODES, CatalogueCodes
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.ledger.schemas import ContributorSent, LedgerEntrySent, LedgerReversalSent
 from mmptf_funding.ledger.state import BalanceKey, DailyBalance, LedgerState, balance_keys, number_of
-from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, ContributorRow, EntryRow, ProgrammeRow
+from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, ContributorRow, EntryRow
+from mmptf_funding.settings import FundingSettings
 
 
 def entries_of(who: Identity, sent: Iterable[LedgerEntrySent]) -> list[Entry | Forbidden]:
@@ -43,41 +46,37 @@ def entries_of(who: Identity, sent: Iterable[LedgerEntrySent]) -> list[Entry | F
 async def enter(
     write: Write,
     entries: Sequence[Entry | Forbidden],
-    answers: Answers | ProblemError,
+    settings: FundingSettings,
     *,
     partial: bool = False,
     own_reasons: bool = False,
 ) -> list[str | ProblemError]:
     """Write entries in their order, with the fees that follow deposits; returns the code or the error of each.
 
-    answers: the catalogue's answers for the codes that the entries name, or the error that prevented them
     partial: write the others where some are refused, else none
     own_reasons: the reason of each entry's changes is its note; else that of the write
     An entry is checked after those before it that are not refused. The errors are Forbidden, InvalidRequest for an
-    invalid entry, and Conflict where a balance would fall below zero. Raises the error of the catalogue where the
-    ledger does not have the codes either.
+    invalid entry, and Conflict where a balance would fall below zero. Raises ServiceUnavailable where entries name
+    codes of the catalogue, and its copy is not complete or too old.
     """
-    state = await _load_state(write, [entry for entry in entries if isinstance(entry, Entry)], answers)
+    named = [entry for entry in entries if isinstance(entry, Entry)]
+    state = await _load_state(write, named, await known_codes(write.connection, named, settings))
     results: list[str | ProblemError] = []
-    reasons: dict[str, dict[str, str]] = {"ledger_entry": {}, "programme": {}}
+    reasons: dict[str, dict[str, str]] = {"ledger_entry": {}}
     for n, entry in enumerate(entries):
         if n % TURN == TURN - 1:
             await asyncio.sleep(0)
         if isinstance(entry, Forbidden):
             results.append(entry)
             continue
-        entries_before, programmes_before = len(state.new_entries), len(state.new_programmes)
+        before = len(state.new_entries)
         try:
-            results.append((await state.enter(entry, answers)).code)
+            results.append((await state.enter(entry)).code)
         except ProblemError as problem:
-            if problem.status >= 500:
-                # Not an error of the entry: the caller has to send all of them again.
-                raise
             results.append(problem)
         else:
             if entry.note is not None:
-                reasons["ledger_entry"] |= {new.code: entry.note for new in state.new_entries[entries_before:]}
-                reasons["programme"] |= dict.fromkeys([*state.new_programmes][programmes_before:], entry.note)
+                reasons["ledger_entry"] |= {new.code: entry.note for new in state.new_entries[before:]}
     if partial or all(isinstance(result, str) for result in results):
         if own_reasons:
             await state_reasons(write, reasons)
@@ -131,24 +130,18 @@ async def add_contributor(write: Write, sent: ContributorSent) -> Created:
     return Created(CONTRIBUTORS, sent.code)
 
 
-async def _load_state(
-    write: Write, entries: Sequence[Entry], answers: Answers | ProblemError | None = None
-) -> LedgerState:
+async def _load_state(write: Write, entries: Sequence[Entry], catalogue: CatalogueCodes = NO_CODES) -> LedgerState:
     """The part of the ledger that entries depend on which are to be added.
 
-    answers: the catalogue's answers for the codes that the entries name, or the error that prevented them
+    catalogue: what is known of the codes that the entries name; those of stored entries are present ones
     """
-    if isinstance(answers, Answers):
-        known = [answers.with_current_codes(entry) for entry in entries if answers.knows(entry)]
-        described = {programme.code for programme in answers.programmes.values()}
-    else:
-        known = list(entries)
-        described = set()
+    is_new = bool(catalogue.codes)
+    known = [catalogue.with_current_codes(entry) for entry in entries if catalogue.knows(entry)] if is_new else entries
     named = {entry.contributor for entry in entries if entry.contributor}
     before = {code for entry in entries for code in (entry.follows, entry.corrects) if code}
     # Most entries need little of it, and each part is planned anew.
     arguments = Arguments()
-    number, closed_to, contributors, earlier, programmes = await write.connection.fetchrow(
+    number, closed_to, contributors, earlier = await write.connection.fetchrow(
         "SELECT (SELECT coalesce(max(number), 0) FROM ledger_entry),"
         " (SELECT max(last_day) FROM accounting_period WHERE status <> 'open'), "
         + ", ".join(
@@ -158,7 +151,6 @@ async def _load_state(
             for column, table, codes in (
                 ("code", "contributor", named),
                 ("record::text", "ledger_entry", before),
-                ("record::text", "programme", described),
             )
         ),
         *arguments,
@@ -173,8 +165,7 @@ async def _load_state(
         contributors=contributors,
         meant=await suggest_each(find_with(write.connection, codes_in("contributor")), unknown),
         entries={entry.code: entry for entry in map(RecordedEntry.model_validate_json, earlier or ())},
-        programmes={found.code: found for found in map(Programme.model_validate_json, programmes or ())},
-        held=await _held(write, entries) if isinstance(answers, ProblemError) else frozenset(),
+        catalogue=catalogue,
         balances=await _load_balances(write, keys, since),
         closed_to=closed_to,
     )
@@ -220,32 +211,9 @@ def _balance_statement(
     )
 
 
-async def _held(write: Write, entries: Iterable[Entry]) -> frozenset[tuple[Noun, str]]:
-    """The catalogue's codes among those of entries that the ledger's entries name, too."""
-    wanted: dict[Noun, set[str]] = {}
-    for entry in entries:
-        for noun, code in entry.catalogue_codes().items():
-            wanted.setdefault(noun, set()).add(code)
-    held: set[tuple[Noun, str]] = set()
-    for noun, codes in wanted.items():
-        named = await write.connection.fetch(
-            "SELECT given.code FROM unnest($1::text[]) AS given(code)"
-            f" WHERE EXISTS (SELECT FROM ledger_entry WHERE {noun} = given.code)",
-            sorted(codes),
-        )
-        held |= {(noun, code) for (code,) in named}
-    return frozenset(held)
-
-
 async def _store(state: LedgerState) -> None:
     """Store what is new in the state."""
-    write = state.write
-    programmes = [KnownProgramme(**new.model_dump(), updated=write.at) for new in state.new_programmes.values()]
-    await put(
-        write, [ProgrammeRow(code=p.code, updated=p.updated, record=p.model_dump(mode="json")) for p in programmes]
-    )
-    await add_members(write, EntryRow, [_columns_of(entry) for entry in state.new_entries])
-    state.new_programmes.clear()
+    await add_members(state.write, EntryRow, [_columns_of(entry) for entry in state.new_entries])
     state.new_entries.clear()
 
 

@@ -1,10 +1,9 @@
-"""The models of the ledger: entries with exact amounts and days, and its copy of a programme's description."""
+"""The models of the ledger: entries with exact amounts and days."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ListedCode
-from mmptf_common.wire.codes import BudgetCategory, ProgrammeBudgetStage
+from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.sources import SourceRef
 
@@ -216,48 +215,3 @@ class RecordedEntry(Entry, Coded):
     def of(cls, entry: Entry, code: str, source: SourceRef, at: datetime.datetime) -> RecordedEntry:
         """The stored form of an entry: with its code, its source and the time of the write."""
         return cls(code=code, **dict(entry), sources=(source,), updated=at)
-
-
-class Budget(BaseModel):
-    """A programme's budget with its stage of money."""
-
-    model_config = ConfigDict(frozen=True)
-
-    amount: Amount
-    currency: str
-    stage: ProgrammeBudgetStage
-
-
-class Programme(Coded):
-    """The members of a programme that the ledger uses."""
-
-    title: str | None
-    thematic_area: Coded | None
-    organizations: list[Coded]
-    budget: Budget | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """The catalogue's answers for the codes that entries name.
-
-    codes:      the present code of each, which differs where it was renamed; None for an unknown one
-    programmes: those that exist, by the code that was asked for
-    """
-
-    codes: Mapping[tuple[Noun, str], str | None]
-    programmes: Mapping[str, Programme]
-
-    def knows(self, entry: Entry) -> bool:
-        """Whether the catalogue lists all codes of an entry."""
-        return all(self.codes[named] is not None for named in entry.catalogue_codes().items())
-
-    def with_current_codes(self, entry: Entry) -> Entry:
-        """The entry with present codes in place of renamed ones; all its codes have to be known."""
-        return entry.model_copy(update={noun: self.codes[noun, code] for noun, code in entry.catalogue_codes().items()})
-
-
-class KnownProgramme(Programme):
-    """A programme as the catalogue described it when the ledger last asked, at `updated`."""
-
-    updated: datetime.datetime

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.feed.copies import ReplicatedCopies, age_headers, answer_copies
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest, WriteRequest
-from mmptf_common.http.parameters import StrictQuery
+from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.lists.codes import codes_named_in
 from mmptf_common.lists.tables import columns_of
 from mmptf_common.routers.cards import add_card
@@ -33,8 +36,7 @@ from mmptf_common.writes.commands import (
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.contributions.routes import TAG as CONTRIBUTIONS_TAG
 from mmptf_funding.contributions.schemas import Contributor
-from mmptf_funding.ledger import catalogue_client, commands, queries, rules, schemas, statements
-from mmptf_funding.ledger.domain import Entry
+from mmptf_funding.ledger import commands, queries, rules, schemas, statements
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 router = openapi.Router()
@@ -64,7 +66,7 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
         "Write one entry; with a deposit also that of the administrative agent's fee, 1 % of it. An entry is never"
         f" changed: reverse it where it is wrong, and enter what is right. {MEMBERS}"
     ),
-    **openapi.write(created=True, asks=True),
+    **openapi.write(created=True),
 )
 async def create_ledger_entry(
     request: WriteRequest,
@@ -77,10 +79,9 @@ async def create_ledger_entry(
     (entry,) = commands.entries_of(who, [sent])
     if isinstance(entry, Forbidden):
         raise entry
-    known = await catalogue_client.ask(request, [entry])
 
     async def write_one(write: Write) -> Created:
-        (result,) = await commands.enter(write, [entry], known)
+        (result,) = await commands.enter(write, [entry], request.app.state.settings)
         if isinstance(result, ProblemError):
             raise result
         return Created(queries.LEDGER, result)
@@ -94,7 +95,7 @@ async def create_ledger_entry(
     response_model=BatchReport,
     summary="Enter several entries into the ledger",
     description=f"Write entries in their order, all of them or none; with `partial` those without errors. {MEMBERS}",
-    **openapi.write(asks=True),
+    **openapi.write(),
 )
 async def create_ledger_entries(
     request: WriteRequest,
@@ -105,16 +106,14 @@ async def create_ledger_entries(
     """The report of the batch, row by row."""
     idempotency_key(request)
     entries = commands.entries_of(who, sent.entries)
-    permitted = [entry for entry in entries if isinstance(entry, Entry)]
-    if not permitted:
-        # Refused from the token alone: nobody is asked, and no writer waits for it.
-        refused = [entry for entry in entries if isinstance(entry, Forbidden)]
+    refused = [entry for entry in entries if isinstance(entry, Forbidden)]
+    if len(refused) == len(entries):
+        # From the token alone: no writer waits for it.
         return response_of(batch_report(query, refused, "/entries"))
-    known = await catalogue_client.ask(request, permitted)
 
     async def write_all(write: Write) -> Answer:
-        partial = query.partial == "true"
-        results = await commands.enter(write, entries, known, partial=partial, own_reasons=True)
+        partial, settings = query.partial == "true", request.app.state.settings
+        results = await commands.enter(write, entries, settings, partial=partial, own_reasons=True)
         return batch_report(query, results, "/entries")
 
     return await answer_write(request, who, query, write_all, reason="a batch of entries")
@@ -175,7 +174,14 @@ async def create_contributor(
 
 
 def _add_statement(
-    path: str, name: str, model: type[BaseModel], answer: AnswerStatement, about: str, columns: list[str], summary: str
+    path: str,
+    name: str,
+    model: type[BaseModel],
+    answer: AnswerStatement,
+    about: str,
+    columns: list[str],
+    summary: str,
+    headers: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     async def statement(
         request: PublicReadRequest, query: Annotated[schemas.StatementQuery, StrictQuery()]
@@ -190,7 +196,7 @@ def _add_statement(
         response_model=model,
         summary=summary,
         description=f"{about} `text/csv` has a row for each line or item, and no sums over them.",
-        **openapi.read(media=openapi.TABLE, texts=openapi.table(columns)),
+        **openapi.read(media=openapi.TABLE, headers=headers, texts=openapi.table(columns)),
     )
 
 
@@ -203,6 +209,7 @@ def _add_statements(path: str, name: str, listed: statements.PartyStatements, su
         listed.about,
         columns_of(listed.item),
         summary,
+        age_headers(listed.ages),
     )
 
 
@@ -239,6 +246,22 @@ _add_statements(
     statements.COMMITMENTS,
     "List outstanding commitments",
 )
+
+
+@router.get(
+    "/copies",
+    tags=[STATEMENTS_TAG.name],
+    response_model=ReplicatedCopies,
+    summary="Get the state of the copied records",
+    dependencies=[NO_PARAMETERS],
+    **openapi.plain(stored=True),
+)
+async def get_funding_replication_status(request: PublicRequest) -> Response:
+    """How complete the copy of the catalogue is, and how old; entries are checked against it, and statements show its
+    budgets.
+    """
+    return await answer_copies(request, statements.AGES)
+
 
 add_card(
     router,

@@ -11,20 +11,19 @@ from typing import Protocol, get_args
 from mmptf_common.wire.places import is_place
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, error_detail, unknown_code
-from mmptf_common.wire.suggestions import Suggestion, country_meant, fold
+from mmptf_common.wire.suggestions import country_meant
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger.domain import (
     CATALOGUE_LISTS,
     CURRENCY,
-    Answers,
     Entry,
     LedgerEntryKind,
     LedgerEntryKindSent,
     Original,
-    Programme,
     RecordedEntry,
     Sum,
 )
+from mmptf_funding.ledger.programmes import CatalogueCodes, Programme
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 CENT = Decimal("0.01")
@@ -221,28 +220,25 @@ def _errors_of_original(entry: Entry, original: Original) -> list[ErrorDetail]:
     return found
 
 
-def catalogue_errors(entry: Entry, answers: Answers) -> list[ErrorDetail]:
+def catalogue_errors(entry: Entry, catalogue: CatalogueCodes) -> list[ErrorDetail]:
     """An error for each code that the catalogue does not list, and for an organization outside the programme."""
     found = []
     for noun, code in entry.catalogue_codes().items():
-        current = answers.codes[noun, code]
-        # The catalogue redirects a code in another case to its own; what is written names it as it is.
-        in_other_case = current is not None and current != code and fold(current) == fold(code)
-        if current is None or in_other_case:
-            meant = Suggestion(current) if current else None
+        if catalogue.codes[noun, code] is None:
             listed_at = f"/catalog/v1/{CATALOGUE_LISTS[noun]}"
+            meant = catalogue.meant.get((noun, code))
             found.append(unknown_code(f"/{noun}", code, listed_at=listed_at, suggestion=meant))
-        elif noun == "programme":
-            found += _participation_errors(entry, answers, answers.programmes[code])
+    if programme := catalogue.programme_of(entry):
+        found += _participation_errors(entry, catalogue, programme)
     return found
 
 
-def _participation_errors(entry: Entry, answers: Answers, programme: Programme) -> list[ErrorDetail]:
+def _participation_errors(entry: Entry, catalogue: CatalogueCodes, programme: Programme) -> list[ErrorDetail]:
     partners = [organization.code for organization in programme.organizations]
     if entry.organization is None:
         return []
     # A programme names organizations by their present codes.
-    organization = answers.codes["organization", entry.organization] or entry.organization
+    organization = catalogue.codes["organization", entry.organization] or entry.organization
     # For many programmes no source states who takes part; then any organization is accepted.
     if partners and organization not in partners and entry.kind != "refund":
         detail = f"/organization: {entry.organization} does not take part in {programme.code}"

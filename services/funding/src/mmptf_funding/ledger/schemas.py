@@ -657,14 +657,14 @@ class ContributorStatement(ResponseModel):
 
 
 class CataloguedBudget(ResponseModel):
-    """A programme's budget as the catalogue stated it when the ledger last asked, and how much of it was allocated."""
+    """A programme's budget as the catalogue states it, and how much of it was allocated."""
 
     sum: Money
     """The budget in the catalogue, in its own currency."""
     stage: ProgrammeBudgetStage
     """Stage of money of the budget; another one than `allocation` is not to be added to what was allocated."""
-    asked: datetime.datetime
-    """When the ledger last read it from the catalogue, in UTC."""
+    copied: datetime.datetime
+    """When the programme was last copied from the catalogue because it had changed there, in UTC."""
     allocated: Share
     """What the ledger has allocated to the programme, divided by the budget."""
 
@@ -693,8 +693,8 @@ class ProgrammeStatement(ResponseModel):
 
 
 class FundingProgrammeCard(Card[ProgrammeStatement]):
-    """What the ledger holds on a programme; `changed` is when its last entry was written, or its budget read from the
-    catalogue.
+    """What the ledger holds on a programme; `changed` is when its last entry was written, or the programme copied from
+    the catalogue because it had changed there.
     """
 
     service: Literal["funding"]

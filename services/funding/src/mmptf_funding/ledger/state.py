@@ -13,11 +13,12 @@ from itertools import accumulate
 from mmptf_common.lists.codes import MOST_MEANT, suggest
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
-from mmptf_common.wire.problems import Conflict, ErrorDetail, ProblemError, raise_if_any, unknown_code
+from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any, unknown_code
 from mmptf_common.wire.suggestions import Suggestion, fold
 from mmptf_funding.contributions.queries import CONTRIBUTORS
 from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.domain import CURRENCY, Answers, Entry, LedgerFlag, Noun, Programme, RecordedEntry
+from mmptf_funding.ledger.domain import CURRENCY, Entry, LedgerFlag, RecordedEntry
+from mmptf_funding.ledger.programmes import CatalogueCodes
 from mmptf_funding.ledger.queries import LEDGER
 
 # The entries whose sums make a balance: the balance, and the values of its `members` that they have.
@@ -124,11 +125,10 @@ class LedgerState:
     contributors: the codes of all contributors
     meant:        the contributor that was meant by an unknown one of the write's entries
     entries:      by code, those that the write's entries follow or correct, and those that it has written
-    programmes:   by code, the stored descriptions of those that the write's entries name
-    held:         codes of the catalogue that earlier entries name; only filled where the catalogue cannot be asked
+    catalogue:    what is known of the catalogue's codes that the write's entries name
     balances:     those that the write's entries are part of
     closed_to:    the last day of the last closed period; None where none is closed
-    new_entries, new_programmes: what is to be stored, in order
+    new_entries:  what is to be stored, in order
     """
 
     write: Write
@@ -136,35 +136,26 @@ class LedgerState:
     contributors: frozenset[str]
     meant: Mapping[str, Suggestion | None]
     entries: dict[str, RecordedEntry]
-    programmes: dict[str, Programme]
-    held: frozenset[tuple[Noun, str]]
+    catalogue: CatalogueCodes
     balances: Mapping[BalanceKey, DailyBalance]
     closed_to: date | None = None
     new_entries: list[RecordedEntry] = field(default_factory=list)
-    new_programmes: dict[str, Programme] = field(default_factory=dict)
     _looked_up: int = 0
 
-    async def enter(self, entry: Entry, answers: Answers | ProblemError) -> RecordedEntry:
+    async def enter(self, entry: Entry) -> RecordedEntry:
         """Add an entry, and the fee that follows a deposit; returns it.
 
-        Raises InvalidRequest for an invalid entry, Conflict where a balance would fall below zero, and the error of the
-        catalogue where the ledger does not have the codes either; the state is then as before.
+        Raises InvalidRequest for an invalid entry, and Conflict where a balance would fall below zero; the state is
+        then as before.
         """
         errors = rules.errors_of(entry, self.write.at.date())
         errors += self._contributor_errors(entry.contributor)
-        if isinstance(answers, ProblemError):
-            if not entry.catalogue_codes().items() <= self.held:
-                raise answers
-        else:
-            errors += rules.catalogue_errors(entry, answers)
+        errors += rules.catalogue_errors(entry, self.catalogue)
         errors += await self._predecessor_errors(entry)
         if entry.corrects and entry.corrects not in self.entries:
             errors.append(await self._unknown_entry("/corrects", entry.corrects))
         raise_if_any(errors)
-        programme = None
-        if isinstance(answers, Answers):
-            programme = answers.programmes[entry.programme] if entry.programme else None
-            entry = answers.with_current_codes(entry)
+        entry = self.catalogue.with_current_codes(entry)
         before = len(self.new_entries)
         recorded = self.append(entry, flags=self._flags_of(entry))
         if entry.kind == "deposit" and (fee := rules.fee_of(recorded)):
@@ -174,8 +165,6 @@ class LedgerState:
         except Conflict:
             self._remove(self.new_entries[before:])
             raise
-        if programme and self.programmes.get(programme.code) != programme:
-            self.programmes[programme.code] = self.new_programmes[programme.code] = programme
         return recorded
 
     def append(self, entry: Entry, *, flags: Sequence[LedgerFlag] = ()) -> RecordedEntry:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.feed.copies import with_ages
 from mmptf_common.http.negotiation import is_csv
 from mmptf_common.http.snapshot import Snapshot, answer_computed, answer_computed_bytes
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of, selected_columns, table_of
@@ -28,12 +29,16 @@ from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.shares import share
 from mmptf_funding.ledger import rules, schemas
+from mmptf_funding.ledger.catalogue import SOURCE
 from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
 from mmptf_funding.ledger.json_sql import money_json as _money
 from mmptf_funding.ledger.json_sql import object_json as _object
 from mmptf_funding.ledger.json_sql import share_json as _share
 from mmptf_funding.ledger.queries import LEDGER, PATH
 from mmptf_funding.ledger.schemas import StatementLine
+
+# The service whose records are copied here, and the response header with the age of the copy.
+AGES = {SOURCE: "Catalogue-Age"}
 
 # The entries up to the day of a statement.
 _UNTIL = "($1::text IS NULL OR date <= $1::text::date)"
@@ -169,6 +174,7 @@ class PartyStatements:
     members: the members of `item` in their order -> SQL of the JSON of their values
     order:   SQL of the order of the rows
     whole:   SQL of the sum over all statements; None where the answer has none
+    ages:    the copies that the statements are computed from: service -> header with its age
     """
 
     about: str
@@ -179,6 +185,7 @@ class PartyStatements:
     members: Mapping[str, str]
     order: str
     whole: str | None = None
+    ages: Mapping[str, str] = field(default_factory=dict)
 
     def values(self, on: str | None, parameters: Mapping[str, str]) -> list[str | None]:
         """The bound values of `rows` for a day; parameters: those of the links to the entries."""
@@ -246,14 +253,16 @@ CONTRIBUTORS = PartyStatements(
     },
     order='code COLLATE "C"',
 )
-_ASKED = "replace(to_char((record->>'updated')::timestamptz, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
+_COPIED = "replace(to_char(copied AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
 _BUDGET = "(record#>>'{budget,amount}')::numeric"
 PROGRAMMES = PartyStatements(
     about="What each programme was allocated, received and spent, beside its budget in the catalogue.",
     page=schemas.ProgrammeStatements,
     item=schemas.ProgrammeStatement,
     party="programme",
-    rows=f"{_delivered('programme')} LEFT JOIN (SELECT code AS named, record FROM programme) AS known ON named = code",
+    rows=f"""{_delivered("programme")}
+          LEFT JOIN (SELECT code AS named, record, updated AS copied FROM programme) AS known
+            ON named = code""",
     members={
         "programme": "code",
         "title": "record->>'title'",
@@ -261,7 +270,7 @@ PROGRAMMES = PartyStatements(
             _object(
                 sum=_money(_BUDGET, "record#>>'{budget,currency}'"),
                 stage="record#>>'{budget,stage}'",
-                asked=_ASKED,
+                copied=_COPIED,
                 allocated=_share("allocation", _BUDGET),
             )
         } END""",
@@ -273,6 +282,7 @@ PROGRAMMES = PartyStatements(
         "overspent": "overspent",
     },
     order='code COLLATE "C"',
+    ages=AGES,
 )
 ORGANIZATIONS = PartyStatements(
     about="What each organization received, returned and spent, over all programmes.",
@@ -335,7 +345,8 @@ async def answer_parties(request: Request, query: schemas.StatementQuery, statem
         answer = statements.page.model_validate(members).model_dump_json().encode()
         return answer.replace(b'"items":[]', b'"items":[%b]' % items, 1)
 
-    return await answer_computed_bytes(request, query, build, tabular=True)
+    answer = await answer_computed_bytes(request, query, build, tabular=True)
+    return await with_ages(request, answer, statements.ages) if statements.ages else answer
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
@@ -349,8 +360,8 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
         return None
     changed = await data.fetchval(
         """
-        SELECT greatest(updated, (SELECT max(updated) FROM ledger_entry WHERE programme = $1))
-          FROM programme WHERE code = $1""",
+        SELECT greatest((SELECT updated FROM programme WHERE code = $1),
+                        (SELECT max(updated) FROM ledger_entry WHERE programme = $1))""",
         code,
     )
     return CardData(

@@ -13,19 +13,17 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.feed.replication import ReplicatedCopy, copy_state
-from mmptf_common.http.cache_groups import leave_out
+from mmptf_common.feed.copies import age_headers, with_ages
 from mmptf_common.http.negotiation import TABLE, is_csv, representation
 from mmptf_common.http.parameters import (
     TableQuery,
     pairs_of,
 )
-from mmptf_common.http.snapshot import Snapshot, answer_computed, snapshot
+from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.listing import Arguments, condition, with_known_codes
 from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
-from mmptf_common.storage.engines import ReadKind, reading
-from mmptf_common.wire.base import ResponseModel
+from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.money import money
@@ -54,14 +52,7 @@ Question = list[tuple[str, str]]
 # The services whose records are copied here, and the response header with the age of each copy.
 AGES = {"catalog": "Catalogue-Age", "funding": "Ledger-Age"}
 # What these headers say, for the contract.
-AGES_OF_COPIES = {
-    header: {
-        "description": f"Seconds since the copy of {service} last had no further changes; `unknown` before the first.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^([0-9]+|unknown)$"},
-    }
-    for service, header in AGES.items()
-}
+AGES_OF_COPIES = age_headers(AGES)
 
 
 class CriteriaQuery(MarkerFilter, TableQuery):
@@ -90,13 +81,6 @@ class MarkersProgrammeCard(Card[schemas.MarkerFacts]):
 
     service: Literal["markers"]
     """Name of the service whose facts these are."""
-
-
-class ReplicatedCopies(ResponseModel):
-    """The state of each copy of another service's records."""
-
-    copies: list[ReplicatedCopy]
-    """One for each service whose records are copied here: the catalogue (`catalog`) and the ledger (`funding`)."""
 
 
 def _several(codes: str) -> tuple[str, str]:
@@ -179,17 +163,7 @@ async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
         )
 
     as_csv = table_of(schemas.IndicatorGroup, "groups")
-    return await with_ages(request, await answer_computed(request, query, build, table=as_csv))
-
-
-async def with_ages(request: Request, answer: Response) -> Response:
-    """The response with the headers of the ages of the copies that it is computed from."""
-    leave_out(request)
-    async with reading(request.app.state.database, ReadKind.COMPUTED) as connection:
-        for service, header in AGES.items():
-            state = await copy_state(connection, service)
-            answer.headers[header] = "unknown" if state.age_seconds is None else str(state.age_seconds)
-    return answer
+    return await with_ages(request, await answer_computed(request, query, build, table=as_csv), AGES)
 
 
 async def fetch_coverage(data: Snapshot, target: schemas.IndicatorTarget) -> schemas.HeldProgrammes:
@@ -461,7 +435,7 @@ async def answer_criteria(request: Request, query: CriteriaQuery) -> Response:
         return schemas.CriteriaSummaries(criteria=rules.criteria_of(rows, await fetch_rubrics(data)), revision=revision)
 
     as_csv = table_of(schemas.CriterionSummary, "criteria")
-    return await with_ages(request, await answer_computed(request, query, build, table=as_csv))
+    return await with_ages(request, await answer_computed(request, query, build, table=as_csv), AGES)
 
 
 async def fetch_rubrics(data: Snapshot) -> dict[str, Rubric]:
@@ -469,14 +443,3 @@ async def fetch_rubrics(data: Snapshot) -> dict[str, Rubric]:
     return {
         row["code"]: parse_rubric(row["record"]) for row in await data.fetch("SELECT code, record::text FROM rubric")
     }
-
-
-async def answer_copies(request: Request) -> Response:
-    """The state of the copies of the catalogue and the ledger."""
-    async with snapshot(request, ReadKind.PAGE) as data:
-        copies = [await copy_state(data.connection, service) for service in AGES]
-    return Response(
-        ReplicatedCopies(copies=copies).model_dump_json(),
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from starlette.responses import Response
 
+from mmptf_common.feed.copies import ReplicatedCopies, answer_copies
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
 from mmptf_common.http.identity import PublicRequest
@@ -104,14 +105,14 @@ async def get_answers_by_criterion(
 @router.get(
     "/copies",
     tags=[TAG.name],
-    response_model=queries.ReplicatedCopies,
+    response_model=ReplicatedCopies,
     summary="Get the state of the copied records",
     dependencies=[NO_PARAMETERS],
     **openapi.plain(stored=True),
 )
 async def get_markers_replication_status(request: PublicRequest) -> Response:
     """How complete the copies of the catalogue and the ledger are, and how old; programmes here come from them."""
-    return await queries.answer_copies(request)
+    return await answer_copies(request, queries.AGES)
 
 
 add_listing(

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mmptf_common.feed.copies import with_ages
 from mmptf_common.feed.replication import ReplicatedCopy, copy_state
 from mmptf_common.http.parameters import FORMAT, TableQuery, canonical
 from mmptf_common.http.snapshot import Snapshot, answer_computed
@@ -25,7 +26,6 @@ from mmptf_markers.indicator.queries import (
     fetch_coverage,
     fetch_rubrics,
     fetch_whole,
-    with_ages,
 )
 from mmptf_markers.indicator.schemas import IndicatorTarget
 from mmptf_markers.indicator.standings import CURRENT_GRADE_ROWS, OF_PROGRAMMES, CurrentGradeFilter, ProgrammeFilter
@@ -56,7 +56,7 @@ async def answer_report(request: Request, query: ReportQuery) -> Response:
 
     # Both change although nothing is written.
     question = f"{canonical(query, without=FORMAT)}\n{today}\n{outdated}"
-    return await with_ages(request, await answer_computed(request, query, build, question=question, table=_table))
+    return await with_ages(request, await answer_computed(request, query, build, question=question, table=_table), AGES)
 
 
 def _table(report: schemas.PortfolioReport) -> bytes:

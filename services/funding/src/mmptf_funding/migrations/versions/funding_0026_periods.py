@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "funding_0026"
-down_revision = "funding_0021"
+down_revision = "funding_0024"
 
 STATEMENTS = (
     """
