@@ -34,8 +34,8 @@ from mmptf_funding.ledger.schemas import StatementLine
 from mmptf_funding.models import LEDGER_ROLLUP_BY_MONTH
 from mmptf_funding.period_statements import rules, schemas
 from mmptf_funding.period_statements.rules import Signs, Span
+from mmptf_funding.periods.domain import PeriodStatus
 from mmptf_funding.periods.queries import PERIODS
-from mmptf_funding.periods.schemas import PeriodStatus
 
 # --- the days ---------------------------------------------------------------------------------------------------------
 
@@ -61,11 +61,14 @@ class Days(NamedTuple):
         return Span.of(self.start, self.end)
 
 
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
 async def days_of(data: Snapshot, query: schemas.PeriodStatementQuery) -> Days:
     """The days that a query names; raises InvalidRequest for an unknown period, and for a period with other days."""
     if query.period is None:
-        start, end = query.date_from, query.date_to
-        return Days(start and date.fromisoformat(start), end and date.fromisoformat(end))
+        return Days(_day(query.date_from), _day(query.date_to))
     if query.date_from or query.date_to:
         named = "date_from" if query.date_from else "date_to"
         detail = f"{named}: period={query.period} has its own first and last day; state either"
@@ -430,7 +433,7 @@ async def answer_earmarks(request: Request, query: schemas.EarmarkQuery) -> Resp
     """What was received for each thematic area, what is allocated to its programmes, and what is free."""
 
     async def build(data: Snapshot, revision: int) -> schemas.EarmarkStatement:
-        days = Days(None, query.on and date.fromisoformat(query.on))
+        days = Days(None, _day(query.on))
         rows = await data.fetch(_OF_AREAS, *_span_values(days), list(rules.AVAILABLE_TO_ALLOCATE))
         found: dict[str, dict[str, Any]] = {NOT_STATED: {}}
         for row in rows:
@@ -555,7 +558,7 @@ async def answer_budgets(request: Request, query: schemas.BudgetQuery) -> Respon
     rows = _budget_rows(query.by)
 
     async def build(data: Snapshot, revision: int, chosen: str) -> bytes:
-        days = Days(None, query.on and date.fromisoformat(query.on))
+        days = Days(None, _day(query.on))
         codes = await _known_programmes(data, query.programme)
         values = (*_span_values(days), codes, _entries_path(data, ("kind", "expenditure")))
         if is_csv(chosen):

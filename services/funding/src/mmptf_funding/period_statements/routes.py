@@ -8,10 +8,14 @@ from starlette.responses import Response
 
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
-from mmptf_common.http.parameters import StrictQuery
+from mmptf_common.http.parameters import StrictQuery, TableQuery
 from mmptf_common.lists.tables import columns_of
 from mmptf_funding.ledger.routes import STATEMENTS_TAG
 from mmptf_funding.period_statements import queries, schemas
+from mmptf_funding.period_statements.figures import answer_figures
+from mmptf_funding.periods.routes import TAG as PERIODS_TAG
+from mmptf_funding.periods.routes import PeriodCode
+from mmptf_funding.periods.schemas import PeriodFigure, PeriodFigures
 
 router = openapi.Router()
 AS_TABLE = "`text/csv` has a row for each item, and no sums over them."
@@ -107,3 +111,19 @@ async def get_budget_statement(
     one or two of them. `text/csv` has a row for each item.
     """
     return await queries.answer_budgets(request, query)
+
+
+@router.get(
+    "/periods/{code}/figures",
+    tags=[PERIODS_TAG.name],
+    response_model=PeriodFigures,
+    summary="Compare the certified and the computed figures of a period",
+    **openapi.read(missing=True, media=openapi.TABLE, texts=openapi.table(columns_of(PeriodFigure))),
+)
+async def get_accounting_period_figures(
+    request: PublicReadRequest, code: PeriodCode, query: Annotated[TableQuery, StrictQuery()]
+) -> Response:
+    """Every line of the Fund's statement for the period: the certified figure, the one that the ledger gives, and
+    whether a difference is explained. `text/csv` has a row for each line.
+    """
+    return await answer_figures(request, code, query)

@@ -15,7 +15,9 @@ Signs = Mapping[LedgerEntryKind, int]
 # The cash with the administrative agent.
 CASH: Signs = {kind: SIGN.get(kind, 1) for kind in SOURCES} | {kind: -SIGN.get(kind, 1) for kind in USES}
 # What came in and was not allocated, less fees and costs: the cash without what is allocated and still to be paid out.
-AVAILABLE_TO_ALLOCATE: Signs = {kind: sign for kind, sign in CASH.items() if kind != "transfer"} | {"allocation": -1}
+AVAILABLE_TO_ALLOCATE: Signs = {kind: sign for kind, sign in CASH.items() if kind not in ("transfer",)} | {
+    "allocation": -1
+}
 NOT_YET_TRANSFERRED: Signs = {"allocation": 1, "transfer": -1}
 # What organizations have received and neither returned nor spent.
 WITH_ORGANIZATIONS: Signs = {"transfer": 1, "refund": -1, "expenditure": -1}

@@ -15,7 +15,7 @@ from mmptf_common.wire.money import Money
 from mmptf_common.wire.shares import Share
 from mmptf_funding.ledger.domain import LedgerEntryKind
 from mmptf_funding.ledger.schemas import OnDay, StatementLine
-from mmptf_funding.periods.schemas import PeriodStatus
+from mmptf_funding.periods.domain import PeriodStatus
 
 _PERIOD = Field(
     max_length=64,

@@ -20,6 +20,7 @@ from mmptf_funding.ledger.domain import CURRENCY
 from mmptf_funding.ledger.schemas import Attachment
 from mmptf_funding.models import AccountingPeriodRow
 from mmptf_funding.periods import rules, schemas
+from mmptf_funding.periods.domain import PeriodStatus, Term
 from mmptf_funding.periods.queries import PERIODS
 from mmptf_funding.roles import AGENT
 
@@ -36,11 +37,12 @@ async def open_period(write: Write, who: Identity, sent: schemas.PeriodSent) -> 
     if taken := await write.session.scalar(sa.select(col(AccountingPeriodRow.code)).where(alike).limit(1)):
         raise Conflict(f"{taken} is a period already.", code=ProblemCode.CODE_TAKEN)
     terms = await _terms(write)
-    raise_if_any(rules.opening_errors(sent, terms[-1] if terms else None))
+    start, end = date.fromisoformat(sent.start), date.fromisoformat(sent.end)
+    raise_if_any(rules.opening_errors(start, end, terms[-1] if terms else None))
     period = schemas.AccountingPeriod(
         code=sent.code,
-        start=date.fromisoformat(sent.start),
-        end=date.fromisoformat(sent.end),
+        start=start,
+        end=end,
         status="open",
         steps=[],
         certification=None,
@@ -69,11 +71,12 @@ async def certify_period(write: Write, who: Identity, code: str, sent: schemas.C
     """Store the certified figures of a closed period with their document and signatory."""
     period = await _period(write, code)
     rules.require_certifiable(_term(period))
-    raise_if_any(rules.certification_errors(sent, period.end, write.at.date()))
+    day, lines = date.fromisoformat(sent.date), [figure.line for figure in sent.figures]
+    raise_if_any(rules.certification_errors(day, lines, period.end, write.at.date()))
     certification = schemas.Certification(
         document=Attachment(**sent.document.model_dump()),
         signatory=schemas.CertificationSignatory(**sent.signatory.model_dump()),
-        date=date.fromisoformat(sent.date),
+        date=day,
         figures=[
             schemas.CertifiedFigure(
                 line=figure.line,
@@ -94,9 +97,9 @@ async def certify_period(write: Write, who: Identity, code: str, sent: schemas.C
 async def explain_figure(write: Write, code: str, sent: schemas.FigureExplanationSent) -> None:
     """Say why a certified figure differs from the computed one; the figure stays as it is."""
     period = await _period(write, code)
-    rules.require_certified(period)
-    raise_if_any(rules.explanation_errors(sent, period))
+    rules.require_certified(_term(period))
     assert period.certification
+    raise_if_any(rules.explanation_errors(sent.line, [figure.line for figure in period.certification.figures]))
     figures = [
         figure.model_copy(update={"explanation": sent.explanation}) if figure.line == sent.line else figure
         for figure in period.certification.figures
@@ -106,7 +109,7 @@ async def explain_figure(write: Write, code: str, sent: schemas.FigureExplanatio
 
 
 def _step(
-    write: Write, who: Identity, period: schemas.AccountingPeriod, status: schemas.PeriodStatus, reason: str | None
+    write: Write, who: Identity, period: schemas.AccountingPeriod, status: PeriodStatus, reason: str | None
 ) -> schemas.AccountingPeriod:
     """The period with another status, and who gave it to it and why."""
     step = schemas.PeriodStep(status=status, at=write.at, recorded_by=who.organization, reason=reason)
@@ -119,14 +122,14 @@ async def _period(write: Write, code: str) -> schemas.AccountingPeriod:
     return schemas.AccountingPeriod.model_validate(row.record)
 
 
-def _term(period: schemas.AccountingPeriod) -> rules.Term:
-    return rules.Term(period.code, period.end, period.status)
+def _term(period: schemas.AccountingPeriod) -> Term:
+    return Term(period.code, period.end, period.status)
 
 
-async def _terms(write: Write) -> Sequence[rules.Term]:
+async def _terms(write: Write) -> Sequence[Term]:
     """All periods, the earliest first."""
     rows = await write.connection.fetch("SELECT code, last_day, status FROM accounting_period ORDER BY last_day")
-    return [rules.Term(*row) for row in rows]
+    return [Term(*row) for row in rows]
 
 
 async def _store(write: Write, period: schemas.AccountingPeriod) -> None:

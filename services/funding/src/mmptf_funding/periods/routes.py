@@ -7,14 +7,11 @@ from typing import Annotated
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
-from mmptf_common.http.headers import ChangeRequest, PublicReadRequest, WriteRequest
-from mmptf_common.http.parameters import StrictQuery, TableQuery
-from mmptf_common.lists.tables import columns_of
+from mmptf_common.http.headers import ChangeRequest, WriteRequest
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.writes.commands import WriteParameters, answer_write
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.periods import commands, schemas
-from mmptf_funding.periods.figures import answer_figures
 from mmptf_funding.periods.queries import PERIODS
 
 router = openapi.Router()
@@ -152,22 +149,6 @@ async def explain_certified_figure(
         reason=sent.explanation,
         changes=(PERIODS, code),
     )
-
-
-@router.get(
-    "/periods/{code}/figures",
-    tags=[TAG.name],
-    response_model=schemas.PeriodFigures,
-    summary="Compare the certified and the computed figures of a period",
-    **openapi.read(missing=True, media=openapi.TABLE, texts=openapi.table(columns_of(schemas.PeriodFigure))),
-)
-async def get_accounting_period_figures(
-    request: PublicReadRequest, code: PeriodCode, query: Annotated[TableQuery, StrictQuery()]
-) -> Response:
-    """Every line of the Fund's statement for the period: the certified figure, the one that the ledger gives, and
-    whether a difference is explained. `text/csv` has a row for each line.
-    """
-    return await answer_figures(request, code, query)
 
 
 add_listing(

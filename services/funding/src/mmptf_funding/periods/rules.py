@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, error_detail, unknown_code
-from mmptf_funding.periods.schemas import (
-    AccountingPeriod,
-    CertificationSent,
-    FigureExplanationSent,
-    PeriodSent,
-    PeriodStatus,
-)
+from mmptf_funding.periods.domain import PeriodFigureLine, Term
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A stored period: its code, its last day, and its status."""
-
-    code: str
-    end: date
-    status: PeriodStatus
-
-
-def opening_errors(sent: PeriodSent, last: Term | None) -> Iterator[ErrorDetail]:
+def opening_errors(start: date, end: date, last: Term | None) -> Iterator[ErrorDetail]:
     """An error where a new period ends before it begins, or does not begin on the day after the last one."""
-    if sent.end < sent.start:
-        yield error_detail(
-            ProblemCode.INVALID_RANGE, f"/end: {sent.end} is before the first day {sent.start}", pointer="/end"
-        )
+    if end < start:
+        yield error_detail(ProblemCode.INVALID_RANGE, f"/end: {end} is before the first day {start}", pointer="/end")
     if last is None:
         return
     expected = last.end + timedelta(days=1)
-    if date.fromisoformat(sent.start) != expected:
+    if start != expected:
         yield error_detail(
             ProblemCode.PERIOD_NOT_CONTIGUOUS,
             f"/start: {last.code} ends on {last.end}, so that the next period begins on {expected}",
@@ -77,9 +59,8 @@ def require_certifiable(period: Term) -> None:
         )
 
 
-def certification_errors(sent: CertificationSent, end: date, today: date) -> Iterator[ErrorDetail]:
+def certification_errors(day: date, lines: Sequence[PeriodFigureLine], end: date, today: date) -> Iterator[ErrorDetail]:
     """An error for a day of signature that is not after the period or in the future, and for a line sent twice."""
-    day = date.fromisoformat(sent.date)
     if not end < day <= today:
         yield error_detail(
             ProblemCode.IN_THE_FUTURE if day > today else ProblemCode.TOO_EARLY,
@@ -88,23 +69,22 @@ def certification_errors(sent: CertificationSent, end: date, today: date) -> Ite
             allowed=[f"{end + timedelta(days=1)} to {today}"],
         )
     seen: set[str] = set()
-    for n, figure in enumerate(sent.figures):
-        if figure.line in seen:
+    for n, line in enumerate(lines):
+        if line in seen:
             pointer = f"/figures/{n}/line"
-            yield error_detail(ProblemCode.REPEATED_CODE, f"{pointer}: {figure.line} is stated twice", pointer=pointer)
-        seen.add(figure.line)
+            yield error_detail(ProblemCode.REPEATED_CODE, f"{pointer}: {line} is stated twice", pointer=pointer)
+        seen.add(line)
 
 
-def require_certified(period: AccountingPeriod) -> None:
+def require_certified(period: Term) -> None:
     """Raise Conflict for a period without certified figures."""
-    if period.certification is None:
+    if period.status != "certified":
         raise _not_allowed(f"{period.code} is not certified: there is no certified figure to explain.")
 
 
-def explanation_errors(sent: FigureExplanationSent, period: AccountingPeriod) -> list[ErrorDetail]:
+def explanation_errors(line: PeriodFigureLine, certified: Sequence[PeriodFigureLine]) -> list[ErrorDetail]:
     """An error for a line without a certified figure."""
-    lines = [figure.line for figure in period.certification.figures] if period.certification else []
-    return [] if sent.line in lines else [unknown_code("/line", sent.line, lines)]
+    return [] if line in certified else [unknown_code("/line", line, certified)]
 
 
 def _not_allowed(detail: str) -> Conflict:

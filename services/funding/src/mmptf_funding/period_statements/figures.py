@@ -20,15 +20,9 @@ from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
 from mmptf_funding.ledger.rules import SOURCES, USES
 from mmptf_funding.period_statements.queries import Days, FundSums
 from mmptf_funding.period_statements.rules import CASH, Signs
+from mmptf_funding.periods.domain import FigureComparison, PeriodFigureLine
 from mmptf_funding.periods.queries import PERIODS
-from mmptf_funding.periods.schemas import (
-    AccountingPeriod,
-    CertifiedFigure,
-    FigureComparison,
-    PeriodFigure,
-    PeriodFigureLine,
-    PeriodFigures,
-)
+from mmptf_funding.periods.schemas import AccountingPeriod, CertifiedFigure, PeriodFigure, PeriodFigures
 
 # The lines that are sums of several kinds of entries within the period.
 _TOTALS: Mapping[str, Signs] = {
