@@ -15,7 +15,6 @@ from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.models import Base
 from mmptf_funding.period_statements import routes as period_statements
 from mmptf_funding.periods import routes as periods
-from mmptf_funding.periods.queries import PERIODS
 from mmptf_funding.replication import CATALOGUE
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
@@ -58,7 +57,7 @@ SERVICE = Service(
     },
     body_limits={imports.PATH: imports.MAX_BODY},
     private=frozenset({"programme", "organization", "thematic_area", "renaming"}),
-    listings=(FACTS, LEDGER, PERIODS, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
+    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url),),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from starlette.responses import Response
 
@@ -20,7 +20,15 @@ TAG = openapi.Tag(
     "The accounting periods of the ledger: a closed one takes no entry, and of a certified one the certified figures"
     " stand beside those that the ledger gives.",
 )
-PeriodCode = Annotated[str, openapi.code_of("accounting period", PERIODS.path, "2025", packaged=False)]
+
+
+def _code(example: str) -> Any:
+    return openapi.code_of("accounting period", PERIODS.path, example, packaged=False)
+
+
+PeriodCode = Annotated[str, _code("2022")]
+ClosedCode = Annotated[str, _code("2023")]
+OpenCode = Annotated[str, _code("2024")]
 
 
 @router.post(
@@ -52,7 +60,7 @@ async def open_accounting_period(
 )
 async def close_accounting_period(
     request: ChangeRequest,
-    code: PeriodCode,
+    code: OpenCode,
     sent: Annotated[schemas.PeriodClosingSent, openapi.example(schemas.CLOSING)],
     who: FundingWriter,
     query: WriteParameters,
@@ -80,7 +88,7 @@ async def close_accounting_period(
 )
 async def reopen_accounting_period(
     request: ChangeRequest,
-    code: PeriodCode,
+    code: ClosedCode,
     sent: Annotated[schemas.PeriodReopeningSent, openapi.example(schemas.REOPENING)],
     who: FundingWriter,
     query: WriteParameters,
@@ -106,7 +114,7 @@ async def reopen_accounting_period(
 )
 async def certify_accounting_period(
     request: ChangeRequest,
-    code: PeriodCode,
+    code: ClosedCode,
     sent: Annotated[schemas.CertificationSent, openapi.example(schemas.CERTIFICATION)],
     who: FundingWriter,
     query: WriteParameters,
@@ -156,6 +164,6 @@ add_listing(
     PERIODS,
     tag=TAG,
     about="A period of the ledger: when it begins and ends, whether it is open, closed or certified, and by whom.",
-    example="2025",
+    example="2022",
     packaged=False,
 )

@@ -239,12 +239,12 @@ CLOSING = {"reason": "All entries of the year are reconciled with the bank state
 REOPENING = {"reason": "A bank charge of November was left out."}
 CERTIFICATION: dict[str, Any] = {
     "document": {
-        "title": "Certified annual financial statement 2025",
-        "url": "https://example.org/statement-2025.pdf",
+        "title": "Certified annual financial statement 2023",
+        "url": "https://example.org/statement-2023.pdf",
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
     "signatory": {"name": "A. Signatory", "function": "Executive Coordinator"},
-    "date": "2026-05-31",
+    "date": "2024-05-31",
     "figures": [{"line": "deposit", "amount": "542500.00", "as_printed": "Contributions from donors 542,500"}],
 }
 EXPLANATION = {"line": "deposit", "explanation": "The statement counts a deposit of 2 January with December."}
