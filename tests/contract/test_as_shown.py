@@ -22,7 +22,7 @@ WITHOUT_EXAMPLE = {
     "format": "the media type of the answer, which is chosen among those that are listed",
 }
 # What no entry of the prepared ledger has, since nothing in it calls for a question.
-NOT_PREPARED = {"flag"}
+NOT_PREPARED = {"flag", "period"}
 
 
 def signed_in(operation: Operation) -> Iterator[dict[str, str]]:

@@ -101,7 +101,7 @@ LEDGER = Listing(
         "earmark": Filter(
             f"{EARMARK} = ANY({{}}::text[])",
             f"{codes_named_in('ledger_entry', 'thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
-            LISTED_AT,
+            "/catalog/v1/thematic-areas",
             not_stated=f"{EARMARK} IS NULL",
         ),
         "category": Filter("category = ANY({}::text[])", not_stated="category IS NULL"),

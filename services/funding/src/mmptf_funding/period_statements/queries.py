@@ -435,14 +435,14 @@ async def answer_earmarks(request: Request, query: schemas.EarmarkQuery) -> Resp
     async def build(data: Snapshot, revision: int) -> schemas.EarmarkStatement:
         days = Days(None, _day(query.on))
         rows = await data.fetch(_OF_AREAS, *_span_values(days), list(rules.AVAILABLE_TO_ALLOCATE))
-        found: dict[str, dict[str, Any]] = {NOT_STATED: {}}
+        found: dict[str, dict[str, Any]] = {NOT_STATED: {}} if rows else {}
         for row in rows:
             found.setdefault(row["area"], {})[row["kind"]] = row
-        areas = {code: _AreaSums(data, days, code, found[code]) for code in sorted(found.keys() - {NOT_STATED})}
-        pool = _AreaSums(data, days, NOT_STATED, found[NOT_STATED])
-        pool_free = rules.unearmarked_free(pool.earmarked, [area.earmarked for area in areas.values()])
-        items = [area.item(area.earmarked.exceeding, area.earmarked.left, pool_free < 0) for area in areas.values()]
-        items.append(pool.item(Decimal(0), pool_free, False))
+        pool = _AreaSums(data, days, NOT_STATED, found.get(NOT_STATED, {}))
+        areas = [_AreaSums(data, days, code, found[code]) for code in sorted(found.keys() - {NOT_STATED})]
+        pool_free = rules.unearmarked_free(pool.earmarked, [area.earmarked for area in areas])
+        items = [area.item(area.earmarked.exceeding, area.earmarked.left, pool_free < 0) for area in areas]
+        items += [pool.item(Decimal(0), pool_free, False)] if rows else []
         whole = sum((Decimal(item.free.amount) for item in items), Decimal(0))
         return schemas.EarmarkStatement(on=days.end, items=items, available_to_allocate=_usd(whole), revision=revision)
 

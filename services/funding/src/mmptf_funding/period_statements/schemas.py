@@ -20,7 +20,7 @@ from mmptf_funding.periods.domain import PeriodStatus
 _PERIOD = Field(
     max_length=64,
     description="Code of an accounting period, as at `/funding/v1/periods`, in place of `date_from` and `date_to`.",
-    examples=["2026"],
+    examples=["2022"],
 )
 
 
@@ -283,7 +283,7 @@ class EarmarkStatement(ResponseModel):
     on: datetime.date | None
     """Day of the statement: entries dated later are left out; null where all count."""
     items: list[EarmarkedMoney]
-    """One item for each area, in the order of their codes; `not_stated` is the last one."""
+    """One item for each area, in the order of their codes; `not_stated` is the last one. Empty without entries."""
     available_to_allocate: Money
     """Sum of `free`: what the Fund has received and not allocated, less fees and costs."""
     revision: int

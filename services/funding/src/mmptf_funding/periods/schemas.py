@@ -186,7 +186,7 @@ class PeriodQuery(ListQuery):
             examples=["open"],
         ),
     ]
-    on: Annotated[Day | None, Field(description="Only the period that this day is in.", examples=["2026-03-31"])] = None
+    on: Annotated[Day | None, Field(description="Only the period that this day is in.", examples=["2022-03-31"])] = None
 
 
 class PeriodFigure(ResponseModel):
@@ -222,7 +222,7 @@ class PeriodFigures(ResponseModel):
     end: datetime.date
     """Last day of the period."""
     status: PeriodStatus
-    """Status of the period."""
+    """Whether it is open, closed or certified."""
     items: list[PeriodFigure]
     """Every line of the Fund's statement for the period."""
     unexplained: int
