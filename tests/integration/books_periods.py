@@ -93,7 +93,7 @@ def computed(model: Model, period: Json) -> dict[str, Decimal]:
     start, end = period["start"], period["end"]
     deposits = model.line(model.rows, "deposit", start, end)["sum"]["amount"]
     cash = model.balance(model.rows, CASH, start, end)["closing"]["amount"]
-    return {"deposit": Decimal(deposits), "closing_balance": Decimal(cash)}
+    return {"deposit": Decimal(deposits), "closing_cash": Decimal(cash)}
 
 
 async def send(suite: Suite, command: Account) -> tuple[httpx.Response, Refused | None]:

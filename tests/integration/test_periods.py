@@ -124,7 +124,8 @@ async def test_a_closed_period_takes_no_entry_and_no_reversal(ledger: LedgerClie
     assert [row["status"] for row in report["outcomes"]] == [200, 409]
     # The day after, and days for which no period is defined, take entries; what was wrong is corrected there.
     assert (await ledger.reverse(deposit["code"], "2025-01-01")).status_code == 201
-    await ledger.enter("interest", "1.00", "2026-02-01")
+    correction = await ledger.enter("interest", "1.00", "2026-02-01", corrects=early["code"])
+    assert [row["code"] for row in await ledger.rows(corrects=early["code"])] == [correction["code"]]
     await step(ledger, "2024", "reopening")
     await ledger.enter("interest", "1.00", "2024-12-31")
     refused(await ledger.post(ADMIN, body("interest", "1.00", "2023-12-31")), 409, "period_closed", "2024-01-01")
@@ -167,9 +168,9 @@ async def test_certified_figures_stand_beside_the_computed_ones(ledger: LedgerCl
     await years(ledger, 2023, 2024)
     await closed(ledger, "2023", "2024")
     figures = [
-        figure("opening_balance", "99.00"), figure("deposit", "200.00"), figure("interest", "0.00"),
+        figure("opening_cash", "99.00"), figure("deposit", "200.00"), figure("interest", "0.00"),
         figure("transfer", "55.00", explanation="One transfer was booked in January."),
-        figure("closing_balance", "252.00"), figure("refund", "-10.00"),
+        figure("closing_cash", "252.00"), figure("refund", "-10.00"),
     ]  # fmt: skip
     tomorrow = f"{datetime.now(UTC).date() + timedelta(days=1)}"
     for wrong, code, pointer in (
@@ -199,7 +200,7 @@ async def test_certified_figures_stand_beside_the_computed_ones(ledger: LedgerCl
         line: (item["computed"]["amount"], item["difference"] and item["difference"]["amount"], item["comparison"])
         for line, item in by_line.items()
     } == {
-        "opening_balance": ("99.00", "0.00", "equal"),
+        "opening_cash": ("99.00", "0.00", "equal"),
         "deposit": ("200.00", "0.00", "equal"),
         "interest": ("0.00", "0.00", "equal"),
         "total_sources": ("200.00", None, "not_certified"),
@@ -209,7 +210,7 @@ async def test_certified_figures_stand_beside_the_computed_ones(ledger: LedgerCl
         "direct_cost": ("0.00", None, "not_certified"),
         "bank_charge": ("0.00", None, "not_certified"),
         "total_uses": ("52.00", None, "not_certified"),
-        "closing_balance": ("247.00", "5.00", "difference_unexplained"),
+        "closing_cash": ("247.00", "5.00", "difference_unexplained"),
         "pledge": ("0.00", None, "not_certified"),
         "commitment": ("0.00", None, "not_certified"),
         "allocation": ("150.00", None, "not_certified"),

@@ -65,11 +65,11 @@ async def answer_figures(request: Request, code: str, query: TableQuery) -> Resp
 
 def _computed(line: PeriodFigureLine, sums: FundSums, period: AccountingPeriod) -> _Computed:
     """The computed figure of a line, with the number of its entries and the path that lists them."""
-    if line == "opening_balance":
+    if line == "opening_cash":
         amount = sum((sums.of(kind).opening * sign for kind, sign in CASH.items()), Decimal(0))
         before = Days(None, period.start - timedelta(days=1))
         return _Computed(amount, sum(sums.of(kind).rows_before for kind in CASH), sums.link(CASH, before))
-    if line == "closing_balance":
+    if line == "closing_cash":
         found = [(sums.of(kind), sign) for kind, sign in CASH.items()]
         amount = sum(((of.opening + of.moved) * sign for of, sign in found), Decimal(0))
         rows = sum(of.rows_before + of.rows for of, _ in found)

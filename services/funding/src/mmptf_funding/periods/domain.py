@@ -19,7 +19,7 @@ PeriodStatus = TypeAliasType("PeriodStatus", Literal["open", "closed", "certifie
 PeriodFigureLine = TypeAliasType(
     "PeriodFigureLine",
     Literal[
-        "opening_balance",
+        "opening_cash",
         "deposit",
         "interest",
         "total_sources",
@@ -29,7 +29,7 @@ PeriodFigureLine = TypeAliasType(
         "direct_cost",
         "bank_charge",
         "total_uses",
-        "closing_balance",
+        "closing_cash",
         "pledge",
         "commitment",
         "allocation",
@@ -38,7 +38,7 @@ PeriodFigureLine = TypeAliasType(
 )
 """Line of the Fund's statement for a period, in US dollars.
 
-- `opening_balance`: cash with the administrative agent at the end of the day before the period
+- `opening_cash`: cash with the administrative agent at the end of the day before the period
 - `deposit`: received from contributors in the period
 - `interest`: interest and other income of the period
 - `total_sources`: what came in during the period
@@ -48,7 +48,7 @@ PeriodFigureLine = TypeAliasType(
 - `direct_cost`: direct costs of the Fund in the period
 - `bank_charge`: bank charges of the period
 - `total_uses`: what went out during the period, less refunds
-- `closing_balance`: cash with the administrative agent at the end of the period
+- `closing_cash`: cash with the administrative agent at the end of the period
 - `pledge`: announced in the period
 - `commitment`: promised in signed arrangements in the period
 - `allocation`: approved for programmes in the period
