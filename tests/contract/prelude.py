@@ -29,6 +29,7 @@ from mmptf_common.writes.commands import Created
 from mmptf_funding.imports import template
 from mmptf_funding.imports.routes import XLSX
 from mmptf_funding.ledger import schemas as ledger
+from mmptf_funding.periods import schemas as periods
 from mmptf_local.suite import Suite
 from mmptf_markers.assessments import schemas as marked
 from mmptf_markers.assessments.commands import create_draft as create_assessment_draft
@@ -125,8 +126,23 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
     for author, entry in ENTRIES:
         entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
         entered.raise_for_status()
+    account(client, f"{urls['funding']}/funding/v1/periods")
     headers = {**writing("management-unit"), "content-type": XLSX}
     client.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
+
+
+def account(client: httpx.Client, path: str) -> None:
+    """Three accounting periods: one certified, one closed, one open, which the example of the next one follows."""
+    for year in (2022, 2023, 2024):
+        sent = {"code": f"{year}", "start": f"{year}-01-01", "end": f"{year}-12-31"}
+        client.post(path, json=sent, headers=writing("agent")).raise_for_status()
+    for year, step, sent in (
+        (2022, "closing", periods.CLOSING),
+        (2022, "certification", periods.CERTIFICATION),
+        (2023, "closing", periods.CLOSING),
+    ):
+        headers = writing("agent", match="*")
+        client.post(f"{path}/{year}/{step}", json=sent, headers=headers).raise_for_status()
 
 
 def workbook() -> bytes:

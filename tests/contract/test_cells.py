@@ -103,6 +103,12 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "original_currency": at("original.sum.currency"),
         **{name: at(f"original.{name}") for name in ("rate", "rate_date", "rate_source")},
     },
+    "funding:list_accounting_periods": {
+        "certified_on": at("certification.date"),
+        "signatory": at("certification.signatory.name"),
+        "signatory_function": at("certification.signatory.function"),
+        **{f"document_{name}": at(f"certification.document.{name}") for name in ("title", "url", "sha256")},
+    },
     "funding:list_requirements": {
         **{name: at(f"{name}.name") for name in ("region", "place", "area")},
         **{f"{name}_code": at(f"{name}.code") for name in ("region", "place", "area")},

@@ -16,7 +16,9 @@ from tests.contract.contracts import OWN, Operation
 READS = [operation for operation in OWN if operation.is_read]
 # The lists of what is only ever written, their facets and totals, and what is computed from them.
 WRITTEN = (
-    "/catalog/v1/drafts", "/funding/v1/ledger", "/funding/v1/statement/", "/markers/v1/drafts",
+    "/catalog/v1/drafts", "/funding/v1/ledger", "/funding/v1/statement/", "/funding/v1/periods",
+    *(f"/funding/v1/period-statements/{what}" for what in ("contributors", "organizations", "programmes", "thematic")),
+    "/markers/v1/drafts",
     "/markers/v1/assessments", "/markers/v1/assessors", "/markers/v1/actions", "/markers/v1/translations",
     "/catalog/v1/audit/drafts", "/markers/v1/audit/drafts",
 )  # fmt: skip
@@ -30,6 +32,8 @@ NOT_PACKAGED_FILTERS = (
     (("/markers/v1/rubrics", "/markers/v1/translations"), "language"),
     ("/markers/v1/actions", "assessment"),
     ("/markers/v1/reviews", "assessment"),
+    # No accounting period is packaged.
+    ("/funding/v1/period-statements", "period"),
     # The ledger knows the programmes, organizations and areas that its entries name.
     *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area")),
 )  # fmt: skip

@@ -32,7 +32,7 @@ NOT_PACKAGED = {
 
 # What they do not hold: drafts, entries, assessments, translations, and what is copied from the catalogue.
 UNTOLD = (
-    "/catalog/v1/drafts/", "/funding/v1/ledger/{", "/funding/v1/cards/", "/markers/v1/drafts",
+    "/catalog/v1/drafts/", "/funding/v1/ledger/{", "/funding/v1/cards/", "/funding/v1/periods/", "/markers/v1/drafts",
     "/markers/v1/declarations", "/markers/v1/reviews/{", "/markers/v1/assessments/", "/markers/v1/assessors/",
     "/markers/v1/actions/", "/markers/v1/translations/", "/markers/v1/cards/",
 )  # fmt: skip

@@ -25,6 +25,15 @@ def lines_of_the_fund(answer: Contract) -> Iterator[Contract]:
         yield from ({"section": section, **line} for line in (found if isinstance(found, list) else [found]))
 
 
+def lines_of_a_period(answer: Contract) -> Iterator[Contract]:
+    for section in ("sources", "uses", "pledges", "commitments", "allocations", "expenditures"):
+        found = answer[section]
+        yield from ({"section": section, **line} for line in (found if isinstance(found, list) else [found]))
+    for section, found in answer.items():
+        if isinstance(found, dict) and "change" in found:
+            yield {"section": section, **found}
+
+
 def groups_of_totals(answer: Contract) -> Iterator[Contract]:
     for total in answer["totals"]:
         for group in total["groups"]:
@@ -92,6 +101,8 @@ def rows_of(operation: Operation, answer: Contract) -> list[Contract]:
             return list(answer[member])
     if "facets" in answer:
         return [{"parameter": name, **value} for name, values in answer["facets"].items() for value in values]
+    if "cash" in answer:
+        return list(lines_of_a_period(answer))
     if "targets" in answer:
         return [{"target": t["target"]["code"], **each} for t in answer["targets"] for each in t["contributed"]]
     return list(groups_of_totals(answer) if "totals" in answer else lines_of_the_fund(answer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -126,6 +127,7 @@ class Books:
     # The codes of programmes that drafts have of which there is a newer one in `drafts`; no command names these.
     older_drafts: list[str] = field(default_factory=list)
     programmes: dict[str, Json] = field(default_factory=dict)
+    periods: list[Json] = field(default_factory=list)
 
     # - the ledger -
 
@@ -145,6 +147,10 @@ class Books:
         return next((r for r in self.rows if r.reverses == code and (until is None or r.date <= until)), None)
 
     def append(self, **facts: Any) -> Row:
+        closed = [period["end"] for period in self.periods if period["status"] != "open"]
+        if closed and facts["date"] <= max(closed):
+            following = datetime.date.fromisoformat(max(closed)) + datetime.timedelta(1)
+            raise Refused(409, ("period_closed", None), saying=(f"the first open day is {following}",))
         row = Row(f"L-{len(self.rows) + 1:06d}", **facts)
         self.rows.append(row)
         return row

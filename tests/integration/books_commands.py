@@ -101,11 +101,27 @@ class Programme:
 
 
 @dataclass(frozen=True)
+class Account:
+    """One command on the accounting periods: `do` is open, close, reopen, certify or explain.
+
+    period: an index into `PERIODS`, beyond those that are open already for a new one
+    off:    how much the certified figures differ from what the ledger gives
+    """
+
+    do: str
+    who: Who
+    period: int
+    off: str = "0.00"
+    match: str | None = "present"
+    dry: bool = False
+
+
+@dataclass(frozen=True)
 class Compare:
     """No write: the present answers are stored for later, and all tables are compared with the journal."""
 
 
-Command = Enter | Reverse | Correct | Programme | Compare
+Command = Enter | Reverse | Correct | Programme | Account | Compare
 
 amounts = st.one_of(st.integers(1, 400), st.sampled_from([49, 50, 51, 150, 250, 9_999, 100_000])).map(
     lambda cents: f"{Decimal(cents) / 100:.2f}"
@@ -298,6 +314,22 @@ def of_programme(draw: st.DrawFn) -> Programme:
     return Programme(do, who, draw(st.sampled_from([*DRAFTED, DRAFTED[0]])), sent, draw(present), draw(rarely))
 
 
+# Each has some of the days of entries; the last one has not ended.
+PERIODS = (
+    ("2023", "2023-01-01", "2023-12-31"), ("2024-H1", "2024-01-01", "2024-02-29"),
+    ("2024-H2", "2024-03-01", "2025-01-31"), ("2025", "2025-02-01", "2025-12-31"),
+    ("later", "2026-01-01", "2098-12-31"),
+)  # fmt: skip
+accounting = st.builds(
+    Account,
+    do=st.sampled_from(["open"] * 4 + ["close"] * 3 + ["reopen"] * 3 + ["certify", "certify", "explain"]),
+    who=st.sampled_from([AGENT] * 6 + [ADMIN, UNIT, IOM]),
+    period=st.sampled_from([0, 0, 0, 1, 1, 2, 3, 4]),
+    off=st.sampled_from(["0.00", "0.01", "-7.00"]),
+    match=present,
+    dry=rarely,
+)
+
 LED = (
     Programme("draft", IOM, "TST-01", full(10)),
     Programme("submit", IOM, "TST-01"),
@@ -372,7 +404,7 @@ sequences = st.tuples(
     st.lists(
         st.one_of(
             *(entering(), entering(), entering(), reversing, correcting, correcting),
-            *(of_programme(), of_programme(), st.just(Compare())),
+            *(of_programme(), of_programme(), accounting, st.just(Compare())),
         ),
         min_size=12,
         max_size=45,

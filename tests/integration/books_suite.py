@@ -23,6 +23,7 @@ from mmptf_catalog.programmes.commands import programme_row
 from mmptf_catalog.programmes.domain import StatedProgramme
 from mmptf_catalog.programmes.schemas import CodeNames
 from tests.conftest import RunningApp, pool_of, service_of
+from tests.integration import books_periods
 from tests.integration.books import PARTIES, Books, Refused, Row
 from tests.integration.books_commands import (
     CATALOG,
@@ -37,6 +38,7 @@ from tests.integration.books_commands import (
     REFERENCED,
     REVIEWER,
     STATEMENT,
+    Account,
     Command,
     Compare,
     Correct,
@@ -106,6 +108,8 @@ class Suite:
             answer, refused = await self.reverse(command)
         elif isinstance(command, Correct):
             answer, refused = await self.correct(command)
+        elif isinstance(command, Account):
+            answer, refused = await books_periods.send(self, command)
         else:
             answer, refused = await self.programme(command)
         if refused:
@@ -354,6 +358,7 @@ class Suite:
     async def check(self) -> None:
         on = [None, *DAYS][self.steps % (len(DAYS) + 1)]
         await self.check_statements(on)
+        await books_periods.check_periods(self)
         if self.steps % 3 == 0:
             await self.check_totals()
         await self.check_programmes()
@@ -611,7 +616,11 @@ class Suite:
             STATEMENT, f"{STATEMENT}?on={DAYS[2]}", f"{STATEMENT}/contributors", f"{STATEMENT}/programmes",
             f"{STATEMENT}/organizations", f"{STATEMENT}/commitments", f"{FUNDING}/capitalization?interval=month",
             f"{LEDGER}?limit=1000", f"{LEDGER}/totals?by=programme&by=year", f"{LEDGER}/facets",
-            f"{LEDGER}/{last}", f"{LEDGER}?format=csv",
+            f"{LEDGER}/{last}", f"{LEDGER}?format=csv", f"{FUNDING}/periods", f"{STATEMENT}/earmarks?on={DAYS[3]}",
+            f"{FUNDING}/period-statements/fund?date_from={DAYS[2]}",
+            f"{FUNDING}/period-statements/programmes?date_from={DAYS[1]}&date_to={DAYS[4]}",
+            f"{FUNDING}/period-statements/thematic-areas?date_to={DAYS[3]}",
+            f"{FUNDING}/period-statements/contributors?date_from={DAYS[2]}&format=csv", f"{STATEMENT}/budgets",
         )  # fmt: skip
         by_catalogue = (
             f"{CATALOG}/programmes?limit=1000",

@@ -52,6 +52,8 @@ LOOP_SECONDS = 0.1
 # Answers that read more than a page, and why.
 DERIVED = {
     "/funding/v1/statement": "a statement is a sum of all entries",
+    "/funding/v1/period-statements": "a sum of all entries by month and party",
+    "/funding/v1/periods/{code}/figures": "a sum of all entries by day",
     "/funding/v1/capitalization": "a sum of all entries by day",
     "/funding/v1/progress": "a sum of all contributions",
     "/funding/v1/editions/{edition}/reconciliation": "a sum of all requirements of an edition",

@@ -417,8 +417,9 @@ class ProblemCode(StrEnum):
     TRANSITION_NOT_ALLOWED = (
         "transition_not_allowed",
         (409,),
-        "The status that is asked for may not follow the present one of the programme; `allowed` names those that may.",
-        "Send one of them; where somebody else has changed the status, read the programme again first.",
+        "The status that is asked for may not follow the present one of the programme or of the accounting period;"
+        " `allowed` names those that may, or `detail` says what comes before.",
+        "Send one of them; where somebody else has changed the status, read the record again first.",
     )
     NOT_AMENDABLE = (
         "not_amendable",
@@ -585,6 +586,20 @@ class ProblemCode(StrEnum):
         (409,),
         "More would be taken from a commitment than it promises on a day.",
         "Enter a smaller amount or a later day, or reverse the whole commitment.",
+    )
+
+    PERIOD_CLOSED = (
+        "period_closed",
+        (409,),
+        "The day of a ledger entry or reversal is up to the end of the last accounting period that is closed;"
+        " `detail` has the first open day.",
+        "Enter it with an open day; an entry that corrects another one names it in `corrects`.",
+    )
+    PERIOD_NOT_CONTIGUOUS = (
+        "period_not_contiguous",
+        (422,),
+        "An accounting period does not begin on the day after the last one ends.",
+        "Begin it on the day in `allowed`.",
     )
 
     # Answers to a rubric

@@ -14,6 +14,8 @@ from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.models import Base
+from mmptf_funding.period_statements import routes as period_statements
+from mmptf_funding.periods import routes as periods
 from mmptf_funding.replication import CATALOGUE
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
@@ -30,8 +32,24 @@ SERVICE = Service(
     package="mmptf_funding",
     settings=FundingSettings,
     metadata=Base.metadata,
-    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, closings.TAG, editions.EDITIONS_TAG),
-    routers=(contributions.router, ledger.router, closings.router, editions.router, imports.router),
+    tags=(
+        editions.TAG,
+        contributions.TAG,
+        ledger.TAG,
+        ledger.STATEMENTS_TAG,
+        periods.TAG,
+        closings.TAG,
+        editions.EDITIONS_TAG,
+    ),
+    routers=(
+        contributions.router,
+        ledger.router,
+        periods.router,
+        period_statements.router,
+        closings.router,
+        editions.router,
+        imports.router,
+    ),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={

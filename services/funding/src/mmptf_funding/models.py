@@ -322,6 +322,18 @@ class EntryRow(Record, Base, table=True):
     decision: str | None
 
 
+class AccountingPeriodRow(Record, Base, table=True):
+    """A period of the ledger; periods follow one another day by day. While it is not open, no entry is dated up to its
+    last day.
+    """
+
+    __tablename__ = "accounting_period"
+
+    first_day: date_ = Field(unique=True)
+    last_day: date_ = Field(unique=True)
+    status: str
+
+
 class ResultsMatrixRow(Record, Base, table=True):
     """The results matrix of one region of an edition: what it plans to achieve."""
 
@@ -401,6 +413,23 @@ LEDGER_ROLLUP_BY_PARTY = Rollup(
     keys=("kind", "flags", "thematic_area", "category", "organization", "contributor", "programme"),
     sums=("amount",),
 )
+# What statements for a period read: whole months of each party. The fee of a deposit counts in the thematic area to
+# which the deposit is restricted; that never changes, and the deposit is there before its fee or with it.
+LEDGER_ROLLUP_BY_MONTH = Rollup(
+    table="ledger_entry_rollup_by_month",
+    of="ledger_entry",
+    # The index of the keys finds the sums of one programme.
+    keys=("programme", "organization", "contributor", "kind", "category"),
+    derived={
+        "earmark": (
+            "CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT followed.thematic_area FROM public.ledger_entry AS"
+            ' followed WHERE followed.code = filtered.follows COLLATE "C") ELSE filtered.thematic_area END',
+            sa.Text,
+        ),
+        "month": ("(filtered.date - extract(day FROM filtered.date)::int + 1)", sa.Date),
+    },
+    sums=("amount",),
+)
 add_rollups(
     Base.metadata,
     (
@@ -411,5 +440,6 @@ add_rollups(
         LEDGER_ROLLUP_BY_KIND,
         LEDGER_ROLLUP_BY_DAY,
         LEDGER_ROLLUP_BY_PARTY,
+        LEDGER_ROLLUP_BY_MONTH,
     ),
 )

@@ -259,8 +259,9 @@ async def _load_state(
     before = {code for entry in (*entries, *reversals) for code in (entry.follows, entry.corrects) if code}
     # Most entries need little of it, and each part is planned anew.
     arguments = Arguments()
-    number, contributors, earlier = await write.connection.fetchrow(
-        "SELECT (SELECT coalesce(max(number), 0) FROM ledger_entry), "
+    number, closed_to, contributors, earlier = await write.connection.fetchrow(
+        "SELECT (SELECT coalesce(max(number), 0) FROM ledger_entry),"
+        " (SELECT max(last_day) FROM accounting_period WHERE status <> 'open'), "
         + ", ".join(
             f"ARRAY(SELECT {column} FROM {table} WHERE code = ANY({arguments.bind(sorted(codes))}::text[]))"
             if codes
@@ -288,6 +289,7 @@ async def _load_state(
         balances=await _load_balances(write, keys, since),
         settlements=await _load_settlements(write, (*entries, *reversals), followed, corrected or {}),
         bank_references=await _load_references(write, entries),
+        closed_to=closed_to,
     )
 
 

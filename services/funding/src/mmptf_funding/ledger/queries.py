@@ -22,6 +22,16 @@ _AREA_NAMES = ", ".join(f"('{code}', '{name}')" for code, name in THEMATIC_AREAS
 CONTRIBUTOR = _coded("contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 PROGRAMME = _coded("programme", "(SELECT record->>'title' FROM programme AS named WHERE named.code = {})")
 
+# The thematic area whose money an entry of the list is, as in the statements of areas: that of its programme, and of a
+# fee that of its deposit.
+EARMARK = """(CASE
+    WHEN entry.programme IS NOT NULL THEN (
+        SELECT record#>>'{thematic_area,code}' FROM programme AS named WHERE named.code = entry.programme)
+    WHEN entry.kind = 'agent_fee' THEN (
+        SELECT followed.thematic_area FROM ledger_entry AS followed
+         WHERE followed.code = entry.follows COLLATE "C")
+    ELSE entry.thematic_area END)""".replace("{", "{{").replace("}", "}}")
+
 DIMENSIONS = {
     "kind": Dimension("filtered.kind"),
     "contributor": CONTRIBUTOR,
@@ -105,6 +115,12 @@ LEDGER = Listing(
                 ),
             )
         },
+        "earmark": Filter(
+            f"{EARMARK} = ANY({{}}::text[])",
+            f"{codes_named_in('ledger_entry', 'thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
+            "/catalog/v1/thematic-areas",
+            not_stated=f"{EARMARK} IS NULL",
+        ),
         "category": Filter("category = ANY({}::text[])", not_stated="category IS NULL"),
         # Only entries with a flag are in the index.
         "flag": Filter("flags && {}::text[] AND flags <> '{{}}'", not_stated="flags = '{}'"),

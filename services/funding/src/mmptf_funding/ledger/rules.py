@@ -10,7 +10,7 @@ from typing import Protocol, get_args
 
 from mmptf_common.wire.places import is_place
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
+from mmptf_common.wire.problems import Conflict, ErrorDetail, error_detail, unknown_code
 from mmptf_common.wire.suggestions import country_meant
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger.domain import (
@@ -306,6 +306,20 @@ def _terms(entry: Entry) -> str:
     """The currency in which an entry is given, and its rate where there is one."""
     original = entry.original
     return f"{original.sum.currency} at {original.rate.normalize():f}" if original else entry.sum.currency
+
+
+def require_open(day: datetime.date, closed_to: datetime.date | None) -> None:
+    """Raise Conflict, with the first open day, for a day up to the end of the last closed period.
+
+    closed_to: that end; None where no period is closed. Earlier days are closed as well, whether a period has them or
+    not: an entry there would change the opening balance.
+    """
+    if closed_to is not None and day <= closed_to:
+        raise Conflict(
+            f"{day} is closed: the first open day is {closed_to + datetime.timedelta(days=1)}. What was wrong is"
+            " corrected by an entry of an open day that names in `corrects` what it corrects.",
+            code=ProblemCode.PERIOD_CLOSED,
+        )
 
 
 def reversal_errors(

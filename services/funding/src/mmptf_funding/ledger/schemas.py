@@ -547,6 +547,14 @@ class EntryFilter(PointInTime):
             examples=["2"],
         ),
     ]
+    earmark: Annotated[
+        Values,
+        Field(
+            description="Code of the thematic area whose money an entry is: of a fee the area of its deposit, of what"
+            " names a programme that of the programme. `not_stated` finds entries of money without an area.",
+            examples=["2"],
+        ),
+    ]
     category: Annotated[
         list[BudgetCategoryFilter],
         Field(

@@ -178,6 +178,7 @@ class LedgerState:
     balances:     those that the write's entries are checked against or compared with
     bank_references: the earliest entries with the references of the write's entries, by kind and reference
     settlements:  by the first code of a commitment, of those that the write's entries change or pay
+    closed_to:    the last day of the last closed period; None where none is closed
     new_entries:  what is to be stored, in order
     """
 
@@ -191,6 +192,7 @@ class LedgerState:
     balances: Mapping[BalanceKey, DailyBalance]
     bank_references: dict[tuple[str, str], str]
     settlements: dict[str, Settlement] = field(default_factory=dict)
+    closed_to: date | None = None
     new_entries: list[RecordedEntry] = field(default_factory=list)
     _looked_up: int = 0
 
@@ -227,7 +229,8 @@ class LedgerState:
         return recorded
 
     def append(self, entry: Entry, *, flags: Sequence[FlagDetail] = ()) -> RecordedEntry:
-        """Add an entry under the next code; returns it."""
+        """Add an entry under the next code; returns it. Raises Conflict where its day is closed."""
+        rules.require_open(entry.date, self.closed_to)
         self.number += 1
         code = code_of(self.number)
         recorded = RecordedEntry.of(

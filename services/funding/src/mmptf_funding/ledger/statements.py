@@ -32,6 +32,9 @@ from mmptf_common.wire.shares import share
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.catalogue import SOURCE
 from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
+from mmptf_funding.ledger.json_sql import money_json as _money
+from mmptf_funding.ledger.json_sql import object_json as _object
+from mmptf_funding.ledger.json_sql import share_json as _share
 from mmptf_funding.ledger.queries import LEDGER, PATH, PRECISE, settled_amount
 from mmptf_funding.ledger.schemas import StatementLine
 
@@ -60,6 +63,14 @@ _AGES = {
     "past_due_over_180": "age > 180",
     "no_due_date": "age IS NULL",
 }
+
+# What the entries up to the day of a statement add up to: for whole months, and for the days of the last one.
+_SUMS_UNTIL = """
+    (SELECT kind, contributor, programme, organization, n, amount FROM ledger_entry_rollup_by_month
+      WHERE $1::text IS NULL OR month < date_trunc('month', $1::text::date + 1)::date
+      UNION ALL
+     SELECT kind, contributor, programme, organization, 1, amount FROM ledger_entry
+      WHERE date BETWEEN date_trunc('month', $1::text::date + 1)::date AND $1::text::date) AS entry"""
 
 # Of each commitment, with its amendments, what is promised and what of it is settled, in its own currency; and in US
 # dollars at its rate, where `paid` is the part of `committed` that is settled. Payments count only up to the promise.
@@ -225,28 +236,6 @@ class PartyStatements:
         return [on, _entries_path({**parameters, "kind": "{kind}", self.party: "{code}"})]
 
 
-def _object(**members: str) -> str:
-    """SQL of a JSON object; members: its members in their order -> SQL of their values."""
-    columns = ", ".join(f"{value} AS {name}" for name, value in members.items())
-    return f"(SELECT row_to_json(made) FROM (SELECT {columns}) AS made)"
-
-
-def _money(amount: str, currency: str = f"'{CURRENCY}'") -> str:
-    """SQL of `Money`."""
-    return _object(amount=f"round({amount}, 2)::text", currency=currency)
-
-
-def _share(part: str, whole: str) -> str:
-    """SQL of `Share`, as `share` computes it; null where the whole is not above zero. Both have two decimal places."""
-    return f"""(
-        SELECT row_to_json(made)
-          FROM (SELECT div(part, common)::text AS numerator, div(whole, common)::text AS denominator,
-                       (div(part * 10000, whole) * 0.01)::text AS per_cent
-                  FROM (SELECT part, whole, gcd(part, whole) AS common
-                          FROM (SELECT 100 * ({part}) AS part, 100 * ({whole}) AS whole) AS cents
-                         WHERE whole > 0) AS terms) AS made)"""
-
-
 def _line(kind: LedgerEntryKind) -> str:
     """SQL of `StatementLine`, from a row with the sum of the kind, its number of entries, and the code of the party."""
     path = f"replace(replace($2::text, '{{kind}}', '{kind}'), '{{code}}', code)"
@@ -257,7 +246,7 @@ def _sums(*kinds: LedgerEntryKind) -> str:
     """SQL of the columns of sums of entries: for each kind the amount, and the number of entries as `…_rows`."""
     return ", ".join(
         f"coalesce(sum(amount) FILTER (WHERE kind = '{kind}'), 0) AS {kind},"
-        f" count(*) FILTER (WHERE kind = '{kind}') AS {kind}_rows"
+        f" coalesce(sum(n) FILTER (WHERE kind = '{kind}'), 0)::bigint AS {kind}_rows"
         for kind in kinds
     )
 
@@ -281,7 +270,7 @@ def _delivered(party: str) -> str:
         SELECT {party} AS code, {sums},
                bool_or(expenditure_rows > 0 AND expenditure > transfer - refund) AS overspent
           FROM (SELECT programme, organization, {_sums(*kinds)}
-                  FROM ledger_entry WHERE {party} IS NOT NULL AND {_UNTIL} GROUP BY 1, 2) AS pair
+                  FROM {_SUMS_UNTIL} WHERE {party} IS NOT NULL GROUP BY 1, 2) AS pair
          GROUP BY 1) AS delivered"""
 
 
@@ -297,7 +286,7 @@ CONTRIBUTORS = PartyStatements(
         SELECT sums.*, coalesce(paid, 0) AS paid,
                (SELECT name FROM contributor WHERE contributor.code = sums.code) AS name
           FROM (SELECT contributor AS code, {_sums(*_CONTRIBUTED)}
-                  FROM ledger_entry WHERE contributor IS NOT NULL AND {_UNTIL} GROUP BY 1) AS sums
+                  FROM {_SUMS_UNTIL} WHERE contributor IS NOT NULL GROUP BY 1) AS sums
           LEFT JOIN (SELECT contributor AS code, sum(paid) AS paid FROM ({_PAYMENTS}) AS payment GROUP BY 1) AS payments
               USING (code)) AS contributed""",
     members={

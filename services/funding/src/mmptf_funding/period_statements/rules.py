@@ -1,0 +1,79 @@
+"""Rules of statements for a period: the balances that they state, as sums of kinds of entries with their signs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from mmptf_funding.ledger.domain import LedgerEntryKind
+from mmptf_funding.ledger.rules import SIGN, SOURCES, USES
+
+Signs = Mapping[LedgerEntryKind, int]
+
+# The cash with the administrative agent.
+CASH: Signs = {kind: SIGN.get(kind, 1) for kind in SOURCES} | {kind: -SIGN.get(kind, 1) for kind in USES}
+# What came in and was not allocated, less fees and costs: the cash without what is allocated and still to be paid out.
+AVAILABLE_TO_ALLOCATE: Signs = {kind: sign for kind, sign in CASH.items() if kind not in ("transfer",)} | {
+    "allocation": -1
+}
+NOT_YET_TRANSFERRED: Signs = {"allocation": 1, "transfer": -1}
+# What organizations have received and neither returned nor spent.
+WITH_ORGANIZATIONS: Signs = {"transfer": 1, "refund": -1, "expenditure": -1}
+# What is available in a thematic area beside the lines of its statement.
+OF_AREAS: tuple[LedgerEntryKind, ...] = ("deposit", "agent_fee", "allocation", "refund")
+OTHER_AVAILABLE: Signs = {kind: sign for kind, sign in AVAILABLE_TO_ALLOCATE.items() if kind not in OF_AREAS}
+
+FIRST_DAY, LAST_DAY = date.min, date.max
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days of a statement, and how they divide into whole months and single days.
+
+    start, end:  the first and the last day; `FIRST_DAY` and `LAST_DAY` where there is no limit
+    whole_until: earlier months are read as wholes, but for `split`
+    split:       the first day of the month within which the span begins, `FIRST_DAY` where it begins with a month
+    """
+
+    start: date
+    end: date
+    whole_until: date
+    split: date
+
+    @classmethod
+    def of(cls, start: date | None, end: date | None) -> Span:
+        """The span of two days, each None where there is no limit."""
+        first, last = start or FIRST_DAY, end or LAST_DAY
+        whole_until = LAST_DAY if last == LAST_DAY else (last + timedelta(days=1)).replace(day=1)
+        return cls(first, last, whole_until, FIRST_DAY if first.day == 1 else first.replace(day=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Earmarked:
+    """The money of one thematic area, or without one, on a day.
+
+    received:   what came in for it, less fees and costs; allocated: to programmes of the area, less what they refunded
+    """
+
+    received: Decimal
+    allocated: Decimal
+
+    @property
+    def exceeding(self) -> Decimal:
+        """What is allocated beyond what was received for it."""
+        return max(self.allocated - self.received, Decimal(0))
+
+    @property
+    def left(self) -> Decimal:
+        """What was received for it and is not allocated."""
+        return max(self.received - self.allocated, Decimal(0))
+
+
+def unearmarked_free(pool: Earmarked, areas: Sequence[Earmarked]) -> Decimal:
+    """What is free of the money without a thematic area: below zero where areas have used the money of other areas.
+
+    pool: the money without an area; areas: that of each area, which takes from the pool what exceeds its own
+    """
+    return pool.received - pool.allocated - sum((area.exceeding for area in areas), Decimal(0))

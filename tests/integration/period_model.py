@@ -1,0 +1,160 @@
+"""A plain model of the statements for a period, and their comparison with what the service answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+Json = dict[str, Any]
+# Returns the JSON of a path.
+Get = Callable[[str], Awaitable[Any]]
+
+STATEMENTS = "/funding/v1/period-statements"
+CASH = {
+    "deposit": 1, "interest": 1, "transfer": -1, "refund": 1, "agent_fee": -1, "direct_cost": -1, "bank_charge": -1,
+}  # fmt: skip
+AVAILABLE = {kind: sign for kind, sign in CASH.items() if kind != "transfer"} | {"allocation": -1}
+HELD = {"transfer": 1, "refund": -1, "expenditure": -1}
+WAITING = {"allocation": 1, "transfer": -1}
+LINES = {
+    "contributors": {"pledges": "pledge", "commitments": "commitment", "deposits": "deposit"},
+    "programmes": {
+        "allocations": "allocation", "transfers": "transfer", "refunds": "refund", "expenditures": "expenditure",
+    },
+    "organizations": {"transfers": "transfer", "refunds": "refund", "expenditures": "expenditure"},
+    "thematic-areas": {
+        "pledges": "pledge", "commitments": "commitment", "deposits": "deposit", "agent_fees": "agent_fee",
+        "allocations": "allocation", "refunds": "refund",
+    },
+}  # fmt: skip
+BALANCES: dict[str, dict[str, dict[str, int]]] = {
+    "contributors": {},
+    "programmes": {"not_yet_transferred": WAITING, "balance_with_organizations": HELD},
+    "organizations": {"balance_with_organization": HELD},
+    "thematic-areas": {
+        "other": {kind: CASH[kind] for kind in ("interest", "direct_cost", "bank_charge")},
+        "available": AVAILABLE,
+    },
+}
+PARTY = {
+    "contributors": "contributor", "programmes": "programme", "organizations": "organization",
+    "thematic-areas": "thematic_area",
+}  # fmt: skip
+
+
+def usd(amount: Decimal) -> Json:
+    return {"amount": f"{amount:.2f}", "currency": "USD"}
+
+
+class Model:
+    """The entries of the list, and what they add up to."""
+
+    def __init__(self, rows: list[Json], areas: Mapping[str, str | None]) -> None:
+        self.rows = rows
+        self.areas = areas
+        self.by_code = {row["code"]: row for row in rows}
+
+    def area(self, row: Json) -> str:
+        """The thematic area whose money an entry is."""
+        if row["programme"]:
+            found = self.areas.get(row["programme"])
+        elif row["kind"] == "agent_fee":
+            found = self.by_code[row["follows"]]["thematic_area"]
+        else:
+            found = row["thematic_area"]
+        return found or "not_stated"
+
+    def party(self, row: Json, name: str) -> str | None:
+        found: str | None = self.area(row) if name == "thematic_area" else row[name]
+        return found
+
+    def sums(self, rows: Iterable[Json], signs: Mapping[str, int]) -> Decimal:
+        found = (Decimal(r["sum"]["amount"]) * signs[r["kind"]] for r in rows if r["kind"] in signs)
+        return sum(found, Decimal(0))
+
+    def line(self, rows: list[Json], kind: str, start: str | None, end: str | None) -> Json:
+        before = [row for row in rows if start and row["date"] < start and row["kind"] == kind]
+        within = [row for row in rows if self.within(row, start, end) and row["kind"] == kind]
+        opening, moved = self.sums(before, {kind: 1}), self.sums(within, {kind: 1})
+        return {
+            "kind": kind, "opening": usd(opening), "sum": usd(moved), "rows": len(within),
+            "closing": usd(opening + moved),
+        }  # fmt: skip
+
+    def balance(self, rows: list[Json], signs: Mapping[str, int], start: str | None, end: str | None) -> Json:
+        opening = self.sums([row for row in rows if start and row["date"] < start], signs)
+        change = self.sums([row for row in rows if self.within(row, start, end)], signs)
+        return {"opening": usd(opening), "change": usd(change), "closing": usd(opening + change)}
+
+    @staticmethod
+    def within(row: Json, start: str | None, end: str | None) -> bool:
+        return (start is None or row["date"] >= start) and (end is None or row["date"] <= end)
+
+    def statements(self, what: str, start: str | None, end: str | None) -> list[Json]:
+        name = PARTY[what]
+        parties: dict[str, list[Json]] = {}
+        for row in self.rows:
+            if end is None or row["date"] <= end:
+                party = self.party(row, name)
+                if party is not None:
+                    parties.setdefault(party, []).append(row)
+        return [
+            {name: party}
+            | {member: self.line(rows, kind, start, end) for member, kind in LINES[what].items()}
+            | {member: self.balance(rows, signs, start, end) for member, signs in BALANCES[what].items()}
+            for party, rows in sorted(parties.items(), key=lambda found: (found[0] == "not_stated", found[0]))
+        ]
+
+
+def without_links(said: Any, links: list[Json]) -> Any:
+    if isinstance(said, list):
+        return [without_links(item, links) for item in said]
+    if not isinstance(said, dict):
+        return said
+    if "link" in said:
+        links.append(said)
+    return {name: without_links(value, links) for name, value in said.items() if name not in ("link", "title", "name")}
+
+
+def days(start: str | None, end: str | None) -> dict[str, str]:
+    return ({"date_from": start} if start else {}) | ({"date_to": end} if end else {})
+
+
+async def check(get: Get, model: Model, start: str | None, end: str | None, **query: str) -> list[Json]:
+    """Compare the statements for some days with the model; returns what has a link."""
+    asked = urlencode(days(start, end) | query)
+    links = list[Json]()
+    fund = without_links(await get(f"{STATEMENTS}/fund?{asked}"), links)
+    assert fund["sources"] == [model.line(model.rows, kind, start, end) for kind in ("deposit", "interest")]
+    uses = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
+    assert fund["uses"] == [model.line(model.rows, kind, start, end) for kind in uses]
+    for member, kind in (
+        ("pledges", "pledge"), ("commitments", "commitment"), ("allocations", "allocation"),
+        ("expenditures", "expenditure"),
+    ):  # fmt: skip
+        assert fund[member] == model.line(model.rows, kind, start, end)
+    for member, signs in (
+        ("cash", CASH), ("available_to_allocate", AVAILABLE), ("not_yet_transferred", WAITING),
+        ("balance_with_organizations", HELD), ("total_sources", {"deposit": 1, "interest": 1}),
+        ("total_uses", {kind: -CASH[kind] for kind in uses}),
+    ):  # fmt: skip
+        assert fund[member] == model.balance(model.rows, signs, start, end), member
+    assert (fund["date_from"], fund["date_to"]) == (start, end)
+    available = Decimal(0)
+    for what in LINES:
+        items = without_links(await get(f"{STATEMENTS}/{what}?{asked}"), links)["items"]
+        assert items == model.statements(what, start, end), (what, start, end)
+        if what == "thematic-areas":
+            available = sum((Decimal(item["available"]["closing"]["amount"]) for item in items), Decimal(0))
+    assert usd(available) == fund["available_to_allocate"]["closing"]
+    return links
+
+
+async def walk(get: Get, links: Iterable[Json]) -> None:
+    """Check that the entries of each line are exactly those that were counted."""
+    for line in links:
+        rows: list[Json] = (await get(f"{line['link']}&limit=1000"))["items"]
+        assert len(rows) == line["rows"], line
+        assert usd(sum((Decimal(row["sum"]["amount"]) for row in rows), Decimal(0))) == line["sum"], line
