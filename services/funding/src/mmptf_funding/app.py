@@ -46,6 +46,7 @@ SERVICE = Service(
         "initiatives": "initiative",
         "ledger_entries": "ledger_entry",
     },
+    private=frozenset({"bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry"}),
     body_limits={imports.PATH: bodies.MAX_BODY},
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
 )
