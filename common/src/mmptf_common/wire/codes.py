@@ -54,9 +54,12 @@ TotalStage = TypeAliasType(
         "direct_cost",
         "bank_charge",
         "interest",
+        "bank_credit",
+        "bank_debit",
     ],
 )
-"""What a total is a sum of: a stage of money, or, from `agent_fee` on, a kind of ledger entry that is at no stage.
+"""What a total is a sum of: a stage of money, or, from `agent_fee` on, a kind of ledger entry that is at no stage; of
+bank statements, what was added and what was taken.
 
 Totals of different stages are never added together, since the same money passes through several.
 
@@ -74,6 +77,8 @@ Totals of different stages are never added together, since the same money passes
 - `direct_cost`: direct costs of the Fund
 - `bank_charge`: charges of banks
 - `interest`: interest and other income of the Fund
+- `bank_credit`: added to bank accounts, as their statements say
+- `bank_debit`: taken from bank accounts, as their statements say
 """
 
 ProgrammeBudgetStage = TypeAliasType(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
+from mmptf_funding.bank import routes as bank
 from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
@@ -29,8 +30,8 @@ SERVICE = Service(
     package="mmptf_funding",
     settings=FundingSettings,
     metadata=Base.metadata,
-    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, editions.EDITIONS_TAG),
-    routers=(contributions.router, ledger.router, editions.router, imports.router),
+    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, bank.TAG, editions.EDITIONS_TAG),
+    routers=(contributions.router, ledger.router, bank.router, editions.router, imports.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
@@ -47,7 +48,7 @@ SERVICE = Service(
         "ledger_entries": "ledger_entry",
     },
     private=frozenset({"bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry"}),
-    body_limits={imports.PATH: bodies.MAX_BODY},
+    body_limits={imports.PATH: bodies.MAX_BODY, bank.STATEMENTS_PATH: bank.MAX_STATEMENT},
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
 )
 

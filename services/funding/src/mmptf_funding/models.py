@@ -318,6 +318,7 @@ class BankEntryRow(Record, Base, table=True):
 
     refs: all references; identity: the bank's own with day and amount, which no two entries of an account have in
     common, null where there is none; match: the match that reconciles it, null where none does
+    effective: the latest day of what the match contains, from which on both sides have it
     """
 
     __tablename__ = "bank_entry"
@@ -343,6 +344,7 @@ class BankEntryRow(Record, Base, table=True):
     refs: list[str] = codes()
     identity: str | None
     match: str | None = Field(default=None, index=True)
+    effective: date | None = None
 
 
 class BankMatchRow(Record, Base, table=True):
@@ -361,7 +363,10 @@ class BankMatchRow(Record, Base, table=True):
 
 
 class ReconciledEntryRow(Record, Base, table=True):
-    """The confirmed match of a ledger entry, under the code of that entry, so that it never has two."""
+    """The confirmed match of a ledger entry, under the code of that entry, so that it never has two.
+
+    effective: the latest day of what the match contains, from which on both sides have it
+    """
 
     __tablename__ = "reconciled_entry"
     __table_args__ = (sa.ForeignKeyConstraint(["code"], ["ledger_entry.code"]),)
@@ -369,7 +374,7 @@ class ReconciledEntryRow(Record, Base, table=True):
     account: str = Field(foreign_key="bank_account.code", index=True)
     match: str = Field(foreign_key="bank_match.code", index=True)
     bank_entry: str
-    booking_date: date
+    effective: date
 
 
 class ResultsMatrixRow(Record, Base, table=True):

@@ -202,6 +202,7 @@ def _statement(reader: _Reader, entries: tuple[StatedEntry, ...], pending: int) 
     stated = reader.text("FrToDt/FrDtTm", "FrToDt/FrDt")
     begins = date.fromisoformat(stated[:10]) if stated and _DAY.match(stated) else on
     return StatedStatement(
+        pointer=reader.pointer,
         account=account[:64],
         currency=closing.currency() or reader.text("Acct/Ccy") or "",
         identification=bank_text(reader.text("Id"), 64),

@@ -32,6 +32,20 @@ MatchState = TypeAliasType("MatchState", Literal["confirmed", "cancelled"])
 - `cancelled`: the match was undone, and its entries can be matched anew
 """
 
+ProposalReason = TypeAliasType(
+    "ProposalReason",
+    Literal["same_reference", "same_amount", "same_sum", "net_of_fee", "same_day", "near_day"],
+)
+"""Why a match is proposed.
+
+- `same_reference`: the ledger's `bank_reference` is among the references of the bank entry
+- `same_amount`: one ledger entry has the amount of the bank entry
+- `same_sum`: several ledger entries with one reference add up to the amount of the bank entry
+- `net_of_fee`: a deposit less the agent's fee that was entered with it is the amount of the bank entry
+- `same_day`: the value date of the ledger, or the posting date where there is none, is that of the bank entry
+- `near_day`: it is at most `days` days away
+"""
+
 # The longest text that is stored of a bank's file, and of one reference; references of one entry.
 MAX_TEXT, MAX_REFERENCE, MAX_REFERENCES = 2000, 140, 100
 _NOT_STORED = re.compile(f"[{texts.REFUSED}{texts.UNSEEN}]")
@@ -65,12 +79,14 @@ class StatedEntry(BaseModel):
 class StatedStatement(BaseModel):
     """A statement as a file states it; balances are negative where the account is overdrawn.
 
-    account: code, IBAN or number; identification: the bank's own of the statement; pending: the number of entries that
-    are announced and not booked, which no statement counts
+    pointer: where it is in the file, for errors; account: code, IBAN or number
+    identification: the bank's own of the statement
+    pending: the number of entries that are announced and not booked, which no balance counts
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    pointer: str
     account: str
     currency: str
     identification: str | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from mmptf_common.wire.base import Code, Day, NewCode, PatchModel, RequestModel,
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
-from mmptf_funding.bank.domain import BankDirection, MatchState, StatementFormat
+from mmptf_funding.bank.domain import BankDirection, MatchState, ProposalReason, StatementFormat
 from mmptf_funding.currencies import Currency
 from mmptf_funding.ledger.domain import LedgerEntryKind
 
@@ -60,9 +59,9 @@ class BankAccountSent(RequestModel):
 class BankAccountPatch(PatchModel):
     """What changes of a bank account; currency and number never do: another account has another code."""
 
-    name: Annotated[Text, Field(max_length=300)] | None = Field(default_factory=unset)
+    name: Annotated[Text, Field(default_factory=unset, max_length=300)]
     """What the account is called."""
-    bank: Annotated[Text, Field(max_length=300)] | None = Field(default_factory=unset)
+    bank: Annotated[Text, Field(default_factory=unset, max_length=300)]
     """Name of the bank."""
 
 
@@ -330,7 +329,7 @@ class MatchCancellationSent(RequestModel):
 
 
 class BankMatch(ResponseModel):
-    """That a bank entry and ledger entries are the same money. A wrong match is cancelled, and a right one confirmed."""
+    """That a bank entry and ledger entries are the same money. A wrong match is cancelled, a right one confirmed."""
 
     code: Code
     """Code of the match, such as `M-000001`; matches are numbered in the order of writing."""
@@ -376,20 +375,6 @@ class BankMatchQuery(ListQuery):
 
 
 # --- proposals ------------------------------------------------------------------------------------------------------
-
-ProposalReason = TypeAliasType(
-    "ProposalReason",
-    Literal["same_reference", "same_amount", "same_sum", "net_of_fee", "same_day", "near_day"],
-)
-"""Why a match is proposed.
-
-- `same_reference`: the ledger's `bank_reference` is among the references of the bank entry
-- `same_amount`: one ledger entry has the amount of the bank entry
-- `same_sum`: several ledger entries with one reference add up to the amount of the bank entry
-- `net_of_fee`: a deposit less the agent's fee that was entered with it is the amount of the bank entry
-- `same_day`: the value date of the ledger, or the posting date where there is none, is that of the bank entry
-- `near_day`: it is at most `days` days away
-"""
 
 
 class MatchProposal(ResponseModel):
@@ -574,8 +559,8 @@ class Reconciliation(ResponseModel):
     """Entries of the ledger that name the account and were given in another currency, so that no balance contains them.
     """
     without_account: list[LedgerItem]
-    """Cash entries of the ledger that name no bank account, where the Fund has several; no balance contains them. Where
-    it has only one, they belong to it.
+    """Cash entries of the ledger that name none of the listed bank accounts; no balance contains them. Where only one
+    account is listed, those that name none at all belong to it.
     """
     days: list[ReconciledDay]
     """Both balances on each day of the last statement on which one of them changed (running balance)."""
@@ -624,4 +609,3 @@ USD-1,USD,1/2026,2026-01-01,2026-01-31,0.00,999985.00,2026-01-31,2026-01-31,-15.
 """
 MATCH = {"bank_entry": "B-000001", "ledger_entries": ["L-000002"], "note": None}
 CANCELLATION = {"reason": "It pays another commitment."}
-ZERO = Decimal("0.00")

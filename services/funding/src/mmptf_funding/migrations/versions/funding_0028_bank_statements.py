@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "funding_0028"
-down_revision = "funding_0020"
+down_revision = "funding_0021"
 
 FIRST = "nullif(current_setting('mmptf.first', true), '')::bigint"
 NEW = ("bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry")
@@ -88,6 +88,7 @@ def upgrade() -> None:  # noqa: D103
         sa.Column("refs", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("identity", sa.String()),
         sa.Column("match", sa.String()),
+        sa.Column("effective", sa.Date()),
         sa.UniqueConstraint("number"),
         sa.UniqueConstraint("account", "identity"),
         sa.ForeignKeyConstraint(["account"], ["bank_account.code"]),
@@ -109,7 +110,7 @@ def upgrade() -> None:  # noqa: D103
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("match", sa.String(), nullable=False),
         sa.Column("bank_entry", sa.String(), nullable=False),
-        sa.Column("booking_date", sa.Date(), nullable=False),
+        sa.Column("effective", sa.Date(), nullable=False),
         sa.ForeignKeyConstraint(["code"], ["ledger_entry.code"]),
         sa.ForeignKeyConstraint(["account"], ["bank_account.code"]),
         sa.ForeignKeyConstraint(["match"], ["bank_match.code"]),
