@@ -37,7 +37,7 @@ ACCOUNTS = Listing(
     rows="bank_account",
     query=schemas.BankAccountQuery,
     sorts={"code": ("code", "text")},
-    filters={"currency": Filter("currency = ANY({}::text[])")},
+    filters={},
     columns={
         "code": "code",
         "name": "record->>'name'",
@@ -102,7 +102,7 @@ ENTRIES = Listing(
         "date_from": Filter("booking_date >= {}::text::date"),
         "date_to": Filter("booking_date <= {}::text::date"),
         "amount": Filter("amount = {}::text::numeric"),
-        "reference": Filter("refs && {}::text[]"),
+        "reference": Filter("refs @> ARRAY[{}::text]"),
     },
     columns={
         "code": "code",

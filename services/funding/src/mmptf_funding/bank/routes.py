@@ -11,7 +11,14 @@ from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, ReadRequest, WriteRequest
 from mmptf_common.http.identity import Identity, PublicRequest
-from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery, TableQuery, TotalsQuery
+from mmptf_common.http.parameters import (
+    NO_PARAMETERS,
+    ListQuery,
+    PointInTimeQuery,
+    StrictQuery,
+    TableQuery,
+    TotalsQuery,
+)
 from mmptf_common.lists.facets import FacetCounts, answer_facets, facet_columns
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import answer_item, answer_list
@@ -188,6 +195,7 @@ _add_list(
     tags=[TAG.name],
     response_class=Response,
     summary="Get the template of a bank statement",
+    dependencies=[NO_PARAMETERS],
     **openapi.plain(only=(CSV,)),
 )
 async def get_bank_statement_template(request: PublicRequest) -> Response:

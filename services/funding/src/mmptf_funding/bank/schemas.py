@@ -93,7 +93,6 @@ class BankAccountQuery(ListQuery):
     """Which bank accounts, and in which order."""
 
     sort: tuple[Literal["code", "-code"], ...] = order_by("code")
-    currency: Annotated[Values, Field(description="ISO 4217 code of the currency of an account.", examples=["USD"])]
 
 
 # --- statements -----------------------------------------------------------------------------------------------------
@@ -260,17 +259,16 @@ class BankEntryFilter(PointInTime):
     ] = None
     amount: Annotated[
         SignedText | None,
-        Field(description="Only entries of exactly this amount, negative for debits.", examples=["-1500.00"]),
+        Field(description="Only entries of exactly this amount, negative for debits.", examples=["-200000.00"]),
     ] = None
     reference: Annotated[
-        list[Annotated[str, Field(max_length=140)]],
+        str | None,
         Field(
-            default_factory=list,
-            max_length=100,
+            max_length=140,
             description="Only entries that have this text among their references.",
-            examples=["SC-2026-014"],
+            examples=["FT26061A"],
         ),
-    ]
+    ] = None
 
 
 class BankEntryQuery(BankEntryFilter, ListQuery):
@@ -595,17 +593,18 @@ class ReconciliationLine(ResponseModel):
     """Code of a match that does not count yet on the day."""
 
 
+# The examples of the contract: an account, a statement of another one, and a match of an entry in it.
 ACCOUNT = {
-    "code": "USD-1",
-    "name": "Main account",
-    "currency": "USD",
+    "code": "EUR-1",
+    "name": "Account in euros",
+    "currency": "EUR",
     "number": "CH93 0076 2011 6238 5295 7",
     "bank": "A bank",
 }
 STATEMENT = """\
-account,currency,identification,date_from,date_to,opening_balance,closing_balance,booking_date,value_date,amount,bank_reference,counterparty,text
-USD-1,USD,1/2026,2026-01-01,2026-01-31,0.00,999985.00,2026-01-15,2026-01-15,1000000.00,FT26015A,Germany,contribution
-USD-1,USD,1/2026,2026-01-01,2026-01-31,0.00,999985.00,2026-01-31,2026-01-31,-15.00,CH2601,,charges of January
+account,currency,identification,date_from,date_to,opening_balance,closing_balance,booking_date,value_date,amount,bank_reference,counterparty
+USD-1,USD,1/2026,2026-03-01,2026-03-31,0.00,342500.00,2026-03-02,2026-03-02,542500.00,FT26061A,A contributor
+USD-1,USD,1/2026,2026-03-01,2026-03-31,0.00,342500.00,2026-03-20,2026-03-20,-200000.00,FT26079B,An organization
 """
-MATCH = {"bank_entry": "B-000001", "ledger_entries": ["L-000002"], "note": None}
+MATCH = {"bank_entry": "B-000002", "ledger_entries": ["L-000005"], "note": "The bank gives no reference of the Fund."}
 CANCELLATION = {"reason": "It pays another commitment."}
