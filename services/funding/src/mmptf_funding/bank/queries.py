@@ -344,13 +344,13 @@ async def _candidates(
 async def answer_reconciliation(request: Request, account: str, query: schemas.ReconciliationQuery) -> Response:
     """The reconciliation of an account on a day."""
 
-    async def build(data: Snapshot, revision: int) -> schemas.Reconciliation:
+    async def build(data: Snapshot, revision: int) -> schemas.BankReconciliation:
         return await reconcile(data, account, query.on, revision)
 
     return await answer_computed(request, query, build, table=_reconciliation_as_csv)
 
 
-async def reconcile(data: Snapshot, account: str, on: str | None, revision: int) -> schemas.Reconciliation:
+async def reconcile(data: Snapshot, account: str, on: str | None, revision: int) -> schemas.BankReconciliation:
     """The reconciliation of an account at the end of a day; without one, of the last day of its last statement."""
     scope = await account_scope(data, account)
     statements = await data.fetch(
@@ -401,7 +401,7 @@ async def reconcile(data: Snapshot, account: str, on: str | None, revision: int)
     bank_sum = sum((row["amount"] for row in bank_rows), ZERO)
     ledger_sum = sum((row["moved"] for row in unsettled if row["moved"] is not None), ZERO)
     unexplained = None if bank is None else (ledger or ZERO) - bank - ledger_sum + bank_sum
-    return schemas.Reconciliation(
+    return schemas.BankReconciliation(
         account=scope.code,
         on=day,
         statement=last.code if last else None,
@@ -519,7 +519,7 @@ async def _days(data: Snapshot, scope: AccountScope, last: rules.Period, until: 
 RECONCILIATION_COLUMNS = columns_of(schemas.ReconciliationLine)
 
 
-def _reconciliation_as_csv(answer: schemas.Reconciliation) -> bytes:
+def _reconciliation_as_csv(answer: schemas.BankReconciliation) -> bytes:
     """One row for each balance, each entry that only one side has, and the unexplained difference."""
     lines = [_line("ledger", answer.on, answer.ledger), _line("bank", answer.on, answer.bank)]
     if answer.opening:

@@ -387,7 +387,7 @@ _add_list(
 @router.get(
     "/reconciliation/{account}",
     tags=[TAG.name],
-    response_model=schemas.Reconciliation,
+    response_model=schemas.BankReconciliation,
     summary="Get the reconciliation of a bank account",
     **openapi.read(media=openapi.TABLE, texts=openapi.table(queries.RECONCILIATION_COLUMNS), missing=True),
 )

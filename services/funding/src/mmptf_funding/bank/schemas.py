@@ -480,7 +480,7 @@ class BankItem(ResponseModel):
     booking_date: datetime.date
     """Day on which the bank booked it."""
     value_date: datetime.date
-    """Value date."""
+    """Day from which the bank counts it for interest."""
     sum: Money
     """Amount, negative for what went out."""
     references: list[str]
@@ -517,7 +517,7 @@ class OpeningComparison(ResponseModel):
     """`ledger` less `bank`."""
 
 
-class Reconciliation(ResponseModel):
+class BankReconciliation(ResponseModel):
     """A bank account on a day: the balance by the ledger less the balance by the bank is what the lists here explain.
 
     `ledger` less `bank` is the sum of `ledger_only` less the sum of `bank_only`, and `unexplained`.
@@ -584,7 +584,7 @@ class ReconciliationLine(ResponseModel):
     date: datetime.date | None
     """Posting or booking date; of a balance its day."""
     value_date: datetime.date | None
-    """Value date."""
+    """Day from which the bank counts it for interest."""
     sum: Money | None
     """The amount."""
     reference: str | None
