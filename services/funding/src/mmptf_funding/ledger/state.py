@@ -13,6 +13,7 @@ from itertools import accumulate
 from mmptf_common.lists.codes import MOST_MEANT, suggest
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, ProblemError, raise_if_any, unknown_code
 from mmptf_common.wire.suggestions import Suggestion, fold
 from mmptf_funding.contributions.queries import CONTRIBUTORS
@@ -40,9 +41,16 @@ def number_of(code: str) -> int:
 
 def balance_keys(entry: Entry) -> Iterable[BalanceKey]:
     """The balances that an entry is part of."""
-    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, rules.PAID):
+    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT):
         if entry.kind in (*balance.plus, *balance.minus):
             yield balance, tuple(getattr(entry, name) for name in balance.members)
+
+
+def checked_keys(entry: Entry) -> Iterable[BalanceKey]:
+    """The balances that an entry is checked against: of those never below zero, the ones that it reduces."""
+    for key in balance_keys(entry):
+        if key[0] not in rules.NEVER_BELOW_ZERO or _signed(key[0], entry) < 0:
+            yield key
 
 
 class _Days:
@@ -117,6 +125,33 @@ class DailyBalance:
 
 
 @dataclass
+class Settlement:
+    """How a commitment was changed and paid, in its own currency: beside its amount, what counts from each day on.
+
+    commitment: the entry that stands for it now
+    amended:    by its amendments
+    unpaid:     by its amendments, and less its deposits
+    """
+
+    commitment: Entry
+    amended: DailyBalance = field(default_factory=DailyBalance)
+    unpaid: DailyBalance = field(default_factory=DailyBalance)
+
+    def add(self, entry: Entry, sign: int = 1) -> None:
+        """Add an amendment or a deposit; with -1 as sign take it away again."""
+        amount = sign * rules.settled(entry, self.commitment)
+        if entry.kind == "commitment_amendment":
+            self.amended.add(entry.date, amount)
+        self.unpaid.add(entry.date, amount if entry.kind == "commitment_amendment" else -amount)
+
+    def exceeded_by(self, entry: Entry) -> bool:
+        """Whether deposits exceed the commitment with a new amendment or deposit, on its day or a later one."""
+        amount = rules.settled(entry, self.commitment)
+        change = amount if entry.kind == "commitment_amendment" else -amount
+        return change < 0 and self.commitment.promised.amount + self.unpaid.lowest(entry.date)[1] + change < 0
+
+
+@dataclass
 class LedgerState:
     """The ledger within a write, as far as the write's entries depend on it.
 
@@ -126,7 +161,8 @@ class LedgerState:
     entries:      by code, those that the write's entries follow or correct, and those that it has written
     programmes:   by code, the stored descriptions of those that the write's entries name
     held:         codes of the catalogue that earlier entries name; only filled where the catalogue cannot be asked
-    balances:     those that the write's entries are part of
+    balances:     those that the write's entries are checked against
+    settlements:  by the first code of a commitment, of those that the write's entries change or pay
     new_entries, new_programmes: what is to be stored, in order
     """
 
@@ -138,6 +174,7 @@ class LedgerState:
     programmes: dict[str, Programme]
     held: frozenset[tuple[Noun, str]]
     balances: Mapping[BalanceKey, DailyBalance]
+    settlements: dict[str, Settlement] = field(default_factory=dict)
     new_entries: list[RecordedEntry] = field(default_factory=list)
     new_programmes: dict[str, Programme] = field(default_factory=dict)
     _looked_up: int = 0
@@ -164,9 +201,13 @@ class LedgerState:
             programme = answers.programmes[entry.programme] if entry.programme else None
             entry = answers.with_current_codes(entry)
         before = len(self.new_entries)
+        if entry.kind == "commitment_amendment" and entry.follows:
+            # It is of the same earmark, which nobody has to repeat.
+            entry = entry.model_copy(update={"thematic_area": self.entries[entry.follows].thematic_area})
         recorded = self.append(entry, flags=self._flags_of(entry))
-        if entry.kind == "deposit" and (fee := rules.fee_of(recorded)):
-            self.append(fee)
+        if entry.kind == "deposit":
+            for derived in self._derived_from(recorded):
+                self.append(derived)
         try:
             self.require_balances(recorded)
         except Conflict:
@@ -188,16 +229,37 @@ class LedgerState:
         )
         self.entries[code] = recorded
         self.new_entries.append(recorded)
-        for key in balance_keys(recorded):
-            self.balances[key].add(recorded.date, _signed(key[0], recorded))
+        self._count(recorded)
         return recorded
+
+    def _count(self, recorded: RecordedEntry, sign: int = 1) -> None:
+        """Add an entry to the balances and the settlement that it is part of; with -1 as sign take it away again."""
+        for key in balance_keys(recorded):
+            if key in self.balances:
+                self.balances[key].add(recorded.date, sign * _signed(key[0], recorded))
+        if recorded.kind == "commitment" and not recorded.reverses:
+            self.settlements.setdefault(recorded.first_code, Settlement(recorded)).commitment = recorded
+        elif settlement := self._settlement_of(recorded):
+            settlement.add(recorded, sign)
+
+    def _settlement_of(self, entry: Entry) -> Settlement | None:
+        """The settlement of the commitment that an amendment or a deposit follows, where it is loaded."""
+        if entry.kind not in ("commitment_amendment", "deposit") or entry.follows is None:
+            return None
+        followed = self.entries.get(entry.follows)
+        return self.settlements.get(followed.first_code if followed else entry.follows)
+
+    def _derived_from(self, deposit: RecordedEntry) -> list[Entry]:
+        """The entries that are written with a deposit: the agent's fee, and the difference of exchange."""
+        settlement = self._settlement_of(deposit)
+        difference = settlement and rules.exchange_difference_of(deposit, settlement.commitment)
+        return [entry for entry in (rules.fee_of(deposit), difference) if entry]
 
     def _remove(self, entries: Sequence[RecordedEntry]) -> None:
         """Take away the last entries again."""
         for recorded in entries:
+            self._count(recorded, -1)
             del self.entries[recorded.code]
-            for key in balance_keys(recorded):
-                self.balances[key].add(recorded.date, -_signed(key[0], recorded))
         self.number -= len(entries)
         del self.new_entries[-len(entries) :]
 
@@ -207,20 +269,38 @@ class LedgerState:
 
     def require_balances(self, entry: RecordedEntry) -> None:
         """Raise Conflict, with the amount, where a balance is below zero on the entry's day or a later one."""
-        for balance in rules.NEVER_BELOW_ZERO:
-            if entry.kind not in (*balance.plus, *balance.minus):
+        for balance, _ in checked_keys(entry):
+            if balance not in rules.NEVER_BELOW_ZERO:
                 continue
             day, lowest = self.lowest(balance, entry, entry.date)
             if lowest < 0:
                 name = balance.name.format(entry)
                 raise Conflict(f"On {day} {name} would be {lowest} {CURRENCY}.", code=balance.code)
+        if entry.kind == "commitment_amendment" and (settlement := self._settlement_of(entry)):
+            self._require_commitment(settlement, entry.date)
+        elif entry.kind == "commitment" and not entry.reverses:
+            self._require_commitment(self.settlements[entry.first_code], entry.date)
 
-    def flags_of_reversal(self, entry: RecordedEntry, day: date) -> list[LedgerFlag]:
-        """The flags of a reversal: of a transfer, whether expenditure then exceeds transfers on its day or later."""
-        if entry.kind != "transfer":
-            return []
-        _, left = self.lowest(rules.UNSPENT, entry, day)
-        return ["expenditure_exceeds_transfers"] if left < entry.sum.amount else []
+    @staticmethod
+    def _require_commitment(settlement: Settlement, since: date) -> None:
+        """Raise Conflict, with the amount, where amendments take more from a commitment than it promises."""
+        promised = settlement.commitment.promised
+        day, amended = settlement.amended.lowest(since)
+        if (left := promised.amount + amended) < 0:
+            detail = f"On {day} what is committed would be {left} {promised.currency}."
+            raise Conflict(detail, code=ProblemCode.EXCEEDS_COMMITMENT)
+
+    def flags_of_reversal(self, reversal: Entry) -> list[LedgerFlag]:
+        """The flags of a reversal: what then exceeds what it rests on, on its day or later.
+
+        Of a transfer the expenditure, and of what raised a commitment the deposits.
+        """
+        if reversal.kind == "transfer":
+            _, left = self.lowest(rules.UNSPENT, reversal, reversal.date)
+            return ["expenditure_exceeds_transfers"] if left < -reversal.sum.amount else []
+        if reversal.kind == "commitment_amendment" and (settlement := self._settlement_of(reversal)):
+            return ["deposit_exceeds_commitment"] if settlement.exceeded_by(reversal) else []
+        return []
 
     def _flags_of(self, entry: Entry) -> list[LedgerFlag]:
         """The flags of a new entry: what it exceeds on its day or a later one."""
@@ -229,10 +309,17 @@ class LedgerState:
             _, unspent = self.lowest(rules.UNSPENT, entry, entry.date)
             if unspent < amount:
                 return ["refund_exceeds_unspent" if entry.kind == "refund" else "expenditure_exceeds_transfers"]
-        if entry.kind == "deposit" and entry.follows:
-            _, paid = self.lowest(rules.PAID, entry, entry.date)
-            if self.entries[entry.follows].sum.amount + paid < amount:
-                return ["deposit_exceeds_commitment"]
+        if settlement := self._settlement_of(entry):
+            found: list[LedgerFlag] = ["deposit_exceeds_commitment"] if settlement.exceeded_by(entry) else []
+            if entry.promised.currency != settlement.commitment.promised.currency:
+                found.append("deposit_in_other_currency")
+            return found
+        if entry.kind == "transfer" and entry.replaces:
+            _, unspent = self.lowest(rules.UNSPENT, entry, entry.date)
+            return ["expenditure_exceeds_transfers"] if unspent + amount < 0 else []
+        if entry.replaces and (corrected := self.settlements.get(entry.replaces[0])):
+            left = entry.promised.amount + corrected.unpaid.lowest(date.min)[1]
+            return ["deposit_exceeds_commitment"] if left < 0 else []
         return []
 
     def _contributor_errors(self, code: str | None) -> list[ErrorDetail]:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "funding_0028"
-down_revision = "funding_0021"
+down_revision = "funding_0023"
 
 FIRST = "nullif(current_setting('mmptf.first', true), '')::bigint"
 NEW = ("bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry")
