@@ -61,9 +61,12 @@ TotalStage = TypeAliasType(
         "contributor_refund",
         "commitment_amendment",
         "exchange_difference",
+        "bank_credit",
+        "bank_debit",
     ],
 )
-"""What a total is a sum of: a stage of money, or, from `agent_fee` on, a kind of ledger entry that is at no stage.
+"""What a total is a sum of: a stage of money, or, from `agent_fee` on, a kind of ledger entry that is at no stage; of
+bank statements, what was added and what was taken.
 
 Totals of different stages are never added together, since the same money passes through several.
 
@@ -88,6 +91,8 @@ Totals of different stages are never added together, since the same money passes
 - `contributor_refund`: returned to contributors
 - `commitment_amendment`: what amendments have added to commitments, or taken from them
 - `exchange_difference`: gains less losses of exchange on deposits for commitments in other currencies
+- `bank_credit`: added to bank accounts, as their statements say
+- `bank_debit`: taken from bank accounts, as their statements say
 """
 
 ProgrammeBudgetStage = TypeAliasType(

@@ -538,6 +538,19 @@ class ProblemCode(StrEnum):
         "The target of the indicator is not loaded, or was not at the time of `as_of`.",
         "Ask for a later time, or another target.",
     )
+    ALREADY_MATCHED = (
+        "already_matched",
+        (409, 422),
+        "The bank entry or the ledger entry is matched already, or the match that is to be cancelled was cancelled"
+        " before.",
+        "Look at the match that `detail` names; cancel it with a reason where it is wrong, and confirm the right one.",
+    )
+    AMOUNTS_DIFFER = (
+        "amounts_differ",
+        (422,),
+        "The ledger entries of a match do not add up to the bank entry.",
+        "Name all that belong together; what a bank has kept back is entered as a bank charge and named, too.",
+    )
     NOT_REVERSIBLE = (
         "not_reversible",
         (409,),
@@ -777,6 +790,31 @@ class ProblemCode(StrEnum):
         (422,),
         "A published requirement is not in the file, and an import brings the whole edition.",
         "Add the row.",
+    )
+    NOT_A_STATEMENT = (
+        "not_a_statement",
+        (422,),
+        "A file cannot be read as a bank statement of ISO 20022, camt.053, or it declares a document type or entities.",
+        "Ask the bank for camt.053 in version 001.02 or later, or send the template's CSV.",
+    )
+    BALANCE_DOES_NOT_FOLLOW = (
+        "balance_does_not_follow",
+        (422,),
+        "The opening balance and the entries of a bank statement are not its closing balance, or the statement does not"
+        " begin with the closing balance of the one before.",
+        "Ask the bank for the whole statement; `detail` has the balances.",
+    )
+    STATEMENT_OVERLAPS = (
+        "statement_overlaps",
+        (422,),
+        "A bank statement has days in common with another one of the account, so that entries would count twice.",
+        "Send statements whose days follow one another; the one that is here already needs no import.",
+    )
+    REPEATED_ENTRY = (
+        "repeated_entry",
+        (422,),
+        "An entry of a bank statement has the reference, the day and the amount of another entry of the account.",
+        "Take out the one that is repeated; entries that are alike and not the same have references of their own.",
     )
     TOTAL_DOES_NOT_MATCH = (
         "total_does_not_match",

@@ -334,6 +334,94 @@ class AccountingPeriodRow(Record, Base, table=True):
     status: str
 
 
+class BankAccountRow(Record, Base, table=True):
+    """An account of the Fund at a bank; `identification` is its IBAN or number in capitals and digits alone."""
+
+    __tablename__ = "bank_account"
+
+    identification: str = Field(unique=True)
+    currency: str
+
+
+class BankStatementRow(Record, Base, table=True):
+    """A statement of a bank account; those of one account never overlap."""
+
+    __tablename__ = "bank_statement"
+    __table_args__ = (sa.UniqueConstraint("account", "date_from"),)
+
+    number: int = Field(unique=True)
+    account: str = Field(foreign_key="bank_account.code")
+    date_from: date
+    date_to: date
+    opening: Decimal = Field(sa_type=AMOUNT)
+    closing: Decimal = Field(sa_type=AMOUNT)
+    digest: str
+
+
+class BankEntryRow(Record, Base, table=True):
+    """A movement of an account as the bank states it; debits are negative.
+
+    refs: all references; identity: the bank's own with day and amount, which no two entries of an account have in
+    common, null where there is none; match: the match that reconciles it, null where none does
+    effective: the latest day of what the match contains, from which on both sides have it
+    """
+
+    __tablename__ = "bank_entry"
+    __table_args__ = (
+        sa.UniqueConstraint("account", "identity"),
+        sa.Index("bank_entry_account_booking_date", "account", "booking_date", "code"),
+        sa.Index("bank_entry_booking_date", "booking_date", "code"),
+        sa.Index("bank_entry_amount", "amount", "code"),
+        sa.Index("bank_entry_refs", "refs", postgresql_using="gin"),
+        sa.Index(
+            "bank_entry_not_reconciled", "account", "booking_date", "code", postgresql_where=sa.text("match IS NULL")
+        ),
+    )
+
+    number: int = Field(unique=True)
+    account: str = Field(foreign_key="bank_account.code")
+    statement: str = Field(foreign_key="bank_statement.code", index=True)
+    booking_date: date
+    value_date: date
+    amount: Decimal = Field(sa_type=AMOUNT)
+    currency: str
+    direction: str
+    refs: list[str] = codes()
+    identity: str | None
+    match: str | None = Field(default=None, index=True)
+    effective: date | None = None
+
+
+class BankMatchRow(Record, Base, table=True):
+    """That a bank entry and some ledger entries are the same money; of a bank entry, one at most is confirmed."""
+
+    __tablename__ = "bank_match"
+    __table_args__ = (
+        sa.Index("bank_match_confirmed", "bank_entry", unique=True, postgresql_where=sa.text("state = 'confirmed'")),
+    )
+
+    number: int = Field(unique=True)
+    account: str = Field(foreign_key="bank_account.code", index=True)
+    bank_entry: str = Field(foreign_key="bank_entry.code", index=True)
+    ledger_entries: list[str] = codes()
+    state: str
+
+
+class ReconciledEntryRow(Record, Base, table=True):
+    """The confirmed match of a ledger entry, under the code of that entry, so that it never has two.
+
+    effective: the latest day of what the match contains, from which on both sides have it
+    """
+
+    __tablename__ = "reconciled_entry"
+    __table_args__ = (sa.ForeignKeyConstraint(["code"], ["ledger_entry.code"]),)
+
+    account: str = Field(foreign_key="bank_account.code", index=True)
+    match: str = Field(foreign_key="bank_match.code", index=True)
+    bank_entry: str
+    effective: date
+
+
 class ResultsMatrixRow(Record, Base, table=True):
     """The results matrix of one region of an edition: what it plans to achieve."""
 
