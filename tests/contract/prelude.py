@@ -27,7 +27,7 @@ from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.writes.commands import Created
 from mmptf_funding.imports import template
-from mmptf_funding.imports.routes import XLSX
+from mmptf_funding.imports.bodies import XLSX
 from mmptf_funding.ledger import schemas as ledger
 from mmptf_local.suite import Suite
 from mmptf_markers.assessments import schemas as marked

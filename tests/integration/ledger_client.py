@@ -23,7 +23,9 @@ ETHIOPIA: Json = {"programme": "ETH-01", "organization": "ILO"}
 ORIGINAL = {"amount": "10.00", "currency": "EUR", "rate": "1.0850", "rate_date": "2024-01-01", "rate_source": "a table"}
 MEMBERS: Json = {
     "contributor": "DEU", "programme": "ETH-01", "organization": "ILO", "thematic_area": "2", "category": "supplies",
-    "tranche": 1, "follows": "L-000001", "original": ORIGINAL,
+    "tranche": 1, "follows": "L-000001", "original": ORIGINAL, "value_date": "2024-05-07", "account": "USD-MAIN",
+    "bank_reference": "INV 1",
+    "instalments": [{"due": "2024-06-30", "amount": "4.00"}, {"due": "2024-12-31", "amount": "6.00"}],
 }  # fmt: skip
 
 

@@ -16,8 +16,8 @@ import asyncpg
 import pytest
 
 from mmptf_common.storage import migrations
+from mmptf_funding.imports.bodies import XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
-from mmptf_funding.imports.routes import XLSX
 from mmptf_local.postgres import Postgres
 from tests.conftest import admin_url, asyncio_run, running_app
 from tests.integration.editions import MADE_UP, workbook_of

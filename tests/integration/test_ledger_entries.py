@@ -56,8 +56,11 @@ async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared_ledger
         assert said >= {(code, f"/entries/{n}{pointer}") for code, pointer in found}, variant
         assert outcome["outcome"] == ("refused" if found else "written"), (variant, outcome)
     written = (await shared_ledger.post(ADMIN, sent, dry_run="true")).json()
-    for name in set(MEMBERS) - {"original"}:
+    for name in set(MEMBERS) - {"original", "instalments"}:
         assert written[name] == sent.get(name)
+    parts = [{"due": part["due"], "amount": part["sum"]["amount"]} for part in written["instalments"]]
+    assert parts == sent.get("instalments", [])
+    assert {part["sum"]["currency"] for part in written["instalments"]} <= {"EUR"}
     if "original" in sent:
         assert written["original"]["sum"] == {"amount": "10.00", "currency": "EUR"}
         assert written["original"]["rate"] == ORIGINAL["rate"]
@@ -193,6 +196,62 @@ async def test_who_takes_part_in_a_programme_may_be_left_open(shared_ledger: Led
     assert (await shared_ledger.batch(*sent, dry_run="true")).status_code == 200
 
 
+ARRANGEMENT = {"title": "Arrangement", "url": "https://docs.example.org/saa.pdf", "sha256": "0" * 64}
+NEW_MEMBERS = ("corrects", "value_date", "account", "bank_reference", "instalments", "decision", "attachments")
+
+
+async def test_an_entry_says_what_the_bank_knows_of_it_what_it_corrects_and_who_decided(ledger: LedgerClient) -> None:
+    bank = {"value_date": "2024-05-07", "account": "CH93 0076", "bank_reference": "Inv. 7, part 2"}
+    await ledger.enter("deposit", "100.00", contributor="DEU", **bank)
+    fee = (await ledger.rows(kind="agent_fee"))[0]
+    assert (fee["value_date"], fee["account"], fee["bank_reference"]) == ("2024-05-07", "CH93 0076", None)
+    sent = {"corrects": "L-000001", "decision": "SC-2026/04", "attachments": [ARRANGEMENT]}
+    made_good = await ledger.enter("bank_charge", "1.00", account="USD-MAIN", **sent)
+    assert {name: made_good[name] for name in sent} == sent
+    for found, query in (
+        (["L-000001"], {"bank_reference": "inv. 7, PART 2"}), ([], {"bank_reference": "Inv. 7"}),
+        (["L-000001", "L-000002"], {"account": "ch93 0076"}), (["L-000003"], {"account": "USD-MAIN"}),
+        (["L-000001", "L-000002"], {"value_date_from": "2024-05-07"}), ([], {"value_date_to": "2024-05-06"}),
+        (["L-000003"], {"decision": "sc-2026/04"}), (["L-000003"], {"corrects": "l-000001"}),
+        (["L-000001", "L-000002"], {"corrects": "not_stated"}), ([], {"account": "not_stated"}),
+    ):  # fmt: skip
+        assert [row["code"] for row in await ledger.rows(**query)] == found, query
+    # Of the bank's statement a reversal has the account, so that the sum of each account is net.
+    await ledger.enter("interest", "1.00")
+    reversal = (await ledger.reverse("L-000001")).json()
+    assert [reversal[name] for name in NEW_MEMBERS] == [None, None, "CH93 0076", None, [], None, []]
+    assert await ledger.balance() == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("members", "found"),
+    [
+        ({"corrects": "L-999999"}, ("unknown_code", "/corrects")),
+        ({"value_date": "2099-01-01"}, ("in_the_future", "/value_date")),
+        ({"account": " USD"}, ("invalid_value", "/account")),
+        ({"account": "U" * 41}, ("invalid_value", "/account")),
+        ({"bank_reference": "=1+1"}, ("invalid_value", "/bank_reference")),
+        ({"attachments": [{**ARRANGEMENT, "url": "http://example.org"}]}, ("invalid_value", "/attachments/0/url")),
+        ({"attachments": [{**ARRANGEMENT, "sha256": "0" * 63}]}, ("invalid_value", "/attachments/0/sha256")),
+        ({"attachments": [ARRANGEMENT] * 21}, ("invalid_value", "/attachments")),
+    ],
+)
+async def test_a_member_that_is_wrong_is_named(
+    shared_ledger: LedgerClient, members: Json, found: tuple[str, str]
+) -> None:
+    assert errors(await shared_ledger.post(ADMIN, body("interest", **members))) == [found]
+
+
+async def test_instalments_are_what_is_promised(shared_ledger: LedgerClient) -> None:
+    for amounts, right_sum in ((["4.00", "6.00"], True), (["4.00", "6.85"], False)):
+        parts = [{"due": "2027-01-31", "amount": amount} for amount in amounts]
+        for members, is_right in (({"original": ORIGINAL}, right_sum), ({}, not right_sum)):
+            sent = body("commitment", "10.85", contributor="DEU", instalments=parts, **members)
+            answer = await shared_ledger.post(ADMIN, sent, dry_run="true")
+            assert (answer.status_code == 201) == is_right, answer.text
+            assert is_right or errors(answer) == [("amount_does_not_follow", "/instalments")]
+
+
 # --- the fee ---------------------------------------------------------------------------------------------------------
 
 
@@ -209,7 +268,7 @@ async def test_a_deposit_brings_the_fee_rounded_half_to_even(ledger: LedgerClien
         found = [row for row in await ledger.rows(kind="agent_fee") if row["follows"] == deposit["code"]]
         assert [(row["sum"]["amount"], row["date"]) for row in found] == ([(fee, "2024-05-05")] if fee else [])
         for row in found:
-            assert {row[name] for name in set(MEMBERS) - {"follows"}} | {row["reference"]} == {None}
+            assert {row[name] for name in set(MEMBERS) - {"follows", "instalments"}} | {row["reference"]} == {None}
         balance += Decimal(amount) - Decimal(fee or 0)
         assert await ledger.balance() == f"{balance:.2f}"
 

@@ -18,8 +18,10 @@ from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.domain import (
     Answers,
+    Attachment,
     Coded,
     Entry,
+    Instalment,
     LedgerEntryKind,
     LedgerEntryKindSent,
     Original,
@@ -47,10 +49,14 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "category": st.sampled_from(get_args(BudgetCategory.__value__)),
     "tranche": st.integers(1, 99),
     "follows": st.just("L-000001"),
+    "value_date": days,
+    "account": st.just("USD-MAIN"),
+    "bank_reference": st.just("INV 2026-114"),
 }
 SOURCE = SourceRef(
     field="sum", document="submission", line=None, locator="/", as_printed=None, verified=False, note=None
 )
+ARRANGEMENT = Attachment(title="Arrangement", url="https://example.org/saa.pdf", sha256="0" * 64)
 MOMENT = datetime(2026, 6, 30, 12, 0, 0, 250, tzinfo=UTC)
 
 
@@ -76,11 +82,19 @@ def entries(draw: st.DrawFn, *, of: st.SearchStrategy[LedgerEntryKind] = kinds) 
         exact = Fraction(original.sum.amount) * Fraction(original.rate)
         if draw(st.booleans()) and 0 < (cents := round(exact * 100) + draw(st.integers(-1, 1))) < 10**16:
             amount = Decimal(cents).scaleb(-2)
+    promised = original.sum if original else dollars(amount)
+    parts = draw(st.lists(st.tuples(days, amounts), max_size=2))
+    if parts and draw(st.booleans()):
+        parts = [(day, promised.amount)]
     return Entry(
         kind=draw(of),
         date=day,
         sum=dollars(amount),
         original=original,
+        corrects=draw(st.sampled_from([None, "L-000001"])),
+        instalments=tuple(Instalment(due=due, sum=Sum(amount=a, currency=promised.currency)) for due, a in parts),
+        decision=draw(st.sampled_from([None, "SC-1"])),
+        attachments=draw(st.sampled_from([(), (ARRANGEMENT,)])),
         reference=draw(st.sampled_from([None, "SC-1"])),
         **{name: draw(st.one_of(st.none(), values)) for name, values in VALUES.items()},
     )
@@ -90,8 +104,8 @@ def expected(entry: Entry) -> list[tuple[str, str]]:
     """Every error, found another way."""
     kind = rules.KINDS[entry.kind]
     found = []
-    for name in (*VALUES, "original"):
-        there = getattr(entry, name) is not None
+    for name in (*VALUES, "original", "instalments"):
+        there = bool(getattr(entry, name))
         if there and name not in kind.needs and name not in kind.takes:
             found.append(("not_applicable", f"/{name}"))
         if not there and name in kind.needs:
@@ -100,6 +114,12 @@ def expected(entry: Entry) -> list[tuple[str, str]]:
         found.append(("missing_member", "/reference"))
     if entry.date > TODAY:
         found.append(("in_the_future", "/date"))
+    if entry.value_date and entry.value_date > TODAY:
+        found.append(("in_the_future", "/value_date"))
+    if entry.instalments:
+        whole = entry.original.sum.amount if entry.original else entry.sum.amount
+        if sum(Fraction(part.sum.amount) for part in entry.instalments) != Fraction(whole):
+            found.append(("amount_does_not_follow", "/instalments"))
     if original := entry.original:
         if original.sum.currency == "USD":
             found.append(("not_applicable", "/original/currency"))
@@ -130,12 +150,14 @@ def test_an_entry_without_its_errors_has_none(entry: Entry) -> None:
         elif error.pointer == "/date":
             mended["date"] = TODAY
         elif name in ("original", "amount"):
-            mended["original"] = None
+            mended["original"], mended["instalments"] = None, ()
+        elif name == "instalments":
+            mended[name] = ()
         else:
             mended[name] = None
     # A date that moved back may leave a rate that is of a later day.
     if mended["original"] and mended["original"].rate_date > mended["date"]:
-        mended["original"] = None
+        mended["original"], mended["instalments"] = None, ()
     assert rules.errors_of(Entry(**mended), TODAY) == []
 
 
@@ -143,6 +165,7 @@ def test_an_entry_without_its_errors_has_none(entry: Entry) -> None:
 def test_what_is_sent_is_the_entry_that_was_drawn(entry: Entry) -> None:
     body = entry.model_dump(mode="json", exclude={"sum", "reverses", "flags", "recorded_by"})
     body["amount"] = entry.model_dump(mode="json")["sum"]["amount"]
+    body["instalments"] = [{"due": part["due"], "amount": part["sum"]["amount"]} for part in body["instalments"]]
     if entry.original:
         body["original"] |= body["original"].pop("sum")
         # A rate is sent with a point.
@@ -169,8 +192,12 @@ def test_an_entry_and_its_reversal_are_nothing_together(entry: Entry) -> None:
     if entry.original:
         assert reversal.original and reversal.original.sum == -entry.original.sum
         assert reversal.original.rate == entry.original.rate
-    same = {"kind", "reference", *rules.PARTIES} - {"original"}
+    # A reversal is in no statement of the bank, and what is no longer promised is due on no day.
+    of_the_entry = {"original", "value_date", "bank_reference", "instalments"}
+    same = {"kind", "reference", "decision", *rules.PARTIES} - of_the_entry
     assert all(getattr(reversal, name) == getattr(entry, name) for name in same)
+    assert (reversal.value_date, reversal.bank_reference, reversal.instalments) == (None, None, ())
+    assert (reversal.corrects, reversal.attachments) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -364,7 +391,9 @@ def test_the_table_of_members_is_what_the_rules_check() -> None:
     original = Original(sum=Sum(amount=CENT, currency="EUR"), rate=Decimal(1), rate_date=TODAY, rate_source="a table")
     values = {
         "contributor": "DEU", "programme": "ETH-01", "organization": "IOM", "thematic_area": "2",
-        "category": "supplies", "tranche": 1, "follows": "L-000001", "original": original, "reference": "SC-1",
+        "category": "supplies", "tranche": 1, "follows": "L-000001", "original": original, "value_date": TODAY,
+        "account": "USD-MAIN", "bank_reference": "INV 1",
+        "instalments": (Instalment(due=TODAY, sum=Sum(amount=CENT, currency="EUR")),), "reference": "SC-1",
     }  # fmt: skip
     assert head[1:] == [*values.keys()] and set(head[1:]) == {*rules.PARTIES, "reference"}
     for kind, *cells in lines:

@@ -9,6 +9,7 @@ from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
 from mmptf_funding.editions.queries import EDITIONS, INITIATIVES, PRINTED_TOTALS, REQUIREMENTS, RESULTS, VOCABULARY
+from mmptf_funding.imports import bodies
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
@@ -45,7 +46,7 @@ SERVICE = Service(
         "initiatives": "initiative",
         "ledger_entries": "ledger_entry",
     },
-    body_limits={imports.PATH: imports.MAX_BODY},
+    body_limits={imports.PATH: bodies.MAX_BODY},
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
 )
 

@@ -256,6 +256,17 @@ class EntryRow(Record, Base, table=True):
             sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
             for name in ("programme", "organization", "thematic_area")
         ),
+        # Of the entries that have them.
+        *(
+            sa.Index(f"ledger_entry_{name}", *columns, "code", postgresql_where=sa.text(f"{name} IS NOT NULL"))
+            for name, columns in (
+                ("value_date", ("value_date",)),
+                ("account", (sa.text("lower(account)"),)),
+                ("bank_reference", (sa.text("lower(bank_reference)"),)),
+                ("decision", (sa.text("lower(decision)"),)),
+                ("corrects", (sa.text("lower(corrects)"),)),
+            )
+        ),
     )
 
     number: int = Field(unique=True)
@@ -271,6 +282,11 @@ class EntryRow(Record, Base, table=True):
     reverses: str | None = Field(default=None, foreign_key="ledger_entry.code", unique=True)
     flags: list[str] = codes()
     reversed_by: str | None = Field(default=None, foreign_key="ledger_entry.code")
+    corrects: str | None = Field(default=None, foreign_key="ledger_entry.code")
+    value_date: date_ | None
+    account: str | None
+    bank_reference: str | None
+    decision: str | None
 
 
 class ResultsMatrixRow(Record, Base, table=True):

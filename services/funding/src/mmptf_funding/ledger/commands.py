@@ -145,6 +145,7 @@ async def _load_state(
         known = list(entries)
         described = set()
     named = {entry.contributor for entry in entries if entry.contributor}
+    before = {code for entry in entries for code in (entry.follows, entry.corrects) if code}
     # Most entries need little of it, and each part is planned anew.
     arguments = Arguments()
     number, contributors, earlier, programmes = await write.connection.fetchrow(
@@ -155,7 +156,7 @@ async def _load_state(
             else "NULL"
             for column, table, codes in (
                 ("code", "contributor", named),
-                ("record::text", "ledger_entry", {entry.follows for entry in entries if entry.follows}),
+                ("record::text", "ledger_entry", before),
                 ("record::text", "programme", described),
             )
         ),
@@ -261,6 +262,11 @@ def _columns_of(entry: RecordedEntry) -> dict[str, Any]:
         "category": entry.category,
         "follows": entry.follows,
         "reverses": entry.reverses,
+        "corrects": entry.corrects,
+        "value_date": entry.value_date,
+        "account": entry.account,
+        "bank_reference": entry.bank_reference,
+        "decision": entry.decision,
         "flags": entry.flags,
         "updated": entry.updated,
         "record": entry.model_dump(mode="json"),

@@ -126,8 +126,32 @@ class Original(BaseModel):
     rate_source: str
 
 
+class Instalment(BaseModel):
+    """A part of what is promised, in the currency in which it is promised, and the day on which it is due."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    due: datetime.date
+    sum: Sum
+
+
+class Attachment(BaseModel):
+    """A document that is stored elsewhere, with the hash of its bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    url: str
+    sha256: str
+
+
 class Entry(BaseModel):
-    """An entry of the ledger, in US dollars; `flags` are conditions to check, `reverses` is the entry it reverses."""
+    """An entry of the ledger, in US dollars; `flags` are conditions to check, `reverses` is the entry it reverses.
+
+    value_date, account, bank_reference: when and where the bank has it, and under which text
+    corrects: an earlier entry, often of a closed period, whose mistake this one makes good; both count
+    instalments: of a pledge or commitment, in the order in which they were sent
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -143,10 +167,22 @@ class Entry(BaseModel):
     tranche: int | None = None
     follows: Code | None = None
     reverses: Code | None = None
+    corrects: Code | None = None
+    value_date: datetime.date | None = None
+    account: str | None = None
+    bank_reference: str | None = None
+    instalments: tuple[Instalment, ...] = ()
+    decision: str | None = None
+    attachments: tuple[Attachment, ...] = ()
     reference: str | None = None
     note: str | None = None
     flags: tuple[LedgerFlag, ...] = ()
     recorded_by: str | None = None
+
+    @property
+    def promised(self) -> Sum:
+        """The amount in the currency in which it was given."""
+        return self.original.sum if self.original else self.sum
 
     def catalogue_codes(self) -> dict[Noun, str]:
         """The catalogue's codes that the entry names."""

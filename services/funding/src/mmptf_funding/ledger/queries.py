@@ -33,6 +33,20 @@ DIMENSIONS = {
     "category": _coded("category"),
 }
 
+# The members of entries that those written before the first of them existed have not.
+_ADDED = {
+    "corrects": "'null'", "value_date": "'null'", "account": "'null'", "bank_reference": "'null'",
+    "instalments": "'[]'", "decision": "'null'", "attachments": "'[]'",
+}  # fmt: skip
+
+
+def _in_any_case(column: str) -> Filter:
+    """The filter by a column of texts that no list has: those that no entry has are no error."""
+    # The database puts both in lower case, so that both are by the same rules.
+    texts = "SELECT lower(given) FROM unnest({}::text[]) AS given"
+    return Filter(f"lower({column}) = ANY(ARRAY({texts}))", not_stated=f"{column} IS NULL")
+
+
 LEDGER = Listing(
     path=f"{PATH}/ledger",
     entity="ledger_entry",
@@ -43,12 +57,15 @@ LEDGER = Listing(
     # Until reversals amended the reversed entry, its `reversed_by` was looked up; as of then it still is. An index of
     # `reverses` has the order of its own column, and that of `code` is another one.
     record=completed(
-        "record::text",
-        reversed_by="""coalesce(
+        completed(
+            "record::text",
+            reversed_by="""coalesce(
             (SELECT to_json(code)::text FROM ledger_entry AS later
               WHERE later.reverses = entry.code COLLATE "default"), 'null')""",
+        ),
+        **_ADDED,
     ),
-    in_feed=completed("record::text", reversed_by="'null'"),
+    in_feed=completed(completed("record::text", reversed_by="'null'"), **_ADDED),
     query=schemas.EntryQuery,
     sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
     filters={
@@ -77,6 +94,10 @@ LEDGER = Listing(
         "reversal": Filter(lambda value, _: f"reverses IS {'NOT ' if value == 'true' else ''}NULL"),
         "date_from": Filter("date >= {}::text::date", columns=("date",)),
         "date_to": Filter("date <= {}::text::date", columns=("date",)),
+        "value_date_from": Filter("value_date >= {}::text::date"),
+        "value_date_to": Filter("value_date <= {}::text::date"),
+        **{name: _in_any_case(name) for name in ("account", "decision", "corrects")},
+        "bank_reference": Filter("lower(bank_reference) = lower({}::text)"),
     },
     columns={
         "code": "code",
@@ -97,6 +118,11 @@ LEDGER = Listing(
         "tranche": "record->>'tranche'",
         "follows": "follows",
         "reverses": "reverses",
+        "corrects": "corrects",
+        "value_date": "value_date",
+        "account": "account",
+        "bank_reference": "bank_reference",
+        "decision": "decision",
         "reference": "record->>'reference'",
         "note": "record->>'note'",
         "flags": "array_to_string(flags, '|')",

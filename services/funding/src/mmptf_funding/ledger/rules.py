@@ -33,7 +33,12 @@ COUNTRIES = "/catalog/v1/places?kind=country"
 # The administrative agent's fee, in per cent of each deposit.
 FEE_PER_CENT = Decimal(1)
 
-PARTIES = ("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original")
+PARTIES = (
+    *("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original"),
+    *("value_date", "account", "bank_reference", "instalments"),
+)
+# What an entry has of the bank's statement, where it moves cash.
+BANK = frozenset({"value_date", "account", "bank_reference"})
 
 
 class Writer(Protocol):
@@ -64,22 +69,26 @@ class KindRule:
 
 
 KINDS: Mapping[LedgerEntryKind, KindRule] = {
-    "pledge": KindRule(frozenset({"contributor"}), frozenset({"thematic_area", "original"}), by_fund=True),
+    "pledge": KindRule(
+        frozenset({"contributor"}), frozenset({"thematic_area", "original", "instalments"}), by_fund=True
+    ),
     "commitment": KindRule(
-        frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}), follows="pledge"
+        frozenset({"contributor"}),
+        frozenset({"thematic_area", "original", "follows", "instalments"}),
+        follows="pledge",
     ),
     "deposit": KindRule(
-        frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}), follows="commitment"
+        frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}) | BANK, follows="commitment"
     ),
     # Decided by the Steering Committee and entered by the management unit.
     "allocation": KindRule(frozenset({"programme"}), by_agent=False, by_fund=True, referenced=True),
-    "transfer": KindRule(frozenset({"programme", "organization"}), frozenset({"tranche"})),
+    "transfer": KindRule(frozenset({"programme", "organization"}), frozenset({"tranche"}) | BANK),
     "expenditure": KindRule(frozenset({"programme", "organization", "category"}), by_organization=True),
-    "refund": KindRule(frozenset({"programme", "organization"}), by_organization=True),
-    "agent_fee": KindRule(takes=frozenset({"follows"}), follows="deposit"),
-    "direct_cost": KindRule(referenced=True),
-    "bank_charge": KindRule(),
-    "interest": KindRule(),
+    "refund": KindRule(frozenset({"programme", "organization"}), BANK, by_organization=True),
+    "agent_fee": KindRule(takes=frozenset({"follows"}) | BANK, follows="deposit"),
+    "direct_cost": KindRule(takes=BANK, referenced=True),
+    "bank_charge": KindRule(takes=BANK),
+    "interest": KindRule(takes=BANK),
 }
 
 
@@ -165,7 +174,7 @@ def errors_of(entry: Entry, today: datetime.date) -> list[ErrorDetail]:
     kind = KINDS[entry.kind]
     found = []
     for name in PARTIES:
-        stated = getattr(entry, name) is not None
+        stated = getattr(entry, name) not in (None, ())
         if not stated and name in kind.needs:
             found.append(
                 error_detail(ProblemCode.MISSING_MEMBER, f"/{name}: a {entry.kind} needs it", pointer=f"/{name}")
@@ -177,11 +186,20 @@ def errors_of(entry: Entry, today: datetime.date) -> list[ErrorDetail]:
     if kind.referenced and entry.reference is None:
         detail = f"/reference: a {entry.kind} names the decision or document behind it"
         found.append(error_detail(ProblemCode.MISSING_MEMBER, detail, pointer="/reference"))
-    if entry.date > today:
-        detail = f"/date: {entry.date} is not past yet"
-        found.append(error_detail(ProblemCode.IN_THE_FUTURE, detail, pointer="/date", allowed=[f"up to {today}"]))
+    for name in ("date", "value_date"):
+        day: datetime.date | None = getattr(entry, name)
+        if day and day > today:
+            detail = f"/{name}: {day} is not past yet"
+            found.append(
+                error_detail(ProblemCode.IN_THE_FUTURE, detail, pointer=f"/{name}", allowed=[f"up to {today}"])
+            )
     if entry.original:
         found += _errors_of_original(entry, entry.original)
+    in_parts = sum((instalment.sum.amount for instalment in entry.instalments), Decimal(0))
+    if entry.instalments and in_parts != entry.promised.amount:
+        promised = entry.promised
+        detail = f"/instalments: they are {in_parts} together, and {promised.amount} {promised.currency} is promised"
+        found.append(error_detail(ProblemCode.AMOUNT_DOES_NOT_FOLLOW, detail, pointer="/instalments"))
     return found
 
 
@@ -286,13 +304,18 @@ def fee_of(deposit: RecordedEntry) -> Entry | None:
         date=deposit.date,
         sum=Sum(amount=amount, currency=deposit.sum.currency),
         follows=deposit.code,
+        value_date=deposit.value_date,
+        account=deposit.account,
         note=f"{FEE_PER_CENT} per cent of {deposit.code}, kept at deposit.",
         recorded_by=deposit.recorded_by,
     )
 
 
 def reversal_of(entry: RecordedEntry, day: datetime.date, reason: str, recorded_by: str | None) -> Entry:
-    """The entry that reverses another one from a day on: the same with the opposite sum, and the reason."""
+    """The entry that reverses another one from a day on: the same with the opposite sum, and the reason.
+
+    It is in the books alone: of the bank's statement it has the account, so that the sums of each are net.
+    """
     original = entry.original
     return Entry(
         kind=entry.kind,
@@ -307,6 +330,8 @@ def reversal_of(entry: RecordedEntry, day: datetime.date, reason: str, recorded_
         tranche=entry.tranche,
         follows=entry.follows,
         reverses=entry.code,
+        account=entry.account,
+        decision=entry.decision,
         reference=entry.reference,
         note=reason,
         recorded_by=recorded_by,

@@ -46,6 +46,47 @@ Rate = Annotated[
 Reason = Annotated[
     Text, Field(max_length=2000, description="Why the entry is reversed; it is the `note` of the reversal.")
 ]
+ValueDate = Annotated[
+    Day,
+    Field(description="Day on which the bank counts it, before or after `date`; not in the future."),
+]
+# The code of something that has no list here: letters and digits, as banks and committees write them.
+NamedElsewhere = Annotated[
+    str,
+    Field(
+        max_length=40,
+        pattern=worded(
+            r"^[A-Za-z0-9]+([-_./ ][A-Za-z0-9]+)*$",
+            "letters and digits, with single hyphens, points, underscores, slashes or spaces between them, such as"
+            " SC-2026/04",
+        ),
+    ),
+]
+Account = Annotated[
+    NamedElsewhere, Field(description="Code or number of the Fund's bank account that it moved.", examples=["USD-MAIN"])
+]
+Decision = Annotated[
+    NamedElsewhere,
+    Field(description="Code of the decision of the Steering Committee that it carries out.", examples=["SC-1"]),
+]
+HttpsAddress = Annotated[
+    str,
+    Field(
+        max_length=2000,
+        pattern=worded(
+            r"^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[!#-;=?-Z_a-z~]*)?$",
+            "an address that begins with https://, without spaces, such as https://docs.example.org/agreement.pdf",
+        ),
+        examples=["https://docs.example.org/agreement.pdf"],
+    ),
+]
+Sha256 = Annotated[
+    str,
+    Field(
+        pattern=worded(r"^[0-9a-f]{64}$", "a SHA-256 hash, as 64 hexadecimal digits in lower case"),
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    ),
+]
 OnDay = Annotated[
     Day | None,
     Field(
@@ -80,6 +121,34 @@ class OriginalAmountSent(RequestModel):
         )
 
 
+class InstalmentSent(RequestModel):
+    """A part of what is promised, and the day on which it is due."""
+
+    due: Day
+    """Day on which it is due."""
+    amount: AmountSent
+    """The amount in the currency in which the whole is given: that of `original`, and US dollars where there is none.
+    """
+
+    def instalment(self, currency: str) -> domain.Instalment:
+        """The instalment with its exact amount and its day."""
+        return domain.Instalment(
+            due=datetime.date.fromisoformat(self.due),
+            sum=domain.Sum(amount=Decimal(self.amount), currency=currency),
+        )
+
+
+class AttachmentSent(RequestModel):
+    """A document behind an entry that is stored elsewhere, and the hash by which anybody knows that it is the same."""
+
+    title: Annotated[Text, Field(max_length=300)]
+    """What the document is, such as the administrative arrangement."""
+    url: HttpsAddress
+    """Where it is stored."""
+    sha256: Sha256
+    """SHA-256 of its bytes, as 64 hexadecimal digits."""
+
+
 class LedgerEntrySent(RequestModel):
     """An entry to be written, in US dollars. The operation says which members each kind needs, may have and refuses."""
 
@@ -106,6 +175,18 @@ class LedgerEntrySent(RequestModel):
     """Number of the instalment, from 1, where a transfer is paid in several."""
     follows: Code | None = None
     """For a commitment the code of the pledge that it confirms, for a deposit that of the commitment that it pays."""
+    corrects: Code | None = None
+    """Code of an earlier entry, often of a closed period, whose mistake this one makes good; both go on to count."""
+    value_date: ValueDate | None = None
+    account: Account | None = None
+    bank_reference: Annotated[Text, Field(max_length=140)] | None = None
+    """The text by which the statement of the bank names it."""
+    instalments: Annotated[list[InstalmentSent], Field(max_length=60)] = []
+    """When a pledge or commitment is to be paid, in parts that are the whole together; left out where it is not agreed.
+    """
+    decision: Decision | None = None
+    attachments: Annotated[list[AttachmentSent], Field(max_length=20)] = []
+    """Documents behind it that are stored elsewhere."""
     reference: Annotated[Text, Field(max_length=300)] | None = None
     """The document or the decision behind it, such as a decision of the Steering Committee."""
     note: Annotated[Text, Field(max_length=2000)] | None = None
@@ -125,6 +206,16 @@ class LedgerEntrySent(RequestModel):
             category=self.category,
             tranche=self.tranche,
             follows=self.follows,
+            corrects=self.corrects,
+            value_date=self.value_date and datetime.date.fromisoformat(self.value_date),
+            account=self.account,
+            bank_reference=self.bank_reference,
+            instalments=tuple(
+                part.instalment(self.original.currency if self.original else domain.CURRENCY)
+                for part in self.instalments
+            ),
+            decision=self.decision,
+            attachments=tuple(domain.Attachment(**dict(attached)) for attached in self.attachments),
             reference=self.reference,
             note=self.note,
             recorded_by=recorded_by,
@@ -176,6 +267,26 @@ class OriginalAmount(ResponseModel):
     """Who published the rate."""
 
 
+class Instalment(ResponseModel):
+    """A part of what is promised, and the day on which it is due."""
+
+    due: datetime.date
+    """Day on which it is due."""
+    sum: Money
+    """The amount, in the currency in which the whole was given."""
+
+
+class Attachment(ResponseModel):
+    """A document behind a record that is stored elsewhere, and the hash by which anybody knows that it is the same."""
+
+    title: str
+    """What the document is."""
+    url: str
+    """Where it is stored."""
+    sha256: str
+    """SHA-256 of its bytes, as 64 hexadecimal digits."""
+
+
 class LedgerEntry(ResponseModel):
     """One movement of the Fund's money. A wrong entry is not changed: another one with the opposite amount reverses it.
 
@@ -211,6 +322,22 @@ class LedgerEntry(ResponseModel):
     """
     reverses: Code | None
     """Code of the entry that this one reverses; null for all others."""
+    corrects: Code | None
+    """Code of an earlier entry, often of a closed period, whose mistake this one makes good; both count. Null for most.
+    """
+    value_date: datetime.date | None
+    """Day on which the bank counts it; null where none was stated, and for kinds that move no cash."""
+    account: str | None
+    """Code or number of the Fund's bank account that it moved; null where none was stated."""
+    bank_reference: str | None
+    """The text by which the statement of the bank names it; null where none was stated."""
+    instalments: list[Instalment]
+    """When a pledge or commitment is to be paid, in parts that are the whole together; empty where nothing was agreed.
+    """
+    decision: str | None
+    """Code of the decision of the Steering Committee that it carries out; null where none was stated."""
+    attachments: list[Attachment]
+    """Documents behind it that are stored elsewhere; empty where none was stated."""
     reference: str | None
     """The document or the decision behind it; null where none was stated."""
     note: str | None
@@ -341,6 +468,51 @@ class EntryFilter(PointInTime):
         Day | None,
         Field(description="Only entries dated on this day, to its end, or earlier.", examples=["2026-12-31"]),
     ] = None
+    value_date_from: Annotated[
+        Day | None,
+        Field(description="Only entries that the bank counts on this day or later.", examples=["2026-01-01"]),
+    ] = None
+    value_date_to: Annotated[
+        Day | None,
+        Field(description="Only entries that the bank counts on this day or earlier.", examples=["2026-12-31"]),
+    ] = None
+    account: Annotated[
+        list[NamedElsewhere],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Code or number of a bank account, in any case. `not_stated` finds entries without one.",
+            examples=["USD-MAIN"],
+        ),
+    ]
+    bank_reference: Annotated[
+        str | None,
+        Field(
+            max_length=140,
+            description="The whole text by which the statement of the bank names an entry, in any case.",
+            examples=["INV 2026-114"],
+        ),
+    ] = None
+    decision: Annotated[
+        list[NamedElsewhere],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Code of a decision of the Steering Committee, in any case. `not_stated` finds entries that"
+            " name none.",
+            examples=["SC-1"],
+        ),
+    ]
+    corrects: Annotated[
+        list[Code],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Code of an entry, in any case: those that make good its mistake. `not_stated` finds entries"
+            " that correct none.",
+            examples=["L-000001"],
+        ),
+    ]
 
 
 class EntryQuery(EntryFilter, ListQuery):

@@ -123,7 +123,7 @@ class LedgerState:
     number:       of the last entry
     contributors: the codes of all contributors
     meant:        the contributor that was meant by an unknown one of the write's entries
-    entries:      by code, those that the write's entries follow, and those that it has written
+    entries:      by code, those that the write's entries follow or correct, and those that it has written
     programmes:   by code, the stored descriptions of those that the write's entries name
     held:         codes of the catalogue that earlier entries name; only filled where the catalogue cannot be asked
     balances:     those that the write's entries are part of
@@ -156,6 +156,8 @@ class LedgerState:
         else:
             errors += rules.catalogue_errors(entry, answers)
         errors += await self._predecessor_errors(entry)
+        if entry.corrects and entry.corrects not in self.entries:
+            errors.append(await self._unknown_entry("/corrects", entry.corrects))
         raise_if_any(errors)
         programme = None
         if isinstance(answers, Answers):
@@ -244,10 +246,13 @@ class LedgerState:
             return []
         if earlier := self.entries.get(entry.follows):
             return rules.predecessor_errors(entry, earlier)
+        return [await self._unknown_entry("/follows", entry.follows)]
+
+    async def _unknown_entry(self, pointer: str, code: str) -> ErrorDetail:
         # Each entry of the write may be the one that was meant by those after it, so this cannot be known before.
         self._looked_up += 1
-        meant = await suggest(self._entries_among, entry.follows) if self._looked_up <= MOST_MEANT else None
-        return [unknown_code("/follows", entry.follows, listed_at=LEDGER.path, suggestion=meant)]
+        meant = await suggest(self._entries_among, code) if self._looked_up <= MOST_MEANT else None
+        return unknown_code(pointer, code, listed_at=LEDGER.path, suggestion=meant)
 
     async def _entries_among(self, texts: Sequence[str]) -> list[str]:
         """The codes of entries that are, in lower case, among texts: every number up to the last one has its entry."""
