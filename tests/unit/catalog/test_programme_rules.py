@@ -17,12 +17,11 @@ from mmptf_catalog.programmes.domain import (
     STAGE_OF_STATUS,
     ProgrammeContent,
     ProgrammeDraft,
-    ProgrammeStatus,
     ProgrammeStatusRecord,
-    ProgrammeStatusSent,
     StatedBudget,
     StatedProgramme,
 )
+from mmptf_catalog.statuses import ProgrammeStatus, ProgrammeStatusSent
 from mmptf_common.wire.codes import BudgetCategory
 from mmptf_common.wire.sources import SourceRef
 

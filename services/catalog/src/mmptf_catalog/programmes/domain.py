@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema, model_validator
-from typing_extensions import TypeAliasType
 
+from mmptf_catalog.statuses import ProgrammeStatus
 from mmptf_common.wire.base import Code, ListedCode, ResponseModel
 from mmptf_common.wire.codes import (
     AmountPrecision,
@@ -21,66 +21,6 @@ from mmptf_common.wire.codes import (
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.sources import Gap, SourceRef
 
-ProgrammeStatus = TypeAliasType(
-    "ProgrammeStatus",
-    Literal[
-        "concept_note",
-        "pipeline",
-        "approved",
-        "implementation",
-        "operationally_closed",
-        "financially_closed",
-        "not_selected",
-        "withdrawn",
-        "suspended",
-        "cancelled",
-        "not_stated",
-    ],
-)
-"""Where a programme stands in the procedure of the Fund, from its submission to the closure of its accounts.
-
-- `concept_note`: submitted to the Fund as a concept note, a first outline
-- `pipeline`: on the list of programmes that the Fund may approve, which changes with each meeting of its Steering
-  Committee
-- `approved`: approved by the Steering Committee, which decides what the Fund pays for; not begun yet
-- `implementation`: being carried out
-- `operationally_closed`: its activities have ended
-- `financially_closed`: its accounts are closed
-- `not_selected`: not selected for the Fund
-- `withdrawn`: withdrawn by its organization before its approval
-- `suspended`: stopped for a time after its approval
-- `cancelled`: ended for good after its approval, before its time
-- `not_stated`: the sources do not state it
-"""
-ProgrammeStatusSent = TypeAliasType(
-    "ProgrammeStatusSent",
-    Literal[
-        "concept_note",
-        "pipeline",
-        "approved",
-        "implementation",
-        "operationally_closed",
-        "financially_closed",
-        "not_selected",
-        "withdrawn",
-        "suspended",
-        "cancelled",
-    ],
-)
-"""Status that a change can set. `not_stated` is none of them, since it is said of packaged data only.
-
-- `concept_note`: submitted to the Fund as a concept note, a first outline
-- `pipeline`: on the list of programmes that the Fund may approve, which changes with each meeting of its Steering
-  Committee
-- `approved`: approved by the Steering Committee, which decides what the Fund pays for; not begun yet
-- `implementation`: being carried out
-- `operationally_closed`: its activities have ended
-- `financially_closed`: its accounts are closed
-- `not_selected`: not selected for the Fund
-- `withdrawn`: withdrawn by its organization before its approval
-- `suspended`: stopped for a time after its approval
-- `cancelled`: ended for good after its approval, before its time
-"""
 Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
 # An amount or a per cent with two decimal places: a Decimal in Python, a string in JSON.
 Hundredths = Annotated[Decimal, PlainSerializer("{:.2f}".format, return_type=str, when_used="json")]
@@ -234,7 +174,9 @@ class NoCostExtension(ResponseModel):
     reason: str
     """Why it was extended, in the words of whoever entered it."""
     decision: str
-    """The decision by which it was extended, such as a meeting and its date."""
+    """The decision by which it was extended: code of one at `/catalog/v1/decisions`, or words such as a meeting and its
+    date.
+    """
 
 
 class ProgrammeDuration(ResponseModel):
@@ -269,7 +211,9 @@ class ProgrammeStatusRecord(ResponseModel):
     reason: str
     """Why the status changed, or how it is known, in words for people."""
     decision: str | None
-    """The decision behind it, such as a meeting and its date; null where none is known."""
+    """The decision behind it: code of one at `/catalog/v1/decisions`, or words such as a meeting and its date; null
+    where none is known.
+    """
     verified: bool
     """True only where it was compared with the text of a document, or with a public copy of it; false for what general
     knowledge, this project or a submission says.
