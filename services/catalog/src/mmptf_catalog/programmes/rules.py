@@ -6,18 +6,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
+from mmptf_catalog.decisions.domain import DecisionEffect
 from mmptf_catalog.programmes.domain import (
     ProgrammeBudgetLine,
     ProgrammeContent,
     ProgrammeDraft,
     ProgrammeDraftDuration,
     ProgrammeDraftPlace,
-    ProgrammeStatus,
     ProgrammeStatusRecord,
-    ProgrammeStatusSent,
     StatedProgramme,
 )
+from mmptf_catalog.statuses import ProgrammeStatus, ProgrammeStatusSent
 from mmptf_common.wire.codes import NOT_STATED, SHARED
+from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 
@@ -308,6 +309,25 @@ def status_errors(history: Sequence[ProgrammeStatusRecord], day: date, today: da
             error_detail(ProblemCode.TOO_EARLY, detail, pointer="/date", allowed=[f"from {history[-1].date} on"])
         )
     return found
+
+
+def effects_of_status(programme: StatedProgramme) -> list[tuple[str | None, DecisionEffect]]:
+    """What the last change of a programme's status did, each with the decision that the status record states."""
+    last = programme.status_history[-1]
+    effect = DecisionEffect(
+        programme=programme.code, kind="status", date=last.date, status=last.status, amount=None, currency=None
+    )
+    found = [(last.decision, effect)]
+    if last.status == "approved" and programme.budget:
+        amount, currency = amount_text(programme.budget.amount), programme.budget.currency
+        approved = effect.model_copy(update={"kind": "budget", "status": None, "amount": amount, "currency": currency})
+        found.append((last.decision, approved))
+    return found
+
+
+def effect_of_extension(programme: str, end: date) -> DecisionEffect:
+    """What an extension of a programme did: it ends on another day."""
+    return DecisionEffect(programme=programme, kind="extension", date=end, status=None, amount=None, currency=None)
 
 
 def approval_errors(content: ProgrammeContent) -> list[ErrorDetail]:

@@ -17,13 +17,12 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeContent,
     ProgrammeDraft,
     ProgrammeDuration,
-    ProgrammeStatus,
     ProgrammeStatusRecord,
-    ProgrammeStatusSent,
     StatedBudget,
     StatedProgramme,
     Year,
 )
+from mmptf_catalog.statuses import ProgrammeStatus, ProgrammeStatusSent
 from mmptf_common.http.parameters import (
     Amount,
     ListQuery,
@@ -432,7 +431,12 @@ Reason = Annotated[
 ]
 Decision = Annotated[
     Text,
-    Field(max_length=300, description="The decision behind it, such as a meeting and its date. Everybody can read it."),
+    Field(
+        max_length=300,
+        description="The decision behind it: code or number of one at `/catalog/v1/decisions`, or, where it is not"
+        " listed there, words such as a meeting and its date. A text without spaces has to be of a listed decision."
+        " Everybody can read it.",
+    ),
 ]
 
 
@@ -530,8 +534,9 @@ class StatusChangeSent(RequestModel):
     """First day of the new status, such as `2026-11-20`: not in the future, and not before that of the present one."""
     reason: Reason
     decision: Decision | None = None
-    """The decision behind it, such as a meeting and its date. The Fund's management unit has to name one; null where an
-    organization withdraws its programme.
+    """The decision behind it: code or number of one at `/catalog/v1/decisions`, which is not of a later day, or, where
+    it is not listed there, words such as a meeting and its date. A text without spaces has to be of a listed decision.
+    The Fund's management unit has to name one; null where an organization withdraws its programme.
     """
 
 
