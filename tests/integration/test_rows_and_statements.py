@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mmptf_funding.imports.bodies import XLSX
+from mmptf_common.writes.bodies import XLSX
 from mmptf_funding.ledger import catalogue_client
 from tests.conftest import RunningApp
 from tests.integration.assessments import CODES, RISK
