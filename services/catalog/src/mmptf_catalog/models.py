@@ -83,6 +83,7 @@ class ProgrammeRow(Record, Base, table=True):
             for column in ("objectives", "countries", "regions", "organizations")
         ),
         sa.Index("programme_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
+        sa.Index("programme_status", sa.text("(stated->>'status')"), "code"),
         # One for each direction: programmes without a title or a budget are last in both.
         *(
             sa.Index(

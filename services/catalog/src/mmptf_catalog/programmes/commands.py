@@ -131,7 +131,7 @@ async def change_status(write: Write, who: Identity, code: str, sent: StatusChan
     decisions = await named_decisions(write, [sent.decision])
     programme = _with_new_status(write, who, await _programme(write, code), sent, decisions)
     await _store(write, programme, await _names(write, programme.content))
-    await record_effects(write, rules.effects_of_status(programme))
+    await record_effects(write, rules.effects_of(programme, programme.status_history[-1:]))
 
 
 async def change_statuses(
@@ -150,7 +150,7 @@ async def change_statuses(
     versions: dict[str, str] = {}
     for code, stated, version in found:
         programmes[code], versions[code] = StatedProgramme.model_validate_json(stated), version
-    names = await _names_of(write, programmes.values())
+    names = await fetch_names_of(write, programmes.values())
     decisions = await named_decisions(write, [change.decision for change in changes])
     effects: list[tuple[str | None, DecisionEffect]] = []
     unlisted = await not_found_each(
@@ -179,7 +179,7 @@ async def change_statuses(
         new[times[code]][code] = row, change.reason
         times[code] += 1
         programmes[code], versions[code] = programme, write.version
-        effects += rules.effects_of_status(programme)
+        effects += rules.effects_of(programme, programme.status_history[-1:])
         results.append(code)
     if partial or all(isinstance(result, str) for result in results):
         for rows in new:
@@ -362,8 +362,8 @@ async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
     return names
 
 
-async def _names_of(write: Write, programmes: Iterable[StatedProgramme]) -> CodeNames:
-    """The names behind the codes of stored programmes."""
+async def fetch_names_of(write: Write, programmes: Iterable[StatedProgramme | ProgrammeContent]) -> CodeNames:
+    """The names behind the codes of programmes, all of which are listed."""
     areas, objectives, organizations, places = set[str](), set[str](), set[str](), set[str]()
     for programme in programmes:
         areas |= {programme.thematic_area} if programme.thematic_area else set()

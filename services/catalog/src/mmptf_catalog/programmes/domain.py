@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -273,15 +273,20 @@ class StatedProgramme(ResponseModel):
 
         sources: of the members of the content that the draft states, by their names
         """
-        programme = cls(
-            code=draft.programme_code,
+        return cls.without_content(draft.programme_code, draft.organization).restated(draft, sources, place_names)
+
+    @classmethod
+    def without_content(cls, code: str, lead_organization: str | None) -> StatedProgramme:
+        """A programme of which nothing is stated yet but who leads it."""
+        return cls(
+            code=code,
             title=None,
             summary="",
             thematic_area=None,
             objectives=[],
             place_label="",
             places=[],
-            lead_organization=draft.organization,
+            lead_organization=lead_organization,
             organizations=[],
             duration=None,
             budget=None,
@@ -291,7 +296,6 @@ class StatedProgramme(ResponseModel):
             gaps=[],
             sources=[],
         )
-        return programme.restated(draft, sources, place_names)
 
     def restated(
         self, content: ProgrammeContent, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
@@ -349,6 +353,20 @@ class StatedProgramme(ResponseModel):
         named = {gap.field for gap in gaps}
         new = [Gap(field=name, kind="not_stated_in_source", note=None) for name in empty if name not in named]
         return gaps + new
+
+    def with_history(self, history: Sequence[ProgrammeStatusRecord]) -> StatedProgramme:
+        """The programme with these statuses in place of those before; the last one is the present one."""
+        budget = self.budget
+        if budget and budget.stage == "requirement" and any(record.stage == "funded" for record in history):
+            budget = budget.model_copy(update={"stage": "allocation"})
+        return self.model_copy(
+            update={
+                "budget": budget,
+                "status": history[-1].status,
+                "status_history": [*history],
+                "gaps": [gap for gap in self.gaps if gap.field not in ("status", "stage")],
+            }
+        )
 
     def with_status(self, record: ProgrammeStatusRecord) -> StatedProgramme:
         """The programme with another status; once it is funded, its budget's stage is `allocation`."""

@@ -91,7 +91,9 @@ _STATUS_ON = (
 
 def _with_status(statuses: Sequence[str], arguments: Arguments, day: str | None) -> str:
     """SQL of the condition that a programme has one of these statuses, at present or on a day."""
-    status = _STATUS_ON.format(arguments.bind(day)) if day else "stated->>'status'"
+    if day is None:
+        return f"stated->>'status' = ANY({arguments.bind(statuses)}::text[])"
+    status = _STATUS_ON.format(arguments.bind(day))
     return f"coalesce({status}, '{NOT_STATED}') = ANY({arguments.bind(statuses)}::text[])"
 
 

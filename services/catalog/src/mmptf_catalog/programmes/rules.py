@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
@@ -311,17 +311,24 @@ def status_errors(history: Sequence[ProgrammeStatusRecord], day: date, today: da
     return found
 
 
-def effects_of_status(programme: StatedProgramme) -> list[tuple[str | None, DecisionEffect]]:
-    """What the last change of a programme's status did, each with the decision that the status record states."""
-    last = programme.status_history[-1]
-    effect = DecisionEffect(
-        programme=programme.code, kind="status", date=last.date, status=last.status, amount=None, currency=None
-    )
-    found = [(last.decision, effect)]
-    if last.status == "approved" and programme.budget:
-        amount, currency = amount_text(programme.budget.amount), programme.budget.currency
-        approved = effect.model_copy(update={"kind": "budget", "status": None, "amount": amount, "currency": currency})
-        found.append((last.decision, approved))
+def effects_of(
+    programme: StatedProgramme, records: Iterable[ProgrammeStatusRecord]
+) -> list[tuple[str | None, DecisionEffect]]:
+    """What status records of a programme did, each with the decision that the record states."""
+    found = []
+    for record in records:
+        effect = DecisionEffect(
+            programme=programme.code, kind="status", date=record.date, status=record.status, amount=None, currency=None
+        )
+        found.append((record.decision, effect))
+        if record.status == "approved" and programme.budget:
+            approved = {
+                "kind": "budget",
+                "status": None,
+                "amount": amount_text(programme.budget.amount),
+                "currency": programme.budget.currency,
+            }
+            found.append((record.decision, effect.model_copy(update=approved)))
     return found
 
 

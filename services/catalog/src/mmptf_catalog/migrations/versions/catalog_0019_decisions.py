@@ -1,4 +1,4 @@
-"""Calls for proposals, meetings of the Steering Committee, and its decisions."""
+"""Calls for proposals, meetings of the Steering Committee, and its decisions; programmes are found by their status."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +19,7 @@ INDEXES = (
     "CREATE UNIQUE INDEX decision_lower_number ON decision (lower(number))",
     "CREATE INDEX decision_programmes ON decision USING gin (programmes)",
     "CREATE INDEX decision_words ON decision USING gin (array_to_tsvector(words))",
+    "CREATE INDEX programme_status ON programme ((stated->>'status'), code)",
 )
 
 
