@@ -31,7 +31,7 @@ def test_models_of_pydantic_type_check_strictly(tmp_path: Path) -> None:
     # since the component `Programme` would be `Programme2` beside a member `programme`; no class around a single value.
     options = ["--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11", "--use-annotated"]
     options += ["--naming-strategy", "parent-prefixed", "--formatters", "builtin", "--input-file-type", "openapi"]
-    options += ["--collapse-root-models"]
+    options += ["--collapse-root-models", "--set-default-enum-member"]
     run(tmp_path, TOOLS / "datamodel-codegen", "--input", COMMITTED["gateway"], "--output", "models.py", *options)
     run(tmp_path, TOOLS / "mypy", "--config-file", HERE / "mypy.ini", "models.py")
     run(tmp_path, sys.executable, "-W", "error", "-c", "import models")

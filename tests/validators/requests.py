@@ -115,7 +115,11 @@ def values_of(operation: Operation, name: str) -> list[str]:
     for template, codes in OWN_CODES.items():
         if operation.template.startswith(template) and name in codes:
             return codes[name]
-    return CODES[name] if is_many(schema) else VALUES[name]
+    known = CODES if is_many(schema) else VALUES
+    if name in known:
+        return known[name]
+    given = schema["examples"][0]
+    return given if is_many(schema) else [given]
 
 
 def varied(cursors: Mapping[Operation, str]) -> Iterator[Request]:

@@ -28,9 +28,9 @@ from mmptf_markers.assessments.schemas import (
     AssessmentSent,
     CatalogueCheck,
     DeclarationSent,
-    Position,
     PositionSent,
     RestrictedContent,
+    StatedPosition,
 )
 from mmptf_markers.assessors.commands import fetch_participation, require_programme
 from mmptf_markers.assessors.rules import Participation, require_lead, require_participant
@@ -204,7 +204,7 @@ async def state_position(write: Write, who: Identity, code: str, sent: PositionS
     own = {criterion: answer.answer for criterion, answer in sent.answers.items()}
     checks = rules.counting_checks(rubric, assessment, own)
     score_or_raise(rubric, rules.answers_of(assessment.answers) | own, assessment.stage, checks)
-    position = Position(
+    position = StatedPosition(
         organization=organization,
         position=sent.position,
         reason=sent.reason,

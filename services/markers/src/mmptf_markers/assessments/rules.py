@@ -21,12 +21,12 @@ from mmptf_markers.assessments.schemas import (
     DeclarationSource,
     DerivedGrade,
     GradeDifference,
-    Position,
     PositionSent,
     RestrictedContent,
     Review,
     ReviewedAnswer,
     ReviewedAnswerSent,
+    StatedPosition,
 )
 from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, find_lacking
 from mmptf_markers.engine.results import Answer, Score
@@ -308,7 +308,7 @@ def position_errors(sent: PositionSent) -> list[ErrorDetail]:
     return [error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer=pointer)] if sent.answers else []
 
 
-def with_position(assessment: Assessment, position: Position) -> Assessment:
+def with_position(assessment: Assessment, position: StatedPosition) -> Assessment:
     """The assessment with an organization's position, in place of its earlier one."""
     others = [stated for stated in assessment.positions if stated.organization != position.organization]
     return assessment.model_copy(update={"positions": [*others, position], "updated": position.at})

@@ -379,7 +379,7 @@ class Review(ResponseModel):
     """Code of the grade that the review found: the derived one, or the one that the reviewer set."""
 
 
-class Position(ResponseModel):
+class StatedPosition(ResponseModel):
     """What an organization that takes part in the programme says of the assessment that another one submitted."""
 
     organization: Code
@@ -482,7 +482,7 @@ class Assessment(ResponseModel):
     """What a third reviewer decided, who knew both; it counts. Null where decision and grade of two were the same."""
     appeal: Appeal | None
     """The appeal against the review, and what was decided on it; null where there was none."""
-    positions: list[Position]
+    positions: list[StatedPosition]
     """What the other organizations that take part in the programme said of it before it was reviewed, one each."""
     differences: list[GradeDifference]
     """What of the three grades and of the answers disagrees; empty where nothing does."""
