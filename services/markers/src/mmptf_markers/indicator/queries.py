@@ -308,7 +308,7 @@ async def _fetch_money(
         {place["code"]: place["region"] for place in places},
     )
     # Other requests get their turn while the money of thousands of programmes is divided.
-    return await asyncio.to_thread(grouped, rows, parts)
+    return await asyncio.to_thread(grouped, rows, parts, LEDGER_CURRENCY)
 
 
 async def fetch_whole(
