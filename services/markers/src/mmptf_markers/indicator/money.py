@@ -160,11 +160,11 @@ def grouped(rows: Iterable[Mapping[str, Any]], parts: Parts, ledger_currency: st
 
 
 def _stated(row: Mapping[str, Any]) -> StatedParts:
-    places = {place["code"]: place.get("share") for place in json.loads(row["places"])}
     # A copy that was made before these members were copied has none of them.
     of_budget, partly = row["budget_by_organization"], row["partly_stated"]
+    shares = {place["code"]: place.get("share") for place in json.loads(row["places"] or "[]")}
     return StatedParts(
-        places={code: Decimal(share) if share else None for code, share in places.items()},
+        places={code: Decimal(share) if (share := shares.get(code)) else None for code in row["countries"]},
         organizations=row["organizations"],
         of_budget={code: Decimal(part) for code, part in json.loads(of_budget).items()} if of_budget else {},
         partly_stated=json.loads(partly) if partly else (),
