@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -29,7 +30,7 @@ COPIED_MEMBERS = {
     "place": {"code", "kind", "name", "region", "subregion", "intermediate_region"},
     "programme": {
         "code", "title", "place_label", "status", "stage", "thematic_area", "objectives", "places", "lead_organization",
-        "organizations", "duration", "budget",
+        "organizations", "duration", "budget", "budget_by_organization", "partly_stated",
     },
 }  # fmt: skip
 ENTITIES = tuple(COPIED_MEMBERS)
@@ -196,9 +197,21 @@ def says_the_same(copy: Any, original: Any) -> bool:
 def equal(copies: Records, originals: Records) -> bool:
     """Whether the copies are those of all originals, with every replicated member."""
     return copies.keys() == originals.keys() and all(
-        copy.keys() == COPIED_MEMBERS[which[0]] and says_the_same(copy, originals[which])
+        copy.keys() == COPIED_MEMBERS[which[0]] and says_the_same(copy, with_summaries(originals[which]))
         for which, copy in copies.items()
     )
+
+
+def with_summaries(original: Any) -> Any:
+    """An original with the members of a copy that summarize others of it."""
+    sums: dict[str, Decimal] = {}
+    for line in original.get("budget_lines", ()):
+        sums[line["organization"]] = sums.get(line["organization"], Decimal(0)) + Decimal(line["amount"])
+    return {
+        **original,
+        "budget_by_organization": {code: f"{amount:.2f}" for code, amount in sums.items()},
+        "partly_stated": sorted(gap["field"] for gap in original.get("gaps", ()) if gap["kind"] == "partly_stated"),
+    }
 
 
 async def revision(catalog: RunningApp) -> int:

@@ -10,12 +10,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import pytest
+import sqlalchemy as sa
 
+from mmptf_common.storage import migrations
+from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.storage.writing import writing
 from mmptf_local.cache import Cache
-from tests.conftest import running_app
+from mmptf_local.postgres import Postgres
+from tests.conftest import execute, running_app
 from tests.integration.indicator import REGIONS, named
 from tests.integration.marked import API, INDICATOR, Json, Markers, made, place, programme, region
+from tests.integration.older_schema import migrate_to
 
 # Places on every level, and one that is in no region.
 WITHIN = {**REGIONS, "ETH": ("002", "202", "014"), "EGY": ("002", "015"), "MDA": ("150", "151"), "XXX": ()}
@@ -212,6 +219,11 @@ async def test_each_programme_alone_is_divided_as_its_sources_say(portfolio: Por
     assert seen == {"shares", "lines", "shared", None}
 
 
+def money(amount: str) -> Json:
+    """A budget in dollars."""
+    return {"amount": amount, "currency": "USD", "stage": "allocation"}
+
+
 def alone(whole: Decimal, listed: list[Json], is_partly: bool) -> dict[str | None, Decimal]:
     """A whole under the only code, under None where there is none, or shared."""
     if not listed:
@@ -253,6 +265,40 @@ async def test_the_report_has_the_same_money(portfolio: Portfolio) -> None:
     table = (await client.get(f"{API}/report?format=csv&country=KEN")).text
     assert re.search(r"^money,,,[ABC]?,,allocation / USD,shared_sum,\d+\.\d\d$", table, re.MULTILINE)
     assert re.search(r"^money,,,[ABC]?,,USD,allocated_shared_amount,-?\d+\.\d\d$", table, re.MULTILINE)
+
+
+async def test_a_copy_of_before_states_no_parts_until_it_is_made_again(
+    new_database: Callable[[str], str], postgres: Postgres
+) -> None:
+    """What several have is shared, also as of then; the migration has programmes copied again, and nothing else."""
+    shares = [{**place, "share": share} for place, share in zip(named("KEN", "UGA"), ("25.00", "75.00"), strict=True)]
+    document = programme("O-01", places=shares, budget=money("100.00"))
+    async with running_app("markers", new_database("markers"), None) as running:
+        markers = Markers(running)
+        await markers.copy(document, places=PLACES)
+        older = (
+            "(record::jsonb - 'budget_by_organization' - 'partly_stated' #- '{places,0,share}' #- '{places,1,share}')"
+        )
+        async with writing(running.app.state.database) as session:
+            await begin_write(session, Author("test"), "as an earlier release copied it")
+            await session.execute(sa.text(f"UPDATE programme SET record = ({older})::json"))
+        before = await markers.revision()
+        await markers.copy(document)
+        divided = {"KEN": Decimal("25.00"), "UGA": Decimal("75.00")}
+        assert by_group(await markers.get(INDICATOR, by="country"), "allocation") == divided
+        then = await markers.get(INDICATOR, by="country", as_of=before)
+        assert by_group(then, "allocation") == {"shared": Decimal("100.00")}
+        assert by_group(await markers.get(INDICATOR, by="organization", as_of=before), "allocation") == {
+            "shared": Decimal("100.00")
+        }
+    url = postgres.create_database("markers_before_parts")
+    await migrate_to(url, "markers", "markers_0024")
+    begun = "INSERT INTO replication (service, last, stored) VALUES ('catalog', 7, 7), ('funding', 8, 8)"
+    await execute(url, begun)
+    await migrations.migrate(url, "mmptf_markers")
+    connection = await asyncpg.connect(url)
+    assert await connection.fetch("SELECT service, last FROM replication") == [("funding", 8)]
+    await connection.close()
 
 
 def test_the_draw_has_every_kind() -> None:

@@ -397,6 +397,20 @@ async def test_a_packaged_programme_is_corrected_for_good(new_database: Callable
         assert now == [after if programme["code"] == "WBALKANS-01" else programme for programme in others]
 
 
+async def test_totals_by_organization_are_of_its_budget_lines(client: httpx.AsyncClient) -> None:
+    """To the cent, where there are lines; a budget without is shared by those who take part."""
+    title = "Lines of organizations"
+    await submitted(client, title=title)
+    without = {"title": title, "budget_lines": None, "places": [{"code": "KEN", "share": "100.00"}]}
+    await submitted(client, **without, budget="0.02")
+    await submitted(client, **without, budget="5.00", organizations=["IOM"])
+    (total,) = (await client.get(f"{PROGRAMMES}/totals?by=organization&q=lines+of+organizations")).json()["totals"]
+    found = {group["keys"][0]["value"]: (group["sum"]["amount"], group["rows"]) for group in total["groups"]}
+    assert found == {"ILO": ("1070000.00", 1), "IOM": ("1070005.00", 2), "shared": ("0.02", 1)}
+    assert total["sum"]["amount"] == "2140005.02"
+    assert [group["link"] for group in total["groups"]] == [None, None, None]
+
+
 async def test_participants_amend_a_programme_without_a_known_lead(client: httpx.AsyncClient) -> None:
     printed = await client.get(f"{PROGRAMMES}/TUR-02")
     assert refused(await move(client, printed, "withdrawn", AGENCY)) == (403, "forbidden")

@@ -71,11 +71,16 @@ FACETS = {
 
 def _attributed(division: str) -> Dimension:
     """The dimension for totals by a division, read from the attribution stored when the programme was written."""
+    return _divided(division, f"jsonb_each_text(filtered.attribution->'{division}')")
+
+
+def _divided(division: str, parts: str) -> Dimension:
+    """The dimension for totals by a division; parts: SQL of the codes of a programme with their amounts."""
     listed = FACETS[division]
     return replace(
         listed,
         value="v.code",
-        join=f"CROSS JOIN LATERAL jsonb_each_text(filtered.attribution->'{division}') AS v(code, amount)",
+        join=f"CROSS JOIN LATERAL {parts} AS v(code, amount)",
         amount="v.amount::numeric",
         listed=replace(listed, value=f"coalesce({listed.value}, '{NOT_STATED}')"),
     )
@@ -100,6 +105,15 @@ def _with_status(statuses: Sequence[str], arguments: Arguments, day: str | None)
 def _with_status_on(day: str, arguments: Arguments, statuses: Sequence[str]) -> str:
     """SQL of the condition that a status on a day is known; where statuses are asked for, these say which."""
     return "true" if statuses else f"{_STATUS_ON.format(arguments.bind(day))} IS NOT NULL"
+
+
+# The budget lines of each organization, which add up to the budget where there are any; else the attribution.
+_BY_ORGANIZATION = """(
+    SELECT line->>'organization', sum((line->>'amount')::numeric)::text
+      FROM jsonb_array_elements(filtered.stated->'budget_lines') AS line GROUP BY 1
+     UNION ALL
+    SELECT * FROM jsonb_each_text(filtered.attribution->'organization')
+     WHERE coalesce(filtered.stated->'budget_lines', '[]') = '[]')"""
 
 
 # What `q` searches, beside the names of the places.
@@ -209,7 +223,10 @@ PROGRAMMES = Listing(
     ranges={"budget": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
     facet_query=ProgrammeFilter,
     totals_query=ProgrammeTotalsQuery,
-    totals={division: _attributed(division) for division in FACETS},
+    totals={
+        **{division: _attributed(division) for division in FACETS},
+        "organization": _divided("organization", _BY_ORGANIZATION),
+    },
     split_by={"money_stage": "budget_stage"},
     printed=read_packaged("mmptf_catalog", "printed_counts", PrintedCount),
     omitted=(replace(NO_AMOUNT, drilldown={"budget_stage": NOT_STATED}),),

@@ -423,7 +423,7 @@ ProgrammeDivision = TypeAliasType(
 - `objective`: by the objective of the Global Compact
 - `country`: by the country or territory, by stated shares of the budget
 - `region`: by the widest region of the places, such as Africa, by the same shares
-- `organization`: by the participating organization
+- `organization`: by the participating organization, by the budget lines where there are any
 - `stage`: by the lifecycle stage, a coarse group of statuses
 """
 

@@ -30,10 +30,8 @@ class Division:
     parts: Mapping[str, Decimal] | None
     is_complete: bool
 
-    def bounds(self, amount: Decimal, asked: Collection[str] | None) -> tuple[Decimal, Decimal]:
-        """The least and the most of an amount that belongs to some of the codes; asked: None for whatever there is."""
-        if asked is None:
-            return amount, amount
+    def bounds(self, amount: Decimal, asked: Collection[str]) -> tuple[Decimal, Decimal]:
+        """The least and the most of an amount that belongs to some of the codes."""
         if self.parts is not None:
             part = sum((self.parts[code] for code in asked), _NOTHING)
             return part, part
@@ -117,26 +115,32 @@ def divide(amount: Decimal, shares: Mapping[str, Decimal]) -> dict[str, Decimal]
 def attribute(amount: Decimal, stated: StatedParts, asked: Asked) -> Attribution:
     """An amount by what is asked for; what is below zero is divided as what is above."""
     size = abs(amount)
-    places, organizations = stated.by_place(size), stated.by_organization(size)
-    of_places = places.bounds(size, asked.places)
-    of_organizations = organizations.bounds(size, asked.organizations)
+    by_group = stated.by_organization if asked.by_organization else stated.by_place
+    divided = None if asked.groups is None else by_group(size)
+    # A division that nothing is asked about is not looked at: all of the amount is asked for by it.
+    of_places = of_organizations = size, size
+    if asked.places is not None:
+        of_places = stated.by_place(size).bounds(size, asked.places)
+    if asked.organizations is not None:
+        of_organizations = stated.by_organization(size).bounds(size, asked.organizations)
     chosen = _certain(size, of_places, of_organizations)
     if chosen is None:
         return Attribution({}, None, amount)
-    if asked.groups is None:
+    if divided is None or asked.groups is None:
         return Attribution({None: chosen.copy_sign(amount)}, None, None)
-    divided, other = (organizations, of_places) if asked.by_organization else (places, of_organizations)
+    other = of_places if asked.by_organization else of_organizations
     parts: dict[str | None, Decimal] = {}
+    shared = chosen
     for group, codes in asked.groups.items():
         part = _certain(size, divided.bounds(size, codes), other)
         if part is not None and codes:
             parts[group] = part.copy_sign(amount)
-    shared = chosen - abs(sum(parts.values(), _NOTHING))
+            shared -= part
     return Attribution(parts, shared.copy_sign(amount) if shared else None, None)
 
 
-def _certain(amount: Decimal, *bounds: tuple[Decimal, Decimal]) -> Decimal | None:
+def _certain(amount: Decimal, first: tuple[Decimal, Decimal], second: tuple[Decimal, Decimal]) -> Decimal | None:
     """The part of an amount that is asked for by both of two divisions; None where it is not certain."""
-    least = sum((low for low, _ in bounds), -amount * (len(bounds) - 1))
-    most = min(high for _, high in bounds)
-    return most if max(least, _NOTHING) == most else None
+    least = first[0] + second[0] - amount
+    most = first[1] if first[1] < second[1] else second[1]
+    return most if (least if least > 0 else _NOTHING) == most else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -125,11 +125,12 @@ def sums_of(rows: Iterable[Mapping[str, Any]]) -> Graded:
     return found
 
 
-def grouped(rows: Iterable[Mapping[str, Any]], parts: Parts) -> GroupedMoney:
+def grouped(rows: Iterable[Mapping[str, Any]], parts: Parts, ledger_currency: str) -> GroupedMoney:
     """The money of programmes by group and grade.
 
     rows: one for each programme, with the JSON of what sources state of the parts of its money; `is_told` is false for
     one that is left out by what is known of its grade
+    ledger_currency: that of what is allocated
     """
     found = GroupedMoney()
     for row in rows:
@@ -139,7 +140,11 @@ def grouped(rows: Iterable[Mapping[str, Any]], parts: Parts) -> GroupedMoney:
         for name in ("amount", "allocated"):
             if row[name] is None:
                 continue
-            for group, part, is_whole in _placed(row, attribute(row[name], stated, asked), asked):
+            known = stated
+            if name == "allocated" and row["currency"] != ledger_currency:
+                # The lines of the budget divide another currency.
+                known = replace(stated, of_budget={})
+            for group, part, is_whole in _placed(row, attribute(row[name], known, asked), asked):
                 is_shared |= asked.groups is not None and group == SHARED
                 if not row["is_told"]:
                     continue
@@ -155,14 +160,14 @@ def grouped(rows: Iterable[Mapping[str, Any]], parts: Parts) -> GroupedMoney:
 
 
 def _stated(row: Mapping[str, Any]) -> StatedParts:
-    places = {place["code"]: place.get("share") for place in json.loads(row["places"])}
     # A copy that was made before these members were copied has none of them.
-    of_budget = json.loads(row["budget_by_organization"] or "{}")
+    of_budget, partly = row["budget_by_organization"], row["partly_stated"]
+    shares = {place["code"]: place.get("share") for place in json.loads(row["places"] or "[]")}
     return StatedParts(
-        places={code: None if share is None else Decimal(share) for code, share in places.items()},
+        places={code: Decimal(share) if (share := shares.get(code)) else None for code in row["countries"]},
         organizations=row["organizations"],
-        of_budget={code: Decimal(amount) for code, amount in of_budget.items()},
-        partly_stated=json.loads(row["partly_stated"] or "[]"),
+        of_budget={code: Decimal(part) for code, part in json.loads(of_budget).items()} if of_budget else {},
+        partly_stated=json.loads(partly) if partly else (),
     )
 
 

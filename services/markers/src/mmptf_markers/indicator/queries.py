@@ -267,7 +267,7 @@ async def _fetch_money(
         f"""
         SELECT {"NULL" if by in OVERLAPPING else DIVISIONS[by][0]} AS key, grade, rubric, basis, budget_stage, currency,
                amount, allocated, under_review, returned, ({condition(OF_TARGET, query, arguments)}) AS is_told,
-               organizations, {", ".join(f"programme_record->>'{name}' AS {name}" for name in _STATED_PARTS)}
+               countries, organizations, {", ".join(f"programme_record->>'{name}' AS {name}" for name in _STATED_PARTS)}
           FROM {CURRENT_GRADE_ROWS} WHERE {of_target} AND {where} AND (amount IS NOT NULL OR allocated IS NOT NULL)""",
         *arguments,
     )
@@ -282,7 +282,7 @@ async def _fetch_money(
         {place["code"]: place["region"] for place in places},
     )
     # Other requests get their turn while the money of thousands of programmes is divided.
-    return await asyncio.to_thread(grouped, rows, parts)
+    return await asyncio.to_thread(grouped, rows, parts, LEDGER_CURRENCY)
 
 
 async def fetch_whole(
