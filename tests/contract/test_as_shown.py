@@ -21,8 +21,8 @@ WITHOUT_EXAMPLE = {
     "cursor": "only an answer gives one",
     "format": "the media type of the answer, which is chosen among those that are listed",
 }
-# What no entry of the prepared ledger has, since nothing in it calls for a question; none is of a closed period.
-NOT_PREPARED = {"flag", "period"}
+# What no entry of the prepared ledger has: nothing in it is wrong, calls for a question or is of a closed period.
+NOT_PREPARED = {"flag", "corrects", "period"}
 
 
 def signed_in(operation: Operation) -> Iterator[dict[str, str]]:

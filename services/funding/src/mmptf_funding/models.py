@@ -438,6 +438,20 @@ _entry.append_column(
     sa.Column("original_amount", AMOUNT, sa.Computed("(record#>>'{original,sum,amount}')::numeric(18,2)"))
 )
 _entry.append_column(sa.Column("original_currency", sa.Text, sa.Computed("record#>>'{original,sum,currency}'")))
+# All that a statement reads of commitments, and of what follows them.
+_PROMISED = ("date", "amount", "original_amount", "original_currency")
+sa.Index(
+    "ledger_entry_commitments",
+    _entry.c.code,
+    postgresql_include=["replaces", "contributor", *_PROMISED, "reverses"],
+    postgresql_where=_entry.c.kind == "commitment",
+)
+sa.Index(
+    "ledger_entry_settlement",
+    _entry.c.follows,
+    postgresql_include=["kind", *_PROMISED],
+    postgresql_where=sa.and_(_entry.c.kind.in_(("commitment_amendment", "deposit")), _entry.c.follows.is_not(None)),
+)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
 # As of an earlier revision, too, the entry that reverses another one is looked up.
