@@ -574,6 +574,18 @@ class ProblemCode(StrEnum):
         "More would be refunded than the organization has received for the programme on a day.",
         "Enter the transfer before, or a smaller amount or a later day.",
     )
+    EXCEEDS_DEPOSITS = (
+        "exceeds_deposits",
+        (409,),
+        "More would be refunded to a contributor than it has deposited on a day.",
+        "Enter the deposit before, or a smaller amount or a later day.",
+    )
+    EXCEEDS_COMMITMENT = (
+        "exceeds_commitment",
+        (409,),
+        "More would be taken from a commitment than it promises on a day.",
+        "Enter a smaller amount or a later day, or reverse the whole commitment.",
+    )
 
     # Answers to a rubric
     SUPERSEDED = (

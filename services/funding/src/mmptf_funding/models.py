@@ -257,7 +257,9 @@ class ClosingRow(Record, Base, table=True):
 class EntryRow(Record, Base, table=True):
     """An entry of the ledger; reversals have negative amounts, so that sums are net.
 
-    reversed_by: the entry that reverses this one. It is set once, with the record; every other column stays as written
+    reversed_by, replaced_by: the entry that reverses this one, and the one that takes its place; each is set once, with
+                              the record, and every other column stays as written
+    replaces: the entries for which this one stands since their correction, the first of them first; null for none
     """
 
     __tablename__ = "ledger_entry"
@@ -268,7 +270,7 @@ class EntryRow(Record, Base, table=True):
         sa.Index(
             "ledger_entry_filters",
             *("kind", "thematic_area", "category", "organization", "contributor", "programme", "flags"),
-            postgresql_include=["date", "amount", "reverses", "revised", "code"],
+            postgresql_include=["date", "amount", "reverses", "revised", "code", "account"],
         ),
         sa.Index(
             "ledger_entry_flags", "flags", postgresql_using="gin", postgresql_where=sa.text("flags <> '{}'::text[]")
@@ -282,17 +284,18 @@ class EntryRow(Record, Base, table=True):
         ),
         *(
             sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
-            for name in ("programme", "organization", "thematic_area")
+            for name in ("programme", "organization", "thematic_area", "account")
         ),
         # Of the entries that have them.
         *(
             sa.Index(f"ledger_entry_{name}", *columns, "code", postgresql_where=sa.text(f"{name} IS NOT NULL"))
             for name, columns in (
                 ("value_date", ("value_date",)),
-                ("account", (sa.text("lower(account)"),)),
+                ("account", ("account",)),
                 ("bank_reference", (sa.text("lower(bank_reference)"),)),
                 ("decision", (sa.text("lower(decision)"),)),
                 ("corrects", (sa.text("lower(corrects)"),)),
+                ("replaces", (sa.text("(replaces[1])"),)),
             )
         ),
     )
@@ -310,6 +313,8 @@ class EntryRow(Record, Base, table=True):
     reverses: str | None = Field(default=None, foreign_key="ledger_entry.code", unique=True)
     flags: list[str] = codes()
     reversed_by: str | None = Field(default=None, foreign_key="ledger_entry.code")
+    replaced_by: str | None = Field(default=None, foreign_key="ledger_entry.code")
+    replaces: list[str] | None = Field(default=None, sa_type=ARRAY(sa.Text))
     corrects: str | None = Field(default=None, foreign_key="ledger_entry.code")
     value_date: date_ | None
     account: str | None
@@ -326,6 +331,12 @@ class ResultsMatrixRow(Record, Base, table=True):
     region: str
 
 
+# What the database itself writes with each entry: the amount in another currency, where it was given in one.
+_entry = Base.metadata.tables["ledger_entry"]
+_entry.append_column(
+    sa.Column("original_amount", AMOUNT, sa.Computed("(record#>>'{original,sum,amount}')::numeric(18,2)"))
+)
+_entry.append_column(sa.Column("original_currency", sa.Text, sa.Computed("record#>>'{original,sum,currency}'")))
 replication = replication_table(Base.metadata)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})

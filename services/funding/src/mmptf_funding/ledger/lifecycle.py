@@ -11,9 +11,9 @@ from mmptf_common.wire.codes import BudgetCategory, ProgrammeStatus
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
-from mmptf_funding.ledger.domain import CURRENCY, Entry, FlagDetail, LedgerEntryKind, LedgerFlag, Sum
+from mmptf_funding.ledger.domain import CENT, CURRENCY, Entry, FlagDetail, LedgerEntryKind, LedgerFlag, Sum
 from mmptf_funding.ledger.programmes import Programme
-from mmptf_funding.ledger.rules import CENT, NEVER_BELOW_ZERO, Balance
+from mmptf_funding.ledger.rules import NEVER_BELOW_ZERO, Balance
 
 Outcome = Literal["allowed", "flagged", "refused"]
 
@@ -144,6 +144,7 @@ AMOUNT_RULES: tuple[tuple[LedgerEntryKind, LedgerFlag, str], ...] = (
     ),
     ("refund", "refund_exceeds_unspent", "more is returned than was transferred to the organization and not spent"),
     ("deposit", "deposit_exceeds_commitment", "more is deposited than the commitment in `follows` promises"),
+    ("deposit", "deposit_in_other_currency", "it is in another currency than the commitment in `follows`"),
 )
 
 

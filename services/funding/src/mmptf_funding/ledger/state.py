@@ -13,11 +13,13 @@ from itertools import accumulate
 from mmptf_common.lists.codes import MOST_MEANT, suggest
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
+from mmptf_common.wire.money import amount_text
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any, unknown_code
 from mmptf_common.wire.suggestions import Suggestion, fold
 from mmptf_funding.contributions.queries import CONTRIBUTORS
 from mmptf_funding.ledger import lifecycle, rules
-from mmptf_funding.ledger.domain import CURRENCY, Entry, FlagDetail, RecordedEntry
+from mmptf_funding.ledger.domain import CURRENCY, Entry, FlagDetail, RecordedEntry, Sum
 from mmptf_funding.ledger.programmes import CatalogueCodes, Programme
 from mmptf_funding.ledger.queries import LEDGER
 
@@ -41,9 +43,16 @@ def number_of(code: str) -> int:
 
 def balance_keys(entry: Entry) -> Iterable[BalanceKey]:
     """The balances that an entry is part of."""
-    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, rules.PAID, *lifecycle.BALANCES):
+    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, *lifecycle.BALANCES):
         if entry.kind in (*balance.plus, *balance.minus):
             yield balance, tuple(getattr(entry, name) for name in balance.members)
+
+
+def checked_keys(entry: Entry) -> Iterable[BalanceKey]:
+    """The balances that an entry is checked against: of those never below zero, the ones that it reduces."""
+    for key in balance_keys(entry):
+        if key[0] not in rules.NEVER_BELOW_ZERO or _signed(key[0], entry) < 0:
+            yield key
 
 
 def reference_key(entry: Entry) -> tuple[str, str] | None:
@@ -129,6 +138,38 @@ class DailyBalance:
 
 
 @dataclass
+class Settlement:
+    """How a commitment was changed and paid, in its own currency: beside its amount, what counts from each day on.
+
+    commitment: the entry that stands for it now
+    amended:    by its amendments
+    unpaid:     by its amendments, and less its deposits
+    """
+
+    commitment: Entry
+    amended: DailyBalance = field(default_factory=DailyBalance)
+    unpaid: DailyBalance = field(default_factory=DailyBalance)
+
+    def add(self, entry: Entry, sign: int = 1) -> None:
+        """Add an amendment or a deposit; with -1 as sign take it away again."""
+        amount = sign * rules.settled(entry, self.commitment)
+        if entry.kind == "commitment_amendment":
+            self.amended.add(entry.date, amount)
+        self.unpaid.add(entry.date, amount if entry.kind == "commitment_amendment" else -amount)
+
+    def exceeded_by(self, entry: Entry) -> bool:
+        """Whether deposits exceed the commitment with a new amendment or deposit, on its day or a later one."""
+        return self.excess_of(entry) > 0
+
+    def excess_of(self, entry: Entry) -> Decimal:
+        """By how much they do; zero where they do not, or where the entry raises the commitment."""
+        amount = rules.settled(entry, self.commitment)
+        change = amount if entry.kind == "commitment_amendment" else -amount
+        left = self.commitment.promised.amount + self.unpaid.lowest(entry.date)[1] + change
+        return max(_NOTHING, -left) if change < 0 else _NOTHING
+
+
+@dataclass
 class LedgerState:
     """The ledger within a write, as far as the write's entries depend on it.
 
@@ -138,8 +179,9 @@ class LedgerState:
     entries:      by code, those that the write's entries follow or correct, and those that it has written
     catalogue:    what is known of the catalogue's codes that the write's entries name
     certified:    the programmes among them whose final figures are certified
-    balances:     those that the write's entries are part of, or are compared with
+    balances:     those that the write's entries are checked against
     bank_references: the earliest entries with the references of the write's entries, by kind and reference
+    settlements:  by the first code of a commitment, of those that the write's entries change or pay
     new_entries:  what is to be stored, in order
     """
 
@@ -152,6 +194,7 @@ class LedgerState:
     certified: frozenset[str]
     balances: Mapping[BalanceKey, DailyBalance]
     bank_references: dict[tuple[str, str], str]
+    settlements: dict[str, Settlement] = field(default_factory=dict)
     new_entries: list[RecordedEntry] = field(default_factory=list)
     _looked_up: int = 0
 
@@ -173,9 +216,13 @@ class LedgerState:
         raise_if_any(errors)
         entry = self.catalogue.with_current_codes(entry)
         before = len(self.new_entries)
+        if entry.kind == "commitment_amendment" and entry.follows:
+            # It is of the same earmark, which nobody has to repeat.
+            entry = entry.model_copy(update={"thematic_area": self.entries[entry.follows].thematic_area})
         recorded = self.append(entry, flags=self._flags_of(entry, programme))
-        if entry.kind == "deposit" and (fee := rules.fee_of(recorded)):
-            self.append(fee)
+        if entry.kind == "deposit":
+            for derived in self._derived_from(recorded):
+                self.append(derived)
         try:
             self.require_balances(recorded)
         except Conflict:
@@ -197,18 +244,39 @@ class LedgerState:
         self.new_entries.append(recorded)
         if reference := reference_key(recorded):
             self.bank_references.setdefault(reference, code)
-        for key in balance_keys(recorded):
-            self.balances[key].add(recorded.date, _signed(key[0], recorded))
+        self._count(recorded)
         return recorded
+
+    def _count(self, recorded: RecordedEntry, sign: int = 1) -> None:
+        """Add an entry to the balances and the settlement that it is part of; with -1 as sign take it away again."""
+        for key in balance_keys(recorded):
+            if key in self.balances:
+                self.balances[key].add(recorded.date, sign * _signed(key[0], recorded))
+        if recorded.kind == "commitment" and not recorded.reverses:
+            self.settlements.setdefault(recorded.first_code, Settlement(recorded)).commitment = recorded
+        elif settlement := self._settlement_of(recorded):
+            settlement.add(recorded, sign)
+
+    def _settlement_of(self, entry: Entry) -> Settlement | None:
+        """The settlement of the commitment that an amendment or a deposit follows, where it is loaded."""
+        if entry.kind not in ("commitment_amendment", "deposit") or entry.follows is None:
+            return None
+        followed = self.entries.get(entry.follows)
+        return self.settlements.get(followed.first_code if followed else entry.follows)
+
+    def _derived_from(self, deposit: RecordedEntry) -> list[Entry]:
+        """The entries that are written with a deposit: the agent's fee, and the difference of exchange."""
+        settlement = self._settlement_of(deposit)
+        difference = settlement and rules.exchange_difference_of(deposit, settlement.commitment)
+        return [entry for entry in (rules.fee_of(deposit), difference) if entry]
 
     def _remove(self, entries: Sequence[RecordedEntry]) -> None:
         """Take away the last entries again."""
         for recorded in entries:
+            self._count(recorded, -1)
             del self.entries[recorded.code]
             if (reference := reference_key(recorded)) and self.bank_references[reference] == recorded.code:
                 del self.bank_references[reference]
-            for key in balance_keys(recorded):
-                self.balances[key].add(recorded.date, -_signed(key[0], recorded))
         self.number -= len(entries)
         del self.new_entries[-len(entries) :]
 
@@ -226,20 +294,39 @@ class LedgerState:
 
     def require_balances(self, entry: RecordedEntry) -> None:
         """Raise Conflict, with the amount, where a balance is below zero on the entry's day or a later one."""
-        for balance in rules.NEVER_BELOW_ZERO:
-            if entry.kind not in (*balance.plus, *balance.minus):
+        for balance, _ in checked_keys(entry):
+            if balance not in rules.NEVER_BELOW_ZERO:
                 continue
             day, lowest = self.lowest(balance, entry, entry.date)
             if lowest < 0:
                 name = balance.name.format(entry)
                 raise Conflict(f"On {day} {name} would be {lowest} {CURRENCY}.", code=balance.code)
+        if entry.kind == "commitment_amendment" and (settlement := self._settlement_of(entry)):
+            self._require_commitment(settlement, entry.date)
+        elif entry.kind == "commitment" and not entry.reverses:
+            self._require_commitment(self.settlements[entry.first_code], entry.date)
 
-    def flags_of_reversal(self, entry: Entry, day: date) -> list[FlagDetail]:
-        """The flags of a reversal: of a transfer, whether expenditure then exceeds transfers on its day or later."""
-        if entry.kind != "transfer":
-            return []
-        _, left = self.lowest(rules.UNSPENT, entry, day)
-        return [self._overspent(entry, entry.sum.amount - left)] if left < entry.sum.amount else []
+    @staticmethod
+    def _require_commitment(settlement: Settlement, since: date) -> None:
+        """Raise Conflict, with the amount, where amendments take more from a commitment than it promises."""
+        promised = settlement.commitment.promised
+        day, amended = settlement.amended.lowest(since)
+        if (left := promised.amount + amended) < 0:
+            detail = f"On {day} what is committed would be {left} {promised.currency}."
+            raise Conflict(detail, code=ProblemCode.EXCEEDS_COMMITMENT)
+
+    def flags_of_reversal(self, reversal: Entry) -> list[FlagDetail]:
+        """The flags of a reversal: what then exceeds what it rests on, on its day or later.
+
+        Of a transfer the expenditure, and of what raised a commitment the deposits.
+        """
+        if reversal.kind == "transfer":
+            _, left = self.lowest(rules.UNSPENT, reversal, reversal.date)
+            left += reversal.sum.amount
+            return [self._overspent(reversal, -left)] if left < 0 else []
+        if reversal.kind == "commitment_amendment" and (settlement := self._settlement_of(reversal)):
+            return [self._overpaid(settlement, reversal)] if settlement.exceeded_by(reversal) else []
+        return []
 
     def _programme_errors(self, entry: Entry, programme: Programme) -> list[ErrorDetail]:
         """Whether an entry does not fit the status of its programme, and who takes part in it."""
@@ -263,12 +350,21 @@ class LedgerState:
                 found.append(lifecycle.flag("refund_exceeds_unspent", detail, amount - unspent))
             elif unspent < amount:
                 found.append(self._overspent(entry, amount - unspent))
-        if entry.kind == "deposit" and entry.follows:
-            _, paid = self.lowest(rules.PAID, entry, entry.date)
-            open_amount = self.entries[entry.follows].sum.amount + paid
-            if open_amount < amount:
-                detail = f"{lifecycle.usd(max(open_amount, _NOTHING))} of {entry.follows} were not paid."
-                found.append(lifecycle.flag("deposit_exceeds_commitment", detail, amount - open_amount))
+        if settlement := self._settlement_of(entry):
+            if settlement.exceeded_by(entry):
+                found.append(self._overpaid(settlement, entry))
+            own, promised = entry.promised.currency, settlement.commitment.promised.currency
+            if own != promised:
+                detail = f"{own} is not the currency of the commitment, {promised}."
+                found.append(lifecycle.flag("deposit_in_other_currency", detail))
+        elif entry.kind == "transfer" and entry.replaces:
+            _, unspent = self.lowest(rules.UNSPENT, entry, entry.date)
+            if unspent + amount < 0:
+                found.append(self._overspent(entry, -unspent - amount))
+        elif entry.replaces and (corrected := self.settlements.get(entry.replaces[0])):
+            left = entry.promised.amount + corrected.unpaid.lowest(date.min)[1]
+            if left < 0:
+                found.append(_overpaid(entry.promised, -left))
         if programme and entry.kind == "allocation":
             found += lifecycle.flags_of_allocation(programme, self._highest(lifecycle.ALLOCATED, entry) + amount)
         elif entry.kind == "transfer":
@@ -289,6 +385,11 @@ class LedgerState:
     def _overspent(self, entry: Entry, excess: Decimal) -> FlagDetail:
         detail = f"{entry.organization} has spent more for {entry.programme} than it has received and not refunded."
         return lifecycle.flag("expenditure_exceeds_transfers", detail, excess)
+
+    @staticmethod
+    def _overpaid(settlement: Settlement, entry: Entry) -> FlagDetail:
+        promised = settlement.commitment.promised
+        return _overpaid(promised, settlement.excess_of(entry))
 
     def _contributor_errors(self, code: str | None) -> list[ErrorDetail]:
         if code is None or code in self.contributors:
@@ -319,3 +420,11 @@ class LedgerState:
 def _signed(balance: rules.Balance, entry: Entry) -> Decimal:
     """The amount that an entry adds to a balance."""
     return entry.sum.amount if entry.kind in balance.plus else -entry.sum.amount
+
+
+def _overpaid(promised: Sum, excess: Decimal) -> FlagDetail:
+    """The flag of deposits above what is promised, in the currency of the promise."""
+    detail = f"{amount_text(excess)} {promised.currency} more are deposited than the commitment promises."
+    return FlagDetail(
+        flag="deposit_exceeds_commitment", detail=detail, excess=Sum(amount=excess, currency=promised.currency)
+    )
