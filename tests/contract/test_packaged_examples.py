@@ -30,8 +30,8 @@ NOT_PACKAGED_FILTERS = (
     (("/markers/v1/rubrics", "/markers/v1/translations"), "language"),
     ("/markers/v1/actions", "assessment"),
     ("/markers/v1/reviews", "assessment"),
-    # The ledger knows the programmes, organizations and areas that its entries name.
-    *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area")),
+    # The ledger knows the programmes, organizations, areas and accounts that its entries name.
+    *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area", "account")),
 )  # fmt: skip
 
 
