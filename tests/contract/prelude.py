@@ -26,6 +26,7 @@ from mmptf_common.http.identity import Identity
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.writes.commands import Created
+from mmptf_funding.closings import schemas as closings
 from mmptf_funding.imports import template
 from mmptf_funding.imports.routes import XLSX
 from mmptf_funding.ledger import schemas as ledger
@@ -67,6 +68,13 @@ ENTRIES = (
     ),
     ("agent", {"kind": "transfer", "date": "2026-03-20", "amount": "200000.00", **ETHIOPIA, "tranche": 1}),
     ("agent", {"kind": "expenditure", "date": "2026-06-30", "amount": "150000.00", **ETHIOPIA, "category": "supplies"}),
+)
+# Of programmes whose activities end; the figures of the first are certified.
+ENDED = {"programme": "TTO-01", "organization": "ILO"}, {"programme": "GMB-01", "organization": "ILO"}
+SPENT = (
+    ("management-unit", {"kind": "allocation", "date": "2026-03-10", "amount": "40000.00", "reference": "SC-1"}),
+    ("agent", {"kind": "transfer", "date": "2026-03-20", "amount": "40000.00"}),
+    ("agent", {"kind": "expenditure", "date": "2026-06-30", "amount": "38000.00", "category": "supplies"}),
 )
 
 
@@ -141,8 +149,27 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
     for author, entry in ENTRIES:
         entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
         entered.raise_for_status()
+    close(client, catalog, f"{urls['funding']}/funding/v1", today)
     headers = {**writing("management-unit"), "content-type": XLSX}
     client.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
+
+
+def close(client: httpx.Client, catalog: str, funding: str, today: str) -> None:
+    """End the activities of two programmes, and certify the final figures of the first."""
+    for ended in ENDED:
+        for author, entry in SPENT:
+            sent = {**entry, **(ended if entry["kind"] != "allocation" else {"programme": ended["programme"]})}
+            client.post(f"{funding}/ledger", json=sent, headers=writing(author)).raise_for_status()
+        change = {**programmes.STATUS, "status": "operationally_closed", "date": today}
+        path = f"{catalog}/programmes/{ended['programme']}/status"
+        client.post(path, json=change, headers=writing("management-unit", match="*")).raise_for_status()
+        while (
+            client.get(f"{funding}/settlements/{ended['programme']}").raise_for_status().json()["status"]
+            != change["status"]
+        ):
+            time.sleep(0.1)
+    certificate = {**closings.CLOSING, "programme": ENDED[0]["programme"]}
+    client.post(f"{funding}/closings", json=certificate, headers=writing("agent")).raise_for_status()
 
 
 def workbook() -> bytes:
