@@ -122,13 +122,20 @@ def prepare(suite: Suite) -> None:
 
 
 def _prepare(suite: Suite, client: httpx.Client) -> None:
-    # First, while the catalogue is as it was packaged: what is replicated of it later has no fixed order.
+    # First, while the catalogue is as it was packaged: what is replicated of it later has no fixed order. Each change
+    # of it that the closing makes is waited for.
     urls = suite.urls
     publish(suite.database_urls["markers"], TRANSLATION)
     assess(client, f"{urls['markers']}/markers/v1")
     begun = AssessmentSent.model_validate({**marked.EXAMPLE_DRAFT, **DRAFTED})
     asyncio_run(draft(suite.database_urls["markers"], "D-7K3M9QWT", create_assessment_draft, begun))
     catalog = f"{urls['catalog']}/catalog/v1"
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    wait_for_copies(client, f"{urls['funding']}/funding/v1")
+    for author, entry in ENTRIES:
+        entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
+        entered.raise_for_status()
+    close(client, catalog, f"{urls['funding']}/funding/v1", today)
     for code, programme in (("D-7K3M9QWT", "KEN-UGA-01"), ("D-8V5N2XHB", "KEN-UGA-03")):
         begun = ProgrammeDraftSent.model_validate({**programmes.DRAFT, "programme_code": programme})
         asyncio_run(draft(suite.database_urls["catalog"], code, create_programme_draft, begun))
@@ -137,7 +144,6 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
         drafted = client.post(f"{catalog}/drafts", json=sent, headers=writing("agency"))
         path = f"{urls['catalog']}{drafted.raise_for_status().headers['location']}"
         approved = client.post(f"{path}/submission", headers=writing("agency", match="*"))
-    today = f"{datetime.now(UTC):%Y-%m-%d}"
     for status in ("pipeline", "approved"):
         approved = client.post(
             f"{catalog}/programmes/UGA-01/status",
@@ -145,11 +151,6 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
             headers=writing("management-unit", match=approved.headers["etag"]),
         )
         approved.raise_for_status()
-    wait_for_copies(client, f"{urls['funding']}/funding/v1")
-    for author, entry in ENTRIES:
-        entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
-        entered.raise_for_status()
-    close(client, catalog, f"{urls['funding']}/funding/v1", today)
     headers = {**writing("management-unit"), "content-type": XLSX}
     client.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
 

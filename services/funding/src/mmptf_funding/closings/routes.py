@@ -29,7 +29,7 @@ TAG = openapi.Tag(
 )
 NOUN = "financial closing"
 ClosedCode = Annotated[str, openapi.code_of(NOUN, CLOSINGS.path, "TTO-01", packaged=False)]
-ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "ETH-01", packaged=False)]
+ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme, such as `ETH-01`.", "ETH-01")]
 
 add_listing(
     router,
