@@ -28,6 +28,7 @@ from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.writes.bodies import CSV, XLSX
 from mmptf_common.writes.commands import Created
 from mmptf_funding.bank import schemas as bank
+from mmptf_funding.closings import schemas as closings
 from mmptf_funding.imports import template
 from mmptf_funding.ledger import schemas as ledger
 from mmptf_funding.periods import schemas as periods
@@ -69,6 +70,13 @@ ENTRIES = (
     ),
     ("agent", {"kind": "transfer", "date": "2026-03-20", "amount": "200000.00", **ETHIOPIA, "tranche": 1}),
     ("agent", {"kind": "expenditure", "date": "2026-06-30", "amount": "150000.00", **ETHIOPIA, "category": "supplies"}),
+)
+# Of programmes whose activities end; the figures of the first are certified.
+ENDED = {"programme": "TTO-01", "organization": "ILO"}, {"programme": "GMB-01", "organization": "ILO"}
+SPENT = (
+    ("management-unit", {"kind": "allocation", "date": "2026-03-10", "amount": "40000.00", "reference": "SC-1"}),
+    ("agent", {"kind": "transfer", "date": "2026-03-20", "amount": "40000.00"}),
+    ("agent", {"kind": "expenditure", "date": "2026-06-30", "amount": "38000.00", "category": "supplies"}),
 )
 
 
@@ -118,13 +126,20 @@ def prepare(suite: Suite) -> None:
 
 
 def _prepare(suite: Suite, client: httpx.Client) -> None:
-    # First, while the catalogue is as it was packaged: what is replicated of it later has no fixed order.
+    # First, while the catalogue is as it was packaged: what is replicated of it later has no fixed order. Each change
+    # of it that the closing makes is waited for.
     urls = suite.urls
     publish(suite.database_urls["markers"], TRANSLATION)
     assess(client, f"{urls['markers']}/markers/v1")
     begun = AssessmentSent.model_validate({**marked.EXAMPLE_DRAFT, **DRAFTED})
     asyncio_run(draft(suite.database_urls["markers"], "D-7K3M9QWT", create_assessment_draft, begun))
     catalog = f"{urls['catalog']}/catalog/v1"
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    wait_for_copies(client, f"{urls['funding']}/funding/v1")
+    for author, entry in ENTRIES:
+        entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
+        entered.raise_for_status()
+    close(client, catalog, f"{urls['funding']}/funding/v1", today)
     for code, programme in (("D-7K3M9QWT", "KEN-UGA-01"), ("D-8V5N2XHB", "KEN-UGA-03")):
         begun = ProgrammeDraftSent.model_validate({**programmes.DRAFT, "programme_code": programme})
         asyncio_run(draft(suite.database_urls["catalog"], code, create_programme_draft, begun))
@@ -133,7 +148,6 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
         drafted = client.post(f"{catalog}/drafts", json=sent, headers=writing("agency"))
         path = f"{urls['catalog']}{drafted.raise_for_status().headers['location']}"
         approved = client.post(f"{path}/submission", headers=writing("agency", match="*"))
-    today = f"{datetime.now(UTC):%Y-%m-%d}"
     for status in ("pipeline", "approved"):
         approved = client.post(
             f"{catalog}/programmes/UGA-01/status",
@@ -141,10 +155,6 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
             headers=writing("management-unit", match=approved.headers["etag"]),
         )
         approved.raise_for_status()
-    wait_for_copies(client, f"{urls['funding']}/funding/v1")
-    for author, entry in ENTRIES:
-        entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
-        entered.raise_for_status()
     account(client, f"{urls['funding']}/funding/v1/periods")
     reconcile(client, f"{urls['funding']}/funding/v1")
     headers = {**writing("management-unit"), "content-type": XLSX}
@@ -171,6 +181,24 @@ def reconcile(client: httpx.Client, funding: str) -> None:
     headers = {**writing("agent"), "content-type": CSV}
     client.post(f"{funding}/bank-statements", content=bank.STATEMENT, headers=headers).raise_for_status()
     client.post(f"{funding}/bank-matches", json=MATCHED, headers=writing("agent")).raise_for_status()
+
+
+def close(client: httpx.Client, catalog: str, funding: str, today: str) -> None:
+    """End the activities of two programmes, and certify the final figures of the first."""
+    for ended in ENDED:
+        for author, entry in SPENT:
+            sent = {**entry, **(ended if entry["kind"] != "allocation" else {"programme": ended["programme"]})}
+            client.post(f"{funding}/ledger", json=sent, headers=writing(author)).raise_for_status()
+        change = {**programmes.STATUS, "status": "operationally_closed", "date": today}
+        path = f"{catalog}/programmes/{ended['programme']}/status"
+        client.post(path, json=change, headers=writing("management-unit", match="*")).raise_for_status()
+        while (
+            client.get(f"{funding}/settlements/{ended['programme']}").raise_for_status().json()["status"]
+            != change["status"]
+        ):
+            time.sleep(0.1)
+    certificate = {**closings.CLOSING, "programme": ENDED[0]["programme"]}
+    client.post(f"{funding}/closings", json=certificate, headers=writing("agent")).raise_for_status()
 
 
 def workbook() -> bytes:

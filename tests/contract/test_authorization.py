@@ -59,6 +59,8 @@ RULES = {
     "funding:create_ledger_entries": Rule("IOM", (422, 422), 422, 200),
     "funding:reverse_ledger_entry": Rule("ILO", (201, 403), 403, 201),
     "funding:correct_ledger_entry": Rule("ILO", (201, 403), 403, 201),
+    "funding:create_financial_closing": Rule("IOM", (403, 403), 403, 201),
+    "funding:withdraw_financial_closing": Rule("IOM", (403, 403), 403, 200),
     "funding:create_contributor": Rule("IOM", (403, 403), 201, 201),
     "funding:open_accounting_period": Rule("IOM", (403, 403), 403, 201),
     "funding:close_accounting_period": Rule("IOM", (403, 403), 403, 200),

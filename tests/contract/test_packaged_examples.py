@@ -16,7 +16,7 @@ from tests.contract.contracts import OWN, Operation
 READS = [operation for operation in OWN if operation.is_read]
 # The lists of what is only ever written, their facets and totals, and what is computed from them.
 WRITTEN = (
-    "/catalog/v1/drafts", "/funding/v1/ledger", "/funding/v1/statement/", "/funding/v1/periods",
+    "/catalog/v1/drafts", "/funding/v1/ledger", "/funding/v1/closings", "/funding/v1/statement/", "/funding/v1/periods",
     *(f"/funding/v1/period-statements/{what}" for what in ("contributors", "organizations", "programmes", "thematic")),
     "/markers/v1/drafts",
     "/markers/v1/assessments", "/markers/v1/assessors", "/markers/v1/actions", "/markers/v1/translations",

@@ -334,6 +334,14 @@ class Books:
             return max(self.total(kind, day, programme=row.programme, **parties) for day in days)
 
         budget = programme["budget"]
+        named = {"programme": row.programme, "organization": row.organization}
+        to_none = {**named, "organization": None}
+        if row.kind == "transfer":
+            granted = most("allocation")
+            unnamed = min(self.total("allocation", day, **to_none) for day in days)
+            left = min(self.total("allocation", day, **named) - self.total("transfer", day, **named) for day in days)
+            if unnamed < granted and left + unnamed < 0:
+                found.add("transfer_exceeds_organization_allocation")
         if row.kind == "allocation" and budget and most("allocation") > Decimal(budget["amount"]):
             found.add("allocation_exceeds_budget")
         if row.kind == "expenditure" and programme["budget_lines"]:

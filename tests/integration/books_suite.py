@@ -312,10 +312,11 @@ class Suite:
             headers=writing(*command.who),
         )
         try:
-            right = self.books.correct(command.who, code, sent, day, await self.programmes())
+            catalogue = await self.programmes()
+            right = self.books.correct(command.who, code, sent, day, catalogue)
         except Refused as refused:
             return answer, refused
-        self.check_entry(answer, right)
+        self.check_entry(answer, right, catalogue)
         assert answer.json()["replaces"] == [*right.replaces]
         return answer, None
 
@@ -444,8 +445,7 @@ class Suite:
             for n, code in enumerate(sorted({row.contributor for row in counted if row.contributor}))
         ]
         programmes = await self.items("programmes", query, links)
-        listed = await self.get(self.catalog, f"{CATALOG}/programmes?limit=1000")
-        catalogue = {item["code"]: item for item in listed["items"]}
+        catalogue = await self.programmes()
         for item in programmes:
             budget = item.pop("budget")
             known = catalogue[item["programme"]]

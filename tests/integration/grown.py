@@ -54,10 +54,11 @@ _FUNDING = (
     """
     INSERT INTO programme (code, updated, record, revised)
     SELECT 'MANY-' || n, now(), json_build_object(
-           'code', 'MANY-' || n, 'title', 'Programme ' || n, 'stage', 'funded', 'thematic_area', NULL,
+           'code', 'MANY-' || n, 'title', 'Programme ' || n, 'status', 'implementation', 'status_history', '[]'::json,
+           'thematic_area', NULL, 'budget_lines', '[]'::json,
            'organizations', '[{{"code": "ILO", "name": "ILO"}}]'::json,
            'budget', CASE n % 3 WHEN 0 THEN json_build_object('amount', (1500 + n)::text, 'currency', 'EUR',
-                                                              'stage', 'requirement') END, 'updated', now()), 1
+                                                              'stage', 'requirement') END), 1
       FROM generate_series(1, {fewer}) AS n""",
     # A tenth of them without `reversed_by`, as they were stored before its first version; in ten a commitment and the
     # deposit that follows it and pays it in part, and one entry that a later one reverses.

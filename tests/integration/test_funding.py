@@ -46,6 +46,9 @@ async def test_progress_is_exact(funding: httpx.AsyncClient) -> None:
     assert contributed["share"] == {"numerator": "57425741", "denominator": "150000000", "per_cent": "38.28"}
     assert (contributed["rows"], contributed["after_due"]) == (22, False)
     assert (await funding.get(contributed["link"])).json()["total"] == 22
+    assert contributed["ledger"]["deposits"]["amount"] == "0.00"
+    assert contributed["ledger"]["difference"] == contributed["sum"]
+    assert "The ledger has no deposits up to" in contributed["ledger"]["reason"]
     assert not earlier["target"]["verified"]
     assert earlier["contributed"][0]["after_due"]
 

@@ -18,6 +18,7 @@ from tests.integration.ledger_client import (
     ILO,
     IOM,
     LEDGER,
+    STATEMENT,
     UNIT,
     Json,
     LedgerClient,
@@ -118,6 +119,30 @@ async def test_what_is_flagged_is_explained_and_found(lived: LedgerClient) -> No
         assert item["flags"] == [detail["flag"] for detail in item["flag_details"]]
         assert bool(item["flags"]) == (rule.outcome == "flagged"), (kind, status, item["flags"])
     assert {row["code"] for row in await lived.rows(flag="unusual_for_status")} == flagged
+
+
+async def test_allocations_and_contributions_stand_side_by_side_with_the_reason_of_their_difference(
+    lived: LedgerClient,
+) -> None:
+    statement = await lived.get(f"{STATEMENT}/programmes", on="2024-12-31")
+    compared = statement["compared"]
+    assert (compared["budgets"]["amount"], compared["programmes"]) == ("11000.00", 11)
+    assert (compared["allocations"]["amount"], compared["difference"]["amount"]) == ("6600.00", "4400.00")
+    assert compared["reason"].startswith("The ledger has no allocation for 0 of the 11 programmes")
+    budget = statement["items"][0]["budget"]
+    assert (budget["difference"]["amount"], budget["reason"]) == (
+        "400.00", "A part of the approved budget is not allocated yet, or an entry is missing.",
+    )  # fmt: skip
+    (now, *_) = (await lived.get("/funding/v1/progress"))["targets"]
+    (contributed,) = now["contributed"]
+    beside = contributed["ledger"]
+    assert (beside["deposits"]["amount"], beside["difference"]["amount"]) == ("100000.00", "57325741.00")
+    assert beside["reason"] == (
+        "The source does not say whether the contributions are commitments or deposits. It prints more than the"
+        f" deposits that are entered in the ledger up to {contributed['as_of']}."
+    )
+    (printed,) = (await lived.get("/funding/v1/capitalization"))["printed"]
+    assert printed == {name: contributed[name] for name in ("stage", "basis", "sum", "link", "as_of", "ledger")}
 
 
 async def test_what_was_spent_before_is_entered_after_the_end(lived: LedgerClient) -> None:

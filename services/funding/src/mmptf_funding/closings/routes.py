@@ -28,8 +28,8 @@ TAG = openapi.Tag(
     "Whether the money of a programme is settled, and the certified final figures with which its accounts are closed.",
 )
 NOUN = "financial closing"
-ClosedCode = Annotated[str, openapi.code_of(NOUN, CLOSINGS.path, "ETH-01", packaged=False)]
-ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme.", "ETH-01")]
+ClosedCode = Annotated[str, openapi.code_of(NOUN, CLOSINGS.path, "TTO-01", packaged=False)]
+ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme, such as `ETH-01`.", "ETH-01")]
 
 add_listing(
     router,
@@ -37,7 +37,7 @@ add_listing(
     tag=TAG,
     noun=NOUN,
     about="The certificate of a programme's final figures. Its code is that of the programme.",
-    example="ETH-01",
+    example="TTO-01",
     packaged=False,
 )
 

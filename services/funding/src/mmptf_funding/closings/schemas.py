@@ -227,15 +227,15 @@ class ProgrammeSettlement(ResponseModel):
 
 # The example of the contract: invented, except for the codes.
 CLOSING: dict[str, Any] = {
-    "programme": "ETH-01",
+    "programme": "GMB-01",
     "date": "2026-10-30",
     "document": "Certified final financial statement, October 2026",
     "signatory": "Comptroller of the International Labour Organization",
     "figures": [
-        {"organization": "ILO", "transferred": "300000.00", "refunded": "0.00", "expenditure": "280000.00"},
+        {"organization": "ILO", "transferred": "40000.00", "refunded": "0.00", "expenditure": "38000.00"},
     ],
     "promised_refunds": [
-        {"organization": "ILO", "amount": "20000.00", "due": "2026-12-31", "reference": "Letter of 30 October 2026"},
+        {"organization": "ILO", "amount": "2000.00", "due": "2026-12-31", "reference": "Letter of 30 October 2026"},
     ],
 }
 WITHDRAWAL = {"reason": "A refund was booked to the wrong programme."}

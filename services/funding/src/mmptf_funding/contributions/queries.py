@@ -17,6 +17,7 @@ from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
 from mmptf_funding.contributions.domain import last_day
+from mmptf_funding.contributions.rules import reason_of_difference
 from mmptf_funding.contributions.schemas import (
     CapitalizationProgress,
     CapitalizationTarget,
@@ -31,9 +32,11 @@ from mmptf_funding.contributions.schemas import (
     Contributor,
     ContributorPage,
     ContributorQuery,
+    DepositsBeside,
     FactQuery,
     MoneyStageDefinition,
     MoneyStageDefinitionPage,
+    PrintedContributions,
     PublishedFigure,
     PublishedFigurePage,
     StageQuery,
@@ -223,8 +226,14 @@ FACTS = Listing(
 )
 
 _GIVEN = """
-    SELECT money_stage, basis, currency, sum(amount) AS amount, sum(n)::bigint AS rows, max(most_as_of) AS as_of
-      FROM contribution_rollup GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+    SELECT *, (SELECT coalesce(sum(amount), 0) FROM ledger_entry_rollup_by_day
+                WHERE kind = 'deposit' AND date <= as_of) AS deposited
+      FROM (SELECT money_stage, basis, currency, sum(amount) AS amount, sum(n)::bigint AS rows,
+                   max(most_as_of) AS as_of
+              FROM contribution_rollup GROUP BY 1, 2, 3) AS given
+     ORDER BY 1, 2, 3"""
+# The currency of the ledger.
+_LEDGER_CURRENCY = "USD"
 
 
 async def answer_progress(request: Request, query: TableQuery) -> Response:
@@ -276,4 +285,31 @@ def _contributed(given: Any, wanted: Decimal, last: date, data: Snapshot) -> Con
         as_of=given["as_of"],
         after_due=given["as_of"] > last,
         share=share(given["amount"], wanted),
+        ledger=_beside_ledger(given) if given["currency"] == _LEDGER_CURRENCY else None,
     )
+
+
+def _beside_ledger(given: Any) -> DepositsBeside:
+    """The deposits of the ledger beside what was given at one stage and on one basis, both in its currency."""
+    printed, deposited = given["amount"], given["deposited"]
+    return DepositsBeside(
+        deposits=money(deposited, _LEDGER_CURRENCY),
+        difference=money(printed - deposited, _LEDGER_CURRENCY),
+        reason=reason_of_difference(given["money_stage"], given["as_of"], printed, deposited),
+    )
+
+
+async def fetch_printed(data: Snapshot) -> list[PrintedContributions]:
+    """What sources print as contributed in the currency of the ledger, beside its deposits."""
+    return [
+        PrintedContributions(
+            stage=given["money_stage"],
+            basis=given["basis"],
+            sum=money(given["amount"], given["currency"]),
+            link=data.link(f"{PATH}/contributions", basis=given["basis"], stage=given["money_stage"]),
+            as_of=given["as_of"],
+            ledger=_beside_ledger(given),
+        )
+        for given in await data.fetch(_GIVEN)
+        if given["currency"] == _LEDGER_CURRENCY
+    ]

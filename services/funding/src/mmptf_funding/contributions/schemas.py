@@ -139,6 +139,34 @@ class CapitalizationTarget(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
+class DepositsBeside(ResponseModel):
+    """What the ledger has as deposited up to the day of a printed sum, and why the two differ."""
+
+    deposits: Money
+    """The deposits of the ledger up to the day that the printed sum counts."""
+    difference: Money
+    """The printed sum less `deposits`."""
+    reason: str | None
+    """Why they differ, for people; null where they do not."""
+
+
+class PrintedContributions(ResponseModel):
+    """What sources print as contributed at one stage of money and on one basis, beside the deposits of the ledger."""
+
+    stage: ContributionStage
+    """Stage of money of these contributions."""
+    basis: ContributionBasis
+    """What the amounts count as their source says; `unspecified` where it does not say."""
+    sum: Money
+    """Exact sum of the printed contributions."""
+    link: str
+    """Path that lists the contributions."""
+    as_of: date
+    """Last day that any of the contributions counts."""
+    ledger: DepositsBeside
+    """The deposits of the ledger up to that day."""
+
+
 class ContributedSum(ResponseModel):
     """What was contributed at one stage of money and on one basis, and its share of a target."""
 
@@ -158,6 +186,8 @@ class ContributedSum(ResponseModel):
     """Whether `as_of` is after `due` of the target; the sum then does not show whether it was reached in time."""
     share: Share
     """The sum divided by the amount of the target."""
+    ledger: DepositsBeside | None
+    """The deposits of the ledger up to `as_of`; null for another currency than US dollars."""
 
 
 class CapitalizationTargetProgress(ResponseModel):

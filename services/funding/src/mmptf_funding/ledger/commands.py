@@ -6,7 +6,7 @@ Only a reversal and a correction change an earlier entry, and of it only the cod
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -288,7 +288,7 @@ async def _load_state(
         certified=await _certified(write, catalogue.programmes),
         balances=await _load_balances(write, keys, since),
         settlements=await _load_settlements(write, (*entries, *reversals), followed, corrected or {}),
-        bank_references=await _load_references(write, entries),
+        bank_references=await _load_references(write, entries, {entry.reverses for entry in reversals}),
         closed_to=closed_to,
     )
 
@@ -303,8 +303,13 @@ async def _certified(write: Write, programmes: Iterable[str]) -> frozenset[str]:
     return frozenset(code for (code,) in rows)
 
 
-async def _load_references(write: Write, entries: Iterable[Entry]) -> dict[tuple[str, str], str]:
-    """The earliest entries with the references of the bank that entries have, by kind and reference."""
+async def _load_references(
+    write: Write, entries: Iterable[Entry], without: Collection[str | None]
+) -> dict[tuple[str, str], str]:
+    """The earliest entries with the references of the bank that entries have, by kind and reference.
+
+    without: the codes of those that are reversed in this write
+    """
     given = sorted({entry.bank_reference for entry in entries if entry.bank_reference and reference_key(entry)})
     if not given:
         return {}
@@ -314,7 +319,7 @@ async def _load_references(write: Write, entries: Iterable[Entry]) -> dict[tuple
         " AND reverses IS NULL AND reversed_by IS NULL ORDER BY number DESC",
         given,
     )
-    return {(kind, reference.casefold()): code for kind, reference, code in rows}
+    return {(kind, reference.casefold()): code for kind, reference, code in rows if code not in without}
 
 
 async def _load_settlements(

@@ -144,6 +144,7 @@ AMOUNT_RULES: tuple[tuple[LedgerEntryKind, LedgerFlag, str], ...] = (
     ),
     ("refund", "refund_exceeds_unspent", "more is returned than was transferred to the organization and not spent"),
     ("deposit", "deposit_exceeds_commitment", "more is deposited than the commitment in `follows` promises"),
+    ("deposit", "deposit_in_other_currency", "it is in another currency than the commitment in `follows`"),
 )
 
 

@@ -179,9 +179,6 @@ NEVER_BELOW_ZERO = (
 )
 # The amount that an organization has received for a programme and neither spent nor refunded.
 UNSPENT = Balance(("transfer",), ("refund", "expenditure"), ("programme", "organization"))
-# The amount that is allocated to an organization by name for a programme, and not transferred to it. Below zero where
-# allocations name no organization.
-ALLOCATED_TO_ORGANIZATION = Balance(("allocation",), ("transfer",), ("programme", "organization"))
 
 
 def may_write(who: Writer, kind: LedgerEntryKind, organization: str | None) -> bool:

@@ -30,6 +30,7 @@ from mmptf_common.wire.periods import Interval
 from mmptf_common.wire.shares import Share
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import ContributorType
+from mmptf_funding.contributions.schemas import PrintedContributions
 from mmptf_funding.currencies import Currency
 from mmptf_funding.ledger import domain
 from mmptf_funding.ledger.domain import CommitmentAmendment, LedgerEntryKind, LedgerEntryKindSent, LedgerFlag
@@ -749,6 +750,10 @@ class CataloguedBudget(ResponseModel):
     """When the programme was last copied from the catalogue because it had changed there, in UTC."""
     allocated: Share
     """What the ledger has allocated to the programme, divided by the budget."""
+    difference: Money | None
+    """`sum` less the allocations of the ledger; null where the budget is at another stage than `allocation`."""
+    reason: str | None
+    """Why they differ, or cannot be compared, for people; null where they are the same."""
 
 
 class ProgrammeStatement(ResponseModel):
@@ -817,6 +822,21 @@ class ContributorStatements(ResponseModel):
     """
 
 
+class AllocationComparison(ResponseModel):
+    """What the catalogue has as allocated to programmes, beside the allocations of the ledger."""
+
+    budgets: Money
+    """Sum of the budgets in US dollars at the stage `allocation` in the catalogue, of all its programmes."""
+    programmes: int
+    """Number of these programmes."""
+    allocations: Money
+    """Sum of the allocations of the ledger, of the day of the statement or earlier."""
+    difference: Money
+    """`budgets` less `allocations`."""
+    reason: str | None
+    """Why they differ, for people; null where they do not."""
+
+
 class ProgrammeStatements(ResponseModel):
     """The statement of every programme that ledger entries name."""
 
@@ -824,6 +844,8 @@ class ProgrammeStatements(ResponseModel):
     """Day of the statement: entries dated later are left out; null where all count."""
     items: list[ProgrammeStatement]
     """One statement for each programme, in the order of their codes."""
+    compared: AllocationComparison
+    """The allocations of the catalogue and of the ledger, over all programmes."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -944,6 +966,10 @@ class Capitalization(ResponseModel):
 
     periods: list[CapitalizationPeriod]
     """The periods, the earliest first."""
+    printed: list[PrintedContributions]
+    """What sources print as contributed, which the progress towards the targets is of, beside the deposits of the
+    ledger up to the same day.
+    """
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.

@@ -29,6 +29,7 @@ from mmptf_common.wire.links import link
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_common.wire.shares import share
+from mmptf_funding.contributions.queries import fetch_printed
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.catalogue import SOURCE
 from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
@@ -307,6 +308,12 @@ CONTRIBUTORS = PartyStatements(
 )
 _COPIED = "replace(to_char(copied AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
 _BUDGET = "(record#>>'{budget,amount}')::numeric"
+# Whether the budget is at the same stage of money and in the same currency as allocations of the ledger.
+_IS_APPROVED = f"(record#>>'{{budget,stage}}' = 'allocation' AND record#>>'{{budget,currency}}' = '{CURRENCY}')"
+_REASON = f"""CASE
+    WHEN NOT {_IS_APPROVED} THEN 'The catalogue does not have this budget as approved, or in another currency.'
+    WHEN {_BUDGET} > allocation THEN 'A part of the approved budget is not allocated yet, or an entry is missing.'
+    WHEN {_BUDGET} < allocation THEN 'More is allocated than the budget that the catalogue has as approved.' END"""
 PROGRAMMES = PartyStatements(
     about="What each programme was allocated, received and spent, beside its budget in the catalogue.",
     page=schemas.ProgrammeStatements,
@@ -324,6 +331,8 @@ PROGRAMMES = PartyStatements(
                 stage="record#>>'{budget,stage}'",
                 copied=_COPIED,
                 allocated=_share("allocation", _BUDGET),
+                difference=f"CASE WHEN {_IS_APPROVED} THEN {_money(f'{_BUDGET} - allocation')} END",
+                reason=_REASON,
             )
         } END""",
         "allocations": _line("allocation"),
@@ -334,6 +343,25 @@ PROGRAMMES = PartyStatements(
         "overspent": "overspent",
     },
     order='code COLLATE "C"',
+    whole={
+        "compared": f"""(
+            SELECT row_to_json(made)
+              FROM (SELECT {_money("budgets")} AS budgets, programmes, {_money("allocations")} AS allocations,
+                           {_money("budgets - allocations")} AS difference,
+                           CASE WHEN budgets <> allocations THEN format(
+                               'The ledger has no allocation for %s of the %s programmes with an approved budget. Of'
+                               ' others a part of the budget may be still to be allocated, an entry may be missing, or'
+                               ' the catalogue may not state that the budget is approved.', unnamed, programmes) END
+                           AS reason
+                      FROM (SELECT coalesce(sum({_BUDGET}), 0) AS budgets, count(*) AS programmes,
+                                   count(*) FILTER (WHERE NOT EXISTS (
+                                       SELECT FROM ledger_entry AS named
+                                        WHERE named.programme = approved.code AND named.kind = 'allocation'))
+                                   AS unnamed
+                              FROM programme AS approved WHERE {_IS_APPROVED}) AS catalogued,
+                           (SELECT coalesce(sum(amount), 0) AS allocations FROM ledger_entry_rollup_by_day
+                             WHERE kind = 'allocation' AND {_UNTIL}) AS entered) AS made)"""
+    },
     ages=AGES,
 )
 ORGANIZATIONS = PartyStatements(
@@ -489,7 +517,8 @@ async def answer_capitalization(request: Request, query: schemas.CapitalizationQ
     async def build(data: Snapshot, revision: int) -> schemas.Capitalization:
         days = await data.fetch(_BY_DAY)
         targets = await data.fetch("SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
-        return schemas.Capitalization(periods=_periods(days, targets, query.interval), revision=revision)
+        periods = _periods(days, targets, query.interval)
+        return schemas.Capitalization(periods=periods, printed=await fetch_printed(data), revision=revision)
 
     return await answer_computed(request, query, build, table=table_of(schemas.CapitalizationPeriod, "periods"))
 
