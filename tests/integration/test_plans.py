@@ -62,6 +62,7 @@ DERIVED = {
     "/markers/v1/criteria": "a count of all answers",
     "/markers/v1/report": "counts of all programmes, assessments and answers",
     "/markers/v1/reviews/agreement": "a count of all answers that two have given",
+    "earmark=": "the area of money is that of its programme or deposit, which no index of entries has",
     "/totals": "a sum of all rows",
     "/facets": "a count of all rows",
     "/changes": "changes of records that are not given are passed over, once, since `last` is behind them",
@@ -87,7 +88,7 @@ FEW = {
     "/catalog/v1/drafts": {"q": "w77"},
     "/funding/v1/ledger": {
         "programme": "MANY-8", "contributor": "GIVER-7", "flag": "expenditure_exceeds_transfers", "reversal": "true",
-        "date_from": "2026-03-10", "date_to": "2019-05-08", "organization": "not_stated",
+        "date_from": "2026-03-10", "date_to": "2019-05-08", "organization": "not_stated", "earmark": "4",
     },
     "/funding/v1/requirements": {
         "q": "unheard", "amount_min": "900000000", "amount_max": "1000", "updated_since": _MOMENT,
@@ -123,6 +124,7 @@ SCANS = {
     r"/catalog/v1/(programmes|organizations)\?.*as_of=": "`total` counts the rows that are old enough",
     r"/markers/v1/drafts\?.*as_of=": "the programmes of an organization are joined to the rows of two tables",
     r"/funding/v1/requirements\?country=": "PostgreSQL expects more rows of a rare value than there are",
+    r"/funding/v1/ledger\?.*earmark=": "the area of money is that of its programme or deposit",
     r"/markers/v1/standings\?.*as_of=": "grades of earlier revisions are derived from all assessments of then",
     r"/markers/v1/standings\?(assessed|due_for)=": "what a programme lacks is in no index of what it has",
     r"/markers/v1/standings\?(organization|region)=": "the order is that of one table, the filter is of another",
